@@ -1,0 +1,3 @@
+"""mlops-dash: the room where a team decides what its models do in production."""
+
+__version__ = "0.1.0"

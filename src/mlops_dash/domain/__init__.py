@@ -1,0 +1,1 @@
+"""Rules: frozen dataclasses and functions that decide. No IO, no clock, no database."""

@@ -1,0 +1,150 @@
+"""The audit ledger's vocabulary and its hash chain: what an entry holds and how it hangs on the one before.
+
+Decisions of people and policies go in; machine facts do not. Each Action is emitted by exactly one command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mlops_dash.ids import canonical_json
+
+GENESIS = "0" * 64
+
+
+class Action(StrEnum):
+    """Every decision that the ledger can hold."""
+
+    USER_CREATED = "user.created"
+    USER_ROLE_SET = "user.role_set"
+    USER_DISABLED = "user.disabled"
+    ADMIN_LINK_USED = "user.admin_link_used"
+    PASSWORD_SET = "user.password_set"  # noqa: S105 - a verb, not a secret
+    TOKEN_ISSUED = "token.issued"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    MODEL_ADDED = "model.added"
+    MONITOR_SET = "monitor.set"
+    POLICY_PROPOSED = "policy.proposed"
+    POLICY_ACTIVATED = "policy.activated"
+    PROPOSAL_OPENED = "proposal.opened"
+    PROPOSAL_APPROVED = "proposal.approved"
+    PROPOSAL_REJECTED = "proposal.rejected"
+    PROPOSAL_WITHDRAWN = "proposal.withdrawn"
+    GATE_OVERRIDDEN = "gate.overridden"
+    PROMOTION_DECIDED = "promotion.decided"
+    PROMOTION_FINISHED = "promotion.finished"
+    ROLLBACK_DECIDED = "rollback.decided"
+    ROLLBACK_FINISHED = "rollback.finished"
+    ALIAS_DRIFTED = "alias.moved_outside"
+    ALIAS_ADOPTED = "alias.adopted"
+    ALIAS_RESTORED = "alias.restored"
+    ALERT_ACKNOWLEDGED = "alert.acknowledged"
+    ALERT_SNOOZED = "alert.snoozed"
+    ALERT_CLOSED = "alert.closed"
+    ALARM_RESTARTED = "alarm.restarted"
+    RECIPE_SAVED = "recipe.saved"
+    SCHEDULE_SAVED = "schedule.saved"
+    SCHEDULE_PAUSED = "schedule.paused"
+    SCHEDULE_RESUMED = "schedule.resumed"
+    JOB_REQUESTED = "job.requested"
+    JOB_CANCEL_REQUESTED = "job.cancel_requested"
+    WORLD_CREATED = "world.created"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger. `at` is this world's time, `recorded_at_wall` the machine's."""
+
+    number: int
+    at: datetime
+    recorded_at_wall: datetime
+    actor: str
+    action: Action
+    object: str  # "flight-delay v3", "proposal 7f..."
+    model: str  # "" when it is about no model
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    reason: str
+    evidence_ids: tuple[str, ...]
+    previous: str
+    mac: str
+
+
+def body(entry: Entry) -> str:
+    """The canonical text that the chain signs: everything but the mac itself."""
+    return canonical_json(
+        {
+            "number": entry.number,
+            "at": entry.at.isoformat(),
+            "recorded_at_wall": entry.recorded_at_wall.isoformat(),
+            "actor": entry.actor,
+            "action": str(entry.action),
+            "object": entry.object,
+            "model": entry.model,
+            "before": dict(entry.before),
+            "after": dict(entry.after),
+            "reason": entry.reason,
+            "evidence_ids": list(entry.evidence_ids),
+            "previous": entry.previous,
+        }
+    )
+
+
+def sign(key: bytes, entry: Entry) -> str:
+    """HMAC-SHA256 of the body under a key that is not in the database, 64 hex digits."""
+    return hmac.new(key, body(entry).encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The head of the ledger as remembered outside the database: finds removed last entries and full rewrites."""
+
+    number: int
+    mac: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `verify` found: ok with n entries, or the first bad entry and why."""
+
+    ok: bool
+    n_entries: int
+    bad_number: int | None = None
+    reason: str = ""
+
+    def sentence(self) -> str:
+        """One line for the command line and the page."""
+        if self.ok:
+            return f"ok {self.n_entries} entries"
+        where = f"entry {self.bad_number}" if self.bad_number is not None else "the ledger"
+        return f"{where} is bad: {self.reason}"
+
+
+def verify(key: bytes, entries: Iterable[Entry], anchor: Anchor | None) -> Verdict:
+    """Walk the chain from the start; compare its head with the anchor kept outside.
+
+    An anchor older than the head is fine (entries came since); a head older than the anchor is not.
+    """
+    previous, count, seen_anchor = GENESIS, 0, anchor is None
+    for entry in entries:
+        count += 1
+        if entry.number != count:
+            return Verdict(False, count - 1, count, f"number {entry.number} stands where {count} is due")
+        if entry.previous != previous:
+            return Verdict(False, count - 1, count, "it does not hang on the entry before it")
+        if not hmac.compare_digest(sign(key, entry), entry.mac):
+            return Verdict(False, count - 1, count, "its text or its seal was changed")
+        if anchor is not None and entry.number == anchor.number:
+            if entry.mac != anchor.mac:
+                return Verdict(False, count - 1, count, "it is not the entry that was anchored outside the database")
+            seen_anchor = True
+        previous = entry.mac
+    if not seen_anchor and anchor is not None:
+        return Verdict(False, count, anchor.number, f"the last entries are missing: {anchor.number} were anchored")
+    return Verdict(True, count)

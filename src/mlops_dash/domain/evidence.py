@@ -1,0 +1,105 @@
+"""The one evidence object: a number with interval, sample size, method, bound and source, computed once and carried.
+
+Comparison, gate, A/B test, approval, ledger and report all store evidence *ids*; the row never changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mlops_dash.ids import digest
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    HIGHER = "higher_is_better"
+    LOWER = "lower_is_better"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is named, rounded and compared. Lower-is-better is declared, never guessed from the name."""
+
+    key: str
+    label: str
+    direction: Direction
+    decimals: int = 3
+    unit: str = ""
+
+
+METRICS: dict[str, Metric] = {
+    m.key: m
+    for m in (
+        Metric("auc", "ROC AUC", Direction.HIGHER),
+        Metric("pr_auc", "PR AUC", Direction.HIGHER),
+        Metric("accuracy", "Accuracy", Direction.HIGHER),
+        Metric("precision", "Precision", Direction.HIGHER),
+        Metric("recall", "Recall", Direction.HIGHER),
+        Metric("f1", "F1", Direction.HIGHER),
+        Metric("brier", "Brier score", Direction.LOWER),
+        Metric("log_loss", "Log-loss", Direction.LOWER),
+        Metric("base_rate_free_loss", "Base-rate-free log-loss", Direction.LOWER),
+        Metric("calibration_error", "Calibration error", Direction.LOWER),
+        Metric("late_rate", "Late rate", Direction.LOWER),
+        Metric("mae", "MAE", Direction.LOWER, 2, "min"),
+        Metric("rmse", "RMSE", Direction.LOWER, 2, "min"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An immutable measured fact.
+
+    `subject` and `comparator` look like "flight-delay v3"; `state` is "ok" or "not_computable" (then `reason` says
+    why and value, low, high are None). `window` is half-open [start, end). `digests` name the inputs (rows, labels,
+    model artifact). `id` is the sha256 of everything else, so equal facts are one row.
+    """
+
+    kind: str  # "metric" | "paired_difference" | "check" | "drift" | "harm"
+    subject: str
+    comparator: str
+    metric: str
+    direction: str
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    n_clusters: int | None
+    method: str
+    bound: str  # what could break it: "days resampled; labels ripe 14 days"
+    window_start: datetime | None
+    window_end: datetime | None
+    digests: Mapping[str, str]
+    code_version: str
+    computed_at: datetime
+    state: str = "ok"
+    reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be written down."""
+        for name in ("value", "low", "high"):
+            number = getattr(self, name)
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"evidence {name} is {number}; say None, state not_computable and a reason")
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON-able values, times as ISO 8601."""
+        out: dict[str, Any] = dict(vars(self))
+        for name in ("window_start", "window_end", "computed_at"):
+            out[name] = out[name].isoformat() if out[name] is not None else None
+        out["digests"], out["details"] = dict(self.digests), dict(self.details)
+        return out
+
+    @property
+    def id(self) -> str:
+        """sha256 of the canonical JSON."""
+        return digest(self.as_json())

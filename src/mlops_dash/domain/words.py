@@ -1,0 +1,151 @@
+"""The words people read, one enum a concept, and the one table that gives each its icon, label and colour.
+
+Unknown is never green; status is always icon + word + colour (DESIGN 3.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Health(StrEnum):
+    """Health of a model. Only harm (or a broken schema) makes amber or red."""
+
+    OK = "ok"
+    INPUTS_MOVED = "inputs_moved"
+    AT_RISK = "at_risk"
+    HARMED = "harmed"
+    NOT_KNOWN = "not_known"
+
+
+class Drift(StrEnum):
+    """Drift of one feature, or of a window."""
+
+    STABLE = "stable"
+    WATCH = "watch"
+    DRIFT = "drift"
+    NOT_COMPUTABLE = "not_computable"
+
+
+class GateState(StrEnum):
+    """What a gate says."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    CANNOT_TELL = "cannot_tell"
+    WAITING = "waiting"
+    OVERRIDDEN = "overridden"
+    NOT_COMPUTABLE = "not_computable"
+
+
+class JobState(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+
+
+class ProposalState(StrEnum):
+    """Where a proposal is."""
+
+    OPEN = "open"  # waiting for approval
+    APPROVED = "approved"  # enough approvals, waiting for the promote click
+    PROMOTING = "promoting"  # decided; the alias is being moved
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    VOID = "void"  # champion, candidate or policy changed under it
+
+
+class OperationState(StrEnum):
+    """How far a promotion or rollback got: decided, alias moved, delivered, confirmed serving."""
+
+    DECIDED = "decided"
+    ALIAS_MOVED = "alias_moved"
+    DELIVERED = "delivered"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+
+
+class AlertState(StrEnum):
+    """Where an alert is."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    CLOSED = "closed"
+
+
+class Progress(StrEnum):
+    """How far a model has come in our house; unreached steps are grey with one next step."""
+
+    REGISTERED = "registered"
+    EVIDENCE = "evidence"
+    PREDICTIONS = "predictions"
+    LABELS = "labels"
+    GATED = "gated"
+
+
+Word = Health | Drift | GateState | JobState | ProposalState | OperationState | AlertState
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a word is shown: Material icon name, label, theme colour name."""
+
+    icon: str
+    label: str
+    colour: str  # green | blue | orange | red | gray | violet
+
+
+LOOKS: dict[Word, Look] = {
+    Health.OK: Look("check_circle", "OK", "green"),
+    Health.INPUTS_MOVED: Look("moving", "Inputs moved", "blue"),
+    Health.AT_RISK: Look("warning", "At risk", "orange"),
+    Health.HARMED: Look("error", "Harmed", "red"),
+    Health.NOT_KNOWN: Look("help", "Not known", "gray"),
+    Drift.STABLE: Look("check_circle", "Stable", "gray"),
+    Drift.WATCH: Look("visibility", "Watch", "blue"),
+    Drift.DRIFT: Look("moving", "Drift", "blue"),
+    Drift.NOT_COMPUTABLE: Look("help", "Not computable", "gray"),
+    GateState.PASSED: Look("check_circle", "Passed", "green"),
+    GateState.FAILED: Look("cancel", "Failed", "red"),
+    GateState.CANNOT_TELL: Look("help", "Cannot tell", "orange"),
+    GateState.WAITING: Look("hourglass_top", "Waiting", "gray"),
+    GateState.OVERRIDDEN: Look("gavel", "Overridden", "violet"),
+    GateState.NOT_COMPUTABLE: Look("do_not_disturb_on", "Not computable", "gray"),
+    JobState.QUEUED: Look("schedule", "Queued", "gray"),
+    JobState.RUNNING: Look("progress_activity", "Running", "blue"),
+    JobState.SUCCEEDED: Look("check_circle", "Succeeded", "gray"),
+    JobState.FAILED: Look("cancel", "Failed", "red"),
+    JobState.CANCELLED: Look("block", "Cancelled", "gray"),
+    JobState.TIMED_OUT: Look("timer_off", "Timed out", "red"),
+    JobState.SKIPPED: Look("skip_next", "Skipped", "gray"),
+    ProposalState.OPEN: Look("hourglass_top", "Waiting for approval", "orange"),
+    ProposalState.APPROVED: Look("how_to_reg", "Approved", "blue"),
+    ProposalState.PROMOTING: Look("progress_activity", "Promoting", "blue"),
+    ProposalState.PROMOTED: Look("rocket_launch", "Promoted", "green"),
+    ProposalState.REJECTED: Look("cancel", "Rejected", "red"),
+    ProposalState.WITHDRAWN: Look("undo", "Withdrawn", "gray"),
+    ProposalState.VOID: Look("block", "Void", "gray"),
+    OperationState.DECIDED: Look("gavel", "Decided", "blue"),
+    OperationState.ALIAS_MOVED: Look("sell", "Alias moved", "blue"),
+    OperationState.DELIVERED: Look("local_shipping", "Delivered", "blue"),
+    OperationState.CONFIRMED: Look("check_circle", "Confirmed serving", "green"),
+    OperationState.FAILED: Look("cancel", "Failed", "red"),
+    AlertState.OPEN: Look("notifications_active", "Open", "red"),
+    AlertState.ACKNOWLEDGED: Look("visibility", "Acknowledged", "blue"),
+    AlertState.SNOOZED: Look("snooze", "Snoozed", "gray"),
+    AlertState.CLOSED: Look("check_circle", "Closed", "gray"),
+}
+
+
+def look(word: Word) -> Look:
+    """The icon, label and colour of a word."""
+    return LOOKS[word]

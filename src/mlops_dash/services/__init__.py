@@ -1,0 +1,1 @@
+"""The verbs: check the actor, open one transaction, read, decide, write, audit."""

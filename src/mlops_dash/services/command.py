@@ -1,0 +1,163 @@
+"""The three kinds of service method, and what each guarantees.
+
+    @read(permission)             looks; checks the permission
+    @command(permission, action)  a decision of a person or a policy: permission, ONE transaction, and it raises if no
+                                  ledger entry was written
+    @record(permission)           a machine fact (prediction, label, heartbeat, progress): idempotent, no ledger
+
+The actor is always the first argument. A command's method also gets a `Unit` (session, time, ledger) before the actor;
+callers do not pass it:  `services.registry.approve(actor, proposal_id, ...)`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from sqlmodel import Session
+
+from mlops_dash.clock import Clock
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.audit import Action, Anchor, Entry
+from mlops_dash.errors import LedgerMissing
+from mlops_dash.ids import NewId
+from mlops_dash.settings import Settings
+from mlops_dash.store import audit as ledger_store
+from mlops_dash.store.db import Databases, transaction
+
+if TYPE_CHECKING:
+    from mlops_dash.tracking.registry import Registry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every service is built with; made once in `bootstrap.build`."""
+
+    settings: Settings
+    clock: Clock
+    new_id: NewId
+    databases: Databases
+    registry: Registry  # MLflow's registry, through `tracking`
+
+    @property
+    def anchor_path(self) -> Path:
+        """The file outside the database that remembers the ledger's head."""
+        return self.settings.home / "ledger.anchor"
+
+
+@dataclass
+class Unit:
+    """One command's unit of work."""
+
+    session: Session
+    now: datetime
+    actor: Actor
+    context: Context
+    action: Action
+    entries: list[Entry] = field(default_factory=list)
+    unchanged: bool = False
+
+    def audit(
+        self,
+        object_: str,
+        *,
+        model: str = "",
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+        reason: str = "",
+        evidence_ids: tuple[str, ...] = (),
+    ) -> Entry:
+        """Append this command's ledger entry, in the same transaction as its writes."""
+        entry = ledger_store.append(
+            self.session,
+            key=self.context.settings.ledger_key,
+            at=self.now,
+            wall=self.context.clock.wall(),
+            actor=self.actor.id,
+            action=self.action,
+            object_=object_,
+            model=model,
+            before=before or {},
+            after=after or {},
+            reason=reason,
+            evidence_ids=evidence_ids,
+        )
+        self.entries.append(entry)
+        return entry
+
+    def nothing_changed(self) -> None:
+        """Say that a repeated call found its work already done: no write, so no entry."""
+        self.unchanged = True
+
+
+class HasContext(Protocol):
+    """A service."""
+
+    context: Context
+
+
+S = TypeVar("S", bound=HasContext)
+
+
+def read(permission: Permission) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
+    """Mark a method that only looks."""
+    return _checked(permission, "read")
+
+
+def record(permission: Permission) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
+    """Mark a method that stores a machine fact; it must be idempotent."""
+    return _checked(permission, "record")
+
+
+def _checked(
+    permission: Permission, kind: str
+) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
+    def decorate(method: Callable[Concatenate[S, Actor, P], R]) -> Callable[Concatenate[S, Actor, P], R]:
+        @functools.wraps(method)
+        def call(self: S, actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            actor.require(permission)
+            return method(self, actor, *args, **kwargs)
+
+        call.__mlops_kind__ = kind  # type: ignore[attr-defined]
+        call.__mlops_permission__ = permission  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def command(
+    permission: Permission, action: Action
+) -> Callable[[Callable[Concatenate[S, Unit, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
+    """Mark a decision: permission, one transaction, one action, and a ledger entry or nothing at all."""
+
+    def decorate(method: Callable[Concatenate[S, Unit, Actor, P], R]) -> Callable[Concatenate[S, Actor, P], R]:
+        @functools.wraps(method)
+        def call(self: S, actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            actor.require(permission)
+            context = self.context
+            with transaction(context.databases.app, ledger=True) as session:
+                unit = Unit(session=session, now=context.clock.now(), actor=actor, context=context, action=action)
+                result = method(self, unit, actor, *args, **kwargs)
+                if not unit.entries and not unit.unchanged:
+                    raise LedgerMissing(f"{action} by {actor.id} wrote no ledger entry.", hint="This is a bug of ours.")
+            if unit.entries:
+                head = unit.entries[-1]
+                ledger_store.write_anchor(context.anchor_path, Anchor(head.number, head.mac))
+                _log.info("command", extra={"action": str(action), "actor": actor.id, "ledger": head.number})
+            return result
+
+        call.__mlops_kind__ = "command"  # type: ignore[attr-defined]
+        call.__mlops_permission__ = permission  # type: ignore[attr-defined]
+        call.__mlops_action__ = action  # type: ignore[attr-defined]
+        return call
+
+    return decorate

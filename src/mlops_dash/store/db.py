@@ -1,0 +1,148 @@
+"""Engines and transactions: two databases, one writer at a time on SQLite, our own errors instead of the driver's.
+
+SQLite: WAL, `BEGIN IMMEDIATE` for writes, 10 s of patience. Postgres: the schemas `app` and `log`.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session, create_engine, text
+
+from mlops_dash.errors import InvalidInput, StoreUnavailable
+from mlops_dash.settings import Settings
+
+BUSY_SECONDS = 10
+_LEDGER_LOCK = 7_201_013
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The two engines of one installation."""
+
+    app: Engine
+    log: Engine
+
+    def dispose(self) -> None:
+        """Close all pooled connections."""
+        self.app.dispose()
+        self.log.dispose()
+
+
+def connect(settings: Settings) -> Databases:
+    """Engines for both databases; nothing is opened until used."""
+    return Databases(engine(settings.database_url, schema="app"), engine(settings.log_database_url, schema="log"))
+
+
+def engine(url: str, *, schema: str) -> Engine:
+    """One engine. `schema` is the Postgres schema; SQLite files have none.
+
+    Raises:
+        InvalidInput: the address is neither SQLite nor Postgres.
+    """
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise InvalidInput(
+            "The database address cannot be read.", hint="Use sqlite:///FILE or postgresql://USER@HOST/NAME."
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        made = create_engine(
+            parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None}
+        )
+        event.listen(made, "connect", _sqlite_pragmas)
+        event.listen(made, "begin", _sqlite_begin)
+        return made
+    if backend == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(
+            parsed, pool_pre_ping=True, pool_size=5, connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC"}
+        )
+    raise InvalidInput(f"The database kind {backend!r} is not supported.", hint="Use SQLite or Postgres.")
+
+
+@contextmanager
+def transaction(target: Engine, *, ledger: bool = False) -> Iterator[Session]:
+    """One write transaction: commits at the end, undoes everything on any error.
+
+    With `ledger`, transactions that append to the ledger run one after the other (Postgres advisory lock; SQLite has
+    one writer anyway).
+
+    Raises:
+        StoreUnavailable: the database is locked, read-only, full or away.
+    """
+    with _our_errors(target), Session(target.execution_options(mlops_dash_write=True), expire_on_commit=False) as session:
+        with session.begin():
+            if ledger and target.dialect.name == "postgresql":
+                session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LEDGER_LOCK})"))
+            yield session
+
+
+@contextmanager
+def reading(target: Engine) -> Iterator[Session]:
+    """One read: a consistent snapshot, never a lock that writers wait for."""
+    with _our_errors(target), Session(target, expire_on_commit=False) as session:
+        yield session
+
+
+def is_sqlite(session: Session) -> bool:
+    """Whether this session talks to SQLite."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+        except Exception:  # a read-only file cannot change its journal mode, and can still be read
+            if not pragma.startswith("journal_mode"):
+                raise
+    cursor.close()
+
+
+def _sqlite_begin(connection: Any) -> None:
+    write = connection.get_execution_options().get("mlops_dash_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _our_errors(target: Engine) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreUnavailable(_why(target, error), hint=_next_step(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable(_why(target, error), hint="Check that the database server runs.") from error
+        raise
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreUnavailable("The disk is full.", hint="Free some space; nothing was half-written.") from error
+        raise
+
+
+def _why(target: Engine, error: DBAPIError) -> str:
+    name = target.url.database or "the database"
+    return f"The database {name} did not take the request: {str(error.orig).strip().splitlines()[0]}."
+
+
+def _next_step(error: DBAPIError) -> str:
+    said = str(error.orig).lower()
+    if "locked" in said or "busy" in said:
+        return "Another process is writing; try again in a moment. Nothing was changed."
+    if "readonly" in said or "read-only" in said:
+        return "Make the file writable. Nothing was changed."
+    if "full" in said or "no space" in said:
+        return "Free some space on the disk. Nothing was half-written."
+    if "no such table" in said or "does not exist" in said:
+        return "Run: mlops-dash db upgrade."
+    return "Check that the database can be reached. Nothing was changed."

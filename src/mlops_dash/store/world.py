@@ -1,0 +1,28 @@
+"""Facts of this installation that every process shares: above all the clock's offset."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel import Session
+
+from mlops_dash.store.tables_app import WorldRow
+
+CLOCK_OFFSET = "clock_offset_seconds"
+
+
+def get(session: Session, key: str) -> Any:
+    """The value kept under `key`, or None."""
+    row = session.get(WorldRow, key)
+    return None if row is None else row.value
+
+
+def put(session: Session, key: str, value: Any) -> None:
+    """Keep `value` under `key`."""
+    session.merge(WorldRow(key=key, value=value))
+
+
+def clock_offset(session: Session) -> timedelta:
+    """How far this world's clock is from the machine's."""
+    return timedelta(seconds=float(get(session, CLOCK_OFFSET) or 0.0))
