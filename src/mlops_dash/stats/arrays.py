@@ -91,6 +91,16 @@ def as_codes(clusters: ArrayLike) -> tuple[Ints, int]:
     return codes.astype(np.int64, copy=False), int(names.size)
 
 
+def sums_by(values: npt.NDArray[Any], codes: Ints, n: int) -> Floats:
+    """Return the sum of the values of each code 0..n-1, float[n].
+
+    >>> sums_by(np.array([1, 2, 4]), np.array([0, 2, 2]), 3)
+    array([1., 0., 6.])
+    """
+    summed: Floats = np.bincount(codes, weights=values, minlength=n).astype(np.float64, copy=False)
+    return summed
+
+
 def check_same_length(**arrays: npt.NDArray[Any]) -> None:
     """Refuse arrays of different lengths, naming each.
 

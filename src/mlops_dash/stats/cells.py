@@ -270,7 +270,8 @@ class Histogram:
 
     def to_row(self) -> Ints:
         """Return int64[k+3]: k counts, then missing, outside, unseen."""
-        return np.r_[self.counts, np.asarray([self.missing, self.outside, self.unseen], dtype=np.int64)]
+        row: Ints = np.asarray([*self.counts.tolist(), self.missing, self.outside, self.unseen], dtype=np.int64)
+        return row
 
     @property
     def present(self) -> int:
@@ -359,11 +360,12 @@ def _texts(values: ArrayLike) -> tuple[list[str], Ints]:
         try:
             rows = np.fromiter((number.setdefault(key, len(number)) for key in typed), dtype=np.int64, count=len(typed))
         except TypeError as error:
-            raise InvalidInput(f"A level cannot be compared: {error}.", hint="Use texts or numbers as levels.") from error
+            raise InvalidInput(f"Levels cannot be compared: {error}.", hint="Use texts or numbers.") from error
         keys = [key if isinstance(key, str) else key[1] for key in number]
     found: dict[str, int] = {}
     to_text = [-1 if _is_missing(key) else found.setdefault(_text(key), len(found)) for key in keys]
-    return list(found), np.asarray(to_text, dtype=np.int64)[rows] if keys else rows
+    codes: Ints = np.asarray(to_text, dtype=np.int64)[rows] if keys else rows
+    return list(found), codes
 
 
 def _is_missing(value: object) -> bool:

@@ -126,7 +126,9 @@ def ratio(numerator: Floats, denominator: Floats) -> Floats:
     return np.asarray(np.where(denominator == 0, np.nan, numerator / whole), dtype=np.float64)
 
 
-def cluster_reason(n_clusters: int, *, min_clusters: int = MIN_CLUSTERS, few_clusters: int = FEW_CLUSTERS) -> str:
+def cluster_reason(
+    n_clusters: int, *, min_clusters: int = MIN_CLUSTERS, few_clusters: int = FEW_CLUSTERS, unit: str = "clusters"
+) -> str:
     """Say why an interval over so few clusters is missing or shaky; empty when there are enough.
 
     >>> cluster_reason(3)
@@ -135,7 +137,7 @@ def cluster_reason(n_clusters: int, *, min_clusters: int = MIN_CLUSTERS, few_clu
     'few clusters: 7, the interval is rough below 10'
     """
     if n_clusters < min_clusters:
-        return f"not computable: {n_clusters} clusters, at least {min_clusters} needed"
+        return f"not computable: {n_clusters} {unit}, at least {min_clusters} needed"
     if n_clusters < few_clusters:
-        return f"few clusters: {n_clusters}, the interval is rough below {few_clusters}"
+        return f"few {unit}: {n_clusters}, the interval is rough below {few_clusters}"
     return ""

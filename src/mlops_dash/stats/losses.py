@@ -41,6 +41,20 @@ def as_scored(y: ArrayLike, p: ArrayLike) -> tuple[Bools, Floats]:
     return labels, probability
 
 
+def as_ranked(y: ArrayLike, score: ArrayLike) -> tuple[Bools, Floats]:
+    """Return labels and scores of any range as arrays of one length.
+
+    Raises:
+        InvalidInput: If a label is not 0 or 1, a score is missing or infinite, or lengths differ.
+
+    >>> as_ranked([0, 1], [-3, 7])[1]
+    array([-3.,  7.])
+    """
+    labels, scores = as_labels(y), as_complete(score, name="scores")
+    check_same_length(labels=labels, scores=scores)
+    return labels, scores
+
+
 def log_losses(y: Bools, p: Floats, *, clip: float = LOG_LOSS_CLIP) -> Floats:
     """Return -ln P(label) of each row, at most `clip` (default -ln .01 = 4.6).
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.arrays import ArrayLike, Ints, as_floats, check_groups, check_same_length
+from mlops_dash.stats.arrays import ArrayLike, Ints, as_floats, check_groups, check_same_length, sums_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ def moments_by(values: ArrayLike, groups: Ints, *, n_groups: int) -> tuple[Momen
     kept = ~np.isnan(array)
     array, groups = array[kept], groups[kept]
     n = np.bincount(groups, minlength=n_groups)
-    mean = np.bincount(groups, weights=array, minlength=n_groups) / np.maximum(n, 1)
+    mean = sums_by(array, groups, n_groups) / np.maximum(n, 1)
     centred = array - mean[groups]
-    m2 = np.bincount(groups, weights=centred**2, minlength=n_groups)
-    m3 = np.bincount(groups, weights=centred**3, minlength=n_groups)
+    m2 = sums_by(centred**2, groups, n_groups)
+    m3 = sums_by(centred**3, groups, n_groups)
     return tuple(Moments(*row) for row in zip(n.tolist(), mean.tolist(), m2.tolist(), m3.tolist(), strict=True))

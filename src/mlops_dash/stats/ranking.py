@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from mlops_dash.stats.arrays import Bools, Floats, Ints
+from mlops_dash.stats.arrays import Bools, Floats, Ints, sums_by
 
 
 def placements(positive: Bools, score: Floats, cluster: Ints) -> Floats:
@@ -133,11 +133,11 @@ def auc_without_each_cluster(positive: Bools, score: Floats, cluster: Ints, *, n
     over_all = placements(positive, score, np.zeros(score.size, dtype=np.int64))
     within = placements(positive, score, cluster)
     y = positive.astype(np.float64)
-    touched = np.bincount(cluster, weights=over_all, minlength=n_clusters)
-    inside = np.bincount(cluster, weights=within * y, minlength=n_clusters)
+    touched = sums_by(over_all, cluster, n_clusters)
+    inside = sums_by(within * y, cluster, n_clusters)
     right = float((over_all * y).sum()) - touched + inside
-    positives = np.bincount(cluster, weights=y, minlength=n_clusters)
-    negatives = np.bincount(cluster, weights=1.0 - y, minlength=n_clusters)
+    positives = sums_by(y, cluster, n_clusters)
+    negatives = sums_by(1.0 - y, cluster, n_clusters)
     pairs = (positives.sum() - positives) * (negatives.sum() - negatives)
     return np.asarray(np.where(pairs > 0, right / np.where(pairs > 0, pairs, 1.0), np.nan), dtype=np.float64)
 

@@ -129,11 +129,7 @@ class ScoreTable:
 
     def __eq__(self, other: object) -> bool:
         """Compare by content."""
-        return (
-            isinstance(other, ScoreTable)
-            and self.edges == other.edges
-            and np.array_equal(self.counts, other.counts)
-        )
+        return isinstance(other, ScoreTable) and self.edges == other.edges and np.array_equal(self.counts, other.counts)
 
     __hash__ = None  # type: ignore[assignment]
 
