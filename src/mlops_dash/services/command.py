@@ -31,7 +31,7 @@ from mlops_dash.store import audit as ledger_store
 from mlops_dash.store.db import Databases, transaction
 
 if TYPE_CHECKING:
-    from mlops_dash.tracking.registry import Registry
+    from mlops_dash.tracking.registry import MlflowRegistry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +46,7 @@ class Context:
     clock: Clock
     new_id: NewId
     databases: Databases
-    registry: Registry  # MLflow's registry, through `tracking`
+    registry: MlflowRegistry  # MLflow's registry, through `tracking`
 
     @property
     def anchor_path(self) -> Path:

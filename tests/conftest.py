@@ -1,0 +1,3 @@
+"""Fixtures for all tests: see tests/fixtures.py (rooms) and below (machine parts)."""
+
+pytest_plugins = ["tests.fixtures"]
