@@ -1,3 +1,3 @@
-"""Fixtures for all tests: see tests/fixtures.py (rooms) and below (machine parts)."""
+"""Fixtures for all tests: tests/fixtures.py brings the rooms, tests/machine.py what the machine must offer."""
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.machine"]
