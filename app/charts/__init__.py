@@ -1,0 +1,1 @@
+"""Figures, one file a noun: pure functions, data in, figure out."""

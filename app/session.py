@@ -1,0 +1,106 @@
+"""The only door to Streamlit's session_state, query_params, context and caches.
+
+Everything worth sharing lives in the URL; decisions live in the database; what is kept here may be lost at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from mlops_dash import bootstrap, settings
+from mlops_dash.bootstrap import Services
+
+COOKIE = "mlops_dash_session"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@st.cache_resource(show_spinner=False)
+def services() -> Services:
+    """The services of this process, built once; a failed start is tried again by the next run."""
+    return bootstrap.build(settings.from_environment())
+
+
+def cached(*, ttl_seconds: float, max_entries: int = 200) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Keep results of a read. Arguments must name everything the answer depends on: ids, window, the actor's role.
+
+    Arguments whose name begins with an underscore are not part of the key.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        kept = st.cache_data(ttl=ttl_seconds, max_entries=max_entries, show_spinner=False)(function)
+        return cast(Callable[P, R], kept)
+
+    return decorate
+
+
+def forget_cached() -> None:
+    """Drop every kept read: called after a command, so that a page never shows what it just changed as it was."""
+    st.cache_data.clear()
+
+
+def get(key: str, default: Any = None) -> Any:
+    """A value of this browser session, or `default`. A widget's value is kept under the widget's key."""
+    return st.session_state.get(key, default)
+
+
+def put(key: str, value: Any) -> None:
+    """Keep a value for this browser session."""
+    st.session_state[key] = value
+
+
+def pop(key: str, default: Any = None) -> Any:
+    """Take a value out of this browser session."""
+    return st.session_state.pop(key, default)
+
+
+def param(key: str, default: str = "") -> str:
+    """One parameter of the URL."""
+    return cast(str, st.query_params.get(key, default))
+
+
+def params() -> dict[str, str]:
+    """All parameters of the URL."""
+    return dict(st.query_params)
+
+
+def set_param(key: str, value: str) -> None:
+    """Write one parameter of the URL; empty removes it. Not for keys that a widget binds."""
+    if value:
+        st.query_params[key] = value
+    elif key in st.query_params:
+        del st.query_params[key]
+
+
+def cookie_secret() -> str:
+    """The secret in this browser's session cookie, empty when there is none."""
+    return st.context.cookies.get(COOKIE) or ""
+
+
+def mode() -> str:
+    """`light` or `dark`, as the browser shows the page now."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def zone() -> str:
+    """The browser's time zone, or UTC when it is unknown to us."""
+    name = st.context.timezone or "UTC"
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"
+    return name
+
+
+def path() -> str:
+    """Path and query of the page on the screen: where a login leads back to."""
+    from urllib.parse import urlencode, urlsplit
+
+    here = urlsplit(st.context.url or "/").path or "/"
+    query = urlencode(params())
+    return f"{here}?{query}" if query else here

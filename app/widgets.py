@@ -1,0 +1,223 @@
+"""The pieces every page is built from: header, card, badge, chart, tables, faces for empty, stale and forbidden.
+
+Every widget and chart has a key, every chart a text alternative. No page calls Streamlit's own plotly_chart or dialog.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session, theme
+from app.dialogs import confirm, flash, reason_dialog
+from mlops_dash.domain.words import Word, look
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+    from streamlit.delta_generator import DeltaGenerator
+
+__all__ = [
+    "Mono",
+    "action_button",
+    "as_table",
+    "badge",
+    "card",
+    "chart",
+    "changes_table",
+    "confirm",
+    "empty",
+    "facts",
+    "flash",
+    "forbidden_button",
+    "go_to",
+    "header",
+    "icon",
+    "note",
+    "page_link",
+    "reason_dialog",
+    "stale",
+    "tag",
+]
+
+
+class Mono(str):
+    """Text shown in the typewriter face: ids, digests, feature names."""
+
+    __slots__ = ()
+
+
+def icon(name: str) -> str:
+    """A Material icon by name, in Streamlit's notation."""
+    return f":material/{name}:"
+
+
+def header(title: str, sub: str = "") -> DeltaGenerator:
+    """The page's H1 with one line of status; returns the right-aligned container for scope controls and actions."""
+    with st.container(
+        horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="pagehead", gap="small"
+    ):
+        said = f"<p>{html.escape(sub)}</p>" if sub else ""
+        st.html(f"<div class='ph'><h1>{html.escape(title)}</h1>{said}</div>", width="content")
+        return st.container(
+            horizontal=True,
+            width="content",
+            horizontal_alignment="right",
+            vertical_alignment="bottom",
+            gap="xsmall",
+            key="pagehead-actions",
+        )
+
+
+@contextlib.contextmanager
+def card(
+    key: str, title: str, sub: str = "", actions: Callable[[], object] | None = None, *, height: Any = "content"
+) -> Iterator[DeltaGenerator]:
+    """A bordered box with an H2. Cards side by side get equal height with `height="stretch"` on both.
+
+    `actions` draws controls at the right of the title.
+    """
+    with st.container(border=True, key=f"card-{key}", height=height, gap="small") as box:
+        if title:
+            with st.container(
+                horizontal=True,
+                horizontal_alignment="distribute",
+                vertical_alignment="center",
+                gap="small",
+                key=f"ch-{key}",
+            ):
+                said = f"<p>{html.escape(sub)}</p>" if sub else ""
+                st.html(f"<div class='ch'><h2>{html.escape(title)}</h2>{said}</div>", width="content")
+                if actions is not None:
+                    with st.container(
+                        horizontal=True, width="content", horizontal_alignment="right", gap="xsmall", key=f"ca-{key}"
+                    ):
+                        actions()
+        yield box
+
+
+def badge(word: Word, label: str | None = None, *, explain: str | None = None) -> None:
+    """A status word as icon + word + colour; `label` replaces the word, never the colour."""
+    shown = look(word)
+    st.badge(label or shown.label, icon=icon(shown.icon), color=_colour(shown.colour), help=explain)
+
+
+def tag(word: Word, label: str | None = None) -> str:
+    """The same as `badge`, as Markdown to stand inside a sentence."""
+    shown = look(word)
+    return f":{shown.colour}-badge[{icon(shown.icon)} {label or shown.label}]"
+
+
+def _colour(name: str) -> Any:
+    return name
+
+
+def chart(fig: go.Figure, *, key: str, alt: str, height: int = 260, on_select: Any = "ignore") -> Any:
+    """Draw a figure in the house's look. `alt` says the conclusion, not the chart type.
+
+    Zoom survives reruns (uirevision = key). Returns what `st.plotly_chart` returns (the selection with `on_select`).
+    """
+    fig.update_layout(template=theme.template_name(session.mode()), height=height, uirevision=key)
+    return st.plotly_chart(
+        fig, theme=None, key=key, config=theme.CHART_CONFIG, alt=alt, height=height, on_select=on_select
+    )
+
+
+def as_table(frame: pd.DataFrame, *, key: str, columns: Mapping[str, Any] | None = None) -> None:
+    """A "View as table" popover with the numbers behind a chart."""
+    with st.popover("View as table", icon=icon("table"), type="tertiary", key=f"table-{key}"):
+        if len(frame) <= 20:
+            st.table(frame, border="horizontal", hide_index=True)
+        else:
+            st.dataframe(frame, hide_index=True, key=f"grid-{key}", column_config=dict(columns or {}), row_height=32)
+
+
+def facts(pairs: Mapping[str, str | Mono]) -> None:
+    """A key/value table with semantic HTML. Values are text already formatted; `Mono` for ids."""
+    rows = "".join(f"<tr><th scope='row'>{html.escape(k)}</th><td>{_cell(v)}</td></tr>" for k, v in pairs.items())
+    st.html(f"<table class='facts'><tbody>{rows}</tbody></table>")
+
+
+def changes_table(changes: Sequence[tuple[str, str, str]]) -> None:
+    """Fact, before, after."""
+    rows = "".join(
+        f"<tr><th scope='row'>{html.escape(name)}</th><td>{_cell(before)}</td><td>{_cell(after)}</td></tr>"
+        for name, before, after in changes
+    )
+    head = "<thead><tr><th></th><th scope='col'>Before</th><th scope='col'>After</th></tr></thead>"
+    st.html(f"<table class='facts'>{head}<tbody>{rows}</tbody></table>")
+
+
+def _cell(value: str) -> str:
+    text = html.escape(str(value))
+    return f"<span class='mono'>{text}</span>" if isinstance(value, Mono) else text
+
+
+def note(text: str) -> None:
+    """A muted line of explanation."""
+    st.html(f"<p class='note'>{html.escape(text)}</p>")
+
+
+def empty(icon_name: str, title: str, how: str, *, key: str = "") -> DeltaGenerator:
+    """The face of nothing: what will be here, how to get it; returns a centred container for the one button."""
+    with st.container(horizontal_alignment="center", gap="xsmall", key=f"empty-{key}" if key else None):
+        st.markdown(f":gray[{icon(icon_name)}]", text_alignment="center")
+        st.html(f"<div class='empty'><b>{html.escape(title)}</b><span>{html.escape(how)}</span></div>")
+        return st.container(horizontal=True, horizontal_alignment="center", width="stretch")
+
+
+def stale(text: str, *, key: str) -> bool:
+    """Old facts stay on the screen with this line: `stale("Updated 9 min ago, MLflow does not answer.")`.
+
+    Returns whether "Try again" was clicked.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"stale-{key}"):
+        st.badge("Stale", icon=icon("cloud_off"), color="gray")
+        st.html(f"<p class='note'>{html.escape(text)}</p>", width="content")
+        return st.button("Try again", key=f"retry-{key}", type="tertiary", icon=icon("refresh"))
+
+
+def forbidden_button(label: str, reason: str, key: str, *, icon_name: str | None = None) -> None:
+    """A control that exists and may not be used by this person now, with the reason."""
+    st.button(label, key=key, disabled=True, help=reason, icon=icon(icon_name) if icon_name else None)
+
+
+def action_button(
+    label: str,
+    *,
+    key: str,
+    why_not: str = "",
+    primary: bool = False,
+    icon_name: str | None = None,
+    width: Any = "content",
+    tertiary: bool = False,
+) -> bool:
+    """A button that acts, or, with a reason in `why_not`, its disabled face. Returns whether it was clicked."""
+    kind: Any = "primary" if primary and not why_not else "tertiary" if tertiary else "secondary"
+    return st.button(
+        label,
+        key=key,
+        type=kind,
+        disabled=bool(why_not),
+        help=why_not or None,
+        icon=icon(icon_name) if icon_name else None,
+        width=width,
+    )
+
+
+def page_link(url: str, label: str, *, icon_name: str | None = None, **params: str) -> None:
+    """A link to another page of ours by its url (`registry`), keeping this session."""
+    page = session.get("_pages", {}).get(url)
+    if page is not None:
+        st.page_link(page, label=label, icon=icon(icon_name) if icon_name else None, query_params=params or None)
+
+
+def go_to(url: str, **params: str) -> None:
+    """Open another page of ours now."""
+    page = session.get("_pages", {}).get(url)
+    if page is not None:
+        st.switch_page(page, query_params=params or None)
