@@ -5,7 +5,6 @@ The button acts through a callback, so a refused command shows its sentence insi
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -106,17 +105,8 @@ def _show(decision: Decision) -> None:
         error = session.get(f"{key}-error")
         if error:
             st.error(error, icon=":material/error:")
-        with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
-            cancelled = st.form_submit_button("Cancel", key=f"{key}-cancel", on_click=_finish, args=(key,))
-            st.form_submit_button(
-                decision.button, key=f"{key}-act", type="primary", on_click=_run, args=(decision,)
-            )
-    if cancelled:
-        st.rerun()
-
-
-def _finish(key: str) -> None:
-    session.pop(f"{key}-error")
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            st.form_submit_button(decision.button, key=f"{key}-act", type="primary", on_click=_run, args=(decision,))
 
 
 def _run(decision: Decision) -> None:
@@ -128,7 +118,7 @@ def _run(decision: Decision) -> None:
     try:
         said = decision.act(reason)
     except Exception as error:  # noqa: BLE001 - an entry point: the sentence is shown, surprises are logged with an id
-        session.put(f"{key}-error", html.unescape(explain(error).sentence()))
+        session.put(f"{key}-error", explain(error).sentence())
         return
     session.pop(f"{key}-error")
     session.forget_cached()

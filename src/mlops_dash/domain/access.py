@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from mlops_dash.errors import NotAllowed, NotAuthenticated
@@ -117,3 +118,46 @@ NOBODY = Actor(id="anonymous", name="nobody", role=None, kind="anonymous")
 def system(process: str) -> Actor:
     """The actor of one of our own processes, for example `system:worker`."""
     return Actor(id=f"system:{process}", name=f"system:{process}", role=None, kind="system")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One thing that waits for a person: where to click and why."""
+
+    title: str  # "Approve flight-delay v3"
+    why: str  # "asked by scientist"
+    icon: str  # Material icon name
+    page: str  # url of the page: "registry"
+    parameters: tuple[tuple[str, str], ...]
+    since: datetime
+
+
+@dataclass(frozen=True)
+class User:
+    """A person who may log in, without their password."""
+
+    id: str
+    name: str
+    display_name: str
+    role: Role
+    disabled: bool
+    demo: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Token:
+    """An API token, without its secret."""
+
+    id: str
+    name: str
+    user_name: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def live(self, now: datetime) -> bool:
+        """Whether it opens anything at `now`."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

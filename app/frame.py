@@ -1,0 +1,179 @@
+"""Around every page: who I am and in which role, what waits for me, where this runs, and THE error boundary."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+
+from app import dialogs, format, session, theme, widgets
+from app.components import theme_watch
+from app.incidents import explain
+from app.pages import HOME, PAGES, PageRow
+from mlops_dash.bootstrap import Services
+from mlops_dash.domain.access import Actor, Permission, Waiting
+
+STATIC = Path(__file__).parent / "static"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a page is given: the verbs, who asks, this world's time, and how the browser shows it."""
+
+    services: Services
+    actor: Actor
+    now: datetime
+    mode: str  # light | dark
+    tokens: theme.Tokens
+    zone: str  # the browser's time zone, for lists; calendar windows use their model's own zone
+    waiting: tuple[Waiting, ...] = ()
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the person on the page has the permission."""
+        return self.actor.may(permission)
+
+    def why_not(self, permission: Permission) -> str:
+        """Empty when allowed, else the reason for a disabled button."""
+        return self.actor.why_not(permission)
+
+    def instant(self, t: datetime | None) -> str:
+        """A moment in the browser's zone."""
+        return format.instant(t, self.zone)
+
+    def ago(self, t: datetime | None) -> str:
+        """How long ago in this world's time."""
+        return format.ago(self.now, t)
+
+
+def run() -> None:
+    """One run of the app: who is it, which page, draw it inside the boundary."""
+    st.set_page_config(
+        page_title="mlops-dash", page_icon=str(STATIC / "icon.svg"), layout="wide", initial_sidebar_state="auto"
+    )
+    mode = session.mode()
+    st.html(f"<style>{theme.css(theme.tokens(mode))}</style>")
+    st.logo(str(STATIC / f"logo-{mode}.svg"), icon_image=str(STATIC / "icon.svg"), size="large")
+    if not bounded(_signed_in, mode):
+        st.navigation([st.Page(_nothing, title="mlops-dash", default=True)], position="hidden").run()
+
+
+def _nothing() -> None:
+    """The page of a run that has no page: the boundary has already said why."""
+
+
+def bounded(draw: Callable[..., Any], *args: Any) -> bool:
+    """Run `draw`; an error becomes a sentence with the next step, never a traceback. Returns whether it went well."""
+    try:
+        draw(*args)
+    except Exception as error:  # noqa: BLE001 - the boundary: Streamlit's own stop and rerun are not Exceptions
+        said = explain(error)
+        with st.container(border=True, key="card-error", gap="small"):
+            st.error(f"**{said.title}**" + (f"\n\n{said.next_step}" if said.next_step else ""), icon=":material/error:")
+            if said.incident:
+                st.html(f"<p class='note'>Incident <span class='mono'>{html.escape(said.incident)}</span></p>")
+            st.button("Try again", key="boundary-retry", icon=":material/refresh:")
+        return False
+    return True
+
+
+def _signed_in(mode: str) -> None:
+    services = session.services()
+    actor = services.access.actor_for_session(session.cookie_secret())
+    if actor is None:
+        _session_ended()
+        return
+    frame = Frame(
+        services=services,
+        actor=actor,
+        now=services.context.clock.now(),
+        mode=mode,
+        tokens=theme.tokens(mode),
+        zone=session.zone(),
+        waiting=services.access.waiting(actor),
+    )
+    pages = {row.url: _page(row, frame) for row in PAGES}
+    session.put("_pages", pages)
+    sections: dict[str, list[Any]] = {"": [st.Page(_home, title="mlops-dash", default=True, visibility="hidden")]}
+    for row in PAGES:
+        sections.setdefault(row.section, []).append(pages[row.url])
+    chosen = st.navigation(sections, expanded=True)
+    _sidebar(frame)
+    _topbar(frame)
+    chosen.run()
+
+
+def _page(row: PageRow, frame: Frame) -> Any:
+    def show() -> None:
+        frame.actor.require(row.permission)
+        row.function()(frame)
+
+    def draw() -> None:
+        bounded(show)
+
+    draw.__name__ = row.url
+    return st.Page(draw, title=row.title, icon=widgets.icon(row.icon), url_path=row.url)
+
+
+def _home() -> None:
+    widgets.go_to(HOME, **session.params())
+
+
+def _session_ended() -> None:
+    st.navigation([st.Page(_nothing, title="mlops-dash", default=True)], position="hidden").run()
+    where = quote(session.path(), safe="")
+    st.html(
+        "<div class='empty'><b>Your session has ended</b>"
+        f"<span>Log in again; you come back to this page.</span><p><a href='/login?next={where}' target='_self'>Log in</a></p></div>"
+    )
+
+
+def _sidebar(frame: Frame) -> None:
+    with st.sidebar:
+        theme_watch.mount()
+
+
+def _topbar(frame: Frame) -> None:
+    context = frame.services.context
+    with st.container(
+        key="topbar", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"
+    ):
+        demo = " · demo" if context.settings.demo else ""
+        server = context.settings.mlflow_uri.split("//")[-1].split("@")[-1]
+        st.html(
+            f"<span class='where'>{html.escape(context.settings.environment)}{demo} · "
+            f"MLflow <span class='mono'>{html.escape(server)}</span></span>",
+            width="content",
+        )
+        with st.container(
+            horizontal=True, width="content", vertical_alignment="center", gap="small", key="topbar-right"
+        ):
+            _waiting(frame)
+            st.html(
+                f"<span class='who'><b>{html.escape(frame.actor.name)}</b> · {html.escape(str(frame.actor.role))} · "
+                "<a href='/logout' target='_self'>Log out</a></span>",
+                width="content",
+            )
+    if context.clock.shifted:
+        st.html(
+            f"<p class='banner'><b>Demo clock:</b> {html.escape(frame.instant(frame.now))}. "
+            "This world lives on from the end of its data; times on all pages are its own.</p>"
+        )
+    for text in dialogs.take_flashes():
+        st.success(text, icon=":material/check_circle:")
+
+
+def _waiting(frame: Frame) -> None:
+    n = len(frame.waiting)
+    if n == 0:
+        st.html("<span class='muted'>Nothing waits for you</span>", width="content")
+        return
+    with st.popover(f"{n} waiting for you", icon=":material/inbox:", type="tertiary", key="waiting"):
+        for item in frame.waiting[:12]:
+            widgets.page_link(item.page, item.title, icon_name=item.icon, **dict(item.parameters))
+            widgets.note(f"{item.why} · {frame.ago(item.since)}")

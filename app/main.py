@@ -1,0 +1,7 @@
+"""The entry that Streamlit runs for every session: one framed page."""
+
+from __future__ import annotations
+
+from app import frame
+
+frame.run()

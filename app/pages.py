@@ -1,0 +1,41 @@
+"""The table of pages: url, title, icon, section, permission and where the page function lives. One row a view."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from mlops_dash.domain.access import Permission
+
+if TYPE_CHECKING:
+    from app.frame import Frame
+
+PageFunction = Callable[["Frame"], None]
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """One page."""
+
+    url: str
+    title: str
+    icon: str
+    section: str
+    permission: Permission
+    module: str
+
+    def function(self) -> PageFunction:
+        """The page's function; its module is imported when the page is first opened."""
+        return cast(PageFunction, importlib.import_module(f"app.views.{self.module}").page)
+
+
+PAGES: tuple[PageRow, ...] = (
+    PageRow("monitoring", "Monitoring", "monitoring", "Observe", Permission.ROOM_READ, "monitoring"),
+    PageRow("registry", "Registry", "deployed_code", "Build", Permission.ROOM_READ, "registry"),
+    PageRow("retraining", "Retraining", "autorenew", "Build", Permission.ROOM_READ, "retraining"),
+    PageRow("audit", "Audit & admin", "shield_person", "Govern", Permission.AUDIT_READ, "audit"),
+)
+
+HOME = "monitoring"  # what `/` opens
