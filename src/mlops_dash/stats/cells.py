@@ -31,6 +31,8 @@ class NumericCells:
         name: Column.
         edges: k+1 ascending numbers: lowest reference value, k-1 inner cuts, highest reference value.
         spread: 95th minus 5th percentile of the reference, the unit of the Wasserstein distance.
+        reach: Where the two end cells would end if their reference rows were even in them, which keeps their mean: a
+            single far value must not stretch a distance.
         n_reference: Reference rows that are not missing.
 
     >>> cells = NumericCells.of("delay", [1, 2, 2, 2, 3, 4], cells=3)
@@ -43,6 +45,7 @@ class NumericCells:
     name: str
     edges: tuple[float, ...]
     spread: float
+    reach: tuple[float, float]
     n_reference: int
     kind: ClassVar[str] = "numeric"
 
@@ -63,7 +66,13 @@ class NumericCells:
         cuts = np.unique(np.quantile(values, np.arange(1, cells) / cells, method="inverted_cdf"))
         p05, p95 = np.quantile(values, [0.05, 0.95])
         inner = [float(cut) for cut in cuts if cut < high]
-        return cls(name, (low, *inner, high), float(p95 - p05), int(values.size))
+        if not inner and low < high:
+            # Nearly all rows hold the highest value (a flag that is mostly 1): what lies below it is a cell.
+            inner = [float(values[values < high].max())]
+        first, last = (inner[0], inner[-1]) if inner else (high, low)
+        below, above = values[values <= first].mean(), values[values > last].mean() if inner else values.mean()
+        reach = (max(low, float(2.0 * below - first)), min(high, float(2.0 * above - last)))
+        return cls(name, (low, *inner, high), float(p95 - p05), reach, int(values.size))
 
     @property
     def k(self) -> int:
@@ -104,6 +113,7 @@ class NumericCells:
             "name": self.name,
             "edges": list(self.edges),
             "spread": self.spread,
+            "reach": list(self.reach),
             "n_reference": self.n_reference,
         }
 
@@ -111,7 +121,8 @@ class NumericCells:
     def from_dict(cls, stored: Mapping[str, Any]) -> "NumericCells":
         """Read what `to_dict` wrote."""
         edges = tuple(float(edge) for edge in stored["edges"])
-        return cls(str(stored["name"]), edges, float(stored["spread"]), int(stored["n_reference"]))
+        low, high = (float(end) for end in stored["reach"])
+        return cls(str(stored["name"]), edges, float(stored["spread"]), (low, high), int(stored["n_reference"]))
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,8 @@ def js_distance(reference: Floats, current: Floats) -> float:
 def wasserstein(cells: NumericCells, reference: Ints, current: Ints) -> float | None:
     """Return the Wasserstein distance in units of the reference's p95 - p05, None where that spread is 0.
 
-    Rows are taken as even within a cell and values beyond the reference's range as lying at its end, so the result
-    is a lower bound when many rows are out of range.
+    Rows are taken as even within a cell, the end cells ending at `NumericCells.reach`; values beyond count as lying
+    there, so the result is a lower bound when many rows are out of range.
 
     >>> cells = NumericCells.of("x", np.arange(101.), cells=2)
     >>> round(wasserstein(cells, np.array([50, 50]), np.array([100, 0])), 3)
@@ -156,12 +156,13 @@ def wasserstein(cells: NumericCells, reference: Ints, current: Ints) -> float | 
         return None
     gap = np.r_[0.0, np.cumsum(reference) / reference.sum() - np.cumsum(current) / current.sum()]
     gap[-1] = 0.0
-    left, right, width = gap[:-1], gap[1:], np.diff(np.asarray(cells.edges))
+    left, right = gap[:-1], gap[1:]
     size = np.abs(left) + np.abs(right)
+    edges = np.asarray([cells.reach[0], *cells.edges[1:-1], cells.reach[1]])
     # The gap runs straight through a cell; where it changes sign its area is two triangles.
     crossing = left * right < 0
     area = np.where(crossing, (left**2 + right**2) / np.where(size > 0, size, 1.0), size) / 2.0
-    return float((area * width).sum()) / cells.spread
+    return float((area * np.diff(edges)).sum()) / cells.spread
 
 
 def _noncentrality(x: float, df: int, below: float) -> float:

@@ -232,15 +232,24 @@ def harm_alarm(reference: HarmReference, units: Sequence[HarmUnit]) -> HarmState
     if not reference.computable:
         return HarmState((), (), threshold, reference.bound, None, None, reference.reason)
     z = _standardised(reference, units)
-    bets = np.asarray(BETS)
-    log_a = np.full(bets.size, -math.inf)
-    series = []
-    for d, z_d in enumerate(z.tolist(), start=1):
-        log_a = np.logaddexp(log_a, -math.log(d * (d + 1))) + bets * z_d - bets**2 / 2.0
-        series.append(float(np.exp(np.minimum(log_a, 690.0)).mean()) + 1.0 / (d + 1))
-    alarm = next((index for index, m in enumerate(series) if m >= threshold), None)
+    series = _evidence(z)
+    alarm = next((index for index, m in enumerate(series.tolist()) if m >= threshold), None)
     since = None if alarm is None else _since(z[: alarm + 1])
-    return HarmState(tuple(series), tuple(z.tolist()), threshold, reference.bound, alarm, since, reference.reason)
+    return HarmState(
+        tuple(series.tolist()), tuple(z.tolist()), threshold, reference.bound, alarm, since, reference.reason
+    )
+
+
+def _evidence(z: Floats) -> Floats:
+    """Return M_d after each unit; the recursion of A in closed form, on the log scale where it cannot overflow."""
+    if z.size == 0:
+        return z
+    d = np.arange(1, z.size + 1)
+    bets = np.asarray(BETS)[:, None]
+    so_far = np.cumsum(bets * z - bets**2 / 2.0, axis=1)
+    before = np.concatenate([np.zeros((len(BETS), 1)), so_far[:, :-1]], axis=1)
+    log_a = so_far + np.logaddexp.accumulate(-np.log(d * (d + 1.0)) - before, axis=1)
+    return np.asarray(np.exp(np.minimum(log_a, 690.0)).mean(axis=0) + 1.0 / (d + 1), dtype=np.float64)
 
 
 def _standardised(reference: HarmReference, units: Sequence[HarmUnit]) -> Floats:
