@@ -305,6 +305,7 @@ class ScheduleRow(AppTable, table=True):
     pause_reason: str = _text()
     paused_until: datetime | None = _time(nullable=True)
     next_due_at: datetime | None = _time(nullable=True, index=True)
+    upcoming: Any = _json(nullable=True)  # the next fire times as ISO text; null until the worker has planned
     updated_at: datetime = _time()
 
 
@@ -318,7 +319,9 @@ class JobRow(AppTable, table=True):
     recipe: str | None = None
     arguments: Any = _json()
     schedule_id: str | None = None
+    alert_id: str | None = Field(default=None, index=True)
     due_at: datetime = _time(index=True)
+    not_before: datetime | None = _time(nullable=True)  # back-off: the slot stays, the next attempt waits
     state: str = Field(index=True)
     priority: int = 0
     exclusive_key: str = ""  # jobs with the same key never run together
@@ -334,6 +337,7 @@ class JobRow(AppTable, table=True):
     cause: str = _text()  # who or what asked: "asked by lead", "schedule weekly", "alert harm"
     requested_by: str = ""
     cancel_requested: bool = False
+    cancel_reason: str = _text()
     result: Any = _json(nullable=True)
     error: str = _text()
     log_path: str = ""
@@ -342,6 +346,13 @@ class JobRow(AppTable, table=True):
     __table_args__ = (
         UniqueConstraint("schedule_id", "due_at"),
         Index("ix_job_claim", "state", "due_at"),
+        Index(
+            "uq_job_one_running_per_key",
+            "exclusive_key",
+            unique=True,
+            sqlite_where=text("state = 'running' AND exclusive_key <> ''"),
+            postgresql_where=text("state = 'running' AND exclusive_key <> ''"),
+        ),
     )
 
 
