@@ -1,0 +1,243 @@
+"""What does MLflow's model registry say, and how do we move an alias there?
+
+MLflow is imported inside the methods: it takes seconds, and a page must not pay for it before it needs it.
+A server that does not answer is found by a two-second look before each request, because MLflow's own client would
+retry for minutes.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.tracking import MlflowClient
+
+LOOK_SECONDS = 2.0
+_PAGE = 200
+# One retry of 15 s is enough where the look before said that somebody answers; MLflow's own are 7 retries of 120 s.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """One version as MLflow knows it; `aliases` are those that point at it."""
+
+    name: str
+    version: str
+    run_id: str
+    created_at: datetime
+    source: str
+    aliases: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+@dataclass
+class MlflowRegistry:
+    """MLflow's registry at `uri`: an http(s) address, or a database address such as sqlite:///mlflow.db."""
+
+    uri: str
+    _made: MlflowClient | None = field(default=None, repr=False)
+
+    def reachable(self) -> bool:
+        """Whether the registry answers now; never takes more than about two seconds over HTTP."""
+        return not self.why_unreachable()
+
+    def why_unreachable(self) -> str:
+        """Empty when the registry answers, else one sentence that says why not."""
+        try:
+            self._look()
+            if not self._over_http:
+                with self._asking("look at the registry") as client:
+                    client.search_registered_models(max_results=1)
+        except Unavailable as error:
+            return error.message
+        return ""
+
+    def models(self) -> tuple[str, ...]:
+        """Names of all registered models, sorted."""
+        names: list[str] = []
+        with self._asking("list the registered models") as client:
+            token: str | None = None
+            while True:
+                page = client.search_registered_models(max_results=_PAGE, page_token=token)
+                names.extend(model.name for model in page)
+                token = page.token
+                if not token:
+                    return tuple(sorted(names))
+
+    def versions(self, name: str) -> tuple[RegisteredVersion, ...]:
+        """All versions of a registered model with their aliases, newest first.
+
+        Raises:
+            NotFound: MLflow knows no such model.
+            Unavailable: MLflow does not answer.
+        """
+        with self._asking(f"read the versions of {name}") as client:
+            pointing: dict[str, list[str]] = {}
+            for alias, version in client.get_registered_model(name).aliases.items():
+                pointing.setdefault(str(version), []).append(alias)
+            quote = '"' if "'" in name else "'"
+            found: list[RegisteredVersion] = []
+            token: str | None = None
+            while True:
+                page = client.search_model_versions(f"name={quote}{name}{quote}", max_results=_PAGE, page_token=token)
+                found.extend(_version(item, tuple(sorted(pointing.get(str(item.version), [])))) for item in page)
+                token = page.token
+                if not token:
+                    return tuple(sorted(found, key=lambda one: -int(one.version)))
+
+    def version(self, name: str, version: str) -> RegisteredVersion:
+        """One version.
+
+        Raises:
+            NotFound: MLflow knows no such version.
+        """
+        with self._asking(f"read {name} version {version}") as client:
+            found = client.get_model_version(name, version)
+            return _version(found, tuple(sorted(found.aliases)))
+
+    def create_model(self, name: str, *, description: str = "") -> None:
+        """Register a model; one that is there already is left as it is."""
+        try:
+            with self._asking(f"register the model {name}") as client:
+                client.create_registered_model(name, description=description or None)
+        except Conflict:
+            return
+
+    def create_version(
+        self, name: str, *, source: str, run_id: str, tags: Mapping[str, str] | None = None, description: str = ""
+    ) -> RegisteredVersion:
+        """Register a run's model as the next version of `name`, which is registered first when it is new."""
+        self.create_model(name)
+        with self._asking(f"register a version of {name}") as client, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow warns of its own deprecations here
+            made = client.create_model_version(
+                name, source=source, run_id=run_id, tags=dict(tags or {}), description=description or None
+            )
+            return _version(made, ())
+
+    def alias(self, name: str, alias: str) -> str | None:
+        """The version that `alias` points at, or None when nobody has set it.
+
+        Raises:
+            NotFound: MLflow knows no such model.
+        """
+        with self._asking(f"read the alias {alias} of {name}") as client:
+            found = client.get_registered_model(name).aliases.get(alias)
+            return None if found is None else str(found)
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Point `alias` at `version`; the same call again changes nothing."""
+        with self._asking(f"move the alias {alias} of {name} to version {version}") as client:
+            client.set_registered_model_alias(name, alias, version)
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Remove an alias; one that is not there is no error."""
+        with self._asking(f"remove the alias {alias} of {name}") as client:
+            client.delete_registered_model_alias(name, alias)
+
+    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a version."""
+        with self._asking(f"tag {name} version {version}") as client:
+            for key, value in tags.items():
+                client.set_model_version_tag(name, version, key, value)
+
+    @property
+    def _over_http(self) -> bool:
+        return self.uri.startswith(("http://", "https://"))
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[MlflowClient]:
+        """Hand out the client; turn whatever goes wrong into our errors."""
+        self._look()
+        client = self._client()
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield client
+        except MlflowException as error:
+            raise _our_error(error.error_code, str(error), what) from error
+        except (OSError, ConnectionError) as error:
+            raise Unavailable(f"MLflow could not {what}: {_first_line(error)}.", hint=self._hint()) from error
+
+    def _client(self) -> MlflowClient:
+        if self._made is None:
+            for name, value in _PATIENCE.items():
+                os.environ.setdefault(name, value)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # deprecations inside MLflow's own imports
+                from mlflow.tracking import MlflowClient
+
+                self._made = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        return self._made
+
+    def _look(self) -> None:
+        """Ask /health with little patience. Any HTTP answer will do: somebody is there."""
+        if not self._over_http:
+            return
+        request = urllib.request.Request(f"{self.uri.rstrip('/')}/health", headers=_credentials())
+        try:
+            with urllib.request.urlopen(request, timeout=LOOK_SECONDS):
+                return
+        except urllib.error.HTTPError as answer:
+            if answer.code in {502, 503, 504}:
+                raise Unavailable(f"MLflow at {self.uri} answers {answer.code}.", hint=self._hint()) from answer
+        except OSError as error:
+            raise Unavailable(
+                f"MLflow at {self.uri} does not answer: {_first_line(error)}.", hint=self._hint()
+            ) from error
+
+    def _hint(self) -> str:
+        return "Start it (mlops-dash up), or check MLFLOW_TRACKING_URI."
+
+
+def _version(found: ModelVersion, aliases: tuple[str, ...]) -> RegisteredVersion:
+    return RegisteredVersion(
+        name=found.name,
+        version=str(found.version),
+        run_id=found.run_id or "",
+        created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, tz=UTC),
+        source=found.source or "",
+        aliases=aliases,
+        tags=dict(found.tags),
+        description=found.description or "",
+    )
+
+
+def _our_error(code: str, said: str, what: str) -> NotFound | Conflict | InvalidInput | Unavailable:
+    sentence = f"MLflow could not {what}: {said.strip().splitlines()[0][:300] if said.strip() else code}"
+    if code == "RESOURCE_DOES_NOT_EXIST":
+        return NotFound(sentence, hint="Check the name and the version in MLflow.")
+    if code == "RESOURCE_ALREADY_EXISTS":
+        return Conflict(sentence, hint="It is there already.")
+    if code in {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}:
+        return InvalidInput(sentence)
+    return Unavailable(sentence, hint="Look at MLflow's log, then try again.")
+
+
+def _credentials() -> dict[str, str]:
+    """The header that MLflow's own client would send."""
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
+    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
+    if user and password:
+        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _first_line(error: BaseException) -> str:
+    reason = getattr(error, "reason", None) or error
+    lines = str(reason).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
