@@ -1,0 +1,247 @@
+"""Reads of the prediction log by time, as pandas frames: one version's series, two versions paired, logged rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import bindparam
+from sqlmodel import Session, text
+
+from mlops_dash.store.prediction_log.rows import BatchRow, DirtyHour, LogCounts, from_us, to_us
+
+MONITORED_ROLES = ("champion", "shadow", "arm")  # a replayed score is never monitored
+
+
+def read_window(
+    session: Session,
+    version_id: str,
+    start: datetime,
+    end: datetime,
+    *,
+    roles: Sequence[str] = MONITORED_ROLES,
+    known_at: datetime | None = None,
+    features: bool = True,
+) -> pd.DataFrame:
+    """One version's scored rows with `start <= at < end`, in time order, one line a request row.
+
+    Args:
+        session: A session on the log database.
+        version_id: `model_version.id`.
+        start: First time, aware UTC.
+        end: First time after the window.
+        roles: Which roles count; a row answered in two of them appears once.
+        known_at: Only label revisions received up to then; None = the latest.
+        features: Whether to parse the features into columns.
+
+    Returns:
+        Columns `prediction_id` (str), `at` (datetime64 UTC), `score` (float), `label` (float, NaN = none yet),
+        `label_received_at`, `label_observed_at` (datetime64 UTC, NaT = none), then the features under their names.
+    """
+    chosen = "p.features" if features else "NULL"
+    rows = _fetch(
+        session,
+        f"""SELECT s.prediction_id, s.at_us, s.score, {_LABEL_COLUMNS}, {chosen}
+        FROM score s JOIN prediction p ON p.model = s.model AND p.prediction_id = s.prediction_id
+        LEFT JOIN label l ON l.model = s.model AND l.prediction_id = s.prediction_id AND l.revision = {_LATEST}
+        WHERE s.version_id = :version AND s.at_us >= :start AND s.at_us < :end AND s.role IN :roles
+        ORDER BY s.at_us, s.prediction_id, s.role""",  # noqa: S608 - fixed fragments
+        {
+            "version": version_id,
+            "start": to_us(start),
+            "end": to_us(end),
+            "roles": list(roles),
+            "known": _known(known_at),
+        },
+    )
+    frame = _labelled(rows, {"prediction_id": 0, "at": 1, "score": 2}, label_from=3)
+    if features:
+        frame = _with_features(frame, rows, 6)
+    return frame.drop_duplicates("prediction_id", ignore_index=True) if len(roles) > 1 else frame
+
+
+def read_paired(
+    session: Session,
+    model: str,
+    version_a: str,
+    version_b: str,
+    start: datetime,
+    end: datetime,
+    *,
+    known_at: datetime | None = None,
+) -> pd.DataFrame:
+    """Rows with `start <= at < end` that both versions scored, in any role, in time order.
+
+    Returns:
+        Columns `prediction_id`, `at`, `score_a`, `score_b`, `label`, `label_received_at`, `label_observed_at` (types as
+        in `read_window`).
+    """
+    rows = _fetch(
+        session,
+        f"""SELECT a.prediction_id, a.at_us, a.score, b.score, {_LABEL_COLUMNS}
+        FROM score a JOIN score b ON b.model = a.model AND b.prediction_id = a.prediction_id AND b.version_id = :b
+        LEFT JOIN label l ON l.model = a.model AND l.prediction_id = a.prediction_id
+            AND l.revision = {_LATEST.replace("s.", "a.")}
+        WHERE a.version_id = :a AND a.model = :model AND a.at_us >= :start AND a.at_us < :end
+        ORDER BY a.at_us, a.prediction_id""",  # noqa: S608 - fixed fragments
+        {"model": model, "a": version_a, "b": version_b, "start": to_us(start), "end": to_us(end),
+         "known": _known(known_at)},
+    )  # fmt: skip
+    frame = _labelled(rows, {"prediction_id": 0, "at": 1, "score_a": 2, "score_b": 3}, label_from=4)
+    return frame.drop_duplicates("prediction_id", ignore_index=True)
+
+
+def read_logged(
+    session: Session,
+    model: str,
+    start: datetime,
+    end: datetime,
+    *,
+    without_version: str = "",
+    after: tuple[int, str] | None = None,
+    limit: int = 10_000,
+) -> pd.DataFrame:
+    """One page of logged rows with `start <= at < end`, in time order.
+
+    Args:
+        session: A session on the log database.
+        model: The model's name.
+        start: First time, aware UTC.
+        end: First time after the window.
+        without_version: Leave out rows that this `model_version.id` has scored in any role.
+        after: (`at_us`, `prediction_id`) of the last row of the page before.
+        limit: Rows a page.
+
+    Returns:
+        Columns `prediction_id`, `at`, `at_us` (int), then the features under their names.
+    """
+    at_us, prediction_id = after or (to_us(start) - 1, "")
+    rows = _fetch(
+        session,
+        """SELECT p.prediction_id, p.at_us, p.features FROM prediction p
+        WHERE p.model = :model AND p.at_us >= :start AND p.at_us < :end
+          AND (p.at_us > :after_us OR (p.at_us = :after_us AND p.prediction_id > :after_id))
+          AND (:version = '' OR NOT EXISTS (SELECT 1 FROM score s WHERE s.model = p.model
+               AND s.prediction_id = p.prediction_id AND s.version_id = :version))
+        ORDER BY p.at_us, p.prediction_id LIMIT :limit""",
+        {"model": model, "start": max(to_us(start), at_us), "end": to_us(end), "after_us": at_us,
+         "after_id": prediction_id, "version": without_version, "limit": limit},
+    )  # fmt: skip
+    frame = pd.DataFrame({"prediction_id": [row[0] for row in rows], "at": _moments(rows, 1)})
+    frame["at_us"] = np.array([row[1] for row in rows], dtype=np.int64)
+    return _with_features(frame, rows, 2)
+
+
+def batch_rows(session: Session, batch_id: str) -> tuple[BatchRow, ...]:
+    """All rows of a batch in their order, each with its answers (shadows too)."""
+    rows = _fetch(
+        session,
+        """SELECT p.model, p.row_number, p.prediction_id, p.at_us, s.version, s.role, s.score
+        FROM prediction p LEFT JOIN score s ON s.model = p.model AND s.prediction_id = p.prediction_id
+        WHERE p.batch_id = :batch ORDER BY p.model, p.row_number, p.prediction_id, s.role, s.version""",
+        {"batch": batch_id},
+    )
+    found: dict[tuple[str, str], BatchRow] = {}
+    for model, number, prediction_id, at_us, version, role, score in rows:
+        answers = () if role is None else ((version, role, score),)
+        known = found.get((model, prediction_id))
+        if known is None:
+            found[model, prediction_id] = BatchRow(model, number, prediction_id, from_us(at_us), answers)
+        else:
+            found[model, prediction_id] = BatchRow(model, number, prediction_id, known.at, known.answers + answers)
+    return tuple(found.values())
+
+
+def dirty_hours(session: Session, *, limit: int, model: str = "") -> tuple[DirtyHour, ...]:
+    """The oldest hours that wait to be profiled, of one model or of all."""
+    rows = _fetch(
+        session,
+        "SELECT model, hour_us, marked_us FROM dirty_hour WHERE (:model = '' OR model = :model) "
+        "ORDER BY hour_us, model LIMIT :limit",
+        {"model": model, "limit": limit},
+    )
+    return tuple(DirtyHour(name, from_us(hour), marked) for name, hour, marked in rows)
+
+
+def counts(session: Session, model: str) -> LogCounts:
+    """How many predictions and labels a model has, and from when to when."""
+    predictions, first, last = _fetch(
+        session, "SELECT COUNT(*), MIN(at_us), MAX(at_us) FROM prediction WHERE model = :model", {"model": model}
+    )[0]
+    ids, pending = _fetch(
+        session,
+        """SELECT COUNT(*), SUM(CASE WHEN p.prediction_id IS NULL THEN 1 ELSE 0 END)
+        FROM label l LEFT JOIN prediction p ON p.model = l.model AND p.prediction_id = l.prediction_id
+        WHERE l.model = :model AND l.revision = 1""",
+        {"model": model},
+    )[0]
+    return LogCounts(
+        predictions=int(predictions),
+        labelled=int(ids) - int(pending or 0),
+        pending_labels=int(pending or 0),
+        first_at=None if first is None else from_us(first),
+        last_at=None if last is None else from_us(last),
+    )
+
+
+def versions_in(session: Session, model: str, start: datetime, end: datetime) -> pd.DataFrame:
+    """Who scored how much: `version_id`, `version`, `role`, `rows`, `first_at`, `last_at` for `start <= at < end`."""
+    rows = _fetch(
+        session,
+        """SELECT version_id, version, role, COUNT(*), MIN(at_us), MAX(at_us) FROM score
+        WHERE model = :model AND at_us >= :start AND at_us < :end
+        GROUP BY version_id, version, role ORDER BY MIN(at_us), version_id, role""",
+        {"model": model, "start": to_us(start), "end": to_us(end)},
+    )
+    frame = pd.DataFrame([row[:4] for row in rows], columns=["version_id", "version", "role", "rows"])
+    return frame.assign(first_at=_moments(rows, 4), last_at=_moments(rows, 5))
+
+
+_LABEL_COLUMNS = "l.value, l.received_at_us, l.observed_at_us"
+_LATEST = (
+    "(SELECT MAX(x.revision) FROM label x WHERE x.model = s.model AND x.prediction_id = s.prediction_id "
+    "AND x.received_at_us <= :known)"
+)
+
+
+def _known(known_at: datetime | None) -> int:
+    return 2**62 if known_at is None else to_us(known_at)
+
+
+def _fetch(session: Session, query: str, bound: dict[str, Any]) -> Sequence[Any]:
+    statement = text(query)
+    if "roles" in bound:
+        statement = statement.bindparams(bindparam("roles", expanding=True))
+    return session.connection().execute(statement, bound).all()
+
+
+def _labelled(rows: Sequence[Any], columns: dict[str, int], *, label_from: int) -> pd.DataFrame:
+    frame = pd.DataFrame(index=pd.RangeIndex(len(rows)))
+    for name, position in columns.items():
+        if name == "at":
+            frame[name] = _moments(rows, position)
+        elif name == "prediction_id":
+            frame[name] = pd.Series([row[position] for row in rows], dtype=object)
+        else:
+            frame[name] = np.array([row[position] for row in rows], dtype=np.float64)
+    frame["label"] = np.array([row[label_from] for row in rows], dtype=np.float64)
+    frame["label_received_at"] = _moments(rows, label_from + 1)
+    frame["label_observed_at"] = _moments(rows, label_from + 2)
+    return frame
+
+
+def _moments(rows: Sequence[Any], position: int) -> pd.Series:
+    us = pd.Series([row[position] for row in rows], dtype="Int64")
+    return pd.to_datetime(us, unit="us", utc=True)
+
+
+def _with_features(frame: pd.DataFrame, rows: Sequence[Any], position: int) -> pd.DataFrame:
+    """Add the features' columns; a row that lacks a feature has it missing there."""
+    if not rows:
+        return frame
+    parsed = json.loads("[" + ",".join(row[position] for row in rows) + "]")
+    return pd.concat([frame, pd.DataFrame(parsed, index=frame.index)], axis=1)

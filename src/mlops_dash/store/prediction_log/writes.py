@@ -1,0 +1,165 @@
+"""Bulk appends that may be repeated, and the marks of hours that must be profiled again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, text
+
+from mlops_dash.store.db import is_sqlite
+from mlops_dash.store.prediction_log.rows import (
+    HOUR_US,
+    Appended,
+    DirtyHour,
+    Label,
+    LabelsAppended,
+    Prediction,
+    Score,
+    to_us,
+)
+
+_LABEL_LOCK = 7_201_014
+_IDS_A_QUERY = 20_000
+
+
+def append(session: Session, predictions: Sequence[Prediction], scores: Sequence[Score], *, marked_us: int) -> Appended:
+    """Add rows and answers, all or none with the caller's transaction; a known key keeps what it has.
+
+    The hours of new rows and new answers become dirty.
+    """
+    new_rows = _insert(session, "prediction", Prediction._fields, predictions)
+    new_scores = _insert(session, "score", Score._fields, scores)
+    hours: set[tuple[str, int]] = set()
+    if new_rows:
+        hours.update((row.model, row.at_us // HOUR_US) for row in predictions)
+    if new_scores:
+        hours.update((score.model, score.at_us // HOUR_US) for score in scores)
+    mark_hours(session, ((model, hour * HOUR_US) for model, hour in hours), marked_us=marked_us)
+    return Appended(new_rows, new_scores)
+
+
+def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
+    """Add labels: another value than the latest is the next revision, the same value is nothing.
+
+    Ids without a prediction wait as pending and join when the prediction comes. Hours of labelled predictions become
+    dirty, marked with the time the label was received.
+    """
+    if not is_sqlite(session):  # two writers must not both count the same revision
+        session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LABEL_LOCK})"))
+    latest = _latest_labels(session, labels)
+    fresh: list[tuple[Any, ...]] = []
+    new = revised = 0
+    for label in labels:
+        key = (label.model, label.prediction_id)
+        known = latest.get(key)
+        if known is not None and known[1] == label.value:
+            continue
+        revision = 1 if known is None else known[0] + 1
+        new, revised = (new + 1, revised) if known is None else (new, revised + 1)
+        latest[key] = (revision, label.value)
+        fresh.append((*key, revision, *label[2:]))
+    columns = ("model", "prediction_id", "revision", "value", "observed_at_us", "received_at_us")
+    _insert(session, "label", columns, fresh)
+    at_of = _times(session, fresh)
+    hours = {(key[0], at // HOUR_US * HOUR_US) for key, at in at_of.items()}
+    mark_hours(session, hours, marked_us=max((row[5] for row in fresh), default=0))
+    pending = sum((row[0], row[1]) not in at_of for row in fresh)
+    return LabelsAppended(new, revised, len(labels) - len(fresh), pending)
+
+
+def mark_hours(session: Session, hours: Iterable[tuple[str, int]], *, marked_us: int) -> int:
+    """Mark hours (model, start in microseconds) as dirty; returns how many were named.
+
+    A second mark always differs from the first, even under a clock that stands still, so `clear_dirty` cannot remove
+    a mark that came while the hour was being profiled.
+    """
+    rows = [(model, hour, marked_us) for model, hour in sorted(hours)]  # sorted: two writers lock in one order
+    greatest = "max" if is_sqlite(session) else "greatest"
+    grown = f"SET marked_us = {greatest}(excluded.marked_us, dirty_hour.marked_us + 1)"
+    columns = ("model", "hour_us", "marked_us")
+    _insert(session, "dirty_hour", columns, rows, conflict=f"ON CONFLICT (model, hour_us) DO UPDATE {grown}")
+    return len(rows)
+
+
+def mark_range(session: Session, model: str, start: datetime, end: datetime, *, marked_us: int) -> int:
+    """Mark every hour of `model` in [start, end) that has predictions (after a new reference); returns how many."""
+    hours = session.connection().execute(
+        text("SELECT DISTINCT at_us / :hour FROM prediction WHERE model = :model AND at_us >= :start AND at_us < :end"),
+        {"hour": HOUR_US, "model": model, "start": to_us(start), "end": to_us(end)},
+    )
+    return mark_hours(session, [(model, int(row[0]) * HOUR_US) for row in hours], marked_us=marked_us)
+
+
+def clear_dirty(session: Session, hours: Iterable[DirtyHour]) -> None:
+    """Forget marks that were profiled; an hour marked again since stays dirty."""
+    rows = [{"model": h.model, "hour": to_us(h.hour), "marked": h.marked_us} for h in hours]
+    if rows:
+        session.connection().execute(
+            text("DELETE FROM dirty_hour WHERE model = :model AND hour_us = :hour AND marked_us = :marked"), rows
+        )
+
+
+def _insert(
+    session: Session,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    conflict: str = "ON CONFLICT DO NOTHING",
+) -> int:
+    """Add rows past the ORM, in one round trip on Postgres; returns how many were new."""
+    if not rows:
+        return 0
+    names = ", ".join(columns)
+    connection = session.connection()
+    if is_sqlite(session):
+        marks = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}"  # noqa: S608 - names are ours
+        return connection.exec_driver_sql(statement, [tuple(row) for row in rows]).rowcount
+    arrays = ", ".join(f"%s::{_POSTGRES[column]}[]" for column in columns)
+    statement = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {conflict}"  # noqa: S608
+    return connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True))).rowcount
+
+
+_POSTGRES = {
+    **dict.fromkeys(("model", "prediction_id", "batch_id", "entity_key", "features", "version_id", "role"), "text"),
+    **dict.fromkeys(("at_us", "scored_at_us", "observed_at_us", "received_at_us", "hour_us", "marked_us"), "bigint"),
+    **dict.fromkeys(("row_number", "revision"), "int"),
+    **dict.fromkeys(("score", "value"), "float8"),
+    "version": "text",
+}
+
+
+def _latest_labels(session: Session, labels: Sequence[Label]) -> dict[tuple[str, str], tuple[int, float]]:
+    found: dict[tuple[str, str], tuple[int, float]] = {}
+    query = "SELECT prediction_id, revision, value FROM label WHERE model = :model AND prediction_id IN ({ids})"
+    for model, rows in _by_model(session, query, [(label.model, label.prediction_id) for label in labels]):
+        for prediction_id, revision, value in rows:
+            known = found.get((model, prediction_id))
+            if known is None or known[0] < revision:
+                found[model, prediction_id] = (revision, value)
+    return found
+
+
+def _times(session: Session, keys: Sequence[Sequence[Any]]) -> dict[tuple[str, str], int]:
+    query = "SELECT prediction_id, at_us FROM prediction WHERE model = :model AND prediction_id IN ({ids})"
+    pairs = [(str(row[0]), str(row[1])) for row in keys]
+    return {(model, row[0]): row[1] for model, rows in _by_model(session, query, pairs) for row in rows}
+
+
+def _by_model(session: Session, query: str, keys: Sequence[tuple[str, str]]) -> Iterable[tuple[str, Sequence[Any]]]:
+    """Run `query` for the ids of each model; ids travel as one JSON text or array, so their number is not bounded."""
+    ids: dict[str, list[str]] = {}
+    for model, prediction_id in keys:
+        ids.setdefault(model, []).append(prediction_id)
+    sqlite = is_sqlite(session)
+    source = "SELECT value FROM json_each(:ids)" if sqlite else "SELECT unnest(CAST(:ids AS text[]))"
+    statement = text(query.format(ids=source))
+    for model, own in ids.items():
+        for first in range(0, len(own), _IDS_A_QUERY):
+            part = own[first : first + _IDS_A_QUERY]
+            bound = {"model": model, "ids": json.dumps(part) if sqlite else part}
+            yield model, session.connection().execute(statement, bound).all()

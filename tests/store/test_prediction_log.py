@@ -1,0 +1,270 @@
+"""The prediction log on SQLite and on Postgres."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy.engine import Engine
+from sqlmodel import text
+
+from mlops_dash.store import prediction_log as log
+from mlops_dash.store.db import engine, reading, transaction
+from mlops_dash.store.tables_log import LOG
+
+DAY = datetime(2013, 6, 3, tzinfo=UTC)
+DAY_US = log.to_us(DAY)
+MINUTE = 60_000_000
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Engine]:
+    if database_url.startswith("postgresql"):
+        first = engine(database_url, schema="public")
+        with transaction(first) as session:
+            session.connection().execute(text("CREATE SCHEMA log"))
+        first.dispose()
+    made = engine(database_url, schema="log")
+    LOG.create_all(made)
+    yield made
+    made.dispose()
+
+
+def row(number: int, *, model: str = "m", at_us: int | None = None, **features: object) -> log.Prediction:
+    at = DAY_US + number * 10 * MINUTE if at_us is None else at_us
+    return log.Prediction(model, f"r{number}", at, "batch", number, "", json.dumps({"x": float(number), **features}))
+
+
+def answer(of: log.Prediction, score: float, *, version: str = "1", role: str = "champion") -> log.Score:
+    return log.Score(of.model, of.prediction_id, f"id{version}", role, version, of.at_us, score, of.at_us + 1)
+
+
+def label(of: int, value: float, *, received: int = 0, model: str = "m") -> log.Label:
+    return log.Label(model, f"r{of}", value, DAY_US, DAY_US + received * MINUTE)
+
+
+def append(database: Engine, rows: list[log.Prediction], scores: list[log.Score]) -> log.Appended:
+    with transaction(database) as session:
+        return log.append(session, rows, scores, marked_us=DAY_US)
+
+
+def append_labels(database: Engine, *labels: log.Label) -> log.LabelsAppended:
+    with transaction(database) as session:
+        return log.append_labels(session, labels)
+
+
+def window(database: Engine, version: str = "1", *, hours: float = 24, **kwargs: object) -> pd.DataFrame:
+    with reading(database) as session:
+        return log.read_window(session, f"id{version}", DAY, DAY + timedelta(hours=hours), **kwargs)  # type: ignore[arg-type]
+
+
+def test_times_survive_the_way_through_microseconds() -> None:
+    moment = datetime(2013, 3, 10, 6, 59, 59, 999_999, tzinfo=UTC)
+    assert log.from_us(log.to_us(moment)) == moment
+    with pytest.raises(ValueError, match="no zone"):
+        log.to_us(datetime(2013, 1, 1))  # noqa: DTZ001
+
+
+def test_append_twice_stores_once(database: Engine) -> None:
+    rows = [row(i) for i in range(5)]
+    scores = [answer(r, 0.5) for r in rows]
+    assert append(database, rows, scores) == log.Appended(5, 5)
+    assert append(database, rows, scores) == log.Appended(0, 0)
+    assert append(database, [*rows, row(5)], [*scores, answer(row(5), 0.1)]) == log.Appended(1, 1)
+    assert len(window(database)) == 6
+
+
+def test_a_known_id_keeps_its_first_features(database: Engine) -> None:
+    append(database, [row(1, y="first")], [answer(row(1), 0.5)])
+    append(database, [row(1, y="second")], [answer(row(1), 0.9)])
+    read = window(database)
+    assert read["y"].tolist() == ["first"]
+    assert read["score"].tolist() == [0.5]
+
+
+def test_nothing_is_stored_when_the_transaction_fails(database: Engine) -> None:
+    with pytest.raises(RuntimeError, match="later"), transaction(database) as session:
+        log.append(session, [row(1)], [answer(row(1), 0.5)], marked_us=DAY_US)
+        raise RuntimeError("later")
+    assert window(database).empty
+
+
+def test_appending_nothing_is_nothing(database: Engine) -> None:
+    assert append(database, [], []) == log.Appended(0, 0)
+    assert append_labels(database) == log.LabelsAppended(0, 0, 0, 0)
+
+
+def test_a_window_is_half_open_and_in_time_order(database: Engine) -> None:
+    rows = [row(2), row(0), row(6)]
+    append(database, rows, [answer(r, 0.1 * i) for i, r in enumerate(rows)])
+    read = window(database, hours=1)
+    assert read["prediction_id"].tolist() == ["r0", "r2"]
+    assert read["at"].tolist() == [pd.Timestamp(DAY), pd.Timestamp(DAY) + pd.Timedelta(minutes=20)]
+    assert str(read["at"].dt.tz) == "UTC"
+    assert window(database, hours=0).empty
+
+
+def test_an_empty_window_has_its_columns(database: Engine) -> None:
+    read = window(database)
+    assert list(read) == ["prediction_id", "at", "score", "label", "label_received_at", "label_observed_at"]
+    assert read["score"].dtype == np.float64
+    assert str(read["at"].dtype).endswith("UTC]")
+
+
+def test_features_come_back_with_their_types(database: Engine) -> None:
+    append(
+        database,
+        [row(0, carrier="AA", hour=7, wind=None), row(1, carrier=None, hour=8, wind=2.5)],
+        [answer(row(i), 0.5) for i in range(2)],
+    )
+    read = window(database)
+    assert read["hour"].dtype == np.int64
+    assert read["wind"].isna().tolist() == [True, False]
+    assert read["carrier"].tolist() == ["AA", None]
+    assert "x" not in window(database, features=False)
+
+
+def test_a_label_revision_wins_and_the_older_one_is_kept(database: Engine) -> None:
+    append(database, [row(1)], [answer(row(1), 0.5)])
+    assert append_labels(database, label(1, 0.0)) == log.LabelsAppended(new=1, revised=0, unchanged=0, pending=0)
+    assert append_labels(database, label(1, 0.0, received=5)) == log.LabelsAppended(0, 0, 1, 0)
+    assert append_labels(database, label(1, 1.0, received=9)) == log.LabelsAppended(0, 1, 0, 0)
+    assert window(database)["label"].tolist() == [1.0]
+    early = window(database, known_at=DAY + timedelta(minutes=8))
+    assert early["label"].tolist() == [0.0]
+    with reading(database) as session:
+        kept = session.connection().execute(text("SELECT revision, value FROM label ORDER BY revision")).all()
+    assert [tuple(r) for r in kept] == [(1, 0.0), (2, 1.0)]
+
+
+def test_one_batch_may_revise_its_own_label(database: Engine) -> None:
+    assert append_labels(database, label(1, 0.0), label(1, 1.0), label(1, 1.0)) == log.LabelsAppended(1, 1, 1, 2)
+
+
+def test_a_label_before_its_prediction_waits_and_joins(database: Engine) -> None:
+    assert append_labels(database, label(1, 1.0)).pending == 1
+    with reading(database) as session:
+        assert log.dirty_hours(session, limit=9) == ()
+        assert log.counts(session, "m").pending_labels == 1
+    append(database, [row(1)], [answer(row(1), 0.5)])
+    assert window(database)["label"].tolist() == [1.0]
+    with reading(database) as session:
+        found = log.counts(session, "m")
+    assert (found.predictions, found.labelled, found.pending_labels) == (1, 1, 0)
+    assert found.first_at == found.last_at == DAY + timedelta(minutes=10)
+
+
+def test_counts_of_a_model_without_rows(database: Engine) -> None:
+    with reading(database) as session:
+        assert log.counts(session, "none") == log.LogCounts(0, 0, 0, None, None)
+
+
+def test_new_predictions_and_labels_make_hours_dirty(database: Engine) -> None:
+    append(database, [row(0), row(1), row(7)], [])
+    with transaction(database) as session:
+        hours = log.dirty_hours(session, limit=9)
+        assert [h.hour for h in hours] == [DAY, DAY + timedelta(hours=1)]
+        log.clear_dirty(session, hours)
+        assert log.dirty_hours(session, limit=9) == ()
+    append(database, [row(0)], [])  # known already
+    with reading(database) as session:
+        assert log.dirty_hours(session, limit=9) == ()
+    append_labels(database, label(7, 1.0))
+    append_labels(database, label(7, 1.0))
+    with reading(database) as session:
+        assert [h.hour for h in log.dirty_hours(session, limit=9, model="m")] == [DAY + timedelta(hours=1)]
+        assert log.dirty_hours(session, limit=9, model="other") == ()
+
+
+def test_a_mark_that_came_while_profiling_is_not_forgotten(database: Engine) -> None:
+    append(database, [row(0)], [])
+    with reading(database) as session:
+        seen = log.dirty_hours(session, limit=9)
+    append(database, [row(1)], [])  # the clock stands still: the same `marked_us`
+    with transaction(database) as session:
+        log.clear_dirty(session, seen)
+        assert [h.hour for h in log.dirty_hours(session, limit=9)] == [DAY]
+
+
+def test_mark_range_marks_hours_with_predictions_only(database: Engine) -> None:
+    append(database, [row(0), row(30)], [])
+    with transaction(database) as session:
+        log.clear_dirty(session, log.dirty_hours(session, limit=9))
+        assert log.mark_range(session, "m", DAY, DAY + timedelta(hours=5), marked_us=1) == 1
+        assert [h.hour for h in log.dirty_hours(session, limit=9)] == [DAY]
+
+
+def test_two_roles_of_a_row_are_read_once_and_replayed_ones_never(database: Engine) -> None:
+    rows = [row(0), row(1)]
+    append(
+        database,
+        rows,
+        [answer(rows[0], 0.5), answer(rows[0], 0.5, role="shadow"), answer(rows[1], 0.7, role="replayed")],
+    )
+    assert window(database)["prediction_id"].tolist() == ["r0"]
+    assert window(database, roles=("replayed",))["prediction_id"].tolist() == ["r1"]
+
+
+def test_paired_rows_need_both_versions_in_any_role(database: Engine) -> None:
+    rows = [row(i) for i in range(3)]
+    append(
+        database,
+        rows,
+        [answer(r, 0.5) for r in rows] + [answer(r, 0.9, version="2", role="replayed") for r in rows[1:]],
+    )
+    append_labels(database, label(2, 1.0))
+    with reading(database) as session:
+        read = log.read_paired(session, "m", "id1", "id2", DAY, DAY + timedelta(days=1))
+    assert read["prediction_id"].tolist() == ["r1", "r2"]
+    assert read["score_a"].tolist() == [0.5, 0.5]
+    assert read["score_b"].tolist() == [0.9, 0.9]
+    assert read["label"].isna().tolist() == [True, False]
+
+
+def test_logged_rows_come_in_pages_without_those_already_scored(database: Engine) -> None:
+    rows = [row(i, at_us=DAY_US + i // 2) for i in range(6)]
+    append(database, rows, [answer(rows[3], 0.5, version="2", role="replayed")])
+    seen: list[str] = []
+    after: tuple[int, str] | None = None
+    with reading(database) as session:
+        while True:
+            page = log.read_logged(
+                session, "m", DAY, DAY + timedelta(days=1), without_version="id2", after=after, limit=2
+            )
+            if page.empty:
+                break
+            seen += page["prediction_id"].tolist()
+            after = (int(page["at_us"].iloc[-1]), page["prediction_id"].iloc[-1])
+    assert seen == ["r0", "r1", "r2", "r4", "r5"]
+
+
+def test_a_batch_maps_rows_to_ids_and_answers(database: Engine) -> None:
+    rows = [row(1), row(0)]
+    append(database, rows, [answer(rows[0], 0.5), answer(rows[0], 0.7, version="2", role="shadow")])
+    with reading(database) as session:
+        first, second = log.batch_rows(session, "batch")
+        assert log.batch_rows(session, "unknown") == ()
+    assert (first.row, first.prediction_id, first.answers) == (0, "r0", ())
+    assert second.answers == (("1", "champion", 0.5), ("2", "shadow", 0.7))
+
+
+def test_versions_in_a_window_say_who_scored_how_much(database: Engine) -> None:
+    rows = [row(i) for i in range(3)]
+    append(database, rows, [answer(r, 0.5) for r in rows] + [answer(rows[2], 0.5, version="2", role="shadow")])
+    with reading(database) as session:
+        read = log.versions_in(session, "m", DAY, DAY + timedelta(days=1))
+    assert read[["version", "role", "rows"]].values.tolist() == [["1", "champion", 3], ["2", "shadow", 1]]
+    assert read["last_at"].tolist() == [pd.Timestamp(DAY) + pd.Timedelta(minutes=20)] * 2
+
+
+def test_a_big_batch_of_labels_finds_all_its_ids(database: Engine) -> None:
+    rows = [row(i, at_us=DAY_US) for i in range(25_000)]
+    append(database, rows, [])
+    result = append_labels(database, *(label(i, float(i % 2)) for i in range(25_000)))
+    assert result == log.LabelsAppended(25_000, 0, 0, 0)
+    again = append_labels(database, *(label(i, 1.0) for i in range(25_000)))
+    assert again == log.LabelsAppended(0, 12_500, 12_500, 0)
