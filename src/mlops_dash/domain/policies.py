@@ -6,11 +6,14 @@ A policy is a version (model, kind, number) with canonical JSON and digest; YAML
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mlops_dash.domain.evidence import METRICS
+from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import digest
 
 
@@ -98,3 +101,151 @@ class PolicyVersion:
     author: str
     approver: str | None
     active_from: datetime
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nobody has written a policy yet and the named default holds."""
+        return self.number == 0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a second person has put it into force."""
+        return self.approver is not None
+
+    @property
+    def promotion(self) -> PromotionPolicy:
+        """The body as a promotion policy."""
+        return promotion_policy(self.body)
+
+    @property
+    def monitoring(self) -> MonitoringPolicy:
+        """The body as a monitoring policy."""
+        return monitoring_policy(self.body)
+
+
+PAIRED_METRICS = ("auc", "base_rate_free_loss", "brier", "log_loss")
+_SHARES = ("level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
+_NOT_NEGATIVE = (
+    "margin",
+    "guardrail_margin",
+    "label_delay_hours",
+    "watch_excess",
+    "drift_excess",
+    "harm_tolerance_share",
+)
+_AT_LEAST_ONE = (
+    "min_rows",
+    "min_clusters",
+    "approvals",
+    "proposal_expires_days",
+    "evidence_max_age_days",
+    "confirm_within_minutes",
+    "min_reference_rows",
+    "hysteresis_of",
+    "hysteresis_need",
+    "harm_min_unit_labels",
+)
+WINDOWS = ("hour", "day", "week", "month")
+
+
+def default_policy(model: str, kind: PolicyKind) -> PolicyVersion:
+    """The named default, as version 0: what holds while nobody has written a policy."""
+    body = (PromotionPolicy() if kind is PolicyKind.PROMOTION else MonitoringPolicy()).as_json()
+    return PolicyVersion(
+        id=f"default-{kind}",
+        model=model,
+        kind=kind,
+        number=0,
+        body=body,
+        digest=digest(body),
+        author="mlops-dash",
+        approver="mlops-dash",
+        active_from=datetime(1970, 1, 1, tzinfo=UTC),
+    )
+
+
+def policy_body(kind: PolicyKind, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a body and fill in what it does not say with the defaults.
+
+    Raises:
+        InvalidInput: a field is unknown, of the wrong type or out of range.
+    """
+    return (promotion_policy(body) if kind is PolicyKind.PROMOTION else monitoring_policy(body)).as_json()
+
+
+def promotion_policy(body: Mapping[str, Any]) -> PromotionPolicy:
+    """A promotion policy from its JSON.
+
+    >>> promotion_policy({"margin": 0.01}).margin
+    0.01
+
+    Raises:
+        InvalidInput: a field is unknown, of the wrong type or out of range.
+    """
+    policy = PromotionPolicy(**_checked(PromotionPolicy(), body))
+    for name in ("primary", "guardrail"):
+        if getattr(policy, name) not in PAIRED_METRICS:
+            raise _refused(name, getattr(policy, name), f"one of {', '.join(PAIRED_METRICS)}")
+    if policy.floor_metric not in PAIRED_METRICS:
+        raise _refused("floor_metric", policy.floor_metric, f"one of {', '.join(PAIRED_METRICS)}")
+    if policy.primary == policy.guardrail:
+        raise _refused("guardrail", policy.guardrail, "another metric than the primary")
+    return policy
+
+
+def monitoring_policy(body: Mapping[str, Any]) -> MonitoringPolicy:
+    """A monitoring policy from its JSON.
+
+    >>> monitoring_policy({"zone": "America/New_York"}).zone
+    'America/New_York'
+
+    Raises:
+        InvalidInput: a field is unknown, of the wrong type or out of range.
+    """
+    policy = MonitoringPolicy(**_checked(MonitoringPolicy(), body))
+    try:
+        ZoneInfo(policy.zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise _refused("zone", policy.zone, "a zone such as UTC or America/New_York") from error
+    if policy.window not in WINDOWS:
+        raise _refused("window", policy.window, f"one of {', '.join(WINDOWS)}")
+    for name in ("primary", "harm_loss"):
+        if getattr(policy, name) not in METRICS:
+            raise _refused(name, getattr(policy, name), f"one of {', '.join(METRICS)}")
+    if policy.hysteresis_need > policy.hysteresis_of:
+        raise _refused("hysteresis_need", policy.hysteresis_need, f"at most hysteresis_of = {policy.hysteresis_of}")
+    return policy
+
+
+def _checked(default: PromotionPolicy | MonitoringPolicy, body: Mapping[str, Any]) -> dict[str, Any]:
+    known = {one.name: getattr(default, one.name) for one in fields(default)}
+    out: dict[str, Any] = {}
+    for name, value in body.items():
+        if name not in known:
+            raise InvalidInput(f"A policy has no field {name!r}.", hint=f"Known: {', '.join(known)}.")
+        out[name] = _of_type(name, value, known[name])
+        if name in _SHARES and not 0 < out[name] < 1:
+            raise _refused(name, value, "above 0 and below 1")
+        if name in _NOT_NEGATIVE and out[name] < 0:
+            raise _refused(name, value, "0 or more")
+        if name in _AT_LEAST_ONE and out[name] < 1:
+            raise _refused(name, value, "1 or more")
+    return out
+
+
+def _of_type(name: str, value: Any, like: Any) -> Any:
+    """A JSON number may come as an integer where a fraction is meant; nothing else is bent."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _refused(name, value, f"a {_KIND[type(like)]}")
+    if isinstance(like, float) and isinstance(value, (int, float)):
+        return float(value)
+    if type(value) is not type(like):
+        raise _refused(name, value, f"a {_KIND[type(like)]}")
+    return value
+
+
+_KIND = {int: "whole number", float: "number", str: "text"}
+
+
+def _refused(name: str, value: object, bound: str) -> InvalidInput:
+    return InvalidInput(f"The policy field {name} is {value!r}; it must be {bound}.")

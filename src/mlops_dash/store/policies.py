@@ -1,0 +1,81 @@
+"""Policy versions: which one is in force for a model, which wait for a second person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from mlops_dash.domain.policies import PolicyKind, PolicyVersion, default_policy
+from mlops_dash.errors import Conflict
+from mlops_dash.store.tables_app import PolicyVersionRow
+
+
+def active(session: Session, model: str, kind: PolicyKind, now: datetime) -> PolicyVersion:
+    """The policy in force at `now`; the named default (number 0) while there is none."""
+    row = session.exec(
+        select(PolicyVersionRow)
+        .where(
+            PolicyVersionRow.model == model,
+            PolicyVersionRow.kind == str(kind),
+            col(PolicyVersionRow.approver).is_not(None),
+            col(PolicyVersionRow.active_from) <= now,
+        )
+        .order_by(col(PolicyVersionRow.number).desc())
+        .limit(1)
+    ).first()
+    return default_policy(model, kind) if row is None else _to_domain(row)
+
+
+def history(session: Session, model: str, kind: PolicyKind) -> tuple[PolicyVersion, ...]:
+    """All versions, newest first, those that wait for a second person included."""
+    rows = session.exec(
+        select(PolicyVersionRow)
+        .where(PolicyVersionRow.model == model, PolicyVersionRow.kind == str(kind))
+        .order_by(col(PolicyVersionRow.number).desc())
+    ).all()
+    return tuple(_to_domain(row) for row in rows)
+
+
+def get(session: Session, policy_id: str) -> PolicyVersion | None:
+    """One version, or None."""
+    row = session.get(PolicyVersionRow, policy_id)
+    return None if row is None else _to_domain(row)
+
+
+def add(session: Session, version: PolicyVersion) -> None:
+    """Keep a new version.
+
+    Raises:
+        Conflict: that number exists already.
+    """
+    session.add(PolicyVersionRow(**{**vars(version), "kind": str(version.kind), "body": dict(version.body)}))
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise Conflict(
+            f"The {version.kind} policy {version.number} of {version.model} exists already.",
+            hint="Somebody was quicker; load the page again.",
+        ) from error
+
+
+def put_into_force(session: Session, policy_id: str, *, approver: str, at: datetime) -> None:
+    """Note the second person and the moment from which it holds."""
+    row = session.get_one(PolicyVersionRow, policy_id)
+    row.approver, row.active_from = approver, at
+    session.flush()
+
+
+def _to_domain(row: PolicyVersionRow) -> PolicyVersion:
+    return PolicyVersion(
+        id=row.id,
+        model=row.model,
+        kind=PolicyKind(row.kind),
+        number=row.number,
+        body=row.body,
+        digest=row.digest,
+        author=row.author,
+        approver=row.approver,
+        active_from=row.active_from,
+    )
