@@ -1,0 +1,374 @@
+"""Recipes and schedules: how a version is made again, and when.
+
+Judges what people type (cron texts, intervals, instants) and says it back in words. When exactly a cron text fires is
+computed by the worker's metronome, which stores the next times; nothing here counts calendars.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mlops_dash.domain.jobs import Job, Task
+from mlops_dash.errors import InvalidInput
+
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # cron's order: 0 (and 7) is Sunday
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONG = {"sun": "Sunday", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
+         "sat": "Saturday"}  # fmt: skip
+SHORTEST_INTERVAL = 60
+ALERT_KINDS = ("harm", "inputs", "schema")
+
+
+class ScheduleKind(StrEnum):
+    """What starts a schedule."""
+
+    CRON = "cron"
+    INTERVAL = "interval"
+    ONCE = "once"
+    ALERT = "alert"
+
+
+class Misfire(StrEnum):
+    """What happens to slots that passed while nobody could run them."""
+
+    RUN_ONCE = "run_once"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make a version: entry point, parameters and limits of one run."""
+
+    name: str
+    model: str
+    entry: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    timeout_seconds: int = 900
+    memory_mib: int = 4096
+    max_attempts: int = 1
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a recipe or a house-keeping task runs. `upcoming` is None until the worker has planned it."""
+
+    id: str
+    name: str
+    kind: ScheduleKind
+    expression: str
+    zone: str
+    task: Task
+    recipe: str | None
+    arguments: Mapping[str, Any]
+    enabled: bool
+    misfire: Misfire
+    pause_reason: str
+    paused_until: datetime | None
+    next_due_at: datetime | None
+    upcoming: tuple[datetime, ...] | None
+    updated_at: datetime
+
+    @property
+    def model(self) -> str:
+        """The model it is about ("" for none)."""
+        return str(self.arguments.get("model", ""))
+
+    @property
+    def when(self) -> str:
+        """When it runs, in words."""
+        return describe(self.kind, self.expression, self.zone)
+
+
+@dataclass(frozen=True)
+class ScheduleDraft:
+    """What a person fills in; `id` None makes a new schedule, else that one is changed in place."""
+
+    name: str
+    kind: ScheduleKind
+    expression: str
+    zone: str = "UTC"
+    recipe: str | None = None
+    task: Task = Task.RETRAIN
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    misfire: Misfire = Misfire.RUN_ONCE
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One future run of a schedule."""
+
+    at: datetime
+    schedule_id: str
+    name: str
+    model: str
+    title: str
+    why: str  # "every Monday at 06:00"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version that a finished retrain left behind and nobody has decided on yet."""
+
+    model: str
+    version: str
+    version_id: str
+    job_id: str
+    proposed: bool
+
+
+@dataclass(frozen=True)
+class Room:
+    """Everything the Retraining page shows, from one read."""
+
+    now: datetime
+    since: datetime
+    jobs: tuple[Job, ...]  # in the window or unfinished, newest first
+    slots: tuple[Slot, ...]  # next runs of enabled schedules, soonest first
+    recipes: tuple[Recipe, ...]
+    schedules: tuple[Schedule, ...]
+    failed_24h: int
+    candidate: Candidate | None
+    worker_seen_at: datetime | None  # wall time of the leader's last sign; None = never
+    worker_away_seconds: float | None
+
+    @property
+    def running(self) -> tuple[Job, ...]:
+        """Jobs that run now."""
+        return tuple(job for job in self.jobs if job.running)
+
+    @property
+    def worker_answers(self) -> bool:
+        """Whether a worker leads now (10 s of patience)."""
+        return self.worker_away_seconds is not None and self.worker_away_seconds < 10
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Models that appear here, sorted."""
+        named = {r.model for r in self.recipes} | {j.model for j in self.jobs if j.model}
+        return tuple(sorted(named | {s.model for s in self.schedules if s.model}))
+
+    def job(self, job_id: str | None) -> Job | None:
+        """The job of that id when the room shows it."""
+        return next((job for job in self.jobs if job.id == job_id), None)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe that cannot run.
+
+    Raises:
+        InvalidInput: an empty name or model, an entry that is neither a built-in nor "module:function", or a limit
+            that is not positive.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", recipe.name):
+        raise InvalidInput(
+            f"The recipe name {recipe.name!r} cannot be used.",
+            hint="Use letters, digits, '.', '_' and '-', at most 80.",
+        )
+    if not recipe.model:
+        raise InvalidInput(f"The recipe {recipe.name} names no model.", hint="Say which model it makes a version of.")
+    if not re.fullmatch(r"\w+|[\w.]+:\w+", recipe.entry):
+        raise InvalidInput(
+            f"The recipe's entry {recipe.entry!r} cannot be read.", hint='Use "flights" or "package.module:function".'
+        )
+    limits = {"timeout_seconds": recipe.timeout_seconds, "memory_mib": recipe.memory_mib}
+    for name, value in {**limits, "max_attempts": recipe.max_attempts}.items():
+        if value < 1:
+            raise InvalidInput(f"The recipe's {name} is {value}.", hint="Use a number above 0.")
+
+
+def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
+    """Refuse a schedule that could never fire or that nobody could read.
+
+    Raises:
+        InvalidInput: the name, zone or expression cannot be used.
+    """
+    if not draft.name.strip():
+        raise InvalidInput("The schedule has no name.", hint='Name it, for example "weekly".')
+    if draft.task is Task.RETRAIN and not draft.recipe:
+        raise InvalidInput("The schedule names no recipe.", hint="Choose what it runs.")
+    zone_of(draft.zone)
+    if draft.kind is ScheduleKind.CRON:
+        cron_fields(draft.expression)
+    elif draft.kind is ScheduleKind.INTERVAL:
+        interval_seconds(draft.expression)
+    elif draft.kind is ScheduleKind.ONCE:
+        at = instant(draft.expression)
+        if at <= now:
+            raise InvalidInput(f"{draft.expression} has passed.", hint="Choose a later time, or run it now.")
+    elif draft.expression not in ALERT_KINDS:
+        raise InvalidInput(
+            f"There is no alert kind {draft.expression!r}.", hint=f"Use one of: {', '.join(ALERT_KINDS)}."
+        )
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The time zone of that name.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidInput(f"There is no time zone {name!r}.", hint='Use a name such as "Europe/Berlin".') from error
+
+
+def instant(text: str) -> datetime:
+    """An aware instant from ISO 8601.
+
+    Raises:
+        InvalidInput: it cannot be read, or it has no zone.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInput(f"The time {text!r} cannot be read.", hint="Use 2014-01-31T06:00+00:00.") from error
+    if at.tzinfo is None:
+        raise InvalidInput(f"The time {text!r} has no zone.", hint="Add one: 2014-01-31T06:00+00:00.")
+    return at
+
+
+def interval_seconds(text: str) -> int:
+    """Seconds between two runs, at least 60.
+
+    Raises:
+        InvalidInput: not a whole number of seconds, or too short.
+    """
+    if not text.strip().isdecimal() or int(text) < SHORTEST_INTERVAL:
+        raise InvalidInput(
+            f"The interval {text!r} cannot be used.", hint=f"Give whole seconds, at least {SHORTEST_INTERVAL}."
+        )
+    return int(text)
+
+
+def cron_fields(text: str) -> dict[str, str]:
+    """Check a five-field cron text and say it in words that no scheduler can misread.
+
+    Returns:
+        minute, hour, day, month, day_of_week. Weekday numbers become names, because cron counts from Sunday and other
+        schedulers from Monday ("0 6 * * 1" must fire on Monday).
+
+    Raises:
+        InvalidInput: not five fields, a value out of range, or both a day of the month and a weekday (cron reads that
+            as "or", others as "and").
+
+    >>> cron_fields("0 6 * * 1")["day_of_week"]
+    'mon'
+    >>> cron_fields("*/15 8-18 * * 5-7")["day_of_week"]
+    'sun,fri,sat'
+    """
+    parts = text.split()
+    if len(parts) != 5:
+        raise InvalidInput(
+            f"The cron text {text!r} has {len(parts)} fields.",
+            hint='Give five: minute, hour, day of month, month, weekday. "0 6 * * 1" is Monday 06:00.',
+        )
+    minute = _cron_values(parts[0], "minute", 0, 59)
+    hour = _cron_values(parts[1], "hour", 0, 23)
+    day = _cron_values(parts[2], "day of month", 1, 31)
+    month = _cron_values(parts[3], "month", 1, 12, MONTHS)
+    weekday = _cron_values(parts[4], "weekday", 0, 7, WEEKDAYS)
+    if day is not None and weekday is not None:
+        raise InvalidInput(
+            f"The cron text {text!r} names a day of the month and a weekday.",
+            hint="Use one of them; make two schedules.",
+        )
+    if day is not None and month is not None and not _exists(day, month):
+        raise InvalidInput(f"The cron text {text!r} names a day that no month has.", hint="Choose an earlier day.")
+
+    def joined(values: set[int] | None) -> str:
+        return "*" if values is None else ",".join(str(value) for value in sorted(values))
+
+    named = "*" if weekday is None else ",".join(WEEKDAYS[n] for n in sorted({v % 7 for v in weekday}))
+    return {"minute": joined(minute), "hour": joined(hour), "day": joined(day), "month": joined(month),
+            "day_of_week": named}  # fmt: skip
+
+
+def describe(kind: ScheduleKind, expression: str, zone: str) -> str:
+    """When a schedule runs, in words a person would use.
+
+    >>> describe(ScheduleKind.CRON, "0 6 * * 1", "America/New_York")
+    'Mondays at 06:00 (New York)'
+    >>> describe(ScheduleKind.INTERVAL, "21600", "UTC")
+    'every 6 h'
+    """
+    if kind is ScheduleKind.ALERT:
+        return f"when an alert “{expression}” opens"
+    if kind is ScheduleKind.ONCE:
+        at = instant(expression).astimezone(zone_of(zone))
+        return f"once, {at.day} {at:%b %Y} at {at:%H:%M} ({place(zone)})"
+    if kind is ScheduleKind.INTERVAL:
+        return f"every {_span(interval_seconds(expression))}"
+    fields = cron_fields(expression)
+    if not (fields["minute"].isdecimal() and fields["hour"].isdecimal()) or fields["month"] != "*":
+        return f"cron {expression} ({place(zone)})"
+    time = f"{int(fields['hour']):02d}:{int(fields['minute']):02d}"
+    if fields["day"].isdecimal():
+        return f"day {fields['day']} of the month at {time} ({place(zone)})"
+    if fields["day"] != "*":
+        return f"cron {expression} ({place(zone)})"
+    if fields["day_of_week"] == "*":
+        return f"daily at {time} ({place(zone)})"
+    days = fields["day_of_week"].split(",")
+    word = "weekdays" if days == list(WEEKDAYS[1:6]) else ", ".join(f"{_LONG[day]}s" for day in days)
+    return f"{word} at {time} ({place(zone)})"
+
+
+def place(zone: str) -> str:
+    """A zone's everyday name: "America/New_York" is New York."""
+    return zone.rsplit("/", 1)[-1].replace("_", " ")
+
+
+def _cron_values(text: str, name: str, low: int, high: int, names: tuple[str, ...] = ()) -> set[int] | None:
+    if text in {"*", "?"}:
+        return None
+    values: set[int] = set()
+    for part in text.lower().split(","):
+        span, slash, step_text = part.partition("/")
+        first_text, dash, last_text = span.partition("-")
+        if slash and (not step_text.isdecimal() or int(step_text) < 1):
+            raise _bad_cron(part, name, low, high)
+        if first_text == "*":
+            # "*" is a whole week, not Sunday twice
+            first, last = low, 6 if names is WEEKDAYS else high
+        else:
+            first = _cron_number(first_text, name, low, high, names)
+            last = _cron_number(last_text, name, low, high, names) if dash else (high if slash else first)
+        if dash and names is WEEKDAYS and last == 0:
+            last = 7  # "fri-sun" ends on the Sunday after
+        if last < first:
+            raise _bad_cron(part, name, low, high)
+        values.update(range(first, last + 1, int(step_text) if slash else 1))
+    return values
+
+
+def _cron_number(text: str, name: str, low: int, high: int, names: tuple[str, ...]) -> int:
+    if text in names:
+        return names.index(text) + (low if names is MONTHS else 0)
+    if text.isdecimal() and low <= int(text) <= high:
+        return int(text)
+    raise _bad_cron(text, name, low, high)
+
+
+def _bad_cron(text: str, name: str, low: int, high: int) -> InvalidInput:
+    return InvalidInput(f"The {name} {text!r} of the cron text cannot be used.", hint=f"It goes from {low} to {high}.")
+
+
+def _exists(days: set[int], months: set[int]) -> bool:
+    longest = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+    return any(min(days) <= longest.get(month, 31) for month in months)
+
+
+def _span(seconds: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

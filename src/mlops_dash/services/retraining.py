@@ -1,0 +1,376 @@
+"""Recipes, schedules and the wish to retrain: what people decide, and what the metronome plans and fires."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from mlops_dash.domain import retraining as rules
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.jobs import NewJob, Task
+from mlops_dash.domain.retraining import Misfire, Recipe, Room, Schedule, ScheduleDraft, Slot
+from mlops_dash.domain.words import JobState
+from mlops_dash.errors import Conflict, InvalidInput, NotFound
+from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.jobs import LEASE, LEASE_SECONDS
+from mlops_dash.store import jobs as job_rows
+from mlops_dash.store import retraining as rows
+from mlops_dash.store.db import Session, reading, transaction
+
+MISFIRE_AFTER = timedelta(minutes=1)
+ASKED_BY_PEOPLE = 10  # priority: a person waits for it
+
+
+class RetrainingService:
+    """How versions are made again, and when."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    # --- what people decide -------------------------------------------------------------------------------------------
+
+    @command(Permission.SCHEDULE_EDIT, Action.RECIPE_SAVED)
+    def save_recipe(self, unit: Unit, actor: Actor, recipe: Recipe) -> None:
+        """Keep a recipe under its name. Scientists and above; audited with what changed.
+
+        Raises:
+            InvalidInput: it could not run.
+        """
+        rules.check_recipe(recipe)
+        known = rows.recipe(unit.session, recipe.name)
+        if known is not None and _plain(known) == _plain(recipe):
+            unit.nothing_changed()
+            return
+        rows.put_recipe(unit.session, recipe, now=unit.now)
+        unit.audit(
+            f"recipe {recipe.name}",
+            model=recipe.model,
+            before=_plain(known) if known else {},
+            after=_plain(recipe),
+        )
+
+    @command(Permission.SCHEDULE_EDIT, Action.SCHEDULE_SAVED)
+    def save_schedule(self, unit: Unit, actor: Actor, draft: ScheduleDraft) -> str:
+        """Make a schedule, or change one in place (its history stays). Scientists and above; audited.
+
+        The worker plans its next runs within a second.
+
+        Returns:
+            The schedule's id.
+
+        Raises:
+            InvalidInput: it could never fire, or names what does not exist.
+            NotFound: there is no schedule or recipe of that id.
+            Conflict: another schedule has that name.
+        """
+        rules.check_schedule(draft, now=unit.now)
+        arguments = dict(draft.arguments)
+        if draft.recipe:
+            arguments["model"] = self._recipe(unit.session, draft.recipe).model
+        if draft.kind is rules.ScheduleKind.ALERT and not arguments.get("model"):
+            raise InvalidInput("The schedule follows alerts of no model.", hint="Name a recipe or a model.")
+        known = self._schedule(unit.session, draft.id) if draft.id else None
+        same_name = rows.schedule_named(unit.session, draft.name)
+        if same_name is not None and same_name.id != draft.id:
+            raise Conflict(f"A schedule named {draft.name!r} exists.", hint="Choose another name, or edit that one.")
+        made = Schedule(
+            id=known.id if known else self.context.new_id(),
+            name=draft.name.strip(), kind=draft.kind, expression=draft.expression.strip(), zone=draft.zone,
+            task=draft.task, recipe=draft.recipe, arguments=arguments,
+            enabled=known.enabled if known else True,
+            misfire=draft.misfire,
+            pause_reason=known.pause_reason if known else "",
+            paused_until=known.paused_until if known else None,
+            next_due_at=None, upcoming=None, updated_at=unit.now,
+        )  # fmt: skip
+        rows.put_schedule(unit.session, made)
+        unit.audit(
+            f"schedule {made.name}", model=made.model, before=_facts(known) if known else {}, after=_facts(made)
+        )
+        return made.id
+
+    @command(Permission.SCHEDULE_EDIT, Action.SCHEDULE_PAUSED)
+    def pause(
+        self, unit: Unit, actor: Actor, schedule_id: str, reason: str, *, until: datetime | None = None
+    ) -> None:
+        """Stop a schedule from firing, with a reason, and optionally until a moment when it resumes by itself.
+
+        Scientists and above; audited.
+
+        Raises:
+            NotFound: there is no such schedule.
+            InvalidInput: no reason, or the moment has passed.
+            Conflict: it is paused already.
+        """
+        known = self._schedule(unit.session, schedule_id)
+        if not reason.strip():
+            raise InvalidInput("A pause needs a reason.", hint="The next person wants to know why nothing runs.")
+        if until is not None and until <= unit.now:
+            raise InvalidInput(f"{until:%Y-%m-%d %H:%M} UTC has passed.", hint="Choose a later time, or none.")
+        if not known.enabled:
+            raise Conflict(f"The schedule {known.name} is paused already.", hint=f"Reason: {known.pause_reason}")
+        rows.put_schedule(
+            unit.session,
+            replace(known, enabled=False, pause_reason=reason.strip(), paused_until=until, next_due_at=None,
+                    upcoming=(), updated_at=unit.now),
+        )  # fmt: skip
+        after = {"enabled": False, "paused_until": until.isoformat() if until else None}
+        unit.audit(
+            f"schedule {known.name}", model=known.model, before={"enabled": True}, after=after, reason=reason.strip()
+        )
+
+    @command(Permission.SCHEDULE_EDIT, Action.SCHEDULE_RESUMED)
+    def resume(self, unit: Unit, actor: Actor, schedule_id: str, reason: str = "") -> None:
+        """Let a paused schedule fire again; slots that passed meanwhile do not run. Audited.
+
+        Scientists and above, and the worker when the pause has an end.
+
+        Raises:
+            NotFound: there is no such schedule.
+        """
+        known = self._schedule(unit.session, schedule_id)
+        if known.enabled:
+            unit.nothing_changed()
+            return
+        rows.put_schedule(
+            unit.session,
+            replace(known, enabled=True, pause_reason="", paused_until=None, next_due_at=None, upcoming=None,
+                    updated_at=unit.now),
+        )  # fmt: skip
+        before = {"enabled": False, "pause_reason": known.pause_reason}
+        unit.audit(
+            f"schedule {known.name}", model=known.model, before=before, after={"enabled": True}, reason=reason
+        )
+
+    @command(Permission.JOB_RUN, Action.JOB_REQUESTED)
+    def run_now(
+        self, unit: Unit, actor: Actor, recipe: str | None, reason: str, *, alert_id: str | None = None,
+        schedule_id: str | None = None,
+    ) -> str:  # fmt: skip
+        """Ask for a run of a recipe (or of a schedule's own work) as soon as a worker is free.
+
+        Scientists and above; audited with the reason and, when it answers an alert, with that.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            NotFound: there is no such recipe, schedule or alert.
+            InvalidInput: no reason, or nothing to run.
+            Conflict: a retrain of that model waits or runs already.
+        """
+        if not reason.strip():
+            raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
+        job = self._wanted(unit.session, actor, recipe, schedule_id, unit.now)
+        cause = f"asked by {actor.name}: {reason.strip()}"
+        if alert_id is not None:
+            title = rows.alert_title(unit.session, alert_id)
+            if title is None:
+                raise NotFound(f"There is no alert {alert_id!r}.", hint="See the Monitoring page.")
+            cause = f"{cause} (alert: {title})"
+        already = rows.unfinished_for(unit.session, model=job.model, task=job.task)
+        if already is not None:
+            raise Conflict(
+                f"A {job.task} of {job.model} is {already.state} already (job {already.id}).",
+                hint="Wait for it, or cancel it first.",
+            )
+        job_id = self.context.new_id()
+        job_rows.enqueue(unit.session, replace(job, cause=cause, alert_id=alert_id), job_id=job_id, now=unit.now)
+        unit.audit(
+            f"job {job_id}",
+            model=job.model,
+            after={"task": str(job.task), "recipe": job.recipe or "", "alert": alert_id or ""},
+            reason=reason.strip(),
+        )
+        return job_id
+
+    # --- what everybody may see ---------------------------------------------------------------------------------------
+
+    @read(Permission.ROOM_READ)
+    def recipes(self, actor: Actor) -> tuple[Recipe, ...]:
+        """All recipes by name."""
+        with reading(self.context.databases.app) as session:
+            return rows.recipes(session)
+
+    @read(Permission.ROOM_READ)
+    def recipe(self, actor: Actor, name: str) -> Recipe:
+        """One recipe.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        with reading(self.context.databases.app) as session:
+            return self._recipe(session, name)
+
+    @read(Permission.ROOM_READ)
+    def schedules(self, actor: Actor) -> tuple[Schedule, ...]:
+        """All schedules by name."""
+        with reading(self.context.databases.app) as session:
+            return rows.schedules(session)
+
+    @read(Permission.ROOM_READ)
+    def room(
+        self, actor: Actor, *, model: str = "", back: timedelta = timedelta(hours=48),
+        ahead: timedelta = timedelta(hours=48), job_id: str | None = None,
+    ) -> Room:  # fmt: skip
+        """Everything the Retraining page shows, from one read. `job_id` is shown however old it is."""
+        now, wall = self.context.clock.now(), self.context.clock.wall()
+        with reading(self.context.databases.app) as session:
+            jobs = job_rows.recent(session, since=now - back, model=model)
+            asked = job_rows.get(session, job_id) if job_id else None
+            if asked is not None and asked.id not in {job.id for job in jobs}:
+                jobs = (*jobs, asked)
+            if not jobs:  # a quiet house still shows what happened last
+                jobs = job_rows.recent(session, since=None, model=model, limit=10)
+            past_day = job_rows.recent(session, since=now - timedelta(hours=24), model=model)
+            schedules = tuple(s for s in rows.schedules(session) if not model or s.model in {"", model})
+            lease = job_rows.leader(session, LEASE)
+            finished = job_rows.recent(session, since=None, model=model, states=(JobState.SUCCEEDED,), limit=20)
+            seen = None if lease is None else lease.until - timedelta(seconds=LEASE_SECONDS)
+            return Room(
+                now=now, since=now - back, jobs=jobs, slots=_slots(schedules, until=now + ahead),
+                recipes=tuple(r for r in rows.recipes(session) if not model or r.model == model),
+                schedules=schedules,
+                failed_24h=sum(job.state in {JobState.FAILED, JobState.TIMED_OUT} for job in past_day),
+                candidate=rows.candidate(session, finished),
+                worker_seen_at=seen,
+                worker_away_seconds=None if seen is None else max(0.0, (wall - seen).total_seconds()),
+            )  # fmt: skip
+
+    # --- what the metronome does --------------------------------------------------------------------------------------
+
+    @read(Permission.SYSTEM)
+    def needing_the_metronome(self, actor: Actor) -> tuple[Schedule, ...]:
+        """Schedules that are due, not planned yet or paused for long enough, and all that follow alerts."""
+        with reading(self.context.databases.app) as session:
+            return rows.needing_the_metronome(session, now=self.context.clock.now())
+
+    @record(Permission.SYSTEM)
+    def plan(self, actor: Actor, seen: Schedule, upcoming: tuple[datetime, ...]) -> None:
+        """Keep the next fire times of a schedule, unless it was edited since it was seen."""
+        with transaction(self.context.databases.app) as session:
+            known = rows.schedule(session, seen.id)
+            if known is not None and known.enabled and known.updated_at == seen.updated_at:
+                first = upcoming[0] if upcoming else None
+                rows.put_schedule(session, replace(known, next_due_at=first, upcoming=upcoming))
+
+    @record(Permission.SYSTEM)
+    def fire(self, actor: Actor, seen: Schedule, upcoming: tuple[datetime, ...]) -> str | None:
+        """Turn a schedule's due slot into a job and keep its next times, in one transaction.
+
+        Slots that passed while no worker ran become one job (misfire "run_once") or one skipped job ("skip").
+
+        Returns:
+            The job's id, or None when the schedule was changed meanwhile or the slot is taken.
+        """
+        now, job_id = self.context.clock.now(), self.context.new_id()
+        with transaction(self.context.databases.app) as session:
+            known = rows.schedule(session, seen.id)
+            if known is None or not known.enabled or known.next_due_at is None or known.next_due_at > now:
+                return None
+            if known.updated_at != seen.updated_at or known.next_due_at != seen.next_due_at:
+                return None
+            late = now - known.next_due_at
+            skipped = known.misfire is Misfire.SKIP and late > MISFIRE_AFTER
+            job = self._from_schedule(session, known, due_at=known.next_due_at, requested_by=actor.id)
+            added = job_rows.enqueue(
+                session, job, job_id=job_id, now=now,
+                state=JobState.SKIPPED if skipped else JobState.QUEUED,
+                error=f"Missed by {_minutes(late)}; the schedule says skip." if skipped else "",
+            )  # fmt: skip
+            first = upcoming[0] if upcoming else None
+            rows.put_schedule(session, replace(known, next_due_at=first, upcoming=upcoming))
+            return job_id if added else None
+
+    @record(Permission.SYSTEM)
+    def follow_alerts(self, actor: Actor, seen: Schedule) -> str | None:
+        """Start an alert schedule's work once for each open alert of its kind that nobody has answered with a job.
+
+        Never beside a job that waits or runs for the same model.
+
+        Returns:
+            The job's id, or None when there is nothing to do.
+        """
+        now, job_id = self.context.clock.now(), self.context.new_id()
+        with transaction(self.context.databases.app) as session:
+            known = rows.schedule(session, seen.id)
+            if known is None or not known.enabled:
+                return None
+            if rows.unfinished_for(session, model=known.model, task=known.task) is not None:
+                return None
+            for alert_id, opened_at, title in rows.unanswered_alerts(session, model=known.model, kind=known.expression):
+                job = self._from_schedule(session, known, due_at=opened_at, requested_by=actor.id)
+                job = replace(job, alert_id=alert_id, cause=f"alert: {title} (schedule {known.name})")
+                if job_rows.enqueue(session, job, job_id=job_id, now=now):
+                    return job_id
+        return None
+
+    def _wanted(
+        self, session: Session, actor: Actor, recipe: str | None, schedule_id: str | None, now: datetime
+    ) -> NewJob:
+        if schedule_id is not None:
+            of_schedule = self._from_schedule(
+                session, self._schedule(session, schedule_id), due_at=now, requested_by=actor.id
+            )
+            return replace(of_schedule, schedule_id=None, priority=ASKED_BY_PEOPLE)
+        if not recipe:
+            raise InvalidInput("Nothing to run was named.", hint="Name a recipe or a schedule.")
+        made = self._recipe(session, recipe)
+        return NewJob(
+            task=Task.RETRAIN, due_at=now, cause="", requested_by=actor.id, model=made.model, recipe=made.name,
+            arguments={"model": made.model}, priority=ASKED_BY_PEOPLE, max_attempts=made.max_attempts,
+        )  # fmt: skip
+
+    def _from_schedule(self, session: Session, made: Schedule, *, due_at: datetime, requested_by: str) -> NewJob:
+        attempts = 1
+        if made.recipe:
+            attempts = self._recipe(session, made.recipe).max_attempts
+        return NewJob(
+            task=made.task, due_at=due_at, cause=f"schedule {made.name}: {made.when}", requested_by=requested_by,
+            model=made.model, recipe=made.recipe, arguments=made.arguments, schedule_id=made.id, max_attempts=attempts,
+        )  # fmt: skip
+
+    @staticmethod
+    def _recipe(session: Session, name: str) -> Recipe:
+        made = rows.recipe(session, name)
+        if made is None:
+            raise NotFound(f"There is no recipe {name!r}.", hint="The Retraining page lists them.")
+        return made
+
+    @staticmethod
+    def _schedule(session: Session, schedule_id: str) -> Schedule:
+        made = rows.schedule(session, schedule_id)
+        if made is None:
+            raise NotFound(f"There is no schedule {schedule_id!r}.", hint="The Retraining page lists them.")
+        return made
+
+
+def _slots(schedules: tuple[Schedule, ...], *, until: datetime) -> tuple[Slot, ...]:
+    """Runs ahead: every schedule's next one, and all others before `until`; soonest first."""
+    found = [
+        Slot(at, s.id, s.name, s.model, s.recipe or str(s.task), s.when)
+        for s in schedules
+        if s.enabled
+        for place, at in enumerate(s.upcoming or ())
+        if place == 0 or at <= until
+    ]
+    return tuple(sorted(found, key=lambda slot: (slot.at, slot.name)))
+
+
+def _plain(recipe: Recipe) -> dict[str, object]:
+    kept = {**vars(recipe), "parameters": dict(recipe.parameters)}
+    del kept["updated_at"]
+    return kept
+
+
+def _facts(made: Schedule) -> dict[str, object]:
+    return {
+        "name": made.name, "kind": str(made.kind), "expression": made.expression, "zone": made.zone,
+        "task": str(made.task), "recipe": made.recipe or "", "misfire": str(made.misfire),
+    }  # fmt: skip
+
+
+def _minutes(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

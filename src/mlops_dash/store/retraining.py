@@ -1,0 +1,135 @@
+"""Rows of recipes and schedules, and what the Retraining page needs to know of alerts, serving and proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, or_, select
+
+from mlops_dash.domain.jobs import Job, Task
+from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, ScheduleKind
+from mlops_dash.domain.words import AlertState, JobState, ProposalState
+from mlops_dash.store.jobs import to_job
+from mlops_dash.store.tables_app import AlertRow, JobRow, ProposalRow, RecipeRow, ScheduleRow, ServingRow
+
+_STILL_TO_DECIDE = {str(s) for s in (ProposalState.OPEN, ProposalState.APPROVED, ProposalState.PROMOTING)}
+
+
+def recipe(session: Session, name: str) -> Recipe | None:
+    """One recipe."""
+    row = session.get(RecipeRow, name)
+    return None if row is None else _to_recipe(row)
+
+
+def recipes(session: Session) -> tuple[Recipe, ...]:
+    """All recipes by name."""
+    return tuple(_to_recipe(row) for row in session.exec(select(RecipeRow).order_by(RecipeRow.name)))
+
+
+def put_recipe(session: Session, made: Recipe, *, now: datetime) -> None:
+    """Keep a recipe under its name."""
+    values = {**vars(made), "parameters": dict(made.parameters), "updated_at": now}
+    session.merge(RecipeRow(**values))
+    session.flush()
+
+
+def schedule(session: Session, schedule_id: str) -> Schedule | None:
+    """One schedule."""
+    row = session.get(ScheduleRow, schedule_id)
+    return None if row is None else _to_schedule(row)
+
+
+def schedule_named(session: Session, name: str) -> Schedule | None:
+    """The schedule of that name."""
+    row = session.exec(select(ScheduleRow).where(ScheduleRow.name == name)).first()
+    return None if row is None else _to_schedule(row)
+
+
+def schedules(session: Session) -> tuple[Schedule, ...]:
+    """All schedules by name."""
+    return tuple(_to_schedule(row) for row in session.exec(select(ScheduleRow).order_by(ScheduleRow.name)))
+
+
+def put_schedule(session: Session, made: Schedule) -> None:
+    """Keep a schedule under its id."""
+    upcoming = None if made.upcoming is None else [at.isoformat() for at in made.upcoming]
+    values: dict[str, Any] = {**vars(made), "arguments": dict(made.arguments), "upcoming": upcoming}
+    values.update(kind=str(made.kind), task=str(made.task), misfire=str(made.misfire))
+    session.merge(ScheduleRow(**values))
+    session.flush()
+
+
+def needing_the_metronome(session: Session, *, now: datetime) -> tuple[Schedule, ...]:
+    """Schedules that are due, not planned yet, or whose pause is over; alert schedules always."""
+    on = col(ScheduleRow.enabled).is_(True)
+    due = on & (col(ScheduleRow.next_due_at) <= now)
+    unplanned = on & col(ScheduleRow.upcoming).is_(None)
+    on_alert = on & (col(ScheduleRow.kind) == str(ScheduleKind.ALERT))
+    over = col(ScheduleRow.enabled).is_(False) & (col(ScheduleRow.paused_until) <= now)
+    rows = session.exec(select(ScheduleRow).where(or_(due, unplanned, on_alert, over)).order_by(ScheduleRow.name))
+    return tuple(_to_schedule(row) for row in rows)
+
+
+def unanswered_alerts(session: Session, *, model: str, kind: str) -> tuple[tuple[str, datetime, str], ...]:
+    """(id, opened at, title) of this model's open alerts of one kind that no job answers yet, oldest first."""
+    answered = select(JobRow.id).where(JobRow.alert_id == AlertRow.id).exists()
+    rows = session.exec(
+        select(AlertRow)
+        .where(AlertRow.model == model, AlertRow.kind == kind, AlertRow.state == str(AlertState.OPEN), ~answered)
+        .order_by(col(AlertRow.opened_at))
+    )
+    return tuple((row.id, row.opened_at, row.title) for row in rows)
+
+
+def alert_title(session: Session, alert_id: str) -> str | None:
+    """An alert's title; None when there is no such alert."""
+    row = session.get(AlertRow, alert_id)
+    return None if row is None else row.title
+
+
+def unfinished_for(session: Session, *, model: str, task: Task) -> Job | None:
+    """A job of this task that is queued or runs for the model."""
+    row = session.exec(
+        select(JobRow)
+        .where(
+            JobRow.model == model,
+            JobRow.task == str(task),
+            col(JobRow.state).in_([str(JobState.QUEUED), str(JobState.RUNNING)]),
+        )
+        .limit(1)
+    ).first()
+    return None if row is None else to_job(row)
+
+
+def candidate(session: Session, jobs: Sequence[Job]) -> Candidate | None:
+    """The newest version among these jobs' results that does not serve and that nobody has decided on."""
+    for job in jobs:
+        version_id = str((job.result or {}).get("version_id", ""))
+        if job.state is not JobState.SUCCEEDED or not version_id:
+            continue
+        serving = session.get(ServingRow, (job.model, "champion"))
+        proposals = session.exec(select(ProposalRow.state).where(ProposalRow.version_id == version_id)).all()
+        decided = any(state not in _STILL_TO_DECIDE for state in proposals)
+        if (serving is not None and serving.version_id == version_id) or decided:
+            return None
+        version = str((job.result or {}).get("version", ""))
+        return Candidate(job.model, version, version_id, job.id, proposed=bool(proposals))
+    return None
+
+
+def _to_recipe(row: RecipeRow) -> Recipe:
+    return Recipe(**{**row.model_dump(), "parameters": dict(row.parameters or {})})
+
+
+def _to_schedule(row: ScheduleRow) -> Schedule:
+    kept = row.model_dump()
+    kept.update(
+        kind=ScheduleKind(row.kind),
+        task=Task(row.task),
+        misfire=Misfire(row.misfire),
+        arguments=dict(row.arguments or {}),
+        upcoming=None if row.upcoming is None else tuple(datetime.fromisoformat(text) for text in row.upcoming),
+    )
+    return Schedule(**kept)
