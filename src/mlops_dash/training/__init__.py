@@ -1,0 +1,1 @@
+"""Running recipes: what is trained, on which rows, with which evidence; never MLflow (its door is `tracking`)."""
