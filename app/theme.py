@@ -133,7 +133,11 @@ def tokens(mode: str) -> Tokens:
         ("neutral", "gray"),
         ("violet", "violet"),
     ):
-        named |= {ours: f"{theirs}Color", f"{ours}_text": f"{theirs}TextColor", f"{ours}_tint": f"{theirs}BackgroundColor"}
+        named |= {
+            ours: f"{theirs}Color",
+            f"{ours}_text": f"{theirs}TextColor",
+            f"{ours}_tint": f"{theirs}BackgroundColor",
+        }
     return Tokens(
         mode=mode,
         **{ours: from_config[theirs] for ours, theirs in named.items()},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from mlops_dash.errors import NotAllowed, NotAuthenticated
+from mlops_dash.domain.words import ProposalState
+from mlops_dash.errors import InvalidInput, NotAllowed, NotAuthenticated
 
 
 class Role(StrEnum):
@@ -143,6 +146,27 @@ class User:
     disabled: bool
     demo: bool
     created_at: datetime
+    invited: bool  # has not set a password yet
+
+
+DEMO_ROLES = (Role.VIEWER, Role.SCIENTIST, Role.LEAD, Role.ADMIN)
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+
+
+def new_user(name: str, role: Role, display_name: str, *, at: datetime, demo: bool = False) -> User:
+    """A user who has not set a password yet.
+
+    The id is made of the name, which never changes and is never given to another: the ledger reads without a join.
+
+    Raises:
+        InvalidInput: the name cannot be used.
+    """
+    name = name.strip().lower()
+    if not _NAME.fullmatch(name):
+        shown = name if len(name) <= 60 else f"{name[:57]}..."
+        raise InvalidInput(f"{shown!r} cannot be a name.", hint="Use 1 to 40 of a-z, 0-9, dot, dash, underscore.")
+    shown_name = display_name.strip()[:80] or name
+    return User(f"user:{name}", name, shown_name, role, disabled=False, demo=demo, created_at=at, invited=not demo)
 
 
 @dataclass(frozen=True)
@@ -161,3 +185,45 @@ class Token:
     def live(self, now: datetime) -> bool:
         """Whether it opens anything at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A user and, when they have to set a password, the secret of their one-time link (shown once)."""
+
+    user: User
+    link_secret: str | None
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """A token and its secret, which is shown once and never kept."""
+
+    token: Token
+    secret: str
+
+
+def slow_down(failures: int) -> timedelta:
+    """How long the next login must wait: nothing up to four failures, then 2, 4, 8 ... 60 seconds.
+
+    >>> [int(slow_down(n).total_seconds()) for n in (4, 5, 6, 7, 50)]
+    [0, 2, 4, 8, 60]
+    """
+    return timedelta(0) if failures < 5 else timedelta(seconds=min(60, 2 ** min(6, failures - 4)))
+
+
+def proposal_waits_for(
+    actor: Actor, *, model: str, version: str, state: str, proposer: str, approved_by: Collection[str], since: datetime
+) -> Waiting | None:
+    """What a proposal asks of this person: to judge it, to promote it, or nothing.
+
+    The proposer never judges their own proposal; whoever approved already is not asked again.
+    """
+    parameters = (("model", model), ("version", version))
+    if state == ProposalState.APPROVED and actor.may(Permission.PROMOTE):
+        return Waiting(f"Promote {model} v{version}", "approved", "rocket_launch", "registry", parameters, since)
+    asks = state == ProposalState.OPEN and actor.may(Permission.PROPOSAL_JUDGE)
+    if not asks or proposer == actor.id or actor.id in approved_by:
+        return None
+    who = proposer.removeprefix("user:")
+    return Waiting(f"Review {model} v{version}", f"proposed by {who}", "how_to_reg", "registry", parameters, since)

@@ -24,10 +24,12 @@ class Action(StrEnum):
     USER_CREATED = "user.created"
     USER_ROLE_SET = "user.role_set"
     USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_LINK_ISSUED = "user.link_issued"
     ADMIN_LINK_USED = "user.admin_link_used"
-    PASSWORD_SET = "user.password_set"  # noqa: S105 - a verb, not a secret
-    TOKEN_ISSUED = "token.issued"  # noqa: S105
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    PASSWORD_SET = "user.password_set"
+    TOKEN_ISSUED = "token.issued"
+    TOKEN_REVOKED = "token.revoked"
     MODEL_ADDED = "model.added"
     MONITOR_SET = "monitor.set"
     POLICY_PROPOSED = "policy.proposed"
@@ -65,7 +67,7 @@ class Entry:
     at: datetime
     recorded_at_wall: datetime
     actor: str
-    action: Action
+    action: str  # an Action; text, so that a name from elsewhere can still be read and found bad
     object: str  # "flight-delay v3", "proposal 7f..."
     model: str  # "" when it is about no model
     before: Mapping[str, Any]
@@ -99,6 +101,43 @@ def body(entry: Entry) -> str:
 def sign(key: bytes, entry: Entry) -> str:
     """HMAC-SHA256 of the body under a key that is not in the database, 64 hex digits."""
     return hmac.new(key, body(entry).encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries to show; an empty field does not narrow. `start` and `end` are this world's time, half-open."""
+
+    actor: str = ""
+    action: str = ""
+    object: str = ""  # a part of the object's name
+    model: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    text: str = ""  # a part of reason, object, before or after
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of entries, newest first, and how many there are in all."""
+
+    entries: tuple[Entry, ...]
+    total: int
+    number: int  # 1 is the newest
+    size: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are; at least one."""
+        return max(1, -(-self.total // self.size))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the ledger can be filtered by: the values that occur in it."""
+
+    actors: tuple[str, ...]
+    actions: tuple[str, ...]
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True)

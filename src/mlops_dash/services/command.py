@@ -4,6 +4,7 @@
     @command(permission, action)  a decision of a person or a policy: permission, ONE transaction, and it raises if no
                                   ledger entry was written
     @record(permission)           a machine fact (prediction, label, heartbeat, progress): idempotent, no ledger
+    @identifies                   the few reads that answer who the actor is (session, token): public, no actor yet
 
 The actor is always the first argument. A command's method also gets a `Unit` (session, time, ledger) before the actor;
 callers do not pass it:  `services.registry.approve(actor, proposal_id, ...)`.
@@ -19,8 +20,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlmodel import Session
-
 from mlops_dash.clock import Clock
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Anchor, Entry
@@ -28,7 +27,7 @@ from mlops_dash.errors import LedgerMissing
 from mlops_dash.ids import NewId
 from mlops_dash.settings import Settings
 from mlops_dash.store import audit as ledger_store
-from mlops_dash.store.db import Databases, transaction
+from mlops_dash.store.db import Databases, Session, transaction
 
 if TYPE_CHECKING:
     from mlops_dash.tracking.registry import MlflowRegistry
@@ -108,14 +107,36 @@ class HasContext(Protocol):
 S = TypeVar("S", bound=HasContext)
 
 
-def read(permission: Permission) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
+def _anchor(context: Context, head: Anchor) -> None:
+    """Remember the head outside the database. The decision is committed already, so a full disk must not undo its answer.
+
+    An older anchor stays valid: it only finds removed entries later.
+    """
+    try:
+        ledger_store.write_anchor(context.anchor_path, head)
+    except OSError as error:
+        _log.error("the ledger's anchor was not written", extra={"ledger": head.number, "why": str(error)})
+
+
+def read(
+    permission: Permission,
+) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
     """Mark a method that only looks."""
     return _checked(permission, "read")
 
 
-def record(permission: Permission) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
+def record(
+    permission: Permission,
+) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
     """Mark a method that stores a machine fact; it must be idempotent."""
     return _checked(permission, "record")
+
+
+def identifies(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Mark the reads that find out who the actor is, so that they cannot be given one."""
+    method.__mlops_kind__ = "read"  # type: ignore[attr-defined]
+    method.__mlops_permission__ = Permission.PUBLIC  # type: ignore[attr-defined]
+    return method
 
 
 def _checked(
@@ -151,7 +172,7 @@ def command(
                     raise LedgerMissing(f"{action} by {actor.id} wrote no ledger entry.", hint="This is a bug of ours.")
             if unit.entries:
                 head = unit.entries[-1]
-                ledger_store.write_anchor(context.anchor_path, Anchor(head.number, head.mac))
+                _anchor(context, Anchor(head.number, head.mac))
                 _log.info("command", extra={"action": str(action), "actor": actor.id, "ledger": head.number})
             return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -11,9 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Text, cast, func, or_
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.audit import GENESIS, Action, Anchor, Entry, sign
+from mlops_dash.domain.audit import GENESIS, Action, Anchor, Choices, Entry, Filter, Page, sign
+from mlops_dash.ids import canonical_json
 from mlops_dash.store.tables_app import LedgerRow
 
 
@@ -42,8 +45,8 @@ def append(
         action=action,
         object=object_,
         model=model,
-        before=dict(before),
-        after=dict(after),
+        before=_as_read_back(before),
+        after=_as_read_back(after),
         reason=reason,
         evidence_ids=evidence_ids,
         previous=GENESIS if head is None else head.mac,
@@ -59,6 +62,12 @@ def append(
     )
     session.flush()
     return entry
+
+
+def _as_read_back(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping as the database gives it back, so that what is signed is what will be verified."""
+    kept: dict[str, Any] = json.loads(canonical_json(dict(values)))
+    return kept
 
 
 def entries(session: Session, *, after: int = 0) -> Iterator[Entry]:
@@ -81,7 +90,7 @@ def to_entry(row: LedgerRow) -> Entry:
         at=row.at,
         recorded_at_wall=row.recorded_at_wall,
         actor=row.actor,
-        action=Action(row.action),
+        action=row.action if row.action not in set(Action) else Action(row.action),
         object=row.object,
         model=row.model,
         before=row.before,
@@ -93,14 +102,37 @@ def to_entry(row: LedgerRow) -> Entry:
     )
 
 
+def first_unreadable(session: Session) -> int | None:
+    """The number of the first entry whose JSON or time does not parse, or None: such a row cannot even be verified."""
+    known = 0
+    try:
+        for entry in entries(session):
+            known = entry.number
+    except (ValueError, TypeError):
+        numbers = session.exec(
+            select(LedgerRow.number).where(col(LedgerRow.number) > known).order_by(col(LedgerRow.number))
+        ).all()
+        return next(number for number in numbers if not _readable(session, number))
+    return None
+
+
+def _readable(session: Session, number: int) -> bool:
+    try:
+        return one(session, number) is not None
+    except (ValueError, TypeError):
+        return False
+
+
 def write_anchor(path: Path, anchor: Anchor) -> None:
     """Remember the head outside the database; an older head never replaces a newer one."""
-    known = read_anchor(path)
-    if known is not None and known.number >= anchor.number:
-        return
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    draft.write_text(json.dumps({"number": anchor.number, "mac": anchor.mac}), encoding="utf-8")
-    os.replace(draft, path)
+    with path.with_name(f"{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released with the file; two processes may commit at the same moment
+        known = read_anchor(path)
+        if known is not None and known.number >= anchor.number:
+            return
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        draft.write_text(json.dumps({"number": anchor.number, "mac": anchor.mac}), encoding="utf-8")
+        os.replace(draft, path)
 
 
 def read_anchor(path: Path) -> Anchor | None:
@@ -109,3 +141,61 @@ def read_anchor(path: Path) -> Anchor | None:
         return None
     kept = json.loads(path.read_text(encoding="utf-8"))
     return Anchor(number=int(kept["number"]), mac=str(kept["mac"]))
+
+
+def head(session: Session) -> Anchor | None:
+    """The last entry's number and seal, or None for an empty ledger."""
+    row = session.exec(select(LedgerRow).order_by(col(LedgerRow.number).desc()).limit(1)).first()
+    return None if row is None else Anchor(row.number, row.mac)
+
+
+def find(session: Session, wanted: Filter, *, page: int, size: int) -> Page:
+    """One page of the entries that `wanted` lets through, newest first."""
+    conditions = _conditions(wanted)
+    total = session.exec(select(func.count()).select_from(LedgerRow).where(*conditions)).one()
+    number = min(max(1, page), max(1, -(-total // size)))
+    rows = session.exec(
+        select(LedgerRow)
+        .where(*conditions)
+        .order_by(col(LedgerRow.number).desc())
+        .offset((number - 1) * size)
+        .limit(size)
+    ).all()
+    return Page(tuple(to_entry(row) for row in rows), total, number, size)
+
+
+def one(session: Session, number: int) -> Entry | None:
+    """The entry with this number, or None."""
+    row = session.get(LedgerRow, number)
+    return None if row is None else to_entry(row)
+
+
+def choices(session: Session) -> Choices:
+    """The actors, actions and models that occur."""
+    return Choices(
+        *(
+            tuple(value for value in session.exec(select(column).distinct().order_by(column)).all() if value)
+            for column in (col(LedgerRow.actor), col(LedgerRow.action), col(LedgerRow.model))
+        )
+    )
+
+
+def _conditions(wanted: Filter) -> list[Any]:
+    conditions: list[Any] = []
+    for column, value in (
+        (LedgerRow.actor, wanted.actor),
+        (LedgerRow.action, wanted.action),
+        (LedgerRow.model, wanted.model),
+    ):
+        if value:
+            conditions.append(col(column) == value)
+    if wanted.object:
+        conditions.append(col(LedgerRow.object).icontains(wanted.object, autoescape=True))
+    if wanted.start is not None:
+        conditions.append(col(LedgerRow.at) >= wanted.start)
+    if wanted.end is not None:
+        conditions.append(col(LedgerRow.at) < wanted.end)
+    if wanted.text:
+        places = (LedgerRow.reason, LedgerRow.object, LedgerRow.before, LedgerRow.after)
+        conditions.append(or_(*(cast(col(place), Text).icontains(wanted.text, autoescape=True) for place in places)))
+    return conditions

@@ -19,6 +19,8 @@ from sqlmodel import Session, create_engine, text
 from mlops_dash.errors import InvalidInput, StoreUnavailable
 from mlops_dash.settings import Settings
 
+__all__ = ["BUSY_SECONDS", "Databases", "Engine", "Session", "connect", "engine", "is_sqlite", "reading", "transaction"]
+
 BUSY_SECONDS = 10
 _LEDGER_LOCK = 7_201_013
 
@@ -79,7 +81,10 @@ def transaction(target: Engine, *, ledger: bool = False) -> Iterator[Session]:
     Raises:
         StoreUnavailable: the database is locked, read-only, full or away.
     """
-    with _our_errors(target), Session(target.execution_options(mlops_dash_write=True), expire_on_commit=False) as session:
+    with (
+        _our_errors(target),
+        Session(target.execution_options(mlops_dash_write=True), expire_on_commit=False) as session,
+    ):
         with session.begin():
             if ledger and target.dialect.name == "postgresql":
                 session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LEDGER_LOCK})"))

@@ -1,0 +1,215 @@
+"""Coming in and going out: passwords, demo accounts, one-time links, cookies, tokens, and what waits for whom."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from mlops_dash.domain.access import DEMO_ROLES, Actor, Permission, Role, User, Waiting, new_user, proposal_waits_for
+from mlops_dash.domain.audit import Action
+from mlops_dash.errors import NotAllowed, NotAuthenticated, StoreUnavailable
+from mlops_dash.ids import sha256_text
+from mlops_dash.services.access import passwords, sessions
+from mlops_dash.services.command import Context, Unit, command, identifies, read, record
+from mlops_dash.store import access as store
+from mlops_dash.store.db import reading, transaction
+
+TOKEN_PREFIX = "mld_"
+_USE_NOTED_EVERY = timedelta(minutes=10)
+_log = logging.getLogger(__name__)
+
+
+class Logins:
+    """The part of AccessService that anonymous people and machines meet."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @identifies
+    def actor_for_session(self, secret: str) -> Actor | None:
+        """The person behind a session cookie; None when it is unknown, ended, expired or its user is disabled."""
+        if not secret:
+            return None
+        with reading(self.context.databases.app) as session:
+            row = store.live_session(
+                session, sha256_text(secret), kinds=(store.BROWSER,), wall=self.context.clock.wall()
+            )
+            user = store.user(session, row.user_id) if row is not None and row.user_id else None
+        return None if user is None or user.disabled else sessions.as_actor(user)
+
+    @identifies
+    def actor_for_token(self, secret: str) -> Actor | None:
+        """The person behind an API token; None when it is unknown, revoked, expired or its user is disabled."""
+        if not secret.startswith(TOKEN_PREFIX):
+            return None
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            found = store.token_by_sha(session, sha256_text(secret))
+        if found is None or found.user.disabled or not found.token.live(now):
+            return None
+        used = found.token.last_used_at
+        if used is None or not timedelta(0) <= now - used < _USE_NOTED_EVERY:
+            self._note_use(found.token.id)
+        return sessions.as_actor(found.user, kind="token")
+
+    def _note_use(self, token_id: str) -> None:
+        try:
+            with transaction(self.context.databases.app) as session:
+                store.note_use(session, token_id, at=self.context.clock.now())
+        except StoreUnavailable as error:  # a busy database must not refuse a valid token
+            _log.warning("the use of a token was not noted", extra={"why": error.message})
+
+    @record(Permission.PUBLIC)
+    def login(self, actor: Actor, name: str, password: str, user_agent: str = "") -> tuple[str, Actor]:
+        """Check name and password; returns the cookie's secret and the person.
+
+        Every try counts before the password is looked at, so that parallel guesses are slowed down too.
+
+        Raises:
+            NotAuthenticated: name and password do not fit together, or too many tries failed.
+        """
+        name, wall = name.strip().lower(), self.context.clock.wall()
+        with transaction(self.context.databases.app) as session:
+            user = store.user_by_name(session, name)
+            known = store.password_hash(session, user.id) if user is not None else ""
+            wait = store.count_try(session, user.name if user else _bucket(name), wall=wall)
+        if wait > 0:
+            raise NotAuthenticated("Too many tries failed.", hint=f"Wait {wait:.0f} s, then try again.")
+        if not passwords.fits(known, password) or user is None or user.disabled:
+            raise NotAuthenticated("Name and password do not fit together.", hint="Check both and try again.")
+        with transaction(self.context.databases.app) as session:
+            store.forget_tries(session, user.name)
+            secret = sessions.open_browser(session, user, wall=wall, user_agent=user_agent)
+        _log.info("login", extra={"actor": user.id})
+        return secret, sessions.as_actor(user)
+
+    @record(Permission.PUBLIC)
+    def login_demo(self, actor: Actor, name: str, user_agent: str = "") -> tuple[str, Actor]:
+        """Open a session of a demo account, without a password: in the demo and on loopback only.
+
+        Raises:
+            NotAllowed: this is no demo, it listens beyond loopback, or the account is no demo account.
+        """
+        if not self._offers_demo():
+            raise NotAllowed("Demo accounts open in the demo on this machine only.", hint="Log in with a password.")
+        with transaction(self.context.databases.app) as session:
+            user = store.user_by_name(session, name)
+            if user is None or not user.demo or user.disabled:
+                raise NotAllowed(f"{name!r} is no demo account.", hint="Choose one of the accounts shown.")
+            secret = sessions.open_browser(session, user, wall=self.context.clock.wall(), user_agent=user_agent)
+        return secret, sessions.as_actor(user)
+
+    @record(Permission.PUBLIC)
+    def logout(self, actor: Actor, secret: str) -> None:
+        """End the session behind this cookie; nothing happens when there is none."""
+        with transaction(self.context.databases.app) as session:
+            store.end_session(session, sha256_text(secret), wall=self.context.clock.wall())
+
+    @read(Permission.PUBLIC)
+    def demo_accounts(self, actor: Actor) -> tuple[User, ...]:
+        """The accounts that the login page offers: in the demo on loopback only, lowest role first."""
+        if not self._offers_demo():
+            return ()
+        with reading(self.context.databases.app) as session:
+            offered = [user for user in store.users(session) if user.demo and not user.disabled]
+        return tuple(sorted(offered, key=lambda user: DEMO_ROLES.index(user.role)))
+
+    @record(Permission.SYSTEM)
+    def ensure_demo_users(self, actor: Actor) -> tuple[User, ...]:
+        """Make the demo accounts, one a role and named after it, where they are missing."""
+        with transaction(self.context.databases.app) as session:
+            for role in DEMO_ROLES:
+                if store.user_by_name(session, str(role)) is None:
+                    made = new_user(str(role), role, str(role).capitalize(), at=self.context.clock.now(), demo=True)
+                    store.add_user(session, made)
+            return tuple(user for user in store.users(session) if user.demo)
+
+    def _offers_demo(self) -> bool:
+        return self.context.settings.demo and self.context.settings.on_loopback
+
+    @record(Permission.SYSTEM)
+    def create_first_admin_link(self, actor: Actor) -> str | None:
+        """The secret of a one-time link that makes the first admin; None when somebody is known already.
+
+        An earlier unused link stops working, so that the newest line on the terminal is the valid one.
+        """
+        wall = self.context.clock.wall()
+        with transaction(self.context.databases.app) as session:
+            if store.any_user(session):
+                return None
+            store.end_sessions(session, wall=wall, kind=store.ADMIN_LINK)
+            return sessions.make_link(session, store.ADMIN_LINK, None, wall=wall)
+
+    @read(Permission.PUBLIC)
+    def link_is_for(self, actor: Actor, secret: str) -> str | None:
+        """Whom a one-time link is for: `""` for the first admin, an invited user's name, or None when it is void."""
+        with reading(self.context.databases.app) as session:
+            row = store.live_session(
+                session, sha256_text(secret), kinds=(store.ADMIN_LINK, store.INVITE), wall=self.context.clock.wall()
+            )
+            if row is None:
+                return None
+            if row.user_id is None:
+                return None if store.any_user(session) else ""
+            user = store.user(session, row.user_id)
+        return None if user is None or user.disabled else user.name
+
+    @command(Permission.PUBLIC, Action.ADMIN_LINK_USED)
+    def redeem_admin_link(
+        self, unit: Unit, actor: Actor, secret: str, *, name: str, password: str, user_agent: str = ""
+    ) -> tuple[str, Actor]:
+        """Make the first admin from the one-time link; returns the cookie's secret and the person. Audited.
+
+        Raises:
+            NotAllowed: the link is not valid any more, or an admin exists.
+            InvalidInput: name or password cannot be used.
+        """
+        wall = self.context.clock.wall()
+        sessions.spend_link(unit.session, secret, store.ADMIN_LINK, wall=wall)
+        if store.any_user(unit.session):
+            raise NotAllowed("The first admin exists already.", hint="Ask them for an account.")
+        user = new_user(name, Role.ADMIN, "", at=unit.now)
+        store.add_user(unit.session, user, password_hash=passwords.hashed(password, user.name))
+        unit.audit(user.name, after={"role": str(user.role)}, reason="first start, one-time link")
+        return sessions.open_browser(unit.session, user, wall=wall, user_agent=user_agent), sessions.as_actor(user)
+
+    @command(Permission.PUBLIC, Action.PASSWORD_SET)
+    def redeem_invite(
+        self, unit: Unit, actor: Actor, secret: str, *, password: str, user_agent: str = ""
+    ) -> tuple[str, Actor]:
+        """Set the password through a one-time link and log in; older sessions of the person end. Audited.
+
+        Raises:
+            NotAllowed: the link is not valid any more.
+            InvalidInput: the password cannot be used.
+        """
+        wall = self.context.clock.wall()
+        user_id = sessions.spend_link(unit.session, secret, store.INVITE, wall=wall)
+        user = store.user(unit.session, user_id or "")
+        if user is None or user.disabled:
+            raise NotAllowed("This account is disabled.", hint="Ask an admin.")
+        store.change_user(unit.session, user.id, password_hash=passwords.hashed(password, user.name))
+        store.forget_tries(unit.session, user.name)
+        store.end_sessions(unit.session, wall=wall, user_id=user.id)
+        unit.audit(user.name, after={"password": "set"}, reason="one-time link")
+        return sessions.open_browser(unit.session, user, wall=wall, user_agent=user_agent), sessions.as_actor(user)
+
+    @read(Permission.ROOM_READ)
+    def waiting(self, actor: Actor) -> tuple[Waiting, ...]:
+        """What this person is asked to do: review, promote, answer an alert; oldest first."""
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            proposals = store.pending_proposals(session)
+            alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
+        asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals]
+        found = [item for item in asked if item is not None]
+        found += [
+            Waiting(item.title, item.cause, "notifications", "monitoring", (("model", item.model),), item.since)
+            for item in alerts
+        ]
+        return tuple(sorted(found, key=lambda item: item.since))
+
+
+def _bucket(name: str) -> str:
+    """Unknown names share 4,096 counters, so that guessing names cannot fill the table."""
+    return f"?{sha256_text(name)[:3]}"
