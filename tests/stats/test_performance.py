@@ -209,7 +209,7 @@ def test_a_month_of_rows_is_judged_in_well_under_a_second():
 @pytest.mark.slow
 def test_cluster_intervals_cover_as_promised():
     rng = np.random.default_rng(6)
-    runs = 500
+    runs = 300
     big_y, big_p, _ = flights(rng, days=20_000, per_day=50)
     truth = {
         "auc": sk.roc_auc_score(big_y, big_p),

@@ -205,7 +205,7 @@ def alarm_after(rng, *, k, looks, **kind):
 )
 def test_false_alarms_in_500_looks_stay_below_alpha(k, kind):
     rng = np.random.default_rng(k)
-    runs = 600
+    runs = 400
     alarms = sum(alarm_after(rng, k=k, looks=500, **kind) is not None for _ in range(runs))
     assert alarms / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
 

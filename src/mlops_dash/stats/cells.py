@@ -131,6 +131,9 @@ class CategoryCells:
 
     Values are compared as text (1, 1.0 and "1" are one level). Rarer levels and levels never seen in the reference
     share the cell "rest", so unseen levels alone never make a score.
+    Picking levels by their reference count favours lucky ones. That is harmless unless most levels lie close to
+    `min_rows`: with 50 levels of 20 expected rows each, 20 % instead of 5 % of unchanged windows had p < .05 at 1,000
+    reference rows, 6 % at 10,000.
 
     Attributes:
         name: Column.
