@@ -57,7 +57,7 @@ def confirm(
     placeholder: str = "Why now? This goes into the ledger.",
     fields: Callable[[], object] | None = None,
 ) -> None:
-    """Open the dialog now: `if action_button("Approve…", key="approve"): confirm(...)`.
+    """Open the dialog now, in the run in which its button was clicked.
 
     Args:
         key: Unique; contains the id of what is decided, so that another row's dialog starts empty.

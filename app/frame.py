@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app import dialogs, format, session, theme, widgets
+from app import dialogs, session, theme, widgets
+from app import format as fmt
 from app.components import theme_watch
 from app.incidents import explain
 from app.pages import HOME, PAGES, PageRow
@@ -44,11 +45,11 @@ class Frame:
 
     def instant(self, t: datetime | None) -> str:
         """A moment in the browser's zone."""
-        return format.instant(t, self.zone)
+        return fmt.instant(t, self.zone)
 
     def ago(self, t: datetime | None) -> str:
         """How long ago in this world's time."""
-        return format.ago(self.now, t)
+        return fmt.ago(self.now, t)
 
 
 def run() -> None:
@@ -103,7 +104,7 @@ def _signed_in(mode: str) -> None:
     for row in PAGES:
         sections.setdefault(row.section, []).append(pages[row.url])
     chosen = st.navigation(sections, expanded=True)
-    _sidebar(frame)
+    _sidebar()
     _topbar(frame)
     chosen.run()
 
@@ -129,11 +130,12 @@ def _session_ended() -> None:
     where = quote(session.path(), safe="")
     st.html(
         "<div class='empty'><b>Your session has ended</b>"
-        f"<span>Log in again; you come back to this page.</span><p><a href='/login?next={where}' target='_self'>Log in</a></p></div>"
+        "<span>Log in again; you come back to this page.</span>"
+        f"<p><a href='/login?next={where}' target='_self'>Log in</a></p></div>"
     )
 
 
-def _sidebar(frame: Frame) -> None:
+def _sidebar() -> None:
     with st.sidebar:
         theme_watch.mount()
 

@@ -61,7 +61,7 @@ def pop(key: str, default: Any = None) -> Any:
 
 def param(key: str, default: str = "") -> str:
     """One parameter of the URL."""
-    return cast(str, st.query_params.get(key, default))
+    return st.query_params.get(key, default)
 
 
 def params() -> dict[str, str]:

@@ -133,11 +133,9 @@ def tokens(mode: str) -> Tokens:
         ("neutral", "gray"),
         ("violet", "violet"),
     ):
-        named |= {
-            ours: f"{theirs}Color",
-            f"{ours}_text": f"{theirs}TextColor",
-            f"{ours}_tint": f"{theirs}BackgroundColor",
-        }
+        named[ours] = f"{theirs}Color"
+        named[f"{ours}_text"] = f"{theirs}TextColor"
+        named[f"{ours}_tint"] = f"{theirs}BackgroundColor"
     return Tokens(
         mode=mode,
         **{ours: from_config[theirs] for ours, theirs in named.items()},
@@ -149,10 +147,9 @@ def tokens(mode: str) -> Tokens:
 
 
 def drift_scale(t: Tokens) -> list[tuple[float, str]]:
-    """Plotly colour scale for excess PSI clipped to [0, 0.5]: three hard steps at watch 0.10 and drift 0.25, in blue."""
+    """Plotly colour scale for excess PSI clipped to [0, 0.5]: hard steps at watch 0.10 and drift 0.25, all in one hue."""
     steps = t.sequential
-    edges = [(0.0, steps[0]), (0.2, steps[2]), (0.2, steps[4]), (0.5, steps[5]), (0.5, steps[7]), (1.0, steps[9])]
-    return [(at, colour) for at, colour in edges]
+    return [(0.0, steps[0]), (0.2, steps[2]), (0.2, steps[4]), (0.5, steps[5]), (0.5, steps[7]), (1.0, steps[9])]
 
 
 def template_name(mode: str) -> str:

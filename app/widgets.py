@@ -81,7 +81,8 @@ def card(
 
     `actions` draws controls at the right of the title.
     """
-    with st.container(border=True, key=f"card-{key}", height=height, gap="small") as box:
+    box = st.container(border=True, key=f"card-{key}", height=height, gap="small")
+    with box:
         if title:
             with st.container(
                 horizontal=True,

@@ -108,9 +108,10 @@ S = TypeVar("S", bound=HasContext)
 
 
 def _anchor(context: Context, head: Anchor) -> None:
-    """Remember the head outside the database. The decision is committed already, so a full disk must not undo its answer.
+    """Remember the head outside the database.
 
-    An older anchor stays valid: it only finds removed entries later.
+    The decision is committed already, so a full disk must not turn it into an error. An older anchor stays valid: it
+    only finds removed entries later.
     """
     try:
         ledger_store.write_anchor(context.anchor_path, head)

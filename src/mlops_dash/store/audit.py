@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -132,7 +131,7 @@ def write_anchor(path: Path, anchor: Anchor) -> None:
             return
         draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
         draft.write_text(json.dumps({"number": anchor.number, "mac": anchor.mac}), encoding="utf-8")
-        os.replace(draft, path)
+        draft.replace(path)
 
 
 def read_anchor(path: Path) -> Anchor | None:

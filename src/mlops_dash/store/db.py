@@ -84,11 +84,11 @@ def transaction(target: Engine, *, ledger: bool = False) -> Iterator[Session]:
     with (
         _our_errors(target),
         Session(target.execution_options(mlops_dash_write=True), expire_on_commit=False) as session,
+        session.begin(),
     ):
-        with session.begin():
-            if ledger and target.dialect.name == "postgresql":
-                session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LEDGER_LOCK})"))
-            yield session
+        if ledger and target.dialect.name == "postgresql":
+            session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LEDGER_LOCK})"))
+        yield session
 
 
 @contextmanager

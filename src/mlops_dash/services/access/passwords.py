@@ -34,9 +34,10 @@ def hashed(password: str, name: str) -> str:
 def fits(known: str, password: str) -> bool:
     """Whether the password is the one behind the hash. Without a hash it takes as long, and the answer is no."""
     try:
-        return _hasher.verify(known or _nobodys_hash(), password[:MAX_PASSWORD]) and bool(known)
+        _hasher.verify(known or _nobodys_hash(), password[:MAX_PASSWORD])
     except (Argon2Error, InvalidHashError):
         return False
+    return bool(known)
 
 
 @lru_cache(maxsize=1)
