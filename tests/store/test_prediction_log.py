@@ -87,9 +87,13 @@ def test_a_known_id_keeps_its_first_features(database: Engine) -> None:
 
 
 def test_nothing_is_stored_when_the_transaction_fails(database: Engine) -> None:
-    with pytest.raises(RuntimeError, match="later"), transaction(database) as session:
-        log.append(session, [row(1)], [answer(row(1), 0.5)], marked_us=DAY_US)
-        raise RuntimeError("later")
+    def append_and_fail() -> None:
+        with transaction(database) as session:
+            log.append(session, [row(1)], [answer(row(1), 0.5)], marked_us=DAY_US)
+            raise RuntimeError("later")
+
+    with pytest.raises(RuntimeError, match="later"):
+        append_and_fail()
     assert window(database).empty
 
 

@@ -1,0 +1,126 @@
+"""Migrations make exactly the tables of the code, on SQLite and Postgres, once, even when three processes start."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import text
+
+from mlops_dash.errors import StoreUnavailable
+from mlops_dash.store import migrate
+from mlops_dash.store.db import Databases, connect, transaction
+from tests import factories
+
+SOURCE = Path(migrate.__file__).parents[2]
+
+
+@pytest.fixture
+def databases(database_url: str, tmp_path: Path) -> Iterator[Databases]:
+    log_url = database_url.replace("app.db", "log.db")
+    made = connect(factories.settings(tmp_path, database_url=database_url, log_database_url=log_url))
+    yield made
+    made.dispose()
+
+
+def test_an_empty_database_is_not_current(databases: Databases) -> None:
+    for state in migrate.check(databases):
+        assert (state.revision, state.current) == ("", False)
+        assert state.differences
+
+
+def test_the_migrated_schema_equals_the_tables_of_the_code(databases: Databases) -> None:
+    migrate.upgrade(databases)
+    states = migrate.check(databases)
+    assert [state.differences for state in states] == [(), ()]
+    assert all(state.current and state.revision == state.head for state in states)
+
+
+def test_upgrade_again_keeps_what_is_there(databases: Databases) -> None:
+    migrate.upgrade(databases)
+    with transaction(databases.app) as session:
+        session.add(factories.model_row())
+    migrate.upgrade(databases)
+    with transaction(databases.app) as session:
+        assert session.connection().execute(text("SELECT COUNT(*) FROM model")).scalar() == 1
+
+
+def test_check_names_a_missing_and_a_foreign_column(databases: Databases) -> None:
+    migrate.upgrade(databases)
+    with transaction(databases.log) as session:
+        session.connection().execute(text("ALTER TABLE label ADD COLUMN surprise TEXT"))
+        session.connection().execute(text("ALTER TABLE manifest DROP COLUMN sha256"))
+    app, log = migrate.check(databases)
+    assert app.current
+    assert not log.current
+    assert any("remove column" in line and "surprise" in line for line in log.differences)
+    assert any("add column" in line and "sha256" in line for line in log.differences)
+
+
+def test_a_database_of_a_newer_version_is_refused(databases: Databases) -> None:
+    migrate.upgrade(databases)
+    with transaction(databases.app) as session:
+        session.connection().execute(text("UPDATE alembic_version_app SET version_num = '9999'"))
+    with pytest.raises(StoreUnavailable, match="9999") as caught:
+        migrate.upgrade(databases)
+    assert "newer mlops-dash" in caught.value.hint
+
+
+def test_three_processes_that_start_at_once_do_not_collide(databases: Databases, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests import factories\n"
+        "from mlops_dash.store import migrate; from mlops_dash.store.db import connect\n"
+        "home, app, log = sys.argv[1:]\n"
+        "made = connect(factories.settings(Path(home), database_url=app, log_database_url=log))\n"
+        "migrate.upgrade(made); print([state.current for state in migrate.check(made)]); made.dispose()\n"
+    )
+    urls = [engine.url.render_as_string(hide_password=False) for engine in (databases.app, databases.log)]
+    environment = {**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{SOURCE.parent}"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, tmp_path, *urls],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    answers = [process.communicate(timeout=90) for process in started]
+    assert [answer[0].strip() for answer in answers] == ["[True, True]"] * 3, answers
+
+
+def test_a_read_only_database_is_a_clear_error(tmp_path: Path) -> None:
+    made = factories.settings(tmp_path)
+    for name in ("app.db", "log.db"):
+        with sqlite3.connect(tmp_path / name) as connection:
+            connection.execute("CREATE TABLE other (x)")
+        connection.close()
+    made = factories.settings(
+        tmp_path,
+        database_url=f"sqlite:///file:{tmp_path / 'app.db'}?mode=ro&uri=true",
+        log_database_url=f"sqlite:///file:{tmp_path / 'log.db'}?mode=ro&uri=true",
+    )
+    databases = connect(made)
+    with pytest.raises(StoreUnavailable) as caught:
+        migrate.upgrade(databases)
+    assert "Make the file writable" in caught.value.hint
+    databases.dispose()
+
+
+def test_a_failed_upgrade_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    databases = connect(factories.settings(tmp_path))
+    with transaction(databases.app) as session:
+        session.connection().execute(text("CREATE TABLE user_account (x TEXT)"))  # collides in the middle
+    with pytest.raises(StoreUnavailable):
+        migrate.upgrade(databases)
+    with sqlite3.connect(tmp_path / "app.db") as connection:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    databases.dispose()
+    assert tables == {"user_account"}
