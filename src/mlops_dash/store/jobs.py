@@ -44,7 +44,9 @@ def enqueue(
 def insert_once(session: Session, table: type[Any], values: Mapping[str, Any]) -> bool:
     """Insert a row unless a unique key forbids it; says whether it was inserted."""
     insert = sqlite.insert if is_sqlite(session) else postgresql.insert
-    return bool(session.exec(insert(table).values(**values).on_conflict_do_nothing()).rowcount)
+    first_key = next(iter(table.__table__.primary_key.columns))
+    added = session.exec(insert(table).values(**values).on_conflict_do_nothing().returning(first_key))
+    return added.first() is not None
 
 
 def claim(session: Session, *, worker: str, now: datetime, wall: datetime) -> Job | None:
