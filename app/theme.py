@@ -147,7 +147,7 @@ def tokens(mode: str) -> Tokens:
 
 
 def drift_scale(t: Tokens) -> list[tuple[float, str]]:
-    """Plotly colour scale for excess PSI clipped to [0, 0.5]: hard steps at watch 0.10 and drift 0.25, all in one hue."""
+    """Plotly colour scale for excess PSI clipped to [0, 0.5]: hard steps at watch 0.10 and drift 0.25, one hue."""
     steps = t.sequential
     return [(0.0, steps[0]), (0.2, steps[2]), (0.2, steps[4]), (0.5, steps[5]), (0.5, steps[7]), (1.0, steps[9])]
 

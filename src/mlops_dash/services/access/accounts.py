@@ -61,14 +61,14 @@ class Accounts:
         return Invitation(user, None if known else self._invite(unit.session, user))
 
     @command(Permission.USERS_EDIT, Action.USER_LINK_ISSUED)
-    def issue_link(self, unit: Unit, actor: Actor, user_id: str, *, reason: str = "") -> Invitation:
+    def issue_link(self, unit: Unit, actor: Actor, name: str, *, reason: str = "") -> Invitation:
         """A fresh one-time link with which a user sets a new password; an earlier one stops working. Audited.
 
         Raises:
             NotFound: no such user.
             Conflict: the user is disabled, or a demo account.
         """
-        user = _known(unit.session, user_id)
+        user = _known(unit.session, name)
         if user.disabled or user.demo:
             why = "disabled" if user.disabled else "a demo account"
             raise Conflict(f"{user.name} is {why}.", hint="Enable the user, or create another.")
@@ -77,14 +77,14 @@ class Accounts:
         return Invitation(user, self._invite(unit.session, user))
 
     @command(Permission.USERS_EDIT, Action.USER_ROLE_SET)
-    def set_role(self, unit: Unit, actor: Actor, user_id: str, role: Role, *, reason: str = "") -> User:
+    def set_role(self, unit: Unit, actor: Actor, name: str, role: Role, *, reason: str = "") -> User:
         """Give a user another role. Admins only; audited.
 
         Raises:
             NotFound: no such user.
             Conflict: it would leave nobody who can administer.
         """
-        user = _known(unit.session, user_id)
+        user = _known(unit.session, name)
         if user.role is role:
             unit.nothing_changed()
             return user
@@ -93,14 +93,14 @@ class Accounts:
         return store.change_user(unit.session, user.id, role=role)
 
     @command(Permission.USERS_EDIT, Action.USER_DISABLED)
-    def disable_user(self, unit: Unit, actor: Actor, user_id: str, *, reason: str = "") -> User:
+    def disable_user(self, unit: Unit, actor: Actor, name: str, *, reason: str = "") -> User:
         """Lock a user out: sessions end, links and tokens open nothing. Admins only; audited.
 
         Raises:
             NotFound: no such user.
             Conflict: it would leave nobody who can administer.
         """
-        user = _known(unit.session, user_id)
+        user = _known(unit.session, name)
         if user.disabled:
             unit.nothing_changed()
             return user
@@ -110,13 +110,13 @@ class Accounts:
         return store.change_user(unit.session, user.id, disabled=True)
 
     @command(Permission.USERS_EDIT, Action.USER_ENABLED)
-    def enable_user(self, unit: Unit, actor: Actor, user_id: str, *, reason: str = "") -> User:
+    def enable_user(self, unit: Unit, actor: Actor, name: str, *, reason: str = "") -> User:
         """Let a disabled user in again; their tokens work again, old sessions do not. Admins only; audited.
 
         Raises:
             NotFound: no such user.
         """
-        user = _known(unit.session, user_id)
+        user = _known(unit.session, name)
         if not user.disabled:
             unit.nothing_changed()
             return user
@@ -125,18 +125,18 @@ class Accounts:
 
     @command(Permission.TOKENS_EDIT, Action.TOKEN_ISSUED)
     def issue_token(
-        self, unit: Unit, actor: Actor, user_id: str, name: str, *, days: int | None = 90, reason: str = ""
+        self, unit: Unit, actor: Actor, name: str, *, label: str, days: int | None = 90, reason: str = ""
     ) -> IssuedToken:
         """An API token that acts as this user; its secret is returned once and never kept. Admins only; audited.
 
         Raises:
             NotFound: no such user.
-            InvalidInput: the token has no name, or a life that is not 1 to 3650 days.
+            InvalidInput: the token has no label, or a life that is not 1 to 3650 days.
             Conflict: the user is disabled.
         """
-        user, name = _known(unit.session, user_id), name.strip()
-        if not 1 <= len(name) <= 80:
-            raise InvalidInput("A token needs a name of 1 to 80 characters.", hint="Name it after what will use it.")
+        user, label = _known(unit.session, name), label.strip()
+        if not 1 <= len(label) <= 80:
+            raise InvalidInput("A token needs a label of 1 to 80 characters.", hint="Say what will use it.")
         if days is not None and not 1 <= days <= 3_650:
             raise InvalidInput(f"A token cannot live {days} days.", hint="Use 1 to 3650 days, or none for no end.")
         if user.disabled:
@@ -144,7 +144,7 @@ class Accounts:
         secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
         token = Token(
             id=self.context.new_id(),
-            name=name,
+            name=label,
             user_name=user.name,
             role=user.role,
             created_at=unit.now,
@@ -154,7 +154,7 @@ class Accounts:
         )
         store.add_token(unit.session, token, user_id=user.id, secret_sha256=sha256_text(secret))
         after = {"user": user.name, "role": str(user.role), "days": days, "token_id": token.id}
-        unit.audit(f"token {name}", after=after, reason=reason)
+        unit.audit(f"token {label}", after=after, reason=reason)
         return IssuedToken(token, secret)
 
     @command(Permission.TOKENS_EDIT, Action.TOKEN_REVOKED)
@@ -183,8 +183,8 @@ class Accounts:
             raise Conflict(f"{user.name} is the last admin.", hint="Make another admin first.")
 
 
-def _known(session: Session, user_id: str) -> User:
-    user = store.user(session, user_id)
+def _known(session: Session, name: str) -> User:
+    user = store.user_by_name(session, name.strip().lower())
     if user is None:
-        raise NotFound(f"There is no user {user_id!r}.", hint="Reload the list of users.")
+        raise NotFound(f"There is no user {name!r}.", hint="Users and their names stand on Audit & admin, tab Users.")
     return user

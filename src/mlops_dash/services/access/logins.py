@@ -38,15 +38,17 @@ class Logins:
         return None if user is None or user.disabled else sessions.as_actor(user)
 
     @identifies
-    def actor_for_token(self, secret: str) -> Actor | None:
-        """The person behind an API token; None when it is unknown, revoked, expired or its user is disabled."""
-        if not secret.startswith(TOKEN_PREFIX):
-            return None
+    def actor_for_token(self, secret: str) -> Actor:
+        """The person behind an API token.
+
+        Raises:
+            NotAuthenticated: it is unknown, revoked, expired, or its user is disabled.
+        """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             found = store.token_by_sha(session, sha256_text(secret))
         if found is None or found.user.disabled or not found.token.live(now):
-            return None
+            raise NotAuthenticated("The token is not valid.", hint="Ask an admin for one: Audit & admin, tab Tokens.")
         used = found.token.last_used_at
         if used is None or not timedelta(0) <= now - used < _USE_NOTED_EVERY:
             self._note_use(found.token.id)

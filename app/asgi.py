@@ -1,0 +1,37 @@
+"""The ui process: Streamlit behind our gate, for `streamlit run app/asgi.py` or any ASGI server on `app.asgi:app`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from app import gate, incidents, login, session
+from mlops_dash import log, settings
+
+
+def _knows(secret: str) -> bool:
+    return session.services().access.actor_for_session(secret) is not None
+
+
+def _script_error(error: Exception) -> bool:
+    """The boundary of the frame catches what pages raise; what escapes it is logged here and never shown raw."""
+    incidents.explain(error)
+    return False
+
+
+log.configure("ui", settings.from_environment().logs)
+
+app = st.App(
+    Path(__file__).with_name("main.py"),
+    routes=login.routes(session.services),
+    middleware=[
+        Middleware(gate.SecurityHeaders),
+        # Plotly's bundle is 4.7 MB raw and 1.4 MB compressed; Streamlit leaves static files to a proxy we may not have.
+        Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),
+        Middleware(gate.Gate, knows=_knows),
+    ],
+    on_script_error=_script_error,
+)
