@@ -152,7 +152,8 @@ def test_fewer_than_5_days_have_a_value_but_no_interval(scored):
     found = performance.classification_metrics(y[some], p[some], threshold=0.4, level=0.95, clusters=day[some])
     for estimate in found.values():
         assert math.isfinite(estimate.value)
-        assert not estimate.computable
+        assert math.isnan(estimate.low)
+        assert math.isnan(estimate.high)
         assert estimate.reason == "not computable: 4 clusters, at least 5 needed"
 
 

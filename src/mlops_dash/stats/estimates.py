@@ -122,4 +122,5 @@ def _at_the_edge(value: float, without: Floats, *, level: float, unit: str) -> t
         low, high = wilson(value * without.size, without.size, level=level)
         return low, high, f"Wilson with each of the {unit} as one trial"
     low, high = jackknife(value, without, level=level)
-    return max(0.0, low), min(1.0, high), jackknife_method(unit, "plain")
+    # numpy's bounds keep NaN; Python's max(0.0, nan) is 0.0.
+    return float(np.maximum(low, 0.0)), float(np.minimum(high, 1.0)), jackknife_method(unit, "plain")

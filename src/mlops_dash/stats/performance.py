@@ -198,7 +198,7 @@ def calibration_error(
     remaining = (labels.size - rows).astype(np.float64)
     without = ratio(np.abs(total - gaps.reshape(n_clusters, k)).sum(axis=1), remaining)
     found = jackknifed_estimate(value, without, n=labels.size, level=level, scale="plain", unit=_unit(clusters))
-    return replace(found, low=max(0.0, found.low))
+    return replace(found, low=float(np.maximum(found.low, 0.0)))
 
 
 def base_rate_free_estimate(
