@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.sequential import (
@@ -12,8 +13,9 @@ from mlops_dash.stats.sequential import (
     harm_alarm,
     harm_reference,
     loss_units,
+    ranking_units,
 )
-from mlops_dash.stats.summaries import Moments, moments_by
+from mlops_dash.stats.summaries import Moments, ScoreTable, moments_by
 
 
 def units_of(means, *, n=1_000, variance=0.16):
@@ -233,3 +235,22 @@ def test_clipped_log_loss_without_tolerance_seldom_alarms():
         reference = harm_reference(units[:28], tolerance=0.0, alpha=0.05)
         alarms += harm_alarm(reference, units[28:]).harmed
     assert alarms / runs <= 0.012 + 3 * math.sqrt(0.012 * 0.988 / runs)
+
+
+def test_ranking_units_are_one_minus_auc_within_the_day_and_skip_days_of_one_outcome() -> None:
+    rng = np.random.default_rng(3)
+    edges = tuple(np.linspace(0.05, 0.95, 19))
+    tables, expected = [], []
+    for positives in (40, 0, 25):
+        label = np.r_[np.ones(positives), np.zeros(60)]
+        score = np.round(rng.beta(2 + label, 2), 1) * 0.9 + 0.03
+        tables.append(ScoreTable.of(edges, label, score).counts)
+        if positives:
+            expected.append((1 - roc_auc_score(label, np.searchsorted(edges, score)), positives))
+
+    units = ranking_units(np.stack(tables), min_class=5)
+
+    assert [(unit.first, unit.last) for unit in units] == [(0, 0), (2, 2)]
+    for unit, (loss, n) in zip(units, expected, strict=True):
+        assert unit.mean == pytest.approx(loss, abs=1e-12)
+        assert (unit.n, unit.variance) == (n, pytest.approx(loss * (1 - loss)))
