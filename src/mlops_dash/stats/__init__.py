@@ -12,8 +12,8 @@ A result that could not be computed is NaN with a reason, never 0. Doors, by que
   `base_rate_free_estimate`, `base_rate_free_from_moments` -> `MetricEstimate`.
 - `losses`: what one row costs. `log_losses`, `squared_errors`.
 - `comparison`: challenger against champion on the same rows. `paired_difference` -> `PairedEstimate`.
-- `sequential`: the harm alarm. `loss_units`, `base_rate_free_units`, `ranking_units`, `harm_reference` -> `HarmReference`,
-  `harm_alarm` -> `HarmState`.
+- `sequential`: the harm alarm. `loss_units`, `base_rate_free_units`, `ranking_units`, `harm_reference` ->
+  `HarmReference`, `harm_alarm` -> `HarmState`.
 
 Inside: `arrays` (checks), `cells`, `moments`, `ranking` (AUC), `distances`, `intervals`, `estimates`.
 """
