@@ -118,8 +118,9 @@ def training_rows(frame: pd.DataFrame, start: datetime, end: datetime) -> pd.Dat
 
 def days_of(frame: pd.DataFrame) -> pd.Series:
     """Return the New York calendar day of each scheduled departure as text: the cluster of every interval."""
-    days: pd.Series = frame["scheduled_at"].dt.tz_convert(ZONE).dt.strftime("%Y-%m-%d")
-    return days
+    wall_clock = frame["scheduled_at"].dt.tz_convert(ZONE).dt.tz_localize(None)
+    days = wall_clock.to_numpy().astype("datetime64[D]").astype(str)
+    return pd.Series(days, index=frame.index, dtype=object)
 
 
 def build_pipeline(parameters: Mapping[str, float], *, seed: int) -> Pipeline:
