@@ -104,7 +104,6 @@ def _signed_in(mode: str) -> None:
     for row in PAGES:
         sections.setdefault(row.section, []).append(pages[row.url])
     chosen = st.navigation(sections, expanded=True)
-    _sidebar()
     _topbar(frame)
     chosen.run()
 
@@ -135,23 +134,27 @@ def _session_ended() -> None:
     )
 
 
-def _sidebar() -> None:
-    with st.sidebar:
-        theme_watch.mount()
-
-
 def _topbar(frame: Frame) -> None:
     context = frame.services.context
     with st.container(
         key="topbar", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"
     ):
-        demo = " · demo" if context.settings.demo else ""
-        server = context.settings.mlflow_uri.split("//")[-1].split("@")[-1]
-        st.html(
-            f"<span class='where'>{html.escape(context.settings.environment)}{demo} · "
-            f"MLflow <span class='mono'>{html.escape(server)}</span></span>",
-            width="content",
-        )
+        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small", key="where"):
+            demo = " demo" if context.settings.demo else ""
+            server = context.settings.mlflow_uri.split("//")[-1].split("@")[-1]
+            st.html(
+                f"<span><b>{html.escape(context.settings.environment)}{demo}</b> · "
+                f"MLflow <span class='mono'>{html.escape(server)}</span></span>",
+                width="content",
+            )
+            if context.clock.shifted:
+                st.badge(
+                    f"Demo clock: {frame.instant(frame.now)}",
+                    icon=":material/history_toggle_off:",
+                    color="violet",
+                    help="This world lives on from the end of its data. Times on all pages are its own.",
+                )
+            theme_watch.mount()
         with st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small", key="topbar-right"
         ):
@@ -161,11 +164,6 @@ def _topbar(frame: Frame) -> None:
                 "<a href='/logout' target='_self'>Log out</a></span>",
                 width="content",
             )
-    if context.clock.shifted:
-        st.html(
-            f"<p class='banner'><b>Demo clock:</b> {html.escape(frame.instant(frame.now))}. "
-            "This world lives on from the end of its data; times on all pages are its own.</p>"
-        )
     for text in dialogs.take_flashes():
         st.success(text, icon=":material/check_circle:")
 

@@ -89,11 +89,10 @@ class Gate:
         """None for who has a session; else the way to the login, or why nobody can be asked now."""
         secret = cookie_secret(headers)
         try:
-            if secret and await run_in_threadpool(self.knows, secret):
-                return None
+            known = await run_in_threadpool(self.knows, secret) if secret else False
         except Exception as error:  # noqa: BLE001 - an entry point: a database that is away closes the door, in words
             return PlainTextResponse(explain(error).sentence(), status_code=503)
-        return _to_login(scope, headers)
+        return None if known else _to_login(scope, headers)
 
 
 def _to_login(scope: Scope, headers: Headers) -> Response:

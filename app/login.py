@@ -240,7 +240,7 @@ def _demo_form(offered: tuple[User, ...], hidden: str) -> str:
 
 
 def _asked_on_loopback(request: Request) -> bool:
-    """Whether the browser asked for this very machine; a foreign name that resolves to it (rebinding) does not count."""
+    """Whether the browser asked for this very machine; a foreign name that leads to it (rebinding) does not count."""
     return (urlsplit(f"//{request.headers.get('host', '')}").hostname or "") in _LOOPBACK_HOSTS
 
 
@@ -285,7 +285,7 @@ def _page(title: str, body: str, *, lead: str = "", status: int = 200) -> Respon
     )
 
 
-async def _style_sheet(request: Request) -> Response:
+async def _style_sheet(_request: Request) -> Response:
     text = (_HERE / "login.css").read_text(encoding="utf-8")
     dark = _variables(theme.tokens("dark"))
     sheet = (

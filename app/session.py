@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -99,8 +100,12 @@ def zone() -> str:
 
 def path() -> str:
     """Path and query of the page on the screen: where a login leads back to."""
-    from urllib.parse import urlencode, urlsplit
-
     here = urlsplit(st.context.url or "/").path or "/"
     query = urlencode(params())
     return f"{here}?{query}" if query else here
+
+
+def origin() -> str:
+    """Scheme and host as this browser knows us, for links that people send to each other."""
+    here = urlsplit(st.context.url or "")
+    return f"{here.scheme}://{here.netloc}" if here.netloc else ""

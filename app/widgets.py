@@ -30,6 +30,7 @@ __all__ = [
     "changes_table",
     "chart",
     "confirm",
+    "drawer",
     "empty",
     "facts",
     "flash",
@@ -208,6 +209,13 @@ def action_button(
         icon=icon(icon_name) if icon_name else None,
         width=width,
     )
+
+
+def drawer(title: str, show: Callable[[], None], *, on_close: Callable[[], None], icon_name: str | None = None) -> None:
+    """Details of one thing at the right edge, over the page; `on_close` forgets what was open (its URL parameter)."""
+    st.dialog(
+        title, width="medium", position="right", icon=icon(icon_name) if icon_name else None, on_dismiss=on_close
+    )(show)()
 
 
 def page_link(url: str, label: str, *, icon_name: str | None = None, **params: str) -> None:

@@ -103,6 +103,45 @@ def sign(key: bytes, entry: Entry) -> str:
     return hmac.new(key, body(entry).encode(), hashlib.sha256).hexdigest()
 
 
+def title(action: str) -> str:
+    """An action as people read it.
+
+    >>> title("proposal.approved"), title("alias.moved_outside")
+    ('Proposal approved', 'Alias moved outside')
+    """
+    return action.replace(".", " ").replace("_", " ").capitalize()
+
+
+def who(actor: str) -> str:
+    """An actor's id as people read it: persons by name, machines with their prefix.
+
+    >>> who("user:lead"), who("system:worker")
+    ('lead', 'system:worker')
+    """
+    return actor.removeprefix("user:")
+
+
+def changes(entry: Entry) -> tuple[tuple[str, str, str], ...]:
+    """What the decision changed: (fact, before, after) with an empty text where a side does not know the fact."""
+    names = [*entry.before, *(name for name in entry.after if name not in entry.before)]
+    return tuple(
+        (name.replace("_", " "), _said(entry.before, name), _said(entry.after, name))
+        for name in names
+        if _said(entry.before, name) != _said(entry.after, name)
+    )
+
+
+def _said(side: Mapping[str, Any], name: str) -> str:
+    if name not in side:
+        return ""
+    value = side[name]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else canonical_json(value)
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which entries to show; an empty field does not narrow. `start` and `end` are this world's time, half-open."""

@@ -1,0 +1,78 @@
+"""The ledger, users and tokens as frames for a table: pure, entries in, frame out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+
+from app import format as fmt
+from mlops_dash.domain.access import Token, User
+from mlops_dash.domain.audit import Entry, changes, title, who
+
+
+def ledger(entries: Sequence[Entry], zone: str) -> pd.DataFrame:
+    """One row an entry, in the order given: number, when, who, what, object, change, reason."""
+    return pd.DataFrame(
+        {
+            "#": [entry.number for entry in entries],
+            "When": [fmt.instant(entry.at, zone) for entry in entries],
+            "Who": [who(entry.actor) for entry in entries],
+            "What": [title(entry.action) for entry in entries],
+            "Object": [entry.object for entry in entries],
+            "Before → after": [change(entry) for entry in entries],
+            "Reason": [entry.reason or fmt.MISSING for entry in entries],
+        }
+    )
+
+
+def change(entry: Entry) -> str:
+    """What an entry changed, in one line: `champion v2 → v3, role lead`."""
+    said = [
+        f"{name} {before} → {after}" if before and after else f"{name} {after}" if after else f"{name} {before} → none"
+        for name, before, after in changes(entry)
+    ]
+    return ", ".join(said) or fmt.MISSING
+
+
+def users(people: Sequence[User], now: datetime) -> pd.DataFrame:
+    """One row a user: name, role, state, since."""
+    return pd.DataFrame(
+        {
+            "Name": [user.name for user in people],
+            "Shown as": [user.display_name for user in people],
+            "Role": [str(user.role) for user in people],
+            "State": [_user_state(user) for user in people],
+            "Created": [fmt.ago(now, user.created_at) for user in people],
+        }
+    )
+
+
+def tokens(issued: Sequence[Token], now: datetime) -> pd.DataFrame:
+    """One row a token: label, whose, role, state, expiry, last use."""
+    return pd.DataFrame(
+        {
+            "Label": [token.name for token in issued],
+            "Acts as": [token.user_name for token in issued],
+            "Role": [str(token.role) for token in issued],
+            "State": [_token_state(token, now) for token in issued],
+            "Issued": [fmt.ago(now, token.created_at) for token in issued],
+            "Ends": [fmt.day(token.expires_at) if token.expires_at else "never" for token in issued],
+            "Last used": [fmt.ago(now, token.last_used_at) if token.last_used_at else "never" for token in issued],
+        }
+    )
+
+
+def _user_state(user: User) -> str:
+    if user.disabled:
+        return "Disabled"
+    if user.demo:
+        return "Demo account"
+    return "Invited, no password yet" if user.invited else "Active"
+
+
+def _token_state(token: Token, now: datetime) -> str:
+    if token.revoked_at is not None:
+        return "Revoked"
+    return "Live" if token.live(now) else "Expired"

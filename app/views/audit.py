@@ -1,0 +1,185 @@
+"""Audit & admin: what was decided, by whom and why; proof that nobody changed it; users and tokens.
+
+Deep links: ?tab=&actor=&action=&object=&from=&entry=
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import admin, session, widgets
+from app import format as fmt
+from app.charts import audit as tables
+from app.frame import Frame
+from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, changes, title, who
+
+PAGE_SIZE = 20
+_COLUMNS = {
+    "#": st.column_config.NumberColumn(width=56, format="%d"),
+    "When": st.column_config.TextColumn(width=168),
+    "Who": st.column_config.TextColumn(width=110),
+    "What": st.column_config.TextColumn(width=150),
+    "Object": st.column_config.TextColumn(width=130),
+    "Before → after": st.column_config.TextColumn(width=180),
+}
+
+
+def page(frame: Frame) -> None:
+    """Draw the page."""
+    head = frame.services.audit.head(frame.actor)
+    number = head.number if head else 0
+    with widgets.header("Audit & admin", f"{fmt.plural(number, 'decision')} in the ledger, append-only and sealed"):
+        if st.button("Verify the ledger", key="verify", icon=widgets.icon("verified_user"), disabled=number == 0):
+            session.put("verdict", frame.services.audit.verify(frame.actor))
+    _verdict(session.get("verdict"))
+    admin.secret_shown_once()
+    ledger, users, tokens = st.tabs(
+        ["Ledger", "Users", "Tokens"], key="tab", bind="query-params", on_change="rerun", default="Ledger"
+    )
+    if ledger.open:
+        with ledger:
+            _ledger(frame, empty=number == 0)
+    if users.open:
+        with users:
+            admin.users_panel(frame)
+    if tokens.open:
+        with tokens:
+            admin.tokens_panel(frame)
+
+
+def _verdict(verdict: Verdict | None) -> None:
+    if verdict is None:
+        return
+    if verdict.ok:
+        n = fmt.plural(verdict.n_entries, "entry", "entries")
+        st.success(f"**{n} verified.** The chain is whole and its head is the one anchored outside the database.")
+        return
+    st.error(
+        f"**The ledger does not verify: {verdict.sentence()}.** {fmt.plural(verdict.n_entries, 'entry', 'entries')} "
+        "before it are whole. Keep the database as it is and compare it with a backup.",
+        icon=widgets.icon("gpp_bad"),
+    )
+
+
+def _ledger(frame: Frame, *, empty: bool) -> None:
+    if empty:
+        widgets.empty(
+            "history_edu",
+            "No decision has been made yet",
+            "Promotions, approvals, answers to alerts and changes of users are written here, with who and why.",
+            key="ledger",
+        )
+        return
+    wanted = _filter(frame, frame.services.audit.choices(frame.actor))
+    opened = session.param("entry")
+    if opened.isdecimal():
+        _drawer(frame, frame.services.audit.entry(frame.actor, int(opened)))
+    number = session.get("ledger-page", 1)
+    found = frame.services.audit.entries(frame.actor, wanted, page=number, size=PAGE_SIZE)
+    with widgets.card("ledger", "Decisions", _summary(found, wanted)):
+        if not found.entries:
+            with widgets.empty("filter_alt_off", "No entry fits these filters", "Widen or clear them.", key="filtered"):
+                st.button("Clear filters", key="clear-filters", on_click=_clear)
+            return
+        _table(frame, found)
+        if found.pages > 1:
+            st.pagination(found.pages, key="ledger-page")
+
+
+def _filter(frame: Frame, known: Choices) -> Filter:
+    with st.container(key="filters"), st.grid(4, min_column_width=160):
+        actor = st.selectbox(
+            "Who",
+            known.actors,
+            index=None,
+            placeholder="Anyone",
+            key="actor",
+            bind="query-params",
+            on_change=_first_page,
+        )
+        action = st.selectbox(
+            "What",
+            known.actions,
+            index=None,
+            placeholder="Any decision",
+            key="action",
+            bind="query-params",
+            on_change=_first_page,
+        )
+        text = st.text_input(
+            "Object or reason",
+            placeholder="flight-delay v3, calibration",
+            key="object",
+            bind="query-params",
+            type="search",
+            on_change=_first_page,
+        )
+        start = st.date_input("From", value=None, key="from", bind="query-params", on_change=_first_page)
+    at = datetime.combine(start, time(), ZoneInfo(frame.zone)).astimezone(UTC) if start else None
+    return Filter(actor=actor or "", action=action or "", text=text or "", start=at)
+
+
+def _summary(found: Page, wanted: Filter) -> str:
+    entries = fmt.plural(found.total, "entry", "entries")
+    return f"{entries}, newest first" if wanted == Filter() else f"{entries} fit the filters, newest first"
+
+
+def _table(frame: Frame, found: Page) -> None:
+    numbers = tuple(entry.number for entry in found.entries)
+    key = f"ledger-{numbers[0]}-{numbers[-1]}"  # a selection belongs to these very rows, never to a position
+    st.dataframe(
+        tables.ledger(found.entries, frame.zone),
+        key=key,
+        hide_index=True,
+        column_config=_COLUMNS,
+        row_height=32,
+        height=35 + 32 * len(numbers) + 2,
+        selection_mode="single-row",
+        on_select=lambda: _open(key, numbers),
+        alt="Ledger entries, newest first; select a row to read the whole entry",
+    )
+
+
+def _open(key: str, numbers: tuple[int, ...]) -> None:
+    rows = session.get(key).selection.rows
+    session.set_param("entry", str(numbers[rows[0]]) if rows else "")
+
+
+def _drawer(frame: Frame, entry: Entry) -> None:
+    def show() -> None:
+        st.markdown(f"{title(entry.action)} by **{who(entry.actor)}**, {frame.ago(entry.at)}")
+        if changes(entry):
+            widgets.changes_table(changes(entry))
+        evidence = ", ".join(fmt.short(one, 12) for one in entry.evidence_ids)
+        pairs: dict[str, str] = {
+            "When": fmt.instant(entry.at, frame.zone, seconds=True),
+            "Recorded": f"{fmt.instant(entry.recorded_at_wall, frame.zone, seconds=True)}, by the machine's clock",
+            "Object": entry.object,
+            "Model": entry.model or fmt.MISSING,
+            "Reason": entry.reason or fmt.MISSING,
+            "Evidence": widgets.Mono(evidence or fmt.MISSING),
+            "Seal": widgets.Mono(fmt.short(entry.mac, 24)),
+            "Hangs on": widgets.Mono(fmt.short(entry.previous, 24)),
+        }
+        widgets.facts(pairs)
+
+    widgets.drawer(f"Entry {entry.number}", show, icon_name="history_edu", on_close=_close)
+
+
+def _close() -> None:
+    session.set_param("entry", "")
+
+
+def _first_page() -> None:
+    session.put("ledger-page", 1)
+
+
+def _clear() -> None:
+    session.put("actor", None)
+    session.put("action", None)
+    session.put("object", "")
+    session.put("from", None)
+    _first_page()
