@@ -1,0 +1,186 @@
+"""Retraining: what ran, what runs and what comes next; the run's log; schedules and recipes.
+
+Deep links: ?run=&lvl=&model=&span=
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import streamlit as st
+
+from app import format as fmt
+from app import schedules, session, widgets
+from app.charts import retraining as charts
+from app.frame import Frame
+from mlops_dash.domain.access import Permission
+from mlops_dash.domain.jobs import FAILED, Job
+from mlops_dash.domain.retraining import Room
+from mlops_dash.domain.words import JobState
+
+_SPANS = {  # looked back, looked ahead
+    "2 days": (timedelta(days=2), timedelta(days=1)),
+    "7 days": (timedelta(days=7), timedelta(days=4)),
+    "30 days": (timedelta(days=30), timedelta(days=15)),
+}
+_LEVELS = {"All": "", "Warnings": "WARN", "Errors": "ERROR"}
+_LIVE_LINES, _LIVE_SECONDS = 14, 2.0
+
+
+def page(frame: Frame) -> None:
+    """Draw the page."""
+    back, ahead = _SPANS.get(session.param("span"), _SPANS["2 days"])
+    room = frame.services.retraining.room(
+        frame.actor, model=session.param("model"), back=back, ahead=ahead, job_id=session.param("run") or None
+    )
+    with widgets.header("Retraining", _status(room)):
+        _actions(frame, room)
+    _worker(room)
+    _answer(frame, room)
+    if not room.jobs and not room.recipes:
+        widgets.empty(
+            "model_training", "Nothing is trained here yet",
+            "A recipe says how a version is made. The demo brings one; yours is saved with save_recipe.", key="recipes",
+        )  # fmt: skip
+        return
+    _clock(frame, room, ahead)
+    left, right = st.columns([5, 7], gap="small")
+    with left:
+        schedules.next_runs(frame, room)
+    with right:
+        _run(frame, room)
+    schedules.panel(frame, room)
+
+
+def _status(room: Room) -> str:
+    said = [fmt.plural(len(room.schedules), "schedule"), f"{len(room.running)} running"]
+    waiting = sum(job.state is JobState.QUEUED for job in room.jobs)
+    if waiting:
+        said.append(f"{waiting} waiting")
+    return " · ".join([*said, f"{room.failed_24h} failed in the last 24 h"])
+
+
+def _actions(frame: Frame, room: Room) -> None:
+    if len(room.models) > 1 or session.param("model"):
+        known = list(dict.fromkeys([*room.models, session.param("model")]))
+        st.selectbox("Model", [name for name in known if name], index=None, placeholder="All models", key="model",
+                     bind="query-params", label_visibility="collapsed", width=190)  # fmt: skip
+    schedules.new_button(frame, room)
+    why_not = frame.why_not(Permission.JOB_RUN) or ("" if room.recipes else "There is no recipe to run yet.")
+    if widgets.action_button(
+        "Run now…", key="run-now", why_not=why_not, icon_name="play_arrow", primary=room.candidate is None
+    ):
+        schedules.run_dialog(frame, room)
+
+
+def _worker(room: Room) -> None:
+    if room.worker_answers:
+        return
+    away = fmt.duration(room.worker_away_seconds)
+    said = "No worker has started yet" if room.worker_seen_at is None else f"No worker has answered for {away}"
+    if widgets.stale(f"{said}: nothing starts until one does. Start it with: mlops-dash up", key="worker"):
+        st.rerun()
+
+
+def _answer(frame: Frame, room: Room) -> None:
+    """The state in a sentence, with the one thing to do next."""
+    waiting, failed = room.candidate, next((job for job in room.jobs if job.state in FAILED), None)
+    with st.container(
+        key="answer", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"
+    ):
+        if waiting is not None:
+            widgets_said = "is proposed and waits for approval" if waiting.proposed else "waits for review"
+            st.markdown(f"**v{waiting.version} of {waiting.model}** is trained and {widgets_said}.", width="content")
+            if st.button(f"Review v{waiting.version}", key="review", type="primary", icon=widgets.icon("fact_check")):
+                widgets.go_to("registry", model=waiting.model, version=waiting.version)
+        elif room.running:
+            job = room.running[0]
+            st.markdown(f"**{job.title}** of {job.model} runs: {job.progress_text or 'starting'}.", width="content")
+        elif room.failed_24h and failed is not None:
+            st.markdown(f"**{failed.title}** failed {frame.ago(failed.finished_at)}: {failed.error}", width="content")
+            st.button("See the run", key="see-failed", on_click=session.put, args=("run", failed.id))
+
+
+def _clock(frame: Frame, room: Room, ahead: timedelta) -> None:
+    data = charts.gantt(room, ahead=ahead, zone=frame.zone)
+
+    def span() -> None:
+        widgets.as_table(charts.table(data, room.jobs), key="runs")
+        st.segmented_control("Span", list(_SPANS), default="2 days", required=True, key="span", bind="query-params",
+                             label_visibility="collapsed")  # fmt: skip
+
+    with widgets.card("runs", "Runs", "Grey is finished, hollow is to come; select a bar to read its log.", span):
+        if not data.lanes:
+            widgets.empty("schedule", "Nothing has run yet", "Run a recipe now, or put it on a schedule.", key="runs")
+            return
+        widgets.chart(
+            charts.figure(data, frame.tokens), key="gantt", alt=charts.alt(data), height=charts.height(data),
+            on_select=_chosen,
+        )  # fmt: skip
+
+
+def _chosen() -> None:
+    points = session.get("gantt").selection.points
+    found = next((point["customdata"][0] for point in points if point.get("customdata")), "")
+    if found:
+        session.put("run", found)
+
+
+def _run(frame: Frame, room: Room) -> None:
+    if not room.jobs:
+        with widgets.card("run", "Run"):
+            widgets.empty("terminal", "No run to show", "Its progress and log will be here.", key="run")
+        return
+    ids = [job.id for job in sorted(room.jobs, key=lambda job: not job.running)]
+    by_id = {job.id: job for job in room.jobs}
+    with widgets.card("run", "Run"):
+        chosen = st.selectbox(
+            "Run", ids, key="run", bind="query-params", label_visibility="collapsed",
+            format_func=lambda one: charts.name(by_id[one], frame.now, frame.zone) if one in by_id else one,
+        )  # fmt: skip
+        job = by_id[chosen or ids[0]]
+        live = not job.finished
+        st.fragment(_detail, run_every=_LIVE_SECONDS if live else None)(frame, job.id, live)
+        schedules.cancel_button(frame, job)
+
+
+def _detail(frame: Frame, job_id: str, live: bool) -> None:
+    job = frame.services.jobs.job(frame.actor, job_id)
+    now = frame.services.context.clock.now()
+    if live and job.finished:
+        st.rerun()  # the whole page: the chart and the next action changed too
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-state"):
+        widgets.badge(job.state)
+        widgets.note(_sentence(job, charts.took(job, now), charts.when(now, job.starts_at, frame.zone)))
+    if job.running:
+        st.progress(job.progress, text=f"{job.progress_text or 'Starting'} · {fmt.percent(job.progress, 0)}")
+    if job.error and job.state is not JobState.SUCCEEDED:
+        st.error(job.error, icon=widgets.icon("error"))
+    version = str((job.result or {}).get("version", ""))
+    if version:
+        widgets.page_link("registry", f"Made v{version}: its evidence", icon_name="fact_check", model=job.model,
+                          version=version)  # fmt: skip
+    _log(frame, job)
+
+
+def _sentence(job: Job, took: str, when: str) -> str:
+    tries = f" · attempt {job.attempt} of {job.max_attempts}" if job.attempt > 1 else ""
+    timed = f"took {took}" if job.finished and job.started_at else f"for {took}" if job.running else when
+    return f"{timed} · {job.cause}{tries}"
+
+
+def _log(frame: Frame, job: Job) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="log-head"):
+        level = st.segmented_control("Level", list(_LEVELS), default="All", required=True, key="lvl",
+                                     bind="query-params", label_visibility="collapsed")  # fmt: skip
+        st.download_button(
+            "Log", lambda: frame.services.jobs.log(frame.actor, job.id, limit=20_000_000).text, f"{job.id}.log",
+            key="log-file", icon=widgets.icon("download"), type="tertiary", on_click="ignore",
+        )  # fmt: skip
+    chunk = frame.services.jobs.log(frame.actor, job.id)
+    lines = charts.log_lines(chunk.text, least=_LEVELS.get(level or "All", ""), zone=frame.zone)
+    if not lines:
+        widgets.note("No line of that level." if chunk.text else "It has written nothing yet.")
+        return
+    shown = lines[-_LIVE_LINES:] if job.running else lines
+    st.code("\n".join(shown), language=None, wrap_lines=True, height="content" if len(shown) <= 16 else 380)
