@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from mlops_dash.errors import InvalidInput
 from mlops_dash.training.flights import FEATURE_NAMES, features_of, load_flights, training_rows
 from mlops_dash.training.recipes import (
+    APRIL_FIRST_WEEKS,
     APRIL_ONLY,
     BASE,
     CHALLENGER_JAN_APR,
@@ -242,8 +243,9 @@ def test_named_recipes_cover_the_months_they_name() -> None:
     )
     assert (APRIL_ONLY.start.isoformat(), APRIL_ONLY.end.isoformat()) == (
         "2013-04-01T00:00:00-04:00",
-        "2013-04-21T00:00:00-04:00",
+        "2013-05-01T00:00:00-04:00",
     )
+    assert (APRIL_FIRST_WEEKS.start, APRIL_FIRST_WEEKS.end) == (APRIL_ONLY.start, new_york(date(2013, 4, 21)))
     assert CHALLENGER_JAN_APR.end == new_york(date(2013, 5, 1))
     assert CHALLENGER_JAN_SEP.end == new_york(date(2013, 10, 1))
     assert all(recipe.parameters == BASE for recipe in RECIPES.values())
@@ -299,3 +301,18 @@ def test_the_demos_challenger_beats_the_first_version_on_flights_neither_saw(
     change, error = by_day_difference((new - label) ** 2, (old - label) ** 2, days)
     assert change < 0
     assert change + 1.96 * error < brier_worse_at_most
+
+
+@pytest.mark.slow
+def test_the_april_version_wins_auc_and_loses_calibration_in_autumn(flights: pd.DataFrame) -> None:
+    rows = training_rows(flights, new_york(date(2013, 9, 1)), new_york(date(2013, 11, 1)))
+    label, days = rows["late"].astype(int), rows["scheduled_at"].dt.tz_convert("America/New_York").dt.date
+    old, april = (
+        pd.Series(
+            fit(replace(recipe, folds=0), flights, nothing).model.predict_proba(features_of(rows))[:, 1], rows.index
+        )
+        for recipe in (CHAMPION_JAN_FEB, APRIL_ONLY)
+    )
+    assert roc_auc_score(label, april) - roc_auc_score(label, old) > 0.02
+    change, error = by_day_difference((april - label) ** 2, (old - label) ** 2, days)
+    assert change - 2 * error > 0

@@ -135,11 +135,14 @@ def _of_2013(
 
 
 CHAMPION_JAN_FEB = _of_2013("january-february", (1, 1), (3, 1), validation_days=14, folds=5)
-APRIL_ONLY = _of_2013("april-1-20", (4, 1), (4, 21), validation_days=5)
+# Wins AUC and loses calibration: in September-October AUC +.032 [.007, .057] and Brier +.014 [.005, .023] against v1.
+APRIL_ONLY = _of_2013("april", (4, 1), (5, 1), validation_days=7)
+APRIL_FIRST_WEEKS = _of_2013("april-1-20", (4, 1), (4, 21), validation_days=5)
 CHALLENGER_JAN_APR = _of_2013("january-april", (1, 1), (5, 1), validation_days=28)
 CHALLENGER_JAN_SEP = _of_2013("january-september", (1, 1), (10, 1), validation_days=28)
 RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe for recipe in (CHAMPION_JAN_FEB, APRIL_ONLY, CHALLENGER_JAN_APR, CHALLENGER_JAN_SEP)
+    recipe.name: recipe
+    for recipe in (CHAMPION_JAN_FEB, APRIL_ONLY, APRIL_FIRST_WEEKS, CHALLENGER_JAN_APR, CHALLENGER_JAN_SEP)
 }
 
 SWEEP_LEAVES = (8, 16, 31)
