@@ -103,3 +103,11 @@ class Evidence:
     def id(self) -> str:
         """sha256 of the canonical JSON."""
         return digest(self.as_json())
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Evidence:
+        """What `as_json` wrote."""
+        values = dict(body)
+        for name in ("window_start", "window_end", "computed_at"):
+            values[name] = datetime.fromisoformat(values[name]) if values[name] is not None else None
+        return cls(**values)

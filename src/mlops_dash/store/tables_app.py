@@ -187,7 +187,7 @@ class OperationRow(AppTable, table=True):
 
     __tablename__ = "operation"
     id: str = Field(primary_key=True)
-    kind: str  # promote | rollback | restore
+    kind: str  # promote | rollback | restore | adopt
     model: str = Field(index=True)
     alias: str = "champion"
     from_version_id: str | None = None
@@ -202,6 +202,7 @@ class OperationRow(AppTable, table=True):
     confirmed_at: datetime | None = _time(nullable=True)
     attempts: int = 0
     error: str = _text()
+    shadow_version_ids: Any = _json(nullable=True)  # who scores silently once this is done
 
 
 class ServingRow(AppTable, table=True):
@@ -280,7 +281,7 @@ class RecipeRow(AppTable, table=True):
     __tablename__ = "recipe"
     name: str = Field(primary_key=True)
     model: str = Field(index=True)
-    entry: str  # "flights" (built in) or "package.module:function"
+    entry: str  # family of models that the runner can train: "flights"
     parameters: Any = _json()
     timeout_seconds: int = 900
     memory_mib: int = 4096

@@ -1,0 +1,280 @@
+"""Propose, approve, reject, withdraw, override: decisions of people about a proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from mlops_dash.clock import require_utc
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.gates import GATE_NAMES
+from mlops_dash.domain.proposals import (
+    approvers,
+    override_halves,
+    overrides_in_force,
+    why_not_approve,
+    why_not_judge,
+    why_not_override,
+    why_not_propose,
+    why_not_withdraw,
+)
+from mlops_dash.domain.registry import OPEN_STATES, Approval, Proposal
+from mlops_dash.domain.words import ProposalState
+from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
+from mlops_dash.services.command import Context, Unit, command
+from mlops_dash.services.registry.judging import Standing, standing
+from mlops_dash.store import evidence as evidence_store
+from mlops_dash.store import registry as store
+
+LONGEST_OVERRIDE = timedelta(days=30)
+
+
+class Proposals:
+    """What people decide about proposals."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @command(Permission.PROPOSAL_OPEN, Action.PROPOSAL_OPENED)
+    def propose(
+        self,
+        unit: Unit,
+        actor: Actor,
+        version_id: str,
+        *,
+        comment: str,
+        evidence_ids: Sequence[str] | None = None,
+        alert_id: str | None = None,
+    ) -> Proposal:
+        """Propose a version as champion. A scientist or above may; the gates are judged now and shown to everybody.
+
+        Args:
+            unit: Of this command.
+            actor: The proposer, who can then never approve it.
+            version_id: The candidate.
+            comment: Why; goes into the ledger.
+            evidence_ids: Further evidence to show; that of the gates is always attached.
+            alert_id: The alert that this answers.
+
+        Raises:
+            NotFound: the version or an evidence is not known.
+            Conflict: it is champion already, or has an open proposal.
+        """
+        _need(comment, "A proposal needs a comment.", "Say why this version should serve.")
+        version = store.version(unit.session, version_id)
+        others = store.proposals(unit.session, version.model, states=(*OPEN_STATES, ProposalState.PROMOTING))
+        # An expired one does not stand in the way: it is closed here, before the worker does.
+        for stale in others:
+            if stale.state in OPEN_STATES and not stale.is_open(unit.now) and stale.version_id == version_id:
+                _close(unit, stale, ProposalState.VOID, "it expired")
+        waiting = [one for one in others if one.is_open(unit.now) or one.state is ProposalState.PROMOTING]
+        draft = Proposal(
+            id=self.context.new_id(),
+            model=version.model,
+            version_id=version_id,
+            champion_version_id=None,
+            state=ProposalState.OPEN,
+            revision=1,
+            proposer=actor.id,
+            comment=comment.strip(),
+            policy_id="",
+            gates={},
+            evidence_ids=(),
+            alert_id=alert_id,
+            created_at=unit.now,
+            expires_at=unit.now,
+        )
+        now = standing(unit.session, draft, unit.now)
+        _refuse(why_not_propose(actor, version, now.champion, waiting))
+        extra = evidence_store.get(unit.session, evidence_ids or ())
+        ids = dict.fromkeys([*(one for gate in now.gates for one in gate.evidence_ids), *(one.id for one in extra)])
+        made = Proposal(
+            **{
+                **vars(draft),
+                "champion_version_id": None if now.champion is None else now.champion.id,
+                "policy_id": now.policy.id,
+                "gates": {gate.name: gate.as_json() for gate in now.gates},
+                "evidence_ids": tuple(ids),
+                "expires_at": unit.now + timedelta(days=now.policy.promotion.proposal_expires_days),
+            }
+        )
+        store.add_proposal(unit.session, made)
+        unit.audit(
+            version.subject,
+            model=version.model,
+            before={"champion": None if now.champion is None else now.champion.label},
+            after={"proposal": made.id, "gates": _states(now), "policy": now.policy.number},
+            reason=made.comment,
+            evidence_ids=made.evidence_ids,
+        )
+        return made
+
+    @command(Permission.PROPOSAL_JUDGE, Action.PROPOSAL_APPROVED)
+    def approve(self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, comment: str = "") -> Proposal:
+        """Approve a proposal whose gates are open. A lead or admin may, never the proposer.
+
+        The approval is void as soon as a gate's state, the candidate, the champion or the policy changes.
+
+        Raises:
+            NotAllowed: the actor proposed it.
+            Conflict: it changed since `revision`, is closed, or a gate is.
+        """
+        now = _looked_at(unit, proposal_id, revision)
+        _four_eyes(actor, now.proposal)
+        _refuse(why_not_approve(actor, now.proposal, now.gates, now.holding, unit.now))
+        made = Approval(
+            id=self.context.new_id(),
+            proposal_id=proposal_id,
+            approver=actor.id,
+            kind="approve",
+            gate="",
+            comment=comment.strip(),
+            basis=now.basis,
+            created_at=unit.now,
+        )
+        store.put_approval(unit.session, made)
+        count = len(approvers(now.proposal, (*now.holding, made)))
+        state = ProposalState.APPROVED if count >= now.needed else ProposalState.OPEN
+        after = store.change_proposal(unit.session, proposal_id, revision, state=state)
+        unit.audit(
+            now.version.subject,
+            model=now.proposal.model,
+            before={"approvals": count - 1, "state": str(now.proposal.state)},
+            after={"approvals": count, "needed": now.needed, "state": str(state), "gates": _states(now)},
+            reason=comment.strip(),
+            evidence_ids=now.proposal.evidence_ids,
+        )
+        return after
+
+    @command(Permission.PROPOSAL_JUDGE, Action.PROPOSAL_REJECTED)
+    def reject(self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, comment: str) -> Proposal:
+        """Close a proposal with a reason. A lead or admin may, not the proposer (who withdraws it).
+
+        Raises:
+            NotAllowed: the actor proposed it.
+            Conflict: it changed since `revision`, or is closed.
+        """
+        _need(comment, "A rejection needs a reason.", "Say what is missing; the proposer reads it.")
+        now = _looked_at(unit, proposal_id, revision)
+        _four_eyes(actor, now.proposal)
+        _refuse(why_not_judge(actor, now.proposal, unit.now))
+        return _closed(unit, now, ProposalState.REJECTED, comment.strip())
+
+    @command(Permission.PROPOSAL_OPEN, Action.PROPOSAL_WITHDRAWN)
+    def withdraw(self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, comment: str) -> Proposal:
+        """Take a proposal back, with a reason. The proposer may, or an admin.
+
+        Raises:
+            NotAllowed: it is somebody else's.
+            Conflict: it changed since `revision`, or is closed.
+        """
+        _need(comment, "A withdrawal needs a reason.", "Say why; it goes into the ledger.")
+        now = _looked_at(unit, proposal_id, revision)
+        reason = why_not_withdraw(actor, now.proposal, unit.now)
+        if reason and now.proposal.state in OPEN_STATES:
+            raise NotAllowed(reason)
+        _refuse(reason)
+        return _closed(unit, now, ProposalState.WITHDRAWN, comment.strip())
+
+    @command(Permission.GATE_OVERRIDE, Action.GATE_OVERRIDDEN)
+    def override_gate(
+        self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, gate: str, reason: str, expires_at: datetime
+    ) -> Proposal:
+        """Lift one closed gate of a proposal for a time. It takes two leads or admins, neither of them the proposer.
+
+        The first call asks, the second (by somebody else) lifts the gate until the earlier of both expiries. An
+        override is void when what the gates say changes.
+
+        Raises:
+            NotAllowed: the actor proposed it.
+            InvalidInput: no reason, or an expiry in the past or more than 30 days away.
+            Conflict: the gate is open, the actor asked already, or the proposal changed since `revision`.
+        """
+        _need(reason, "An override needs a reason.", "Say why the gate may be passed; it goes into the ledger.")
+        expires_at = require_utc(expires_at, "expiry")
+        if not unit.now < expires_at <= unit.now + LONGEST_OVERRIDE:
+            raise InvalidInput(
+                f"The override would expire on {expires_at:%Y-%m-%d %H:%M} UTC.",
+                hint=f"Choose a time within {LONGEST_OVERRIDE.days} days from now.",
+            )
+        now = _looked_at(unit, proposal_id, revision)
+        _four_eyes(actor, now.proposal)
+        known = now.gate(gate)
+        if known is None:
+            raise InvalidInput(f"No gate {gate!r}.", hint=f"Gates: {', '.join(GATE_NAMES)}.")
+        halves = override_halves(now.proposal, now.approvals, gate, now.measured_basis, unit.now)
+        _refuse(why_not_override(actor, now.proposal, known, halves, unit.now))
+        made = Approval(
+            id=self.context.new_id(),
+            proposal_id=proposal_id,
+            approver=actor.id,
+            kind="override",
+            gate=gate,
+            comment=reason.strip(),
+            basis=now.measured_basis,
+            created_at=unit.now,
+            expires_at=expires_at,
+        )
+        store.put_approval(unit.session, made)
+        lifted = gate in overrides_in_force(now.proposal, (*now.approvals, made), now.measured_basis, unit.now)
+        after = store.change_proposal(unit.session, proposal_id, revision, state=ProposalState.OPEN)
+        unit.audit(
+            now.version.subject,
+            model=now.proposal.model,
+            before={"gate": gate, "state": str(known.state)},
+            after={"gate": gate, "overridden": lifted, "people": len(halves) + 1, "until": expires_at.isoformat()},
+            reason=reason.strip(),
+            evidence_ids=known.evidence_ids,
+        )
+        return after
+
+
+def _looked_at(unit: Unit, proposal_id: str, revision: int) -> Standing:
+    """The proposal as it is now, if it is still as the actor saw it."""
+    known = store.proposal(unit.session, proposal_id)
+    if known.revision != revision:
+        raise Conflict(
+            f"The proposal changed since you looked (now {known.state}, revision {known.revision}).",
+            hint="Load the page again and look once more.",
+        )
+    return standing(unit.session, known, unit.now)
+
+
+def _four_eyes(actor: Actor, proposal: Proposal) -> None:
+    if actor.id == proposal.proposer:
+        raise NotAllowed(
+            f"{actor.name} proposed this and cannot judge it.", hint="Somebody else must: four eyes, admins included."
+        )
+
+
+def _refuse(reason: str) -> None:
+    if reason:
+        raise Conflict(reason)
+
+
+def _need(text: str, sentence: str, hint: str) -> None:
+    if not text.strip():
+        raise InvalidInput(sentence, hint=hint)
+
+
+def _states(now: Standing) -> dict[str, str]:
+    return {gate.name: str(gate.state) for gate in now.gates}
+
+
+def _closed(unit: Unit, now: Standing, state: ProposalState, reason: str) -> Proposal:
+    after = _close(unit, now.proposal, state, reason)
+    unit.audit(
+        now.version.subject,
+        model=now.proposal.model,
+        before={"proposal": now.proposal.id, "state": str(now.proposal.state)},
+        after={"proposal": now.proposal.id, "state": str(state)},
+        reason=reason,
+        evidence_ids=now.proposal.evidence_ids,
+    )
+    return after
+
+
+def _close(unit: Unit, proposal: Proposal, state: ProposalState, reason: str) -> Proposal:
+    changes = {"state": state, "closed_at": unit.now, "close_reason": reason}
+    return store.change_proposal(unit.session, proposal.id, proposal.revision, **changes)

@@ -1,0 +1,292 @@
+"""Bring three worlds together again, every few seconds: our decisions, MLflow's aliases, what the gateways serve.
+
+Finishes what a crash interrupted, mirrors MLflow's versions, notices moved aliases, confirms what is served, closes
+what expired. Each step is its own short transaction and may be repeated; MLflow being away stops only its own steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session
+
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.proposals import approvers
+from mlops_dash.domain.registry import CHAMPION, OPEN_STATES, Heartbeat, Model, Operation, Serving, Version
+from mlops_dash.domain.words import AlertState, OperationState, ProposalState
+from mlops_dash.errors import Conflict, NotFound, Unavailable
+from mlops_dash.services.command import Context, record
+from mlops_dash.services.registry.aliases import ALIAS_ALERT, Aliases, close_alert, open_alert
+from mlops_dash.services.registry.judging import in_flight, standing
+from mlops_dash.services.registry.promotion import Promotions
+from mlops_dash.services.registry.versions import keep_version
+from mlops_dash.store import policies as policy_store
+from mlops_dash.store import registry as store
+from mlops_dash.store import world
+from mlops_dash.store.alerts import Alert, save_alert
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.tracking.registry import RegisteredVersion
+
+LIVE_SECONDS = 30  # a gateway that was silent for longer is not counted
+NOT_CONFIRMED = "not_confirmed"
+CHANGED = "The gates, the champion or the policy changed since."
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What one pass did."""
+
+    finished: tuple[str, ...]  # operations carried out
+    waiting: tuple[str, ...]  # operations that still wait for MLflow
+    mirrored: tuple[str, ...]  # models read from MLflow
+    alarms: tuple[str, ...]  # sentences of alerts opened
+    confirmed: tuple[str, ...]  # operations confirmed serving
+    closed: tuple[str, ...]  # proposals that expired or lost their approvals
+    mlflow: str  # "" or why it does not answer
+
+
+class Reconciling(Promotions, Aliases):
+    """The worker's part of the registry."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @record(Permission.SYSTEM)
+    def reconcile(self, actor: Actor) -> Reconciled:
+        """One pass over all models. Idempotent; raises only when our own database does not answer."""
+        finished, waiting = self._finish_all(actor)
+        mirrored, alarms, said = self._look_at_mlflow(actor)
+        confirmed, more = self._confirm_all()
+        closed = self._close_proposals()
+        return Reconciled(finished, waiting, mirrored, (*alarms, *more), confirmed, closed, said)
+
+    def _finish_all(self, actor: Actor) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        with reading(self.context.databases.app) as session:
+            pending = store.unfinished(session)
+        finished, waiting = [], []
+        for operation in pending:
+            try:
+                self.finish_promotion(actor, operation.id)
+                finished.append(operation.id)
+            except Unavailable:
+                waiting.append(operation.id)  # the operation keeps the sentence and the number of attempts
+            except Conflict:
+                finished.append(operation.id)  # given up: its state and its ledger entry say why
+        return tuple(finished), tuple(waiting)
+
+    def _look_at_mlflow(self, actor: Actor) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        with reading(self.context.databases.app) as session:
+            models = [one for one in store.models(session) if one.source == "mlflow"]
+        mirrored: list[str] = []
+        alarms: list[str] = []
+        said = ""
+        for model in models:
+            if not said:  # a dead server is asked once a pass
+                try:
+                    found = self.context.registry.versions(model.name)
+                except NotFound:
+                    found = ()
+                except Unavailable as error:
+                    said = error.message
+            if said:
+                self._keep_mirror(model.name, None, said)
+                continue
+            self._keep_mirror(model.name, found, "")
+            mirrored.append(model.name)
+            alarm = self._compare_alias(actor, model, found)
+            if alarm:
+                alarms.append(alarm)
+        return tuple(mirrored), tuple(alarms), said
+
+    def _keep_mirror(self, model: str, found: tuple[RegisteredVersion, ...] | None, said: str) -> None:
+        now = self.context.clock.now()
+        with transaction(self.context.databases.app) as session:
+            if found is None:
+                known = world.get(session, mirror_key(model)) or {"as_of": None, "versions": {}}
+                world.put(session, mirror_key(model), {**known, "reachable": False, "reason": said})
+                return
+            for one in reversed(found):
+                keep_version(session, _seen(one, self.context.new_id(), now))
+            world.put(session, mirror_key(model), mirror_body(found, now))
+
+    def _compare_alias(self, actor: Actor, model: Model, found: tuple[RegisteredVersion, ...]) -> str:
+        """Alarm on, adopt, or accept where the champion alias points. Gives the alarm's sentence when it is new."""
+        points_at = next((one.version for one in found if CHAMPION in one.aliases), None)
+        with reading(self.context.databases.app) as session:
+            if in_flight(session, model.name) is not None:
+                return ""
+            serving = store.serving(session, model.name)
+            approved = None if serving is None else store.version(session, serving.version_id)
+            lives = () if points_at is None else store.incarnations(session, model.name, points_at)
+            alert = open_alert(session, model.name, ALIAS_ALERT)
+            governed = is_governed(session, model.name, self.context.clock.now())
+        aliased = lives[0] if lives else None
+        if (aliased.id if aliased else None) == (approved.id if approved else None):
+            if alert is not None:
+                with transaction(self.context.databases.app) as session:
+                    close_alert(session, alert, self.context.clock.now())
+            return ""
+        if not governed:
+            if aliased is not None:
+                why = "This model has no promotion policy: its alias decides."
+                self.adopt_alias(actor, model.name, version=aliased.version, reason=why)
+            return ""
+        if approved is None:
+            return ""  # nothing was ever approved: an alias alone serves nothing
+        news = self._notice_alias(actor, model.name, approved, points_at)
+        return f"The alias {CHAMPION} of {model.name} was moved outside." if news else ""
+
+    def _confirm_all(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            served = [(one, store.operation(session, one.operation_id)) for one in store.servings(session)]
+        confirmed: list[str] = []
+        alarms: list[str] = []
+        for serving, operation in served:
+            if operation.state in (OperationState.ALIAS_MOVED, OperationState.DELIVERED):
+                state, alarm = self._confirm(serving, operation, now)
+                if state is OperationState.CONFIRMED:
+                    confirmed.append(operation.id)
+                if alarm:
+                    alarms.append(alarm)
+        return tuple(confirmed), tuple(alarms)
+
+    def _confirm(self, serving: Serving, operation: Operation, now: datetime) -> tuple[OperationState, str]:
+        since = operation.alias_moved_at or operation.decided_at
+        with reading(self.context.databases.log) as log:
+            live = store.heartbeats(log, serving.model, since=now - timedelta(seconds=LIVE_SECONDS))
+            answered = store.answered_since(log, serving.version_id, since)
+        state = reached(serving, live, since, answered=answered)
+        with transaction(self.context.databases.app) as session:
+            policy = policy_store.active(session, serving.model, PolicyKind.PROMOTION, now).promotion
+            version = store.version(session, serving.version_id)
+            alert = open_alert(session, serving.model, NOT_CONFIRMED, version.label)
+            if state is OperationState.CONFIRMED:
+                moments = {"delivered_at": operation.delivered_at or now, "confirmed_at": now}
+                store.change_operation(session, operation.id, state=state, **moments)
+                if alert is not None:
+                    close_alert(session, alert, now)
+                return state, ""
+            if state is OperationState.DELIVERED and operation.delivered_at is None:
+                store.change_operation(session, operation.id, state=state, delivered_at=now)
+            if now - since < timedelta(minutes=policy.confirm_within_minutes) or alert is not None:
+                return state, ""
+            made = _not_confirmed(self.context.new_id(), version, live, now, policy.confirm_within_minutes)
+            save_alert(session, made)
+            return state, made.title
+
+    def _close_proposals(self) -> tuple[str, ...]:
+        """Close what expired; strike out approvals that no longer hold."""
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            due = [
+                one.id
+                for model in store.models(session)
+                for one in store.proposals(session, model.name, states=OPEN_STATES)
+                if not one.is_open(now) or _to_strike(session, one.id, now)
+            ]
+        closed: list[str] = []
+        for proposal_id in due:
+            with transaction(self.context.databases.app) as session:
+                if _tidy(session, proposal_id, now):
+                    closed.append(proposal_id)
+        return tuple(closed)
+
+
+def mirror_key(model: str) -> str:
+    """Where the last look at MLflow is kept."""
+    return f"mlflow_mirror:{model}"
+
+
+def mirror_body(found: tuple[RegisteredVersion, ...], now: datetime) -> Mapping[str, Any]:
+    """What is kept of it."""
+    versions = {one.version: list(one.aliases) for one in found}
+    return {"as_of": now.isoformat(), "reachable": True, "reason": "", "versions": versions}
+
+
+def is_governed(session: Session, model: str, now: datetime) -> bool:
+    """Whether our ledger, not the alias, says what is served: a policy was written, or a promotion was approved."""
+    policy = policy_store.active(session, model, PolicyKind.PROMOTION, now)
+    return not policy.is_default or any(one.kind == "promote" for one in store.operations(session, model))
+
+
+def reached(serving: Serving, live: tuple[Heartbeat, ...], since: datetime, *, answered: bool) -> OperationState:
+    """How far a moved alias got: seen by one gateway, by all that live, or (without any) in the prediction log."""
+    agree = [one.version_id == serving.version_id and one.at >= since and not one.error for one in live]
+    if agree:
+        if all(agree):
+            return OperationState.CONFIRMED
+        return OperationState.DELIVERED if any(agree) else OperationState.ALIAS_MOVED
+    return OperationState.CONFIRMED if answered else OperationState.ALIAS_MOVED
+
+
+def _seen(one: RegisteredVersion, new_id: str, now: datetime) -> Version:
+    return Version(
+        id=new_id,
+        model=one.name,
+        version=one.version,
+        incarnation=1,
+        run_id=one.run_id,
+        artifact_digest="",
+        source_uri=one.source,
+        training_start=None,
+        training_end=None,
+        data_digest=one.tags.get("mlops_dash.dataset_sha256", ""),
+        recipe=one.tags.get("mlops_dash.recipe", ""),
+        created_at=min(one.created_at, now),
+        created_by="",
+        note=one.description,
+    )
+
+
+def _to_strike(session: Session, proposal_id: str, now: datetime) -> bool:
+    at = standing(session, store.proposal(session, proposal_id), now)
+    basis = {"approve": at.basis, "override": at.measured_basis}
+    return any(one.void_at is None and not one.holds(basis[one.kind], now) for one in at.approvals)
+
+
+def _tidy(session: Session, proposal_id: str, now: datetime) -> bool:
+    known = store.proposal(session, proposal_id)
+    if known.state not in OPEN_STATES:
+        return False
+    if not known.is_open(now):
+        reason = f"It expired on {known.expires_at:%d %b %Y}."
+        changes = {"state": ProposalState.VOID, "closed_at": now, "close_reason": reason}
+        store.change_proposal(session, proposal_id, known.revision, **changes)
+        return True
+    at = standing(session, known, now)
+    basis = {"approve": at.basis, "override": at.measured_basis}
+    struck = [one for one in at.approvals if one.void_at is None and not one.holds(basis[one.kind], now)]
+    for one in struck:
+        expired = one.expires_at is not None and now >= one.expires_at
+        store.void_approval(session, one.id, at=now, reason="It expired." if expired else CHANGED)
+    if struck:
+        enough = len(approvers(known, at.holding)) >= at.needed
+        state = ProposalState.APPROVED if enough else ProposalState.OPEN
+        store.change_proposal(session, proposal_id, known.revision, state=state)
+    return bool(struck)
+
+
+def _not_confirmed(new_id: str, version: Version, live: tuple[Heartbeat, ...], now: datetime, minutes: int) -> Alert:
+    told = "; ".join(f"{one.process}: {one.error or 'serves another version'}" for one in live)
+    return Alert(
+        id=new_id,
+        model=version.model,
+        version=version.label,
+        kind=NOT_CONFIRMED,
+        severity="critical",
+        state=AlertState.OPEN,
+        title=f"{version.subject} was promoted {minutes} minutes ago and is not confirmed serving",
+        cause=told or "No gateway has reported, and the prediction log holds no answer of it. Is the gateway running?",
+        opened_at=now,
+        last_seen_at=now,
+        closed_at=None,
+        owner="",
+        snoozed_until=None,
+        evidence_ids=(),
+        body={"processes": [one.process for one in live]},
+    )

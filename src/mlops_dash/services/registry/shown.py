@@ -1,0 +1,204 @@
+"""The parts of the Registry page: each a small function of facts that were read once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from mlops_dash.domain.access import RANK, Actor, Permission, Role
+from mlops_dash.domain.evidence import Evidence
+from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
+from mlops_dash.domain.proposals import (
+    override_halves,
+    why_not_approve,
+    why_not_judge,
+    why_not_override,
+    why_not_promote,
+    why_not_propose,
+    why_not_roll_back,
+    why_not_withdraw,
+)
+from mlops_dash.domain.registry import (
+    OPEN_STATES,
+    ApprovalLine,
+    Mirror,
+    Model,
+    Operation,
+    Proposal,
+    Reign,
+    Serving,
+    Version,
+    VersionLine,
+)
+from mlops_dash.domain.words import ProposalState
+from mlops_dash.services.registry.judging import Standing, evidence_about, judged, reigns_of
+from mlops_dash.services.registry.reconcile import CHANGED
+from mlops_dash.services.registry.versions import find_version
+from mlops_dash.store import policies as policy_store
+from mlops_dash.store import registry as store
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is read once and used by many parts of the page."""
+
+    model: Model
+    now: datetime
+    versions: tuple[Version, ...]
+    serving: Serving | None
+    champion: Version | None
+    operation: Operation | None
+    reigns: tuple[Reign, ...]
+    proposals: tuple[Proposal, ...]
+    mirror: Mirror
+
+    def version(self, version_id: str | None) -> Version | None:
+        """One of the model's versions."""
+        return next((one for one in self.versions if one.id == version_id), None)
+
+
+def facts_of(session: Session, name: str, now: datetime, mirror: Mirror) -> Facts:
+    """Read what many parts of the page use."""
+    model = store.model(session, name)
+    versions = store.versions(session, name)
+    serving = store.serving(session, name)
+    operations = store.operations(session, name)
+    waiting = [one for one in operations if one.in_flight]
+    current = None if serving is None else serving.operation_id
+    shown = waiting or [one for one in operations if one.id == current]
+    states = (*OPEN_STATES, ProposalState.PROMOTING)
+    return Facts(
+        model=model,
+        now=now,
+        versions=versions,
+        serving=serving,
+        champion=None if serving is None else store.version(session, serving.version_id),
+        operation=shown[-1] if shown else None,
+        reigns=reigns_of(session, name),
+        proposals=tuple(
+            one
+            for one in store.proposals(session, name, states=states)
+            if one.is_open(now) or one.state is ProposalState.PROMOTING
+        ),
+        mirror=mirror,
+    )
+
+
+def selected_of(session: Session, facts: Facts, version: str | None, proposal: str | None) -> Version | None:
+    """The version to look at: the one asked for, else the one that waits, else the newest."""
+    if proposal:
+        return facts.version(store.proposal(session, proposal).version_id)
+    if version:
+        return find_version(session, facts.model.name, version)
+    if facts.proposals:
+        return facts.version(facts.proposals[0].version_id)
+    return facts.versions[0] if facts.versions else None
+
+
+def own_proposal(facts: Facts, selected: Version | None) -> Proposal | None:
+    """The open or promoting proposal of the selected version."""
+    if selected is None:
+        return None
+    return next((one for one in facts.proposals if one.version_id == selected.id), None)
+
+
+def rival_of(facts: Facts, version: Version) -> Version | None:
+    """Whom a version is judged against: the champion; and the champion itself against the one it replaced."""
+    if facts.champion is None or version.id != facts.champion.id:
+        return facts.champion
+    return facts.version(None if facts.operation is None else facts.operation.from_version_id)
+
+
+def line_of(session: Session, facts: Facts, version: Version, at: Standing | None) -> VersionLine:
+    """One row of the versions table. The champion is shown as it was judged when it became champion."""
+    is_champion = facts.champion is not None and facts.champion.id == version.id
+    if at is not None and at.version.id == version.id and not is_champion:
+        gates = at.gates
+    else:
+        since = facts.serving.since if is_champion and facts.serving is not None else facts.now
+        policy = policy_store.active(session, facts.model.name, PolicyKind.PROMOTION, since)
+        gates = judged(session, version, rival_of(facts, version), policy, since)
+    proposal = next((one.state for one in facts.proposals if one.version_id == version.id), None)
+    shadows = () if facts.serving is None else facts.serving.shadow_version_ids
+    newest_life = next(one for one in facts.versions if one.version == version.version)
+    aliases = facts.mirror.aliases.get(version.version, ()) if newest_life.id == version.id else ()
+    return VersionLine(version, tuple(aliases), gates, is_champion, version.id in shadows, proposal)
+
+
+def comparisons_of(session: Session, version: Version, rival: Version | None) -> tuple[Evidence, ...]:
+    """The newest paired difference of each metric."""
+    newest = {one.metric: one for one in evidence_about(session, version, rival) if one.kind == "paired_difference"}
+    return tuple(newest[metric] for metric in PAIRED_METRICS if metric in newest)
+
+
+def approval_lines(at: Standing) -> tuple[ApprovalLine, ...]:
+    """Approvals and overrides with whether they count."""
+    lines = []
+    for one in at.approvals:
+        holds = one.holds(at.basis if one.kind == "approve" else at.measured_basis, at.now)
+        expired = one.expires_at is not None and at.now >= one.expires_at
+        reason = one.void_reason or ("It expired." if expired else CHANGED)
+        lines.append(ApprovalLine(one, holds, "" if holds else reason))
+    return tuple(lines)
+
+
+def could_approve(at: Standing, people: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
+    """Names of the leads and admins who neither proposed it nor approved it yet."""
+    done = {one.approver for one in at.holding}
+    return tuple(
+        name
+        for person, name, role in people
+        if RANK[Role(role)] >= RANK[Role.LEAD] and person != at.proposal.proposer and person not in done
+    )
+
+
+def control_of(mirror: Mirror, *, governed: bool) -> str:
+    """How well the alias is guarded: said per model, never promised in general."""
+    if not governed:
+        return "Not controlled: without a promotion policy the alias in MLflow decides what is served."
+    if not mirror.reachable:
+        return "Moves of the alias outside cannot be seen while MLflow does not answer; what is served does not change."
+    return "Moves of the alias outside are detected within 10 s, and do not change what is served."
+
+
+def why_not_of(
+    actor: Actor,
+    facts: Facts,
+    selected: Version | None,
+    at: Standing | None,
+    previous: Version | None,
+    *,
+    flying: bool,
+    alias_moved_to: str,
+) -> dict[str, str]:
+    """For each verb "" or the reason why this actor cannot do it now."""
+    nothing = "Nothing is proposed."
+    alias = actor.why_not(Permission.PROMOTE) or ("" if alias_moved_to else "The alias is where it should be.")
+    found = {
+        "propose": "No version is selected.",
+        "approve": nothing,
+        "reject": nothing,
+        "withdraw": nothing,
+        "promote": nothing,
+        "rollback": why_not_roll_back(actor, previous, flying),
+        "restore": alias,
+        "adopt": alias or ("The alias points at nothing." if alias_moved_to == "nothing" else ""),
+    }
+    if selected is not None:
+        found["propose"] = why_not_propose(actor, selected, facts.champion, facts.proposals)
+    if at is None:
+        return found
+    own = at.proposal
+    found["approve"] = why_not_approve(actor, own, at.gates, at.holding, at.now)
+    found["reject"] = why_not_judge(actor, own, at.now)
+    found["withdraw"] = why_not_withdraw(actor, own, at.now)
+    found["promote"] = why_not_promote(actor, own, at.gates, at.holding, at.needed, at.now)
+    if flying and not found["promote"]:
+        found["promote"] = "A change of champion is being carried out; wait for it."
+    for gate in at.measured:
+        halves = override_halves(own, at.approvals, gate.name, at.measured_basis, at.now)
+        found[f"override:{gate.name}"] = why_not_override(actor, own, gate, halves, at.now)
+    return found
