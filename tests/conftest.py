@@ -1,3 +1,4 @@
-"""Fixtures for all tests: tests/fixtures.py brings the rooms, tests/machine.py what the machine must offer."""
+"""Fixtures for all tests: tests/fixtures.py brings the rooms, tests/machine.py what the machine must
+offer, tests/served.py a real MLflow store with real models."""
 
-pytest_plugins = ["tests.fixtures", "tests.machine"]
+pytest_plugins = ["tests.fixtures", "tests.machine", "tests.served"]

@@ -236,7 +236,7 @@ def _labelled(rows: Sequence[Any], columns: dict[str, int], *, label_from: int) 
 
 def _moments(rows: Sequence[Any], position: int) -> pd.Series:
     us = pd.Series([row[position] for row in rows], dtype="Int64")
-    return pd.to_datetime(us, unit="us", utc=True)
+    return pd.to_datetime(us, unit="us", utc=True, cache=False)  # the cache of repeated values breaks on missing ones
 
 
 def _with_features(frame: pd.DataFrame, rows: Sequence[Any], position: int) -> pd.DataFrame:
