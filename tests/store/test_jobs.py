@@ -136,7 +136,7 @@ def test_an_old_epoch_cannot_write_any_more(target: Engine) -> None:
     assert take(target, worker="w2") is not None
     with transaction(target) as session:
         assert not rows.heartbeat(session, job_id="j1", epoch=1, wall=WALL).mine
-        assert not rows.progress(session, job_id="j1", epoch=1, text="late", share=0.9)
+        assert not rows.progress(session, job_id="j1", epoch=1, text="late", share=0.9, wall=WALL)
         assert not rows.finish(
             session, job_id="j1", epoch=1, now=NOW, state=JobState.SUCCEEDED, result={"version": "9"}
         )
@@ -151,7 +151,7 @@ def test_progress_and_result_are_kept(target: Engine) -> None:
     add(target)
     take(target)
     with transaction(target) as session:
-        assert rows.progress(session, job_id="j1", epoch=1, text="training", share=0.4)
+        assert rows.progress(session, job_id="j1", epoch=1, text="training", share=0.4, wall=WALL)
     assert (see(target).progress_text, see(target).progress) == ("training", 0.4)
     done = NOW + timedelta(minutes=2)
     with transaction(target) as session:

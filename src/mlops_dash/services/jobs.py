@@ -70,7 +70,7 @@ class JobsService:
     # --- what everybody may see ---------------------------------------------------------------------------------------
 
     @read(Permission.ROOM_READ)
-    def get(self, actor: Actor, job_id: str) -> Job:
+    def job(self, actor: Actor, job_id: str) -> Job:
         """One job.
 
         Raises:
@@ -152,8 +152,10 @@ class JobsService:
             Conflict: the job is no longer this epoch's.
         """
         with transaction(self.context.databases.app) as session:
-            share = min(max(share, 0.0), 1.0)
-            self._fenced(rows.progress(session, job_id=job_id, epoch=epoch, text=text, share=share), job_id, epoch)
+            done = rows.progress(
+                session, job_id=job_id, epoch=epoch, text=text, share=min(max(share, 0.0), 1.0), wall=self._wall
+            )
+            self._fenced(done, job_id, epoch)
 
     @record(Permission.SYSTEM)
     def finish(

@@ -99,9 +99,9 @@ def heartbeat(session: Session, *, job_id: str, epoch: int, wall: datetime) -> B
     return Beat(mine=False) if beat is None else Beat(True, bool(beat[0]), str(beat[1]))
 
 
-def progress(session: Session, *, job_id: str, epoch: int, text: str, share: float) -> bool:
-    """Note how far a job is; False when it is no longer this epoch's."""
-    return _write(session, job_id, epoch, {"progress_text": text, "progress": share})
+def progress(session: Session, *, job_id: str, epoch: int, text: str, share: float, wall: datetime) -> bool:
+    """Note how far a job is, which is a sign of life too; False when it is no longer this epoch's."""
+    return _write(session, job_id, epoch, {"progress_text": text, "progress": share, "heartbeat_at": wall})
 
 
 def finish(

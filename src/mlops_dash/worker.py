@@ -1,0 +1,401 @@
+"""The worker process: takes jobs, and, while it leads, fires schedules and keeps house.
+
+Any number may run. Each takes jobs from the queue; the one that holds the lease row also ticks. APScheduler is the
+metronome only: it holds no schedule of ours, just "call this every n seconds", in memory.
+
+    python -m mlops_dash.worker
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from mlops_dash import log
+from mlops_dash.bootstrap import Services, build
+from mlops_dash.domain.access import system
+from mlops_dash.domain.jobs import Job, Task, Trouble
+from mlops_dash.domain.retraining import Schedule, ScheduleKind, cron_fields, instant, interval_seconds, zone_of
+from mlops_dash.domain.words import JobState
+from mlops_dash.errors import Conflict, MlopsDashError, Unavailable
+from mlops_dash.settings import LOOPBACK, Settings, from_environment, python_executable
+from mlops_dash.training.launcher import Ending, Exit, launch
+from mlops_dash.training.limits import Limits
+
+WORKER = system("worker")
+STEP_SECONDS = 0.5
+BEAT_SECONDS = 2.0
+STALE_SECONDS = 15.0  # a worker that said nothing for so long has lost its jobs
+SLOTS = 2
+AHEAD = 5  # fire times kept on each schedule
+DIRTY_HOURS = 48  # profiled in one go, so that the lead is renewed between
+_log = logging.getLogger(__name__)
+
+
+def following(schedule: Schedule, after: datetime) -> tuple[datetime, ...]:
+    """The next fire times of a schedule strictly after a moment, at most five; none for alerts.
+
+    Cron counts in the schedule's own zone, daylight saving included; intervals count from the last slot.
+    """
+    if schedule.kind is ScheduleKind.CRON:
+        trigger = CronTrigger(**cron_fields(schedule.expression), timezone=zone_of(schedule.zone))
+        found: list[datetime] = []
+        while len(found) < AHEAD:
+            start = (found[-1] if found else after) + timedelta(seconds=1)
+            at = trigger.get_next_fire_time(None, start.astimezone(zone_of(schedule.zone)))
+            if at is None:
+                break
+            found.append(at.astimezone(UTC))
+        return tuple(found)
+    if schedule.kind is ScheduleKind.INTERVAL:
+        step = timedelta(seconds=interval_seconds(schedule.expression))
+        last = schedule.next_due_at or after
+        first = last + step * max(1, (after - last) // step + 1)
+        return tuple(first + step * n for n in range(AHEAD))
+    if schedule.kind is ScheduleKind.ONCE and schedule.next_due_at is None:
+        at = instant(schedule.expression).astimezone(UTC)
+        return (at,) if at > schedule.updated_at else ()
+    return ()
+
+
+class HealthServer:
+    """GET /healthz on loopback, in a thread of its own; every other path is unknown."""
+
+    def __init__(self, port: int, report: Callable[[], dict[str, object]]) -> None:
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                known = self.path == "/healthz"
+                body = json.dumps(report() if known else {"error": "Only /healthz is here."}).encode()
+                self.send_response(200 if known else 404)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                """Say nothing: the supervisor asks every second."""
+
+        try:
+            self._server = ThreadingHTTPServer((LOOPBACK, port), Answer)
+        except OSError as error:
+            raise Unavailable(
+                f"The worker cannot listen on port {port}: {error.strerror}.", hint="Set MLOPS_DASH_WORKER_PORT."
+            ) from error
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="healthz", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@dataclass
+class Chore:
+    """Something the leader does again and again; when it cannot, it waits longer and longer and says so once."""
+
+    name: str
+    seconds: float
+    said: str = ""
+    failures: int = 0
+    not_before: float = 0.0
+
+
+@dataclass
+class Running:
+    """A job this worker has in hand."""
+
+    job: Job
+    stop: threading.Event = field(default_factory=threading.Event)
+    why: str = ""  # cancelled | lost | worker stops
+    reason: str = ""
+    thread: threading.Thread | None = None
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, services: Services, *, stale_seconds: float = STALE_SECONDS, slots: int = SLOTS) -> None:
+        self.services = services
+        self.settings: Settings = services.context.settings
+        self.holder = f"{socket.gethostname()}:{os.getpid()}"
+        self.stale_seconds = stale_seconds
+        self.slots = slots
+        self.stopping = threading.Event()
+        self.leading = False
+        self.running: dict[str, Running] = {}
+        self._chores = {
+            "tick": Chore("tick", self.settings.metronome_seconds),
+            "profile": Chore("profile", 2.0),
+            "evaluate": Chore("evaluate", 5.0),
+            "reconcile": Chore("reconcile", 3.0),
+        }
+        self._step_chore = Chore("step", STEP_SECONDS)
+        self._stale_readings = threading.Event()
+        self._stale_readings.set()
+        self._last_beat = 0.0
+        self._time = services.context.clock
+
+    # --- the life of the process --------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Work until asked to stop; then end children, give jobs and the lead back."""
+        scheduler = self._metronome()
+        health = HealthServer(self.settings.worker_port, self.health)
+        try:
+            scheduler.start(paused=True)
+            _log.info("worker started", extra={"holder": self.holder})
+            while not self.stopping.wait(STEP_SECONDS):
+                self._guarded(self._step_chore, lambda: self._step(scheduler))
+        finally:
+            self._shut_down(scheduler)
+            health.close()
+
+    def health(self) -> dict[str, object]:
+        """What /healthz says."""
+        troubled = {c.name: c.said for c in [*self._chores.values(), self._step_chore] if c.said}
+        status = "degraded" if troubled else "ok"
+        return {"status": status, "holder": self.holder, "leading": self.leading, "jobs": sorted(self.running),
+                "trouble": troubled}  # fmt: skip
+
+    def _metronome(self) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(len(self._chores))},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a chore that takes longer than its beat is normal
+        work = {"tick": self.tick, "profile": self.profile, "evaluate": self.evaluate, "reconcile": self.reconcile}
+        for name, chore in self._chores.items():
+            scheduler.add_job(self._guarded, "interval", (chore, work[name]), seconds=chore.seconds, id=name)
+        return scheduler
+
+    def _step(self, scheduler: BackgroundScheduler) -> None:
+        lead = self.services.jobs.lead(WORKER, self.holder).held
+        if lead != self.leading:
+            self.leading = lead
+            _log.info("leading" if lead else "another worker leads", extra={"holder": self.holder})
+            (scheduler.resume if lead else scheduler.pause)()
+        for mine in [found for found in self.running.values() if found.thread and not found.thread.is_alive()]:
+            del self.running[mine.job.id]
+        self._beat()
+        while len(self.running) < self.slots:
+            job = self.services.jobs.claim(WORKER, self.holder)
+            if job is None:
+                break
+            self.start(job)
+
+    def _beat(self) -> None:
+        now = self._time.wall().timestamp()
+        if now - self._last_beat < BEAT_SECONDS:
+            return
+        self._last_beat = now
+        for mine in list(self.running.values()):
+            beat = self.services.jobs.heartbeat(WORKER, mine.job.id, mine.job.epoch)
+            if beat.cancel_requested:
+                self._stop(mine, "cancelled", beat.reason)
+            elif not beat.mine and mine.thread is not None and mine.thread.is_alive():
+                self._stop(mine, "lost", "")
+
+    def _shut_down(self, scheduler: BackgroundScheduler) -> None:
+        for mine in list(self.running.values()):
+            self._stop(mine, "worker stops", "")
+        if scheduler.running:
+            scheduler.shutdown(wait=True)
+        for mine in list(self.running.values()):
+            if mine.thread is not None:
+                mine.thread.join()
+        try:
+            self.services.jobs.step_down(WORKER, self.holder)
+        except MlopsDashError as error:
+            _log.warning("the lead was not given back", extra={"why": error.sentence()})
+        _log.info("worker stopped", extra={"holder": self.holder})
+
+    def _guarded(self, chore: Chore, work: Callable[[], object]) -> None:
+        """Run a chore; a failure is said once per new reason, and a failing chore waits up to a minute."""
+        now = self._time.wall().timestamp()
+        if now < chore.not_before:
+            return
+        try:
+            work()
+        except MlopsDashError as error:
+            self._failed(chore, now, error.sentence())
+        except Exception as error:  # noqa: BLE001 - an entry point: one broken chore must not stop the others
+            if f"{error!r}" != chore.said:
+                _log.exception("chore failed", extra={"chore": chore.name})
+            self._failed(chore, now, f"{error!r}", told=True)
+        else:
+            if chore.said:
+                _log.warning(f"{chore.name} works again", extra={"chore": chore.name})
+            chore.said, chore.failures, chore.not_before = "", 0, 0.0
+
+    def _failed(self, chore: Chore, now: float, sentence: str, *, told: bool = False) -> None:
+        chore.failures += 1
+        longest = 2.0 if chore is self._step_chore else 60.0  # the lead is lost after two seconds of silence
+        chore.not_before = now + min(chore.seconds * (1 << min(chore.failures, 10)), longest)
+        if sentence != chore.said and not told:
+            _log.warning(f"{chore.name}: {sentence}", extra={"chore": chore.name, "hint": "it is tried again"})
+        chore.said = sentence
+
+    # --- the leader's chores ------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Plan and fire schedules, end pauses that are over, take back jobs of vanished workers."""
+        retraining, now = self.services.retraining, self._time.now()
+        for schedule in retraining.needing_the_metronome(WORKER):
+            if not schedule.enabled:
+                retraining.resume(WORKER, schedule.id, "The pause is over.")
+            elif schedule.kind is ScheduleKind.ALERT:
+                retraining.follow_alerts(WORKER, schedule)
+            elif schedule.upcoming is None:
+                retraining.plan(WORKER, schedule, following(schedule, now))
+            else:
+                job_id = retraining.fire(WORKER, schedule, following(schedule, now))
+                if job_id:
+                    _log.info("schedule fired", extra={"schedule": schedule.name, "job": job_id})
+        for job in self.services.jobs.reap(WORKER, self.stale_seconds):
+            _log.warning(f"job {job.id} lost its worker and is {job.state} now", extra={"job": job.id})
+
+    def profile(self) -> None:
+        """Profile hours with new predictions or labels."""
+        if self.services.monitoring.profile_dirty_hours(WORKER, limit=DIRTY_HOURS).hours:
+            self._stale_readings.set()
+
+    def evaluate(self) -> None:
+        """Judge windows again when profiles changed."""
+        if not self._stale_readings.is_set():
+            return
+        self._stale_readings.clear()
+        try:
+            for model in self.services.registry.models(WORKER):
+                self.services.monitoring.evaluate(WORKER, model.name)
+        except BaseException:
+            self._stale_readings.set()
+            raise
+
+    def reconcile(self) -> None:
+        """Finish promotions that a crash left half done, and look for aliases that moved behind our back."""
+        self.services.registry.reconcile(WORKER)
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def start(self, job: Job) -> Running:
+        """Do a claimed job in a thread of its own."""
+        mine = Running(job)
+        mine.thread = threading.Thread(target=self._work, args=(mine,), name=f"job-{job.id}")
+        self.running[job.id] = mine
+        _log.info("job started", extra={"job": job.id, "task": str(job.task), "epoch": job.epoch, "cause": job.cause})
+        mine.thread.start()
+        return mine
+
+    def _stop(self, mine: Running, why: str, reason: str) -> None:
+        if not mine.stop.is_set():
+            mine.why, mine.reason = why, reason
+            mine.stop.set()
+
+    def _work(self, mine: Running) -> None:
+        job, jobs = mine.job, self.services.jobs
+        try:
+            if job.task is Task.RETRAIN:
+                self._retrain(mine)
+            else:
+                jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result=self._inline(job))
+        except Conflict as error:
+            _log.warning(error.sentence(), extra={"job": job.id, "epoch": job.epoch})
+        except Unavailable as error:
+            self._trouble(job, Trouble.UNAVAILABLE, error.sentence())
+        except MlopsDashError as error:
+            self._trouble(job, Trouble.FAILED, error.sentence())
+        except Exception as error:  # noqa: BLE001 - an entry point: the job fails, the worker goes on
+            _log.exception("job failed", extra={"job": job.id})
+            self._trouble(job, Trouble.FAILED, f"An error of ours: {error!r}. The worker's log has the traceback.")
+
+    def _trouble(self, job: Job, why: Trouble, sentence: str) -> None:
+        try:
+            state = self.services.jobs.trouble(WORKER, job.id, job.epoch, why, sentence)
+            _log.warning(f"job {job.id} is {state}: {sentence}", extra={"job": job.id})
+        except MlopsDashError as error:  # taken over, or the database is away: the heartbeat grows old and it is reaped
+            _log.warning(error.sentence(), extra={"job": job.id, "epoch": job.epoch})
+
+    def _inline(self, job: Job) -> dict[str, object]:
+        """The short tasks, done in this process."""
+        if job.task is Task.EVALUATE:
+            return {"health": str(self.services.monitoring.evaluate(WORKER, job.model).health)}
+        if job.task is Task.PROFILE:
+            return {"hours": self.services.monitoring.profile_dirty_hours(WORKER).hours}
+        if job.task is Task.RECONCILE:
+            self.services.registry.reconcile(WORKER)
+            return {}
+        start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
+        version_id = str(job.arguments["version_id"])
+        return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
+
+    def _retrain(self, mine: Running) -> None:
+        job = mine.job
+        recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
+        ended = launch(
+            [python_executable(), "-m", "mlops_dash.runner", job.id, str(job.epoch)],
+            log=self.services.jobs.log_path(job.id),
+            limits=Limits(recipe.timeout_seconds, recipe.memory_mib, threads=max(1, (os.cpu_count() or 2) // 2)),
+            should_stop=mine.stop.is_set,
+            now=self._time.now,
+        )
+        _log.info(ended.sentence, extra={"job": job.id, "ending": str(ended.ending), "peak_mib": round(ended.peak_mib)})
+        self._settle(mine, ended)
+
+    def _settle(self, mine: Running, ended: Exit) -> None:
+        """Write down how a child ended, unless it has done so itself."""
+        job, jobs = mine.job, self.services.jobs
+        if mine.why == "lost" or not jobs.heartbeat(WORKER, job.id, job.epoch).mine:
+            return
+        if ended.ending is Ending.STOPPED and mine.why == "worker stops":
+            jobs.release(WORKER, job.id, job.epoch, "The worker was stopped; it starts again with the next one.")
+        elif ended.ending is Ending.STOPPED:
+            jobs.finish(WORKER, job.id, job.epoch, JobState.CANCELLED, error=mine.reason)
+        elif ended.ending is Ending.TIMED_OUT:
+            jobs.finish(WORKER, job.id, job.epoch, JobState.TIMED_OUT, error=ended.sentence)
+        elif ended.ending is Ending.OUT_OF_MEMORY:
+            jobs.finish(WORKER, job.id, job.epoch, JobState.FAILED, error=ended.sentence)
+        else:
+            last = "It left no result." if ended.ok else "The end of its log says more."
+            jobs.trouble(WORKER, job.id, job.epoch, Trouble.FAILED, f"{ended.sentence} {last}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; exit 0 after a clean stop, 2 for bad settings, 3 when the database is away."""
+    parser = argparse.ArgumentParser(prog="python -m mlops_dash.worker", description="Takes jobs and keeps house.")
+    parser.add_argument("--stale-seconds", type=float, default=STALE_SECONDS, help="silence after which a job is lost")
+    given = parser.parse_args(arguments)
+    try:
+        settings = from_environment()
+        log.configure("worker", settings.logs)
+        services = build(settings)
+        worker = Worker(services, stale_seconds=given.stale_seconds)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stopping.set())
+        worker.run()
+        services.close()
+    except MlopsDashError as error:
+        sys.stderr.write(f"worker: {error.sentence()}\n")
+        return 3 if isinstance(error, Unavailable) else 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
