@@ -154,7 +154,6 @@ def _topbar(frame: Frame) -> None:
                     color="violet",
                     help="This world lives on from the end of its data. Times on all pages are its own.",
                 )
-            theme_watch.mount()
         with st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small", key="topbar-right"
         ):
@@ -164,6 +163,7 @@ def _topbar(frame: Frame) -> None:
                 "<a href='/logout' target='_self'>Log out</a></span>",
                 width="content",
             )
+    theme_watch.mount()
     for text in dialogs.take_flashes():
         st.success(text, icon=":material/check_circle:")
 

@@ -42,8 +42,11 @@ def settings(home: Path, **changes: object) -> Settings:
 def databases(made: Settings) -> Databases:
     """Both databases with all tables."""
     both = connect(made)
-    APP.create_all(both.app)
-    LOG.create_all(both.log)
+    for engine, metadata, schema in ((both.app, APP, "app"), (both.log, LOG, "log")):
+        if engine.dialect.name == "postgresql":
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        metadata.create_all(engine)
     return both
 
 

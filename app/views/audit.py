@@ -5,7 +5,7 @@ Deep links: ?tab=&actor=&action=&object=&from=&entry=
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -17,6 +17,7 @@ from app.frame import Frame
 from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, changes, title, who
 
 PAGE_SIZE = 20
+_EARLIEST = date(2000, 1, 1)  # without it the picker refuses days more than ten years ago
 _COLUMNS = {
     "#": st.column_config.NumberColumn(width=56, format="%d"),
     "When": st.column_config.TextColumn(width=168),
@@ -117,7 +118,9 @@ def _filter(frame: Frame, known: Choices) -> Filter:
             type="search",
             on_change=_first_page,
         )
-        start = st.date_input("From", value=None, key="from", bind="query-params", on_change=_first_page)
+        start = st.date_input(
+            "From", value=None, min_value=_EARLIEST, key="from", bind="query-params", on_change=_first_page
+        )
     at = datetime.combine(start, time(), ZoneInfo(frame.zone)).astimezone(UTC) if start else None
     return Filter(actor=actor or "", action=action or "", text=text or "", start=at)
 

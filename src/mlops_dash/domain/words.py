@@ -104,48 +104,63 @@ class Look:
     colour: str  # green | blue | orange | red | gray | violet
 
 
-LOOKS: dict[Word, Look] = {
-    Health.OK: Look("check_circle", "OK", "green"),
-    Health.INPUTS_MOVED: Look("moving", "Inputs moved", "blue"),
-    Health.AT_RISK: Look("warning", "At risk", "orange"),
-    Health.HARMED: Look("error", "Harmed", "red"),
-    Health.NOT_KNOWN: Look("help", "Not known", "gray"),
-    Drift.STABLE: Look("check_circle", "Stable", "gray"),
-    Drift.WATCH: Look("visibility", "Watch", "blue"),
-    Drift.DRIFT: Look("moving", "Drift", "blue"),
-    Drift.NOT_COMPUTABLE: Look("help", "Not computable", "gray"),
-    GateState.PASSED: Look("check_circle", "Passed", "green"),
-    GateState.FAILED: Look("cancel", "Failed", "red"),
-    GateState.CANNOT_TELL: Look("help", "Cannot tell", "orange"),
-    GateState.WAITING: Look("hourglass_top", "Waiting", "gray"),
-    GateState.OVERRIDDEN: Look("gavel", "Overridden", "violet"),
-    GateState.NOT_COMPUTABLE: Look("do_not_disturb_on", "Not computable", "gray"),
-    JobState.QUEUED: Look("schedule", "Queued", "gray"),
-    JobState.RUNNING: Look("progress_activity", "Running", "blue"),
-    JobState.SUCCEEDED: Look("check_circle", "Succeeded", "gray"),
-    JobState.FAILED: Look("cancel", "Failed", "red"),
-    JobState.CANCELLED: Look("block", "Cancelled", "gray"),
-    JobState.TIMED_OUT: Look("timer_off", "Timed out", "red"),
-    JobState.SKIPPED: Look("skip_next", "Skipped", "gray"),
-    ProposalState.OPEN: Look("hourglass_top", "Waiting for approval", "orange"),
-    ProposalState.APPROVED: Look("how_to_reg", "Approved", "blue"),
-    ProposalState.PROMOTING: Look("progress_activity", "Promoting", "blue"),
-    ProposalState.PROMOTED: Look("rocket_launch", "Promoted", "green"),
-    ProposalState.REJECTED: Look("cancel", "Rejected", "red"),
-    ProposalState.WITHDRAWN: Look("undo", "Withdrawn", "gray"),
-    ProposalState.VOID: Look("block", "Void", "gray"),
-    OperationState.DECIDED: Look("gavel", "Decided", "blue"),
-    OperationState.ALIAS_MOVED: Look("sell", "Alias moved", "blue"),
-    OperationState.DELIVERED: Look("local_shipping", "Delivered", "blue"),
-    OperationState.CONFIRMED: Look("check_circle", "Confirmed serving", "green"),
-    OperationState.FAILED: Look("cancel", "Failed", "red"),
-    AlertState.OPEN: Look("notifications_active", "Open", "red"),
-    AlertState.ACKNOWLEDGED: Look("visibility", "Acknowledged", "blue"),
-    AlertState.SNOOZED: Look("snooze", "Snoozed", "gray"),
-    AlertState.CLOSED: Look("check_circle", "Closed", "gray"),
+# By concept: words of two enums with the same text are equal, so one flat table would mix them up.
+LOOKS: dict[type[StrEnum], dict[str, Look]] = {
+    Health: {
+        Health.OK: Look("check_circle", "OK", "green"),
+        Health.INPUTS_MOVED: Look("moving", "Inputs moved", "blue"),
+        Health.AT_RISK: Look("warning", "At risk", "orange"),
+        Health.HARMED: Look("error", "Harmed", "red"),
+        Health.NOT_KNOWN: Look("help", "Not known", "gray"),
+    },
+    Drift: {
+        Drift.STABLE: Look("check_circle", "Stable", "gray"),
+        Drift.WATCH: Look("visibility", "Watch", "blue"),
+        Drift.DRIFT: Look("moving", "Drift", "blue"),
+        Drift.NOT_COMPUTABLE: Look("help", "Not computable", "gray"),
+    },
+    GateState: {
+        GateState.PASSED: Look("check_circle", "Passed", "green"),
+        GateState.FAILED: Look("cancel", "Failed", "red"),
+        GateState.CANNOT_TELL: Look("help", "Cannot tell", "orange"),
+        GateState.WAITING: Look("hourglass_top", "Waiting", "gray"),
+        GateState.OVERRIDDEN: Look("gavel", "Overridden", "violet"),
+        GateState.NOT_COMPUTABLE: Look("do_not_disturb_on", "Not computable", "gray"),
+    },
+    JobState: {
+        JobState.QUEUED: Look("schedule", "Queued", "gray"),
+        JobState.RUNNING: Look("progress_activity", "Running", "blue"),
+        JobState.SUCCEEDED: Look("check_circle", "Succeeded", "gray"),
+        JobState.FAILED: Look("cancel", "Failed", "red"),
+        JobState.CANCELLED: Look("block", "Cancelled", "gray"),
+        JobState.TIMED_OUT: Look("timer_off", "Timed out", "red"),
+        JobState.SKIPPED: Look("skip_next", "Skipped", "gray"),
+    },
+    ProposalState: {
+        ProposalState.OPEN: Look("hourglass_top", "Waiting for approval", "orange"),
+        ProposalState.APPROVED: Look("how_to_reg", "Approved", "blue"),
+        ProposalState.PROMOTING: Look("progress_activity", "Promoting", "blue"),
+        ProposalState.PROMOTED: Look("rocket_launch", "Promoted", "green"),
+        ProposalState.REJECTED: Look("cancel", "Rejected", "red"),
+        ProposalState.WITHDRAWN: Look("undo", "Withdrawn", "gray"),
+        ProposalState.VOID: Look("block", "Void", "gray"),
+    },
+    OperationState: {
+        OperationState.DECIDED: Look("gavel", "Decided", "blue"),
+        OperationState.ALIAS_MOVED: Look("sell", "Alias moved", "blue"),
+        OperationState.DELIVERED: Look("local_shipping", "Delivered", "blue"),
+        OperationState.CONFIRMED: Look("check_circle", "Confirmed serving", "green"),
+        OperationState.FAILED: Look("cancel", "Failed", "red"),
+    },
+    AlertState: {
+        AlertState.OPEN: Look("notifications_active", "Open", "red"),
+        AlertState.ACKNOWLEDGED: Look("visibility", "Acknowledged", "blue"),
+        AlertState.SNOOZED: Look("snooze", "Snoozed", "gray"),
+        AlertState.CLOSED: Look("check_circle", "Closed", "gray"),
+    },
 }
 
 
 def look(word: Word) -> Look:
     """The icon, label and colour of a word."""
-    return LOOKS[word]
+    return LOOKS[type(word)][word]
