@@ -9,24 +9,59 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+import numpy as np
 
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.readings import Estimate, FeatureReading, known, words_of
 from mlops_dash.domain.words import Drift, Health
 from mlops_dash.stats.drift import ColumnDrift, UsualSwing, benjamini_hochberg
+from mlops_dash.stats.intervals import ratio
+from mlops_dash.stats.performance import cluster_estimate
 from mlops_dash.stats.sequential import HarmReference, HarmUnit, harm_alarm, harm_reference
 
-SHORT_DAYS = 7  # trailing windows: a single day is one cluster and has no interval
+SHORT_DAYS = 7  # trailing windows: a single day is one cluster without an interval, and part of a weekly season
 LONG_DAYS = 28
-MIN_WINDOWS = 20  # reference windows (K) below which the usual swing is unknown
+INTERVAL = 0.95
+MIN_WINDOWS = 20  # reference windows (K) that the rank rule needs
+USUAL_TIMES = 4.0  # with fewer: a column must move so many times its usual swing to be watched (the rank rule's price)
 FULL_WINDOWS = 28  # reference units below which the harm alarm wants twice the tolerance
 SMALL_WINDOW = 300
 MISSING_FLOOR = 0.02  # points of missing share beyond the reference's own windows
 UNSEEN_FLOOR = 0.02
 GONE = 0.99  # a column with fewer values than this is a broken schema
-NO_SWING = "day-to-day variation unknown"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One loss that is followed unit by unit.
+
+    Attributes:
+        key: Name in readings and JSON.
+        label: Name on the page.
+        higher: Whether the shown value (1 - loss) is better when higher; else the loss itself is shown.
+        harm: Whether its alarm means harm; else it means that labels shifted.
+    """
+
+    key: str
+    label: str
+    higher: bool
+    harm: bool
+
+    def shown(self, loss: float) -> float:
+        """The value that people read."""
+        return 1.0 - loss if self.higher else loss
+
+
+# Raw losses follow the base rate, so they only warn. The two harm losses do not: ranking within the day, and the
+# class-wise log-loss at the reference's base rate. They share alpha, so that the promise holds for both together.
+RANKING = Watch("day_auc", "ROC AUC within the day", higher=True, harm=True)
+BASE_RATE_FREE = Watch("base_rate_free_loss", "Base-rate-free log-loss", higher=False, harm=True)
+RAW_LOSS = Watch("log_loss", "Log-loss", higher=False, harm=False)
+WATCHES = (RANKING, BASE_RATE_FREE, RAW_LOSS)
+HARM_WATCHES = tuple(watch for watch in WATCHES if watch.harm)
 
 
 def judge_columns(
@@ -46,10 +81,11 @@ def _judge(policy: MonitoringPolicy, drift: ColumnDrift, q: float, swing: UsualS
         verdict = Drift.NOT_COMPUTABLE
     elif not (q < policy.alpha and drift.excess >= policy.watch_excess):
         verdict = Drift.STABLE
+    elif not ratio > (limit if knows_swing else USUAL_TIMES):
+        needed = limit if knows_swing else USUAL_TIMES
+        verdict, reason = Drift.STABLE, f"within its usual swing: {ratio:.1f} times the usual PSI, limit {needed:.1f}"
     elif not knows_swing:
-        verdict, reason = Drift.WATCH, NO_SWING
-    elif not ratio > limit:
-        verdict, reason = Drift.STABLE, f"within its usual swing: {ratio:.1f} times the usual PSI, limit {limit:.1f}"
+        verdict, reason = Drift.WATCH, f"usual swing roughly known: {swing.k_windows} reference weeks"
     else:
         verdict = Drift.DRIFT if drift.excess >= policy.drift_excess else Drift.WATCH
     if not reason and drift.n_current < SMALL_WINDOW:
@@ -84,41 +120,40 @@ def _too_few(policy: MonitoringPolicy, drift: ColumnDrift) -> str:
     return ""
 
 
-def quality_of(
-    policy: MonitoringPolicy,
-    readings: Sequence[FeatureReading],
-    *,
-    usual_missing: Mapping[str, float],
-    expected_unseen: Mapping[str, float],
-    n: int,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Say in sentences what is odd about missing and unseen values.
+def broken_columns(
+    policy: MonitoringPolicy, missing: Mapping[str, float], *, usual: Mapping[str, float], n: int
+) -> tuple[str, ...]:
+    """Columns of a day that arrive without values although the reference has them: they make the model "at risk"."""
+    if n < policy.min_rows:
+        return ()
+    return tuple(name for name, share in missing.items() if share >= GONE and usual.get(name, 0.0) < GONE)
+
+
+def oddities(
+    readings: Iterable[FeatureReading], *, usual: Mapping[str, float], expected_unseen: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Say in sentences what is odd about missing and unseen values of a window.
 
     Args:
-        policy: Minima.
-        readings: Columns of one window.
-        usual_missing: Highest missing share of the reference's own windows, by column.
+        readings: Columns of the window.
+        usual: Highest missing share of the reference's own windows, by column.
         expected_unseen: Share of unseen levels expected without change, by column.
-        n: Rows of the window.
-
-    Returns:
-        Broken columns (they make the model "at risk"), and sentences about odd ones.
     """
-    broken: list[str] = []
     odd: list[str] = []
-    if n < policy.min_rows:
-        return (), ()
     for reading in readings:
-        usual = usual_missing.get(reading.name, 0.0)
-        missing = reading.missing or 0.0
-        if missing >= GONE and usual < GONE:
-            broken.append(reading.name)
-        elif missing >= usual + MISSING_FLOOR:
-            odd.append(f"{reading.name}: {missing:.1%} missing, at most {usual:.1%} on a reference day")
+        most, missing = usual.get(reading.name, 0.0), reading.missing or 0.0
+        if missing >= most + MISSING_FLOOR:
+            odd.append(f"{reading.name}: {missing:.1%} missing, at most {most:.1%} in a reference week")
         unseen, expected = reading.unseen or 0.0, expected_unseen.get(reading.name, 0.0)
         if unseen >= expected + UNSEEN_FLOOR:
             odd.append(f"{reading.name}: {unseen:.1%} of values never seen in the reference, {expected:.1%} expected")
-    return tuple(broken), tuple(odd)
+    return tuple(odd)
+
+
+def too_short(readings: Sequence[FeatureReading], days: int) -> tuple[FeatureReading, ...]:
+    """The columns of a window that is shorter than a week: part of a season says nothing about drift."""
+    reason = f"{days} of {SHORT_DAYS} days so far"
+    return tuple(replace(one, verdict=Drift.NOT_COMPUTABLE, reason=reason) for one in readings)
 
 
 def window_drift(readings: Iterable[FeatureReading]) -> Drift:
@@ -135,7 +170,7 @@ def moved(policy: MonitoringPolicy, recent: Sequence[Sequence[str]]) -> tuple[st
 
     Args:
         policy: `hysteresis_need` of `hysteresis_of`.
-        recent: Flagged columns of the windows up to now, latest last.
+        recent: Flagged columns of the windows up to now, latest last, without overlap.
 
     >>> moved(MonitoringPolicy(), [["temp"], [], ["temp", "dest"]])
     ('temp',)
@@ -145,11 +180,12 @@ def moved(policy: MonitoringPolicy, recent: Sequence[Sequence[str]]) -> tuple[st
     return tuple(sorted(n for n in names if sum(n in window for window in last) >= policy.hysteresis_need))
 
 
-def harm_baseline(policy: MonitoringPolicy, units: Sequence[HarmUnit]) -> HarmReference:
+def harm_baseline(policy: MonitoringPolicy, watch: Watch, units: Sequence[HarmUnit]) -> HarmReference:
     """What is a normal loss, from reference units; with few units the tolerance is doubled."""
     mean = sum(unit.mean for unit in units) / len(units) if units else 0.0
-    share = policy.harm_tolerance_share if len(units) >= FULL_WINDOWS else max(0.10, policy.harm_tolerance_share)
-    return harm_reference(units, tolerance=share * mean, alpha=policy.alpha)
+    tolerance = policy.harm_tolerance_auc if watch is RANKING else policy.harm_tolerance_share * mean
+    alpha = policy.alpha / len(HARM_WATCHES) if watch.harm else policy.alpha
+    return harm_reference(units, tolerance=tolerance * (1 if len(units) >= FULL_WINDOWS else 2), alpha=alpha)
 
 
 @dataclass(frozen=True)
@@ -182,33 +218,42 @@ def harm_course(
     reference: HarmReference,
     units: Sequence[HarmUnit],
     *,
-    trailing: Mapping[int, float],
     restarts: Sequence[int] = (),
 ) -> tuple[HarmDay, ...]:
     """Follow the harm alarm over all ripe units, through its restarts.
 
-    A person restarts it on a day; it restarts itself when an alarm is over: the trailing loss lies below the bound in
-    `hysteresis_need` of `hysteresis_of` units after the alarm. Each restart spends another alpha, and is counted.
+    A person restarts it on a day; it restarts itself when an alarm is over: the mean of the last 28 units lies below
+    the bound with its whole interval (a bound inside the interval is "cannot tell", never green), in `hysteresis_need`
+    of `hysteresis_of` units after the alarm. Each restart spends another alpha, and is counted.
 
     Args:
         policy: Hysteresis.
         reference: From `harm_baseline`.
         units: Ripe units in order.
-        trailing: Trailing mean loss by number of the unit's last day.
         restarts: Days on which a person restarted the alarm.
     """
     if not reference.computable:
         return ()
     course: list[HarmDay] = []
+    means = [unit.mean for unit in units]
+    back = [means[max(0, i + 1 - LONG_DAYS) : i + 1] for i in range(len(units))]
+    below = {unit.last: _high(held) < reference.bound for unit, held in zip(units, back, strict=True)}
     cuts = sorted({_first_at(units, day) for day in restarts} - {0, len(units)})
     for start, end in zip([0, *cuts], [*cuts, len(units)], strict=True):
         part = list(units[start:end])
         begun = course[-1].restarts + 1 if course else 0
         while part:
-            days, over = _until_over(policy, reference, part, trailing, begun)
+            days, over = _until_over(policy, reference, part, below, begun)
             course.extend(days)
             part, begun = part[over:], begun + 1
     return tuple(course)
+
+
+def _high(means: Sequence[float]) -> float:
+    """Upper end of the interval of a mean over units; infinite where none can be made."""
+    sums = np.column_stack([means, np.ones(len(means))])
+    found = cluster_estimate(sums, lambda s: ratio(s[..., 0], s[..., 1]), n=len(means), level=INTERVAL, unit="days")
+    return found.high if found.computable else math.inf
 
 
 def _first_at(units: Sequence[HarmUnit], day: int) -> int:
@@ -219,12 +264,12 @@ def _until_over(
     policy: MonitoringPolicy,
     reference: HarmReference,
     units: Sequence[HarmUnit],
-    trailing: Mapping[int, float],
+    below: Mapping[int, bool],
     restarts: int,
 ) -> tuple[list[HarmDay], int]:
     state = harm_alarm(reference, units)
     alarm = state.alarm_index
-    end = len(units) if alarm is None else _recovery(policy, reference.bound, units, trailing, alarm)
+    end = len(units) if alarm is None else _recovery(policy, [below[unit.last] for unit in units], alarm)
     since = None if state.since_index is None else units[state.since_index].first
     days = [
         HarmDay(
@@ -242,15 +287,12 @@ def _until_over(
     return days, end
 
 
-def _recovery(
-    policy: MonitoringPolicy, bound: float, units: Sequence[HarmUnit], trailing: Mapping[int, float], alarm: int
-) -> int:
+def _recovery(policy: MonitoringPolicy, below: Sequence[bool], alarm: int) -> int:
     """First unit that is no longer in alarm, or how many units there are."""
-    below = [trailing.get(unit.last, math.inf) < bound for unit in units]
-    for i in range(alarm + policy.hysteresis_of, len(units)):
+    for i in range(alarm + policy.hysteresis_of, len(below)):
         if sum(below[i - policy.hysteresis_of + 1 : i + 1]) >= policy.hysteresis_need:
             return i
-    return len(units)
+    return len(below)
 
 
 @dataclass(frozen=True)
@@ -263,32 +305,51 @@ class HealthJudgement:
 
 def judge_health(
     *,
-    harm: HarmDay | None,
-    no_harm_reason: str,
-    trailing: Estimate | None,
-    reference: HarmReference,
+    harm: Mapping[str, HarmDay],
+    trailing: Mapping[str, Estimate],
+    references: Mapping[str, HarmReference],
     inputs_moved: Sequence[str],
     broken: Sequence[str],
 ) -> HealthJudgement:
-    """Put harm, signs of harm, a broken schema and moved inputs into one word. Unknown is never green."""
-    if harm is not None and harm.alarmed:
-        return HealthJudgement(Health.HARMED, "the harm alarm is on")
+    """Put harm, signs of harm, a broken schema, shifted labels and moved inputs into one word.
+
+    Unknown is never green: without a ripe unit of a harm watch nothing is known about harm.
+
+    Args:
+        harm: Where each watch's alarm stands, by key; absent before its first ripe unit.
+        trailing: Shown value of each watch over the last ripe days.
+        references: What is normal, by key.
+        inputs_moved: Columns that moved, after hysteresis.
+        broken: Columns that arrive without values.
+    """
+    on = [watch for watch in WATCHES if watch.key in harm and harm[watch.key].alarmed]
+    if any(watch.harm for watch in on):
+        return HealthJudgement(Health.HARMED, f"the harm alarm of {words_of([w.label for w in on if w.harm])} is on")
     if broken:
         return HealthJudgement(Health.AT_RISK, f"{words_of(broken)}: no values any more")
-    if _warned(trailing, reference):
-        return HealthJudgement(Health.AT_RISK, "the loss is above its bound, the alarm is not sure yet")
+    warned = [watch.label for watch in HARM_WATCHES if _warned(watch, trailing, references)]
+    if warned:
+        return HealthJudgement(Health.AT_RISK, f"{words_of(warned)} beyond its bound, the alarm is not sure yet")
+    if on:
+        why = "the raw loss is above its bound, the base-rate-free ones are not: labels shifted"
+        return HealthJudgement(Health.AT_RISK, why)
     if inputs_moved:
         return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, without harm so far")
-    if harm is None:
-        return HealthJudgement(Health.NOT_KNOWN, no_harm_reason or "no ripe labels yet")
+    if not any(watch.key in harm for watch in HARM_WATCHES):
+        return HealthJudgement(Health.NOT_KNOWN, "no ripe labels yet")
     return HealthJudgement(Health.OK, "no harm, and inputs within their usual swing")
 
 
-def _warned(trailing: Estimate | None, reference: HarmReference) -> bool:
-    """Whether the trailing loss is beyond the bound by its value and above the reference by its whole interval."""
-    if trailing is None or trailing.value is None or trailing.low is None or not reference.computable:
+def _warned(watch: Watch, trailing: Mapping[str, Estimate], references: Mapping[str, HarmReference]) -> bool:
+    """Whether the trailing value is beyond the bound, and worse than the reference by its whole interval."""
+    estimate, reference = trailing.get(watch.key), references[watch.key]
+    if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
         return False
-    return trailing.value > reference.bound and trailing.low > reference.mean
+    if not reference.computable:
+        return False
+    if watch.higher:
+        return estimate.value < 1.0 - reference.bound and estimate.high < 1.0 - reference.mean
+    return estimate.value > reference.bound and estimate.low > reference.mean
 
 
 @dataclass(frozen=True)

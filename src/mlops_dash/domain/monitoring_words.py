@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
-from mlops_dash.domain.evidence import METRICS
-from mlops_dash.domain.monitoring import LONG_DAYS
-from mlops_dash.domain.readings import FeatureReading, Reading, words_of
+from mlops_dash.domain.monitoring import LONG_DAYS, RANKING, RAW_LOSS, WATCHES, Watch
+from mlops_dash.domain.readings import SCORE, FeatureReading, Reading, words_of
 
-LOSS = "base_rate_free_loss"
+LABEL_RATE = "label_rate"
 
 
 def day_words(day: date | str) -> str:
@@ -22,60 +23,92 @@ def day_words(day: date | str) -> str:
     return f"{held.day} {held:%b}"
 
 
-def loss_sentence(reading: Reading, reference_mean: float | None) -> str:
-    """The loss of the last ripe days against its reference; empty without ripe labels."""
-    loss = reading.estimate(LOSS, LONG_DAYS)
-    if loss is None or loss.value is None:
+def headline_watch(reading: Reading) -> Watch:
+    """The loss to speak about: the one in alarm, harm before label shift and strongest first; else ranking."""
+    harm: Mapping[str, Any] = reading.body["harm"]
+    on = [watch for watch in WATCHES if harm.get(watch.key, {}).get("alarmed")]
+    if not on:
+        return RANKING
+    return max(on, key=lambda watch: (watch.harm, harm[watch.key]["level"]))
+
+
+def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> str:
+    """The shown value over the last ripe days against its reference; empty without ripe labels."""
+    estimate = reading.estimate(watch.key, LONG_DAYS)
+    if estimate is None or estimate.value is None:
         return ""
-    days = f"the last {loss.n_days} ripe days" if loss.n_days > 1 else "the one ripe day"
-    said = f"{METRICS[LOSS].label} {loss.value:.3f} over {days}"
-    if reference_mean is None:
+    days = f"the last {estimate.n_days} ripe days" if estimate.n_days > 1 else "the one ripe day"
+    said = f"{watch.label} {estimate.value:.3f} over {days}"
+    if baseline is None:
         return said
-    gap = loss.value - reference_mean
+    gap = estimate.value - watch.shown(baseline)
     return f"{said}, {abs(gap):.3f} {'above' if gap >= 0 else 'below'} its reference"
 
 
-def since_words(reading: Reading) -> str:
+def since_words(reading: Reading, watch: Watch) -> str:
     """Since when an alarm holds; empty without one."""
-    harm = reading.body.get("harm") or {}
+    harm = reading.body["harm"].get(watch.key, {})
     return f"worse since about {day_words(harm['since'])}" if harm.get("since") else ""
 
 
-def harm_title(reading: Reading, reference_mean: float | None) -> str:
-    """The title of a harm alert."""
-    said = [loss_sentence(reading, reference_mean) or "The loss is above its bound", since_words(reading)]
+def alarm_title(reading: Reading, watch: Watch, baseline: float | None) -> str:
+    """The title of a harm or label-shift alert."""
+    said = [
+        value_sentence(reading, watch, baseline) or f"{watch.label} is beyond its bound",
+        since_words(reading, watch),
+    ]
     return "; ".join(one for one in said if one)
 
 
-def harm_cause(reading: Reading) -> str:
-    """The likely cause: what moved, or that nothing did, and the label rate."""
-    flagged = _most_moved([one for one in reading.features() if one.name in reading.body["moved"]])
-    if flagged:
-        sizes = ", ".join(f"{one.excess:.2f}" for one in flagged[:3])
-        said = f"Likely cause: {words_of([one.name for one in flagged])} moved (excess PSI {sizes})."
+def alarm_cause(stretch: Sequence[Reading], watch: Watch, prior: float) -> str:
+    """The likely cause: what moved in these windows (latest last), or that nothing did, and the label rate."""
+    rate = stretch[-1].estimate(LABEL_RATE, LONG_DAYS)
+    rates = (
+        ""
+        if rate is None or rate.value is None
+        else f"Label rate {rate.value:.1%} over the last {rate.n_days} ripe days, {prior:.1%} in the reference."
+    )
+    if watch is RAW_LOSS:
+        return f"Likely cause: label shift. The base-rate-free losses are within their bounds. {rates}".strip()
+    names = moved_in(stretch)
+    if names:
+        said = f"Likely cause: {words_of(names)} moved ({_peaks(stretch, names)})."
     else:
         said = (
-            "Likely cause: none of the inputs moved beyond its usual swing, "
+            "Likely cause: no input moved beyond its usual swing, "
             "so the relation between inputs and outcome may have changed."
         )
-    rate = reading.body["metrics"].get(str(LONG_DAYS), {}).get("label_rate")
-    return said if rate is None or rate[0] is None else f"{said} Label rate {rate[0]:.1%} over those days."
+    return f"{said} {rates}".strip()
 
 
-def inputs_title(reading: Reading) -> str:
+def inputs_title(stretch: Sequence[Reading]) -> str:
     """The title of a notice about moved inputs."""
-    return f"Inputs moved: {words_of(reading.body['moved'])}"
+    inputs = [name for name in moved_in(stretch) if name != SCORE]
+    return f"Inputs moved: {words_of(inputs)}" if inputs else "The scores moved"
 
 
-def inputs_cause(reading: Reading) -> str:
-    """How far the moved inputs are away, and that this alone is no harm."""
-    flagged = _most_moved([one for one in reading.features() if one.name in reading.body["moved"]])
+def inputs_cause(stretch: Sequence[Reading]) -> str:
+    """How far the moved inputs went, and that this alone is no harm."""
+    return f"{_peaks(stretch, moved_in(stretch))}. Moved inputs alone are not harm."
+
+
+def moved_in(stretch: Sequence[Reading]) -> list[str]:
+    """Columns that moved in at least a quarter of these windows, most windows first."""
+    tally = Counter(name for one in stretch for name in one.body["moved"])
+    return [name for name, n in sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])) if 4 * n >= len(stretch)]
+
+
+def _peaks(stretch: Sequence[Reading], names: Sequence[str]) -> str:
+    peak: dict[str, FeatureReading] = {}
+    for window in stretch:
+        for one in window.features():
+            if one.name in names and (one.excess or 0.0) >= (peak[one.name].excess or 0.0 if one.name in peak else 0.0):
+                peak[one.name] = one
     said = [
-        f"{one.name} excess PSI {one.excess:.2f}" + (f", {one.ratio:.1f} times its usual swing" if one.ratio else "")
-        for one in flagged[:3]
-        if one.excess is not None
+        f"{words_of([name])} excess PSI up to {one.excess or 0.0:.2f}, {one.ratio or 0.0:.1f} times its usual swing"
+        for name, one in ((name, peak[name]) for name in names[:3] if name in peak)
     ]
-    return ("; ".join(said) + ". " if said else "") + "Moved inputs alone are not harm."
+    return "; ".join(said)
 
 
 def schema_title(reading: Reading) -> str:
@@ -83,5 +116,6 @@ def schema_title(reading: Reading) -> str:
     return f"No values any more: {words_of(reading.body['broken'])}"
 
 
-def _most_moved(features: Sequence[FeatureReading]) -> list[FeatureReading]:
+def most_moved(features: Sequence[FeatureReading]) -> list[FeatureReading]:
+    """Columns by excess PSI, largest first; those that could not be computed are left out."""
     return sorted((one for one in features if one.excess is not None), key=lambda one: -(one.excess or 0.0))

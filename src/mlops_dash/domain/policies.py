@@ -75,6 +75,7 @@ class MonitoringPolicy:
     primary: str = "auc"
     harm_loss: str = "base_rate_free_loss"
     harm_tolerance_share: float = 0.05  # of the reference loss
+    harm_tolerance_auc: float = 0.01  # points of AUC within the day
     harm_min_unit_labels: int = 50
     loss_clip: float = 0.01  # log-loss is clipped at -ln(loss_clip)
 
@@ -132,6 +133,7 @@ _NOT_NEGATIVE = (
     "watch_excess",
     "drift_excess",
     "harm_tolerance_share",
+    "harm_tolerance_auc",
 )
 _AT_LEAST_ONE = (
     "min_rows",

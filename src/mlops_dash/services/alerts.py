@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlmodel import Session
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
-from mlops_dash.domain.monitoring import LONG_DAYS, Episode, episodes
-from mlops_dash.domain.monitoring_words import harm_cause, harm_title, inputs_cause, inputs_title, schema_title
+from mlops_dash.domain.monitoring import HARM_WATCHES, LONG_DAYS, RAW_LOSS, Episode, Watch, episodes
+from mlops_dash.domain.monitoring_words import (
+    alarm_cause,
+    alarm_title,
+    headline_watch,
+    inputs_cause,
+    inputs_title,
+    schema_title,
+)
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.readings import Reading, known
 from mlops_dash.domain.words import AlertState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command
-from mlops_dash.services.performance import LEVEL, WATCHED
+from mlops_dash.services.performance import LEVEL
 from mlops_dash.services.profiles import code_version
 from mlops_dash.services.readings import Course
 from mlops_dash.store import alerts as store
@@ -29,9 +35,9 @@ from mlops_dash.store.alerts import Alert
 from mlops_dash.store.monitoring import Version
 from mlops_dash.store.references import Reference
 
-HARM, INPUTS, SCHEMA = "harm", "inputs", "schema"
-OURS = (HARM, INPUTS, SCHEMA)
-SEVERITY = {HARM: "critical", INPUTS: "notice", SCHEMA: "warning"}
+HARM, LABEL_SHIFT, INPUTS, SCHEMA = "harm", "label_shift", "inputs", "schema"
+OURS = (HARM, LABEL_SHIFT, INPUTS, SCHEMA)
+SEVERITY = {HARM: "critical", LABEL_SHIFT: "warning", INPUTS: "notice", SCHEMA: "warning"}
 LONGEST_SNOOZE = timedelta(days=90)
 _SAME_DAYS = timedelta(days=3)  # a late label may move the first day of a stretch by so much
 
@@ -173,40 +179,46 @@ def sync(
     """
     opened: list[str] = []
     closed: list[str] = []
+    writer = _Writer(session, version, reference, policy, course, now)
     every = [one for one in store.alerts(session, version.model, limit=1_000) if one.kind in OURS]
     for one in every:
         if one.version != version.version and one.state is not AlertState.CLOSED:
-            _close(session, one, f"v{version.version} serves now", now)
+            writer.close(replace(one, body={**one.body, "superseded": True}), f"v{version.version} serves now", now)
             closed.append(one.id)
-    held = [one for one in every if one.version == version.version]
     for kind in OURS:
-        stretches = _episodes(kind, policy, course)
-        of_kind = [one for one in held if one.kind == kind]
+        of_kind = [one for one in every if one.version == version.version and one.kind == kind]
         matched: set[str] = set()
-        for episode in stretches:
-            known_alert = _match(of_kind, episode, matched)
-            if known_alert is None:
-                alert = _open(session, version, reference, policy, course, episode, now)
-                opened.append(alert.id)
-            else:
-                matched.add(known_alert.id)
-                if known_alert.state is not AlertState.CLOSED and _update(session, known_alert, course, episode, now):
-                    closed.append(known_alert.id)
+        for episode in _episodes(kind, policy, course):
+            alert = _match(of_kind, episode, matched)
+            if alert is None:
+                opened.append(writer.open(episode))
+                continue
+            matched.add(alert.id)
+            if alert.state is AlertState.CLOSED and alert.body.get("superseded") and episode.over is None:
+                body = {name: value for name, value in alert.body.items() if name != "superseded"}
+                alert = replace(alert, state=AlertState.OPEN, closed_at=None, body=body)
+            if alert.state is not AlertState.CLOSED and writer.update(alert, episode):
+                closed.append(alert.id)
         for one in of_kind:
             if one.id not in matched and one.state is not AlertState.CLOSED:
-                _close(session, one, "late labels changed the picture", now)
+                writer.close(one, "late labels changed the picture", now)
                 closed.append(one.id)
     return Synced(tuple(opened), tuple(closed))
 
 
 def _episodes(kind: str, policy: MonitoringPolicy, course: Course) -> tuple[Episode, ...]:
-    starts = {day.number: day.start for day in course.days}
-    if kind == HARM:
-        return episodes(HARM, [(starts[one.last], one.alarmed) for one in course.harm], quiet=1)
+    if kind in (HARM, LABEL_SHIFT):
+        watches = HARM_WATCHES if kind == HARM else (RAW_LOSS,)
+        ripe = [one for one in course.readings if one.ripe and one.n_labelled]
+        return episodes(kind, [(one.start, any(_alarmed(one, watch) for watch in watches)) for one in ripe], quiet=1)
     if kind == SCHEMA:
-        return episodes(SCHEMA, [(one.start, bool(one.body["broken"])) for one in course.readings if one.n], quiet=1)
+        return episodes(kind, [(one.start, bool(one.body["broken"])) for one in course.readings if one.n], quiet=1)
     judged = [one for one in course.readings if one.n >= policy.min_rows]
-    return episodes(INPUTS, [(one.start, bool(one.body["moved"])) for one in judged], quiet=policy.hysteresis_of)
+    return episodes(kind, [(one.start, bool(one.body["moved"])) for one in judged], quiet=policy.hysteresis_of)
+
+
+def _alarmed(reading: Reading, watch: Watch) -> bool:
+    return bool(reading.body["harm"].get(watch.key, {}).get("alarmed"))
 
 
 def _match(alerts: Sequence[Alert], episode: Episode, matched: set[str]) -> Alert | None:
@@ -218,111 +230,139 @@ def _match(alerts: Sequence[Alert], episode: Episode, matched: set[str]) -> Aler
     return None
 
 
-def _open(
-    session: Session,
-    version: Version,
-    reference: Reference,
-    policy: MonitoringPolicy,
-    course: Course,
-    episode: Episode,
-    now: datetime,
-) -> Alert:
-    first = _reading_at(course, episode.first)
-    opened_at = min(now, _seen_at(policy, episode.kind, first))
-    evidence = _harm_evidence(version, reference, policy, first, opened_at) if episode.kind == HARM else None
-    alert = Alert(
-        id=digest([version.model, version.id, episode.kind, episode.first.isoformat()])[:26],
-        model=version.model,
-        version=version.version,
-        kind=episode.kind,
-        severity=SEVERITY[episode.kind],
-        state=AlertState.OPEN,
-        title="",
-        cause="",
-        opened_at=opened_at,
-        last_seen_at=opened_at,
-        closed_at=None,
-        owner="",
-        snoozed_until=None,
-        evidence_ids=references.save_evidence(session, [evidence]) if evidence else (),
-        body={"first": episode.first.isoformat()},
-    )
-    _update(session, alert, course, episode, now)
-    return alert
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the alerts of one version in one transaction."""
 
+    session: Session
+    version: Version
+    reference: Reference
+    policy: MonitoringPolicy
+    course: Course
+    now: datetime
 
-def _update(session: Session, alert: Alert, course: Course, episode: Episode, now: datetime) -> bool:
-    """Say what is true now; close when the stretch is over. Gives whether it was closed."""
-    latest = _reading_at(course, episode.last)
-    title, cause = _words(episode.kind, latest, course)
-    state, until = alert.state, alert.snoozed_until
-    if state is AlertState.SNOOZED and until is not None and until <= now:
-        state, until = AlertState.OPEN, None
-    updated = replace(
-        alert,
-        title=title,
-        cause=cause,
-        state=state,
-        snoozed_until=until,
-        last_seen_at=max(alert.opened_at, min(now, latest.end)),
-        body={**alert.body, "last": episode.last.isoformat()},
-    )
-    if episode.over is not None:
-        over = min(now, max(_reading_at(course, episode.over).end, alert.opened_at))
-        _close(session, updated, "over: back within its bounds", over)
-        return True
-    if updated != alert:
-        store.save_alert(session, updated)
-    return False
+    def open(self, episode: Episode) -> str:
+        first = self._reading_at(episode.first)
+        opened_at = min(self.now, self._known_at(episode.kind, first))
+        is_alarm = episode.kind in (HARM, LABEL_SHIFT)
+        alert = Alert(
+            id=digest([self.version.model, self.version.id, episode.kind, episode.first.isoformat()])[:26],
+            model=self.version.model,
+            version=self.version.version,
+            kind=episode.kind,
+            severity=SEVERITY[episode.kind],
+            state=AlertState.OPEN,
+            title="",
+            cause="",
+            opened_at=opened_at,
+            last_seen_at=opened_at,
+            closed_at=None,
+            owner="",
+            snoozed_until=None,
+            evidence_ids=references.save_evidence(self.session, [self._evidence(first, opened_at)]) if is_alarm else (),
+            body={"first": episode.first.isoformat()},
+        )
+        self.update(alert, episode)
+        return alert.id
 
+    def update(self, alert: Alert, episode: Episode) -> bool:
+        """Say what is true now; close when the stretch is over. Gives whether it was closed."""
+        latest = self._reading_at(episode.last)
+        told = latest if episode.over is None else self._worst(episode)
+        title, cause = self._words(episode.kind, told, self._stretch(episode))
+        state, until = alert.state, alert.snoozed_until
+        if state is AlertState.SNOOZED and until is not None and until <= self.now:
+            state, until = AlertState.OPEN, None
+        updated = replace(
+            alert,
+            title=title,
+            cause=cause,
+            state=state,
+            snoozed_until=until,
+            last_seen_at=max(alert.opened_at, min(self.now, latest.end)),
+            body={**alert.body, "last": episode.last.isoformat()},
+        )
+        if episode.over is not None:
+            over = self._reading_at(episode.over)
+            at = max(alert.opened_at, min(self.now, self._known_at(episode.kind, over)))
+            self.close(updated, "over: back within its bounds", at)
+            return True
+        store.save_alert(self.session, updated)
+        return False
 
-def _close(session: Session, alert: Alert, why: str, at: datetime) -> None:
-    closed = replace(alert, state=AlertState.CLOSED, closed_at=at)
-    store.save_alert(session, _said(closed, "system:worker", why, at))
+    def close(self, alert: Alert, why: str, at: datetime) -> None:
+        closed = replace(alert, state=AlertState.CLOSED, closed_at=at)
+        store.save_alert(self.session, _said(closed, "system:worker", why, at))
 
+    def _reading_at(self, start: datetime) -> Reading:
+        return next(one for one in self.course.readings if one.start == start)
 
-def _reading_at(course: Course, start: datetime) -> Reading:
-    return next(one for one in course.readings if one.start == start)
+    def _known_at(self, kind: str, reading: Reading) -> datetime:
+        """When it could be known: at the end of the window, for alarms when its labels are ripe."""
+        ripens = timedelta(hours=self.policy.label_delay_hours if kind in (HARM, LABEL_SHIFT) else 0)
+        return reading.end + ripens
 
+    def _worst(self, episode: Episode) -> Reading:
+        """What a stretch that is over is remembered by: its worst window."""
+        inside = [one for one in self.course.readings if episode.first <= one.start <= episode.last]
 
-def _seen_at(policy: MonitoringPolicy, kind: str, reading: Reading) -> datetime:
-    """When it could be known: at the end of the window, for harm when its labels are ripe."""
-    return reading.end + (timedelta(hours=policy.label_delay_hours) if kind == HARM else timedelta(0))
+        def loss(reading: Reading) -> float:
+            watch = headline_watch(reading)
+            mean = reading.estimate(watch.key, LONG_DAYS)
+            shown = 0.0 if mean is None or mean.value is None else mean.value
+            return -shown if watch.higher else shown
 
+        return max(inside, key=loss)
 
-def _words(kind: str, reading: Reading, course: Course) -> tuple[str, str]:
-    if kind == HARM:
-        mean = course.harm_reference.mean
-        return harm_title(reading, mean), harm_cause(reading)
-    if kind == INPUTS:
-        return inputs_title(reading), inputs_cause(reading)
-    return schema_title(reading), "The column arrives without values; the model answers as if they were missing."
+    def _stretch(self, episode: Episode) -> list[Reading]:
+        """The windows of a stretch; for harm from the day on which it began to be worse."""
+        first = episode.first
+        if episode.kind == HARM:
+            latest = self._reading_at(episode.last)
+            since = latest.body["harm"][headline_watch(latest).key]["since"]
+            first = next((day.start for day in self.course.days if day.date.isoformat() == since), first)
+        return [one for one in self.course.readings if first <= one.start <= episode.last]
 
+    def _words(self, kind: str, reading: Reading, stretch: Sequence[Reading]) -> tuple[str, str]:
+        if kind in (HARM, LABEL_SHIFT):
+            watch = headline_watch(reading) if kind == HARM else RAW_LOSS
+            mean = known(self.course.references[watch.key].mean)
+            prior = self.reference.baseline["prior"]
+            return alarm_title(reading, watch, mean), alarm_cause(stretch, watch, prior)
+        if kind == INPUTS:
+            return inputs_title(stretch), inputs_cause(stretch)
+        return schema_title(reading), "The columns arrive without values; the model answers as if they were missing."
 
-def _harm_evidence(
-    version: Version, reference: Reference, policy: MonitoringPolicy, reading: Reading, at: datetime
-) -> Evidence:
-    loss = reading.estimate(WATCHED[0], LONG_DAYS)
-    harm: dict[str, Any] = dict(reading.body["harm"])
-    return Evidence(
-        kind="harm",
-        subject=f"{version.model} v{version.version}",
-        comparator="reference",
-        metric=WATCHED[0],
-        direction="lower_is_better",
-        value=None if loss is None else loss.value,
-        low=None if loss is None else loss.low,
-        high=None if loss is None else loss.high,
-        level=LEVEL,
-        n=0 if loss is None else loss.n,
-        n_clusters=0 if loss is None else loss.n_days,
-        method=f"harm alarm over daily units, alpha {policy.alpha:g}; mean of the last {LONG_DAYS} ripe days",
-        bound=f"bound {harm['bound']}: reference mean and tolerance; rests on near-normal daily means",
-        window_start=reading.end - timedelta(days=LONG_DAYS),
-        window_end=reading.end,
-        digests={"reference": reference.id, "model": version.artifact_digest},
-        code_version=code_version(),
-        computed_at=at,
-        state="ok" if loss is not None and loss.value is not None else "not_computable",
-        details={**harm, "reference_mean": known(reference.baseline["metrics"][WATCHED[0]][0])},
-    )
+    def _evidence(self, reading: Reading, at: datetime) -> Evidence:
+        watch = headline_watch(reading)
+        normal = self.course.references[watch.key]
+        mean = reading.estimate(watch.key, LONG_DAYS)
+        ok = mean is not None and mean.value is not None
+        return Evidence(
+            kind="harm",
+            subject=f"{self.version.model} v{self.version.version}",
+            comparator="reference",
+            metric=watch.key,
+            direction="higher_is_better" if watch.higher else "lower_is_better",
+            value=mean.value if mean else None,
+            low=mean.low if mean else None,
+            high=mean.high if mean else None,
+            level=LEVEL,
+            n=mean.n if mean else 0,
+            n_clusters=mean.n_days if mean else 0,
+            method=f"harm alarm over daily units, alpha {normal.alpha:g}; mean of the last {LONG_DAYS} ripe days",
+            bound="rests on near-normal daily means, on the variance of the reference's days and on the tolerance",
+            window_start=reading.end - timedelta(days=LONG_DAYS),
+            window_end=reading.end,
+            digests={"reference": self.reference.id, "model": self.version.artifact_digest},
+            code_version=code_version(),
+            computed_at=at,
+            state="ok" if ok else "not_computable",
+            reason="" if ok else "no ripe labels",
+            details={
+                **reading.body["harm"][watch.key],
+                "reference_mean": known(watch.shown(normal.mean)),
+                "bound": known(watch.shown(normal.bound)),
+                "tolerance": known(normal.tolerance),
+            },
+        )

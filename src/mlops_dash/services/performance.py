@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mlops_dash.domain.monitoring import BASE_RATE_FREE, RANKING, Watch
 from mlops_dash.domain.readings import Estimate
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.intervals import ratio
 from mlops_dash.stats.performance import auc_from_tables, base_rate_free_from_moments, cluster_estimate
+from mlops_dash.stats.ranking import auc_of_table
+from mlops_dash.stats.sequential import HarmUnit, base_rate_free_units, loss_units
 from mlops_dash.store.parts import Part
 
 LEVEL = 0.95
 WATCHED = ("base_rate_free_loss", "auc", "brier", "log_loss")
 LABEL_RATE = "label_rate"
+MIN_CLASS = 5  # a day with fewer rows of a class has no AUC of its own
 
 
 def measure(days: Sequence[Part], *, prior: float) -> dict[str, Estimate]:
@@ -47,3 +51,30 @@ def measure(days: Sequence[Part], *, prior: float) -> dict[str, Estimate]:
 
 def _mean(sums: Floats) -> Floats:
     return ratio(sums[..., 0], sums[..., 1])
+
+
+def units_of(watch: Watch, days: Sequence[Part], *, prior: float, min_labels: int) -> tuple[HarmUnit, ...]:
+    """Reduce days to the units of one watch; `first` and `last` are places in `days`."""
+    if watch is RANKING:
+        return tuple(_ranking_units(days))
+    zero, one = [day.losses[0] for day in days], [day.losses[1] for day in days]
+    if watch is BASE_RATE_FREE:
+        return base_rate_free_units(one, zero, prior=prior, min_labels=min_labels)
+    return loss_units([a + b for a, b in zip(zero, one, strict=True)], min_labels=min_labels)
+
+
+def _ranking_units(days: Sequence[Part]) -> Iterator[HarmUnit]:
+    """1 - AUC of each day: the share of its (positive, negative) pairs that are ranked wrongly."""
+    for place, day in enumerate(days):
+        n = int(day.table.sum(axis=0).min())
+        if n >= MIN_CLASS:
+            auc = float(auc_of_table(day.table))
+            yield HarmUnit(place, place, 1.0 - auc, float(n), auc * (1.0 - auc))
+
+
+def trailing_mean(watch: Watch, units: Sequence[HarmUnit]) -> Estimate:
+    """The mean over units, as people read it, with an interval over units."""
+    means = np.asarray([watch.shown(unit.mean) for unit in units], dtype=np.float64)
+    sums = np.column_stack([means, np.ones(means.size)])
+    n = int(sum(unit.n for unit in units))
+    return Estimate.of(cluster_estimate(sums, _mean, n=n, level=LEVEL, unit="days"))

@@ -15,16 +15,16 @@ import pandas as pd
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.calendar import day_of, day_start, zone_of
 from mlops_dash.domain.evidence import METRICS, Evidence
-from mlops_dash.domain.monitoring import harm_baseline
+from mlops_dash.domain.monitoring import MIN_WINDOWS, SHORT_DAYS, WATCHES, Watch, harm_baseline
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.readings import Estimate, estimate_to_row, known
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
-from mlops_dash.services.performance import LEVEL, WATCHED, measure
+from mlops_dash.services.performance import LEVEL, WATCHED, measure, units_of
 from mlops_dash.stats.arrays import Ints
 from mlops_dash.stats.drift import usual_swing
-from mlops_dash.stats.sequential import HarmUnit, base_rate_free_units
+from mlops_dash.stats.sequential import HarmUnit
 from mlops_dash.store import monitoring as store
 from mlops_dash.store import policies, prediction_log, profiles, references
 from mlops_dash.store.db import reading, transaction
@@ -224,37 +224,47 @@ def build_reference(
 def _baseline(
     policy: MonitoringPolicy, layout: Layout, windows: Sequence[Part], *, prior: float, measured: dict[str, Estimate]
 ) -> dict[str, Any]:
-    full = [window for window in windows if window.n >= policy.min_rows]
-    counted = {name: np.stack([w.counts[layout.slices[name]] for w in full]) for name in layout.columns} if full else {}
-    swing = usual_swing(layout.columns, counted)
-    units = base_rate_free_units(
-        [window.losses[1] for window in windows],
-        [window.losses[0] for window in windows],
-        prior=prior,
-        min_labels=policy.harm_min_unit_labels,
-    )
-    harm = harm_baseline(policy, units)
+    spans = [total(layout, windows[i : i + SHORT_DAYS]) for i in range(len(windows) - SHORT_DAYS + 1)]
+    weeks = spans[(len(windows) % SHORT_DAYS) :: SHORT_DAYS]
+    # Whole weeks that do not overlap, when there are enough for the rank rule; else all stretches of seven days, which
+    # tell the usual swing as well as these rows can, and K says how few weeks they are.
+    swing = usual_swing(layout.columns, _counts(layout, weeks if len(weeks) >= MIN_WINDOWS else spans))
     return {
         "prior": prior,
         "clip": layout.clip,
         "metrics": {name: estimate_to_row(estimate) for name, estimate in measured.items()},
-        "units": [[unit.first, unit.last, unit.mean, unit.n, unit.variance] for unit in units],
-        "bound": known(harm.bound),
-        "harm_reason": harm.reason,
+        "watches": {watch.key: _watch_baseline(policy, watch, windows, prior) for watch in WATCHES},
         "swing": {
-            "k": swing.k_windows,
+            "k": len(weeks),
             "usual": {name: known(psi) for name, psi in swing.usual_psi.items()},
-            "maxima": list(swing.maxima),
+            "maxima": list(swing.maxima) if len(weeks) >= MIN_WINDOWS else [],
         },
         "missing": {
-            name: max((w.histogram(layout, name).missing / w.n for w in full), default=0.0) for name in layout.columns
+            name: max((w.histogram(layout, name).missing / w.n for w in spans if w.n), default=0.0)
+            for name in layout.columns
         },
     }
 
 
-def stored_units(baseline: Mapping[str, Any]) -> tuple[HarmUnit, ...]:
-    """The reference units that `_baseline` wrote."""
-    return tuple(HarmUnit(int(first), int(last), *rest) for first, last, *rest in baseline["units"])
+def _counts(layout: Layout, parts: Sequence[Part]) -> dict[str, Ints]:
+    return {name: np.stack([part.counts[place] for part in parts]) for name, place in layout.slices.items() if parts}
+
+
+def _watch_baseline(policy: MonitoringPolicy, watch: Watch, windows: Sequence[Part], prior: float) -> dict[str, Any]:
+    units = units_of(watch, windows, prior=prior, min_labels=policy.harm_min_unit_labels)
+    normal = harm_baseline(policy, watch, units)
+    return {
+        "units": [[unit.first, unit.last, unit.mean, unit.n, unit.variance] for unit in units],
+        "mean": known(normal.mean),
+        "bound": known(normal.bound),
+        "reason": normal.reason,
+    }
+
+
+def stored_units(baseline: Mapping[str, Any], watch: Watch) -> tuple[HarmUnit, ...]:
+    """The reference units of a watch that `_baseline` wrote."""
+    rows = baseline["watches"][watch.key]["units"]
+    return tuple(HarmUnit(int(first), int(last), *rest) for first, last, *rest in rows)
 
 
 def _evidence(

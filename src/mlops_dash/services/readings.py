@@ -15,20 +15,23 @@ from mlops_dash.domain.calendar import day_of, day_start, days_between
 from mlops_dash.domain.monitoring import (
     LONG_DAYS,
     SHORT_DAYS,
+    WATCHES,
     HarmDay,
+    Watch,
+    broken_columns,
     harm_baseline,
     harm_course,
     judge_columns,
     judge_health,
     moved,
-    quality_of,
+    oddities,
+    too_short,
     window_drift,
 )
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.readings import (
     SCORE,
     Estimate,
-    FeatureReading,
     Reading,
     estimate_from_row,
     estimate_to_row,
@@ -37,12 +40,12 @@ from mlops_dash.domain.readings import (
 )
 from mlops_dash.domain.words import Drift
 from mlops_dash.ids import digest
-from mlops_dash.services.performance import LABEL_RATE, WATCHED, measure
+from mlops_dash.services.performance import measure, trailing_mean, units_of
 from mlops_dash.services.profiles import stored_units
 from mlops_dash.stats.drift import UsualSwing, column_drift
-from mlops_dash.stats.sequential import HarmReference, HarmUnit, base_rate_free_units
+from mlops_dash.stats.sequential import HarmReference, HarmUnit
 from mlops_dash.store.monitoring import Version
-from mlops_dash.store.parts import Part, empty, total, unpack
+from mlops_dash.store.parts import Layout, Part, empty, total, unpack
 from mlops_dash.store.prediction_log import from_us, to_us
 from mlops_dash.store.profiles import DayProfile
 from mlops_dash.store.references import Reference
@@ -66,12 +69,12 @@ class Day:
 
 @dataclass(frozen=True)
 class Course:
-    """All judged windows of a version, and the harm alarm's way through them."""
+    """All judged windows of a version, and its alarms' way through them, by watch."""
 
     readings: tuple[Reading, ...]
     days: tuple[Day, ...]
-    harm: tuple[HarmDay, ...]
-    harm_reference: HarmReference
+    harm: Mapping[str, tuple[HarmDay, ...]]
+    references: Mapping[str, HarmReference]
 
 
 def days_of(
@@ -119,26 +122,19 @@ def judge(
         restarts: When people restarted the harm alarm.
         previous: Readings already stored, by start; their numbers are kept where nothing changed.
     """
-    harm_reference = harm_baseline(policy, stored_units(reference.baseline))
     held = {day.number: previous[day.start].body for day in days if day.start in previous}
-    drift = _drift_bodies(reference, policy, days, held)
-    measured = _metric_bodies(reference, policy, days, held)
-    long = {number: _long(body) for number, body in measured.items()}
     units = _units(reference, policy, days)
+    drift = _drift_bodies(reference, policy, days, held)
+    measured = _metric_bodies(reference, policy, days, units, held)
+    normal = {watch.key: harm_baseline(policy, watch, stored_units(reference.baseline, watch)) for watch in WATCHES}
     cuts = [_number_at(days, at) for at in restarts]
-    trailing = {n: loss.value for n, loss in long.items() if loss is not None and loss.value is not None}
-    harm = harm_course(policy, harm_reference, units, trailing=trailing, restarts=cuts)
-    readings = _readings(version, reference, policy, days, drift, measured, long, harm, harm_reference)
-    return Course(readings, tuple(days), harm, harm_reference)
+    harm = {key: harm_course(policy, normal[key], units[key], restarts=cuts) for key in units}
+    readings = _readings(version, reference, policy, days, drift, measured, harm, normal)
+    return Course(readings, tuple(days), harm, normal)
 
 
 def _number_at(days: Sequence[Day], at: datetime) -> int:
     return next((day.number for day in days if day.start >= at), len(days))
-
-
-def _long(body: Mapping[str, Any]) -> Estimate | None:
-    row = body["metrics"].get(str(LONG_DAYS), {}).get(WATCHED[0])
-    return None if row is None else estimate_from_row(row, LONG_DAYS)
 
 
 def swing_of(reference: Reference) -> UsualSwing:
@@ -155,46 +151,68 @@ def _drift_bodies(
     whole = total(layout, reference.windows)
     past = {name: whole.histogram(layout, name) for name in layout.columns}
     unseen = {name: cells.unseen_expected for name, cells in layout.columns.items()}
+    usual = reference.baseline["missing"]
     found: dict[int, dict[str, Any]] = {}
     for day in days:
-        key = digest([RULES, reference.id, policy.digest, day.computed_us, day.part.n])[:16]
+        week = days[max(0, day.number + 1 - SHORT_DAYS) : day.number + 1]
+        key = digest([RULES, reference.id, policy.digest, [[one.computed_us, one.part.n] for one in week]])[:16]
         kept = held.get(day.number, {})
         if kept.get("drift_key") == key:
-            found[day.number] = {
-                name: kept[name] for name in ("drift_key", "features", "flagged", "broken", "odd", "drift")
-            }
+            found[day.number] = {name: kept[name] for name in _DRIFT_KEYS}
             continue
-        drifts = [column_drift(c, past[name], day.part.histogram(layout, name)) for name, c in layout.columns.items()]
+        window = total(layout, [one.part for one in week])
+        drifts = [column_drift(c, past[name], window.histogram(layout, name)) for name, c in layout.columns.items()]
         read = judge_columns(policy, drifts, swing)
-        broken, odd = quality_of(
-            policy,
-            [one for one in read if one.name != SCORE],
-            usual_missing=reference.baseline["missing"],
-            expected_unseen=unseen,
-            n=day.part.n,
-        )
+        read = read if len(week) == SHORT_DAYS else too_short(read, len(week))
+        gone = {name: _missing(day.part, layout, name) for name in layout.features}
         found[day.number] = {
             "drift_key": key,
             "features": [feature_to_row(one) for one in read],
             "flagged": [one.name for one in read if one.flagged],
-            "broken": list(broken),
-            "odd": list(odd),
-            "drift": str(window_drift(_enough(policy, read))),
+            "broken": list(broken_columns(policy, gone, usual=usual, n=day.part.n)),
+            "odd": list(oddities([one for one in read if one.name != SCORE], usual=usual, expected_unseen=unseen)),
+            "drift": str(window_drift(read)),
         }
     return found
 
 
-def _enough(policy: MonitoringPolicy, read: Sequence[FeatureReading]) -> list[FeatureReading]:
-    return [one for one in read if one.n >= policy.min_rows]
+_DRIFT_KEYS = ("drift_key", "features", "flagged", "broken", "odd", "drift")
+_METRIC_KEYS = ("metrics_key", "day", "metrics")
+
+
+def _missing(part: Part, layout: Layout, name: str) -> float:
+    return part.histogram(layout, name).missing / part.n if part.n else 0.0
+
+
+def _labelled(days: Sequence[Day]) -> list[Day]:
+    return [day for day in days if day.ripe and day.part.n_labelled]
+
+
+def _units(reference: Reference, policy: MonitoringPolicy, days: Sequence[Day]) -> dict[str, tuple[HarmUnit, ...]]:
+    """The units of every watch, numbered by their days."""
+    ripe = _labelled(days)
+    found = {}
+    for watch in WATCHES:
+        units = units_of(
+            watch,
+            [day.part for day in ripe],
+            prior=reference.baseline["prior"],
+            min_labels=policy.harm_min_unit_labels,
+        )
+        found[watch.key] = tuple(replace(u, first=ripe[u.first].number, last=ripe[u.last].number) for u in units)
+    return found
 
 
 def _metric_bodies(
-    reference: Reference, policy: MonitoringPolicy, days: Sequence[Day], held: Mapping[int, Mapping[str, Any]]
+    reference: Reference,
+    policy: MonitoringPolicy,
+    days: Sequence[Day],
+    units: Mapping[str, Sequence[HarmUnit]],
+    held: Mapping[int, Mapping[str, Any]],
 ) -> dict[int, dict[str, Any]]:
     """Metrics of each ripe, labelled day: its own values, and estimates over the trailing ripe days."""
-    ripe = [day for day in days if day.ripe and day.part.n_labelled]
+    ripe = _labelled(days)
     place = {day.number: i for i, day in enumerate(ripe)}
-    prior = reference.baseline["prior"]
     found: dict[int, dict[str, Any]] = {}
     for day in days:
         i = place.get(day.number)
@@ -202,33 +220,32 @@ def _metric_bodies(
             found[day.number] = {"metrics_key": "", "day": {}, "metrics": {}}
             continue
         back = ripe[max(0, i + 1 - LONG_DAYS) : i + 1]
-        key = digest([RULES, reference.id, policy.digest, [[one.number, one.computed_us] for one in back]])[:16]
+        past = {watch: [u for u in units[watch.key] if u.last <= day.number][-LONG_DAYS:] for watch in WATCHES}
+        spans = [[unit.first, unit.last] for held_units in past.values() for unit in held_units]
+        computed = [[one.number, one.computed_us] for one in back]
+        key = digest([RULES, reference.id, policy.digest, computed, spans])[:16]
         kept = held.get(day.number, {})
         if kept.get("metrics_key") == key:
-            found[day.number] = {name: kept[name] for name in ("metrics_key", "day", "metrics")}
+            found[day.number] = {name: kept[name] for name in _METRIC_KEYS}
             continue
-        parts = [one.part for one in back]
-        alone = measure(parts[-1:], prior=prior)
-        found[day.number] = {
-            "metrics_key": key,
-            "day": {name: estimate.value for name, estimate in alone.items()},
-            "metrics": {
-                str(span): {name: estimate_to_row(e) for name, e in measure(parts[-span:], prior=prior).items()}
-                for span in (SHORT_DAYS, LONG_DAYS)
-            },
-        }
+        found[day.number] = {"metrics_key": key, **_measured(reference, [one.part for one in back], past, day.number)}
     return found
 
 
-def _units(reference: Reference, policy: MonitoringPolicy, days: Sequence[Day]) -> tuple[HarmUnit, ...]:
-    ripe = [day for day in days if day.ripe and day.part.n_labelled]
-    units = base_rate_free_units(
-        [day.part.losses[1] for day in ripe],
-        [day.part.losses[0] for day in ripe],
-        prior=reference.baseline["prior"],
-        min_labels=policy.harm_min_unit_labels,
-    )
-    return tuple(replace(unit, first=ripe[unit.first].number, last=ripe[unit.last].number) for unit in units)
+def _measured(
+    reference: Reference, parts: Sequence[Part], past: Mapping[Watch, Sequence[HarmUnit]], number: int
+) -> dict[str, Any]:
+    prior = reference.baseline["prior"]
+    alone = {name: estimate.value for name, estimate in measure(parts[-1:], prior=prior).items()}
+    for watch, units in past.items():
+        own = [unit for unit in units if unit.last == number]
+        alone[watch.key] = known(watch.shown(own[0].mean)) if own else None
+    metrics = {}
+    for span in (SHORT_DAYS, LONG_DAYS):
+        pooled = measure(parts[-span:], prior=prior)
+        means = {watch.key: trailing_mean(watch, units[-span:]) for watch, units in past.items()}
+        metrics[str(span)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
+    return {"day": alone, "metrics": metrics}
 
 
 def _readings(
@@ -238,36 +255,31 @@ def _readings(
     days: Sequence[Day],
     drift: Mapping[int, Mapping[str, Any]],
     measured: Mapping[int, Mapping[str, Any]],
-    long: Mapping[int, Estimate | None],
-    harm: Sequence[HarmDay],
-    harm_reference: HarmReference,
+    harm: Mapping[str, Sequence[HarmDay]],
+    normal: Mapping[str, HarmReference],
 ) -> tuple[Reading, ...]:
-    harm_at = {one.last: one for one in harm}
-    flags: list[list[str]] = []
-    now: HarmDay | None = None
-    loss: Estimate | None = None
+    harm_at = {(key, one.last): one for key, course in harm.items() for one in course}
+    now: dict[str, HarmDay] = {}
+    trailing: dict[str, Estimate] = {}
+    flags: list[list[str] | None] = []
     found = []
     for day in days:
         body = {**drift[day.number], **measured[day.number]}
-        now, loss = harm_at.get(day.number, now), long[day.number] or loss
-        if body["drift"] != str(Drift.NOT_COMPUTABLE):
-            flags.append(body["flagged"])
-        inputs = moved(policy, flags)
+        now |= {key: harm_at[key, day.number] for key in harm if (key, day.number) in harm_at}
+        rows = body["metrics"].get(str(LONG_DAYS), {})
+        trailing |= {key: estimate_from_row(rows[key], LONG_DAYS) for key in harm if key in rows}
+        flags.append(body["flagged"] if body["drift"] != str(Drift.NOT_COMPUTABLE) else None)
+        # The windows of hysteresis do not overlap: this week, the one before, and the one before that.
+        inputs = moved(policy, [names for names in flags[::-1][::SHORT_DAYS][: policy.hysteresis_of][::-1] if names])
         verdict = judge_health(
-            harm=now,
-            no_harm_reason=harm_reference.reason,
-            trailing=loss,
-            reference=harm_reference,
-            inputs_moved=inputs,
-            broken=body["broken"],
+            harm=now, trailing=trailing, references=normal, inputs_moved=inputs, broken=body["broken"]
         )
         body |= {
             "reference": reference.id,
             "policy": policy.digest,
             "moved": list(inputs),
             "why": verdict.why,
-            "harm": None if now is None else _harm_body(now, days, known(harm_reference.bound)),
-            "label_rate": body["day"].get(LABEL_RATE),
+            "harm": {key: _harm_body(one, days) for key, one in now.items()},
         }
         found.append(
             Reading(
@@ -287,14 +299,12 @@ def _readings(
     return tuple(found)
 
 
-def _harm_body(harm: HarmDay, days: Sequence[Day], bound: float | None) -> dict[str, Any]:
+def _harm_body(harm: HarmDay, days: Sequence[Day]) -> dict[str, Any]:
     return {
         "through": days[harm.last].date.isoformat(),
-        "mean": known(harm.mean),
         "level": known(harm.level),
         "alarmed": harm.alarmed,
         "since": None if harm.since is None else days[harm.since].date.isoformat(),
         "alarm": None if harm.alarm is None else days[harm.alarm].date.isoformat(),
         "restarts": harm.restarts,
-        "bound": bound,
     }
