@@ -217,4 +217,4 @@ def next_action(
 
 
 def _said(gates: Sequence[Gate]) -> str:
-    return ", ".join(f"{gate.name} {gate.state.replace('_', ' ')}" for gate in gates)
+    return ", ".join(f"{gate.name} ({gate.state.replace('_', ' ')})" for gate in gates)

@@ -135,6 +135,7 @@ class Operation:
     attempts: int = 0
     error: str = ""
     shadow_version_ids: tuple[str, ...] = ()
+    epoch: int = 0  # of what is served, once it is
 
     @property
     def in_flight(self) -> bool:

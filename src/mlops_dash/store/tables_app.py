@@ -203,6 +203,7 @@ class OperationRow(AppTable, table=True):
     attempts: int = 0
     error: str = _text()
     shadow_version_ids: Any = _json(nullable=True)  # who scores silently once this is done
+    epoch: int = 0  # of `serving`, once it is served: the order of champions even when the clock stands still
 
 
 class ServingRow(AppTable, table=True):

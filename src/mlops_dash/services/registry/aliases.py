@@ -84,7 +84,8 @@ class Aliases:
         if serving is not None and serving.version_id == target.id:
             raise Conflict(f"{target.subject} is served already.")
         made = _operation(unit, "adopt", target, reason, () if serving is None else serving.shadow_version_ids)
-        made = replace(made, state=OperationState.ALIAS_MOVED, alias_moved_at=unit.now)
+        epoch = 1 if serving is None else serving.epoch + 1
+        made = replace(made, state=OperationState.ALIAS_MOVED, alias_moved_at=unit.now, epoch=epoch)
         store.add_operation(unit.session, made)
         before = None if serving is None else store.version(unit.session, serving.version_id).label
         after = serve(unit, made, serving)

@@ -104,7 +104,7 @@ def reigns_of(session: Session, model: str) -> tuple[Reign, ...]:
         if one.alias == CHAMPION and one.kind != "restore" and one.alias_moved_at is not None
         if one.state is not OperationState.FAILED
     ]
-    done.sort(key=lambda one: (one.alias_moved_at or one.decided_at, one.decided_at))
+    done.sort(key=lambda one: one.epoch)
     labels = {one.id: one.label for one in store.versions(session, model)}
     reigns = []
     for index, one in enumerate(done):

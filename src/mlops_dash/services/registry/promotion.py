@@ -250,7 +250,12 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
         return after
     made = serve(unit, operation, serving)
     after = store.change_operation(
-        unit.session, operation_id, state=OperationState.ALIAS_MOVED, alias_moved_at=unit.now, error=""
+        unit.session,
+        operation_id,
+        state=OperationState.ALIAS_MOVED,
+        alias_moved_at=unit.now,
+        epoch=made.epoch,
+        error="",
     )
     _close_own_proposal(unit, operation, ProposalState.PROMOTED, "promoted")
     void_other_proposals(unit, operation.model, f"{target.label} became champion")

@@ -27,7 +27,7 @@ from mlops_dash.services.registry.versions import keep_version
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
 from mlops_dash.store import world
-from mlops_dash.store.alerts import Alert, save_alert
+from mlops_dash.store.alerts import Alert, alerts, save_alert
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.tracking.registry import RegisteredVersion
 
@@ -147,6 +147,7 @@ class Reconciling(Promotions, Aliases):
         confirmed: list[str] = []
         alarms: list[str] = []
         for serving, operation in served:
+            self._forget_superseded(serving, now)
             if operation.state in (OperationState.ALIAS_MOVED, OperationState.DELIVERED):
                 state, alarm = self._confirm(serving, operation, now)
                 if state is OperationState.CONFIRMED:
@@ -154,6 +155,16 @@ class Reconciling(Promotions, Aliases):
                 if alarm:
                     alarms.append(alarm)
         return tuple(confirmed), tuple(alarms)
+
+    def _forget_superseded(self, serving: Serving, now: datetime) -> None:
+        """Nobody waits any more for a version that another one has followed."""
+        with reading(self.context.databases.app) as session:
+            label = store.version(session, serving.version_id).label
+            known = [one for one in alerts(session, serving.model) if one.kind == NOT_CONFIRMED and not one.closed_at]
+        for alert in known:
+            if alert.version != label:
+                with transaction(self.context.databases.app) as session:
+                    close_alert(session, alert, now)
 
     def _confirm(self, serving: Serving, operation: Operation, now: datetime) -> tuple[OperationState, str]:
         since = operation.alias_moved_at or operation.decided_at
@@ -280,7 +291,7 @@ def _not_confirmed(new_id: str, version: Version, live: tuple[Heartbeat, ...], n
         kind=NOT_CONFIRMED,
         severity="critical",
         state=AlertState.OPEN,
-        title=f"{version.subject} was promoted {minutes} minutes ago and is not confirmed serving",
+        title=f"{version.subject} was made champion and is not confirmed serving after {minutes} minutes",
         cause=told or "No gateway has reported, and the prediction log holds no answer of it. Is the gateway running?",
         opened_at=now,
         last_seen_at=now,

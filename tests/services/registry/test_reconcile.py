@@ -1,0 +1,259 @@
+"""The worker's pass: aliases moved outside, confirmation by the gateways, MLflow's versions, expiry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.words import OperationState, ProposalState
+from mlops_dash.errors import Conflict
+from mlops_dash.services.registry import RegistryService
+from mlops_dash.store import alerts
+from mlops_dash.store import registry as store
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.prediction_log import Prediction, Score, append, to_us
+from tests import factories
+from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
+from tests.registry_world import MODEL, World, world
+
+
+@pytest.fixture
+def house(tmp_path: Path, mlflow_uri: str) -> Iterator[World]:
+    made = world(tmp_path, mlflow_uri)
+    yield made
+    made.context.databases.dispose()
+
+
+def open_alerts(house: World) -> list[tuple[str, str]]:
+    with reading(house.context.databases.app) as session:
+        return [(one.kind, one.title) for one in alerts.alerts(session, MODEL) if one.closed_at is None]
+
+
+def served(house: World) -> str:
+    serving = house.service.serving(VIEWER, MODEL)
+    assert serving is not None
+    return serving.version_id
+
+
+def test_an_alias_moved_outside_raises_an_alarm_and_changes_nothing_served(house: World) -> None:
+    house.mlflow.set_alias(MODEL, "champion", "2")
+
+    first = house.service.reconcile(WORKER)
+    second = house.service.reconcile(WORKER)
+
+    assert len(first.alarms) == 1
+    assert second.alarms == ()
+    assert open_alerts(house) == [
+        ("alias", "The alias champion of flight-delay points at v2, not at the approved v1"),
+    ]
+    assert served(house) == house.ids["1"]
+    assert house.actions().count(Action.ALIAS_DRIFTED) == 1
+    room = house.service.room(LEAD, MODEL)
+    assert room.alias_moved_to == "v2"
+    assert room.next_action.step == "restore"
+
+
+def test_restore_points_the_alias_back_and_the_alert_closes(house: World) -> None:
+    house.mlflow.set_alias(MODEL, "champion", "2")
+    house.service.reconcile(WORKER)
+    epoch = house.service.serving(VIEWER, MODEL).epoch  # type: ignore[union-attr]
+
+    operation = house.service.restore_alias(LEAD, MODEL, reason="nobody approved it")
+    done = house.service.finish_promotion(LEAD, operation)
+
+    assert done.state is OperationState.CONFIRMED
+    assert house.mlflow.alias(MODEL, "champion") == "1"
+    assert open_alerts(house) == []
+    assert house.service.serving(VIEWER, MODEL).epoch == epoch  # type: ignore[union-attr]
+    assert house.actions()[-1] is Action.ALIAS_RESTORED
+    assert house.service.reconcile(WORKER).alarms == ()
+    with pytest.raises(Conflict, match="points where it should"):
+        house.service.restore_alias(LEAD, MODEL, reason="again")
+
+
+def test_adopt_serves_what_was_moved_outside_and_says_that_no_gate_was_asked(house: World) -> None:
+    other = house.proposal()
+    house.mlflow.set_alias(MODEL, "champion", "2")
+    house.service.reconcile(WORKER)
+
+    house.service.adopt_alias(LEAD, MODEL, version="2", reason="agreed by phone")
+
+    assert served(house) == house.ids["2"]
+    assert open_alerts(house) == []
+    entry = house.ledger()[-1]
+    assert (entry.action, entry.after["gates"], entry.reason) == (Action.ALIAS_ADOPTED, "not asked", "agreed by phone")
+    with reading(house.context.databases.app) as session:
+        assert store.proposal(session, other.id).state is ProposalState.VOID
+    assert house.service.history(VIEWER, MODEL)[-1].kind == "adopt"
+    assert house.service.reconcile(WORKER).alarms == ()
+
+
+def test_adopting_what_the_alias_no_longer_points_at_is_a_conflict(house: World) -> None:
+    house.mlflow.set_alias(MODEL, "champion", "2")
+    house.service.reconcile(WORKER)
+    with pytest.raises(Conflict, match="does not point at version 7"):
+        house.service.adopt_alias(LEAD, MODEL, version="7", reason="r")
+    assert served(house) == house.ids["1"]
+
+
+def test_an_alias_moved_back_outside_closes_the_alert(house: World) -> None:
+    house.mlflow.set_alias(MODEL, "champion", "2")
+    house.service.reconcile(WORKER)
+    house.mlflow.set_alias(MODEL, "champion", "1")
+    house.service.reconcile(WORKER)
+    assert open_alerts(house) == []
+
+
+def test_a_removed_alias_is_an_alarm_too(house: World) -> None:
+    house.mlflow.delete_alias(MODEL, "champion")
+    house.service.reconcile(WORKER)
+    assert "points at nothing" in open_alerts(house)[0][1]
+    assert house.service.room(LEAD, MODEL).why_not["adopt"] == "The alias points at nothing."
+
+
+def test_a_model_without_a_policy_follows_its_alias(tmp_path: Path, mlflow_uri: str) -> None:
+    context = factories.context(tmp_path, mlflow_uri=mlflow_uri)
+    service = RegistryService(context)
+    service.add_model(SCIENTIST, "free")
+    for number in ("1", "2"):
+        context.registry.create_version("free", source=f"/nowhere/{number}", run_id="")
+        context.registry.set_alias("free", "champion", number)
+        service.reconcile(WORKER)
+        serving = service.serving(VIEWER, "free")
+        assert serving is not None
+        assert service.version(VIEWER, serving.version_id).version == number
+    assert [one.label for one in service.history(VIEWER, "free")] == ["v1", "v2"]
+    assert "Not controlled" in service.room(VIEWER, "free").control
+    context.databases.dispose()
+
+
+def test_a_promotion_is_delivered_by_the_first_gateway_and_confirmed_by_all(house: World) -> None:
+    operation = house.promoted()
+    house.hands.turn(seconds=1)
+    house.beat("2", process="a")
+    house.beat("1", process="b")
+    house.service.reconcile(WORKER)
+    assert house.service.operation(VIEWER, operation).state is OperationState.DELIVERED
+
+    house.hands.turn(seconds=2)
+    house.beat("2", process="a")
+    house.beat("2", process="b")
+    done = house.service.reconcile(WORKER)
+
+    assert done.confirmed == (operation,)
+    after = house.service.operation(VIEWER, operation)
+    assert after.state is OperationState.CONFIRMED
+    assert after.delivered_at is not None
+    assert after.confirmed_at == house.hands.at
+    assert after.delivered_at < after.confirmed_at
+
+
+def test_a_gateway_that_died_before_does_not_hold_up_the_confirmation(house: World) -> None:
+    house.beat("1", process="dead")
+    house.hands.turn(minutes=5)
+    operation = house.promoted()
+    house.hands.turn(seconds=1)
+    house.beat("2", process="alive")
+    assert house.service.reconcile(WORKER).confirmed == (operation,)
+
+
+def test_without_a_gateway_the_prediction_log_confirms(house: World) -> None:
+    operation = house.promoted()
+    house.hands.turn(minutes=1)
+    at = to_us(house.hands.at)
+    rows = [Prediction(MODEL, "p1", at, "", 0, "", "{}")]
+    scores = [Score(MODEL, "p1", house.ids["2"], "champion", "2", at, 0.5, at)]
+    with transaction(house.context.databases.log) as session:
+        append(session, rows, scores, marked_us=at)
+    assert house.service.reconcile(WORKER).confirmed == (operation,)
+
+
+def test_a_promotion_nobody_confirms_is_an_alarm_that_closes_when_somebody_does(house: World) -> None:
+    operation = house.promoted()
+    house.hands.turn(minutes=9)
+    house.beat("1", error="model v2 is broken")
+    assert house.service.reconcile(WORKER).alarms == ()
+    house.hands.turn(minutes=1)
+    house.beat("1", error="model v2 is broken")
+    assert len(house.service.reconcile(WORKER).alarms) == 1
+    assert house.service.reconcile(WORKER).alarms == ()
+    assert open_alerts(house)[0][0] == "not_confirmed"
+    house.hands.turn(seconds=5)
+    house.beat("2")
+    assert house.service.reconcile(WORKER).confirmed == (operation,)
+    assert open_alerts(house) == []
+
+
+def test_an_unconfirmed_champion_that_was_rolled_back_is_no_alarm_any_more(house: World) -> None:
+    house.promoted()
+    house.hands.turn(minutes=10)
+    house.beat("1")
+    house.service.reconcile(WORKER)
+    assert [kind for kind, _ in open_alerts(house)] == ["not_confirmed"]
+    house.service.finish_promotion(LEAD, house.service.begin_rollback(LEAD, MODEL, "never came up"))
+    house.hands.turn(seconds=1)
+    house.beat("1")
+    house.service.reconcile(WORKER)
+    assert open_alerts(house) == []
+
+
+def test_versions_that_only_mlflow_knows_are_mirrored_and_a_reused_number_is_a_new_life(house: World) -> None:
+    house.mlflow.create_version(MODEL, source="/nowhere/3", run_id="", tags={"mlops_dash.recipe": "weekly"})
+    house.service.reconcile(WORKER)
+    room = house.service.room(VIEWER, MODEL)
+    assert [line.version.label for line in room.lines] == ["v3", "v2", "v1"]
+    assert room.lines[0].version.recipe == "weekly"
+    assert room.mirror.champion_alias == "1"
+
+    first = house.service.version_id(VIEWER, MODEL, "3")
+    again = house.service.record_version(WORKER, MODEL, "3", source_uri="/nowhere/3", artifact_digest="d")
+    assert again == first
+    assert house.service.version(VIEWER, first).artifact_digest == "d"
+
+    client = house.mlflow._client()
+    client.delete_registered_model(MODEL)
+    for number in ("1", "2"):
+        house.mlflow.create_version(MODEL, source=f"/elsewhere/{number}", run_id="")
+    house.service.reconcile(WORKER)
+    second = house.service.version_id(VIEWER, MODEL, "v1")
+    assert second != house.ids["1"]
+    assert house.service.version(VIEWER, second).label == "v1 (no. 2)"
+    assert served(house) == house.ids["1"]  # the approved files, not the new ones under the old number
+
+
+def test_mlflow_away_leaves_the_last_look_with_its_age_and_the_reason(house: World) -> None:
+    house.service.reconcile(WORKER)
+    seen = house.hands.at
+    house.mlflow.uri = "http://127.0.0.1:9"
+    house.hands.turn(minutes=9)
+
+    done = house.service.reconcile(WORKER)
+
+    assert "does not answer" in done.mlflow
+    room = house.service.room(VIEWER, MODEL)
+    assert room.mirror.reachable is False
+    assert room.mirror.as_of == seen
+    assert room.mirror.aliases["1"] == ("champion",)
+    assert "does not answer" in room.mirror.reason
+
+
+def test_an_expired_proposal_is_closed(house: World) -> None:
+    made = house.approved()
+    house.hands.turn(days=30)
+    assert house.service.reconcile(WORKER).closed == (made.id,)
+    with reading(house.context.databases.app) as session:
+        after = store.proposal(session, made.id)
+    assert after.state is ProposalState.VOID
+    assert after.close_reason.startswith("It expired")
+    assert house.service.reconcile(WORKER).closed == ()
+
+
+def test_a_quiet_pass_writes_nothing_into_the_ledger(house: World) -> None:
+    house.approved()
+    entries = len(house.ledger())
+    for _ in range(3):
+        house.service.reconcile(WORKER)
+    assert len(house.ledger()) == entries
