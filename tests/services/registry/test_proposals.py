@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -91,7 +90,6 @@ def test_nobody_approves_or_rejects_their_own_proposal_admin_included(house: Wor
             made.revision,
             gate="signature",
             reason="r",
-            expires_at=house.hands.at + timedelta(days=1),
         )
     assert house.actions()[-1] is Action.PROPOSAL_OPENED
 
@@ -200,9 +198,8 @@ def test_an_override_takes_two_other_people_a_reason_and_an_end(house: World) ->
     house.hands.turn(hours=1)
     house.measured("2", "1", **BETTER_NO_MORE)
     made = house.proposal()
-    until = house.hands.at + timedelta(days=7)
-    act = {"gate": "primary metric", "reason": "the old one is broken", "expires_at": until}
-    for bad in ({"reason": " "}, {"expires_at": house.hands.at}, {"expires_at": until + timedelta(days=30)}):
+    act = {"gate": "primary metric", "reason": "the old one is broken", "days": 7}
+    for bad in ({"reason": " "}, {"days": 0}, {"days": 31}):
         with pytest.raises(InvalidInput):
             house.service.override_gate(LEAD, made.id, made.revision, **{**act, **bad})  # type: ignore[arg-type]
     with pytest.raises(Conflict, match="signature is open"):
@@ -231,7 +228,7 @@ def test_an_override_does_not_survive_a_change_of_what_the_gates_say(house: Worl
     house.hands.turn(hours=1)
     house.measured("2", "1", **BETTER_NO_MORE)
     made = house.proposal()
-    act = {"gate": "primary metric", "reason": "r", "expires_at": house.hands.at + timedelta(days=7)}
+    act = {"gate": "primary metric", "reason": "r", "days": 7}
     half = house.service.override_gate(LEAD, made.id, made.revision, **act)  # type: ignore[arg-type]
     house.service.override_gate(ADMIN, made.id, half.revision, **act)  # type: ignore[arg-type]
     house.hands.turn(hours=1)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from mlops_dash.clock import require_utc
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.gates import GATE_NAMES
@@ -27,7 +26,7 @@ from mlops_dash.services.registry.judging import Standing, standing
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import registry as store
 
-LONGEST_OVERRIDE = timedelta(days=30)
+LONGEST_OVERRIDE_DAYS = 30
 
 
 class Proposals:
@@ -179,7 +178,7 @@ class Proposals:
 
     @command(Permission.GATE_OVERRIDE, Action.GATE_OVERRIDDEN)
     def override_gate(
-        self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, gate: str, reason: str, expires_at: datetime
+        self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, gate: str, reason: str, days: int = 7
     ) -> Proposal:
         """Lift one closed gate of a proposal for a time. It takes two leads or admins, neither of them the proposer.
 
@@ -188,16 +187,13 @@ class Proposals:
 
         Raises:
             NotAllowed: the actor proposed it.
-            InvalidInput: no reason, or an expiry in the past or more than 30 days away.
+            InvalidInput: no reason, or not between 1 and 30 days.
             Conflict: the gate is open, the actor asked already, or the proposal changed since `revision`.
         """
         _need(reason, "An override needs a reason.", "Say why the gate may be passed; it goes into the ledger.")
-        expires_at = require_utc(expires_at, "expiry")
-        if not unit.now < expires_at <= unit.now + LONGEST_OVERRIDE:
-            raise InvalidInput(
-                f"The override would expire on {expires_at:%Y-%m-%d %H:%M} UTC.",
-                hint=f"Choose a time within {LONGEST_OVERRIDE.days} days from now.",
-            )
+        if not 1 <= days <= LONGEST_OVERRIDE_DAYS:
+            raise InvalidInput(f"An override of {days} days.", hint=f"Choose 1 to {LONGEST_OVERRIDE_DAYS} days.")
+        expires_at = unit.now + timedelta(days=days)
         now = _looked_at(unit, proposal_id, revision)
         _four_eyes(actor, now.proposal)
         known = now.gate(gate)

@@ -87,7 +87,7 @@ class Rooms:
         Args:
             actor: Who looks; `why_not` says what they cannot do and why.
             model: Its name.
-            version: "3" or "v3", the version to look at; by default the one that waits, else the newest.
+            version: "3", "v3" or an id: the version to look at; by default the one that waits, else the newest.
             proposal: A proposal's id instead (deep links from mails).
 
         Raises:

@@ -92,6 +92,9 @@ def selected_of(session: Session, facts: Facts, version: str | None, proposal: s
     if proposal:
         return facts.version(store.proposal(session, proposal).version_id)
     if version:
+        by_id = facts.version(version)
+        if by_id is not None:
+            return by_id
         return find_version(session, facts.model.name, version)
     if facts.proposals:
         return facts.version(facts.proposals[0].version_id)
