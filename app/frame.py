@@ -60,8 +60,25 @@ def run() -> None:
     mode = session.mode()
     st.html(f"<style>{theme.css(theme.tokens(mode))}</style>")
     st.logo(str(STATIC / f"logo-{mode}.svg"), icon_image=str(STATIC / "icon.svg"), size="large")
-    if not bounded(_signed_in, mode):
+    if not bounded(_signed_in):
         st.navigation([st.Page(_nothing, title="mlops-dash", default=True)], position="hidden").run()
+
+
+def current() -> Frame | None:
+    """The frame of this run, or None when the session has ended (the gate let the websocket in while it lived)."""
+    services, mode = session.services(), session.mode()
+    actor = services.access.actor_for_session(session.cookie_secret())
+    if actor is None:
+        return None
+    return Frame(
+        services=services,
+        actor=actor,
+        now=services.context.clock.now(),
+        mode=mode,
+        tokens=theme.tokens(mode),
+        zone=session.zone(),
+        waiting=services.access.waiting(actor),
+    )
 
 
 def _nothing() -> None:
@@ -83,21 +100,11 @@ def bounded(draw: Callable[..., Any], *args: Any) -> bool:
     return True
 
 
-def _signed_in(mode: str) -> None:
-    services = session.services()
-    actor = services.access.actor_for_session(session.cookie_secret())
-    if actor is None:
+def _signed_in() -> None:
+    frame = current()
+    if frame is None:
         _session_ended()
         return
-    frame = Frame(
-        services=services,
-        actor=actor,
-        now=services.context.clock.now(),
-        mode=mode,
-        tokens=theme.tokens(mode),
-        zone=session.zone(),
-        waiting=services.access.waiting(actor),
-    )
     pages = {row.url: _page(row, frame) for row in PAGES}
     session.put("_pages", pages)
     sections: dict[str, list[Any]] = {"": [st.Page(_home, title="mlops-dash", default=True, visibility="hidden")]}

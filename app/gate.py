@@ -21,8 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.incidents import explain
 from app.pages import PAGES
-from app.session import COOKIE
 
+COOKIE = "mlops_dash_session"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 OPEN_PATHS = frozenset({"/login", "/login.css", "/logout", "/healthz", "/_stcore/health"})
 PAGE_PATHS = frozenset({"/", *(f"/{row.url}" for row in PAGES)})

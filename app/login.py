@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -18,12 +19,13 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from app import theme
-from app.gate import cookie_secret
+from app.gate import COOKIE, cookie_secret
 from app.incidents import explain
-from app.session import COOKIE
-from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import NOBODY, Actor, User
 from mlops_dash.errors import InvalidInput, MlopsDashError, NotAllowed, Unavailable
+
+if TYPE_CHECKING:
+    from mlops_dash.bootstrap import Services
 
 _HERE = Path(__file__).parent
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -34,7 +36,7 @@ _POLICY = (
 MAX_FORM_BYTES = 10_000
 SESSION_SECONDS = 7 * 24 * 3_600
 
-GetServices = Callable[[], Services]
+GetServices = Callable[[], "Services"]
 Opened = tuple[str, Actor]
 
 
@@ -300,11 +302,14 @@ def _variables(t: theme.Tokens) -> str:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small urlencoded form; anything larger is cut, so it simply will not fit."""
+    """The fields of a small urlencoded form; anything larger has no fields, so it simply will not fit."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_FORM_BYTES:
             return {}
-    fields = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=20)
+    try:
+        fields = parse_qs(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:  # more fields than any form of ours has
+        return {}
     return {key: values[-1] for key, values in fields.items()}

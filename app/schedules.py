@@ -88,7 +88,7 @@ def cancel_button(frame: Frame, job: Job) -> None:
 
 def next_runs(frame: Frame, room: Room) -> None:
     """The next runs, soonest first."""
-    with widgets.card("next", "Next runs", f"Times in {frame.zone.replace('_', ' ')}"):
+    with widgets.card("next", "Next runs", f"Times in {frame.zone.replace('_', ' ')}", height="stretch"):
         if not room.slots:
             widgets.empty("event_upcoming", "Nothing is planned", _why_nothing(room), key="next")
             return
@@ -307,17 +307,18 @@ def _moment(day: Any, at: Any, zone: str) -> datetime:
 
 
 def _recipes(frame: Frame, room: Room) -> None:
-    by_name = {recipe.name: recipe for recipe in room.recipes}
-
-    def change() -> None:
-        why_not = frame.why_not(Permission.SCHEDULE_EDIT)
-        chosen = st.menu_button("Edit recipe", list(by_name), key="edit-recipe", disabled=bool(why_not),
-                                help=why_not or None)  # fmt: skip
-        if chosen:
-            _edit_recipe(frame, by_name[str(chosen)])
-
-    with widgets.card("recipes", "Recipes", "How a version is made; limits end a run that takes too much", change):
-        st.table(charts.recipes(room.recipes, frame.now), border="horizontal", hide_index=True)
+    why_not = frame.why_not(Permission.SCHEDULE_EDIT)
+    with widgets.card("recipes", "Recipes", "How a version is made; limits end a run that takes too much"):
+        for made in room.recipes:
+            with st.container(
+                horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
+                key=f"recipe-{made.name}",
+            ):  # fmt: skip
+                st.markdown(f"**{made.name}** {made.model}  \n:gray[{charts.parameters(made)}]", width="content")
+                with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+                    widgets.note(charts.limits(made))
+                    if widgets.action_button("Edit…", key=f"edit-recipe-{made.name}", why_not=why_not):
+                        _edit_recipe(frame, made)
 
 
 def _edit_recipe(frame: Frame, made: Recipe) -> None:

@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from app.gate import COOKIE
 from mlops_dash import bootstrap, settings
 from mlops_dash.bootstrap import Services
-
-COOKIE = "mlops_dash_session"
 
 P = ParamSpec("P")
 R = TypeVar("R")

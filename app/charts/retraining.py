@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,8 +17,10 @@ from mlops_dash.domain.jobs import FAILED, FINISHED, Job
 from mlops_dash.domain.retraining import Recipe, Room
 from mlops_dash.domain.words import JobState, look
 
+TOP = 54  # px: the legend above the word "now"
 LANE = 54  # px: one line of words over one bar
-_LABEL_CHARS = 50  # what 390 px can hold
+_MIDNIGHT = re.compile(r"T00:00:00(Z|[+-]\d\d:\d\d)$")
+_LABEL_CHARS = 54  # what 390 px can hold
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def figure(data: Gantt, t: Tokens) -> go.Figure:
     for number, lane in enumerate(data.lanes):
         fig.add_annotation(
             xref="paper", x=0, xanchor="left", y=number - 0.28, yanchor="middle", showarrow=False, align="left",
-            text=_label(lane, t), font={"size": 12},
+            text=_label(lane, t), font={"size": 12}, bgcolor=t.card, borderpad=0,
         )  # fmt: skip
         if number:
             fig.add_hline(y=number - 0.5, line={"color": t.grid, "width": 1})
@@ -111,19 +114,19 @@ def figure(data: Gantt, t: Tokens) -> go.Figure:
         x=_local(data.now, zone), yref="paper", y=1, yanchor="bottom", text="now", showarrow=False,
         font={"size": 11, "color": t.ink},
     )  # fmt: skip
-    fig.update_xaxes(range=[_local(data.start, zone), _local(data.end, zone)], showgrid=True, nticks=7)
+    fig.update_xaxes(type="date", range=[_local(data.start, zone), _local(data.end, zone)], showgrid=True, nticks=7)
     fig.update_yaxes(range=[len(data.lanes) - 0.5, -0.5], visible=False, fixedrange=True)
     fig.update_layout(
-        margin={"t": 46, "l": 0, "r": 4, "b": 0}, barmode="overlay", hovermode="closest",
-        legend={"y": 1, "yanchor": "bottom", "yref": "container", "x": 0, "itemclick": False, "itemdoubleclick": False},
+        margin={"t": TOP, "l": 0, "r": 4, "b": 0}, barmode="overlay", hovermode="closest",
+        legend={"y": 1 + 18 / (LANE * max(1, len(data.lanes))), "yanchor": "bottom", "x": 0, "itemclick": False,
+                "itemdoubleclick": False},
     )  # fmt: skip
-    fig.update_layout(legend={"yref": "paper", "y": 1.0, "yanchor": "bottom"})
     return fig
 
 
 def height(data: Gantt) -> int:
     """How high the figure must be for its lanes, in px."""
-    return 46 + 40 + LANE * max(1, len(data.lanes))
+    return TOP + 40 + LANE * max(1, len(data.lanes))
 
 
 def table(data: Gantt, jobs: Sequence[Job]) -> pd.DataFrame:
@@ -190,7 +193,8 @@ def _draw(fig: go.Figure, data: Gantt, bars: Sequence[Bar], *, name: str, colour
     lanes = [bar.lane + 0.16 for bar in bars]
     middle = [_local(bar.start + (bar.end - bar.start) / 2, zone) for bar in bars]
     custom = [[bar.job_id] for bar in bars]
-    hover = {"text": [bar.hover for bar in bars], "hovertemplate": "%{text}<extra></extra>", "customdata": custom}
+    hover = {"hovertext": [bar.hover for bar in bars], "hovertemplate": "%{hovertext}<extra></extra>",
+             "customdata": custom}  # fmt: skip
     if kind in {"next", "waiting"}:
         marker = {"symbol": "square-open", "size": 11, "color": colour, "line": {"width": 1.8, "color": colour}}
         fig.add_scatter(x=middle, y=lanes, mode="markers", marker=marker, name=name, **hover)
@@ -201,7 +205,7 @@ def _draw(fig: go.Figure, data: Gantt, bars: Sequence[Bar], *, name: str, colour
         marker={"color": colour, "cornerradius": 3}, showlegend=False, **hover,
     )  # fmt: skip
     # However short a run is and however far out one looks, it is 7 px wide.
-    pin = {"symbol": "line-ns", "size": 18, "color": colour, "line": {"width": 7, "color": colour}}
+    pin = {"symbol": "line-ns", "size": 13, "color": colour, "line": {"width": 7, "color": colour}}
     fig.add_scatter(x=middle, y=lanes, mode="markers", marker=pin, showlegend=False, **hover)
     sign = {"symbol": "x" if kind == "failed" else "square", "size": 9 if kind != "failed" else 7}
     fig.add_scatter(
@@ -249,19 +253,15 @@ def log_lines(text: str, *, least: str, zone: str) -> list[str]:
     return found
 
 
-def recipes(made: Sequence[Recipe], now: datetime) -> pd.DataFrame:
-    """One row a recipe: name, model, entry, parameters, limits."""
-    return pd.DataFrame(
-        {
-            "Recipe": [recipe.name for recipe in made],
-            "Model": [recipe.model for recipe in made],
-            "Entry": [recipe.entry for recipe in made],
-            "Parameters": [", ".join(f"{k} = {v}" for k, v in recipe.parameters.items()) for recipe in made],
-            "Limits": [
-                f"{fmt.duration(recipe.timeout_seconds)}, {recipe.memory_mib / 1024:.1f} GiB, "
-                f"{fmt.plural(recipe.max_attempts, 'attempt')}"
-                for recipe in made
-            ],
-            "Changed": [fmt.ago(now, recipe.updated_at) for recipe in made],
-        }
-    )
+def parameters(recipe: Recipe) -> str:
+    """A recipe's parameters in one line: `train_start 2013-01-01, holdout_days 92, seed 1, max_iter 80`."""
+    flat: dict[str, object] = {}
+    for key, value in recipe.parameters.items():
+        flat.update(value if isinstance(value, dict) else {key: value})
+    return ", ".join(f"{key} {_MIDNIGHT.sub('', str(value))}" for key, value in flat.items()) or "defaults"
+
+
+def limits(recipe: Recipe) -> str:
+    """What ends a run of this recipe: `at most 15 min, 4.0 GiB, 2 attempts`."""
+    tries = fmt.plural(recipe.max_attempts, "attempt")
+    return f"at most {fmt.duration(recipe.timeout_seconds)}, {recipe.memory_mib / 1024:.1f} GiB, {tries}"

@@ -128,12 +128,12 @@ def _chosen() -> None:
 
 def _run(frame: Frame, room: Room) -> None:
     if not room.jobs:
-        with widgets.card("run", "Run"):
+        with widgets.card("run", "Run", height="stretch"):
             widgets.empty("terminal", "No run to show", "Its progress and log will be here.", key="run")
         return
     ids = [job.id for job in sorted(room.jobs, key=lambda job: not job.running)]
     by_id = {job.id: job for job in room.jobs}
-    with widgets.card("run", "Run"):
+    with widgets.card("run", "Run", height="stretch"):
         chosen = st.selectbox(
             "Run", ids, key="run", bind="query-params", label_visibility="collapsed",
             format_func=lambda one: charts.name(by_id[one], frame.now, frame.zone) if one in by_id else one,
