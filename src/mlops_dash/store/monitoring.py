@@ -80,6 +80,16 @@ def readings(
     return tuple(_reading(row) for row in session.exec(query.order_by(col(ReadingRow.window_start))).all())
 
 
+def last_start(session: Session, version_id: str, *, before: datetime) -> datetime | None:
+    """When the last judged window before a time begins; None when there is none."""
+    return session.exec(
+        select(ReadingRow.window_start)
+        .where(ReadingRow.version_id == version_id, ReadingRow.window_start < before)
+        .order_by(col(ReadingRow.window_start).desc())
+        .limit(1)
+    ).first()
+
+
 def last_readings(session: Session) -> dict[str, Reading]:
     """Version id -> its last window, for all versions that serve."""
     served = session.exec(select(ServingRow.version_id).where(ServingRow.alias == CHAMPION)).all()
