@@ -1,0 +1,293 @@
+"""Predictions and labels as they come from outside: what a row must be, which id it gets, what its answer is.
+
+A bad row refuses its whole batch with its number, column, value and reason. Must not: touch a database or a model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from mlops_dash import ids as naming
+from mlops_dash.errors import InvalidInput, InvalidRow
+
+LONGEST_ID = 200
+MOST_ROWS = 100_000  # of one batch
+# Columns of the log's frames: a feature of such a name could not be told from them.
+RESERVED = frozenset({"prediction_id", "at", "at_us", "score", "label", "label_received_at", "label_observed_at"})
+_MEND = "Mend this row and send the whole batch again."
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+class ScoreRole(StrEnum):
+    """In which part a version answered."""
+
+    CHAMPION = "champion"
+    ARM = "arm"
+    SHADOW = "shadow"
+    REPLAYED = "replayed"  # afterwards, on logged rows; never part of monitoring
+
+
+@dataclass(frozen=True)
+class ScoredBatch:
+    """What a batch was answered, row by row, and by which version."""
+
+    model: str
+    batch_id: str  # of the first row
+    version_id: str
+    version: str
+    prediction_ids: tuple[str, ...]
+    scores: tuple[float, ...]
+    stored: int = 0  # rows that were not known before
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What this process answers with; `error` says why it is not what was approved."""
+
+    model: str
+    version_id: str  # "" = nothing could be loaded
+    version: str
+    epoch: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class OutsideRow:
+    """A prediction made elsewhere."""
+
+    prediction_id: str  # "" = to be named
+    at: datetime
+    version: str
+    role: ScoreRole
+    score: float
+    features: str  # canonical JSON
+
+
+@dataclass(frozen=True)
+class OutsideLabel:
+    """What turned out true, as sent."""
+
+    prediction_id: str
+    value: float
+    observed_at: datetime
+
+
+def require_ids(given: Sequence[Any], *, column: str) -> tuple[str, ...]:
+    """The ids as text, each once.
+
+    Raises:
+        InvalidRow: an id is missing, too long, not printable or occurs twice.
+    """
+    found: list[str] = []
+    for row, one in enumerate(given):
+        text = str(one) if isinstance(one, int) and not isinstance(one, bool) else one
+        found.append(_name(row, column, text))
+    if len(set(found)) < len(found):
+        twice = Counter(found)
+        row = next(number for number, one in enumerate(found) if twice[one] > 1 and one in found[:number])
+        raise InvalidRow(row, column, found[row], "this id occurs twice in the batch", hint=_MEND)
+    return tuple(found)
+
+
+def require_name(value: str, what: str) -> str:
+    """A batch's or a process's name.
+
+    Raises:
+        InvalidInput: it is empty, too long or not printable.
+    """
+    if not value or len(value) > LONGEST_ID or not value.isprintable():
+        raise InvalidInput(f"{what} must have 1 to {LONGEST_ID} printable characters.", hint="Choose a shorter name.")
+    return value
+
+
+def stable_ids(model: str, times: Sequence[datetime], rows: Sequence[str]) -> tuple[str, ...]:
+    """Ids for rows that came without: the same rows at the same times get the same ids, equal rows are numbered."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found = []
+    for at, row in zip(times, rows, strict=True):
+        key = (at.astimezone(UTC).isoformat(), row)
+        found.append(naming.prediction_id(model, *key, seen[key]))
+        seen[key] += 1
+    return tuple(found)
+
+
+def features_json(columns: Mapping[str, Sequence[Any]], *, do_not_log: Sequence[str] = ()) -> tuple[str, ...]:
+    """Each row as canonical JSON: sorted names, missing values as null, times in ISO 8601.
+
+    Args:
+        columns: Name -> plain Python values (`Series.tolist()`); all of one length.
+        do_not_log: Names that must not be stored.
+
+    Raises:
+        InvalidRow: a value is infinite or has no JSON form.
+        InvalidInput: a feature has the name of a column of the log.
+    """
+    require_feature_names(columns)
+    names = sorted(set(columns) - set(do_not_log))
+    if not names:
+        return ("{}",) * max((len(values) for values in columns.values()), default=0)
+    plain = [[_plain(row, name, value) for row, value in enumerate(columns[name])] for name in names]
+    return tuple(_ENCODER.encode(dict(zip(names, row, strict=True))) for row in zip(*plain, strict=True))
+
+
+def require_feature_names(names: Mapping[str, Any]) -> None:
+    """Refuse features that carry the name of a column of the log.
+
+    Raises:
+        InvalidInput: naming them.
+    """
+    taken = RESERVED.intersection(names)
+    if taken:
+        raise InvalidInput(f"The feature name {', '.join(sorted(taken))} is taken.", hint="Rename the feature.")
+
+
+def read_predictions(rows: Any, *, now: datetime, do_not_log: Sequence[str] = ()) -> tuple[OutsideRow, ...]:
+    """Predictions as sent: objects with `features`, `score`, `version` and, if known, `prediction_id`, `at`, `role`.
+
+    Raises:
+        InvalidInput: not a list of objects, or too many.
+        InvalidRow: the first value that breaks a rule.
+    """
+    found = tuple(_prediction(row, one, now, do_not_log) for row, one in enumerate(_objects(rows, "predictions")))
+    named = [one.prediction_id for one in found]
+    if any(named):
+        require_ids([one or None for one in named], column="prediction_id")
+    return found
+
+
+def read_labels(rows: Any, *, now: datetime, binary: bool) -> tuple[OutsideLabel, ...]:
+    """Labels as sent: objects with `prediction_id`, `value` and, if known, `observed_at`.
+
+    Raises:
+        InvalidInput: not a list of objects, or too many.
+        InvalidRow: the first value that breaks a rule; a binary model's labels are 0 or 1.
+    """
+    found = []
+    for row, one in enumerate(_objects(rows, "labels")):
+        _only(row, one, {"prediction_id", "value", "observed_at"})
+        value = require_label(row, one.get("value"), binary=binary)
+        observed = _time(row, "observed_at", one.get("observed_at"), now)
+        found.append(OutsideLabel(_name(row, "prediction_id", one.get("prediction_id")), value, observed))
+    return tuple(found)
+
+
+def require_label(row: int, value: Any, *, binary: bool) -> float:
+    """One label as a number.
+
+    Raises:
+        InvalidRow: it is not finite, or a binary model's is neither 0 nor 1.
+    """
+    number = _number(row, "value", int(value) if isinstance(value, bool) else value)
+    if binary and number not in {0.0, 1.0}:
+        raise InvalidRow(row, "value", value, "the label of this model is 0 or 1", hint=_MEND)
+    return number
+
+
+def require_scores(scores: Sequence[float]) -> tuple[float, ...]:
+    """The scores, all finite.
+
+    Raises:
+        InvalidRow: the first that is not.
+    """
+    for row, score in enumerate(scores):
+        if not math.isfinite(score):
+            raise InvalidRow(
+                row, "score", score, "the model gave no finite number", hint="Look at this row's features."
+            )
+    return tuple(scores)
+
+
+def _prediction(row: int, one: Mapping[str, Any], now: datetime, do_not_log: Sequence[str]) -> OutsideRow:
+    _only(row, one, {"prediction_id", "at", "version", "role", "score", "features"})
+    features = one.get("features")
+    if not isinstance(features, dict):
+        raise InvalidRow(row, "features", features, "is not an object of names and values", hint=_MEND)
+    require_feature_names(features)
+    for name, value in features.items():
+        if value is not None and type(value) not in _SCALARS:
+            raise InvalidRow(row, name, value, "is neither number, text, true, false nor null", hint=_MEND)
+        if type(value) is float and not math.isfinite(value):
+            raise InvalidRow(row, name, value, "is not finite; send null for a missing value", hint=_MEND)
+    kept = {name: features[name] for name in sorted(features) if name not in do_not_log}
+    role = one.get("role", "champion")
+    if role not in {"champion", "arm", "shadow"}:
+        raise InvalidRow(row, "role", role, "is not champion, arm or shadow", hint=_MEND)
+    version = one.get("version")
+    return OutsideRow(
+        prediction_id="" if one.get("prediction_id") is None else _name(row, "prediction_id", one["prediction_id"]),
+        at=_time(row, "at", one.get("at"), now),
+        version=_name(row, "version", str(version) if type(version) is int else version),
+        role=ScoreRole(role),
+        score=_number(row, "score", one.get("score")),
+        features=_ENCODER.encode(kept),
+    )
+
+
+_SCALARS = frozenset({str, int, float, bool})
+
+
+def _objects(rows: Any, what: str) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(rows, list):
+        raise InvalidInput(f"{what!r} is not a list.", hint="See /docs for the shape of a request.")
+    if len(rows) > MOST_ROWS:
+        raise InvalidInput(f"The batch has {len(rows):,} rows; the most is {MOST_ROWS:,}.", hint="Send it in parts.")
+    for row, one in enumerate(rows):
+        if not isinstance(one, dict):
+            raise InvalidRow(row, what, one, "is not an object", hint=_MEND)
+    return rows
+
+
+def _only(row: int, one: Mapping[str, Any], known: set[str]) -> None:
+    for name in one:
+        if name not in known:
+            raise InvalidRow(
+                row, str(name), one[name], f"is not a field; known are {', '.join(sorted(known))}", hint=_MEND
+            )
+
+
+def _name(row: int, column: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise InvalidRow(row, column, value, "a text is needed", hint=_MEND)
+    if len(value) > LONGEST_ID or not value.isprintable():
+        raise InvalidRow(row, column, value, f"more than {LONGEST_ID} characters, or some not printable", hint=_MEND)
+    return value
+
+
+def _number(row: int, column: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidRow(row, column, value, "a finite number is needed", hint=_MEND)
+    return float(value)
+
+
+def _time(row: int, column: str, value: Any, now: datetime) -> datetime:
+    if value is None:
+        return now
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise InvalidRow(row, column, value, "is not an ISO 8601 time", hint=_MEND) from None
+    if moment.tzinfo is None:
+        raise InvalidRow(row, column, value, "has no zone; add Z for UTC", hint=_MEND)
+    return moment.astimezone(UTC)
+
+
+def _plain(row: int, name: str, value: Any) -> Any:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        if math.isinf(value):
+            raise InvalidRow(row, name, value, "is not finite", hint=_MEND)
+        return None if value != value else value  # NaN is the one value that differs from itself
+    if isinstance(value, datetime):
+        return None if value != value else value.isoformat()  # pandas' NaT as well
+    item = getattr(value, "item", None)
+    if callable(item) and not isinstance(value, list):
+        return _plain(row, name, item())
+    raise InvalidRow(row, name, value, f"a {type(value).__name__} cannot be logged", hint=_MEND)

@@ -1,0 +1,280 @@
+"""Answer, and remember what was answered: predictions of ours, predictions made elsewhere, labels.
+
+Everything stored goes through `store`: one transaction for whatever is handed to it, so a gateway can commit many
+requests at once. `score`, `record_predictions`, `record_labels` prepare and store in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from mlops_dash.domain import scoring as rules
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.scoring import ScoredBatch, ScoreRole, ServedModel
+from mlops_dash.errors import NotFound
+from mlops_dash.services.command import Context, read, record
+from mlops_dash.services.scoring import intake
+from mlops_dash.services.scoring.following import Following
+from mlops_dash.services.scoring.pending import Answered, Pending, Stored, times_of
+from mlops_dash.store import prediction_log, serving
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.prediction_log import BatchRow, LabelsAppended, LogCounts, to_us
+from mlops_dash.tracking import protocol
+from mlops_dash.tracking.models import ModelCache
+
+__all__ = ["Answered", "Pending", "ScoringService", "Stored"]
+
+BACKFILL_ROWS = 5_000  # a chunk: about 0.1 s of writing
+
+
+class ScoringService:
+    """Predictions and labels."""
+
+    def __init__(self, context: Context, models: ModelCache) -> None:
+        self.context = context
+        self._models = models
+        self._following = Following(context, models)
+
+    # --- answers of ours ----------------------------------------------------------------------------------------------
+
+    @record(Permission.SCORE_WRITE)
+    def score(
+        self,
+        actor: Actor,
+        model: str,
+        frame: pd.DataFrame,
+        *,
+        ids: Sequence[Any] | None = None,
+        at: datetime | Sequence[datetime] | None = None,
+        batch_id: str | Sequence[str] | None = None,
+    ) -> ScoredBatch:
+        """Answer rows with the approved version, let its shadows answer silently, and store all in one transaction.
+
+        Args:
+            actor: Who asks.
+            model: The model's name.
+            frame: One row a prediction, with the signature's columns.
+            ids: An id a row; else `batch_id`-0, -1, ...; else a stable id made of model, time and row.
+            at: When it was asked, for all rows or for each; by default now.
+            batch_id: The batch's name, for all rows or for each.
+
+        Raises:
+            NotFound: no such model.
+            NothingToServe: no version is approved.
+            InvalidRow: a value breaks a rule; nothing is stored.
+            BrokenModel: the approved version does not load or fails, and none answered before.
+            StoreUnavailable: the log does not take it; nothing is stored.
+        """
+        live = self._following.live(model)
+        scores = live.champion.model.predict(frame)
+        pending = intake.ours(
+            live, frame, scores, ids=ids, at=times_of(at, len(frame), self.context.clock.now()), batch_id=batch_id
+        )
+        return self._one(pending)
+
+    @record(Permission.SCORE_WRITE)
+    def answer(
+        self, actor: Actor, model: str, body: bytes, content_type: str, *, batch_id: str, ids_column: str = ""
+    ) -> Answered:
+        """Answer one request of MLflow's protocol, byte for byte; on success hand out what is to be stored.
+
+        The caller must `store` the pending part before it sends the answer.
+
+        Raises:
+            NotFound, NothingToServe, BrokenModel: as `score`.
+            InvalidInput: the id column is missing, or the answer cannot be logged.
+            InvalidRow: a value cannot be logged.
+        """
+        rules.require_name(batch_id, "X-Prediction-Batch")
+        live = self._following.live(model)
+        said = protocol.answer(live.champion.model, body, content_type, ids_column=ids_column)
+        if said.frame is None or said.scores is None:
+            return Answered(said.body, said.status, said.media_type, None)
+        now = self.context.clock.now()
+        at = times_of(now, len(said.frame), now)
+        ids = said.ids if said.ids is None else rules.require_ids(said.ids, column=ids_column)
+        pending = intake.ours(live, said.frame, said.scores, ids=ids, at=at, batch_id=batch_id)
+        return Answered(said.body, said.status, said.media_type, pending)
+
+    @record(Permission.SYSTEM)
+    def follow(self, actor: Actor, process: str) -> tuple[ServedModel, ...]:
+        """Load what was approved since, and say in a heartbeat what this process answers with.
+
+        Raises:
+            StoreUnavailable: a heartbeat could not be written.
+        """
+        return self._following.beat(rules.require_name(process, "A process"))
+
+    # --- answers made elsewhere, and labels ---------------------------------------------------------------------------
+
+    @record(Permission.SCORE_WRITE)
+    def prepare_predictions(self, actor: Actor, model: str, rows: Any, *, batch_id: str | None = None) -> Pending:
+        """Check predictions made elsewhere (objects as `domain.scoring.read_predictions` says); stores nothing.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput, InvalidRow: a rule is broken, or a version is not known.
+        """
+        state = self._following.state(model)
+        found = rules.read_predictions(rows, now=self.context.clock.now(), do_not_log=state.do_not_log)
+        with reading(self.context.databases.app) as session:
+            versions = serving.version_ids(session, model)
+        return intake.elsewhere(model, found, versions, batch_id=batch_id)
+
+    @record(Permission.SCORE_WRITE)
+    def prepare_labels(
+        self, actor: Actor, model: str, rows: Any, *, received_at: datetime | Sequence[datetime] | None = None
+    ) -> Pending:
+        """Check labels (objects as `domain.scoring.read_labels` says); stores nothing.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput, InvalidRow: a rule is broken.
+        """
+        now = self.context.clock.now()
+        found = rules.read_labels(rows, now=now, binary=self._following.state(model).task == "binary")
+        return intake.labels(model, found, times_of(received_at, len(found), now))
+
+    @record(Permission.SCORE_WRITE)
+    def store(self, actor: Actor, pending: Sequence[Pending]) -> tuple[Stored, ...]:
+        """Store whatever was prepared, in one transaction: all of it or nothing.
+
+        Raises:
+            StoreUnavailable: the log does not take it; nothing is stored.
+        """
+        marked_us = to_us(self.context.clock.now())
+        with transaction(self.context.databases.log) as session:
+            return tuple(_store(session, one, marked_us) for one in pending)
+
+    @record(Permission.SCORE_WRITE)
+    def record_predictions(self, actor: Actor, model: str, rows: Any, *, batch_id: str | None = None) -> Stored:
+        """Store predictions made elsewhere: `prepare_predictions` and `store` in one call."""
+        return self.store(actor, [self.prepare_predictions(actor, model, rows, batch_id=batch_id)])[0]
+
+    @record(Permission.SCORE_WRITE)
+    def record_labels(
+        self,
+        actor: Actor,
+        model: str,
+        labels: pd.DataFrame,
+        received_at: datetime | Sequence[datetime] | None = None,
+    ) -> LabelsAppended:
+        """Store labels: a frame with `prediction_id`, `value` and `observed_at` (aware).
+
+        Another value than before is the next revision; ids that are not known yet wait.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput, InvalidRow: a rule is broken; nothing is stored.
+        """
+        binary = self._following.state(model).task == "binary"
+        pending = intake.labels_of_frame(
+            model, labels, times_of(received_at, len(labels), self.context.clock.now()), binary=binary
+        )
+        return self.store(actor, [pending])[0].labels
+
+    @record(Permission.JOB_RUN)
+    def backfill(
+        self,
+        actor: Actor,
+        model: str,
+        version_id: str,
+        start: datetime,
+        end: datetime,
+        progress: Callable[[int, float], None] | None = None,
+    ) -> int:
+        """Score logged rows with `start <= at < end` that this version has not scored, in role "replayed".
+
+        Args:
+            actor: Who asks.
+            model: The model's name.
+            version_id: `model_version.id` of the version to score with.
+            start: First time.
+            end: First time after.
+            progress: Called after each chunk with rows so far and the share of the time range that is done.
+
+        Returns:
+            How many rows were scored. Called again it goes on where it stopped, and finds nothing to do.
+
+        Raises:
+            NotFound: no such version of the model.
+            InvalidInput: logged rows lack a feature that this version needs.
+            BrokenModel: the version does not load, or fails.
+        """
+        state = self._following.state(model)
+        with reading(self.context.databases.app) as session:
+            found = serving.version_by_id(session, version_id)
+        if found is None or found[0] != model:
+            raise NotFound(f"{model} has no version with the id {version_id!r}.", hint="Look at the Registry page.")
+        version = found[1]
+        loaded = self._models.get(
+            model,
+            version.version,
+            digest=version.digest,
+            source_uri=version.source_uri,
+            positive_label=state.positive_label,
+        )
+        done, after = 0, None
+        while True:
+            with reading(self.context.databases.log) as log:
+                page = prediction_log.read_logged(
+                    log, model, start, end, without_version=version_id, after=after, limit=BACKFILL_ROWS
+                )
+            if page.empty:
+                return done
+            scores = loaded.predict(page.drop(columns=["prediction_id", "at", "at_us"]))
+            self.store(actor, [intake.replayed(model, version, page, scores, self.context.clock.now())])
+            done += len(page)
+            after = (int(page["at_us"].iloc[-1]), str(page["prediction_id"].iloc[-1]))
+            if progress is not None:
+                progress(done, (page["at"].iloc[-1].to_pydatetime() - start) / max(end - start, timedelta(seconds=1)))
+
+    # --- looks --------------------------------------------------------------------------------------------------------
+
+    @read(Permission.ROOM_READ)
+    def counts(self, actor: Actor, model: str) -> LogCounts:
+        """How much of a model is in the log."""
+        with reading(self.context.databases.log) as session:
+            return prediction_log.counts(session, model)
+
+    @read(Permission.ROOM_READ)
+    def batch(self, actor: Actor, batch_id: str) -> tuple[BatchRow, ...]:
+        """A batch's rows with their ids and who answered them.
+
+        Raises:
+            NotFound: no such batch.
+        """
+        with reading(self.context.databases.log) as session:
+            rows = prediction_log.batch_rows(session, batch_id)
+        if not rows:
+            raise NotFound(f"No batch {batch_id!r} is known.", hint="The name is in the header X-Prediction-Batch.")
+        return rows
+
+    @read(Permission.ROOM_READ)
+    def serving(self, actor: Actor) -> tuple[ServedModel, ...]:
+        """What this process answers with, model by model; loads what is not loaded yet."""
+        return self._following.everything()
+
+    def _one(self, pending: Pending) -> ScoredBatch:
+        marked_us = to_us(self.context.clock.now())
+        with transaction(self.context.databases.log) as session:
+            stored = _store(session, pending, marked_us)
+        return ScoredBatch(
+            model=pending.model,
+            batch_id=pending.batch_id,
+            version_id=pending.version_id,
+            version=pending.version,
+            prediction_ids=pending.prediction_ids,
+            scores=tuple(one.score for one in pending.scores if one.role == ScoreRole.CHAMPION),
+            stored=stored.predictions,
+        )
+
+
+def _store(session: Any, pending: Pending, marked_us: int) -> Stored:
+    appended = prediction_log.append(session, pending.predictions, pending.scores, marked_us=marked_us)
+    labels = prediction_log.append_labels(session, pending.labels) if pending.labels else LabelsAppended(0, 0, 0, 0)
+    return Stored(appended.predictions, appended.scores, labels)

@@ -1,0 +1,66 @@
+"""What was checked and answered but not yet stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from mlops_dash.clock import require_utc
+from mlops_dash.errors import InvalidInput
+from mlops_dash.store.prediction_log import Label, LabelsAppended, Prediction, Score
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Rows, answers and labels of one request, ready to be stored."""
+
+    model: str
+    batch_id: str = ""
+    version_id: str = ""  # of the champion, when ours answered
+    version: str = ""
+    predictions: tuple[Prediction, ...] = ()
+    scores: tuple[Score, ...] = ()
+    labels: tuple[Label, ...] = ()
+
+    @property
+    def prediction_ids(self) -> tuple[str, ...]:
+        """Ids in the rows' order."""
+        return tuple(one.prediction_id for one in self.predictions)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How many rows, answers and labels were new."""
+
+    predictions: int
+    scores: int
+    labels: LabelsAppended
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer of MLflow's protocol; `pending` is None when nothing was answered."""
+
+    body: str
+    status: int
+    media_type: str
+    pending: Pending | None
+
+
+def times_of(at: datetime | Sequence[datetime] | None, rows: int, now: datetime) -> list[datetime]:
+    """A time for each row.
+
+    Raises:
+        InvalidInput: another number of times than rows, or one without a zone.
+    """
+    if at is None or isinstance(at, datetime):
+        return [require_utc(now if at is None else at)] * rows
+    moments = pd.DatetimeIndex(pd.to_datetime(list(at))) if len(at) else pd.DatetimeIndex([], tz=UTC)
+    if len(moments) != rows:
+        raise InvalidInput(f"{len(moments)} times were given for {rows} rows.", hint="Give one, or one a row.")
+    if moments.tz is None or moments.hasnans:
+        raise InvalidInput("A time has no zone, or is missing.", hint="Give aware datetimes.")
+    return list(moments.tz_convert(UTC).to_pydatetime())

@@ -1,0 +1,131 @@
+"""What is approved to serve, who says to serve what, and the alert that a version does not load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from mlops_dash.domain.words import AlertState
+from mlops_dash.store.prediction_log import to_us
+from mlops_dash.store.tables_app import AlertRow, ModelRow, ModelVersionRow, ServingRow
+from mlops_dash.store.tables_log import HeartbeatRow
+
+CHAMPION = "champion"
+BROKEN_MODEL = "broken_model"
+
+
+@dataclass(frozen=True)
+class ServedVersion:
+    """A version as the gateway needs it."""
+
+    id: str
+    version: str
+    digest: str
+    source_uri: str
+
+
+@dataclass(frozen=True)
+class ServingState:
+    """A known model and what is approved for it; `champion` None = nothing yet."""
+
+    model: str
+    task: str
+    positive_label: str
+    do_not_log: tuple[str, ...]
+    epoch: int
+    champion: ServedVersion | None
+    shadows: tuple[ServedVersion, ...]
+
+
+def states(session: Session) -> dict[str, ServingState]:
+    """Every known model with its approved champion and its shadows."""
+    serving = {row.model: row for row in session.exec(select(ServingRow).where(ServingRow.alias == CHAMPION))}
+    wanted = [one for row in serving.values() for one in (row.version_id, *(row.shadow_version_ids or ()))]
+    rows = session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted)))
+    versions = {row.id: _served(row) for row in rows}
+    found = {}
+    for model in session.exec(select(ModelRow)):
+        row = serving.get(model.name)
+        shadows = () if row is None else tuple(row.shadow_version_ids or ())
+        found[model.name] = ServingState(
+            model=model.name,
+            task=model.task,
+            positive_label=model.positive_label,
+            do_not_log=tuple(model.do_not_log or ()),
+            epoch=0 if row is None else row.epoch,
+            champion=None if row is None else versions.get(row.version_id),
+            shadows=tuple(versions[one] for one in shadows if one in versions and row and one != row.version_id),
+        )
+    return found
+
+
+def version_by_id(session: Session, version_id: str) -> tuple[str, ServedVersion] | None:
+    """A version and its model's name."""
+    row = session.get(ModelVersionRow, version_id)
+    return None if row is None else (row.model, _served(row))
+
+
+def version_ids(session: Session, model: str) -> dict[str, str]:
+    """Version number -> id, of the latest incarnation."""
+    rows = session.exec(
+        select(ModelVersionRow).where(ModelVersionRow.model == model).order_by(col(ModelVersionRow.incarnation))
+    )
+    return {row.version: row.id for row in rows}
+
+
+def record_digest(session: Session, version_id: str, digest: str) -> None:
+    """Remember the digest of a version's files when none is recorded yet."""
+    row = session.get(ModelVersionRow, version_id)
+    if row is not None and not row.artifact_digest:
+        row.artifact_digest = digest
+        session.add(row)
+
+
+def beat(session: Session, process: str, model: str, *, version_id: str, epoch: int, at: datetime, error: str) -> None:
+    """Say what a process answers with."""
+    session.merge(
+        HeartbeatRow(process=process, model=model, version_id=version_id, epoch=epoch, at_us=to_us(at), error=error)
+    )
+
+
+def open_broken(session: Session, alert_id: str, *, model: str, version: str, cause: str, at: datetime) -> None:
+    """Open the alert that a version does not load, or say that it still does not."""
+    row = session.exec(_broken(model).where(AlertRow.version == version)).first()
+    if row is None:
+        row = AlertRow(
+            id=alert_id,
+            model=model,
+            version=version,
+            kind=BROKEN_MODEL,
+            severity="critical",
+            state=AlertState.OPEN,
+            title=f"{model} v{version} does not load",
+            opened_at=at,
+            last_seen_at=at,
+            evidence_ids=[],
+            body={},
+        )
+    row.cause, row.last_seen_at = cause, at
+    session.add(row)
+
+
+def close_broken(session: Session, model: str, *, still_broken: Sequence[str], at: datetime) -> None:
+    """Close those alerts of versions that load, or are not wanted any more."""
+    for row in session.exec(_broken(model)):
+        if row.version not in still_broken:
+            row.state, row.closed_at = AlertState.CLOSED, at
+            session.add(row)
+
+
+def _broken(model: str) -> SelectOfScalar[AlertRow]:
+    return select(AlertRow).where(
+        AlertRow.model == model, AlertRow.kind == BROKEN_MODEL, AlertRow.state != AlertState.CLOSED
+    )
+
+
+def _served(row: ModelVersionRow) -> ServedVersion:
+    return ServedVersion(row.id, row.version, row.artifact_digest, row.source_uri)
