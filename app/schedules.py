@@ -44,7 +44,8 @@ _NEXT = 6
 
 def run_dialog(frame: Frame, room: Room) -> None:
     """Ask for a run of a recipe."""
-    names = [recipe.name for recipe in room.recipes]
+    busy = {job.model for job in room.jobs if not job.finished}
+    names = [recipe.name for recipe in sorted(room.recipes, key=lambda made: made.model in busy)]
 
     def fields() -> None:
         st.selectbox("Recipe", names, key="run-now-recipe")
