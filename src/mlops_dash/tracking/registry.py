@@ -124,8 +124,15 @@ class MlflowRegistry:
         self.create_model(name)
         with self._asking(f"register a version of {name}") as client, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow warns of its own deprecations here
+            model_id = source.removeprefix("models:/") if source.startswith("models:/m-") else None
             made = client.create_model_version(
-                name, source=source, run_id=run_id, tags=dict(tags or {}), description=description or None
+                name,
+                source=source,
+                run_id=run_id,
+                tags=dict(tags or {}),
+                description=description or None,
+                model_id=model_id,
+                await_creation_for=0,  # a plain server answers with a version that is ready
             )
             return _version(made, ())
 
