@@ -74,7 +74,7 @@ def test_a_failed_attempt_goes_again_after_its_back_off_and_fails_in_the_end(job
     assert again is not None
     assert (again.attempt, again.epoch) == (2, 2)
     assert jobs.trouble(WORKER, job.id, again.epoch, Trouble.FAILED, "It broke.") is JobState.FAILED
-    assert jobs.get(VIEWER, job.id).error == "It broke. That was attempt 2, the last."
+    assert jobs.job(VIEWER, job.id).error == "It broke. That was attempt 2, the last."
 
 
 def test_a_write_of_a_lost_attempt_is_refused(jobs: JobsService, time: Time) -> None:
@@ -93,7 +93,7 @@ def test_a_write_of_a_lost_attempt_is_refused(jobs: JobsService, time: Time) -> 
         with pytest.raises(Conflict, match="epoch 1 was taken over"):
             write()
     assert not jobs.heartbeat(WORKER, job.id, 1).mine
-    assert jobs.get(VIEWER, job.id).claimed_by == "w2"
+    assert jobs.job(VIEWER, job.id).claimed_by == "w2"
 
 
 def test_a_job_whose_workers_keep_vanishing_fails_with_a_sentence(jobs: JobsService, time: Time) -> None:
@@ -102,7 +102,7 @@ def test_a_job_whose_workers_keep_vanishing_fails_with_a_sentence(jobs: JobsServ
         time.passes(seconds=20)
         jobs.reap(WORKER, 15)
         jobs.claim(WORKER, "w1")
-    ended = jobs.get(VIEWER, job.id)
+    ended = jobs.job(VIEWER, job.id)
     assert ended.state is JobState.FAILED
     assert ended.error == "The worker w1 vanished during attempt 3. That was attempt 3, the last."
 
@@ -119,7 +119,7 @@ def test_a_waiting_job_is_cancelled_at_once_and_the_ledger_says_why(jobs: JobsSe
     job_id = jobs.enqueue(WORKER, RETRAIN)
     assert job_id is not None
     assert jobs.cancel(SCIENTIST, job_id, "wrong month") is JobState.CANCELLED
-    job = jobs.get(VIEWER, job_id)
+    job = jobs.job(VIEWER, job_id)
     assert (job.state, job.error) == (JobState.CANCELLED, "Cancelled by scientist: wrong month")
     assert ledger(context) == [(Action.JOB_CANCEL_REQUESTED, f"job {job_id}", "wrong month")]
     with pytest.raises(Conflict, match="ended already"):

@@ -110,7 +110,7 @@ def test_run_now_queues_a_job_with_its_cause_and_audits_it(
 ) -> None:
     alert(context)
     job_id = retraining.run_now(SCIENTIST, "monthly", "loss is up since April", alert_id="a1")
-    job = jobs.get(VIEWER, job_id)
+    job = jobs.job(VIEWER, job_id)
     assert (job.state, job.model, job.recipe, job.alert_id) == (JobState.QUEUED, "flight-delay", "monthly", "a1")
     assert job.cause == "asked by scientist: loss is up since April (alert: Loss is up)"
     assert job.max_attempts == 2
@@ -240,7 +240,7 @@ def test_an_open_alert_starts_its_schedule_once(
     alert(context, "a2", minutes=2)
     job_id = retraining.follow_alerts(WORKER, one(retraining))
     assert job_id is not None
-    job = jobs.get(VIEWER, job_id)
+    job = jobs.job(VIEWER, job_id)
     assert (job.alert_id, job.cause) == ("a1", "alert: Loss is up (schedule on harm)")
     time.at = NOON + timedelta(minutes=5)
     assert retraining.follow_alerts(WORKER, one(retraining)) is None, "one retrain of a model at a time"
@@ -249,7 +249,7 @@ def test_an_open_alert_starts_its_schedule_once(
     jobs.finish(WORKER, job_id, claimed.epoch, JobState.SUCCEEDED)
     second = retraining.follow_alerts(WORKER, one(retraining))
     assert second is not None
-    assert jobs.get(VIEWER, second).alert_id == "a2"
+    assert jobs.job(VIEWER, second).alert_id == "a2"
     jobs.cancel(LEAD, second, "enough")
     assert retraining.follow_alerts(WORKER, one(retraining)) is None, "each alert starts it once"
 
@@ -268,7 +268,7 @@ def test_a_schedule_can_be_run_now_without_losing_its_next_slot(
     retraining: RetrainingService, jobs: JobsService
 ) -> None:
     seen = planned(retraining, NOON + timedelta(hours=1))
-    job = jobs.get(VIEWER, retraining.run_now(LEAD, None, "cannot wait", schedule_id=seen.id))
+    job = jobs.job(VIEWER, retraining.run_now(LEAD, None, "cannot wait", schedule_id=seen.id))
     assert (job.recipe, job.schedule_id, job.task) == ("monthly", None, Task.RETRAIN)
     assert one(retraining).next_due_at == NOON + timedelta(hours=1)
 
