@@ -331,7 +331,7 @@ def judge_health(
     if warned:
         return HealthJudgement(Health.AT_RISK, f"{words_of(warned)} beyond its bound, the alarm is not sure yet")
     if on:
-        why = "the raw loss is above its bound, the base-rate-free ones are not: labels shifted"
+        why = "the raw loss is above its bound; the base-rate-free losses raise no alarm"
         return HealthJudgement(Health.AT_RISK, why)
     if inputs_moved:
         return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, without harm so far")

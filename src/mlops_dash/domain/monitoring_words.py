@@ -11,6 +11,7 @@ from mlops_dash.domain.monitoring import LONG_DAYS, RANKING, RAW_LOSS, WATCHES, 
 from mlops_dash.domain.readings import SCORE, FeatureReading, Reading, words_of
 
 LABEL_RATE = "label_rate"
+LABEL_SHIFT = 0.10  # a label rate this much of the reference's away is called a shift
 
 
 def day_words(day: date | str) -> str:
@@ -69,7 +70,9 @@ def alarm_cause(stretch: Sequence[Reading], watch: Watch, prior: float) -> str:
         else f"Label rate {rate.value:.1%} over the last {rate.n_days} ripe days, {prior:.1%} in the reference."
     )
     if watch is RAW_LOSS:
-        return f"Likely cause: label shift. The base-rate-free losses are within their bounds. {rates}".strip()
+        shifted = rate is not None and rate.value is not None and abs(rate.value - prior) >= LABEL_SHIFT * prior
+        said = "Likely cause: label shift." if shifted else "No cause seen yet: the label rate has hardly moved."
+        return f"{said} {rates} The base-rate-free losses raise no alarm."
     names = moved_in(stretch)
     if names:
         said = f"Likely cause: {words_of(names)} moved ({_peaks(stretch, names)})."

@@ -208,9 +208,11 @@ def sync(
 
 def _episodes(kind: str, policy: MonitoringPolicy, course: Course) -> tuple[Episode, ...]:
     if kind in (HARM, LABEL_SHIFT):
-        watches = HARM_WATCHES if kind == HARM else (RAW_LOSS,)
         ripe = [one for one in course.readings if one.ripe and one.n_labelled]
-        return episodes(kind, [(one.start, any(_alarmed(one, watch) for watch in watches)) for one in ripe], quiet=1)
+        harmed = [any(_alarmed(one, watch) for watch in HARM_WATCHES) for one in ripe]
+        # Where there is harm, the raw loss has nothing to add.
+        on = harmed if kind == HARM else [_alarmed(r, RAW_LOSS) and not h for r, h in zip(ripe, harmed, strict=True)]
+        return episodes(kind, [(r.start, now) for r, now in zip(ripe, on, strict=True)], quiet=1)
     if kind == SCHEMA:
         return episodes(kind, [(one.start, bool(one.body["broken"])) for one in course.readings if one.n], quiet=1)
     judged = [one for one in course.readings if one.n >= policy.min_rows]
@@ -285,7 +287,7 @@ class _Writer:
         if episode.over is not None:
             over = self._reading_at(episode.over)
             at = max(alert.opened_at, min(self.now, self._known_at(episode.kind, over)))
-            self.close(updated, "over: back within its bounds", at)
+            self.close(updated, "over: within its bounds again, or harm took its place", at)
             return True
         store.save_alert(self.session, updated)
         return False

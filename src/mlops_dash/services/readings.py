@@ -6,6 +6,7 @@ cheap and always computed anew, so that one call over a year and daily calls agr
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -63,7 +64,7 @@ class Day:
     start: datetime
     end: datetime
     part: Part
-    computed_us: int
+    mark: int  # of the profile's content: equal marks are equal rows and labels
     ripe: bool
 
 
@@ -99,7 +100,9 @@ def days_of(
         aged = end + timedelta(hours=policy.label_delay_hours) <= until
         covered = part.n > 0 and part.n_labelled >= policy.ripe_coverage * part.n
         waiting = waiting or not (aged or covered)
-        days.append(Day(number, day, start, end, part, 0 if profile is None else profile.computed_at_us, not waiting))
+        days.append(
+            Day(number, day, start, end, part, 0 if profile is None else zlib.crc32(profile.packed), not waiting)
+        )
     return tuple(days)
 
 
@@ -155,7 +158,7 @@ def _drift_bodies(
     found: dict[int, dict[str, Any]] = {}
     for day in days:
         week = days[max(0, day.number + 1 - SHORT_DAYS) : day.number + 1]
-        key = digest([RULES, reference.id, policy.digest, [[one.computed_us, one.part.n] for one in week]])[:16]
+        key = digest([RULES, reference.id, policy.digest, [one.mark for one in week]])[:16]
         kept = held.get(day.number, {})
         if kept.get("drift_key") == key:
             found[day.number] = {name: kept[name] for name in _DRIFT_KEYS}
@@ -222,8 +225,8 @@ def _metric_bodies(
         back = ripe[max(0, i + 1 - LONG_DAYS) : i + 1]
         past = {watch: [u for u in units[watch.key] if u.last <= day.number][-LONG_DAYS:] for watch in WATCHES}
         spans = [[unit.first, unit.last] for held_units in past.values() for unit in held_units]
-        computed = [[one.number, one.computed_us] for one in back]
-        key = digest([RULES, reference.id, policy.digest, computed, spans])[:16]
+        marks = [one.mark for one in back]
+        key = digest([RULES, reference.id, policy.digest, marks, spans])[:16]
         kept = held.get(day.number, {})
         if kept.get("metrics_key") == key:
             found[day.number] = {name: kept[name] for name in _METRIC_KEYS}

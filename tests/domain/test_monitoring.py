@@ -1,0 +1,203 @@
+"""The rules that judge windows: effect floor, usual swing, hysteresis, the harm alarm's course, health."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from mlops_dash.domain.monitoring import (
+    BASE_RATE_FREE,
+    RANKING,
+    RAW_LOSS,
+    WATCHES,
+    HarmDay,
+    broken_columns,
+    episodes,
+    harm_baseline,
+    harm_course,
+    judge_columns,
+    judge_health,
+    moved,
+    oddities,
+    too_short,
+    window_drift,
+)
+from mlops_dash.domain.policies import MonitoringPolicy
+from mlops_dash.domain.readings import Estimate, estimate_from_row, estimate_to_row, feature_from_row, feature_to_row
+from mlops_dash.domain.words import Drift, Health
+from mlops_dash.stats.drift import ColumnDrift, UsualSwing, column_drift
+from mlops_dash.stats.sequential import HarmUnit
+from mlops_dash.stats.summaries import NumericCells, count
+
+POLICY = MonitoringPolicy()
+RNG = np.random.default_rng(3)
+CELLS = NumericCells.of("x", RNG.normal(size=5_000))
+PAST = count(CELLS, RNG.normal(size=5_000))
+
+
+def drifted(shift: float, n: int = 2_000) -> ColumnDrift:
+    return column_drift(CELLS, PAST, count(CELLS, RNG.normal(shift, 1.0, n)))
+
+
+def swing(k: int, *, usual: float = 0.02, limit: float = 3.0) -> UsualSwing:
+    return UsualSwing(k, {"x": usual}, (limit,) * k if k >= 20 else ())
+
+
+def units(means: list[float], n: float = 400.0) -> list[HarmUnit]:
+    return [HarmUnit(day, day, mean, n, 0.2) for day, mean in enumerate(means)]
+
+
+def steady(days: int, mean: float = 0.30) -> list[float]:
+    return [mean + 0.01 * (-1) ** day for day in range(days)]
+
+
+@pytest.mark.parametrize(
+    ("shift", "known", "verdict"),
+    [
+        (0.0, swing(30), Drift.STABLE),
+        (0.45, swing(30), Drift.WATCH),
+        (1.0, swing(30), Drift.DRIFT),
+        (1.0, swing(30, usual=2.0), Drift.STABLE),  # large, but not for this column
+        (1.0, swing(8), Drift.WATCH),  # too few reference weeks: never above watch
+        (1.0, swing(8, usual=0.5), Drift.STABLE),  # and only beyond four times its usual swing
+    ],
+)
+def test_a_column_moved_only_beyond_floor_chance_and_its_own_swing(
+    shift: float, known: UsualSwing, verdict: Drift
+) -> None:
+    (found,) = judge_columns(POLICY, [drifted(shift)], known)
+    assert found.verdict is verdict
+    assert found.flagged is (verdict in {Drift.WATCH, Drift.DRIFT})
+
+
+def test_too_few_rows_are_not_computable_with_a_reason_and_small_windows_are_marked() -> None:
+    few, small = judge_columns(POLICY, [drifted(1.0, 60), drifted(1.0, 200)], swing(30))
+    assert few.verdict is Drift.NOT_COMPUTABLE
+    assert "at least 100" in few.reason
+    assert small.reason == "small window: 200 rows"
+    assert window_drift([few]) is Drift.NOT_COMPUTABLE
+    assert window_drift([few, small]) is small.verdict
+    (short,) = too_short([small], 3)
+    assert (short.verdict, short.reason) == (Drift.NOT_COMPUTABLE, "3 of 7 days so far")
+
+
+def test_a_column_reads_back_as_it_was_stored() -> None:
+    (found,) = judge_columns(POLICY, [drifted(0.5)], swing(30))
+    assert feature_from_row(feature_to_row(found)) == found
+    estimate = Estimate(0.7, 0.6, None, 10, 5, "last 28 ripe days, jackknife over days", "few days")
+    assert estimate_from_row(estimate_to_row(estimate), 28) == estimate
+
+
+def test_missing_and_unseen_values_are_said_when_the_reference_never_had_so_many() -> None:
+    (found,) = judge_columns(POLICY, [drifted(0.0)], swing(30))
+    odd = [type(found)(**{**vars(found), "missing": 0.30, "unseen": 0.10})]
+    said = oddities(odd, usual={"x": 0.05}, expected_unseen={"x": 0.001})
+    assert len(said) == 2
+    assert said[0].startswith("x: 30.0% missing")
+    assert oddities(odd, usual={"x": 0.29}, expected_unseen={"x": 0.09}) == ()
+    assert broken_columns(POLICY, {"x": 1.0, "y": 0.5}, usual={}, n=500) == ("x",)
+    assert broken_columns(POLICY, {"x": 1.0}, usual={"x": 1.0}, n=500) == ()
+    assert broken_columns(POLICY, {"x": 1.0}, usual={}, n=5) == ()
+
+
+def test_hysteresis_needs_two_of_three_windows() -> None:
+    assert moved(POLICY, [["a"], [], ["b"]]) == ()
+    assert moved(POLICY, [["a"], ["a"], []]) == ("a",)
+    assert moved(POLICY, [["a"], ["a"], [], [], []]) == ()
+
+
+def test_harm_losses_share_alpha_and_few_units_double_the_tolerance() -> None:
+    full = harm_baseline(POLICY, BASE_RATE_FREE, units(steady(56)))
+    few = harm_baseline(POLICY, BASE_RATE_FREE, units(steady(20)))
+    assert full.alpha == pytest.approx(POLICY.alpha / 2)
+    assert harm_baseline(POLICY, RAW_LOSS, units(steady(56))).alpha == POLICY.alpha
+    assert full.tolerance == pytest.approx(0.05 * 0.30)
+    assert few.tolerance == pytest.approx(0.10 * 0.30)
+    assert harm_baseline(POLICY, RANKING, units(steady(56))).tolerance == pytest.approx(0.01)
+    assert not harm_baseline(POLICY, RANKING, []).computable
+
+
+def test_the_alarm_comes_stays_while_it_cannot_tell_and_ends_when_surely_below() -> None:
+    normal = harm_baseline(POLICY, RAW_LOSS, units(steady(56)))
+    course = harm_course(POLICY, normal, units(steady(30) + steady(20, 0.45) + steady(60)))
+    alarm = next(one for one in course if one.alarmed)
+    assert 30 <= alarm.last <= 36
+    assert alarm.since is not None
+    assert abs(alarm.since - 30) <= 2
+    over = next(one for one in course if one.last > alarm.last and not one.alarmed)
+    assert over.last > 50 + 14  # not before most of the last 28 units are good again
+    assert (course[-1].alarmed, course[-1].restarts) == (False, 1)
+    assert [one.last for one in course] == list(range(110))  # every unit once
+
+
+def test_a_restart_by_a_person_begins_anew_and_is_counted() -> None:
+    normal = harm_baseline(POLICY, RAW_LOSS, units(steady(56)))
+    means = units(steady(10) + steady(20, 0.45))
+    course = harm_course(POLICY, normal, means, restarts=[25])
+    assert course[24].alarmed
+    assert not course[25].alarmed
+    assert course[25].restarts == 1
+    assert harm_course(POLICY, normal, means, restarts=[99]) == harm_course(POLICY, normal, means)
+    assert harm_course(POLICY, harm_baseline(POLICY, RAW_LOSS, []), means) == ()
+
+
+@pytest.mark.slow
+def test_the_alarm_on_steady_days_cries_wolf_in_at_most_a_share_alpha_of_all_runs() -> None:
+    rng, runs, alarms = np.random.default_rng(1), 300, 0
+    for _ in range(runs):
+        past = units(rng.normal(0.30, 0.02, 56).tolist())
+        live = units(rng.normal(0.30, 0.02, 300).tolist())
+        alarms += any(one.alarmed for one in harm_course(POLICY, harm_baseline(POLICY, RAW_LOSS, past), live))
+    assert alarms / runs <= POLICY.alpha + 3 * math.sqrt(POLICY.alpha * (1 - POLICY.alpha) / runs)
+
+
+def harm_day(*, alarmed: bool) -> HarmDay:
+    return HarmDay(0, 0, 0.3, 2.0 if alarmed else 0.1, alarmed, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("alarmed", "trailing", "broken", "inputs", "health"),
+    [
+        ((), 0.70, (), (), Health.OK),
+        ((), 0.70, (), ("temp",), Health.INPUTS_MOVED),
+        (("log_loss",), 0.70, (), ("temp",), Health.AT_RISK),
+        ((), 0.70, ("temp",), (), Health.AT_RISK),
+        ((), 0.55, (), (), Health.AT_RISK),  # beyond the bound, surely worse than the reference, no alarm yet
+        (("day_auc",), 0.70, ("temp",), (), Health.HARMED),
+    ],
+)
+def test_health_is_the_worst_that_is_known(
+    alarmed: tuple[str, ...], trailing: float, broken: tuple[str, ...], inputs: tuple[str, ...], health: Health
+) -> None:
+    found = judge_health(
+        harm={watch.key: harm_day(alarmed=watch.key in alarmed) for watch in WATCHES},
+        trailing={"day_auc": Estimate(trailing, trailing - 0.02, trailing + 0.02, 100, 28)},
+        references={watch.key: harm_baseline(POLICY, watch, units(steady(56))) for watch in WATCHES},
+        inputs_moved=inputs,
+        broken=broken,
+    )
+    assert found.health is health
+    assert found.why
+
+
+def test_without_ripe_labels_health_is_not_known_never_ok() -> None:
+    normal = {watch.key: harm_baseline(POLICY, watch, units(steady(56))) for watch in WATCHES}
+    found = judge_health(harm={}, trailing={}, references=normal, inputs_moved=(), broken=())
+    assert found.health is Health.NOT_KNOWN
+    shifted = judge_health(harm={}, trailing={}, references=normal, inputs_moved=("temp",), broken=())
+    assert shifted.health is Health.INPUTS_MOVED
+
+
+def test_a_stretch_ends_after_enough_quiet_windows() -> None:
+    start = datetime(2013, 1, 1, tzinfo=UTC)
+    on = [False, True, True, False, True, False, False, False, True]
+    found = episodes("inputs", [(start + timedelta(days=i), now) for i, now in enumerate(on)], quiet=3)
+    assert [
+        ((one.first - start).days, (one.last - start).days, one.over and (one.over - start).days) for one in found
+    ] == [
+        (1, 4, 7),
+        (8, 8, None),
+    ]

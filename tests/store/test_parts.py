@@ -1,0 +1,92 @@
+"""Parts are exact: they add up to the whole, pack and unpack without loss, and belong to their reference's cells."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_dash.errors import InvalidInput
+from mlops_dash.stats.summaries import Moments
+from mlops_dash.store.parts import (
+    SCORE,
+    Layout,
+    clip_of,
+    count_rows,
+    empty,
+    layout_of,
+    pack,
+    pack_all,
+    total,
+    unpack,
+    unpack_all,
+)
+
+
+def rows(n: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=n),
+            "place": rng.choice(list("abc"), n).astype(object),
+            "score": rng.uniform(0.01, 0.99, n),
+        }
+    )
+    frame["label"] = (rng.random(n) < frame["score"]).astype(float)
+    frame.loc[frame.index[::7], "label"] = np.nan
+    frame.loc[frame.index[::5], "x"] = np.nan
+    return frame
+
+
+@pytest.fixture(scope="module")
+def layout() -> Layout:
+    return layout_of(rows(4_000, 1), features=["x", "place"], clip=clip_of(0.01))[0]
+
+
+def test_parts_add_up_to_the_whole_exactly(layout: Layout) -> None:
+    frame = rows(1_200, 2)
+    hours = np.arange(1_200, dtype=np.int64) % 24
+    whole = count_rows(layout, frame, np.zeros(1_200, dtype=np.int64), 1)[0]
+    added = total(layout, count_rows(layout, frame, hours, 24))
+    assert (added.counts == whole.counts).all()
+    assert (added.table == whole.table).all()
+    assert (added.n, added.n_labelled, added.positives) == (
+        1_200,
+        int(frame["label"].notna().sum()),
+        int(frame["label"].sum()),
+    )
+    assert added.squared == pytest.approx(whole.squared)
+    for a, b in zip(added.losses, whole.losses, strict=True):
+        assert (a.n, a.mean, a.m2, a.m3) == pytest.approx((b.n, b.mean, b.m2, b.m3))
+
+
+def test_a_part_counts_what_the_rows_say(layout: Layout) -> None:
+    frame = rows(500, 3)
+    part = count_rows(layout, frame, np.zeros(500, dtype=np.int64), 1)[0]
+    assert part.histogram(layout, "x").missing == frame["x"].isna().sum()
+    assert part.histogram(layout, SCORE).n == 500
+    late = frame[frame["label"] == 1.0]
+    assert part.losses[1].mean == pytest.approx(-np.log(np.maximum(late["score"], 0.01)).mean())
+    absent = count_rows(layout, frame.drop(columns="place"), np.zeros(500, dtype=np.int64), 1)[0]
+    assert absent.histogram(layout, "place").missing == 500
+
+
+def test_packing_loses_nothing(layout: Layout) -> None:
+    parts = [*count_rows(layout, rows(300, 4), np.arange(300, dtype=np.int64) % 3, 3), empty(layout)]
+    for part, back in zip(parts, unpack_all(layout, pack_all(parts)), strict=True):
+        assert (back.n, back.squared, back.losses) == (part.n, part.squared, part.losses)
+        assert (back.counts == part.counts).all()
+        assert (back.table == part.table).all()
+    assert empty(layout).losses == (Moments.empty(), Moments.empty())
+    assert Layout.from_dict(layout.to_dict()) == layout
+
+
+def test_a_profile_of_other_cells_is_refused(layout: Layout) -> None:
+    other = layout_of(rows(4_000, 9), features=["x"], clip=clip_of(0.01))[0]
+    with pytest.raises(InvalidInput, match="its reference"):
+        unpack(other, pack(empty(layout)))
+
+
+def test_no_feature_may_take_the_scores_name() -> None:
+    with pytest.raises(InvalidInput):
+        layout_of(rows(50, 1).assign(**{SCORE: 1.0}), features=[SCORE], clip=4.6)
