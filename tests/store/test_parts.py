@@ -25,13 +25,8 @@ from mlops_dash.store.parts import (
 
 def rows(n: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {
-            "x": rng.normal(size=n),
-            "place": rng.choice(list("abc"), n).astype(object),
-            "score": rng.uniform(0.01, 0.99, n),
-        }
-    )
+    place = rng.choice(list("abc"), n).astype(object)
+    frame = pd.DataFrame({"x": rng.normal(size=n), "place": place, "score": rng.uniform(0.01, 0.99, n)})
     frame["label"] = (rng.random(n) < frame["score"]).astype(float)
     frame.loc[frame.index[::7], "label"] = np.nan
     frame.loc[frame.index[::5], "x"] = np.nan
@@ -50,11 +45,8 @@ def test_parts_add_up_to_the_whole_exactly(layout: Layout) -> None:
     added = total(layout, count_rows(layout, frame, hours, 24))
     assert (added.counts == whole.counts).all()
     assert (added.table == whole.table).all()
-    assert (added.n, added.n_labelled, added.positives) == (
-        1_200,
-        int(frame["label"].notna().sum()),
-        int(frame["label"].sum()),
-    )
+    assert (added.n, added.n_labelled) == (1_200, frame["label"].notna().sum())
+    assert added.positives == frame["label"].sum()
     assert added.squared == pytest.approx(whole.squared)
     for a, b in zip(added.losses, whole.losses, strict=True):
         assert (a.n, a.mean, a.m2, a.m3) == pytest.approx((b.n, b.mean, b.m2, b.m3))
