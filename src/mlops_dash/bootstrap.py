@@ -1,0 +1,97 @@
+"""The only place that wires things: settings in, services out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+
+from mlops_dash import ids
+from mlops_dash.clock import Clock
+from mlops_dash.services.access import AccessService
+from mlops_dash.services.audit import AuditService
+from mlops_dash.services.command import Context
+from mlops_dash.services.evidence import EvidenceService
+from mlops_dash.services.jobs import JobsService
+from mlops_dash.services.monitoring import MonitoringService
+from mlops_dash.services.policies import PolicyService
+from mlops_dash.services.registry import RegistryService
+from mlops_dash.services.retraining import RetrainingService
+from mlops_dash.services.scoring import ScoringService
+from mlops_dash.settings import Settings
+from mlops_dash.store import db, migrate, world
+from mlops_dash.tracking.models import ModelCache
+from mlops_dash.tracking.registry import MlflowRegistry
+
+# Nobody's telemetry, ours or a dependency's; MLflow reads these when it is imported.
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false"}
+
+
+@dataclass(frozen=True)
+class Services:
+    """All verbs of the house, one object a noun."""
+
+    context: Context
+    access: AccessService
+    audit: AuditService
+    policies: PolicyService
+    evidence: EvidenceService
+    registry: RegistryService
+    scoring: ScoringService
+    monitoring: MonitoringService
+    retraining: RetrainingService
+    jobs: JobsService
+
+    def close(self) -> None:
+        """Give back database connections."""
+        self.context.databases.dispose()
+
+
+def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId = ids.new_id) -> Services:
+    """Make the services; brings both databases to the current schema first.
+
+    Args:
+        settings: Where things live.
+        clock: The time of this world; by default the machine's time plus the offset kept in the database.
+        new_id: Maker of ids.
+
+    Raises:
+        StoreUnavailable: a database cannot be reached or written.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    databases = db.connect(settings)
+    migrate.upgrade(databases)
+    registry = MlflowRegistry(settings.mlflow_uri)
+    context = Context(
+        settings=settings,
+        clock=clock or shared_clock(databases),
+        new_id=new_id,
+        databases=databases,
+        registry=registry,
+    )
+    models = ModelCache(settings.mlflow_uri, settings.home, allow_pickle=settings.allow_pickle)
+    return Services(
+        context=context,
+        access=AccessService(context),
+        audit=AuditService(context),
+        policies=PolicyService(context),
+        evidence=EvidenceService(context),
+        registry=RegistryService(context),
+        scoring=ScoringService(
+            context, ModelCache(settings.mlflow_uri, settings.home, allow_pickle=settings.allow_pickle)
+        ),
+        monitoring=MonitoringService(context),
+        retraining=RetrainingService(context),
+        jobs=JobsService(context),
+    )
+
+
+def shared_clock(databases: db.Databases) -> Clock:
+    """The clock that every process of this installation shares (the demo's lives on from the end of its data)."""
+
+    def offset() -> timedelta:
+        with db.reading(databases.app) as session:
+            return world.clock_offset(session)
+
+    return Clock(offset_source=offset)

@@ -1,0 +1,87 @@
+"""Commands for the house itself: databases, people, tokens, the ledger."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from typing import Any
+
+from mlops_dash import settings
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.access import Role
+from mlops_dash.store import db, migrate
+
+
+def add_commands(commands: Any) -> None:
+    """Register db, audit, user."""
+    database = commands.add_parser("db", help="bring the databases to the current schema, or check them")
+    database.add_argument("what", choices=["upgrade", "check"])
+    database.set_defaults(run=_db)
+
+    audit = commands.add_parser("audit", help="verify the ledger")
+    audit.add_argument("what", choices=["verify"])
+    json_flag(audit)
+    audit.set_defaults(run=_audit)
+
+    user = commands.add_parser("user", help="people and tokens")
+    what = user.add_subparsers(dest="what", required=True)
+    add = what.add_parser("add", help="create a person; asks for the password")
+    add.add_argument("name")
+    add.add_argument("--role", choices=[str(role) for role in Role], default=str(Role.VIEWER))
+    add.add_argument("--display-name", default="")
+    add.set_defaults(run=_user_add)
+    role = what.add_parser("role", help="set a role")
+    role.add_argument("name")
+    role.add_argument("role", choices=[str(role) for role in Role])
+    role.add_argument("--reason", required=True)
+    role.set_defaults(run=_user_role)
+    token = what.add_parser("token", help="issue an API token; it is shown once")
+    token.add_argument("name", help="whose token")
+    token.add_argument("--label", default="command line")
+    token.set_defaults(run=_user_token)
+
+
+def _db(arguments: argparse.Namespace) -> int:
+    databases = db.connect(settings.from_environment())
+    if arguments.what == "upgrade":
+        migrate.upgrade(databases)
+        print("The databases have the current schema.")
+        return 0
+    found = migrate.check(databases)
+    for line in found:
+        print(line, file=sys.stderr)
+    if not found:
+        print("ok")
+    return 1 if found else 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    made = services()
+    verdict = made.audit.verify(actor(made))
+    show(vars(verdict), as_json=arguments.json, line=verdict.sentence())
+    return 0 if verdict.ok else 1
+
+
+def _user_add(arguments: argparse.Namespace) -> int:
+    made = services()
+    secret = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    made.access.create_user(
+        actor(made), arguments.name, role=Role(arguments.role), password=secret, display_name=arguments.display_name
+    )
+    print(f"{arguments.name} may log in as {arguments.role}.")
+    return 0
+
+
+def _user_role(arguments: argparse.Namespace) -> int:
+    made = services()
+    made.access.set_role(actor(made), arguments.name, Role(arguments.role), reason=arguments.reason)
+    print(f"{arguments.name} is now {arguments.role}.")
+    return 0
+
+
+def _user_token(arguments: argparse.Namespace) -> int:
+    made = services()
+    secret = made.access.issue_token(actor(made), arguments.name, label=arguments.label)
+    print(secret)
+    return 0

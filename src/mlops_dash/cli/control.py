@@ -1,0 +1,157 @@
+"""Commands about models: watch, gate, decide, retrain. The same services as the pages."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.access import Actor, system
+from mlops_dash.domain.words import JobState
+
+GATE_EXIT = {"pass": 0, "fail": 1, "needs_approval": 2, "error": 3}
+_FINAL = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT, JobState.SKIPPED}
+
+
+def add_commands(commands: Any) -> None:
+    """Register monitor, gate, propose, approve, reject, promote, rollback, retrain, jobs."""
+    monitor = commands.add_parser("monitor", help="evaluate a model now: drift, performance, alerts")
+    monitor.add_argument("--model", required=True)
+    json_flag(monitor)
+    monitor.set_defaults(run=_monitor)
+
+    gate = commands.add_parser("gate", help="judge a version: exit 0 pass, 1 fail, 2 needs approval, 3 error")
+    gate.add_argument("--model", required=True)
+    gate.add_argument("--version", required=True)
+    json_flag(gate)
+    gate.set_defaults(run=_gate)
+
+    propose = commands.add_parser("propose", help="propose a version for promotion")
+    propose.add_argument("--model", required=True)
+    propose.add_argument("--version", required=True)
+    propose.add_argument("--reason", required=True)
+    propose.set_defaults(run=_propose)
+
+    for name, run in (("approve", _approve), ("reject", _reject), ("promote", _promote)):
+        decide = commands.add_parser(name, help=f"{name} the open proposal of a model")
+        decide.add_argument("--model", required=True)
+        decide.add_argument("--reason", required=True)
+        decide.set_defaults(run=run)
+
+    rollback = commands.add_parser("rollback", help="go back to the champion before this one")
+    rollback.add_argument("--model", required=True)
+    rollback.add_argument("--reason", required=True)
+    rollback.set_defaults(run=_rollback)
+
+    retrain = commands.add_parser("retrain", help="queue a retraining")
+    retrain.add_argument("recipe")
+    retrain.add_argument("--reason", default="asked on the command line")
+    retrain.add_argument("--wait", action="store_true", help="wait until it is over")
+    retrain.set_defaults(run=_retrain)
+
+    jobs = commands.add_parser("jobs", help="list, cancel or read the log of jobs")
+    jobs.add_argument("what", choices=["list", "cancel", "log"], nargs="?", default="list")
+    jobs.add_argument("job", nargs="?")
+    jobs.add_argument("--reason", default="asked on the command line")
+    jobs.set_defaults(run=_jobs)
+
+
+def _monitor(arguments: argparse.Namespace) -> int:
+    made = services()
+    made.monitoring.profile_dirty_hours(system("cli"))
+    made.monitoring.evaluate(system("cli"), arguments.model)
+    summary = made.monitoring.summary(actor(made), arguments.model)
+    show(summary, as_json=arguments.json, line=f"{summary['verdict']}: {summary['sentence']}")
+    return 0
+
+
+def _gate(arguments: argparse.Namespace) -> int:
+    made = services()
+    answer = made.registry.gate(actor(made), arguments.model, arguments.version)
+    lines = [f"{answer['outcome']}: {arguments.model} version {arguments.version} against {answer['champion']}"]
+    lines += [f"  {gate['state']:<15} {gate['name']}: {gate['reason']}" for gate in answer["gates"]]
+    show(answer, as_json=arguments.json, line="\n".join(lines))
+    return GATE_EXIT[answer["outcome"]]
+
+
+def _propose(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    version_id = made.registry.version_id(who, arguments.model, arguments.version)
+    proposal = made.registry.propose(who, version_id, comment=arguments.reason)
+    print(f"Proposal {proposal.id}: {proposal.state}.")
+    return 0
+
+
+def _approve(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    proposal = made.registry.open_proposal(who, arguments.model)
+    after = made.registry.approve(who, proposal.id, proposal.revision, comment=arguments.reason)
+    print(f"Proposal {after.id}: {after.state}.")
+    return 0
+
+
+def _reject(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    proposal = made.registry.open_proposal(who, arguments.model)
+    after = made.registry.reject(who, proposal.id, proposal.revision, comment=arguments.reason)
+    print(f"Proposal {after.id}: {after.state}.")
+    return 0
+
+
+def _promote(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    proposal = made.registry.open_proposal(who, arguments.model)
+    operation = made.registry.begin_promotion(who, proposal.id, proposal.revision, reason=arguments.reason)
+    made.registry.finish_promotion(who, operation)
+    print(f"Promoted: operation {operation}.")
+    return 0
+
+
+def _rollback(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    operation = made.registry.begin_rollback(who, arguments.model, reason=arguments.reason)
+    made.registry.finish_promotion(who, operation)
+    print(f"Rolled back: operation {operation}.")
+    return 0
+
+
+def _retrain(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    job = made.retraining.run_now(who, arguments.recipe, reason=arguments.reason)
+    print(f"Job {job} is queued.")
+    return _wait(made, who, job) if arguments.wait else 0
+
+
+def _wait(made: Services, who: Actor, job: str) -> int:
+    said = ""
+    while True:
+        state = made.jobs.job(who, job)
+        line = f"{state.state}: {state.progress_text}"
+        if line != said:
+            print(line, flush=True)
+            said = line
+        if state.state in _FINAL:
+            return 0 if state.state is JobState.SUCCEEDED else 1
+        time.sleep(1)
+
+
+def _jobs(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    if arguments.what == "list":
+        for job in made.jobs.recent(who):
+            print(f"{job.id}  {job.state:<10} {job.task:<9} {job.recipe or '':<16} {job.progress_text}")
+    elif arguments.what == "cancel":
+        made.jobs.cancel(who, arguments.job, reason=arguments.reason)
+        print(f"Job {arguments.job} is asked to stop.")
+    else:
+        print(made.jobs.log(who, arguments.job).text, end="")
+    return 0

@@ -1,0 +1,48 @@
+"""What several commands need: the services, who acts, and how answers are printed."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from mlops_dash import bootstrap, settings
+from mlops_dash.domain.access import Actor, Role
+from mlops_dash.errors import NotAuthenticated
+
+
+def services() -> bootstrap.Services:
+    """The services of this installation."""
+    return bootstrap.build(settings.from_environment())
+
+
+def actor(made: bootstrap.Services) -> Actor:
+    """Who types: the owner of MLOPS_DASH_TOKEN; without one, the owner of a local SQLite store.
+
+    Raises:
+        NotAuthenticated: no token, and the store is not a SQLite file of this user.
+    """
+    token = os.environ.get("MLOPS_DASH_TOKEN", "")
+    if token:
+        return made.access.actor_for_token(token)
+    path = made.context.databases.app.url.database
+    local = made.context.settings.database_url.startswith("sqlite") and path is not None
+    if local and Path(str(path)).stat().st_uid == os.getuid():
+        return Actor(id=f"owner:{getpass.getuser()}", name=getpass.getuser(), role=Role.ADMIN, kind="person")
+    raise NotAuthenticated(
+        "The command line does not know who you are.",
+        hint="Set MLOPS_DASH_TOKEN to a token from Audit & admin, tab Tokens.",
+    )
+
+
+def show(value: Any, *, as_json: bool, line: str) -> None:
+    """Print JSON when asked, else the sentence."""
+    print(json.dumps(value, indent=2, sort_keys=True, default=str) if as_json else line)
+
+
+def json_flag(command: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    command.add_argument("--json", action="store_true", help="print JSON")

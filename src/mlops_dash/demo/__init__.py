@@ -1,0 +1,59 @@
+"""The demo: every flight out of New York in 2013 played through the same services as real traffic.
+
+`build` fills an empty home; each step is remembered, so an interrupted build goes on where it stopped and a second
+call changes nothing. Nothing here computes a number of its own: it calls the services with the data's own times.
+"""
+
+from __future__ import annotations
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.bootstrap import build as build_services
+from mlops_dash.clock import Clock
+from mlops_dash.demo.journal import Journal
+from mlops_dash.demo.progress import Progress
+from mlops_dash.demo.steps import STEPS, Stage
+from mlops_dash.demo.story import FAST, FULL, Story
+from mlops_dash.runner import DATA
+from mlops_dash.settings import Settings, checkout_root
+from mlops_dash.training.flights import load_flights
+
+__all__ = ["build", "is_built"]
+
+
+def is_built(services: Services) -> bool:
+    """Whether this home already holds the whole demo."""
+    return Journal(services).done("finish")
+
+
+def build(settings: Settings, *, fast: bool) -> None:
+    """Fill this home with the demo; needs the MLflow server and the gateway to be up.
+
+    Raises:
+        NotFound: the flights file is not there.
+        Unavailable: MLflow or the gateway does not answer.
+    """
+    clock = Clock()  # driven: its offset follows the story
+    services = build_services(settings, clock=clock)
+    try:
+        journal = Journal(services)
+        story: Story = FAST if journal.mode(fast=fast) == "fast" else FULL
+        progress = Progress({name: weight(story) for name, (weight, _) in STEPS.items()})
+        stage = Stage(
+            services=services,
+            clock=clock,
+            story=story,
+            journal=journal,
+            progress=progress,
+            flights=load_flights((checkout_root() or settings.home) / DATA),
+        )
+        for name, (_, step) in STEPS.items():
+            if journal.done(name):
+                progress.skip(name)
+                continue
+            progress.begin(name)
+            step(stage)
+            journal.finish(name)
+            progress.end()
+        progress.finish(f"The demo stands: {story.start:%d %B} to {story.end:%d %B %Y}")
+    finally:
+        services.close()

@@ -1,0 +1,252 @@
+"""The demo's steps in order, each with about how many seconds it takes: people, rules, runs, months, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from mlops_dash import runner
+from mlops_dash.bootstrap import Services
+from mlops_dash.clock import Clock
+from mlops_dash.demo import last_day, replay, sweep
+from mlops_dash.demo.journal import Journal
+from mlops_dash.demo.progress import Progress
+from mlops_dash.demo.story import (
+    ADMIN,
+    LEAD,
+    MODEL,
+    MONITORING,
+    PROMOTION,
+    RECIPE_FIRST,
+    RECIPE_HASTY,
+    RECIPE_REFRESH,
+    REPLAY,
+    SCIENTIST,
+    ZONE,
+    Story,
+)
+from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.errors import Conflict
+from mlops_dash.training.recipes import BASE
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every step works with."""
+
+    services: Services
+    clock: Clock
+    story: Story
+    journal: Journal
+    progress: Progress
+    flights: pd.DataFrame
+
+
+def _people(stage: Stage) -> None:
+    """The accounts, the model, the rules: a lead writes each policy, an admin puts it into force."""
+    services = stage.services
+    replay.drive(stage.clock, stage.story.first_at - timedelta(days=2))
+    services.access.ensure_demo_users(REPLAY)
+    services.registry.add_model(
+        SCIENTIST, MODEL, title="Late arrivals out of New York", owner="scientist", reason="first model of the team"
+    )
+    for kind, body in ((PolicyKind.PROMOTION, PROMOTION), (PolicyKind.MONITORING, MONITORING)):
+        made = services.policies.propose(LEAD, MODEL, kind, body.as_json(), reason=f"how {MODEL} is judged")
+        services.policies.activate(ADMIN, made.id, reason="read and agreed")
+    for recipe in _recipes(stage.story):
+        services.retraining.save_recipe(SCIENTIST, recipe)
+
+
+def _recipes(story: Story) -> tuple[Recipe, ...]:
+    def recipe(name: str, train_start: str, holdout_days: int, *, validation_days: int) -> Recipe:
+        return Recipe(
+            name=name,
+            model=MODEL,
+            entry="flights",
+            parameters={
+                "train_start": train_start,
+                "holdout_days": holdout_days,
+                "validation_days": validation_days,
+                "seed": 1,
+                "parameters": dict(BASE),
+            },
+            timeout_seconds=900,
+            memory_mib=4096,
+            max_attempts=2,
+        )
+
+    return (
+        recipe(RECIPE_FIRST, "2013-01-01T00:00:00-05:00", 0, validation_days=14),
+        recipe(RECIPE_HASTY, "2013-04-01T00:00:00-04:00", 10, validation_days=5),
+        recipe(RECIPE_REFRESH, "2013-01-01T00:00:00-05:00", story.holdout_days, validation_days=28),
+    )
+
+
+def _sweep(stage: Stage) -> None:
+    """Twenty-seven runs on January and February: leaves x learning rate x seed."""
+    sweep.play(stage.services, stage.journal, stage.flights, n_runs=stage.story.sweep_runs, tell=stage.progress.tell)
+
+
+def _first_version(stage: Stage) -> None:
+    """Train version 1 on January and February, propose, approve and promote it before the first flight."""
+    replay.drive(stage.clock, stage.story.first_at)
+    version_id = _train(stage, RECIPE_FIRST, "the first version")
+    _promote(stage, version_id, comment="First version: nothing serves yet.", reason="the first version goes live")
+
+
+def _until_hasty(stage: Stage) -> None:
+    _replay(stage, stage.story.start, stage.story.hasty_at)
+
+
+def _hasty(stage: Stage) -> None:
+    """Three weeks of April, ten days of evidence: promoted, with version 1 as shadow."""
+    replay.drive(stage.clock, stage.story.hasty_at)
+    version_id = _train(stage, RECIPE_HASTY, "April looks different; try a model of April alone")
+    _promote(
+        stage, version_id, comment="April alone, judged on the last ten days of April.", reason="better on late April"
+    )
+
+
+def _until_rollback(stage: Stage) -> None:
+    _replay(stage, stage.story.hasty_at, stage.story.rolled_back_at)
+
+
+def _rollback(stage: Stage) -> None:
+    """A week later the same comparison, on the week it served, says what it cost."""
+    services, story = stage.services, stage.story
+    replay.drive(stage.clock, story.rolled_back_at + timedelta(days=1))
+    hasty, first = stage.journal.noted(RECIPE_HASTY), stage.journal.noted(RECIPE_FIRST)
+    found = services.evidence.compare(LEAD, MODEL, hasty, first, story.hasty_at, story.rolled_back_at)
+    brier = next(one for one in found if one.kind == "paired_difference" and one.metric == "brier")
+    said = (
+        "could not be measured" if brier.value is None else f"{brier.value:+.3f} [{brier.low:+.3f}, {brier.high:+.3f}]"
+    )
+    reason = (
+        f"Brier score against version 1 in its first week: {said} over {brier.n:,} flights on {brier.n_clusters} days"
+    )
+    operation = services.registry.begin_rollback(LEAD, MODEL, reason=reason.replace("-", "−"))
+    services.registry.finish_promotion(LEAD, operation)
+
+
+def _until_last_day(stage: Stage) -> None:
+    _replay(stage, stage.story.rolled_back_at, stage.story.last_day)
+
+
+def _last_day(stage: Stage) -> None:
+    last_day.play(
+        stage.services, stage.flights, day=stage.story.last_day, midnight=stage.story.end, tell=stage.progress.tell
+    )
+    replay.drive(stage.clock, stage.story.end)
+    replay.watch(stage.services)
+
+
+def _challenger(stage: Stage) -> None:
+    """Retrain on everything before the hold-out, judge on the hold-out, and leave the proposal waiting."""
+    services = stage.services
+    replay.drive(stage.clock, stage.story.end + timedelta(minutes=1))
+    services.retraining.save_schedule(
+        SCIENTIST,
+        ScheduleDraft(
+            name="monthly refresh",
+            kind=ScheduleKind.CRON,
+            expression="0 6 1 * *",
+            zone=ZONE,
+            recipe=RECIPE_REFRESH,
+            misfire=Misfire.SKIP,
+        ),
+    )
+    alerts = services.monitoring.room(SCIENTIST, MODEL).alerts
+    alert_id = alerts[0].id if alerts else None
+    version_id = _train(
+        stage, RECIPE_REFRESH, "answer to the alert" if alerts else "the quarter is over", alert_id=alert_id
+    )
+    services.registry.propose(
+        SCIENTIST,
+        version_id,
+        comment=f"Trained on everything before the last {stage.story.holdout_days} days, judged on those.",
+        alert_id=alert_id,
+    )
+
+
+def _finish(stage: Stage) -> None:
+    """From here on the world lives: its clock goes on from the end of the data in every process."""
+    last_day.set_world_clock(stage.services, stage.story.end + timedelta(minutes=5))
+
+
+def _replay(stage: Stage, start: datetime, end: datetime) -> None:
+    begin = max(start, stage.journal.time("replayed_until", start))
+    total = max((end - start).days, 1)
+
+    def after_day(day: datetime, midnight: datetime) -> None:
+        stage.journal.note("replayed_until", midnight.isoformat())
+        stage.progress.tell((midnight - start).days / total, f"Replaying {day:%d %B %Y}")
+
+    replay.play(
+        stage.services, stage.clock, stage.flights, first=stage.story.start, start=begin, end=end, after_day=after_day
+    )
+    replay.watch(stage.services)
+
+
+def _train(stage: Stage, recipe: str, reason: str, *, alert_id: str | None = None) -> str:
+    """Queue the job as a person would, and run it here and now. An interrupted one is taken up again."""
+    services = stage.services
+    kept = stage.journal.noted(recipe)
+    if kept is not None:
+        return str(kept)
+    try:
+        services.retraining.run_now(SCIENTIST, recipe, reason, alert_id=alert_id)
+    except Conflict:  # queued by an interrupted start
+        services.jobs.reap(REPLAY, 0.0)
+    result = runner.run_next(services, on_progress=stage.progress.tell)
+    stage.journal.note(recipe, result["version_id"])
+    return str(result["version_id"])
+
+
+def _promote(stage: Stage, version_id: str, *, comment: str, reason: str) -> None:
+    """Propose as scientist, approve as lead, promote as lead; a gate that cannot pass is lifted by two people."""
+    registry = stage.services.registry
+    proposal = registry.propose(SCIENTIST, version_id, comment=comment)
+    for gate in registry.room(LEAD, MODEL, version_id).gates:
+        if not gate.opens:
+            why = f"{gate.name}: {gate.reason}; accepted for a short trial with the champion as shadow"
+            proposal = registry.override_gate(LEAD, proposal.id, proposal.revision, gate=gate.name, reason=why, days=7)
+            proposal = registry.override_gate(ADMIN, proposal.id, proposal.revision, gate=gate.name, reason=why, days=7)
+    proposal = registry.approve(LEAD, proposal.id, proposal.revision, comment="read the evidence")
+    shadows = [stage.journal.noted(RECIPE_FIRST)] if version_id != stage.journal.noted(RECIPE_FIRST) else []
+    operation = registry.begin_promotion(LEAD, proposal.id, proposal.revision, reason=reason, shadows=shadows)
+    registry.finish_promotion(LEAD, operation)
+
+
+Step = Callable[[Stage], None]
+Weight = Callable[[Story], float]
+
+
+def _days(first: str, last: str) -> Weight:
+    def weight(story: Story) -> float:
+        span: timedelta = getattr(story, last) - getattr(story, first)
+        return max(span.days * 0.6, 1.0)
+
+    return weight
+
+
+def _fixed(seconds: float) -> Weight:
+    return lambda _story: seconds
+
+
+STEPS: Mapping[str, tuple[Weight, Step]] = {
+    "Making accounts and policies": (_fixed(2), _people),
+    "Training the sweep": (lambda story: story.sweep_runs * 2.0, _sweep),
+    "Training version 1 on January and February": (_fixed(8), _first_version),
+    "Replaying to 1 May": (_days("start", "hasty_at"), _until_hasty),
+    "Training version 2 on April": (_fixed(8), _hasty),
+    "Replaying its week": (_days("hasty_at", "rolled_back_at"), _until_rollback),
+    "Rolling back": (_fixed(1), _rollback),
+    "Replaying to the last day": (_days("rolled_back_at", "last_day"), _until_last_day),
+    "Sending the last day over HTTP": (_fixed(15), _last_day),
+    "Training the challenger": (_fixed(20), _challenger),
+    "finish": (_fixed(0.1), _finish),
+}
