@@ -1,0 +1,69 @@
+"""Errors as JSON: `error_code`, `message`, `hint`, and for a bad row its number, column, value and reason."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from mlops_dash import errors, ids
+from mlops_dash.errors import InvalidRow, MlopsDashError
+
+_log = logging.getLogger(__name__)
+# The first that fits counts.
+STATUS: tuple[tuple[type[MlopsDashError], int, str], ...] = (
+    (errors.InvalidRow, 422, "INVALID_ROW"),
+    (errors.InvalidInput, 422, "INVALID_INPUT"),
+    (errors.NotFound, 404, "NOT_FOUND"),
+    (errors.NothingToServe, 409, "NOTHING_TO_SERVE"),
+    (errors.Conflict, 409, "CONFLICT"),
+    (errors.NotAuthenticated, 401, "NOT_AUTHENTICATED"),
+    (errors.NotAllowed, 403, "NOT_ALLOWED"),
+    (errors.BrokenModel, 503, "BROKEN_MODEL"),
+    (errors.StoreUnavailable, 503, "STORE_UNAVAILABLE"),
+    (errors.Unavailable, 503, "UNAVAILABLE"),
+)
+
+
+def refusal(error: MlopsDashError) -> JSONResponse:
+    """The answer to an error raised on purpose."""
+    status, code = next(((status, code) for kind, status, code in STATUS if isinstance(error, kind)), (500, "INTERNAL"))
+    body: dict[str, Any] = {"error_code": code, "message": error.message, "hint": error.hint}
+    if isinstance(error, InvalidRow):
+        body |= {"row": error.row, "column": error.column, "value": error.value, "reason": error.reason}
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="mlops-dash", Basic realm="mlops-dash: any name, token as password"'
+    if status == 503:
+        headers["Retry-After"] = "2"
+        _log.warning("refused", extra={"error_code": code, "reason": error.sentence()})
+    return JSONResponse(body, status, headers)
+
+
+def register(app: FastAPI) -> None:
+    """Answer every error in one shape."""
+
+    @app.exception_handler(MlopsDashError)
+    async def on_purpose(_request: Request, error: MlopsDashError) -> JSONResponse:
+        return refusal(error)
+
+    @app.exception_handler(HTTPException)
+    async def of_the_router(request: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "HTTP_ERROR")
+        message = f"{request.method} {request.url.path}: {error.detail}."
+        body = {"error_code": code, "message": message, "hint": "See /docs for what this gateway answers."}
+        return JSONResponse(body, error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def of_ours(request: Request, error: Exception) -> JSONResponse:
+        incident = ids.new_id()[:8]
+        _log.error("a request failed", extra={"incident": incident, "path": request.url.path}, exc_info=error)
+        body = {
+            "error_code": "INTERNAL",
+            "message": f"Something of ours failed (incident {incident}).",
+            "hint": "The gateway's log tells more under this incident.",
+        }
+        return JSONResponse(body, 500)

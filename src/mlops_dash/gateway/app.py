@@ -1,0 +1,225 @@
+"""The gateway's routes. Each answers only after what it answered is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib.metadata import version as installed
+from typing import Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+
+from mlops_dash import __version__
+from mlops_dash.bootstrap import Services
+from mlops_dash.domain.access import Actor, system
+from mlops_dash.errors import InvalidInput
+from mlops_dash.gateway import answers, shapes
+from mlops_dash.gateway.access import Doorkeeper
+from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
+from mlops_dash.gateway.follower import Follower
+from mlops_dash.gateway.writer import Writer
+from mlops_dash.services.scoring import Pending
+
+GATEWAY = system("gateway")
+MOST_BYTES = 64 * 1024 * 1024
+THREADS = 4  # models release the lock of Python only in part: more threads gain nothing
+T = TypeVar("T")
+
+
+class Gateway:
+    """What the routes share."""
+
+    def __init__(self, services: Services, process: str) -> None:
+        self.services = services
+        self.process = process
+        self.writer = Writer(services.scoring, GATEWAY)
+        self.follower = Follower(services.scoring, GATEWAY, process)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="score")
+
+    def start(self) -> None:
+        """Start the threads."""
+        self.writer.start()
+        self.follower.start()
+
+    def close(self) -> None:
+        """Store what waits, and end the threads."""
+        self.follower.close()
+        self.writer.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def off_loop(self, call: Callable[[], T]) -> T:
+        """Run `call` in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def store(self, prepare: Callable[[], Pending]) -> dict[str, Any]:
+        """Check in a thread, store with the group, and say what became of it."""
+        pending = await self.off_loop(prepare)
+        stored = await self.writer.store(pending)
+        if pending.labels:
+            return dict(vars(stored.labels))
+        return {
+            "batch": pending.batch_id,
+            "stored": stored.predictions,
+            "known": len(pending.predictions) - stored.predictions,
+            "prediction_ids": pending.prediction_ids,
+        }
+
+
+def create_app(services: Services, *, process: str) -> FastAPI:
+    """The gateway as an ASGI application; its threads live as long as it does."""
+    gateway = Gateway(services, process)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        gateway.start()
+        yield
+        await asyncio.to_thread(gateway.close)
+
+    app = FastAPI(
+        title="mlops-dash gateway",
+        version=__version__,
+        description=shapes.ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    made = services.context.settings
+    app.add_middleware(
+        Doorkeeper,
+        actor_for_token=services.access.actor_for_token,
+        open_invocations=made.open_invocations and made.on_loopback,
+    )
+    answers.register(app)
+    _health_routes(app, gateway)
+    _scoring_routes(app, gateway)
+    _log_routes(app, gateway)
+    return app
+
+
+def _health_routes(app: FastAPI, gateway: Gateway) -> None:
+    mlflow_version = installed("mlflow")
+
+    @app.get("/ping", summary="Is anybody there?", openapi_extra={"security": []})
+    async def ping() -> Response:
+        return Response("\n", media_type="application/json")
+
+    @app.get("/version", summary="The version of MLflow whose protocol is spoken", openapi_extra={"security": []})
+    async def version() -> Response:
+        return Response(mlflow_version, media_type="application/json")
+
+    @app.get("/healthz", summary="Is it well? And what time is it in this world?", openapi_extra={"security": []})
+    async def healthz() -> dict[str, str]:
+        well = gateway.writer.alive and not gateway.follower.trouble
+        now = await asyncio.to_thread(gateway.services.context.clock.now)  # never behind a model that loads
+        return {"status": "ok" if well else "degraded", "process": gateway.process, "now": now.isoformat()}
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page(app.openapi()), headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
+def _scoring_routes(app: FastAPI, gateway: Gateway) -> None:
+    scoring = gateway.services.scoring
+    new_id = gateway.services.context.new_id
+
+    @app.post("/models/{name}/invocations", summary="Score rows", openapi_extra=shapes.INVOCATIONS)
+    async def invocations(name: str, request: Request) -> Response:
+        body = await _body(request)
+        batch_id = request.headers.get("x-prediction-batch") or new_id()
+        answered = await gateway.off_loop(
+            lambda: scoring.answer(
+                _actor(request),
+                name,
+                body,
+                request.headers.get("content-type", ""),
+                batch_id=batch_id,
+                ids_column=request.headers.get("x-prediction-ids-column", ""),
+            )
+        )
+        headers = {}
+        if answered.pending is not None:
+            await gateway.writer.store(answered.pending)
+            headers = {"X-Prediction-Batch": batch_id, "X-Model-Version": answered.pending.version}
+        return Response(answered.body, answered.status, headers, answered.media_type)
+
+    @app.get("/v1/serving", summary="Which version answers for which model", openapi_extra=shapes.SERVING)
+    async def serving(request: Request) -> list[dict[str, Any]]:
+        served = await gateway.off_loop(lambda: scoring.serving(_actor(request)))
+        return [dict(vars(one)) for one in served]
+
+
+def _log_routes(app: FastAPI, gateway: Gateway) -> None:
+    scoring = gateway.services.scoring
+
+    @app.post("/v1/predictions", summary="Log predictions made elsewhere", openapi_extra=shapes.PREDICTIONS)
+    async def predictions(request: Request) -> dict[str, Any]:
+        body = await _body(request)
+
+        def prepare() -> Pending:
+            sent = _object(body, {"model", "batch", "predictions"})
+            batch_id = sent.get("batch")
+            if batch_id is not None and not isinstance(batch_id, str):
+                raise InvalidInput("'batch' is not a text.", hint="Leave it out, or name the batch.")
+            model = _model(sent)
+            return scoring.prepare_predictions(_actor(request), model, sent.get("predictions"), batch_id=batch_id)
+
+        return await gateway.store(prepare)
+
+    @app.get("/v1/predictions/{batch}", summary="The ids and versions of a batch", openapi_extra=shapes.BATCH)
+    async def batch(batch: str, request: Request) -> dict[str, Any]:
+        rows = await gateway.off_loop(lambda: scoring.batch(_actor(request), batch))
+        answered = [
+            {**vars(row), "answers": [{"version": v, "role": r, "score": s} for v, r, s in row.answers]} for row in rows
+        ]
+        return {"batch": batch, "rows": answered}
+
+    @app.post("/v1/labels", summary="Say what turned out true", openapi_extra=shapes.LABELS)
+    async def labels(request: Request) -> dict[str, Any]:
+        body = await _body(request)
+
+        def prepare() -> Pending:
+            sent = _object(body, {"model", "labels"})
+            return scoring.prepare_labels(_actor(request), _model(sent), sent.get("labels"))
+
+        pending = await gateway.off_loop(prepare)
+        return dict(vars((await gateway.writer.store(pending)).labels))
+
+
+def _actor(request: Request) -> Actor:
+    actor: Actor = request.state.actor
+    return actor
+
+
+async def _body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise InvalidInput(f"The body is larger than {MOST_BYTES // 2**20} MiB.", hint="Send it in parts.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _object(body: bytes, known: set[str]) -> dict[str, Any]:
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"The body is not JSON: {error}.", hint="See /docs for the shape of a request.") from None
+    if not isinstance(sent, dict):
+        raise InvalidInput("The body is not a JSON object.", hint="See /docs for the shape of a request.")
+    other = sorted(set(sent) - known)
+    if other:
+        raise InvalidInput(f"{other[0]!r} is not a field.", hint=f"Known are {', '.join(sorted(known))}.")
+    return sent
+
+
+def _model(sent: dict[str, Any]) -> str:
+    model = sent.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidInput("'model' is missing.", hint="Name the model.")
+    return model

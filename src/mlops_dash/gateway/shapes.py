@@ -1,0 +1,187 @@
+"""The gateway's requests and answers for OpenAPI. Bodies are read by hand: a bad row must be named in our words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ABOUT = """Scores rows with the version that was approved, and remembers every answer before it is given.
+
+Send `Authorization: Bearer TOKEN`. A bad row refuses its whole batch with row, column, value and reason; nothing is
+stored then. Sending the same batch again stores nothing twice.
+"""
+
+Shape = dict[str, Any]
+_TEXT: Shape = {"type": "string"}
+_TIME: Shape = {"type": "string", "format": "date-time", "description": "ISO 8601 with a zone; now, when left out"}
+
+
+def _answer(description: str, example: Any) -> Shape:
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+def _header(name: str, description: str) -> Shape:
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": _TEXT}
+
+
+_REFUSALS: Shape = {
+    "401": _answer(
+        "No token, or not a valid one", {"error_code": "NOT_AUTHENTICATED", "message": "...", "hint": "..."}
+    ),
+    "403": _answer("The token's role may not do this", {"error_code": "NOT_ALLOWED", "message": "...", "hint": "..."}),
+    "404": _answer("No such model or batch", {"error_code": "NOT_FOUND", "message": "...", "hint": "..."}),
+    "422": _answer(
+        "A bad row or body; nothing was stored",
+        {
+            "error_code": "INVALID_ROW",
+            "message": "Row 3, column 'score', value 'high': a finite number is needed. Nothing was stored.",
+            "hint": "Mend this row and send the whole batch again.",
+            "row": 3,
+            "column": "score",
+            "value": "'high'",
+            "reason": "a finite number is needed",
+        },
+    ),
+    "503": _answer(
+        "The log or the model is away", {"error_code": "STORE_UNAVAILABLE", "message": "...", "hint": "..."}
+    ),
+}
+
+INVOCATIONS: Shape = {
+    "description": "MLflow's scoring protocol, byte for byte, with the version that is approved. The answer carries "
+    "X-Prediction-Batch and X-Model-Version.",
+    "parameters": [
+        _header("X-Prediction-Batch", "The batch's name; its rows are name-0, name-1, ..."),
+        _header("X-Prediction-Ids-Column", "A column that holds the rows' ids; the model does not see it"),
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "example": {"dataframe_split": {"columns": ["hour", "wind"], "data": [[7, 10.5], [18, None]]}},
+            },
+            "text/csv": {"schema": _TEXT},
+        },
+    },
+    "responses": {
+        "200": _answer("The answers", {"predictions": [[0.8, 0.2], [0.3, 0.7]]}),
+        "400": _answer("What MLflow refuses, in MLflow's words", {"error_code": "BAD_REQUEST", "message": "..."}),
+        "409": _answer("Nothing is approved", {"error_code": "NOTHING_TO_SERVE", "message": "...", "hint": "..."}),
+        **_REFUSALS,
+    },
+}
+
+PREDICTIONS: Shape = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model", "predictions"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "model": _TEXT,
+                        "batch": {**_TEXT, "description": "Rows without an id are named batch-0, batch-1, ..."},
+                        "predictions": {
+                            "type": "array",
+                            "maxItems": 100_000,
+                            "items": {
+                                "type": "object",
+                                "required": ["version", "score", "features"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "prediction_id": {**_TEXT, "maxLength": 200},
+                                    "at": _TIME,
+                                    "version": _TEXT,
+                                    "role": {"enum": ["champion", "arm", "shadow"], "default": "champion"},
+                                    "score": {"type": "number"},
+                                    "features": {"type": "object"},
+                                },
+                            },
+                        },
+                    },
+                },
+                "example": {
+                    "model": "flight-delay",
+                    "batch": "monday",
+                    "predictions": [{"version": "1", "score": 0.31, "features": {"hour": 7, "wind": None}}],
+                },
+            }
+        },
+    },
+    "responses": {
+        "200": _answer("Stored", {"batch": "monday", "stored": 1, "known": 0, "prediction_ids": ["monday-0"]}),
+        **_REFUSALS,
+    },
+}
+
+LABELS: Shape = {
+    "description": "Another value than before is the next revision; the same value is nothing; a label whose "
+    "prediction is not known yet waits for it.",
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["model", "labels"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "model": _TEXT,
+                        "labels": {
+                            "type": "array",
+                            "maxItems": 100_000,
+                            "items": {
+                                "type": "object",
+                                "required": ["prediction_id", "value"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "prediction_id": _TEXT,
+                                    "value": {"type": "number", "description": "0 or 1 for a binary model"},
+                                    "observed_at": _TIME,
+                                },
+                            },
+                        },
+                    },
+                },
+                "example": {"model": "flight-delay", "labels": [{"prediction_id": "monday-0", "value": 1}]},
+            }
+        },
+    },
+    "responses": {
+        "200": _answer("Stored", {"new": 1, "revised": 0, "unchanged": 0, "pending": 0}),
+        **_REFUSALS,
+    },
+}
+
+BATCH: Shape = {
+    "responses": {
+        "200": _answer(
+            "Rows in their order",
+            {
+                "batch": "monday",
+                "rows": [
+                    {
+                        "model": "flight-delay",
+                        "row": 0,
+                        "prediction_id": "monday-0",
+                        "at": "2013-06-03T16:00:00+00:00",
+                        "answers": [{"version": "1", "role": "champion", "score": 0.31}],
+                    }
+                ],
+            },
+        ),
+        **_REFUSALS,
+    }
+}
+
+SERVING: Shape = {
+    "responses": {
+        "200": _answer(
+            "One line a model; `error` says why it is not what was approved",
+            [{"model": "flight-delay", "version_id": "...", "version": "1", "epoch": 1, "error": ""}],
+        ),
+        "401": _REFUSALS["401"],
+    }
+}
