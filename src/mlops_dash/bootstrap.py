@@ -78,9 +78,7 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         policies=PolicyService(context),
         evidence=EvidenceService(context),
         registry=RegistryService(context),
-        scoring=ScoringService(
-            context, ModelCache(settings.mlflow_uri, settings.home, allow_pickle=settings.allow_pickle)
-        ),
+        scoring=ScoringService(context, models),
         monitoring=MonitoringService(context),
         retraining=RetrainingService(context),
         jobs=JobsService(context),

@@ -39,7 +39,8 @@ def play(
 ) -> None:
     """Score every flight scheduled in [start, end), day by day, and bring the labels of the planes that landed.
 
-    `first` is the first traffic ever: flights before it were never asked for. `after_day(day, next midnight)` is called when a day is stored: the checkpoint.
+    `first` is the first traffic ever: flights before it were never asked for.
+    `after_day(day, next midnight)` is called when a day is stored: the checkpoint.
     """
     scheduled, landed = flights["scheduled_at"], flights["landed_at"]
     for day in days(start, end):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
 from mlops_dash.errors import Conflict
 from mlops_dash.training.recipes import BASE
+
+_NOTICED = 1.2  # scoring looks for a newly approved version once a second
 
 
 @dataclass(frozen=True)
@@ -122,14 +125,12 @@ def _rollback(stage: Stage) -> None:
     hasty, first = stage.journal.noted(RECIPE_HASTY), stage.journal.noted(RECIPE_FIRST)
     found = services.evidence.compare(LEAD, MODEL, hasty, first, story.hasty_at, story.rolled_back_at)
     brier = next(one for one in found if one.kind == "paired_difference" and one.metric == "brier")
-    said = (
-        "could not be measured" if brier.value is None else f"{brier.value:+.3f} [{brier.low:+.3f}, {brier.high:+.3f}]"
-    )
-    reason = (
-        f"Brier score against version 1 in its first week: {said} over {brier.n:,} flights on {brier.n_clusters} days"
-    )
+    said = "not measurable" if brier.value is None else f"{brier.value:+.3f} [{brier.low:+.3f}, {brier.high:+.3f}]"
+    rows = f"{brier.n:,} flights on {brier.n_clusters} days"
+    reason = f"Brier score against version 1 in its first week: {said}, {rows}"
     operation = services.registry.begin_rollback(LEAD, MODEL, reason=reason.replace("-", "−"))
     services.registry.finish_promotion(LEAD, operation)
+    time.sleep(_NOTICED)
 
 
 def _until_last_day(stage: Stage) -> None:
@@ -219,6 +220,7 @@ def _promote(stage: Stage, version_id: str, *, comment: str, reason: str) -> Non
     shadows = [stage.journal.noted(RECIPE_FIRST)] if version_id != stage.journal.noted(RECIPE_FIRST) else []
     operation = registry.begin_promotion(LEAD, proposal.id, proposal.revision, reason=reason, shadows=shadows)
     registry.finish_promotion(LEAD, operation)
+    time.sleep(_NOTICED)
 
 
 Step = Callable[[Stage], None]
