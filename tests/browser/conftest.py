@@ -234,6 +234,7 @@ def settled(page: Page) -> Page:
     """Wait until the script has run and the page's title stands (or the boundary has spoken)."""
     page.wait_for_selector(".ph h1, .st-key-card-error, .empty", timeout=30_000)
     page.wait_for_selector(_READY, timeout=30_000)
+    page.wait_for_load_state("networkidle")  # the parts of the page are loaded as they are first needed
     page.evaluate("document.fonts.ready.then(() => true)")
     return page
 
