@@ -325,6 +325,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("shadow_version_ids", sa.Text(), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["to_version_id"], ["model_version.id"], name=op.f("fk_operation_to_version_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operation")),
         sa.UniqueConstraint("proposal_id", name=op.f("uq_operation_proposal_id")),
