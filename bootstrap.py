@@ -17,19 +17,27 @@ import sys
 OLDEST, NEWEST = (3, 11), (3, 12)
 
 
-def refuse_python(version, find):
-    """Return the sentence for a Python that cannot run us, or "" when it can; `find` looks a program up."""
+def refuse_python(version, runs):
+    """Return the sentence for a Python that cannot run us, or "" when it can; `runs` tells whether a program does."""
     if OLDEST <= tuple(version[:2]) <= NEWEST:
         return ""
-    others = [name for name in ("python3.12", "python3.11") if find(name)]
+    others = [name for name in ("python3.12", "python3.11") if runs(name)]
     hint = f"Try: {others[0]} bootstrap.py" if others else "Install one of them and call bootstrap.py with it"
     return f"mlops-dash needs Python 3.11 or 3.12, and this is {version[0]}.{version[1]}. {hint}."
 
 
-def _refuse_at_once():
-    import shutil
+def _runs(program):
+    import subprocess
 
-    sentence = refuse_python(sys.version_info, shutil.which)
+    try:  # a name on PATH is not enough: version managers put shims there for Pythons that are switched off
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.call([program, "-c", ""], **quiet) == 0
+    except OSError:
+        return False
+
+
+def _refuse_at_once():
+    sentence = refuse_python(sys.version_info, _runs)
     if sentence:
         sys.stderr.write("bootstrap: " + sentence + "\n")
         sys.exit(2)
