@@ -105,6 +105,8 @@ def _as_frame(data: Any) -> pd.DataFrame:
         return data
     if isinstance(data, dict):
         return pd.DataFrame({name: list(np.asarray(values)) for name, values in data.items()})
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        return pd.DataFrame(data)
     values = np.asarray(data)
     if values.ndim > 2:
         raise InvalidInput(f"Rows of shape {values.shape[1:]} cannot be logged.", hint="Send rows of columns.")
