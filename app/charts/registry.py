@@ -1,0 +1,354 @@
+"""Gates with their intervals, the forest against the champion, versions, timeline: facts in, HTML and a figure out.
+
+Every mark is placed from the same numbers that are printed beside it. All text that comes from people is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from app import format as fmt
+from app.theme import Tokens
+from mlops_dash.domain.audit import Action, Entry
+from mlops_dash.domain.evidence import METRICS, Direction, Evidence
+from mlops_dash.domain.gates import Gate, Measure
+from mlops_dash.domain.registry import Operation, RegistryRoom, VersionLine
+from mlops_dash.domain.words import GateState, OperationState, look
+
+ROW = 58  # px of a row of the forest
+STEPS = (
+    (OperationState.DECIDED, "Decided"),
+    (OperationState.ALIAS_MOVED, "Alias moved"),
+    (OperationState.DELIVERED, "Delivered"),
+    (OperationState.CONFIRMED, "Confirmed serving"),
+)
+_ICON = "<span class='mi' aria-hidden='true'>{}</span>"
+
+
+# --- gates ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Where interval, value and limit lie on a track, in per cent of its width."""
+
+    low: float
+    high: float
+    value: float
+    limit: float
+
+
+def bar(measure: Measure) -> Bar | None:
+    """The positions of one measure, or None when there is no interval to draw. The limit is always on the track."""
+    low, high, value, limit = measure.low, measure.high, measure.value, measure.limit
+    if low is None or high is None or value is None or limit is None:
+        return None
+    left, right = min(low, limit), max(high, limit)
+    pad = (right - left) * 0.12 or 1.0
+    left, right = left - pad, right + pad
+
+    def place(number: float) -> float:
+        return round(100 * (number - left) / (right - left), 2)
+
+    return Bar(place(low), place(high), place(value), place(limit))
+
+
+def measure_text(measure: Measure) -> str:
+    """What is printed beside the track: "−0.021 [−0.030, −0.012], limit < 0, 27,004 rows on 31 days"."""
+    show = fmt.delta if measure.difference else fmt.metric
+    parts = []
+    if measure.value is not None:
+        text = show(measure.value, measure.decimals)
+        if measure.low is not None:
+            text += f" {fmt.interval(measure.low, measure.high, measure.decimals, signed=measure.difference)}"
+        parts.append(text)
+    if measure.limit is not None and measure.relation:
+        limit = "0" if measure.limit == 0 else show(measure.limit, measure.decimals)
+        parts.append(f"limit {measure.relation} {limit}")
+    if measure.n and measure.n_clusters is not None:
+        parts.append(f"{fmt.whole(measure.n)} rows on {measure.n_clusters} days")
+    return ", ".join(parts)
+
+
+def gate_html(gate: Gate, t: Tokens) -> str:
+    """One gate: icon, name and word; each of its measures with track and numbers; the reason when it is not open."""
+    shown = look(gate.state)
+    ink = _text_colour(shown.colour, t)
+    rows = "".join(_measure_html(one, t) for one in gate.measures)
+    said = gate.reason if gate.state is not GateState.PASSED or not _has_numbers(gate) else ""
+    reason = f"<p class='gr'>{escape(said)}</p>" if said else ""
+    return (
+        f"<div class='gate'><div class='gh'><span style='color:{ink}'>{_ICON.format(shown.icon)}</span>"
+        f"<b>{escape(gate.name[:1].upper() + gate.name[1:])}</b>"
+        f"<span class='gs' style='color:{ink}'>{escape(shown.label)}</span></div>{rows}{reason}</div>"
+    )
+
+
+def _has_numbers(gate: Gate) -> bool:
+    return any(one.low is not None for one in gate.measures)
+
+
+def _measure_html(measure: Measure, t: Tokens) -> str:
+    if measure.metric not in METRICS:
+        return ""
+    colour = t.colour(look(measure.state).colour)
+    text = measure_text(measure)
+    hint = escape(f"{measure.method}; {measure.bound}".strip("; "), quote=True)
+    placed = bar(measure)
+    track = ""
+    if placed is not None:
+        track = (
+            f"<div class='gt' role='img' aria-label='{escape(measure.label)}: {escape(text)}'>"
+            f"<i class='gb' style='left:{placed.low}%;width:{placed.high - placed.low}%;background:{colour}'></i>"
+            f"<i class='gv' style='left:{placed.value}%;background:{colour}'></i>"
+            f"<i class='gl' style='left:{placed.limit}%'></i></div>"
+        )
+    return (
+        f"<div class='gm' title='{hint}'><span class='gn'>{escape(measure.label)}</span>{track}"
+        f"<span class='gx num'>{escape(text)}</span></div>"
+    )
+
+
+def _text_colour(name: str, t: Tokens) -> str:
+    return {"green": t.good_text, "orange": t.warn_text, "red": t.bad_text, "blue": t.moved_text}.get(
+        name, t.violet_text if name == "violet" else t.neutral_text
+    )
+
+
+# --- versions ---------------------------------------------------------------------------------------------------------
+
+
+def versions(lines: Sequence[VersionLine], now: datetime) -> pd.DataFrame:
+    """The versions table, one row a version."""
+    return pd.DataFrame(
+        {
+            "Version": [one.version.label for one in lines],
+            "Alias": [chips(one) for one in lines],
+            "Gates": [f"{one.gates_open} of {one.gates_required}" for one in lines],
+            "Trained on": [_span(one.version.training_start, one.version.training_end) for one in lines],
+            "Made": [fmt.ago(now, one.version.created_at) for one in lines],
+        }
+    )
+
+
+def chips(line: VersionLine) -> list[str]:
+    """What a version is, in chips: aliases of MLflow, and what we know beyond."""
+    found = [one for one in line.aliases if one != "champion" or line.is_champion]
+    if line.is_champion and "champion" not in found:
+        found.insert(0, "champion")
+    if "champion" in line.aliases and not line.is_champion:
+        found.append("alias moved")
+    if line.is_shadow:
+        found.append("shadow")
+    if line.proposal is not None:
+        found.append("proposed")
+    return found
+
+
+def _span(start: datetime | None, end: datetime | None) -> str:
+    return fmt.MISSING if start is None or end is None else fmt.period(start, end)
+
+
+# --- forest -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One metric of the forest: improvement on a scale of its own, zero in the middle; `text` has the raw numbers."""
+
+    metric: str
+    label: str
+    text: str
+    value: float
+    low: float
+    high: float
+    verdict: str  # better | worse | unclear
+
+
+def branches(comparisons: Sequence[Evidence]) -> tuple[Branch, ...]:
+    """Improvements, each divided by its own largest end, so that small and large metrics can both be read."""
+    found = []
+    for one in comparisons:
+        if one.value is None or one.low is None or one.high is None:
+            continue
+        metric = METRICS[one.metric]
+        sign = 1.0 if metric.direction is Direction.HIGHER else -1.0
+        scale = max(abs(one.low), abs(one.high)) or 1.0
+        ends = sorted((sign * one.low / scale, sign * one.high / scale))
+        verdict = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "unclear"
+        numbers = f"{fmt.delta(one.value)} {fmt.interval(one.low, one.high)}"
+        found.append(Branch(one.metric, metric.label, numbers, sign * one.value / scale, ends[0], ends[1], verdict))
+    return tuple(found)
+
+
+def forest(rows: Sequence[Branch], t: Tokens, *, candidate: str, champion: str) -> go.Figure:
+    """Interval and point of each metric; right of the line the candidate is better."""
+    look_of = {
+        "better": (t.good, "diamond"),
+        "worse": (t.bad, "triangle-left"),
+        "unclear": (t.context, "circle-open"),
+    }
+    fig = go.Figure()
+    for number, one in enumerate(rows):
+        colour, symbol = look_of[one.verdict]
+        hover = f"{one.label}<br>{candidate} − {champion}: {one.text}<extra></extra>"
+        fig.add_scatter(
+            x=[one.low, one.high], y=[number, number], mode="lines", line={"width": 3, "color": colour},
+            hovertemplate=hover, showlegend=False,
+        )  # fmt: skip
+        fig.add_scatter(
+            x=[one.value], y=[number], mode="markers", hovertemplate=hover, showlegend=False,
+            marker={"size": 12, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
+        )  # fmt: skip
+    labels = [f"<b>{one.label}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
+    fig.update_yaxes(
+        tickvals=list(range(len(rows))), ticktext=labels, range=[len(rows) - 0.5, -0.5], showgrid=False,
+        tickfont={"size": 12, "color": t.ink},
+    )  # fmt: skip
+    fig.update_xaxes(range=[-1.15, 1.15], showticklabels=False, showline=False, showgrid=False, fixedrange=True)
+    fig.update_xaxes(title={"text": f"← {champion} better   ·   {candidate} better →"})
+    fig.add_vline(x=0, line={"color": t.context, "width": 1.5})
+    return fig.update_layout(margin={"l": 0, "r": 8, "t": 4, "b": 30}, hovermode="closest")
+
+
+def forest_height(rows: Sequence[Branch]) -> int:
+    """Pixels for that many metrics."""
+    return 46 + ROW * max(len(rows), 1)
+
+
+def forest_alt(rows: Sequence[Branch], *, candidate: str, champion: str) -> str:
+    """What the forest says."""
+    said = [f"{one.label} {one.verdict} ({one.text})" for one in rows]
+    return f"{candidate} against {champion}: " + "; ".join(said)
+
+
+def forest_table(comparisons: Sequence[Evidence], *, candidate: str, champion: str) -> pd.DataFrame:
+    """The numbers behind the forest."""
+    return pd.DataFrame(
+        {
+            "Metric": [METRICS[one.metric].label for one in comparisons],
+            candidate: [fmt.metric(one.details.get("candidate")) for one in comparisons],
+            champion: [fmt.metric(one.details.get("champion")) for one in comparisons],
+            "Difference": [fmt.delta(one.value) for one in comparisons],
+            "Interval": [fmt.interval(one.low, one.high) for one in comparisons],
+            "Rows": [fmt.whole(one.n) for one in comparisons],
+            "Days": [str(one.n_clusters) for one in comparisons],
+            "Note": [one.reason for one in comparisons],
+        }
+    )
+
+
+# --- progress and timeline --------------------------------------------------------------------------------------------
+
+
+def progress_html(operation: Operation, zone: str) -> str:
+    """Decided, alias moved, delivered, confirmed: which are reached, and when."""
+    moments = (operation.decided_at, operation.alias_moved_at, operation.delivered_at, operation.confirmed_at)
+    cells = []
+    for (_, label), moment in zip(STEPS, moments, strict=True):
+        reached = moment is not None
+        icon = "check_circle" if reached else "radio_button_unchecked"
+        when = fmt.instant(moment, zone) if reached else "not yet"
+        mark = f"<span class='pi'>{_ICON.format(icon)}</span>"
+        cells.append(f"<li class='{'on' if reached else ''}'>{mark}<b>{label}</b><span>{escape(when)}</span></li>")
+    return f"<ol class='steps'>{''.join(cells)}</ol>"
+
+
+_ICONS: dict[str, str] = {
+    Action.PROPOSAL_OPENED: "assignment",
+    Action.PROPOSAL_APPROVED: "how_to_reg",
+    Action.PROPOSAL_REJECTED: "cancel",
+    Action.PROPOSAL_WITHDRAWN: "undo",
+    Action.GATE_OVERRIDDEN: "gavel",
+    Action.PROMOTION_FINISHED: "rocket_launch",
+    Action.ROLLBACK_FINISHED: "settings_backup_restore",
+    Action.ALIAS_DRIFTED: "warning",
+    Action.ALIAS_ADOPTED: "sell",
+    Action.ALIAS_RESTORED: "sell",
+    Action.POLICY_ACTIVATED: "policy",
+    Action.MODEL_ADDED: "add_box",
+}
+
+
+def timeline_html(entries: Sequence[Entry], names: Mapping[str, str], zone: str) -> str:
+    """The story of the champion, newest first. What was decided and then done is told once, when it was done."""
+    items = []
+    for one in entries:
+        told = story(one)
+        if not told:
+            continue
+        who = names.get(one.actor, one.actor.removeprefix("user:"))
+        reason = f"<q>{escape(one.reason)}</q>" if one.reason else ""
+        items.append(
+            f"<li><span class='ti'>{_ICON.format(_ICONS.get(one.action, 'circle'))}</span><div><b>{escape(told)}</b>"
+            f"<span>{escape(who)} · {escape(fmt.instant(one.at, zone))}</span>{reason}</div></li>"
+        )
+    return f"<ul class='tl'>{''.join(items)}</ul>"
+
+
+def story(entry: Entry) -> str:
+    """One entry of the ledger in plain words; "" for what another entry tells."""
+    version = entry.object.rsplit(" ", 1)[-1] if " " in entry.object else entry.object
+    before, after = entry.before.get("champion"), entry.after.get("champion")
+    if entry.after.get("failed"):
+        return f"{version} could not become champion"
+    made = f"{after} became champion" + (f" after {before}" if before else "")
+    told: dict[str, str] = {
+        Action.PROPOSAL_OPENED: f"{version} proposed",
+        Action.PROPOSAL_APPROVED: f"{version} approved, {entry.after.get('approvals')} of {entry.after.get('needed')}",
+        Action.PROPOSAL_REJECTED: f"{version} rejected",
+        Action.PROPOSAL_WITHDRAWN: f"{version} withdrawn",
+        Action.GATE_OVERRIDDEN: f"{version}: gate {entry.after.get('gate')} "
+        + ("overridden" if entry.after.get("overridden") else "override asked for"),
+        Action.PROMOTION_FINISHED: made,
+        Action.ROLLBACK_FINISHED: f"Rolled back from {before} to {after}",
+        Action.ALIAS_DRIFTED: f"Alias moved outside to {entry.after.get('alias')}",
+        Action.ALIAS_ADOPTED: f"{after} adopted as champion, no gate asked",
+        Action.ALIAS_RESTORED: f"Alias restored to {entry.after.get('alias')}",
+        Action.POLICY_ACTIVATED: f"{entry.object[:1].upper()}{entry.object[1:]} in force",
+        Action.MODEL_ADDED: f"{entry.object} added",
+    }
+    return told.get(entry.action, "")
+
+
+def reign_sentence(room: RegistryRoom, on: datetime, zone: str) -> str:
+    """What was champion at a moment, who put it there, why."""
+    reign = next((one for one in reversed(room.reigns) if one.since <= on), None)
+    if reign is None:
+        return f"At {fmt.instant(on, zone)} there was no champion."
+    until = "until now" if reign.until is None else f"until {fmt.instant(reign.until, zone)}"
+    how = {"promote": "promoted", "rollback": "rolled back to", "adopt": "adopted"}.get(reign.kind, reign.kind)
+    return (
+        f"{reign.label}, {how} by {room.name_of(reign.who)} on {fmt.instant(reign.since, zone)}, {until}: {reign.why}"
+    )
+
+
+def css(t: Tokens) -> str:
+    """The few rules of this page."""
+    return f"""
+.mi{{font-family:'Material Symbols Rounded';font-size:1.2rem;line-height:1;vertical-align:-.22em;font-weight:400}}
+.gate{{padding:.1rem 0 .2rem}}.gh{{display:flex;gap:.45rem;align-items:center}}.gh b{{font-weight:600}}
+.gs{{margin-left:auto;font-size:.9rem;font-weight:600}}
+.gm{{display:grid;grid-template-columns:1fr;gap:.15rem;margin:.3rem 0 0 1.65rem}}
+.gn,.gr,.gx{{font-size:.86rem;color:{t.muted};line-height:1.35}}.gx{{color:{t.ink}}}.gr{{margin:.2rem 0 0 1.65rem}}
+.gt{{position:relative;height:14px}}
+.gt:before{{content:'';position:absolute;left:0;right:0;top:6px;height:2px;background:{t.line}}}
+.gt i{{position:absolute;display:block}}.gb{{top:4px;height:6px;border-radius:3px;opacity:.55;min-width:3px}}
+.gv{{top:2px;width:10px;height:10px;margin-left:-5px;border-radius:50%}}
+.gl{{top:-1px;width:2px;height:16px;margin-left:-1px;background:{t.ink}}}
+.steps{{list-style:none;margin:0;padding:0;display:grid;grid-template-columns:repeat(4,1fr);gap:.75rem}}
+.steps li{{margin:0;display:grid;font-size:.86rem;color:{t.muted};border-top:2px solid {t.line};padding-top:.5rem}}
+.steps li b{{font-weight:500}}.steps li.on{{border-color:{t.good}}}
+.steps li.on b{{color:{t.ink}}}.steps .on .pi{{color:{t.good_text}}}
+.tl{{list-style:none;margin:0;padding:0}}.tl li{{display:flex;gap:.7rem;margin:0;padding:.45rem 0;font-size:.93rem}}
+.tl li+li{{border-top:1px solid {t.grid}}}
+.tl div{{display:grid;gap:.1rem;min-width:0}}.tl b{{font-weight:500}}.ti{{color:{t.muted}}}
+.tl div>span,.tl q{{font-size:.86rem;color:{t.muted};overflow-wrap:anywhere}}.tl q{{color:{t.ink}}}
+@media(max-width:640px){{.steps{{grid-template-columns:1fr 1fr}}}}
+"""

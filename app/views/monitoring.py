@@ -1,0 +1,195 @@
+"""Monitoring: is the served model still good, since when not, what moved, and what to do now.
+
+Deep links: ?model=&win=&metric=&feature=&end=
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import alerts, session, widgets
+from app import format as fmt
+from app.charts import monitoring as charts
+from app.frame import Frame
+from mlops_dash.domain.monitoring_room import METRIC_LABELS, WINDOWS, FeatureDetail, ModelHealth, MonitoringRoom
+
+_DEFAULT_WINDOW = "90d"
+
+
+def page(frame: Frame) -> None:
+    """Draw the page."""
+    models = frame.services.monitoring.models(frame.actor)
+    if not models:
+        widgets.header("Monitoring")
+        widgets.empty("monitoring", "No model is watched yet", "Train or connect one; its traffic appears here.",
+                      key="models")  # fmt: skip
+        return
+    model = _wanted(models)
+    session.put("monitored-model", model)
+    window = str(session.get("win") or session.param("win") or _DEFAULT_WINDOW)
+    room = frame.services.monitoring.room(
+        frame.actor,
+        model,
+        window if window in WINDOWS else _DEFAULT_WINDOW,
+        metric=session.param("metric") if session.param("metric") in METRIC_LABELS else "",
+        feature=session.param("feature"),
+        end=_end(session.param("end")),
+    )
+    with widgets.header("Monitoring", _status(room)):
+        _scope(models, model)
+    if room.empty:
+        widgets.empty("monitoring", room.empty, room.empty_next, key="room")
+        return
+    _verdict(frame, room)
+    _performance(frame, room)
+    left, right = st.columns([7, 5], gap="small")
+    with left:
+        _drift(frame, room)
+    with right:
+        _ranked(frame, room)
+    if room.detail is not None:
+        _detail(frame, room, room.detail)
+    with widgets.card("alerts", "Alerts", _alarm_words(room)):
+        alerts.listing(frame, room)
+
+
+def _wanted(models: tuple[ModelHealth, ...]) -> str:
+    """The model of the URL, else the one that is worst off."""
+    asked = session.get("model") or session.param("model")
+    return next((one.model for one in models if one.model == asked), models[0].model)
+
+
+def _end(text: str) -> datetime | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo("UTC"))
+
+
+def _status(room: MonitoringRoom) -> str:
+    if room.reference is None:
+        return f"v{room.version} serves" if room.version else "Nothing is served yet"
+    period = fmt.period(room.reference.start, room.reference.end, room.zone)
+    rows = f"{fmt.whole(room.reference.n_rows)} rows, {fmt.plural(room.reference.n_days, 'day')}"
+    return f"v{room.version} serves · compared with {period} ({rows}, out of fold) · days in {room.zone}"
+
+
+def _scope(models: tuple[ModelHealth, ...], model: str) -> None:
+    names = [one.model for one in models]
+    st.selectbox("Model", names, index=names.index(model), key="model", bind="query-params",
+                 label_visibility="collapsed", width=200)  # fmt: skip
+    st.segmented_control("Window", list(WINDOWS), default=_DEFAULT_WINDOW, required=True, key="win",
+                         bind="query-params", label_visibility="collapsed")  # fmt: skip
+
+
+def _verdict(frame: Frame, room: MonitoringRoom) -> None:
+    with (
+        widgets.card("verdict", ""),
+        st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="verdict"),
+    ):
+        with st.container(gap="xsmall", key="verdict-said", width="stretch"):
+            widgets.badge(room.health, explain=room.why)
+            st.markdown(f"**{room.headline}**" if room.headline else "**No ripe labels yet.**")
+            said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, _labels(room)]
+            widgets.note(" ".join(one for one in said if one))
+        alerts.next_step(frame, room)
+
+
+def _labels(room: MonitoringRoom) -> str:
+    rate, reference = room.label_rate, room.reference
+    if rate is None or rate.value is None or reference is None:
+        return ""
+    return (
+        f"Label rate {fmt.percent(rate.value)} over the last {rate.n_days} ripe days, "
+        f"{fmt.percent(reference.label_rate)} in the reference; {fmt.percent(room.coverage)} of rows are labelled."
+    )
+
+
+def _performance(frame: Frame, room: MonitoringRoom) -> None:
+    data = room.performance
+    if data is None:
+        return
+    sub = (
+        f"Line: mean of the last {data.trailing_days} ripe days with its 95 % interval over days; dots: single days, "
+        "each one cluster and so without an interval of its own. Triangles: alerts, promotions; diamonds: retrains."
+    )
+
+    def controls() -> None:
+        widgets.as_table(charts.performance_table(data, room.zone), key="performance")
+        keys = list(METRIC_LABELS)
+        st.selectbox(
+            "Metric", keys, index=keys.index(data.metric), key="metric-pick", format_func=lambda k: METRIC_LABELS[k],
+            on_change=_remember, args=("metric", "metric-pick"), label_visibility="collapsed", width=230,
+        )  # fmt: skip
+
+    with widgets.card("performance", f"{data.label} against its reference", sub, controls):
+        widgets.chart(
+            charts.performance_figure(data, room.zone, frame.tokens), key="performance",
+            alt=charts.performance_alt(data), height=340,
+        )  # fmt: skip
+
+
+def _drift(frame: Frame, room: MonitoringRoom) -> None:
+    data = room.drift
+    if data is None:
+        return
+    each = "every day, the week that ends there" if data.step_days == 1 else "week by week"
+    sub = (
+        f"Excess PSI {each}. Blue: beyond its usual swing; grey: within it; blank: not a whole week, or too few rows."
+    )
+
+    def controls() -> None:
+        widgets.as_table(charts.drift_table(data, room.zone), key="drift")
+
+    with widgets.card("drift", "Drift by column", sub, controls, height="stretch"):
+        widgets.chart(charts.drift_figure(data, room.zone, frame.tokens), key="drift", alt=charts.drift_alt(data),
+                      height=charts.drift_height(data))  # fmt: skip
+
+
+def _ranked(frame: Frame, room: MonitoringRoom) -> None:
+    sub = (
+        f"PSI of {fmt.period(room.features_start, room.features_end, room.zone)} with its interval; "
+        "the tick is the column's usual PSI."
+    )
+
+    def controls() -> None:
+        widgets.as_table(charts.ranked_table(room.features), key="ranked")
+
+    with widgets.card("ranked", "Farthest now", sub, controls, height="stretch"):
+        height = charts.drift_height(room.drift) if room.drift else 320
+        widgets.chart(charts.ranked_figure(room.features, frame.tokens), key="ranked",
+                      alt=charts.ranked_alt(room.features), height=height)  # fmt: skip
+
+
+def _detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
+    names = [one.name for one in room.features]
+    left, right = st.columns([4, 8], gap="small")
+    with left, widgets.card("feature", "One column", height="stretch"):
+        st.selectbox(
+            "Column", names, index=names.index(data.reading.name), key="feature-pick", format_func=charts.column_name,
+            on_change=_remember, args=("feature", "feature-pick"), label_visibility="collapsed",
+        )  # fmt: skip
+        widgets.facts(charts.facts(room, data))
+        for sentence in room.odd[:4]:
+            widgets.note(sentence)
+
+    def controls() -> None:
+        widgets.as_table(charts.detail_table(data), key="detail")
+
+    sub = "Share of rows in each cell; cells were cut from the reference before any live row was seen."
+    with right, widgets.card("distribution", f"Distribution of {charts.column_name(data.reading.name)}", sub, controls,
+                             height="stretch"):  # fmt: skip
+        widgets.chart(charts.detail_figure(data, frame.tokens), key="detail", alt=charts.detail_alt(data), height=330)
+
+
+def _alarm_words(room: MonitoringRoom) -> str:
+    spent = f" It was restarted {fmt.plural(room.restarts, 'time')}; each restart spends as much again." if room.restarts else ""
+    return f"A model that did not get worse sets off the harm alarm with a chance of at most {room.alpha:.0%}.{spent}"
+
+
+def _remember(parameter: str, widget: str) -> None:
+    session.set_param(parameter, str(session.get(widget) or ""))

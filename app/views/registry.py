@@ -1,0 +1,240 @@
+"""Registry: versions beside their gates, the proposal with its approvals, who serves, and how it came to that.
+
+Deep links: ?model=&version=&proposal=&on=
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import format as fmt
+from app import promotions, session, widgets
+from app.charts import registry as charts
+from app.frame import Frame
+from mlops_dash.domain.gates import outcome
+from mlops_dash.domain.registry import Proposal, RegistryRoom, Step, VersionLine
+from mlops_dash.domain.words import OperationState, ProposalState
+
+_COLUMNS = {
+    "Version": st.column_config.TextColumn(width=84),
+    "Alias": st.column_config.MultiselectColumn(
+        width=150,
+        options=["champion", "proposed", "shadow", "alias moved"],
+        color=["green", "orange", "gray", "red"],
+    ),
+    "Gates": st.column_config.TextColumn(width=64),
+    "Trained on": st.column_config.TextColumn(width=170),
+    "Made": st.column_config.TextColumn(),
+}
+_EARLIEST = date(2000, 1, 1)
+_STORY_SHOWN = 8
+
+
+def page(frame: Frame) -> None:
+    """Draw the page."""
+    models = frame.services.registry.models(frame.actor)
+    names = [one.name for one in models if one.source == "mlflow"]
+    if not names:
+        widgets.header("Registry")
+        widgets.empty(
+            "deployed_code", "No model is here yet",
+            "A model comes with its first training, or with: mlops-dash up --demo", key="models",
+        )  # fmt: skip
+        return
+    name = session.param("model") or names[0]
+    room = frame.services.registry.room(
+        frame.actor, name, session.param("version") or None, session.param("proposal") or None
+    )
+    st.html(f"<style>{charts.css(frame.tokens)}</style>")
+    with widgets.header("Registry", _status(frame, room)):
+        if len(names) > 1:
+            st.selectbox("Model", names, key="model", bind="query-params", label_visibility="collapsed", width=200,
+                         on_change=_other_model)  # fmt: skip
+        promotions.rollback_button(frame, room)
+    _stale(frame, room)
+    promotions.alias_banner(frame, room)
+    if not room.lines:
+        widgets.empty("inventory_2", "No version is recorded yet", "Train one on the Retraining page.", key="versions")
+        return
+    left, right = st.columns([6, 5], gap="small")
+    with left:
+        _versions(frame, room)
+        _forest(frame, room)
+    with right:
+        _gates(frame, room)
+        _progress(frame, room)
+    story, lineage = st.columns([6, 5], gap="small")
+    with story:
+        _timeline(frame, room)
+    with lineage:
+        _lineage(frame, room)
+
+
+def _status(frame: Frame, room: RegistryRoom) -> str:
+    said = [room.model.name, fmt.plural(len(room.lines), "version")]
+    if room.champion is None or room.serving is None:
+        return " · ".join([*said, "nothing is approved to serve"])
+    return " · ".join([*said, f"champion {room.champion.label} since {fmt.day(room.serving.since, frame.zone)}"])
+
+
+def _stale(frame: Frame, room: RegistryRoom) -> None:
+    if room.mirror.reachable:
+        return
+    last = f"Aliases as seen {frame.ago(room.mirror.as_of)}" if room.mirror.as_of else "Aliases were never seen"
+    if widgets.stale(f"{last}. {room.mirror.reason} Serving goes on.", key="mlflow"):
+        st.rerun()
+
+
+def _versions(frame: Frame, room: RegistryRoom) -> None:
+    with widgets.card("versions", "Versions", room.control):
+        ids = [one.version.id for one in room.lines]
+        chosen = ids.index(room.selected.id) if room.selected is not None else 0
+        key = f"versions-{fmt.short(ids[0])}-{len(ids)}-{chosen}"  # a selection belongs to these very rows
+        st.dataframe(
+            charts.versions(room.lines, frame.now), key=key, hide_index=True, column_config=_COLUMNS, row_height=34,
+            selection_mode="single-row-required", selection_default={"selection": {"rows": [chosen]}},
+            on_select=lambda: _choose(key, room.lines), height=min(37 + 34 * len(ids), 37 + 34 * 9),
+            alt="Versions, newest first; select one to see its gates",
+        )  # fmt: skip
+
+
+def _choose(key: str, lines: tuple[VersionLine, ...]) -> None:
+    rows = session.get(key).selection.rows
+    if rows:
+        session.set_param("proposal", "")
+        session.set_param("version", lines[rows[0]].version.version)
+
+
+def _other_model() -> None:
+    for name in ("version", "proposal"):
+        session.set_param(name, "")
+
+
+def _gates(frame: Frame, room: RegistryRoom) -> None:
+    if room.selected is None:
+        return
+    rival = _rival(room)
+    against = f" against {rival}" if rival else ", no champion yet"
+    policy = "default policy" if room.policy.is_default else f"policy {room.policy.number}"
+    with widgets.card("gates", f"{room.selected.label}{against}", f"Promotion gates by {policy}", lambda: _word(room)):
+        st.markdown(room.next_action.sentence)
+        for gate in room.gates:
+            with st.container(gap=None, key=f"gate-{gate.name.replace(' ', '-')}"):
+                st.html(charts.gate_html(gate, frame.tokens))
+                promotions.override_button(frame, room, gate)
+        if room.proposal is not None:
+            _proposal(frame, room, room.proposal)
+        promotions.decide_buttons(frame, room)
+        blocked = {Step.APPROVE: "approve", Step.PROMOTE: "promote", Step.PROPOSE: "propose"}.get(room.next_action.step)
+        if blocked and room.why_not[blocked]:
+            widgets.note(room.why_not[blocked])
+
+
+def _word(room: RegistryRoom) -> None:
+    if room.proposal is not None:
+        widgets.badge(room.proposal.state)
+        return
+    said = outcome(room.gates)
+    colour = {"pass": "green", "fail": "red"}.get(said, "gray")
+    icon = {"pass": "check_circle", "fail": "cancel"}.get(said, "help")
+    line = room.line_of(room.selected.id if room.selected else None)
+    if line is not None:
+        label = f"{line.gates_open} of {line.gates_required} open"
+        st.badge(label, icon=widgets.icon(icon), color=colour)  # type: ignore[arg-type]
+
+
+def _rival(room: RegistryRoom) -> str:
+    if room.champion is None or room.selected is None:
+        return ""
+    if room.selected.id != room.champion.id:
+        return room.champion.label
+    before = room.line_of(room.operation.from_version_id if room.operation else None)
+    return before.version.label if before is not None else ""
+
+
+def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
+    needed = room.policy.promotion.approvals
+    who = ", ".join(
+        room.name_of(one.approval.approver) for one in room.approvals if one.holds and not one.approval.gate
+    )
+    counted = f"{room.approvals_counted} of {needed}" + (f" ({who})" if who else "")
+    if room.approvals_counted < needed and room.may_approve:
+        counted += f"; waiting for {' or '.join(room.may_approve)}"
+    said = {
+        "Proposed": f"{frame.ago(proposal.created_at)} by {room.name_of(proposal.proposer)}: {proposal.comment}",
+        "Approvals": counted,
+    }
+    for one in room.approvals:
+        if not one.holds:
+            said[f"Void: {room.name_of(one.approval.approver)}"] = one.reason
+    if proposal.state in (ProposalState.OPEN, ProposalState.APPROVED):
+        said["Open until"] = fmt.day(proposal.expires_at, frame.zone)
+    widgets.facts(said)
+
+
+def _progress(frame: Frame, room: RegistryRoom) -> None:
+    if room.operation is None:
+        return
+    target = room.line_of(room.operation.to_version_id)
+    label = target.version.label if target else "?"
+    how = {"promote": "Promotion of", "rollback": "Rollback to", "adopt": "Adoption of", "restore": "Alias back to"}
+    by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
+    with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
+        st.html(charts.progress_html(room.operation, frame.zone))
+        if room.operation.error:
+            widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
+        live = len(room.heartbeats)
+        answering = f"{fmt.plural(live, 'gateway')} answering now." if live else "No gateway has reported in 30 s."
+        widgets.note(answering if room.operation.state is not OperationState.CONFIRMED or live else "")
+
+
+def _forest(frame: Frame, room: RegistryRoom) -> None:
+    rival, rows = _rival(room), charts.branches(room.comparisons)
+    if room.selected is None or not rival:
+        return
+    name = room.selected.label
+    first = room.comparisons[0] if room.comparisons else None
+    sub = "" if first is None else (
+        f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {fmt.period(first.window_start, first.window_end)}; "
+        f"{fmt.percent(first.level, 0)} intervals, each metric on its own scale"
+    )  # fmt: skip
+    with widgets.card("forest", f"{name} against {rival}", sub):
+        if not rows:
+            why = first.reason if first is not None and first.reason else f"{name} was not compared with {rival} yet."
+            widgets.empty("compare_arrows", "No comparison to show", why, key="forest")
+            return
+        widgets.chart(
+            charts.forest(rows, frame.tokens, candidate=name, champion=rival), key=f"forest-{room.selected.id}",
+            height=charts.forest_height(rows), alt=charts.forest_alt(rows, candidate=name, champion=rival),
+        )  # fmt: skip
+        widgets.as_table(charts.forest_table(room.comparisons, candidate=name, champion=rival), key="forest")
+
+
+def _timeline(frame: Frame, room: RegistryRoom) -> None:
+    with widgets.card("timeline", "Timeline", "Who was champion when, put there by whom and why"):
+        on = st.date_input("What was champion on", value=None, min_value=_EARLIEST, key="on", bind="query-params",
+                           width=220)  # fmt: skip
+        if on is not None:
+            noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
+            st.markdown(charts.reign_sentence(room, noon, frame.zone))
+        st.html(charts.timeline_html(room.timeline[: _STORY_SHOWN * 2], room.names, frame.zone))
+        widgets.page_link("audit", "All decisions in the ledger", icon_name="history_edu", object=room.model.name)
+
+
+def _lineage(frame: Frame, room: RegistryRoom) -> None:
+    version = room.selected
+    if version is None:
+        return
+    with widgets.card("lineage", f"Where {version.label} is from"):
+        widgets.facts({
+            "Trained on": fmt.period(version.training_start, version.training_end),
+            "Recipe": version.recipe or fmt.MISSING,
+            "Run": widgets.Mono(fmt.short(version.run_id, 32)),
+            "Rows": widgets.Mono(fmt.short(version.data_digest, 16)),
+            "Files": widgets.Mono(fmt.short(version.artifact_digest, 16)),
+            "Made": f"{frame.instant(version.created_at)} by {room.name_of(version.created_by) or 'MLflow'}",
+            "Life of its number": "first" if version.incarnation == 1 else f"no. {version.incarnation}",
+        })  # fmt: skip
