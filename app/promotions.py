@@ -84,8 +84,8 @@ def _propose(frame: Frame, room: RegistryRoom) -> None:
     widgets.confirm(
         key=f"propose-{version.id}",
         title=f"Propose {version.label} as champion",
-        consequence=f"**{version.subject}** is put before the leads with its gates as they stand. You cannot approve it "
-        "yourself.",
+        consequence=f"**{version.subject}** is put before the leads with its gates as they stand. "
+        "You cannot approve it yourself.",
         button=f"Propose {version.label}",
         act=act,
         facts={**_identity(version), "Gates": _gates(room)},
@@ -249,7 +249,7 @@ def _restore(frame: Frame, room: RegistryRoom) -> None:
     widgets.confirm(
         key=f"restore-{room.model.name}-{room.alias_moved_to}",
         title=f"Restore the alias to {champion.label}",
-        consequence=f"The alias in MLflow goes back to **{champion.label}**, the version that was approved and is served.",
+        consequence=f"The alias in MLflow goes back to **{champion.label}**, which was approved and is served.",
         button="Restore the alias",
         act=act,
         changes=[("Alias champion", room.alias_moved_to, champion.label)],

@@ -12,6 +12,7 @@ from mlops_dash.domain.audit import Action, Entry, Verdict, verify
 from mlops_dash.domain.evidence import METRICS, Evidence
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry import Proposal
+from mlops_dash.ids import sha256_text
 from mlops_dash.services.command import Context
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
@@ -52,6 +53,24 @@ class World:
     mlflow: MlflowRegistry
     service: RegistryService
     ids: dict[str, str] = field(default_factory=dict)  # "1" -> version id
+
+    def register(self, version: str, *, end: datetime) -> str:
+        """Register and record the next version, trained on the two months before `end`."""
+        registered = self.mlflow.create_version(MODEL, source=f"/nowhere/{version}", run_id="")
+        assert registered.version == version
+        self.ids[version] = self.service.record_version(
+            WORKER,
+            MODEL,
+            version,
+            source_uri=registered.source,
+            artifact_digest=f"digest-{version}",
+            training_start=end - timedelta(days=59),
+            training_end=end,
+            data_digest=sha256_text(version),
+            recipe="refresh",
+            created_by=SCIENTIST.id,
+        )
+        return self.ids[version]
 
     def proposal(self, actor: Actor = SCIENTIST, version: str = "2") -> Proposal:
         """A fresh proposal of a version."""
@@ -151,20 +170,21 @@ def world(home: Path, mlflow_uri: str, *, champion: bool = True) -> World:
     """v1 serves (promoted through its gates) and v2 is registered and measured against it."""
     hands = Hands()
     context = factories.context(home, clock=hands.clock(), mlflow_uri=mlflow_uri)
-    mlflow = context.registry
-    made = World(context, hands, mlflow, RegistryService(context))
     with transaction(context.databases.app) as session:
         for actor in (VIEWER, SCIENTIST, LEAD, LEAD_TOO, ADMIN):
             session.add(UserRow(id=actor.id, name=actor.name, role=str(actor.role), created_at=NOON))
-    made.service.add_model(SCIENTIST, MODEL, owner="scientist")
+    return furnish(context, hands, champion=champion)
+
+
+def furnish(context: Context, hands: Hands, *, champion: bool = True) -> World:
+    """The same in a context that is there already, with its people."""
+    made = World(context, hands, context.registry, RegistryService(context))
+    made.service.add_model(SCIENTIST, MODEL, owner="scientist", reason="first model of the team")
     policies = PolicyService(context)
     policy = policies.propose(LEAD, MODEL, PolicyKind.PROMOTION, {}, reason="first policy")
     policies.activate(ADMIN, policy.id, reason="agreed")
-    for version in ("1", "2"):
-        registered = mlflow.create_version(MODEL, source=f"/nowhere/{version}", run_id="")
-        made.ids[version] = made.service.record_version(
-            WORKER, MODEL, registered.version, source_uri=registered.source, artifact_digest=f"digest-{version}"
-        )
+    made.register("1", end=hands.at - timedelta(days=30))
+    made.register("2", end=hands.at)
     if champion:
         made.measured("1", None)
         made.promoted("1")
@@ -173,4 +193,30 @@ def world(home: Path, mlflow_uri: str, *, champion: bool = True) -> World:
         made.service.reconcile(WORKER)
         hands.turn(days=1)
         made.measured("2", "1")
+    return made
+
+
+def story(context: Context, hands: Hands) -> World:
+    """A month of decisions: v1 serves, v2 was promoted and rolled back, v3 is proposed and waits."""
+    hands.at = NOON - timedelta(days=40)
+    made = furnish(context, hands)
+    hands.turn(days=3)
+    made.promoted("2")
+    hands.turn(seconds=9)
+    made.beat("2")
+    made.service.reconcile(WORKER)
+    hands.turn(days=7)
+    reason = "Brier score against v1 in its first week: +0.022 [+0.015, +0.029]"
+    made.service.finish_promotion(LEAD, made.service.begin_rollback(LEAD, MODEL, reason))
+    hands.turn(seconds=9)
+    made.beat("1")
+    made.service.reconcile(WORKER)
+    hands.at = NOON - timedelta(hours=6)
+    made.register("3", end=NOON - timedelta(days=31))
+    made.measured("3", "1")
+    comment = "Trained on everything before May, judged on the flights of May."
+    made.service.propose(SCIENTIST, made.ids["3"], comment=comment)
+    hands.at = NOON
+    made.beat("1")
+    made.service.reconcile(WORKER)
     return made

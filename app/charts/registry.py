@@ -124,7 +124,7 @@ def _text_colour(name: str, t: Tokens) -> str:
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 
-def versions(lines: Sequence[VersionLine], now: datetime) -> pd.DataFrame:
+def versions(lines: Sequence[VersionLine]) -> pd.DataFrame:
     """The versions table, one row a version."""
     return pd.DataFrame(
         {
@@ -132,7 +132,6 @@ def versions(lines: Sequence[VersionLine], now: datetime) -> pd.DataFrame:
             "Alias": [chips(one) for one in lines],
             "Gates": [f"{one.gates_open} of {one.gates_required}" for one in lines],
             "Trained on": [_span(one.version.training_start, one.version.training_end) for one in lines],
-            "Made": [fmt.ago(now, one.version.created_at) for one in lines],
         }
     )
 
@@ -146,6 +145,8 @@ def chips(line: VersionLine) -> list[str]:
         found.append("alias moved")
     if line.is_shadow:
         found.append("shadow")
+    if line.was_rolled_back and not line.is_champion:
+        found.append("rolled back")
     if line.proposal is not None:
         found.append("proposed")
     return found
@@ -335,20 +336,23 @@ def css(t: Tokens) -> str:
 .mi{{font-family:'Material Symbols Rounded';font-size:1.2rem;line-height:1;vertical-align:-.22em;font-weight:400}}
 .gate{{padding:.1rem 0 .2rem}}.gh{{display:flex;gap:.45rem;align-items:center}}.gh b{{font-weight:600}}
 .gs{{margin-left:auto;font-size:.9rem;font-weight:600}}
-.gm{{display:grid;grid-template-columns:1fr;gap:.15rem;margin:.3rem 0 0 1.65rem}}
+.gm{{display:grid;grid-template-columns:1fr;gap:.15rem;margin:.3rem 0 .35rem 1.65rem}}
 .gn,.gr,.gx{{font-size:.86rem;color:{t.muted};line-height:1.35}}.gx{{color:{t.ink}}}.gr{{margin:.2rem 0 0 1.65rem}}
 .gt{{position:relative;height:14px}}
 .gt:before{{content:'';position:absolute;left:0;right:0;top:6px;height:2px;background:{t.line}}}
 .gt i{{position:absolute;display:block}}.gb{{top:4px;height:6px;border-radius:3px;opacity:.55;min-width:3px}}
 .gv{{top:2px;width:10px;height:10px;margin-left:-5px;border-radius:50%}}
 .gl{{top:-1px;width:2px;height:16px;margin-left:-1px;background:{t.ink}}}
-.steps{{list-style:none;margin:0;padding:0;display:grid;grid-template-columns:repeat(4,1fr);gap:.75rem}}
-.steps li{{margin:0;display:grid;font-size:.86rem;color:{t.muted};border-top:2px solid {t.line};padding-top:.5rem}}
+.steps,.tl{{list-style:none!important;margin:0!important;padding:0!important}}
+.steps{{display:grid;grid-template-columns:repeat(4,1fr);gap:.75rem}}
+.steps li{{margin:0!important;display:grid;font-size:.86rem;color:{t.muted};padding-top:.5rem}}
+.steps li{{border-top:2px solid {t.line}}}
 .steps li b{{font-weight:500}}.steps li.on{{border-color:{t.good}}}
 .steps li.on b{{color:{t.ink}}}.steps .on .pi{{color:{t.good_text}}}
-.tl{{list-style:none;margin:0;padding:0}}.tl li{{display:flex;gap:.7rem;margin:0;padding:.45rem 0;font-size:.93rem}}
+.tl li{{display:flex;gap:.7rem;margin:0!important;padding:.45rem 0;font-size:.93rem}}
 .tl li+li{{border-top:1px solid {t.grid}}}
 .tl div{{display:grid;gap:.1rem;min-width:0}}.tl b{{font-weight:500}}.ti{{color:{t.muted}}}
 .tl div>span,.tl q{{font-size:.86rem;color:{t.muted};overflow-wrap:anywhere}}.tl q{{color:{t.ink}}}
-@media(max-width:640px){{.steps{{grid-template-columns:1fr 1fr}}}}
+@media(max-width:640px){{.steps{{grid-template-columns:1fr 1fr}}
+.st-key-review [data-testid="stHorizontalBlock"]>[data-testid="stColumn"]:nth-child(2){{order:-1}}}}
 """

@@ -5,32 +5,26 @@ Deep links: ?model=&version=&proposal=&on=
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
-
 import streamlit as st
 
+from app import champions, promotions, session, widgets
 from app import format as fmt
-from app import promotions, session, widgets
 from app.charts import registry as charts
 from app.frame import Frame
 from mlops_dash.domain.gates import outcome
 from mlops_dash.domain.registry import Proposal, RegistryRoom, Step, VersionLine
-from mlops_dash.domain.words import OperationState, ProposalState
+from mlops_dash.domain.words import ProposalState
 
 _COLUMNS = {
     "Version": st.column_config.TextColumn(width=84),
     "Alias": st.column_config.MultiselectColumn(
-        width=150,
-        options=["champion", "proposed", "shadow", "alias moved"],
-        color=["green", "orange", "gray", "red"],
+        width=160,
+        options=["champion", "proposed", "shadow", "rolled back", "alias moved"],
+        color=["green", "orange", "gray", "red", "red"],
     ),
     "Gates": st.column_config.TextColumn(width=64),
-    "Trained on": st.column_config.TextColumn(width=170),
-    "Made": st.column_config.TextColumn(),
+    "Trained on": st.column_config.TextColumn(),
 }
-_EARLIEST = date(2000, 1, 1)
-_STORY_SHOWN = 8
 
 
 def page(frame: Frame) -> None:
@@ -59,18 +53,19 @@ def page(frame: Frame) -> None:
     if not room.lines:
         widgets.empty("inventory_2", "No version is recorded yet", "Train one on the Retraining page.", key="versions")
         return
-    left, right = st.columns([6, 5], gap="small")
+    with st.container(key="review"):  # on a phone the gates come first
+        left, right = st.columns([6, 5], gap="small")
     with left:
-        _versions(frame, room)
+        _versions(room)
         _forest(frame, room)
+        champions.progress(frame, room)
     with right:
         _gates(frame, room)
-        _progress(frame, room)
     story, lineage = st.columns([6, 5], gap="small")
     with story:
-        _timeline(frame, room)
+        champions.timeline(frame, room)
     with lineage:
-        _lineage(frame, room)
+        champions.lineage(frame, room)
 
 
 def _status(frame: Frame, room: RegistryRoom) -> str:
@@ -88,15 +83,15 @@ def _stale(frame: Frame, room: RegistryRoom) -> None:
         st.rerun()
 
 
-def _versions(frame: Frame, room: RegistryRoom) -> None:
+def _versions(room: RegistryRoom) -> None:
     with widgets.card("versions", "Versions", room.control):
         ids = [one.version.id for one in room.lines]
         chosen = ids.index(room.selected.id) if room.selected is not None else 0
         key = f"versions-{fmt.short(ids[0])}-{len(ids)}-{chosen}"  # a selection belongs to these very rows
         st.dataframe(
-            charts.versions(room.lines, frame.now), key=key, hide_index=True, column_config=_COLUMNS, row_height=34,
+            charts.versions(room.lines), key=key, hide_index=True, column_config=_COLUMNS, row_height=34,
             selection_mode="single-row-required", selection_default={"selection": {"rows": [chosen]}},
-            on_select=lambda: _choose(key, room.lines), height=min(37 + 34 * len(ids), 37 + 34 * 9),
+            on_select=lambda: _choose(key, room.lines), height=37 + 34 * min(len(ids), 9),
             alt="Versions, newest first; select one to see its gates",
         )  # fmt: skip
 
@@ -117,9 +112,9 @@ def _gates(frame: Frame, room: RegistryRoom) -> None:
     if room.selected is None:
         return
     rival = _rival(room)
-    against = f" against {rival}" if rival else ", no champion yet"
-    policy = "default policy" if room.policy.is_default else f"policy {room.policy.number}"
-    with widgets.card("gates", f"{room.selected.label}{against}", f"Promotion gates by {policy}", lambda: _word(room)):
+    against = f"Against {rival}" if rival else "No champion before it"
+    policy = "the default policy" if room.policy.is_default else f"promotion policy {room.policy.number}"
+    with widgets.card("gates", f"Gates of {room.selected.label}", f"{against}, by {policy}", lambda: _word(room)):
         st.markdown(room.next_action.sentence)
         for gate in room.gates:
             with st.container(gap=None, key=f"gate-{gate.name.replace(' ', '-')}"):
@@ -147,12 +142,8 @@ def _word(room: RegistryRoom) -> None:
 
 
 def _rival(room: RegistryRoom) -> str:
-    if room.champion is None or room.selected is None:
-        return ""
-    if room.selected.id != room.champion.id:
-        return room.champion.label
-    before = room.line_of(room.operation.from_version_id if room.operation else None)
-    return before.version.label if before is not None else ""
+    line = room.line_of(room.selected.id if room.selected else None)
+    return "" if line is None else line.against
 
 
 def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
@@ -175,32 +166,17 @@ def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
     widgets.facts(said)
 
 
-def _progress(frame: Frame, room: RegistryRoom) -> None:
-    if room.operation is None:
-        return
-    target = room.line_of(room.operation.to_version_id)
-    label = target.version.label if target else "?"
-    how = {"promote": "Promotion of", "rollback": "Rollback to", "adopt": "Adoption of", "restore": "Alias back to"}
-    by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
-    with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
-        st.html(charts.progress_html(room.operation, frame.zone))
-        if room.operation.error:
-            widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
-        live = len(room.heartbeats)
-        answering = f"{fmt.plural(live, 'gateway')} answering now." if live else "No gateway has reported in 30 s."
-        widgets.note(answering if room.operation.state is not OperationState.CONFIRMED or live else "")
-
-
 def _forest(frame: Frame, room: RegistryRoom) -> None:
     rival, rows = _rival(room), charts.branches(room.comparisons)
     if room.selected is None or not rival:
         return
     name = room.selected.label
     first = room.comparisons[0] if room.comparisons else None
-    sub = "" if first is None else (
-        f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {fmt.period(first.window_start, first.window_end)}; "
-        f"{fmt.percent(first.level, 0)} intervals, each metric on its own scale"
-    )  # fmt: skip
+    sub = ""
+    if first is not None:
+        window = fmt.period(first.window_start, first.window_end)
+        sub = f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {window}; "
+        sub += f"{fmt.percent(first.level, 0)} intervals, each metric on its own scale"
     with widgets.card("forest", f"{name} against {rival}", sub):
         if not rows:
             why = first.reason if first is not None and first.reason else f"{name} was not compared with {rival} yet."
@@ -211,30 +187,3 @@ def _forest(frame: Frame, room: RegistryRoom) -> None:
             height=charts.forest_height(rows), alt=charts.forest_alt(rows, candidate=name, champion=rival),
         )  # fmt: skip
         widgets.as_table(charts.forest_table(room.comparisons, candidate=name, champion=rival), key="forest")
-
-
-def _timeline(frame: Frame, room: RegistryRoom) -> None:
-    with widgets.card("timeline", "Timeline", "Who was champion when, put there by whom and why"):
-        on = st.date_input("What was champion on", value=None, min_value=_EARLIEST, key="on", bind="query-params",
-                           width=220)  # fmt: skip
-        if on is not None:
-            noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
-            st.markdown(charts.reign_sentence(room, noon, frame.zone))
-        st.html(charts.timeline_html(room.timeline[: _STORY_SHOWN * 2], room.names, frame.zone))
-        widgets.page_link("audit", "All decisions in the ledger", icon_name="history_edu", object=room.model.name)
-
-
-def _lineage(frame: Frame, room: RegistryRoom) -> None:
-    version = room.selected
-    if version is None:
-        return
-    with widgets.card("lineage", f"Where {version.label} is from"):
-        widgets.facts({
-            "Trained on": fmt.period(version.training_start, version.training_end),
-            "Recipe": version.recipe or fmt.MISSING,
-            "Run": widgets.Mono(fmt.short(version.run_id, 32)),
-            "Rows": widgets.Mono(fmt.short(version.data_digest, 16)),
-            "Files": widgets.Mono(fmt.short(version.artifact_digest, 16)),
-            "Made": f"{frame.instant(version.created_at)} by {room.name_of(version.created_by) or 'MLflow'}",
-            "Life of its number": "first" if version.incarnation == 1 else f"no. {version.incarnation}",
-        })  # fmt: skip

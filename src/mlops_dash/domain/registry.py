@@ -201,7 +201,9 @@ class VersionLine:
     gates: tuple[Gate, ...]
     is_champion: bool
     is_shadow: bool
+    was_rolled_back: bool
     proposal: ProposalState | None
+    against: str  # label of the version it is judged against; "" when there was none
 
     @property
     def gates_open(self) -> int:

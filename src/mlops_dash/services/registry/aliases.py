@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from sqlmodel import Session
-
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry import CHAMPION, Operation, Version
@@ -17,6 +15,7 @@ from mlops_dash.services.registry.judging import in_flight
 from mlops_dash.services.registry.promotion import serve, void_other_proposals
 from mlops_dash.store import registry as store
 from mlops_dash.store.alerts import Alert, alerts, save_alert
+from mlops_dash.store.db import Session
 
 ALIAS_ALERT = "alias"
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session
-
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.gates import Gate, approval_basis, judge, lift
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
@@ -16,6 +14,7 @@ from mlops_dash.domain.words import OperationState
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
+from mlops_dash.store.db import Session
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,10 @@ def judged(
     session: Session, version: Version, champion: Version | None, policy: PolicyVersion, now: datetime
 ) -> tuple[Gate, ...]:
     """The four gates of a version against the champion, from stored evidence."""
+    known = [one for one in evidence_about(session, version, champion) if one.computed_at <= now]
     return judge(
         policy.promotion,
-        evidence_about(session, version, champion),
+        known,
         now,
         champion=None if champion is None else champion.subject,
         artifact_digest=version.artifact_digest,

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session
-
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.proposals import approvers
@@ -28,7 +26,7 @@ from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
 from mlops_dash.store import world
 from mlops_dash.store.alerts import Alert, alerts, save_alert
-from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.db import Session, reading, transaction
 from mlops_dash.tracking.registry import RegisteredVersion
 
 LIVE_SECONDS = 30  # a gateway that was silent for longer is not counted

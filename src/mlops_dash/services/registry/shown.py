@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session
-
 from mlops_dash.domain.access import RANK, Actor, Permission, Role
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
 from mlops_dash.domain.proposals import (
     override_halves,
+    rolled_back,
     why_not_approve,
     why_not_judge,
     why_not_override,
@@ -39,6 +38,7 @@ from mlops_dash.services.registry.reconcile import CHANGED
 from mlops_dash.services.registry.versions import find_version
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
+from mlops_dash.store.db import Session
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Facts:
     serving: Serving | None
     champion: Version | None
     operation: Operation | None
+    operations: tuple[Operation, ...]
     reigns: tuple[Reign, ...]
     proposals: tuple[Proposal, ...]
     mirror: Mirror
@@ -77,6 +78,7 @@ def facts_of(session: Session, name: str, now: datetime, mirror: Mirror) -> Fact
         serving=serving,
         champion=None if serving is None else store.version(session, serving.version_id),
         operation=shown[-1] if shown else None,
+        operations=operations,
         reigns=reigns_of(session, name),
         proposals=tuple(
             one
@@ -109,26 +111,42 @@ def own_proposal(facts: Facts, selected: Version | None) -> Proposal | None:
 
 
 def rival_of(facts: Facts, version: Version) -> Version | None:
-    """Whom a version is judged against: the champion; and the champion itself against the one it replaced."""
+    """Whom a version is judged against: the champion; and the champion itself against the one it first replaced."""
     if facts.champion is None or version.id != facts.champion.id:
         return facts.champion
-    return facts.version(None if facts.operation is None else facts.operation.from_version_id)
+    made = _made_champion(facts, version)
+    return facts.version(None if made is None else made.from_version_id)
+
+
+def _made_champion(facts: Facts, version: Version) -> Operation | None:
+    """The operation that let a version through its gates: its last promotion, else its adoption."""
+    own = [one for one in facts.operations if one.to_version_id == version.id and one.kind in {"promote", "adopt"}]
+    promoted = [one for one in own if one.kind == "promote"]
+    return next(reversed(promoted or own), None)
 
 
 def line_of(session: Session, facts: Facts, version: Version, at: Standing | None) -> VersionLine:
     """One row of the versions table. The champion is shown as it was judged when it became champion."""
     is_champion = facts.champion is not None and facts.champion.id == version.id
+    rival = rival_of(facts, version)
     if at is not None and at.version.id == version.id and not is_champion:
         gates = at.gates
     else:
-        since = facts.serving.since if is_champion and facts.serving is not None else facts.now
+        made = _made_champion(facts, version) if is_champion else None
+        since = facts.now if made is None else made.decided_at
         policy = policy_store.active(session, facts.model.name, PolicyKind.PROMOTION, since)
-        gates = judged(session, version, rival_of(facts, version), policy, since)
-    proposal = next((one.state for one in facts.proposals if one.version_id == version.id), None)
-    shadows = () if facts.serving is None else facts.serving.shadow_version_ids
+        gates = judged(session, version, rival, policy, since)
     newest_life = next(one for one in facts.versions if one.version == version.version)
-    aliases = facts.mirror.aliases.get(version.version, ()) if newest_life.id == version.id else ()
-    return VersionLine(version, tuple(aliases), gates, is_champion, version.id in shadows, proposal)
+    return VersionLine(
+        version=version,
+        aliases=tuple(facts.mirror.aliases.get(version.version, ())) if newest_life.id == version.id else (),
+        gates=gates,
+        is_champion=is_champion,
+        is_shadow=facts.serving is not None and version.id in facts.serving.shadow_version_ids,
+        was_rolled_back=any(one.version_id == version.id for one in rolled_back(facts.reigns)),
+        proposal=next((one.state for one in facts.proposals if one.version_id == version.id), None),
+        against="" if rival is None else rival.label,
+    )
 
 
 def comparisons_of(session: Session, version: Version, rival: Version | None) -> tuple[Evidence, ...]:

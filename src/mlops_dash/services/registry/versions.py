@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlmodel import Session
-
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry import Model, Version
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import registry as store
-from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.db import Session, reading, transaction
 
 _LATER = (
     "artifact_digest",

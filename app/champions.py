@@ -1,0 +1,69 @@
+"""Who serves and how it came to that: progress of the last change, the timeline, where a version is from."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app import format as fmt
+from app import widgets
+from app.charts import registry as charts
+from app.frame import Frame
+from mlops_dash.domain.registry import RegistryRoom
+from mlops_dash.domain.words import OperationState
+
+_EARLIEST = date(2000, 1, 1)  # without it the picker refuses days more than ten years ago
+_SHOWN = 7
+
+
+def progress(frame: Frame, room: RegistryRoom) -> None:
+    """How far the last change of champion got, and who answers now."""
+    if room.operation is None:
+        return
+    target = room.line_of(room.operation.to_version_id)
+    label = target.version.label if target else "?"
+    how = {"promote": "Promotion of", "rollback": "Rollback to", "adopt": "Adoption of", "restore": "Alias back to"}
+    by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
+    with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
+        st.html(charts.progress_html(room.operation, frame.zone))
+        if room.operation.error:
+            widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
+        live = len(room.heartbeats)
+        answering = f"{fmt.plural(live, 'gateway')} answering now." if live else "No gateway has reported in 30 s."
+        widgets.note(answering if room.operation.state is not OperationState.CONFIRMED or live else "")
+
+
+def timeline(frame: Frame, room: RegistryRoom) -> None:
+    """The decisions about this model, and what was champion on a day."""
+    with widgets.card("timeline", "Timeline", "Who was champion when, put there by whom and why"):
+        on = st.date_input("What was champion on", value=None, min_value=_EARLIEST, key="on", bind="query-params",
+                           width=220)  # fmt: skip
+        if on is not None:
+            noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
+            st.markdown(charts.reign_sentence(room, noon, frame.zone))
+        told = [one for one in room.timeline if charts.story(one)]
+        st.html(charts.timeline_html(told[:_SHOWN], room.names, frame.zone))
+        if len(told) > _SHOWN:
+            with st.expander(f"{len(told) - _SHOWN} earlier", key="earlier"):
+                st.html(charts.timeline_html(told[_SHOWN:], room.names, frame.zone))
+        widgets.page_link("audit", "All decisions in the ledger", icon_name="history_edu", object=room.model.name)
+
+
+def lineage(frame: Frame, room: RegistryRoom) -> None:
+    """Run, rows, files and window of the selected version."""
+    version = room.selected
+    if version is None:
+        return
+    with widgets.card("lineage", f"Where {version.label} is from"):
+        again = {} if version.incarnation == 1 else {"Life of its number": f"no. {version.incarnation}"}
+        widgets.facts({
+            "Trained on": fmt.period(version.training_start, version.training_end),
+            "Recipe": version.recipe or fmt.MISSING,
+            "Run": widgets.Mono(fmt.short(version.run_id, 32)),
+            "Rows": widgets.Mono(fmt.short(version.data_digest, 16)),
+            "Files": widgets.Mono(fmt.short(version.artifact_digest, 16)),
+            "Made": f"{frame.instant(version.created_at)} by {room.name_of(version.created_by) or 'MLflow'}",
+            **again,
+        })  # fmt: skip
