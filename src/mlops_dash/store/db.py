@@ -23,6 +23,8 @@ __all__ = ["BUSY_SECONDS", "Databases", "Engine", "Session", "connect", "engine"
 
 BUSY_SECONDS = 10
 _LEDGER_LOCK = 7_201_013
+_NO_SCHEMA = frozenset({"42P01", "3F000"})  # Postgres: undefined table, undefined schema
+_UPGRADE = "Run: mlops-dash db upgrade."
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def transaction(target: Engine, *, ledger: bool = False) -> Iterator[Session]:
 @contextmanager
 def reading(target: Engine) -> Iterator[Session]:
     """One read: a consistent snapshot, never a lock that writers wait for."""
+    if target.dialect.name == "postgresql":  # its default would show each statement another moment
+        target = target.execution_options(isolation_level="REPEATABLE READ")
     with _our_errors(target), Session(target, expire_on_commit=False) as session:
         yield session
 
@@ -124,15 +128,24 @@ def _our_errors(target: Engine) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if _is_our_mistake(error):
+            raise
         raise StoreUnavailable(_why(target, error), hint=_next_step(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StoreUnavailable(_why(target, error), hint="Check that the database server runs.") from error
+        if getattr(error.orig, "sqlstate", "") in _NO_SCHEMA:
+            raise StoreUnavailable(_why(target, error), hint=_UPGRADE) from error
         raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise StoreUnavailable("The disk is full.", hint="Free some space; nothing was half-written.") from error
         raise
+
+
+def _is_our_mistake(error: DBAPIError) -> bool:
+    """SQLite calls a wrong statement an OperationalError too; only a missing table is a state of the database."""
+    return getattr(error.orig, "sqlite_errorname", "") == "SQLITE_ERROR" and "no such table" not in str(error.orig)
 
 
 def _why(target: Engine, error: DBAPIError) -> str:
@@ -149,5 +162,5 @@ def _next_step(error: DBAPIError) -> str:
     if "full" in said or "no space" in said:
         return "Free some space on the disk. Nothing was half-written."
     if "no such table" in said or "does not exist" in said:
-        return "Run: mlops-dash db upgrade."
+        return _UPGRADE
     return "Check that the database can be reached. Nothing was changed."
