@@ -113,7 +113,7 @@ def run_next(services: Services, *, on_progress: Tell | None = None) -> Mapping[
         job = None
     if job is None:
         raise Conflict("No retrain job is due.", hint="Ask for one first.")
-    path = services.jobs.log_path(job.id)
+    path = services.jobs.log_path(RUNNER, job.id)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", buffering=1) as file:
 

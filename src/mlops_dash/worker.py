@@ -351,7 +351,7 @@ class Worker:
         recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
         ended = launch(
             [python_executable(), "-m", "mlops_dash.runner", job.id, str(job.epoch)],
-            log=self.services.jobs.log_path(job.id),
+            log=self.services.jobs.log_path(WORKER, job.id),
             limits=Limits(recipe.timeout_seconds, recipe.memory_mib, threads=max(1, (os.cpu_count() or 2) // 2)),
             should_stop=mine.stop.is_set,
             now=self._time.now,

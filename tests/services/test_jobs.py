@@ -163,7 +163,7 @@ def test_people_cannot_claim_or_finish(jobs: JobsService) -> None:
 def test_a_log_is_read_in_pieces_of_whole_lines(jobs: JobsService) -> None:
     job = running(jobs)
     assert jobs.log(VIEWER, job.id).text == ""
-    path = jobs.log_path(job.id)
+    path = jobs.log_path(VIEWER, job.id)
     path.parent.mkdir(parents=True)
     path.write_text("one\ntwo über\nthree\nunfin", encoding="utf-8")
     whole = jobs.log(VIEWER, job.id)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlmodel import Session
-
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
@@ -32,6 +30,7 @@ from mlops_dash.services.readings import Course
 from mlops_dash.store import alerts as store
 from mlops_dash.store import monitoring, references
 from mlops_dash.store.alerts import Alert
+from mlops_dash.store.db import Session
 from mlops_dash.store.monitoring import Version
 from mlops_dash.store.references import Reference
 

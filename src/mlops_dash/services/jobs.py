@@ -97,7 +97,7 @@ class JobsService:
         """
         with reading(self.context.databases.app) as session:
             self._need(session, job_id)
-        path = self.log_path(job_id)
+        path = self.log_path(actor, job_id)
         if not path.is_file():
             return LogChunk("", 0, 0, 0)
         size = path.stat().st_size
@@ -113,7 +113,8 @@ class JobsService:
             end = limit
         return LogChunk(piece[:end].decode(errors="replace"), start, start + end, size)
 
-    def log_path(self, job_id: str) -> Path:
+    @read(Permission.ROOM_READ)
+    def log_path(self, actor: Actor, job_id: str) -> Path:
         """Where the output of a job goes."""
         return self.context.settings.logs / "jobs" / rules.log_name(job_id)
 

@@ -19,7 +19,7 @@ from mlops_dash.store.serving import ServedVersion, ServingState
 from mlops_dash.tracking.models import LoadedModel, ModelCache
 
 if TYPE_CHECKING:
-    from sqlmodel import Session
+    from mlops_dash.store.db import Session
 
 _log = logging.getLogger(__name__)
 STALE_SECONDS = 1.0  # how old what we know of approvals may be

@@ -1,0 +1,83 @@
+"""One importer for each foreign power, also inside functions, and no short cuts between neighbours.
+
+import-linter checks the layers and most doors; it refuses contracts on libraries that nothing imports yet, and it
+cannot see classes. That is here.
+"""
+
+from __future__ import annotations
+
+import ast
+import typing
+from pathlib import Path
+
+import pytest
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.services.command import Context
+from tests.architecture.tree import ROOT, dotted, imports, source_files
+
+DOORS = {
+    "streamlit": ("app",),
+    "sqlmodel": ("mlops_dash.store",),
+    "sqlalchemy": ("mlops_dash.store",),
+    "alembic": ("mlops_dash.store",),
+    "psycopg": ("mlops_dash.store",),
+    "duckdb": ("mlops_dash.store",),
+    "mlflow": ("mlops_dash.tracking",),
+    "apscheduler": ("mlops_dash.worker",),
+    "alibi_detect": ("mlops_dash.training.second_opinion",),
+    "dask": ("mlops_dash.store", "mlops_dash.training"),
+    "distributed": ("mlops_dash.store", "mlops_dash.training"),
+}
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_foreign_library_has_one_door(library: str) -> None:
+    inside = tuple(f"{door}." for door in DOORS[library])
+    strays = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in source_files()
+        if not f"{dotted(path)}.".startswith(inside)
+        for line, name in imports(path)
+        if name.split(".")[0] == library
+    ]
+    assert strays == []
+
+
+def test_alibi_detect_is_imported_only_inside_functions() -> None:
+    door = ROOT / "src/mlops_dash/training/second_opinion.py"
+    top = ast.parse(door.read_text()).body if door.exists() else []
+    assert [
+        node for node in top if isinstance(node, ast.Import | ast.ImportFrom) and "alibi" in ast.unparse(node)
+    ] == []
+
+
+def test_views_do_not_import_each_other() -> None:
+    crossings = [
+        f"{path.name}:{line}"
+        for path in (ROOT / "app" / "views").glob("*.py")
+        for line, name in imports(path)
+        if name.startswith("app.views.")
+    ]
+    assert crossings == []
+
+
+def noun_of(path: Path) -> str:
+    """The noun of a service module: its file, or the folder that it outgrew into."""
+    parts = path.relative_to(ROOT / "src/mlops_dash/services").parts
+    return parts[0].removesuffix(".py")
+
+
+def test_no_service_holds_another_one() -> None:
+    # Two verbs are composed by entry points; only the reads of all models may be composed inside.
+    wired = {kind.__name__ for kind in typing.get_type_hints(Services).values() if kind is not Context}
+    assert "RegistryService" in wired
+    crossings = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in (ROOT / "src/mlops_dash/services").rglob("*.py")
+        if noun_of(path) not in {"fleet", "reports"}
+        for line, name in imports(path)
+        if name.startswith("mlops_dash.services.") and name.split(".")[2] != noun_of(path)
+        if name.split(".")[-1] in wired
+    ]
+    assert crossings == []
