@@ -31,8 +31,10 @@ def progress(frame: Frame, room: RegistryRoom) -> None:
         if room.operation.error:
             widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
         live = len(room.heartbeats)
-        answering = f"{fmt.plural(live, 'gateway')} answering now." if live else "No gateway has reported in 30 s."
-        widgets.note(answering if room.operation.state is not OperationState.CONFIRMED or live else "")
+        if live:
+            widgets.note(f"{fmt.plural(live, 'gateway')} answering now.")
+        elif room.operation.state is not OperationState.CONFIRMED:
+            widgets.note("No gateway has reported in the last 30 s.")
 
 
 def timeline(frame: Frame, room: RegistryRoom) -> None:

@@ -111,8 +111,9 @@ def _signed_in() -> None:
     for row in PAGES:
         sections.setdefault(row.section, []).append(pages[row.url])
     chosen = st.navigation(sections, expanded=True)
-    _topbar(frame)
+    _topbar(frame, chosen.url_path)
     chosen.run()
+    theme_watch.mount()
 
 
 def _page(row: PageRow, frame: Frame) -> Any:
@@ -141,7 +142,7 @@ def _session_ended() -> None:
     )
 
 
-def _topbar(frame: Frame) -> None:
+def _topbar(frame: Frame, url: str) -> None:
     context = frame.services.context
     with st.container(
         key="topbar", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"
@@ -164,23 +165,22 @@ def _topbar(frame: Frame) -> None:
         with st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small", key="topbar-right"
         ):
-            _waiting(frame)
+            _waiting(frame, url)
             st.html(
                 f"<span class='who'><b>{html.escape(frame.actor.name)}</b> · {html.escape(str(frame.actor.role))} · "
                 "<a href='/logout' target='_self'>Log out</a></span>",
                 width="content",
             )
-    theme_watch.mount()
     for text in dialogs.take_flashes():
         st.success(text, icon=":material/check_circle:")
 
 
-def _waiting(frame: Frame) -> None:
+def _waiting(frame: Frame, url: str) -> None:
     n = len(frame.waiting)
     if n == 0:
         st.html("<span class='muted'>Nothing waits for you</span>", width="content")
         return
-    with st.popover(f"{n} waiting for you", icon=":material/inbox:", type="tertiary", key="waiting"):
+    with st.popover(f"{n} waiting for you", icon=":material/inbox:", type="tertiary", key=f"waiting-{url}"):
         for item in frame.waiting[:12]:
             widgets.page_link(item.page, item.title, icon_name=item.icon, **dict(item.parameters))
             widgets.note(f"{item.why} · {frame.ago(item.since)}")

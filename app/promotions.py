@@ -9,10 +9,12 @@ import streamlit as st
 
 from app import format as fmt
 from app import session, widgets
+from app.charts import registry as charts
 from app.frame import Frame
 from mlops_dash.domain.evidence import METRICS
 from mlops_dash.domain.gates import Gate
 from mlops_dash.domain.registry import Proposal, RegistryRoom, Step, Version
+from mlops_dash.domain.words import look
 from mlops_dash.errors import Unavailable
 
 _LATER = "Decided and in the ledger. MLflow does not answer; the worker moves the alias as soon as it does."
@@ -88,7 +90,7 @@ def _propose(frame: Frame, room: RegistryRoom) -> None:
         "You cannot approve it yourself.",
         button=f"Propose {version.label}",
         act=act,
-        facts={**_identity(version), "Gates": _gates(room)},
+        facts={**_identity(version), **_gates(room)},
         icon="assignment",
         reason="Comment",
         placeholder="Why should it serve? The approvers read this.",
@@ -112,7 +114,7 @@ def _approve(frame: Frame, room: RegistryRoom) -> None:
         facts={
             **_identity(version),
             "Replaces": room.champion.label if room.champion else "nothing",
-            "Gates": _gates(room),
+            **_gates(room),
             "Proposed by": f"{room.name_of(proposal.proposer)}: {proposal.comment}",
         },
         icon="thumb_up",
@@ -208,7 +210,11 @@ def _promote(frame: Frame, room: RegistryRoom) -> None:
             ("Champion", old, version.label),
             *_metric_changes(room),
             ("Files", _digest(champion), _digest(version)),
-            ("Approvals", "", f"{room.approvals_counted} of {room.policy.promotion.approvals} ({_approvers(room)})"),
+            (
+                "Approvals",
+                fmt.MISSING,
+                f"{room.approvals_counted} of {room.policy.promotion.approvals} ({_approvers(room)})",
+            ),
         ],
         icon="rocket_launch",
         fields=shadow,
@@ -321,8 +327,13 @@ def _digest(version: Version | None) -> str:
     return fmt.MISSING if version is None else widgets.Mono(fmt.short(version.artifact_digest, 12))
 
 
-def _gates(room: RegistryRoom) -> str:
-    return ", ".join(f"{gate.name} {gate.state.replace('_', ' ')}" for gate in room.gates)
+def _gates(room: RegistryRoom) -> dict[str, str]:
+    """Each gate with its word and its numbers: intervals do not vanish at the decision."""
+    said = {}
+    for gate in room.gates:
+        numbers = "; ".join(text for text in map(charts.measure_text, gate.measures) if text)
+        said[gate.name[:1].upper() + gate.name[1:]] = f"{look(gate.state).label}. {numbers or gate.reason}"
+    return said
 
 
 def _approvers(room: RegistryRoom) -> str:

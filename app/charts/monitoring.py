@@ -84,13 +84,13 @@ def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
             x=end, y=1, yref="y2 domain", xanchor="right", yanchor="top", text="awaiting labels", showarrow=False,
             font={"size": 11, "color": t.muted}, row=2, col=1, bgcolor=t.card,
         )  # fmt: skip
-    fig.update_xaxes(type="date", range=[start, end + timedelta(hours=6)], tickformat="%-d %b", nticks=9)
+    fig.update_xaxes(type="date", range=[start, end + (end - start) * 0.012], tickformat="%-d %b", nticks=9)
     fig.update_xaxes(showline=False, showticklabels=False, row=1, col=1)
     fig.update_xaxes(showline=False, showticklabels=False, row=2, col=1)
     fig.update_yaxes(visible=False, range=[0, 1], row=1, col=1, fixedrange=True)
     fig.update_yaxes(nticks=5, row=2, col=1)
     fig.update_yaxes(nticks=2, row=3, col=1, rangemode="tozero", tickformat="~s")
-    fig.update_layout(hovermode="x unified", bargap=0.15, barmode="overlay", showlegend=False, margin={"t": 4, "r": 4})
+    fig.update_layout(hovermode="x unified", bargap=0.15, barmode="overlay", showlegend=False, margin={"t": 4, "r": 72})
     return fig
 
 
@@ -120,17 +120,17 @@ def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
 def _draw_limits(fig: go.Figure, data: Performance, t: Tokens) -> None:
     limits = []
     if data.baseline is not None:
-        limits.append((data.baseline, f"reference {fmt.metric(data.baseline)}", t.muted, "dash"))
+        limits.append((data.baseline, f"reference<br>{fmt.metric(data.baseline)}", t.muted, "dash"))
     if data.bound is not None:
-        word = "harm bound" if data.bound_is_harm else "bound"
+        word = "harm bound<br>" if data.bound_is_harm else "bound<br>"
         colour = t.bad_text if data.bound_is_harm else t.warn_text
-        limits.append((data.bound, f"{word} {fmt.metric(data.bound)}", colour, "dot"))
+        limits.append((data.bound, f"{word}{fmt.metric(data.bound)}", colour, "dot"))
     upper = max((y for y, *_ in limits), default=0.0)
     for y, text, colour, dash in limits:
         fig.add_hline(y=y, line={"color": colour, "width": 1.3, "dash": dash}, row=2, col=1)
         fig.add_annotation(
-            xref="x2 domain", x=0.004, xanchor="left", y=y, yanchor="bottom" if y == upper else "top", text=text,
-            showarrow=False, font={"size": 11, "color": colour}, bgcolor=t.card, borderpad=1, row=2, col=1,
+            xref="x2 domain", x=1.0, xanchor="left", xshift=4, y=y, yanchor="bottom" if y == upper else "top",
+            text=text, showarrow=False, align="left", font={"size": 11, "color": colour}, row=2, col=1,
         )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
     if z.size == 0:
         return fig
     peak = float(np.nanmax(z)) if np.isfinite(z).any() else 0.0
-    top = f"{CAP:g}+" + (f", up to {peak:.1f}" if peak > CAP else "")
+    title = "excess PSI" + (f", largest {peak:.1f}" if peak > CAP else "")
     said = [[_cell(name, v, verdict) for v, verdict in zip(row, words, strict=True)]
             for name, row, words in zip(y, data.excess, data.verdicts, strict=True)]  # fmt: skip
     greys = [[0.0, t.grid], [1.0, t.context]]
@@ -216,19 +216,20 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
             x=x, y=y, z=np.where(is_moved == moved, np.minimum(z, CAP), np.nan), zmin=0.0, zmax=CAP, colorscale=scale,
             xgap=1, ygap=2, hoverongaps=False, text=said, hovertemplate="%{x|%-d %b}<br>%{text}<extra></extra>",
             showscale=moved,
-            colorbar={"orientation": "h", "y": -0.11, "yanchor": "top", "x": 1, "xanchor": "right", "thickness": 7,
-                      "len": 0.5, "tickvals": [0.0, CAP / 2, CAP], "ticktext": ["0", f"{CAP / 2:g}", top],
-                      "ticklabelposition": "outside bottom"},
+            colorbar={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 1, "xanchor": "right", "thickness": 7,
+                      "len": 0.5, "tickvals": [0.02 * CAP, CAP / 2, 0.98 * CAP], "tickangle": 0,
+                      "ticktext": ["0", f"{CAP / 2:g}", f"{CAP:g}+"],
+                      "title": {"text": title, "side": "top", "font": {"size": 11, "color": t.muted}}},
         )  # fmt: skip
     fig.update_yaxes(autorange="reversed", showgrid=False, tickfont={"family": MONO, "size": 11})
     fig.update_xaxes(type="date", tickformat="%-d %b", nticks=7, showline=False)
-    fig.update_layout(margin={"b": 48, "r": 12})
+    fig.update_layout(margin={"b": 58, "r": 12})
     return fig
 
 
 def drift_height(data: DriftMap) -> int:
     """How high the map must be for its columns, in px."""
-    return 96 + 22 * len(data.columns)
+    return 106 + 22 * len(data.columns)
 
 
 def _cell(name: str, excess: float | None, verdict: Drift) -> str:
@@ -287,8 +288,8 @@ def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
     reach = max([*high.tolist(), *[one.usual or 0.0 for one in shown], 0.1])
     for one, name, end in zip(shown, names, high, strict=True):
         fig.add_annotation(
-            x=max(end, one.usual or 0.0), y=name, xanchor="left", xshift=8, showarrow=False,
-            text=f"{fmt.psi(one.psi)}", font={"size": 11, "color": t.ink},
+            x=end, y=name, xanchor="left", xshift=6, showarrow=False, text=fmt.psi(one.psi),
+            font={"size": 11, "color": t.ink}, bgcolor=t.card, borderpad=1,
         )  # fmt: skip
     fig.update_xaxes(range=[0, reach * 1.22], nticks=5, showgrid=True)
     fig.update_yaxes(showgrid=False, tickfont={"family": MONO, "size": 11})

@@ -63,12 +63,12 @@ def measure_text(measure: Measure) -> str:
     """What is printed beside the track: "−0.021 [−0.030, −0.012], limit < 0, 27,004 rows on 31 days"."""
     show = fmt.delta if measure.difference else fmt.metric
     parts = []
-    if measure.value is not None:
+    if measure.value is not None and measure.metric in METRICS:
         text = show(measure.value, measure.decimals)
         if measure.low is not None:
             text += f" {fmt.interval(measure.low, measure.high, measure.decimals, signed=measure.difference)}"
         parts.append(text)
-    if measure.limit is not None and measure.relation:
+    if measure.limit is not None and measure.metric in METRICS:
         limit = "0" if measure.limit == 0 else show(measure.limit, measure.decimals)
         parts.append(f"limit {measure.relation} {limit}")
     if measure.n and measure.n_clusters is not None:

@@ -114,8 +114,8 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
     if data is None:
         return
     sub = (
-        f"Line: mean of the last {data.trailing_days} ripe days with its 95 % interval over days; dots: single days, "
-        "each one cluster and so without an interval of its own. Triangles: alerts, promotions; diamonds: retrains."
+        f"Line: mean of the last {data.trailing_days} ripe days, 95 % interval over days; dots: single days; "
+        "marks above: alerts, retrains, promotions."
     )
 
     def controls() -> None:
@@ -138,9 +138,7 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
     if data is None:
         return
     each = "every day, the week that ends there" if data.step_days == 1 else "week by week"
-    sub = (
-        f"Excess PSI {each}. Blue: beyond its usual swing; grey: within it; blank: not a whole week, or too few rows."
-    )
+    sub = f"Excess PSI, {each}. Blue: beyond its usual swing; grey: within; blank: too few rows."
 
     def controls() -> None:
         widgets.as_table(charts.drift_table(data, room.zone), key="drift")
@@ -151,10 +149,7 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
 
 
 def _ranked(frame: Frame, room: MonitoringRoom) -> None:
-    sub = (
-        f"PSI of {fmt.period(room.features_start, room.features_end, room.zone)} with its interval; "
-        "the tick is the column's usual PSI."
-    )
+    sub = f"PSI of {fmt.period(room.features_start, room.features_end, room.zone)}, 95 % interval; tick: its usual PSI."
 
     def controls() -> None:
         widgets.as_table(charts.ranked_table(room.features), key="ranked")
@@ -183,12 +178,14 @@ def _detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
     sub = "Share of rows in each cell; cells were cut from the reference before any live row was seen."
     with right, widgets.card("distribution", f"Distribution of {charts.column_name(data.reading.name)}", sub, controls,
                              height="stretch"):  # fmt: skip
-        widgets.chart(charts.detail_figure(data, frame.tokens), key="detail", alt=charts.detail_alt(data), height=330)
+        widgets.chart(charts.detail_figure(data, frame.tokens), key="detail", alt=charts.detail_alt(data), height=430)
 
 
 def _alarm_words(room: MonitoringRoom) -> str:
-    spent = f" It was restarted {fmt.plural(room.restarts, 'time')}; each restart spends as much again." if room.restarts else ""
-    return f"A model that did not get worse sets off the harm alarm with a chance of at most {room.alpha:.0%}.{spent}"
+    said = f"A model that did not get worse sets off the harm alarm with a chance of at most {room.alpha:.0%}."
+    if not room.restarts:
+        return said
+    return f"{said} It was restarted {fmt.plural(room.restarts, 'time')}; each restart spends as much again."
 
 
 def _remember(parameter: str, widget: str) -> None:

@@ -91,7 +91,7 @@ def _versions(room: RegistryRoom) -> None:
         st.dataframe(
             charts.versions(room.lines), key=key, hide_index=True, column_config=_COLUMNS, row_height=34,
             selection_mode="single-row-required", selection_default={"selection": {"rows": [chosen]}},
-            on_select=lambda: _choose(key, room.lines), height=37 + 34 * min(len(ids), 9),
+            on_select=lambda: _choose(key, room.lines),
             alt="Versions, newest first; select one to see its gates",
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -38,6 +39,7 @@ from mlops_dash.domain.access import NOBODY, Role
 from mlops_dash.settings import Settings, from_environment
 from mlops_dash.store import world
 from mlops_dash.store.db import transaction
+from mlops_dash.store.tables_app import AlertRow
 from tests.factories import ADMIN, NOON, WORKER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,10 +133,24 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def arrange(home: Path) -> None:
-    """The four demo accounts, two people, a token, a clock at NOON: what the frame and Audit & admin show."""
+    """The four demo accounts, two people, a token, an alert, a clock at NOON: what the frame and Audit & admin show."""
     services = bootstrap.build(settings_of(home))
     with transaction(services.context.databases.app) as session:
         world.put(session, world.CLOCK_OFFSET, (NOON - wall_now()).total_seconds())
+        session.add(
+            AlertRow(
+                id="harm",
+                model="flight-delay",
+                kind="harm",
+                state="open",
+                title="flight-delay is harmed since 14 Apr",
+                cause="base-rate-free log-loss 0.523, reference 0.464",
+                opened_at=NOON - timedelta(days=2),
+                last_seen_at=NOON,
+                evidence_ids=[],
+                body={},
+            )
+        )
     services.access.ensure_demo_users(WORKER)
     services.access.create_user(ADMIN, "ada", Role.LEAD, password="four short words", reason="joins the delay team")
     services.access.create_user(

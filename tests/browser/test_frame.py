@@ -97,7 +97,25 @@ def test_the_frame_says_who_where_and_when(visit: Visit) -> None:
     expect(top).to_contain_text("local demo")
     expect(top).to_contain_text("MLflow 127.0.0.1:9")
     expect(top).to_contain_text("Demo clock: 3 Jun 2013, 12:")
-    expect(top).to_contain_text("Nothing waits for you")
+    expect(top).to_contain_text("1 waiting for you")
+
+
+def test_nothing_waits_for_who_may_not_act(visit: Visit) -> None:
+    expect(visit("viewer", "/audit").locator(".st-key-topbar")).to_contain_text("Nothing waits for you")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("width", SIZES)
+def test_what_waits_is_one_click_away(visit: Visit, mode: str, width: int) -> None:
+    page = visit("scientist", "/audit", mode=mode, width=width)
+    page.get_by_role("button", name="1 waiting for you").click()
+    link = page.get_by_role("link", name="flight-delay is harmed since 14 Apr")
+    expect(link).to_be_visible()
+    expect(page.get_by_text("base-rate-free log-loss 0.523, reference 0.464 · 2 d ago")).to_be_visible()
+    assert_sound(page)
+    link.click()
+    page.wait_for_url(re.compile(r"/monitoring\?model=flight-delay$"))
+    expect(link).to_have_count(0)
 
 
 def test_the_start_page_opens_monitoring_and_keeps_the_query(visit: Visit) -> None:
