@@ -82,6 +82,6 @@ def _user_role(arguments: argparse.Namespace) -> int:
 
 def _user_token(arguments: argparse.Namespace) -> int:
     made = services()
-    secret = made.access.issue_token(actor(made), arguments.name, label=arguments.label)
-    print(secret)
+    issued = made.access.issue_token(actor(made), arguments.name, label=arguments.label)
+    print(issued.secret)
     return 0
