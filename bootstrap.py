@@ -26,12 +26,12 @@ def refuse_python(version, runs):
     return f"mlops-dash needs Python 3.11 or 3.12, and this is {version[0]}.{version[1]}. {hint}."
 
 
-def _runs(program):
+def _runs(program, code=""):
     import subprocess
 
     try:  # a name on PATH is not enough: version managers put shims there for Pythons that are switched off
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.call([program, "-c", ""], **quiet) == 0
+        return subprocess.call([program, "-c", code], **quiet) == 0
     except OSError:
         return False
 
@@ -182,12 +182,11 @@ def check_disk():
 def make_venv(fresh):
     """Make .venv unless a usable one is there; `fresh` throws an existing one away."""
     import importlib.util
-    import subprocess
 
     folder = os.path.join(ROOT, ".venv")
     if os.path.exists(in_venv("python")) and not fresh:
         code = f"import sys, pip; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
-        if subprocess.call([in_venv("python"), "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
+        if _runs(in_venv("python"), code):
             return
     if any(importlib.util.find_spec(name) is None for name in ("venv", "ensurepip")):
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
@@ -487,9 +486,10 @@ def explain(title, text, log):
         "name resolution", "name or service not known", "network is unreachable", "connection refused", "dns error",
         "failed to establish a new connection", "connection timed out", "read timed out", "proxyerror", "tunnel error",
         "error sending request", "could not connect", "client error (connect)", "temporary failure resolving",
+        "(from versions: none)",  # all that pip says when it may not retry
     )  # fmt: skip
     if any(words in low for words in unreachable):
-        return f"no network: {title} could not reach the package index; check the connection, proxy or pip's settings."
+        return f"no network: {title} got nothing from the package index; check the connection, proxy or pip's settings."
     where = f" (all of it: {log})" if log else ""
     return f"{title} failed: {last_line(text) or 'it said nothing'}{where}."
 
