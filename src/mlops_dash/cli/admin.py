@@ -48,12 +48,15 @@ def _db(arguments: argparse.Namespace) -> int:
         migrate.upgrade(databases)
         print("The databases have the current schema.")
         return 0
-    found = migrate.check(databases)
-    for line in found:
-        print(line, file=sys.stderr)
-    if not found:
-        print("ok")
-    return 1 if found else 0
+    behind = False
+    for state in migrate.check(databases):
+        bad = state.revision != state.head or bool(state.differences)
+        behind = behind or bad
+        said = "; ".join(state.differences) or f"revision {state.revision}, current is {state.head}"
+        print(f"{state.name}: {said if bad else 'ok'}", file=sys.stderr if bad else sys.stdout)
+    if behind:
+        print("Run: mlops-dash db upgrade.", file=sys.stderr)
+    return 1 if behind else 0
 
 
 def _audit(arguments: argparse.Namespace) -> int:

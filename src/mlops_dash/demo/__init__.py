@@ -6,6 +6,8 @@ call changes nothing. Nothing here computes a number of its own: it calls the se
 
 from __future__ import annotations
 
+from threadpoolctl import threadpool_limits
+
 from mlops_dash.bootstrap import Services
 from mlops_dash.bootstrap import build as build_services
 from mlops_dash.clock import Clock
@@ -46,14 +48,19 @@ def build(settings: Settings, *, fast: bool) -> None:
             progress=progress,
             flights=load_flights((checkout_root() or settings.home) / DATA),
         )
-        for name, (_, step) in STEPS.items():
-            if journal.done(name):
-                progress.skip(name)
-                continue
-            progress.begin(name)
-            step(stage)
-            journal.finish(name)
-            progress.end()
+        with threadpool_limits(limits=1):  # small trees: a second thread of OpenMP costs more than it gives
+            _play(stage)
         progress.finish(f"The demo stands: {story.start:%d %B} to {story.end:%d %B %Y}")
     finally:
         services.close()
+
+
+def _play(stage: Stage) -> None:
+    for name, (_, step) in STEPS.items():
+        if stage.journal.done(name):
+            stage.progress.skip(name)
+            continue
+        stage.progress.begin(name)
+        step(stage)
+        stage.journal.finish(name)
+        stage.progress.end()

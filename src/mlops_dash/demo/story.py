@@ -23,9 +23,9 @@ RECIPE_REFRESH = "refresh"
 RECIPE_HASTY = "april-only"
 
 # The people of the demo are its roles; each may do what a person of that role may do.
-SCIENTIST = Actor("scientist", "scientist", Role.SCIENTIST)
-LEAD = Actor("lead", "lead", Role.LEAD)
-ADMIN = Actor("admin", "admin", Role.ADMIN)
+SCIENTIST = Actor("user:scientist", "scientist", Role.SCIENTIST)
+LEAD = Actor("user:lead", "lead", Role.LEAD)
+ADMIN = Actor("user:admin", "admin", Role.ADMIN)
 REPLAY = system("demo")
 
 
