@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import text
 
 from mlops_dash.errors import StoreUnavailable
@@ -117,7 +118,7 @@ def test_a_failed_upgrade_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
     databases = connect(factories.settings(tmp_path))
     with transaction(databases.app) as session:
         session.connection().execute(text("CREATE TABLE user_account (x TEXT)"))  # collides in the middle
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(OperationalError, match="already exists"):
         migrate.upgrade(databases)
     with sqlite3.connect(tmp_path / "app.db") as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
