@@ -20,6 +20,7 @@ from mlops_dash.domain.words import JobState, look
 TOP = 54  # px: the legend above the word "now"
 LANE = 54  # px: one line of words over one bar
 _MIDNIGHT = re.compile(r"T00:00:00(Z|[+-]\d\d:\d\d)$")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _LABEL_CHARS = 54  # what 390 px can hold
 
 
@@ -245,10 +246,10 @@ def log_lines(text: str, *, least: str, zone: str) -> list[str]:
         level = order.get(word, level)
         if level < floor:
             continue
-        try:
-            at = datetime.fromisoformat(stamp).astimezone(ZoneInfo(zone)).strftime("%H:%M:%S")
-        except ValueError:
-            at = stamp
+        if _STAMP.fullmatch(stamp) is None:
+            found.append(line)
+            continue
+        at = datetime.fromisoformat(stamp).astimezone(ZoneInfo(zone)).strftime("%H:%M:%S")
         found.append(f"{at} {word:<5} {said.partition(' ')[2]}" if word in order else f"{at}       {said}")
     return found
 

@@ -98,7 +98,7 @@ def _answer(frame: Frame, room: Room) -> None:
             st.markdown(f"**{job.title}** of {job.model} runs: {job.progress_text or 'starting'}.", width="content")
         elif room.failed_24h and failed is not None:
             st.markdown(f"**{failed.title}** failed {frame.ago(failed.finished_at)}: {failed.error}", width="content")
-            st.button("See the run", key="see-failed", on_click=session.put, args=("run", failed.id))
+            st.button("See the run", key="see-failed", on_click=session.set_param, args=("run", failed.id))
 
 
 def _clock(frame: Frame, room: Room, ahead: timedelta) -> None:
@@ -123,7 +123,11 @@ def _chosen() -> None:
     points = session.get("gantt").selection.points
     found = next((point["customdata"][0] for point in points if point.get("customdata")), "")
     if found:
-        session.put("run", found)
+        session.set_param("run", found)
+
+
+def _picked() -> None:
+    session.set_param("run", session.get("run-pick"))
 
 
 def _run(frame: Frame, room: Room) -> None:
@@ -133,12 +137,14 @@ def _run(frame: Frame, room: Room) -> None:
         return
     ids = [job.id for job in sorted(room.jobs, key=lambda job: not job.running)]
     by_id = {job.id: job for job in room.jobs}
+    # Not bound to the URL: Streamlit would write the label there, and the label changes with the clock.
+    session.put("run-pick", session.param("run") if session.param("run") in by_id else ids[0])
     with widgets.card("run", "Run", height="stretch"):
         chosen = st.selectbox(
-            "Run", ids, key="run", bind="query-params", label_visibility="collapsed",
+            "Run", ids, key="run-pick", on_change=_picked, label_visibility="collapsed",
             format_func=lambda one: charts.name(by_id[one], frame.now, frame.zone) if one in by_id else one,
         )  # fmt: skip
-        job = by_id[chosen or ids[0]]
+        job = by_id[chosen]
         live = not job.finished
         st.fragment(_detail, run_every=_LIVE_SECONDS if live else None)(frame, job.id, live)
         schedules.cancel_button(frame, job)
