@@ -178,6 +178,16 @@ def test_an_old_picture_is_said_to_be_old_and_fine_becomes_not_known(made: World
     assert one.health is Health.NOT_KNOWN
 
 
+def test_a_look_at_the_past_shows_it_as_it_is_known_now_and_offers_nothing_to_do(made: World) -> None:
+    made.live(16)
+    then = made.now
+    made.live(12, blind=True)
+    made.evaluate(later=2 * DAY)
+    room = made.room(end=then)
+    assert (room.until, room.health, room.stale, room.action.kind) == (then, Health.OK, "", "none")
+    assert room.performance.points[-1].end == then
+
+
 def test_alerts_of_a_version_that_no_longer_serves_close_and_come_back_with_it(made: World) -> None:
     made.reference("flight-delay-v2")
     made.live(8)

@@ -102,6 +102,7 @@ class MonitoringService(ProfileService, AlertService):
             titles = store.model_titles(session)
             last = {one.model: one for one in store.last_readings(session).values()}
             served = {name: store.champion(session, name) for name in titles}
+            zones = {n: policies.active(session, n, PolicyKind.MONITORING, now).monitoring.zone for n in titles}
         found = []
         for name, title in titles.items():
             version, one = served[name], last.get(name)
@@ -109,7 +110,7 @@ class MonitoringService(ProfileService, AlertService):
                 why = "nothing is served" if version is None else "nothing judged yet"
                 found.append(ModelHealth(name, title, version.version if version else "", Health.NOT_KNOWN, why, None))
                 continue
-            health = rooms.current_health(one, rooms.staleness([one], now))
+            health = rooms.current_health(one, rooms.staleness([one], now, zones[name]))
             found.append(ModelHealth(name, title, one.version, health, str(one.body["why"]), one.end))
         return tuple(sorted(found, key=lambda one: (_WORST.index(one.health), one.model)))
 
@@ -170,7 +171,7 @@ class MonitoringService(ProfileService, AlertService):
             )
         if not shown:
             return _without(model, title, version, policy, window, material)
-        return self._room(material, title, policy, window, metric=metric, feature=feature, now=now)
+        return self._room(material, title, policy, window, metric=metric, feature=feature, now=now, end=end)
 
     def _room(
         self,
@@ -182,12 +183,13 @@ class MonitoringService(ProfileService, AlertService):
         metric: str,
         feature: str,
         now: datetime,
+        end: datetime | None,
     ) -> MonitoringRoom:
         reference, shown = material.reference, material.readings
         long = WINDOWS[window] > rooms.LONG_VIEW
         latest = shown[-1]
         told = rooms.last_known(shown) or latest
-        stale = rooms.staleness(shown, now)
+        stale = rooms.staleness(shown, now if end is None else min(now, end), policy.zone)
         health = rooms.current_health(latest, stale)
         judged = next((one for one in reversed(shown) if one.n and one.drift is not Drift.NOT_COMPUTABLE), latest)
         ranked = rooms.ranked(judged)
@@ -202,7 +204,7 @@ class MonitoringService(ProfileService, AlertService):
             health=health,
             headline=rooms.headline(told, reference),
             why=str(latest.body["why"]),
-            action=rooms.next_action(health, material),
+            action=rooms.next_action(health, material) if end is None else NextAction("none"),
             stale=stale,
             reference=rooms.reference_facts(reference),
             performance=rooms.performance(material, metric or headline_watch(told).key, long=long),

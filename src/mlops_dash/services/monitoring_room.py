@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.monitoring import HARM_WATCHES, LONG_DAYS, SHORT_DAYS, WATCHES
 from mlops_dash.domain.monitoring_room import (
     HIGHER_IS_BETTER,
@@ -70,15 +71,13 @@ def last_known(readings: Sequence[Reading]) -> Reading | None:
     return next((one for one in reversed(readings) if one.body["metrics"]), None)
 
 
-def staleness(readings: Sequence[Reading], now: datetime) -> str:
+def staleness(readings: Sequence[Reading], now: datetime, zone: str) -> str:
     """Why what is shown is old; empty when it is not."""
     with_rows = [one for one in readings if one.n]
     if not with_rows:
         return "No predictions in this window."
-    last = with_rows[-1].end
-    return (
-        f"No predictions since {day_words((last - timedelta(seconds=1)).date())}." if now - last > STALE_AFTER else ""
-    )
+    last = with_rows[-1]
+    return "" if now - last.end <= STALE_AFTER else f"No predictions since {day_words(day_of(last.start, zone))}."
 
 
 def current_health(reading: Reading, stale: str) -> Health:
