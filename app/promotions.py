@@ -347,8 +347,5 @@ def _metric_changes(room: RegistryRoom) -> list[tuple[str, str, str]]:
     found = {one.metric: one for one in room.comparisons if one.value is not None}
     policy = room.policy.promotion
     wanted = dict.fromkeys([policy.primary, policy.guardrail, policy.floor_metric])
-    return [
-        (METRICS[name].label, fmt.metric(found[name].details["champion"]), fmt.metric(found[name].details["candidate"]))
-        for name in wanted
-        if name in found
-    ]
+    rows = [(METRICS[name].label, found[name].details) for name in wanted if name in found]
+    return [(label, fmt.metric(own.get("champion")), fmt.metric(own.get("candidate"))) for label, own in rows]
