@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,9 +24,21 @@ from tests.factories import NOON, WORKER
 OpenPage = Callable[..., AppTest]
 
 
+@pytest.fixture(scope="session")
+def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both databases with the current schema and the demo accounts; migrating takes a second, so it is done once."""
+    home = tmp_path_factory.mktemp("migrated")
+    made = bootstrap.build(settings.from_environment({"MLOPS_DASH_HOME": str(home), "MLOPS_DASH_DEMO": "1"}))
+    made.access.ensure_demo_users(WORKER)
+    made.close()
+    return home
+
+
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def house(migrated_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """Services of a demo installation in a fresh home, as the pages find them; this world's time starts at NOON."""
+    for name in ("app.db", "log.db", "ledger.key"):
+        shutil.copyfile(migrated_home / name, tmp_path / name)
     for name in ("MLOPS_DASH_DATABASE_URL", "MLOPS_DASH_LOG_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLOPS_DASH_HOME", str(tmp_path))
@@ -34,7 +47,6 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]
     made = bootstrap.build(settings.from_environment())
     with transaction(made.context.databases.app) as opened:
         world.put(opened, world.CLOCK_OFFSET, (NOON - wall_now() + timedelta(seconds=1)).total_seconds())
-    made.access.ensure_demo_users(WORKER)
     st.cache_resource.clear()
     st.cache_data.clear()
     monkeypatch.setattr(session, "services", lambda: made)

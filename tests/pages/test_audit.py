@@ -24,8 +24,8 @@ def click(page: AppTest, key: str) -> AppTest:
 
 @pytest.fixture
 def people(house: Services) -> Services:
-    house.access.create_user(ADMIN, "ada", Role.LEAD, password="four short words", reason="joins")
-    house.access.create_user(ADMIN, "bob", Role.SCIENTIST, password="four short words", reason="joins the team")
+    house.access.create_user(ADMIN, "ada", Role.LEAD, reason="joins")
+    house.access.create_user(ADMIN, "bob", Role.SCIENTIST, reason="joins the team")
     return house
 
 
