@@ -79,11 +79,6 @@ def confirm(
     st.dialog(title, width="medium", icon=f":material/{icon}:")(_show)(decision)
 
 
-def reason_dialog(*, key: str, title: str, consequence: str, button: str, act: Callable[[str], str]) -> None:
-    """The short form of `confirm`: consequence, reason, button."""
-    confirm(key=key, title=title, consequence=consequence, button=button, act=act)
-
-
 def _show(decision: Decision) -> None:
     from app.widgets import changes_table, facts  # widgets offers confirm to the pages, so it imports this module
 
@@ -121,7 +116,6 @@ def _run(decision: Decision) -> None:
         session.put(f"{key}-error", explain(error).sentence())
         return
     session.pop(f"{key}-error")
-    session.forget_cached()
     if said:
         flash(said)
     session.put(f"{key}-done", True)

@@ -137,11 +137,6 @@ def instant(t: datetime | None, zone: str = "UTC", *, seconds: bool = False) -> 
     return f"{local.day} {local:%b %Y}, {hour} {local.tzname()}"
 
 
-def clock_time(t: datetime | None, zone: str = "UTC") -> str:
-    """The time of day in a zone: `12:00`."""
-    return MISSING if t is None else f"{t.astimezone(ZoneInfo(zone)):%H:%M}"
-
-
 def day(t: datetime | None, zone: str = "UTC") -> str:
     """A calendar day in a zone: `3 Jun 2013`."""
     if t is None:

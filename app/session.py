@@ -5,8 +5,7 @@ Everything worth sharing lives in the URL; decisions live in the database; what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,32 +15,11 @@ from app.gate import COOKIE
 from mlops_dash import bootstrap, settings
 from mlops_dash.bootstrap import Services
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 
 @st.cache_resource(show_spinner=False)
 def services() -> Services:
     """The services of this process, built once; a failed start is tried again by the next run."""
     return bootstrap.build(settings.from_environment())
-
-
-def cached(*, ttl_seconds: float, max_entries: int = 200) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Keep results of a read. Arguments must name everything the answer depends on: ids, window, the actor's role.
-
-    Arguments whose name begins with an underscore are not part of the key.
-    """
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        kept = st.cache_data(ttl=ttl_seconds, max_entries=max_entries, show_spinner=False)(function)
-        return cast(Callable[P, R], kept)
-
-    return decorate
-
-
-def forget_cached() -> None:
-    """Drop every kept read: called after a command, so that a page never shows what it just changed as it was."""
-    st.cache_data.clear()
 
 
 def get(key: str, default: Any = None) -> Any:

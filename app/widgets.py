@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session, theme
-from app.dialogs import confirm, flash, reason_dialog
+from app.dialogs import confirm, flash
 from mlops_dash.domain.words import Word, look
 
 if TYPE_CHECKING:
@@ -34,15 +34,12 @@ __all__ = [
     "empty",
     "facts",
     "flash",
-    "forbidden_button",
     "go_to",
     "header",
     "icon",
     "note",
     "page_link",
-    "reason_dialog",
     "stale",
-    "tag",
 ]
 
 
@@ -106,12 +103,6 @@ def badge(word: Word, label: str | None = None, *, explain: str | None = None) -
     """A status word as icon + word + colour; `label` replaces the word, never the colour."""
     shown = look(word)
     st.badge(label or shown.label, icon=icon(shown.icon), color=_colour(shown.colour), help=explain)
-
-
-def tag(word: Word, label: str | None = None) -> str:
-    """The same as `badge`, as Markdown to stand inside a sentence."""
-    shown = look(word)
-    return f":{shown.colour}-badge[{icon(shown.icon)} {label or shown.label}]"
 
 
 def _colour(name: str) -> Any:
@@ -181,11 +172,6 @@ def stale(text: str, *, key: str) -> bool:
         st.badge("Stale", icon=icon("cloud_off"), color="gray")
         st.html(f"<p class='note'>{html.escape(text)}</p>", width="content")
         return st.button("Try again", key=f"retry-{key}", type="tertiary", icon=icon("refresh"))
-
-
-def forbidden_button(label: str, reason: str, key: str, *, icon_name: str | None = None) -> None:
-    """A control that exists and may not be used by this person now, with the reason."""
-    st.button(label, key=key, disabled=True, help=reason, icon=icon(icon_name) if icon_name else None)
 
 
 def action_button(

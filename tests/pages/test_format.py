@@ -115,7 +115,6 @@ def test_moments_carry_their_zone_and_follow_summer_time() -> None:
     assert fmt.instant(NOW, NEW_YORK) == "3 Jun 2013, 12:00 EDT"
     assert fmt.instant(datetime(2013, 1, 3, 16, tzinfo=UTC), NEW_YORK, seconds=True) == "3 Jan 2013, 11:00:00 EST"
     assert fmt.instant(NOW) == "3 Jun 2013, 16:00 UTC"
-    assert fmt.clock_time(NOW, NEW_YORK) == "12:00"
 
 
 def test_a_day_is_the_zones_day() -> None:
@@ -138,7 +137,6 @@ def test_a_window_is_said_with_its_last_day() -> None:
         fmt.instant(None),
         fmt.day(None),
         fmt.period(None, NOW),
-        fmt.clock_time(None),
     ],
 )
 def test_a_time_that_is_missing_is_a_dash(shown: str) -> None:
