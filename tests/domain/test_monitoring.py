@@ -63,6 +63,7 @@ def steady(days: int, mean: float = 0.30) -> list[float]:
         (1.0, swing(30, usual=2.0), Drift.STABLE),  # large, but not for this column
         (1.0, swing(8), Drift.WATCH),  # too few reference weeks: never above watch
         (1.0, swing(8, usual=0.5), Drift.STABLE),  # and only beyond four times its usual swing
+        (1.0, UsualSwing(0, {}, ()), Drift.WATCH),  # unknown swing: moved, but never above watch
     ],
 )
 def test_a_column_moved_only_beyond_floor_chance_and_its_own_swing(

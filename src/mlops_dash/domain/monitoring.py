@@ -81,6 +81,8 @@ def _judge(policy: MonitoringPolicy, drift: ColumnDrift, q: float, swing: UsualS
         verdict = Drift.NOT_COMPUTABLE
     elif not (q < policy.alpha and drift.excess >= policy.watch_excess):
         verdict = Drift.STABLE
+    elif not knows_swing and math.isnan(ratio):
+        verdict, reason = Drift.WATCH, "usual swing unknown: the reference is shorter than two weeks"
     elif not ratio > (limit if knows_swing else USUAL_TIMES):
         needed = limit if knows_swing else USUAL_TIMES
         verdict, reason = Drift.STABLE, f"within its usual swing: {ratio:.1f} times the usual PSI, limit {needed:.1f}"

@@ -23,7 +23,7 @@ _LONG = {"sun": "Sunday", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday",
          "sat": "Saturday"}  # fmt: skip
 SHORTEST_INTERVAL = 60
 ENTRIES = ("flights",)  # families of models that `runner` can train
-ALERT_KINDS = ("harm", "inputs", "schema")
+ALERT_KINDS = ("harm", "label_shift", "inputs", "schema")
 
 
 class ScheduleKind(StrEnum):
