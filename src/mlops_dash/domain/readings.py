@@ -11,7 +11,6 @@ from typing import Any
 from mlops_dash.domain.words import Drift, Health
 from mlops_dash.stats.performance import MetricEstimate
 
-
 SCORE = "(score)"  # the model's answer as a column of its own; no feature may have this name
 
 
