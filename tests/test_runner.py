@@ -90,6 +90,7 @@ def replay(house: Services, frame: pd.DataFrame, version_id: str) -> None:
     house.scoring.record_labels(WORKER, MODEL, labels, received_at=LATER)
 
 
+@pytest.mark.timeout(600)
 def test_a_first_version_and_then_a_challenger_judged_on_later_rows(
     house: Services, few_flights: Path, time: Time
 ) -> None:
@@ -198,6 +199,22 @@ def test_a_child_whose_epoch_was_taken_over_does_nothing(
     assert runner.main([job.id, "7"]) == 4
     assert "epoch 7 was taken over by 1" in capsys.readouterr().out
     assert house.jobs.job(VIEWER, job.id).running
+
+
+def test_mlflow_away_puts_the_job_back_with_a_back_off_before_anything_is_trained(
+    tmp_path: Path, time: Time, few_flights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = bootstrap.build(factories.settings(tmp_path), clock=Clock(wall=time))
+    away.registry.add_model(SCIENTIST, MODEL, reason="test")
+    away.retraining.save_recipe(SCIENTIST, recipe("first", few_flights, holdout_days=0))
+    job = claimed(away)
+    monkeypatch.setattr(runner, "build", lambda _settings: away)
+    monkeypatch.setattr(runner, "from_environment", lambda: away.context.settings)
+    assert runner.main([job.id, "1"]) == 3
+    again = away.jobs.job(VIEWER, job.id)
+    assert (again.state, again.not_before) == (JobState.QUEUED, FIRST_DAY + timedelta(seconds=5))
+    assert "The job is queued." in capsys.readouterr().out
+    away.close()
 
 
 def claimed(house: Services) -> Job:

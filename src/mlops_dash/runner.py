@@ -167,6 +167,9 @@ def train(run: Run) -> dict[str, Any]:
         Unavailable: MLflow or a database does not answer.
     """
     services, job = run.services, run.job
+    away = services.context.registry.why_unreachable()
+    if away:  # said before minutes of training, not after
+        raise Unavailable(away, hint="The job is tried again when MLflow answers.")
     run.step(0.01, f"attempt {job.attempt} of {job.recipe}: {job.cause}")
     if job.epoch > 1:
         for orphan in runs.tag_orphans(services.context.settings.mlflow_uri, job_id=job.id):

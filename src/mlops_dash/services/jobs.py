@@ -136,8 +136,12 @@ class JobsService:
     @record(Permission.SYSTEM)
     def claim(self, actor: Actor, worker: str) -> Job | None:
         """Take the most urgent due job under a new epoch, or None."""
+        now = self._now
+        with reading(self.context.databases.app) as session:
+            if not rows.anything_due(session, now=now):
+                return None
         with transaction(self.context.databases.app) as session:
-            return rows.claim(session, worker=worker, now=self._now, wall=self._wall)
+            return rows.claim(session, worker=worker, now=now, wall=self._wall)
 
     @record(Permission.SYSTEM)
     def heartbeat(self, actor: Actor, job_id: str, epoch: int) -> Beat:
@@ -200,8 +204,12 @@ class JobsService:
     @record(Permission.SYSTEM)
     def reap(self, actor: Actor, silent_seconds: float) -> tuple[Job, ...]:
         """Take back running jobs whose worker has been silent that long; returns them as they are now."""
+        silent_since = self._wall - timedelta(seconds=silent_seconds)
+        with reading(self.context.databases.app) as session:
+            if not rows.lost(session, silent_since=silent_since):
+                return ()
         with transaction(self.context.databases.app) as session:
-            found = rows.lost(session, silent_since=self._wall - timedelta(seconds=silent_seconds))
+            found = rows.lost(session, silent_since=silent_since)
             for job in found:
                 if job.cancel_requested:
                     rows.finish(

@@ -49,6 +49,12 @@ def insert_once(session: Session, table: type[Any], values: Mapping[str, Any]) -
     return added.first() is not None
 
 
+def anything_due(session: Session, *, now: datetime) -> bool:
+    """Whether a claim could find something: a look that takes no lock."""
+    due = select(JobRow.id).where(JobRow.state == _QUEUED, col(JobRow.due_at) <= now).limit(1)
+    return session.exec(due).first() is not None
+
+
 def claim(session: Session, *, worker: str, now: datetime, wall: datetime) -> Job | None:
     """Take the most urgent due job, if there is one, by one UPDATE ... RETURNING.
 
