@@ -343,9 +343,16 @@ def _approvers(room: RegistryRoom) -> str:
 
 
 def _metric_changes(room: RegistryRoom) -> list[tuple[str, str, str]]:
-    """Both versions' own values on the rows they were compared on."""
+    """Both versions' own values on the rows they were compared on, and the difference with its interval."""
     found = {one.metric: one for one in room.comparisons if one.value is not None}
     policy = room.policy.promotion
     wanted = dict.fromkeys([policy.primary, policy.guardrail, policy.floor_metric])
-    rows = [(METRICS[name].label, found[name].details) for name in wanted if name in found]
-    return [(label, fmt.metric(own.get("champion")), fmt.metric(own.get("candidate"))) for label, own in rows]
+    rows = [(METRICS[name].label, found[name]) for name in wanted if name in found]
+    return [
+        (
+            label,
+            fmt.metric(one.details.get("champion")),
+            f"{fmt.metric(one.details.get('candidate'))}, {fmt.delta(one.value)} {fmt.interval(one.low, one.high)}",
+        )
+        for label, one in rows
+    ]
