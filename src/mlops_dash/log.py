@@ -34,20 +34,24 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
-def configure(process: str, folder: Path, *, level: int = logging.INFO) -> None:
-    """Send this process's log lines to `folder/<process>.jsonl` (5 files of 10 MB) and warnings to standard error."""
+def configure(process: str, folder: Path, *, level: int = logging.INFO, console: bool = True) -> None:
+    """Send this process's log lines to `folder/<process>.jsonl` (5 files of 10 MB), and warnings to standard error.
+
+    Without `console` nothing goes to standard error: a command line answers in sentences of its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = RotatingFileHandler(folder / f"{process}.jsonl", maxBytes=10_000_000, backupCount=4, encoding="utf-8")
     file.setFormatter(JsonLines(process))
-    console = logging.StreamHandler()
-    console.setLevel(logging.WARNING)
-    console.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
         old.close()
     root.addHandler(file)
-    root.addHandler(console)
+    if console:
+        stream = logging.StreamHandler()
+        stream.setLevel(logging.WARNING)
+        stream.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        root.addHandler(stream)
     root.setLevel(level)
     for noisy in ("httpx", "httpcore", "apscheduler", "alembic", "urllib3", "mlflow.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -7,18 +7,21 @@ Errors are one sentence on standard error with the next step, never a traceback.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
-from mlops_dash import __version__, errors
+from mlops_dash import __version__, errors, log, settings
 from mlops_dash.cli import admin, control, up
+from mlops_dash.ids import new_id
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     arguments = parser().parse_args(argv)
+    _log_to_file()
     gate = arguments.command == "gate"
     try:
         code: int = arguments.run(arguments)
@@ -29,6 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
+    except Exception:  # a person at a terminal never reads a traceback; the log does
+        incident = new_id()[:8]
+        logging.getLogger(__name__).exception("incident", extra={"incident": incident, "command": arguments.command})
+        print(f"That went wrong here, not with you (incident {incident}).", file=sys.stderr)
+        return 3 if gate else 1
     return code
 
 
@@ -43,5 +51,7 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _log_to_file() -> None:
+    """Lines of the log go to the home's folder; a home that cannot be written is said by the command itself."""
+    with contextlib.suppress(OSError):
+        log.configure("cli", settings.default_home(os.environ) / "logs", console=False)

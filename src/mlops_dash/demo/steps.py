@@ -31,10 +31,11 @@ from mlops_dash.demo.story import (
 )
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
-from mlops_dash.errors import Conflict
+from mlops_dash.domain.words import OperationState
+from mlops_dash.errors import Conflict, Unavailable
 from mlops_dash.training.recipes import BASE
 
-_NOTICED = 1.2  # scoring looks for a newly approved version once a second
+_CONFIRM_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,7 @@ def _rollback(stage: Stage) -> None:
     rows = f"{brier.n:,} flights on {brier.n_clusters} days"
     reason = f"Brier score against version 1 in its first week: {said}, {rows}"
     operation = services.registry.begin_rollback(LEAD, MODEL, reason=reason.replace("-", "−"))
-    services.registry.finish_promotion(LEAD, operation)
-    time.sleep(_NOTICED)
+    _deliver(stage, operation)
 
 
 def _until_last_day(stage: Stage) -> None:
@@ -219,8 +219,22 @@ def _promote(stage: Stage, version_id: str, *, comment: str, reason: str) -> Non
     proposal = registry.approve(LEAD, proposal.id, proposal.revision, comment="read the evidence")
     shadows = [stage.journal.noted(RECIPE_FIRST)] if version_id != stage.journal.noted(RECIPE_FIRST) else []
     operation = registry.begin_promotion(LEAD, proposal.id, proposal.revision, reason=reason, shadows=shadows)
-    registry.finish_promotion(LEAD, operation)
-    time.sleep(_NOTICED)
+    _deliver(stage, operation)
+
+
+def _deliver(stage: Stage, operation: str) -> None:
+    """Move the alias and wait until the running gateway says that it answers with the new version."""
+    services = stage.services
+    last_day.set_world_clock(services, stage.clock.now())
+    services.registry.finish_promotion(LEAD, operation)
+    until = time.monotonic() + _CONFIRM_SECONDS
+    while time.monotonic() < until:
+        services.registry.reconcile(REPLAY)
+        room = services.registry.room(LEAD, MODEL)
+        if room.operation is not None and room.operation.state is OperationState.CONFIRMED:
+            return
+        time.sleep(0.3)
+    raise Unavailable("The gateway does not answer with the approved version.", hint="See its log in the demo's home.")
 
 
 Step = Callable[[Stage], None]

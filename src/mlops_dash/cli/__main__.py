@@ -1,0 +1,7 @@
+"""`python -m mlops_dash.cli`."""
+
+import sys
+
+from mlops_dash.cli import main
+
+sys.exit(main())

@@ -1,0 +1,104 @@
+"""The whole installation as a person starts it: one demo home a session, all processes under the supervisor."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlops_dash import bootstrap
+from mlops_dash.bootstrap import Services
+from mlops_dash.settings import from_environment
+from tests.browser.conftest import Ui, chromium, free_port, visit, watches
+
+__all__ = ["chromium", "visit", "watches"]
+
+_BUILD_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A running demo."""
+
+    process: subprocess.Popen[bytes]
+    home: Path
+    output: Path
+    ui: Ui
+    gateway: str
+
+    def child(self, module: str) -> psutil.Process:
+        """The supervised process that runs this module (a part of its command line)."""
+        for one in psutil.Process(self.process.pid).children():
+            if any(module in part for part in one.cmdline()):
+                return one
+        raise AssertionError(f"no child runs {module}")
+
+
+def _environment(home: Path) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))}
+    ports = {f"MLOPS_DASH_{name}_PORT": str(free_port()) for name in ("UI", "GATEWAY", "MLFLOW", "WORKER")}
+    return {**clean, **ports, "MLOPS_DASH_HOME": str(home)}
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Installation]:
+    """`mlops-dash up --demo --fast` in an empty home, until it says where to look; stopped by Ctrl-C at the end."""
+    home = tmp_path_factory.mktemp("journey") / "home"
+    output = home.parent / "up.log"
+    env = _environment(home)
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlops_dash.cli", "up", "--demo", "--fast"],
+            env=env, stdout=file, stderr=file, stdin=subprocess.DEVNULL, cwd=home.parent, start_new_session=True,
+        )  # fmt: skip
+    services: Services | None = None
+    try:
+        said = _until_open(process, output)
+        env_now = {**env, "MLOPS_DASH_DEMO": "1", "MLFLOW_TRACKING_URI": _found(r"MLflow\s+(\S+)", said)}
+        services = bootstrap.build(from_environment(env_now))
+        yield Installation(
+            process=process,
+            home=home,
+            output=output,
+            ui=Ui(_found(r"Open\s+(\S+)", said), services),
+            gateway=_found(r"Gateway\s+(\S+)/docs", said),
+        )
+    finally:
+        if services is not None:
+            services.close()
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive, f"still running after Ctrl-C: {alive}"
+
+
+@pytest.fixture(scope="session")
+def ui(installation: Installation) -> Ui:
+    """What `visit` opens: the real installation instead of the browser tests' small home."""
+    return installation.ui
+
+
+def _until_open(process: subprocess.Popen[bytes], output: Path) -> str:
+    until = time.monotonic() + _BUILD_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        said = output.read_text(encoding="utf-8", errors="replace")
+        if "Ctrl-C stops everything" in said:
+            return said
+        time.sleep(0.5)
+    pytest.fail(f"The demo did not start:\n{output.read_text(errors='replace')[-4000:]}", pytrace=False)
+
+
+def _found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match, f"{pattern} is not in:\n{text}"
+    return match.group(1)

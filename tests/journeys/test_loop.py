@@ -1,0 +1,220 @@
+"""The main job on real flights, as a newcomer does it: from an alert to a new version that the gateway answers with."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pandas as pd
+import psutil
+import pytest
+from playwright.sync_api import Page, expect
+
+from mlops_dash.domain.access import Actor, Role
+from mlops_dash.domain.audit import Action, Filter
+from mlops_dash.domain.words import JobState, OperationState
+from mlops_dash.settings import checkout_root
+from mlops_dash.training.flights import features_of, load_flights
+from tests.browser.conftest import MODES, SIZES, assert_sound, settled
+from tests.journeys.conftest import Installation
+
+pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(1_800)]
+
+ADMIN = Actor("admin", "admin", Role.ADMIN)
+MODEL = "flight-delay"
+PAGES = ("/monitoring", "/registry", "/retraining", "/audit")
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def token(installation: Installation) -> str:
+    return installation.ui.services.access.issue_token(ADMIN, "scientist", label="journey", days=1).secret
+
+
+@pytest.fixture(scope="module")
+def batch() -> dict[str, Any]:
+    root = checkout_root()
+    assert root is not None
+    frame = features_of(load_flights(root / "data" / "flights-2013.parquet").tail(40)).astype(object)
+    rows = [[None if pd.isna(value) else value for value in row] for row in frame.to_numpy().tolist()]
+    return {"dataframe_split": {"columns": list(frame.columns), "data": rows}}
+
+
+def _score(installation: Installation, token: str, batch: dict[str, Any], name: str) -> httpx.Response:
+    return httpx.post(
+        f"{installation.gateway}/models/{MODEL}/invocations",
+        json=batch,
+        headers={"Authorization": f"Bearer {token}", "X-Prediction-Batch": name},
+        timeout=20,
+        trust_env=False,
+    )
+
+
+def _decide(page: Page, opens: str, reason: str, acts: str) -> None:
+    """Open a dialog, say why, act, and wait until it is gone."""
+    page.get_by_role("button", name=opens, exact=True).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").last.fill(reason)
+    dialog.get_by_role("button", name=acts, exact=True).click()
+    expect(dialog).to_have_count(0, timeout=60_000)
+    settled(page)
+
+
+def test_the_demo_shows_months_of_real_traffic_and_its_ledger_verifies(installation: Installation) -> None:
+    services = installation.ui.services
+    counts = services.scoring.counts(ADMIN, MODEL)
+    room = services.registry.room(ADMIN, MODEL)
+
+    assert counts.predictions > 38_000
+    assert room.proposal is not None
+    assert services.audit.entries(ADMIN, Filter(action=str(Action.ROLLBACK_DECIDED))).entries
+    assert services.audit.verify(ADMIN).ok
+
+
+@pytest.mark.parametrize("width", list(SIZES))
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_sound(installation: Installation, visit: Visit, path: str, mode: str, width: int) -> None:
+    page = visit("lead", path, mode=mode, width=width)
+
+    assert_sound(page)
+
+
+def test_alert_retrain_propose_approve_promote_and_the_gateway_answers(
+    installation: Installation, visit: Visit, token: str, batch: dict[str, Any]
+) -> None:
+    services = installation.ui.services
+    assert _score(installation, token, batch, "before").headers["X-Model-Version"] == "1"
+
+    page = visit("scientist", f"/monitoring?model={MODEL}")
+    expect(page.get_by_text("Inputs moved").first).to_be_visible()
+
+    page.goto(f"{installation.ui.url}/retraining")
+    settled(page)
+    page.get_by_role("button", name="Run now…", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox").first.click()
+    page.get_by_role("option", name=re.compile("^refresh")).click()
+    dialog.get_by_role("textbox").last.fill("Temperatures are outside of what version 1 knows")
+    dialog.get_by_role("button", name=re.compile("^(Run|Start)")).last.click()
+    expect(dialog).to_have_count(0, timeout=60_000)
+    job = services.jobs.recent(ADMIN)[0]
+    version = _wait_for_version(installation, job.id)
+
+    page.goto(f"{installation.ui.url}/registry?model={MODEL}&version={version}")
+    settled(page)
+    for _ in range(2):  # the proposal that the demo left waiting is taken back first
+        waiting = page.get_by_role("button", name="Withdraw…", exact=True)
+        if waiting.count() and waiting.is_enabled():
+            _decide(page, "Withdraw…", "A fresher version takes its place", "Withdraw")
+            page.goto(f"{installation.ui.url}/registry?model={MODEL}&version={version}")
+            settled(page)
+    _decide(page, f"Propose v{version}…", "Better on every day of May", f"Propose v{version}")
+    approve = page.get_by_role("button", name="Approve…", exact=True)
+    expect(approve).to_be_disabled()
+
+    lead = visit("lead", f"/registry?model={MODEL}&version={version}", width=390)
+    _decide(lead, "Approve…", "Read the evidence", "Approve")
+    _decide(lead, "Promote to champion…", "Better on May, no worse on Brier", "Promote to champion")
+
+    _wait(lambda: _score(installation, token, batch, f"after-{time.time()}").headers["X-Model-Version"] == version, 10)
+    operation = services.registry.room(ADMIN, MODEL).operation
+    assert operation is not None
+    _wait(lambda: services.registry.room(ADMIN, MODEL).operation.state is OperationState.CONFIRMED, 30)
+
+    audit = visit("admin", "/audit")
+    audit.get_by_role("button", name="Verify the ledger", exact=True).click()
+    expect(audit.get_by_text(re.compile(r"\d+ entries")).first).to_be_visible()
+    actions = [str(entry.action) for entry in services.audit.entries(ADMIN, Filter(model=MODEL), size=200).entries]
+    assert {"job.requested", "proposal.opened", "proposal.approved", "promotion.decided", "promotion.finished"} <= set(
+        actions
+    )
+    assert services.audit.verify(ADMIN).ok
+
+
+def test_a_killed_gateway_comes_back_and_nothing_answered_is_lost(
+    installation: Installation, token: str, batch: dict[str, Any]
+) -> None:
+    answered: list[str] = []
+    victim = installation.child("mlops_dash.gateway")
+    for number in range(60):
+        name = f"kill-{number}"
+        if number == 30:
+            victim.kill()
+        try:
+            if _score(installation, token, batch, name).status_code == 200:
+                answered.append(name)
+        except httpx.TransportError:
+            time.sleep(0.3)
+
+    _wait(lambda: _answers(f"{installation.gateway}/healthz"), 60)
+    services = installation.ui.services
+    assert len(answered) >= 30
+    for name in answered:
+        assert len(services.scoring.batch(ADMIN, name)) == 40
+
+
+def test_a_killed_worker_and_ui_come_back_and_no_job_runs_twice(installation: Installation) -> None:
+    services = installation.ui.services
+    before = {job.id: (job.state, job.attempt) for job in services.jobs.recent(ADMIN)}
+    for module in ("mlops_dash.worker", "streamlit"):
+        old = installation.child(module)
+        old.kill()
+        _wait(lambda module=module, old=old: _restarted(installation, module, old), 60)
+
+    _wait(lambda: _answers(f"{installation.ui.url}/healthz"), 60)
+    assert {job.id: (job.state, job.attempt) for job in services.jobs.recent(ADMIN)} == before
+
+
+def test_anonymous_requests_reach_the_login_and_health_only(installation: Installation) -> None:
+    ui, gateway = installation.ui.url, installation.gateway
+    with httpx.Client(timeout=10, trust_env=False) as client:
+        for path in (*PAGES, "/", "/?model=x", "/app/static/fonts/inter-latin-wght-normal.woff2", "/nowhere"):
+            answer = client.get(ui + path)
+            assert answer.status_code in {303, 401}, path
+            assert answer.status_code == 401 or answer.headers["location"].startswith("/login"), path
+        for path in ("/_stcore/host-config", "/_stcore/metrics", "/media/x", "/component/x", "/openapi.json"):
+            assert client.get(ui + path).status_code in {303, 401, 404}, path
+        assert client.get(f"{ui}/healthz").status_code == 200
+        assert client.get(f"{gateway}/ping").status_code == 200
+        for method, path in (
+            ("POST", f"/models/{MODEL}/invocations"),
+            ("POST", "/v1/predictions"),
+            ("POST", "/v1/labels"),
+            ("GET", "/v1/predictions/before"),
+        ):
+            assert client.request(method, gateway + path, json={}).status_code == 401, path
+
+
+def _restarted(installation: Installation, module: str, old: psutil.Process) -> bool:
+    try:
+        return installation.child(module).pid != old.pid
+    except (AssertionError, psutil.NoSuchProcess):
+        return False
+
+
+def _wait_for_version(installation: Installation, job_id: str) -> str:
+    services = installation.ui.services
+    _wait(lambda: services.jobs.job(ADMIN, job_id).state not in {JobState.QUEUED, JobState.RUNNING}, 300)
+    job = services.jobs.job(ADMIN, job_id)
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert job.finished_at - job.created_at < timedelta(minutes=5)
+    return str(job.result["version"])
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.3)
