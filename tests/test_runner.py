@@ -145,6 +145,22 @@ def test_a_run_that_lost_its_job_stops_before_its_next_side_effect(house: Servic
     assert house.jobs.job(VIEWER, job_id).epoch == 2
 
 
+def test_ctrl_c_in_the_middle_gives_the_job_back_and_the_next_start_takes_it_up(house: Services) -> None:
+    job_id = house.retraining.run_now(SCIENTIST, "first", "why not")
+
+    def interrupt(share: float, text: str) -> None:
+        if text.startswith("fitting on"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_next(house, on_progress=interrupt)
+    job = house.jobs.job(VIEWER, job_id)
+    assert (job.state, job.attempt, job.not_before) == (JobState.QUEUED, 0, None)
+    again = house.jobs.claim(WORKER, "next start")
+    assert again is not None
+    assert (again.id, again.epoch) == (job_id, 2)
+
+
 def test_a_recipe_with_a_misspelt_parameter_fails_with_a_sentence(house: Services, few_flights: Path) -> None:
     house.retraining.save_recipe(SCIENTIST, recipe("first", few_flights, hold_out_days=3))
     job_id = house.retraining.run_now(SCIENTIST, "first", "why not")

@@ -24,6 +24,7 @@ _SPANS = {  # looked back, looked ahead
     "30 days": (timedelta(days=30), timedelta(days=15)),
 }
 _LEVELS = {"All": "", "Warnings": "WARN", "Errors": "ERROR"}
+_LIST_AHEAD = timedelta(days=31)  # the list of next runs looks further than the chart
 _LIVE_LINES, _LIVE_SECONDS = 14, 2.0
 
 
@@ -31,7 +32,7 @@ def page(frame: Frame) -> None:
     """Draw the page."""
     back, ahead = _SPANS.get(session.param("span"), _SPANS["2 days"])
     room = frame.services.retraining.room(
-        frame.actor, model=session.param("model"), back=back, ahead=ahead, job_id=session.param("run") or None
+        frame.actor, model=session.param("model"), back=back, ahead=_LIST_AHEAD, job_id=session.param("run") or None
     )
     with widgets.header("Retraining", _status(room)):
         _actions(frame, room)

@@ -123,11 +123,16 @@ def run_next(services: Services, *, on_progress: Tell | None = None) -> Mapping[
         run = Run(services, job, write, on_progress)
         try:
             result = train(run)
-        except BaseException as error:
-            said = error.sentence() if isinstance(error, MlopsDashError) else f"Interrupted: {error!r}."
+        except Conflict as error:
+            run.say(error.sentence(), "WARN")
+            raise
+        except Exception as error:
+            said = error.sentence() if isinstance(error, MlopsDashError) else f"An error of ours: {error!r}."
             run.say(said, "ERROR")
-            if not isinstance(error, Conflict):
-                services.jobs.trouble(RUNNER, job.id, job.epoch, Trouble.FAILED, said)
+            services.jobs.finish(RUNNER, job.id, job.epoch, JobState.FAILED, error=said)
+            raise
+        except BaseException:  # Ctrl-C: the next start takes the job up again
+            services.jobs.release(RUNNER, job.id, job.epoch, "Interrupted; it starts again with the next one.")
             raise
         services.jobs.finish(RUNNER, job.id, job.epoch, JobState.SUCCEEDED, result=result)
         return result

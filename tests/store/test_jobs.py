@@ -164,8 +164,8 @@ def test_a_silent_worker_is_found_by_wall_time(target: Engine) -> None:
     add(target)
     take(target)
     with transaction(target) as session:
-        assert rows.lost(session, silent_since=WALL) == ()
-        assert [job.id for job in rows.lost(session, silent_since=WALL + timedelta(seconds=1))] == ["j1"]
+        assert rows.lost(session, silent_since=WALL - timedelta(seconds=1)) == ()
+        assert [job.id for job in rows.lost(session, silent_since=WALL)] == ["j1"]
         assert rows.heartbeat(session, job_id="j1", epoch=1, wall=WALL + timedelta(seconds=5)).mine
         assert rows.lost(session, silent_since=WALL + timedelta(seconds=1)) == ()
 

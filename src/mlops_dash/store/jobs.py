@@ -135,9 +135,9 @@ def put_back(
 
 
 def lost(session: Session, *, silent_since: datetime) -> tuple[Job, ...]:
-    """Running jobs whose worker has said nothing since `silent_since` (wall time)."""
+    """Running jobs whose worker has said nothing after `silent_since` (wall time)."""
     rows = session.exec(
-        select(JobRow).where(JobRow.state == _RUNNING, col(JobRow.heartbeat_at) < silent_since).order_by(JobRow.id)
+        select(JobRow).where(JobRow.state == _RUNNING, col(JobRow.heartbeat_at) <= silent_since).order_by(JobRow.id)
     )
     return tuple(to_job(row) for row in rows)
 
