@@ -64,7 +64,13 @@ def context(home: Path, *, clock: Clock | None = None, **changes: object) -> Con
 
 def model_row(name: str = "flight-delay", **changes: object) -> ModelRow:
     """A binary model."""
-    values: dict[str, object] = {"name": name, "title": name, "do_not_log": [], "created_at": NOON, "owner": "scientist"}
+    values: dict[str, object] = {
+        "name": name,
+        "title": name,
+        "do_not_log": [],
+        "created_at": NOON,
+        "owner": "scientist",
+    }
     return ModelRow(**{**values, **changes})
 
 

@@ -78,7 +78,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(
-            f"The folder {home} cannot be made: {error.strerror}.", hint="Set MLOPS_DASH_HOME to a folder you may write."
+            f"The folder {home} cannot be made: {error.strerror}.",
+            hint="Set MLOPS_DASH_HOME to another folder.",
         ) from error
     database_url = env.get("MLOPS_DASH_DATABASE_URL") or f"sqlite:///{home / 'app.db'}"
     log_url = env.get("MLOPS_DASH_LOG_DATABASE_URL") or (
