@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from mlops_dash.store import world
 from mlops_dash.store.db import transaction
 from mlops_dash.training.flights import LABEL, ZONE, features_of
 
-_REFRESH = timedelta(milliseconds=400)  # the gateway asks for the shared clock four times a second
+_FOLLOW_SECONDS = 30.0  # the gateway asks for the shared clock four times a second
 
 
 def set_world_clock(services: Services, at: datetime) -> None:
@@ -54,10 +55,12 @@ def play(services: Services, flights: pd.DataFrame, *, day: datetime, midnight: 
 
 def _wait_for_clock(client: httpx.Client, at: datetime) -> None:
     """Until the gateway lives in that hour."""
-    for _ in range(50):
+    until = time.monotonic() + _FOLLOW_SECONDS
+    while time.monotonic() < until:
         said = datetime.fromisoformat(_answer(client.get("/healthz"))["now"])
         if abs(said - at) < timedelta(minutes=2):
             return
+        time.sleep(0.05)
     raise Unavailable("The gateway does not follow the demo's clock.", hint="See data/local/demo/logs/gateway.jsonl.")
 
 
