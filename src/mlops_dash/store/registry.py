@@ -305,14 +305,15 @@ def heartbeats(log_session: Session, name: str, *, since: datetime) -> tuple[Hea
     return tuple(Heartbeat(row.process, row.version_id, row.epoch, from_us(row.at_us), row.error) for row in rows)
 
 
-def answered_since(log_session: Session, version_id: str, since: datetime) -> bool:
-    """Whether the version has answered as champion since then, by the prediction log."""
+def first_answer_since(log_session: Session, version_id: str, since: datetime) -> datetime | None:
+    """When the version first answered as champion from then on, by the prediction log; None = never."""
     found = log_session.exec(
-        select(ScoreRow.prediction_id)
+        select(ScoreRow.at_us)
         .where(ScoreRow.version_id == version_id, ScoreRow.role == CHAMPION, col(ScoreRow.at_us) >= to_us(since))
+        .order_by(col(ScoreRow.at_us))
         .limit(1)
     ).first()
-    return found is not None
+    return None if found is None else from_us(found)
 
 
 def _add(session: Session, row: SQLModel, sentence: str) -> None:

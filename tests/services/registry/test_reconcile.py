@@ -168,7 +168,10 @@ def test_without_a_gateway_the_prediction_log_confirms(house: World) -> None:
     scores = [Score(MODEL, "p1", house.ids["2"], "champion", "2", at, 0.5, at)]
     with transaction(house.context.databases.log) as session:
         append(session, rows, scores, marked_us=at)
+    answered = house.hands.at
+    house.hands.turn(days=20)
     assert house.service.reconcile(WORKER).confirmed == (operation,)
+    assert house.service.operation(VIEWER, operation).confirmed_at == answered  # not when the worker looked
 
 
 def test_a_promotion_nobody_confirms_is_an_alarm_that_closes_when_somebody_does(house: World) -> None:

@@ -168,14 +168,15 @@ class Reconciling(Promotions, Aliases):
         since = operation.alias_moved_at or operation.decided_at
         with reading(self.context.databases.log) as log:
             live = store.heartbeats(log, serving.model, since=now - timedelta(seconds=LIVE_SECONDS))
-            answered = store.answered_since(log, serving.version_id, since)
-        state = reached(serving, live, since, answered=answered)
+            answered = store.first_answer_since(log, serving.version_id, since)
+        state = reached(serving, live, since, answered=answered is not None)
         with transaction(self.context.databases.app) as session:
             policy = policy_store.active(session, serving.model, PolicyKind.PROMOTION, now).promotion
             version = store.version(session, serving.version_id)
             alert = open_alert(session, serving.model, NOT_CONFIRMED, version.label)
             if state is OperationState.CONFIRMED:
-                moments = {"delivered_at": operation.delivered_at or now, "confirmed_at": now}
+                seen = now if live or answered is None else answered
+                moments = {"delivered_at": operation.delivered_at or seen, "confirmed_at": seen}
                 store.change_operation(session, operation.id, state=state, **moments)
                 if alert is not None:
                     close_alert(session, alert, now)
