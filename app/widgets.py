@@ -14,6 +14,7 @@ import streamlit as st
 
 from app import session, theme
 from app.dialogs import confirm, flash
+from app.format import MISSING
 from mlops_dash.domain.words import Word, look
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def changes_table(changes: Sequence[tuple[str, str, str]]) -> None:
 
 
 def _cell(value: str) -> str:
-    text = html.escape(str(value))
+    text = html.escape(str(value)) or MISSING
     return f"<span class='mono'>{text}</span>" if isinstance(value, Mono) else text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,6 +11,8 @@ import pandas as pd
 from app import format as fmt
 from mlops_dash.domain.access import Token, User
 from mlops_dash.domain.audit import Entry, changes, title, who
+
+_DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
 
 def ledger(entries: Sequence[Entry], zone: str) -> pd.DataFrame:
@@ -28,12 +31,12 @@ def ledger(entries: Sequence[Entry], zone: str) -> pd.DataFrame:
 
 
 def change(entry: Entry) -> str:
-    """What an entry changed, in one line: `champion v2 → v3, role lead`."""
-    said = [
-        f"{name} {before} → {after}" if before and after else f"{name} {after}" if after else f"{name} {before} → none"
-        for name, before, after in changes(entry)
-    ]
-    return ", ".join(said) or fmt.MISSING
+    """What an entry changed, in one line, real changes first: `champion v2 → v3, role lead, state was open`."""
+    facts = changes(entry)
+    moved = [f"{name} {before} → {after}" for name, before, after in facts if before and after]
+    new = [f"{name} {after}" for name, before, after in facts if not before]
+    known = [f"{name} was {before}" for name, before, after in facts if not after]
+    return _DIGEST.sub(lambda found: found[0][:8], ", ".join([*moved, *new, *known])) or fmt.MISSING
 
 
 def users(people: Sequence[User], now: datetime) -> pd.DataFrame:

@@ -20,10 +20,10 @@ PAGE_SIZE = 20
 _EARLIEST = date(2000, 1, 1)  # without it the picker refuses days more than ten years ago
 _COLUMNS = {
     "#": st.column_config.NumberColumn(width=56, format="%d"),
-    "When": st.column_config.TextColumn(width=168),
-    "Who": st.column_config.TextColumn(width=110),
+    "When": st.column_config.TextColumn(width=158),
+    "Who": st.column_config.TextColumn(width=98),
     "What": st.column_config.TextColumn(width=150),
-    "Object": st.column_config.TextColumn(width=130),
+    "Object": st.column_config.TextColumn(width=160),
     "Before → after": st.column_config.TextColumn(width=180),
 }
 

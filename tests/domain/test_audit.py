@@ -131,7 +131,9 @@ def test_another_entry_where_the_anchor_stands_is_named() -> None:
         ({"champion": "v2"}, {}, (("champion", "v2", ""),)),
         ({"on": False}, {"on": True}, (("on", "no", "yes"),)),
         ({"limit": None}, {"limit": 0.5}, (("limit", "none", "0.5"),)),
-        ({}, {"list": [1, 2]}, (("list", "", "[1,2]"),)),
+        ({}, {"list": [1, 2]}, (("list", "", "1, 2"),)),
+        ({}, {"ids": []}, (("ids", "", "none"),)),
+        ({}, {"gates": {"input_example": "passed", "n": 3}}, (("gates", "", "input example passed, n 3"),)),
     ],
 )
 def test_changes_read_as_fact_before_after(

@@ -134,11 +134,18 @@ def changes(entry: Entry) -> tuple[tuple[str, str, str], ...]:
 def _said(side: Mapping[str, Any], name: str) -> str:
     if name not in side:
         return ""
-    value = side[name]
+    return _words(side[name])
+
+
+def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if value is None:
+    if value is None or value in ("", [], {}):
         return "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{str(key).replace('_', ' ')} {_words(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(one) for one in value)
     return value if isinstance(value, str) else canonical_json(value)
 
 
