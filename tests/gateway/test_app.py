@@ -357,6 +357,17 @@ def test_a_body_that_is_too_large_is_refused(client: httpx.Client, monkeypatch: 
     assert (answer.status_code, answer.json()["error_code"]) == (422, "INVALID_INPUT")
 
 
+def test_a_client_that_leaves_in_the_middle_leaves_no_trace(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = (f"POST {INVOCATIONS} HTTP/1.1", "Host: x", "Authorization: Bearer scientist-token", "Content-Length: 100")
+    head = "\r\n".join([*lines, "", ""])
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as leaving:
+        leaving.sendall(head.encode() + b"{")
+    assert client.post(INVOCATIONS, json=split(1)).status_code == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_an_unknown_batch_or_path_is_not_found(client: httpx.Client) -> None:
     for path in ("/v1/predictions/none", "/nothing"):
         answer = client.get(path)

@@ -6,8 +6,9 @@ import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from mlops_dash import errors, ids
 from mlops_dash.errors import InvalidRow, MlopsDashError
@@ -56,6 +57,10 @@ def register(app: FastAPI) -> None:
         message = f"{request.method} {request.url.path}: {error.detail}."
         body = {"error_code": code, "message": message, "hint": "See /docs for what this gateway answers."}
         return JSONResponse(body, error.status_code, error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def nobody_waits(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # nobody reads it; the body had not come whole, so nothing was stored
 
     @app.exception_handler(Exception)
     async def of_ours(request: Request, error: Exception) -> JSONResponse:

@@ -87,6 +87,13 @@ def create_app(services: Services, *, process: str) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         swagger_ui_oauth2_redirect_url=None,
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     made = services.context.settings
     app.add_middleware(
