@@ -61,7 +61,7 @@ def lineage(frame: Frame, room: RegistryRoom) -> None:
     with widgets.card("lineage", f"Where {version.label} is from"):
         again = {} if version.incarnation == 1 else {"Life of its number": f"no. {version.incarnation}"}
         widgets.facts({
-            "Trained on": fmt.period(version.training_start, version.training_end),
+            "Trained on": fmt.period(version.training_start, version.training_end, room.zone),
             "Recipe": version.recipe or fmt.MISSING,
             "Run": widgets.Mono(fmt.short(version.run_id, 32)),
             "Rows": widgets.Mono(fmt.short(version.data_digest, 16)),

@@ -90,7 +90,7 @@ def _propose(frame: Frame, room: RegistryRoom) -> None:
         "You cannot approve it yourself.",
         button=f"Propose {version.label}",
         act=act,
-        facts={**_identity(version), **_gates(room)},
+        facts={**_identity(room), **_gates(room)},
         icon="assignment",
         reason="Comment",
         placeholder="Why should it serve? The approvers read this.",
@@ -112,7 +112,7 @@ def _approve(frame: Frame, room: RegistryRoom) -> None:
         button=f"Approve {version.label}",
         act=act,
         facts={
-            **_identity(version),
+            **_identity(room),
             "Replaces": room.champion.label if room.champion else "nothing",
             **_gates(room),
             "Proposed by": f"{room.name_of(proposal.proposer)}: {proposal.comment}",
@@ -314,13 +314,14 @@ def _proposal(room: RegistryRoom) -> Proposal:
     return room.proposal
 
 
-def _identity(version: Version) -> dict[str, str]:
+def _identity(room: RegistryRoom) -> dict[str, str]:
+    version = _version(room)
     files = widgets.Mono(fmt.short(version.artifact_digest, 12))
-    return {"Version": version.subject, "Files": files, "Trained on": _trained(version)}
-
-
-def _trained(version: Version) -> str:
-    return fmt.period(version.training_start, version.training_end)
+    return {
+        "Version": version.subject,
+        "Files": files,
+        "Trained on": fmt.period(version.training_start, version.training_end, room.zone),
+    }
 
 
 def _digest(version: Version | None) -> str:

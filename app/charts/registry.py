@@ -124,14 +124,14 @@ def _text_colour(name: str, t: Tokens) -> str:
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 
-def versions(lines: Sequence[VersionLine]) -> pd.DataFrame:
+def versions(lines: Sequence[VersionLine], zone: str) -> pd.DataFrame:
     """The versions table, one row a version."""
     return pd.DataFrame(
         {
             "Version": [one.version.label for one in lines],
             "Alias": [chips(one) for one in lines],
             "Gates": [f"{one.gates_open} of {one.gates_required}" for one in lines],
-            "Trained on": [_span(one.version.training_start, one.version.training_end) for one in lines],
+            "Trained on": [_span(one.version.training_start, one.version.training_end, zone) for one in lines],
         }
     )
 
@@ -152,8 +152,8 @@ def chips(line: VersionLine) -> list[str]:
     return found
 
 
-def _span(start: datetime | None, end: datetime | None) -> str:
-    return fmt.MISSING if start is None or end is None else fmt.period(start, end)
+def _span(start: datetime | None, end: datetime | None, zone: str) -> str:
+    return fmt.MISSING if start is None or end is None else fmt.period(start, end, zone)
 
 
 # --- forest -----------------------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def _versions(room: RegistryRoom) -> None:
         chosen = ids.index(room.selected.id) if room.selected is not None else 0
         key = f"versions-{fmt.short(ids[0])}-{len(ids)}-{chosen}"  # a selection belongs to these very rows
         st.dataframe(
-            charts.versions(room.lines), key=key, hide_index=True, column_config=_COLUMNS, row_height=34,
+            charts.versions(room.lines, room.zone), key=key, hide_index=True, column_config=_COLUMNS, row_height=34,
             selection_mode="single-row-required", selection_default={"selection": {"rows": [chosen]}},
             on_select=lambda: _choose(key, room.lines),
             alt="Versions, newest first; select one to see its gates",
@@ -174,7 +174,7 @@ def _forest(frame: Frame, room: RegistryRoom) -> None:
     first = room.comparisons[0] if room.comparisons else None
     sub = ""
     if first is not None:
-        window = fmt.period(first.window_start, first.window_end)
+        window = fmt.period(first.window_start, first.window_end, room.zone)
         sub = f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {window}; "
         sub += f"{fmt.percent(first.level, 0)} intervals, each metric on its own scale"
     with widgets.card("forest", f"{name} against {rival}", sub):

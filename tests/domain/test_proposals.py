@@ -64,6 +64,7 @@ APPROVED = Approval("a", "p", "user:b", "approve", "", "", "x", NOON)
         ({"selected": None}, Step.NOTHING),
         ({"selected": V1, "proposal": None}, Step.NOTHING),
         ({"proposal": None}, Step.PROPOSE),
+        ({"proposal": None, "gates": CLOSED}, Step.NOTHING),
         ({}, Step.APPROVE),
         ({"gates": CLOSED}, Step.OVERRIDE),
         ({"holding": [APPROVED]}, Step.PROMOTE),

@@ -202,11 +202,9 @@ def next_action(
         if champion is not None and champion.id == selected.id:
             return NextAction(Step.NOTHING, f"{selected.label} is the champion.")
         closed = closed_gates(gates)
-        if not closed:
-            return NextAction(Step.PROPOSE, f"{selected.label} is through all gates. Propose it.")
-        return NextAction(
-            Step.PROPOSE, f"{selected.label} is not through: {_said(closed)}. It can be proposed all the same."
-        )
+        if closed:
+            return NextAction(Step.NOTHING, f"{selected.label} is not through: {_said(closed)}.")
+        return NextAction(Step.PROPOSE, f"{selected.label} is through all gates. Propose it.")
     closed = closed_gates(gates)
     if closed:
         return NextAction(Step.OVERRIDE, f"{selected.label} is proposed but not through: {_said(closed)}.")

@@ -266,6 +266,7 @@ class RegistryRoom:
     operation: Operation | None
     heartbeats: tuple[Heartbeat, ...]
     policy: PolicyVersion
+    zone: str  # of the model's days: windows are said in it
     mirror: Mirror
     control: str  # prevented / detected / not controlled, in one sentence
     alias_moved_to: str  # "" or the label of the version that somebody pointed the alias at

@@ -101,6 +101,7 @@ class Rooms:
             own = own_proposal(facts, selected)
             at = None if own is None else standing(session, own, now)
             policy = policy_store.active(session, model, PolicyKind.PROMOTION, now)
+            zone = policy_store.active(session, model, PolicyKind.MONITORING, now).monitoring.zone
             lines = tuple(line_of(session, facts, one, at) for one in facts.versions)
             gates = next((one.gates for one in lines if selected is not None and one.version.id == selected.id), ())
             comparisons = () if selected is None else comparisons_of(session, selected, rival_of(facts, selected))
@@ -131,6 +132,7 @@ class Rooms:
             operation=facts.operation,
             heartbeats=heartbeats,
             policy=policy,
+            zone=zone,
             mirror=facts.mirror,
             control=control_of(facts.mirror, governed=governed),
             alias_moved_to=alias_moved_to,
