@@ -50,7 +50,7 @@ def rival(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _wait(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 90
+    until = time.monotonic() + 150
     while time.monotonic() < until and process.poll() is None:
         try:
             if client.get("/ping").status_code == 200:
