@@ -201,9 +201,7 @@ def test_the_training_window_counts_back_from_the_last_known_label(few_flights: 
 def test_a_window_that_cannot_be_meant_is_refused(few_flights: Path, changes: dict[str, object]) -> None:
     made = recipe("refresh", few_flights)
     with pytest.raises(InvalidInput):
-        runner.window_of(
-            replace(made, parameters={**made.parameters, **changes}), load_flights(few_flights), now=LATER
-        )
+        runner.window_of(replace(made, parameters={**made.parameters, **changes}), load_flights(few_flights), now=LATER)
 
 
 def test_a_child_whose_epoch_was_taken_over_does_nothing(

@@ -221,9 +221,7 @@ def _judge(run: Run, recipe: Recipe, window: Window, version_id: str, reference:
     run.step(0.80, f"scoring the logged rows of {_span(window.end, window.edge)}")
     n = services.scoring.backfill(RUNNER, recipe.model, version_id, window.end, window.edge)
     run.step(0.90, f"comparing with the champion on {n:,} rows that both scored")
-    found = services.evidence.compare(
-        RUNNER, recipe.model, version_id, serving.version_id, window.end, window.edge
-    )
+    found = services.evidence.compare(RUNNER, recipe.model, version_id, serving.version_id, window.end, window.edge)
     for one in found:
         if one.kind == "paired_difference":
             numbers = "not computable" if one.value is None else f"{one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]"

@@ -88,8 +88,16 @@ def alert(context: Context, alert_id: str = "a1", *, state: AlertState = AlertSt
     with transaction(context.databases.app) as session:
         session.add(
             AlertRow(
-                id=alert_id, model="flight-delay", version=alert_id, kind="harm", state=str(state), title="Loss is up",
-                opened_at=at, last_seen_at=at, evidence_ids=[], body={},
+                id=alert_id,
+                model="flight-delay",
+                version=alert_id,
+                kind="harm",
+                state=str(state),
+                title="Loss is up",
+                opened_at=at,
+                last_seen_at=at,
+                evidence_ids=[],
+                body={},
             )
         )
 
@@ -321,8 +329,16 @@ def test_the_newest_version_nobody_decided_on_waits_for_review(
         )
         session.add(
             ProposalRow(
-                id="p1", model="flight-delay", version_id="flight-delay-v3", state=str(ProposalState.OPEN),
-                proposer="scientist", policy_id="x", gates={}, evidence_ids=[], created_at=NOON, expires_at=NOON,
+                id="p1",
+                model="flight-delay",
+                version_id="flight-delay-v3",
+                state=str(ProposalState.OPEN),
+                proposer="scientist",
+                policy_id="x",
+                gates={},
+                evidence_ids=[],
+                created_at=NOON,
+                expires_at=NOON,
             )
         )
     open_ = retraining.room(VIEWER).candidate

@@ -109,9 +109,7 @@ def test_a_tick_plans_a_new_schedule_and_fires_it_when_it_is_due(house: Services
     assert after.next_due_at == monday + timedelta(days=7)
 
 
-def test_a_tick_ends_a_pause_that_is_over_and_takes_back_lost_jobs(
-    house: Services, worker: Worker, time: Time
-) -> None:
+def test_a_tick_ends_a_pause_that_is_over_and_takes_back_lost_jobs(house: Services, worker: Worker, time: Time) -> None:
     made = house.retraining.save_schedule(SCIENTIST, WEEKLY)
     house.retraining.pause(LEAD, made, "labels are late", until=NOON + timedelta(hours=1))
     house.retraining.run_now(LEAD, "monthly", "why not")

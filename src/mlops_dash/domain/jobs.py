@@ -14,9 +14,7 @@ from typing import Any
 
 from mlops_dash.domain.words import JobState
 
-FINISHED = frozenset(
-    {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT, JobState.SKIPPED}
-)
+FINISHED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT, JobState.SKIPPED})
 FAILED = frozenset({JobState.FAILED, JobState.TIMED_OUT})
 # A job that lost its worker (kill -9, power) is not to blame; but one that takes its worker down must end some day.
 LOST_ALLOWANCE = 2

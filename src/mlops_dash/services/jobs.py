@@ -196,9 +196,7 @@ class JobsService:
             Conflict: the job is no longer this epoch's.
         """
         with transaction(self.context.databases.app) as session:
-            done = rows.put_back(
-                session, job_id=job_id, epoch=epoch, error=text, not_before=None, count_attempt=False
-            )
+            done = rows.put_back(session, job_id=job_id, epoch=epoch, error=text, not_before=None, count_attempt=False)
             self._fenced(done, job_id, epoch)
 
     @record(Permission.SYSTEM)
@@ -250,9 +248,7 @@ class JobsService:
             done = rows.finish(session, job_id=job.id, epoch=epoch, now=self._now, state=state, error=ended)
         else:
             state, again = JobState.QUEUED, self._now + wait
-            done = rows.put_back(
-                session, job_id=job.id, epoch=epoch, error=error, not_before=again, count_attempt=True
-            )
+            done = rows.put_back(session, job_id=job.id, epoch=epoch, error=error, not_before=again, count_attempt=True)
         self._fenced(done, job.id, epoch)
         return state
 

@@ -85,15 +85,11 @@ class RetrainingService:
             next_due_at=None, upcoming=None, updated_at=unit.now,
         )  # fmt: skip
         rows.put_schedule(unit.session, made)
-        unit.audit(
-            f"schedule {made.name}", model=made.model, before=_facts(known) if known else {}, after=_facts(made)
-        )
+        unit.audit(f"schedule {made.name}", model=made.model, before=_facts(known) if known else {}, after=_facts(made))
         return made.id
 
     @command(Permission.SCHEDULE_EDIT, Action.SCHEDULE_PAUSED)
-    def pause(
-        self, unit: Unit, actor: Actor, schedule_id: str, reason: str, *, until: datetime | None = None
-    ) -> None:
+    def pause(self, unit: Unit, actor: Actor, schedule_id: str, reason: str, *, until: datetime | None = None) -> None:
         """Stop a schedule from firing, with a reason, and optionally until a moment when it resumes by itself.
 
         Scientists and above; audited.
@@ -139,9 +135,7 @@ class RetrainingService:
                     updated_at=unit.now),
         )  # fmt: skip
         before = {"enabled": False, "pause_reason": known.pause_reason}
-        unit.audit(
-            f"schedule {known.name}", model=known.model, before=before, after={"enabled": True}, reason=reason
-        )
+        unit.audit(f"schedule {known.name}", model=known.model, before=before, after={"enabled": True}, reason=reason)
 
     @command(Permission.JOB_RUN, Action.JOB_REQUESTED)
     def run_now(
