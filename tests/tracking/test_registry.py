@@ -8,10 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from mlops_dash.errors import NotFound, Unavailable
+from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.tracking.registry import MlflowRegistry
 
 
@@ -64,6 +67,79 @@ def test_what_mlflow_does_not_know_is_not_found(mlflow_uri: str, call: str) -> N
     arguments = {"versions": ("nobody",), "alias": ("nobody", "champion"), "version": ("nobody", "1")}[call]
     with pytest.raises(NotFound, match="nobody"):
         getattr(registry, call)(*arguments)
+
+
+@pytest.fixture
+def mlflow_server(mlflow_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """MLflow's own server application on a port of this process, over this test's store."""
+    from mlflow.server import app, handlers
+    from werkzeug.serving import make_server
+
+    monkeypatch.setenv("_MLFLOW_SERVER_FILE_STORE", mlflow_uri)
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(tmp_path / "artifacts"))
+    for name in ("_tracking_store", "_model_registry_store"):
+        monkeypatch.setattr(handlers, name, None)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def test_over_http_the_same_is_read_and_moved_as_through_mlflows_client(mlflow_uri: str, mlflow_server: str) -> None:
+    direct, remote = MlflowRegistry(mlflow_uri), MlflowRegistry(mlflow_server)
+    for number in range(1, 4):
+        direct.create_version("it's", source=f"/nowhere/{number}", run_id="", tags={"k": "v"}, description="d")
+    direct.set_alias("it's", "baseline", "1")
+    assert remote.alias("it's", "champion") is None
+
+    remote.set_alias("it's", "champion", "2")
+
+    assert direct.alias("it's", "champion") == remote.alias("it's", "champion") == "2"
+    assert remote.versions("it's") == direct.versions("it's")
+    assert remote.versions("it's")[1].aliases == ("champion",)
+    with pytest.raises(NotFound, match="version 9"):
+        remote.set_alias("it's", "champion", "9")
+    with pytest.raises(NotFound, match="nobody"):
+        remote.versions("nobody")
+    with pytest.raises(InvalidInput, match="reserved"):
+        remote.set_alias("it's", "v3", "1")
+
+
+def test_over_http_many_versions_come_page_by_page(
+    mlflow_uri: str, mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    direct = MlflowRegistry(mlflow_uri)
+    for number in range(5):
+        direct.create_version("m", source=f"/nowhere/{number}", run_id="")
+    monkeypatch.setattr("mlops_dash.tracking.registry._PAGE", 2)
+    assert [one.version for one in MlflowRegistry(mlflow_server).versions("m")] == ["5", "4", "3", "2", "1"]
+
+
+def test_what_is_not_mlflow_is_said(mlflow_uri: str) -> None:
+    """Some other server at that address."""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if "get" in self.path else 500)
+            self.end_headers()
+            self.wfile.write(b"<html>hello</html>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        registry = MlflowRegistry(f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(Unavailable, match="does not answer with JSON"):
+            registry.alias("m", "champion")
+        with pytest.raises(Unavailable, match="it answers 500"):
+            registry._ask("GET", "model-versions/search", {}, "read the versions")
+        server.shutdown()
+        serving.join()
 
 
 def test_a_server_that_is_not_there_is_said_at_once_with_the_next_step() -> None:

@@ -157,11 +157,12 @@ class Rooms:
         """The answer of `mlops-dash gate` for "3" or "v3": what the page shows, in its public JSON shape."""
         room = self.room(actor, model, version)
         needed = room.policy.promotion.approvals
+        serves = room.champion is not None and room.selected is not None and room.champion.id == room.selected.id
         return {
             "model": model,
             "version": "" if room.selected is None else room.selected.label,
             "champion": None if room.champion is None else room.champion.label,
-            "outcome": outcome(room.gates, approvals=room.approvals_counted, needed=needed),
+            "outcome": outcome(room.gates, approvals=room.approvals_counted, needed=0 if serves else needed),
             "advisory": False,
             "approvals": {"counted": room.approvals_counted, "needed": needed},
             "policy": {"number": room.policy.number, "digest": room.policy.digest, "body": dict(room.policy.body)},
