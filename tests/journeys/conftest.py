@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -51,8 +52,11 @@ def _environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Installation]:
-    """`mlops-dash up --demo --fast` in an empty home, until it says where to look; stopped by Ctrl-C at the end."""
-    home = tmp_path_factory.mktemp("journey") / "home"
+    """`mlops-dash up --demo --fast` in an empty home, until it says where to look; stopped by Ctrl-C at the end.
+
+    MLOPS_DASH_TEST_HOME names a demo built earlier, for a quick second look (it is changed by the walk).
+    """
+    home = Path(os.environ.get("MLOPS_DASH_TEST_HOME") or tmp_path_factory.mktemp("journey") / "home")
     output = home.parent / "up.log"
     env = _environment(home)
     with output.open("wb") as file:
@@ -77,7 +81,10 @@ def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -
             services.close()
         family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        try:
+            process.wait(60)
+        finally:
+            _kill([process.pid, *(one.pid for one in family)] if process.poll() is None else [])
         _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive, f"still running after Ctrl-C: {alive}"
 
@@ -86,6 +93,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -
 def ui(installation: Installation) -> Ui:
     """What `visit` opens: the real installation instead of the browser tests' small home."""
     return installation.ui
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _until_open(process: subprocess.Popen[bytes], output: Path) -> str:

@@ -107,19 +107,13 @@ def test_alert_retrain_propose_approve_promote_and_the_gateway_answers(
 
     page.goto(f"{installation.ui.url}/registry?model={MODEL}&version={version}")
     settled(page)
-    for _ in range(2):  # the proposal that the demo left waiting is taken back first
-        waiting = page.get_by_role("button", name="Withdraw…", exact=True)
-        if waiting.count() and waiting.is_enabled():
-            _decide(page, "Withdraw…", "A fresher version takes its place", "Withdraw")
-            page.goto(f"{installation.ui.url}/registry?model={MODEL}&version={version}")
-            settled(page)
     _decide(page, f"Propose v{version}…", "Better on every day of May", f"Propose v{version}")
     approve = page.get_by_role("button", name="Approve…", exact=True)
     expect(approve).to_be_disabled()
 
     lead = visit("lead", f"/registry?model={MODEL}&version={version}", width=390)
-    _decide(lead, "Approve…", "Read the evidence", "Approve")
-    _decide(lead, "Promote to champion…", "Better on May, no worse on Brier", "Promote to champion")
+    _decide(lead, "Approve…", "Read the evidence", f"Approve v{version}")
+    _decide(lead, "Promote to champion…", "Better on May, no worse on Brier", f"Promote v{version}")
 
     _wait(lambda: _score(installation, token, batch, f"after-{time.time()}").headers["X-Model-Version"] == version, 10)
     operation = services.registry.room(ADMIN, MODEL).operation
@@ -173,7 +167,7 @@ def test_a_killed_worker_and_ui_come_back_and_no_job_runs_twice(installation: In
 def test_anonymous_requests_reach_the_login_and_health_only(installation: Installation) -> None:
     ui, gateway = installation.ui.url, installation.gateway
     with httpx.Client(timeout=10, trust_env=False) as client:
-        for path in (*PAGES, "/", "/?model=x", "/app/static/fonts/inter-latin-wght-normal.woff2", "/nowhere"):
+        for path in (*PAGES, "/", "/?model=x", "/static/index.html", "/nowhere"):
             answer = client.get(ui + path)
             assert answer.status_code in {303, 401}, path
             assert answer.status_code == 401 or answer.headers["location"].startswith("/login"), path
