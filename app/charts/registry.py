@@ -284,7 +284,8 @@ def timeline_html(entries: Sequence[Entry], names: Mapping[str, str], zone: str)
         told = story(one)
         if not told:
             continue
-        who = names.get(one.actor, one.actor.removeprefix("user:"))
+        person = str(one.after.get("decided_by", one.actor))
+        who = names.get(person, person.removeprefix("user:"))
         reason = f"<q>{escape(one.reason)}</q>" if one.reason else ""
         items.append(
             f"<li><span class='ti'>{_ICON.format(_ICONS.get(one.action, 'circle'))}</span><div><b>{escape(told)}</b>"

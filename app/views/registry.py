@@ -61,11 +61,8 @@ def page(frame: Frame) -> None:
         champions.progress(frame, room)
     with right:
         _gates(frame, room)
-    story, lineage = st.columns([6, 5], gap="small")
-    with story:
-        champions.timeline(frame, room)
-    with lineage:
         champions.lineage(frame, room)
+    champions.timeline(frame, room)
 
 
 def _status(frame: Frame, room: RegistryRoom) -> str:

@@ -112,6 +112,7 @@ def test_a_crash_before_the_alias_moved_is_finished_by_the_worker(house: World) 
     assert house.service.serving(VIEWER, MODEL).version_id == house.ids["2"]  # type: ignore[union-attr]
     assert house.mlflow.alias(MODEL, "champion") == "2"
     assert house.ledger()[-1].actor == WORKER.id
+    assert house.ledger()[-1].after["decided_by"] == LEAD.id
     assert house.service.reconcile(WORKER).finished == ()
 
 

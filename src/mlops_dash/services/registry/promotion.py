@@ -263,7 +263,12 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
         target.subject,
         model=operation.model,
         before=told,
-        after={"champion": target.label, "epoch": made.epoch, "operation": operation_id},
+        after={
+            "champion": target.label,
+            "epoch": made.epoch,
+            "operation": operation_id,
+            "decided_by": operation.actor,  # the worker may have finished what a person decided
+        },
         reason=operation.reason,
     )
     return after
