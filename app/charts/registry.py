@@ -335,7 +335,7 @@ def css(t: Tokens) -> str:
     """The few rules of this page."""
     return f"""
 .mi{{font-family:'Material Symbols Rounded';font-size:1.2rem;line-height:1;vertical-align:-.22em;font-weight:400}}
-.facts td+td{{padding-left:.75rem}}
+.facts td+td,.facts thead th:nth-child(3){{padding-left:.75rem}}
 .gate{{padding:.1rem 0 .2rem}}.gh{{display:flex;gap:.45rem;align-items:center}}.gh b{{font-weight:600}}
 .gs{{margin-left:auto;font-size:.9rem;font-weight:600}}
 .gm{{display:grid;grid-template-columns:1fr;gap:.15rem;margin:.3rem 0 .35rem 1.65rem}}
