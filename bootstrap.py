@@ -384,6 +384,8 @@ def run_checks(arguments):
         print(f"\n===== {title} =====", flush=True)
         at = time.monotonic()
         code = subprocess.call([in_venv(argv[0]), *argv[1:]], cwd=ROOT, env=environment)
+        if code < 0:  # pytest cannot say this itself
+            print(f"\nbootstrap: {argv[0]} was killed by signal {-code}.", flush=True)
         results.append((title, code in fine, seconds_since(at)))
     print("\n===== summary =====")
     for title, passed, took in results:

@@ -367,6 +367,14 @@ def test_test_runs_every_check_although_one_fails(
     assert "Some checks FAILED in " in output
 
 
+def test_a_check_that_was_killed_is_named_and_fails(
+    ready: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls(monkeypatch, lambda argv: -15)
+    assert bootstrap.main(["test", "-x"]) == 1
+    assert "bootstrap: pytest was killed by signal 15." in capsys.readouterr().out
+
+
 def test_test_with_arguments_runs_only_pytest_with_them(
     ready: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
