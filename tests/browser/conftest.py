@@ -29,7 +29,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.gate import COOKIE
 from mlops_dash import bootstrap
@@ -45,15 +45,6 @@ from tests.factories import ADMIN, NOON, WORKER
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {1440: 900, 390: 844}
 MODES = ("light", "dark")
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 _READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
@@ -168,15 +159,6 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     arrange(home)
     with start_ui(home) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def chromium(chromium_path: str) -> Iterator[Browser]:
-    """One headless Chromium of this session."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=_FLAGS)
-        yield browser
-        browser.close()
 
 
 class Watch:

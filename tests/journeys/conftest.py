@@ -19,9 +19,9 @@ import pytest
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.settings import from_environment
-from tests.browser.conftest import Ui, chromium, free_port, visit, watches
+from tests.browser.conftest import Ui, free_port, visit, watches
 
-__all__ = ["chromium", "visit", "watches"]
+__all__ = ["visit", "watches"]
 
 _BUILD_SECONDS = 900
 
