@@ -85,5 +85,5 @@ PROMOTION = PromotionPolicy(
 )
 
 # Days of flights differ so much that the base-rate-free loss cannot alarm at 5 % in 2013; what fell is how well late
-# and punctual flights of one day are told apart. Its unit is 1 - AUC within the day, with one point of AUC tolerated.
+# and punctual flights of one day are told apart (1 - AUC within the day). The default policy judges both; docs/demo.md.
 MONITORING = MonitoringPolicy(zone=ZONE, label_delay_hours=24.0, ripe_coverage=0.97)

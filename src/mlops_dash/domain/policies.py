@@ -73,7 +73,6 @@ class MonitoringPolicy:
     hysteresis_of: int = 3
     hysteresis_need: int = 2
     primary: str = "auc"
-    harm_loss: str = "base_rate_free_loss"
     harm_tolerance_share: float = 0.05  # of the reference loss
     harm_tolerance_auc: float = 0.01  # points of AUC within the day
     harm_min_unit_labels: int = 50
@@ -211,9 +210,8 @@ def monitoring_policy(body: Mapping[str, Any]) -> MonitoringPolicy:
         raise _refused("zone", policy.zone, "a zone such as UTC or America/New_York") from error
     if policy.window not in WINDOWS:
         raise _refused("window", policy.window, f"one of {', '.join(WINDOWS)}")
-    for name in ("primary", "harm_loss"):
-        if getattr(policy, name) not in METRICS:
-            raise _refused(name, getattr(policy, name), f"one of {', '.join(METRICS)}")
+    if policy.primary not in METRICS:
+        raise _refused("primary", policy.primary, f"one of {', '.join(METRICS)}")
     if policy.hysteresis_need > policy.hysteresis_of:
         raise _refused("hysteresis_need", policy.hysteresis_need, f"at most hysteresis_of = {policy.hysteresis_of}")
     return policy
