@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
     propose.add_argument("--reason", required=True)
     propose.set_defaults(run=_propose)
 
-    for name, run in (("approve", _approve), ("reject", _reject), ("promote", _promote)):
+    for name, run in (("approve", _judge), ("reject", _judge), ("promote", _promote)):
         decide = commands.add_parser(name, help=f"{name} the open proposal of a model")
         decide.add_argument("--model", required=True)
         decide.add_argument("--reason", required=True)
@@ -85,20 +85,13 @@ def _propose(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _approve(arguments: argparse.Namespace) -> int:
+def _judge(arguments: argparse.Namespace) -> int:
+    """Approve or reject, as the command's own name says."""
     made = services()
     who = actor(made)
     proposal = made.registry.open_proposal(who, arguments.model)
-    after = made.registry.approve(who, proposal.id, proposal.revision, comment=arguments.reason)
-    print(f"Proposal {after.id}: {after.state}.")
-    return 0
-
-
-def _reject(arguments: argparse.Namespace) -> int:
-    made = services()
-    who = actor(made)
-    proposal = made.registry.open_proposal(who, arguments.model)
-    after = made.registry.reject(who, proposal.id, proposal.revision, comment=arguments.reason)
+    verb = made.registry.approve if arguments.command == "approve" else made.registry.reject
+    after = verb(who, proposal.id, proposal.revision, comment=arguments.reason)
     print(f"Proposal {after.id}: {after.state}.")
     return 0
 
