@@ -18,6 +18,7 @@ from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.services.scoring import ScoringService
+from mlops_dash.services.search import SearchService
 from mlops_dash.settings import Settings
 from mlops_dash.store import db, migrate, world
 from mlops_dash.tracking.models import ModelCache
@@ -41,6 +42,7 @@ class Services:
     monitoring: MonitoringService
     retraining: RetrainingService
     jobs: JobsService
+    search: SearchService
 
     def close(self) -> None:
         """Give back database connections."""
@@ -82,6 +84,7 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         monitoring=MonitoringService(context),
         retraining=RetrainingService(context),
         jobs=JobsService(context),
+        search=SearchService(context),
     )
 
 
