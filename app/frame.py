@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app import dialogs, session, theme, widgets
+from app import dialogs, search, session, theme, widgets
 from app import format as fmt
 from app.components import theme_watch
 from app.incidents import explain
@@ -20,6 +20,7 @@ from app.pages import HOME, PAGES, PageRow
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, Permission, Waiting
 
+_QUEUE = 12  # things shown in the queue
 STATIC = Path(__file__).parent / "static"
 
 
@@ -165,6 +166,7 @@ def _topbar(frame: Frame, url: str) -> None:
         with st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small", key="topbar-right"
         ):
+            search.mount(frame)
             _waiting(frame, url)
             st.html(
                 f"<span class='who'><b>{html.escape(frame.actor.name)}</b> · {html.escape(str(frame.actor.role))} · "
@@ -181,6 +183,16 @@ def _waiting(frame: Frame, url: str) -> None:
         st.html("<span class='muted'>Nothing waits for you</span>", width="content")
         return
     with st.popover(f"{n} waiting for you", icon=":material/inbox:", type="tertiary", key=f"waiting-{url}"):
-        for item in frame.waiting[:12]:
-            widgets.page_link(item.page, item.title, icon_name=item.icon, **dict(item.parameters))
-            widgets.note(f"{item.why} · {frame.ago(item.since)}")
+        for number, item in enumerate(frame.waiting[:_QUEUE]):
+            with st.container(gap=None, key=f"queue-{number}"):
+                widgets.page_link(item.page, item.title, icon_name=item.icon, **dict(item.parameters))
+                widgets.note(f"{item.why} · {_deadline(frame, item)}")
+        if n > _QUEUE:
+            widgets.note(f"and {n - _QUEUE} more")
+
+
+def _deadline(frame: Frame, item: Waiting) -> str:
+    """`waits 28 d`, or until when it may be answered."""
+    if item.due is None:
+        return f"waits for {fmt.duration(frame.now - item.since)}"
+    return f"open until {fmt.day(item.due, frame.zone)}, {fmt.until(frame.now, item.due)}"

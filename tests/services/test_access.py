@@ -520,11 +520,22 @@ def arrange_waiting(context: Context) -> None:
         (LEAD_TOO, ["snoozed alert", "open alert", "Promote flight-delay v3"]),
     ],
 )
-def test_each_person_sees_what_waits_for_them_oldest_first(
+def test_each_person_sees_what_waits_for_them(
     context: Context, access: AccessService, actor: Actor, expected: list[str]
 ) -> None:
     arrange_waiting(context)
     assert [item.title for item in access.waiting(actor)] == expected
+
+
+def test_the_queue_is_sorted_by_when_a_thing_is_due_and_expired_proposals_wait_for_nobody(
+    context: Context, access: AccessService
+) -> None:
+    arrange_waiting(context)
+    found = access.waiting(LEAD)
+    assert [item.due for item in found] == [None, None, NOON + timedelta(days=30), NOON + timedelta(days=30)]
+    assert [item.deadline for item in found] == sorted(item.deadline for item in found)
+    later = replace(context, clock=Clock(wall=lambda: NOON + timedelta(days=31)))
+    assert [item.title for item in AccessService(later).waiting(LEAD)] == ["snoozed alert", "open alert"]
 
 
 def test_the_proposer_is_not_asked_to_judge_even_as_admin(context: Context, access: AccessService) -> None:

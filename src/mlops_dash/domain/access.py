@@ -33,6 +33,7 @@ class Permission(StrEnum):
     USERS_READ = "users:read"
     SCORE_WRITE = "score:write"  # predictions and labels, by token or system
     ALERT_ANSWER = "alert:answer"
+    REPORT_MAKE = "report:make"
     JOB_RUN = "job:run"
     JOB_CANCEL = "job:cancel"
     SCHEDULE_EDIT = "schedule:edit"
@@ -43,6 +44,8 @@ class Permission(StrEnum):
     GATE_OVERRIDE = "gate:override"
     PROMOTE = "promotion:run"
     ROLLBACK = "rollback:run"
+    TEST_EDIT = "test:edit"  # design and stop
+    TEST_START = "test:start"
     POLICY_EDIT = "policy:edit"
     USERS_EDIT = "users:edit"
     TOKENS_EDIT = "tokens:edit"
@@ -55,6 +58,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.USERS_READ: Role.ADMIN,
     Permission.SCORE_WRITE: Role.SCIENTIST,
     Permission.ALERT_ANSWER: Role.SCIENTIST,
+    Permission.REPORT_MAKE: Role.SCIENTIST,
     Permission.JOB_RUN: Role.SCIENTIST,
     Permission.JOB_CANCEL: Role.SCIENTIST,
     Permission.SCHEDULE_EDIT: Role.SCIENTIST,
@@ -65,6 +69,8 @@ NEEDS: dict[Permission, Role] = {
     Permission.GATE_OVERRIDE: Role.LEAD,
     Permission.PROMOTE: Role.LEAD,
     Permission.ROLLBACK: Role.LEAD,
+    Permission.TEST_EDIT: Role.SCIENTIST,
+    Permission.TEST_START: Role.LEAD,
     Permission.POLICY_EDIT: Role.LEAD,
     Permission.USERS_EDIT: Role.ADMIN,
     Permission.TOKENS_EDIT: Role.ADMIN,
@@ -133,6 +139,12 @@ class Waiting:
     page: str  # url of the page: "registry"
     parameters: tuple[tuple[str, str], ...]
     since: datetime
+    due: datetime | None = None  # when it lapses; without one it is due since it began to wait
+
+    @property
+    def deadline(self) -> datetime:
+        """What the queue is sorted by."""
+        return self.due or self.since
 
 
 @dataclass(frozen=True)
@@ -213,7 +225,15 @@ def slow_down(failures: int) -> timedelta:
 
 
 def proposal_waits_for(
-    actor: Actor, *, model: str, version: str, state: str, proposer: str, approved_by: Collection[str], since: datetime
+    actor: Actor,
+    *,
+    model: str,
+    version: str,
+    state: str,
+    proposer: str,
+    approved_by: Collection[str],
+    since: datetime,
+    due: datetime | None = None,
 ) -> Waiting | None:
     """What a proposal asks of this person: to judge it, to promote it, or nothing.
 
@@ -221,9 +241,9 @@ def proposal_waits_for(
     """
     parameters = (("model", model), ("version", version))
     if state == ProposalState.APPROVED and actor.may(Permission.PROMOTE):
-        return Waiting(f"Promote {model} v{version}", "approved", "rocket_launch", "registry", parameters, since)
+        return Waiting(f"Promote {model} v{version}", "approved", "rocket_launch", "registry", parameters, since, due)
     asks = state == ProposalState.OPEN and actor.may(Permission.PROPOSAL_JUDGE)
     if not asks or proposer == actor.id or actor.id in approved_by:
         return None
     who = proposer.removeprefix("user:")
-    return Waiting(f"Review {model} v{version}", f"proposed by {who}", "how_to_reg", "registry", parameters, since)
+    return Waiting(f"Review {model} v{version}", f"proposed by {who}", "how_to_reg", "registry", parameters, since, due)

@@ -276,6 +276,7 @@ class PendingProposal:
     proposer: str
     approved_by: tuple[str, ...]
     since: datetime
+    due: datetime  # when the proposal expires
 
 
 @dataclass(frozen=True)
@@ -313,6 +314,7 @@ def pending_proposals(session: Session) -> list[PendingProposal]:
             row.proposer,
             tuple(who for proposal_id, who in given if proposal_id == row.id),
             row.created_at,
+            row.expires_at,
         )
         for row, version in rows
     ]

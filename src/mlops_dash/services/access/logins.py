@@ -198,18 +198,21 @@ class Logins:
 
     @read(Permission.ROOM_READ)
     def waiting(self, actor: Actor) -> tuple[Waiting, ...]:
-        """What this person is asked to do: review, promote, answer an alert; oldest first."""
+        """What this person is asked to do: review, promote, answer an alert; what is due first comes first.
+
+        An alert is due since it opened, a proposal when it expires; one that has expired waits for nobody.
+        """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             proposals = store.pending_proposals(session)
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
-        asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals]
+        asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
         found = [item for item in asked if item is not None]
         found += [
             Waiting(item.title, item.cause, "notifications", "monitoring", (("model", item.model),), item.since)
             for item in alerts
         ]
-        return tuple(sorted(found, key=lambda item: item.since))
+        return tuple(sorted(found, key=lambda item: item.deadline))
 
 
 def _bucket(name: str) -> str:
