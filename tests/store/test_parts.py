@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.summaries import Moments
+from mlops_dash.stats.summaries import Moments, count_by
 from mlops_dash.store.parts import (
     SCORE,
     Layout,
@@ -82,3 +82,15 @@ def test_a_profile_of_other_cells_is_refused(layout: Layout) -> None:
 def test_no_feature_may_take_the_scores_name() -> None:
     with pytest.raises(InvalidInput):
         layout_of(rows(50, 1).assign(**{SCORE: 1.0}), features=[SCORE], clip=4.6)
+
+
+def test_a_column_of_texts_is_counted_as_its_rows_one_by_one_are() -> None:
+    frame = rows(3_000, 5)
+    frame.loc[frame.index[::9], "place"] = None
+    frame.loc[frame.index[::50], "place"] = "never seen"
+    layout = layout_of(rows(4_000, 1), features=["x", "place"], clip=clip_of(0.01))[0]
+    groups = np.arange(3_000, dtype=np.int64) % 7
+    quick = np.stack([part.counts for part in count_rows(layout, frame, groups, 7)])[:, layout.slices["place"]]
+    slow = count_by(layout.columns["place"], frame["place"].tolist(), groups, 7)
+    assert (quick == slow).all()
+    assert quick[:, -1].sum() == (frame["place"] == "never seen").sum()

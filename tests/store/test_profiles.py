@@ -57,8 +57,8 @@ def test_hours_are_replaced_read_by_range_and_removed_when_empty(database: Engin
         again = {DAY_US: part(layout, 9), DAY_US + HOUR: empty(layout)}
         profiles.save_hours(session, "ref", "v1", again, computed_at_us=2)
     with reading(database) as session:
-        found = profiles.hour_parts(session, layout, "ref", DAY_US, DAY_US + 24 * HOUR)
-        none = profiles.hour_parts(session, layout, "another", DAY_US, DAY_US + 24 * HOUR)
+        found = profiles.hour_parts(session, layout, "ref", DAY_US, DAY_US + 24 * HOUR, known={})
+        none = profiles.hour_parts(session, layout, "another", DAY_US, DAY_US + 24 * HOUR, known={})
     assert {hour: one.n for hour, one in found.items()} == {DAY_US: 9}
     assert none == {}
 

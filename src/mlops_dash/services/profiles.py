@@ -29,7 +29,7 @@ from mlops_dash.store import monitoring as store
 from mlops_dash.store import policies, prediction_log, profiles, references
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.parts import Layout, Part, clip_of, count_rows, empty, layout_of, pack_all, total
-from mlops_dash.store.prediction_log import HOUR_US, DirtyHour, to_us
+from mlops_dash.store.prediction_log import HOUR_US, DirtyHour, from_us, to_us
 from mlops_dash.store.references import Reference
 
 NOT_FEATURES = frozenset({"at", "score", "label"})
@@ -115,12 +115,12 @@ class ProfileService:
         for reference in of_model:
             parts = self._count(reference, dirty, hours)
             rows += sum(part.n for part in parts)
-            counted = list(zip(hours.tolist(), parts, strict=True))
-            for first in range(0, len(counted), WRITE_HOURS):
-                written = dict(counted[first : first + WRITE_HOURS])
+            counted = dict(zip(hours.tolist(), parts, strict=True))
+            for first in range(0, len(parts), WRITE_HOURS):
+                written = {hour: counted[hour] for hour in hours[first : first + WRITE_HOURS].tolist()}
                 with transaction(self.context.databases.log) as session:
                     profiles.save_hours(session, reference.id, reference.version_id, written, computed_at_us=now_us)
-            self._roll_up(reference, dirty, zone, now_us)
+            self._roll_up(reference, counted, zone, now_us)
         with transaction(self.context.databases.log) as session:
             prediction_log.clear_dirty(session, dirty)
         return rows
@@ -142,13 +142,20 @@ class ProfileService:
         wanted = hours[np.minimum(place, hours.size - 1)] == at - at % HOUR_US
         return count_rows(layout, frame[wanted], place[wanted].astype(np.int64), len(dirty))
 
-    def _roll_up(self, reference: Reference, dirty: Sequence[DirtyHour], zone: str, now_us: int) -> None:
-        rolled: dict[int, Part] = {}
+    def _roll_up(self, reference: Reference, counted: Mapping[int, Part], zone: str, now_us: int) -> None:
+        """Sum the hours of every day that holds a counted hour: those just counted, and those stored before."""
+        days = sorted({day_of(from_us(hour), zone) for hour in counted})
+        starts = {day: to_us(day_start(day, zone)) for day in days}
+        ends = {day: to_us(day_start(day + timedelta(days=1), zone)) for day in days}
         with reading(self.context.databases.log) as session:
-            for day in sorted({day_of(one.hour, zone) for one in dirty}):
-                start, end = to_us(day_start(day, zone)), to_us(day_start(day + timedelta(days=1), zone))
-                hours = profiles.hour_parts(session, reference.layout, reference.id, start, end)
-                rolled[start] = total(reference.layout, list(hours.values()))
+            stored = profiles.hour_parts(
+                session, reference.layout, reference.id, starts[days[0]], ends[days[-1]], known=counted
+            )
+        hours = sorted(stored.items())
+        rolled = {
+            starts[day]: total(reference.layout, [part for hour, part in hours if starts[day] <= hour < ends[day]])
+            for day in days
+        }
         with transaction(self.context.databases.log) as session:
             profiles.save_days(session, reference.id, reference.version_id, rolled, computed_at_us=now_us)
 

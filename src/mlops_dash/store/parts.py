@@ -63,7 +63,7 @@ class Layout:
             at += cells.k + _EXTRA
         return found
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Length of a part's vector of counts."""
         return sum(cells.k + _EXTRA for cells in self.columns.values())
@@ -185,12 +185,10 @@ def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) 
         InvalidInput: a label is neither 0, 1 nor missing, or a value has the wrong kind.
     """
     held = rows.assign(**{SCORE: rows["score"]})
-    absent = np.full(len(rows), np.nan)
-    counted = [
-        count_by(cells, held[name].to_numpy() if name in held else absent, groups, n_groups)
-        for name, cells in layout.columns.items()
-    ]
-    counts = np.hstack(counted)
+    absent = pd.Series(np.nan, index=rows.index)
+    counts = np.hstack(
+        [_count_column(cells, held.get(name, absent), groups, n_groups) for name, cells in layout.columns.items()]
+    )
     label, score = as_floats(rows["label"], name="labels"), as_floats(rows["score"], name="scores")
     known = ~np.isnan(label) & ~np.isnan(score)
     y, p, g = label[known], score[known], groups[known]
@@ -204,6 +202,20 @@ def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) 
         Part(int(size[i]), counts[i], tables[i], (of_class[0][i], of_class[1][i]), float(squared[i]))
         for i in range(n_groups)
     )
+
+
+def _count_column(cells: Cells, values: pd.Series[Any], groups: Ints, n_groups: int) -> Ints:
+    """Count one column; of a column of texts each distinct text is placed once, which is 4 times faster than each row.
+
+    Only for texts: as keys of a hash table True, 1 and 1.0 would be one level.
+    """
+    if values.dtype != object or pd.api.types.infer_dtype(values, skipna=True) != "string":
+        return count_by(cells, values.to_numpy(), groups, n_groups)
+    codes, texts = pd.factorize(values, use_na_sentinel=True)
+    n = len(texts) + 1  # the last one is a missing value
+    rows = np.bincount(groups * n + codes % n, minlength=n_groups * n).reshape(n_groups, n)
+    of_text = count_by(cells, np.asarray([*texts, None], dtype=object), np.arange(n, dtype=np.int64), n)
+    return np.asarray(rows @ of_text, dtype=np.int64)
 
 
 def pack(part: Part) -> bytes:

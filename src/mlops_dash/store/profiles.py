@@ -98,8 +98,10 @@ def _packed(reference_id: str, version_id: str, at_us: int, part: Part, computed
     }
 
 
-def hour_parts(session: Session, layout: Layout, reference_id: str, start_us: int, end_us: int) -> dict[int, Part]:
-    """The stored hours of [start, end), by hour."""
+def hour_parts(
+    session: Session, layout: Layout, reference_id: str, start_us: int, end_us: int, *, known: Mapping[int, Part]
+) -> dict[int, Part]:
+    """The stored hours of [start, end), by hour; of `known` hours the given part is taken, not unpacked again."""
     rows = session.exec(
         select(HourProfileRow.hour_us, HourProfileRow.packed).where(
             HourProfileRow.reference_id == reference_id,
@@ -107,7 +109,7 @@ def hour_parts(session: Session, layout: Layout, reference_id: str, start_us: in
             HourProfileRow.hour_us < end_us,
         )
     ).all()
-    return {hour: unpack(layout, blob) for hour, blob in rows}
+    return {hour: known[hour] if hour in known else unpack(layout, blob) for hour, blob in rows}
 
 
 def day_profiles(
