@@ -8,6 +8,8 @@ import pytest
 
 from mlops_dash.domain.words import (
     LOOKS,
+    ABState,
+    ABVerdict,
     AlertState,
     Drift,
     GateState,
@@ -19,7 +21,7 @@ from mlops_dash.domain.words import (
     look,
 )
 
-CONCEPTS = (Health, Drift, GateState, JobState, ProposalState, OperationState, AlertState)
+CONCEPTS = (Health, Drift, GateState, JobState, ProposalState, OperationState, AlertState, ABState, ABVerdict)
 WORDS: list[Word] = [word for concept in CONCEPTS for word in concept]
 
 

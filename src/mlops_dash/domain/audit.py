@@ -56,6 +56,10 @@ class Action(StrEnum):
     SCHEDULE_RESUMED = "schedule.resumed"
     JOB_REQUESTED = "job.requested"
     JOB_CANCEL_REQUESTED = "job.cancel_requested"
+    REPORT_MADE = "report.made"
+    TEST_DESIGNED = "test.designed"
+    TEST_STARTED = "test.started"
+    TEST_STOPPED = "test.stopped"
     WORLD_CREATED = "world.created"
 
 

@@ -40,8 +40,9 @@ class ScoredBatch:
 
     model: str
     batch_id: str  # of the first row
-    version_id: str
+    version_id: str  # "" when an A/B test split the batch
     version: str
+    versions: tuple[str, ...]  # row by row
     prediction_ids: tuple[str, ...]
     scores: tuple[float, ...]
     stored: int = 0  # rows that were not known before

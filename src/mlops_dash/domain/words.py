@@ -82,6 +82,24 @@ class AlertState(StrEnum):
     CLOSED = "closed"
 
 
+class ABState(StrEnum):
+    """Where an A/B test is."""
+
+    DESIGNED = "designed"
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+class ABVerdict(StrEnum):
+    """What an A/B test says."""
+
+    SHIP = "ship"
+    KEEP = "keep"
+    GO_ON = "go_on"
+    STOP_HARM = "stop_harm"
+    INVALID = "invalid_srm"
+
+
 class Progress(StrEnum):
     """How far a model has come in our house; unreached steps are grey with one next step."""
 
@@ -92,7 +110,7 @@ class Progress(StrEnum):
     GATED = "gated"
 
 
-Word = Health | Drift | GateState | JobState | ProposalState | OperationState | AlertState
+Word = Health | Drift | GateState | JobState | ProposalState | OperationState | AlertState | ABState | ABVerdict
 
 
 @dataclass(frozen=True)
@@ -157,6 +175,18 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
         AlertState.ACKNOWLEDGED: Look("visibility", "Acknowledged", "blue"),
         AlertState.SNOOZED: Look("snooze", "Snoozed", "gray"),
         AlertState.CLOSED: Look("check_circle", "Closed", "gray"),
+    },
+    ABState: {
+        ABState.DESIGNED: Look("edit_note", "Designed", "gray"),
+        ABState.RUNNING: Look("progress_activity", "Running", "blue"),
+        ABState.STOPPED: Look("stop_circle", "Stopped", "gray"),
+    },
+    ABVerdict: {
+        ABVerdict.SHIP: Look("rocket_launch", "Ship", "green"),
+        ABVerdict.KEEP: Look("shield", "Keep", "gray"),
+        ABVerdict.GO_ON: Look("hourglass_top", "Go on", "blue"),
+        ABVerdict.STOP_HARM: Look("error", "Stop (harm)", "red"),
+        ABVerdict.INVALID: Look("rule", "Invalid (SRM)", "orange"),
     },
 }
 

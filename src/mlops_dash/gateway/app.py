@@ -151,7 +151,9 @@ def _scoring_routes(app: FastAPI, gateway: Gateway) -> None:
         headers = {}
         if answered.pending is not None:
             await gateway.writer.store(answered.pending)
-            headers = {"X-Prediction-Batch": batch_id, "X-Model-Version": answered.pending.version}
+            headers = {"X-Prediction-Batch": batch_id}
+            if answered.pending.version:  # "" when an A/B test split the batch: the batch says whose row it is
+                headers["X-Model-Version"] = answered.pending.version
         return Response(answered.body, answered.status, headers, answered.media_type)
 
     @app.get("/v1/serving", summary="Which version answers for which model", openapi_extra=shapes.SERVING)

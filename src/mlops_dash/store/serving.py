@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from mlops_dash.domain.words import AlertState
+from mlops_dash.domain.ab_tests import Design
+from mlops_dash.domain.words import ABState, AlertState
 from mlops_dash.store.prediction_log import to_us
+from mlops_dash.store.tables_ab import ABTestRow
 from mlops_dash.store.tables_app import AlertRow, ModelRow, ModelVersionRow, ServingRow
 from mlops_dash.store.tables_log import HeartbeatRow
 
@@ -29,6 +31,17 @@ class ServedVersion:
 
 
 @dataclass(frozen=True)
+class ServedTest:
+    """A running A/B test of the champion: which version answers part of the rows, until when."""
+
+    id: str
+    challenger: ServedVersion
+    design: Design
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
 class ServingState:
     """A known model and what is approved for it; `champion` None = nothing yet."""
 
@@ -39,12 +52,15 @@ class ServingState:
     epoch: int
     champion: ServedVersion | None
     shadows: tuple[ServedVersion, ...]
+    test: ServedTest | None = None
 
 
 def states(session: Session) -> dict[str, ServingState]:
     """Every known model with its approved champion and its shadows."""
     serving = {row.model: row for row in session.exec(select(ServingRow).where(ServingRow.alias == CHAMPION))}
+    tests = {row.model: row for row in session.exec(select(ABTestRow).where(ABTestRow.state == ABState.RUNNING))}
     wanted = [one for row in serving.values() for one in (row.version_id, *(row.shadow_version_ids or ()))]
+    wanted += [row.challenger_id for row in tests.values()]
     rows = session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted)))
     versions = {row.id: _served(row) for row in rows}
     found = {}
@@ -59,6 +75,7 @@ def states(session: Session) -> dict[str, ServingState]:
             epoch=0 if row is None else row.epoch,
             champion=None if row is None else versions.get(row.version_id),
             shadows=tuple(versions[one] for one in shadows if one in versions and row and one != row.version_id),
+            test=_test(tests.get(model.name), row, versions),
         )
     return found
 
@@ -125,6 +142,17 @@ def _broken(model: str) -> SelectOfScalar[AlertRow]:
     return select(AlertRow).where(
         AlertRow.model == model, AlertRow.kind == BROKEN_MODEL, AlertRow.state != AlertState.CLOSED
     )
+
+
+def _test(row: ABTestRow | None, serving: ServingRow | None, versions: dict[str, ServedVersion]) -> ServedTest | None:
+    """The running test, as long as its control is what serves: after a rollback nothing is routed any more."""
+    if row is None or serving is None or serving.version_id != row.control_id or row.started_at is None:
+        return None
+    challenger = versions.get(row.challenger_id)
+    if challenger is None:
+        return None
+    design = Design.from_json(row.design)
+    return ServedTest(row.id, challenger, design, row.started_at, row.started_at + timedelta(days=design.days))
 
 
 def _served(row: ModelVersionRow) -> ServedVersion:

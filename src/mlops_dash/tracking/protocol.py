@@ -6,7 +6,9 @@ keeps the parsed rows and the model's answer.
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,10 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.errors import InvalidInput
+from mlops_dash.stats.arrays import Bools
 from mlops_dash.tracking.models import Floats, LoadedModel
+
+_log = logging.getLogger(__name__)
 
 # An error's text holds the traceback; our router's own frame is taken out so that it reads as MLflow's does.
 _OUR_FRAME = re.compile(r'  File "[^"\n]*tracking/protocol\.py", line \d+, in predict\n(?:    .*\n)+')
@@ -29,10 +34,22 @@ class ProtocolAnswer:
     media_type: str
     frame: pd.DataFrame | None = None  # rows as parsed, without the id column
     ids: tuple[Any, ...] | None = None  # values of the id column
-    scores: Floats | None = None
+    scores: Floats | None = None  # of the model, for all rows
+    challenger_rows: Bools | None = None  # whose rows hold the challenger's answer instead
+    challenger_scores: Floats | None = None
 
 
-def answer(loaded: LoadedModel, body: bytes, content_type: str, *, ids_column: str = "") -> ProtocolAnswer:
+@dataclass(frozen=True)
+class Challenger:
+    """The other version of an A/B test: `route(ids or None, rows)` says which rows it answers."""
+
+    loaded: LoadedModel
+    route: Callable[[tuple[Any, ...] | None, int], Bools]
+
+
+def answer(
+    loaded: LoadedModel, body: bytes, content_type: str, *, ids_column: str = "", challenger: Challenger | None = None
+) -> ProtocolAnswer:
     """Answer one request to `/invocations`.
 
     Args:
@@ -40,6 +57,7 @@ def answer(loaded: LoadedModel, body: bytes, content_type: str, *, ids_column: s
         body: The request's body.
         content_type: Its content type, with parameters.
         ids_column: A column that holds prediction ids; the model does not see it.
+        challenger: Answers some of the rows instead, when answers are arrays of numbers; if it fails, the model does.
 
     Raises:
         InvalidInput: the id column is missing, or the answer cannot be logged.
@@ -48,7 +66,7 @@ def answer(loaded: LoadedModel, body: bytes, content_type: str, *, ids_column: s
     from mlflow.pyfunc import scoring_server
 
     server: Any = scoring_server  # MLflow leaves it without types
-    router = _Router(loaded, ids_column)
+    router = _Router(loaded, ids_column, challenger)
     try:
         said = server.invocations(body, content_type, router, loaded.pyfunc.metadata.get_input_schema())
     except MlflowException as error:
@@ -65,13 +83,14 @@ def answer(loaded: LoadedModel, body: bytes, content_type: str, *, ids_column: s
     scores = loaded.scores_of(router.answered)
     if len(scores) != len(frame):
         raise InvalidInput(f"The model answered {len(scores)} numbers for {len(frame)} rows; it cannot be logged.")
-    return ProtocolAnswer(said.response, said.status, said.mimetype, frame, router.ids, scores)
+    rows, others = router.challenged
+    return ProtocolAnswer(said.response, said.status, said.mimetype, frame, router.ids, scores, rows, others)
 
 
 class _Router:
     """Looks like a pyfunc model to MLflow's server."""
 
-    def __init__(self, loaded: LoadedModel, ids_column: str) -> None:
+    def __init__(self, loaded: LoadedModel, ids_column: str, challenger: Challenger | None) -> None:
         self.metadata = loaded.pyfunc.metadata
         self.asked: Any = None
         self.answered: Any = None
@@ -79,6 +98,8 @@ class _Router:
         self.refusal: InvalidInput | None = None
         self._predict = loaded.pyfunc.predict
         self._ids_column = ids_column
+        self._challenger = challenger
+        self.challenged: tuple[Bools | None, Floats | None] = (None, None)
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
         """What MLflow's server calls."""
@@ -86,7 +107,24 @@ class _Router:
             data = self._without_ids(data)
         self.asked = data
         self.answered = self._predict(data, params=params)
-        return self.answered
+        return self.answered if self._challenger is None else self._with_challenger(self._challenger, data, params)
+
+    def _with_challenger(self, challenger: Challenger, data: Any, params: dict[str, Any] | None) -> Any:
+        """The answers with the challenger's in its rows; only frames in and arrays out can be split by row."""
+        if not isinstance(data, pd.DataFrame) or not isinstance(self.answered, np.ndarray):
+            return self.answered
+        rows = challenger.route(self.ids, len(data))
+        if not rows.any():
+            return self.answered
+        try:
+            own = np.asarray(challenger.loaded.pyfunc.predict(data[rows], params=params))
+            merged = self.answered.copy()
+            merged[rows] = own
+            self.challenged = (rows, challenger.loaded.scores_of(own))
+        except Exception:  # noqa: BLE001 - foreign code: its failure must not keep the champion's answer from the client
+            _log.warning("a challenger did not answer", exc_info=True)
+            return self.answered
+        return merged
 
     def _without_ids(self, data: Any) -> Any:
         if not isinstance(data, pd.DataFrame) or self._ids_column not in data:

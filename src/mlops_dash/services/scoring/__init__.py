@@ -14,12 +14,14 @@ import pandas as pd
 
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.scoring import ScoredBatch, ScoreRole, ServedModel
+from mlops_dash.domain.scoring import ScoredBatch, ServedModel
 from mlops_dash.errors import NotFound
 from mlops_dash.services.command import Context, read, record
-from mlops_dash.services.scoring import intake
+from mlops_dash.services.scoring import arms, intake
+from mlops_dash.services.scoring.arms import ArmAnswers
 from mlops_dash.services.scoring.following import Following
 from mlops_dash.services.scoring.pending import Answered, Pending, Stored, times_of
+from mlops_dash.stats.arrays import Bools
 from mlops_dash.store import prediction_log, serving
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import BatchRow, LabelsAppended, LogCounts, to_us
@@ -91,13 +93,22 @@ class ScoringService:
         """
         rules.require_name(batch_id, "X-Prediction-Batch")
         live = self._following.live(model)
-        said = protocol.answer(live.champion.model, body, content_type, ids_column=ids_column)
+        now = self.context.clock.now()
+
+        def route(found: Sequence[Any] | None, rows: int) -> Bools:
+            named = intake.names_in(batch_id, rows) if found is None else [str(one) for one in found]
+            return arms.rows_of_challenger(live, named, [now] * rows)
+
+        challenger = None if live.arm is None else protocol.Challenger(live.arm.model, route)
+        said = protocol.answer(live.champion.model, body, content_type, ids_column=ids_column, challenger=challenger)
         if said.frame is None or said.scores is None:
             return Answered(said.body, said.status, said.media_type, None)
-        now = self.context.clock.now()
         at = times_of(now, len(said.frame), now)
         ids = said.ids if said.ids is None else rules.require_ids(said.ids, column=ids_column)
-        pending = intake.ours(live, said.frame, said.scores, ids=ids, at=at, batch_id=batch_id)
+        arm = None
+        if live.arm is not None and said.challenger_rows is not None and said.challenger_scores is not None:
+            arm = ArmAnswers(live.arm.version, said.challenger_rows, said.challenger_scores)
+        pending = intake.ours(live, said.frame, said.scores, ids=ids, at=at, batch_id=batch_id, arm=arm, ask_arm=False)
         return Answered(said.body, said.status, said.media_type, pending)
 
     @record(Permission.SYSTEM)
@@ -269,7 +280,8 @@ class ScoringService:
             version_id=pending.version_id,
             version=pending.version,
             prediction_ids=pending.prediction_ids,
-            scores=tuple(one.score for one in pending.scores if one.role == ScoreRole.CHAMPION),
+            versions=tuple(one.version for one in pending.answers),
+            scores=tuple(one.score for one in pending.answers),
             stored=stored.predictions,
         )
 

@@ -44,6 +44,7 @@ class Live:
     epoch: int  # of the approval that the champion here comes from
     champion: Loaded
     shadows: tuple[Loaded, ...]
+    arm: Loaded | None = None  # the challenger of a running A/B test
     error: str = ""  # why the approved version is not the one that answers
     retry_at: float = float("inf")  # on the monotonic clock
 
@@ -166,8 +167,14 @@ class Following:
                 shadows.append(self._one(state, one))
             except (BrokenModel, Unavailable) as error:
                 failed[one.id] = error
+        arm: Loaded | None = None
+        if state.test is not None:
+            try:
+                arm = self._one(state, state.test.challenger)
+            except (BrokenModel, Unavailable) as error:  # its rows are the champion's until it loads
+                failed[state.test.challenger.id] = error
         try:
-            live = Live(state, state.epoch, self._one(state, wanted), tuple(shadows))
+            live = Live(state, state.epoch, self._one(state, wanted), tuple(shadows), arm)
         except (BrokenModel, Unavailable) as error:
             if known is None:
                 raise
@@ -175,7 +182,8 @@ class Following:
             live = replace(known, tried=state, error=f"v{wanted.version}: {error.sentence()}")
         if failed:
             live = replace(live, retry_at=min(self._retry_at[state.model, one] for one in failed))
-        broken = [one.version for one in (wanted, *state.shadows) if isinstance(failed.get(one.id), BrokenModel)]
+        asked = (wanted, *state.shadows, *(() if state.test is None else (state.test.challenger,)))
+        broken = [one.version for one in asked if isinstance(failed.get(one.id), BrokenModel)]
         self._note(lambda session, now: store.close_broken(session, state.model, still_broken=broken, at=now))
         if not live.error and (known is None or known.champion.version.id != wanted.id):
             _log.info("serving", extra={"model": state.model, "version": wanted.version, "epoch": state.epoch})

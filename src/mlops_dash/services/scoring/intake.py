@@ -15,6 +15,8 @@ from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.scoring import OutsideLabel, OutsideRow, ScoreRole
 from mlops_dash.errors import BrokenModel, InvalidInput, InvalidRow
 from mlops_dash.ids import sha256_text
+from mlops_dash.services.scoring import arms
+from mlops_dash.services.scoring.arms import ArmAnswers
 from mlops_dash.services.scoring.following import Live
 from mlops_dash.services.scoring.pending import Pending
 from mlops_dash.store.prediction_log import Label, Prediction, Score, to_us
@@ -31,8 +33,13 @@ def ours(
     ids: Sequence[Any] | None,
     at: Sequence[datetime],
     batch_id: str | Sequence[str] | None,
+    arm: ArmAnswers | None = None,
+    ask_arm: bool = True,
 ) -> Pending:
-    """Rows that the champion answered, with the answers of its shadows."""
+    """Rows that the champion, or the challenger of a test, answered, with the answers of the shadows.
+
+    `scores` are the champion's, of all rows. `arm` is given where the challenger was asked already.
+    """
     state, champion = live.tried, live.champion.version
     features = rules.features_json(_plain(frame), do_not_log=state.do_not_log)
     named, batches, numbers = _names(state.model, features, ids=ids, at=at, batch_id=batch_id)
@@ -41,13 +48,17 @@ def ours(
         Prediction(state.model, one, moment, batch, number, "", text)
         for one, moment, batch, number, text in zip(named, at_us, batches, numbers, features, strict=True)
     )
-    given = _scores(rows, champion, ScoreRole.CHAMPION, scores)
+    if arm is None and ask_arm:
+        arm = arms.ask(live, frame, named, at)
+    given = _answers(rows, champion, scores, arm)
     for shadow in live.shadows:
         try:
             given += _scores(rows, shadow.version, ScoreRole.SHADOW, shadow.model.predict(frame))
         except (BrokenModel, InvalidInput):  # a shadow must never keep the champion's answer from the client
             _log.warning("a shadow did not answer", extra={"model": state.model, "version": shadow.version.version})
-    return Pending(state.model, batches[0] if batches else "", champion.id, champion.version, rows, given)
+    all_by = champion if arm is None else arm.version if arm.rows.all() else None
+    answered_by = ("", "") if all_by is None else (all_by.id, all_by.version)
+    return Pending(state.model, batches[0] if batches else "", *answered_by, rows, given)
 
 
 def elsewhere(model: str, found: Sequence[OutsideRow], versions: Mapping[str, str], *, batch_id: str | None) -> Pending:
@@ -145,8 +156,17 @@ def _names(
         numbers.append(seen[batch])
         seen[batch] += 1
     if ids is None:
-        ids = [f"{batch}-{number}" for batch, number in zip(batches, numbers, strict=True)]
+        ids = [_in_batch(batch, number) for batch, number in zip(batches, numbers, strict=True)]
     return rules.require_ids(ids, column="prediction_id"), batches, numbers
+
+
+def names_in(batch: str, rows: int) -> list[str]:
+    """The ids that rows of one batch get when they come without."""
+    return [_in_batch(batch, number) for number in range(rows)]
+
+
+def _in_batch(batch: str, number: int) -> str:
+    return f"{batch}-{number}"
 
 
 def _scores(rows: Sequence[Prediction], version: ServedVersion, role: ScoreRole, scores: Any) -> tuple[Score, ...]:
@@ -155,6 +175,18 @@ def _scores(rows: Sequence[Prediction], version: ServedVersion, role: ScoreRole,
         Score(row.model, row.prediction_id, version.id, role, version.version, row.at_us, score, row.at_us)
         for row, score in zip(rows, checked, strict=True)
     )
+
+
+def _answers(
+    rows: Sequence[Prediction], champion: ServedVersion, scores: Any, arm: ArmAnswers | None
+) -> tuple[Score, ...]:
+    """The champion's answers; where the challenger answered, the champion's are a shadow's."""
+    own = _scores(rows, champion, ScoreRole.CHAMPION, scores)
+    if arm is None:
+        return own
+    silent = [one._replace(role=ScoreRole.SHADOW) if there else one for one, there in zip(own, arm.rows, strict=True)]
+    tested = [row for row, there in zip(rows, arm.rows, strict=True) if there]
+    return (*silent, *_scores(tested, arm.version, ScoreRole.ARM, arm.scores))
 
 
 def _plain(frame: pd.DataFrame) -> dict[str, list[Any]]:

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from mlops_dash.clock import require_utc
+from mlops_dash.domain.scoring import ScoreRole
 from mlops_dash.errors import InvalidInput
 from mlops_dash.store.prediction_log import Label, LabelsAppended, Prediction, Score
+
+_ANSWERS = frozenset({ScoreRole.CHAMPION, ScoreRole.ARM})
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Pending:
 
     model: str
     batch_id: str = ""
-    version_id: str = ""  # of the champion, when ours answered
+    version_id: str = ""  # whose answers these are, when ours and all of one version
     version: str = ""
     predictions: tuple[Prediction, ...] = ()
     scores: tuple[Score, ...] = ()
@@ -29,6 +32,12 @@ class Pending:
     def prediction_ids(self) -> tuple[str, ...]:
         """Ids in the rows' order."""
         return tuple(one.prediction_id for one in self.predictions)
+
+    @property
+    def answers(self) -> tuple[Score, ...]:
+        """What each row was answered, in the rows' order: by the champion, or by the challenger of a test."""
+        by_id = {one.prediction_id: one for one in self.scores if one.role in _ANSWERS}
+        return tuple(by_id[one] for one in self.prediction_ids)
 
 
 @dataclass(frozen=True)

@@ -307,6 +307,39 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_token_user_id"), "token", ["user_id"], unique=False)
     op.create_table(
+        "ab_test",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("control_id", sa.String(), nullable=False),
+        sa.Column("challenger_id", sa.String(), nullable=False),
+        sa.Column("design", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("designed_by", sa.String(), nullable=False),
+        sa.Column("designed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("started_by", sa.String(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped_by", sa.String(), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stop_reason", sa.Text(), nullable=False),
+        sa.Column("evidence_ids", sa.Text(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["challenger_id"], ["model_version.id"], name=op.f("fk_ab_test_challenger_id")),
+        sa.ForeignKeyConstraint(["control_id"], ["model_version.id"], name=op.f("fk_ab_test_control_id")),
+        sa.ForeignKeyConstraint(["model"], ["model.name"], name=op.f("fk_ab_test_model")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ab_test")),
+    )
+    op.create_index(op.f("ix_ab_test_model"), "ab_test", ["model"], unique=False)
+    op.create_index(
+        "uq_ab_test_one_running_per_model",
+        "ab_test",
+        ["model"],
+        unique=True,
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
+    op.create_table(
         "operation",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
@@ -437,6 +470,14 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_operation_model"), table_name="operation")
     op.drop_index(op.f("ix_operation_decided_at"), table_name="operation")
     op.drop_table("operation")
+    op.drop_index(
+        "uq_ab_test_one_running_per_model",
+        table_name="ab_test",
+        sqlite_where=sa.text("state = 'running'"),
+        postgresql_where=sa.text("state = 'running'"),
+    )
+    op.drop_index(op.f("ix_ab_test_model"), table_name="ab_test")
+    op.drop_table("ab_test")
     op.drop_index(op.f("ix_token_user_id"), table_name="token")
     op.drop_table("token")
     op.drop_index(op.f("ix_model_version_model"), table_name="model_version")

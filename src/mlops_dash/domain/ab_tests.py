@@ -1,0 +1,362 @@
+"""A test of two versions on live traffic: what is fixed before the start, who answers which row, what may be concluded.
+
+The champion is the control. Everything that could bend the result (outcome, unit, share, planned units, margins, the
+key of the random assignment) is fixed at design and never changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mlops_dash.domain.evidence import METRICS, Direction
+from mlops_dash.domain.words import ABState, ABVerdict, GateState
+from mlops_dash.errors import InvalidInput
+from mlops_dash.ids import digest
+
+OUTCOMES = ("base_rate_free_loss", "log_loss", "brier")
+ROW, DAY = "row", "day"
+UNITS = {ROW: "each row", DAY: "each day"}
+ALWAYS_VALID, AT_END = "always_valid", "at_end"
+READINGS = {ALWAYS_VALID: "every day, always valid", AT_END: "one look at the end"}
+MISMATCH_LOG_E = math.log(100.0)  # E >= 1 / .01
+
+
+@dataclass(frozen=True)
+class Guardrail:
+    """A metric that must not become worse by more than its margin."""
+
+    metric: str
+    margin: float
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is fixed before the start."""
+
+    outcome: str
+    guardrails: tuple[Guardrail, ...]
+    unit: str
+    share: float  # of the units, answered by the challenger
+    days: int  # planned length
+    planned_units: int  # of both arms
+    min_units: int  # an arm must have before anything is shown
+    alpha: float
+    reading: str
+    prior: float  # base rate at which the base-rate-free loss is stated
+    zone: str  # of the days
+    label_delay_hours: float
+    ripe_coverage: float
+    key: str  # of the random assignment
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Design:
+        """What `as_json` wrote."""
+        known = {one.name for one in fields(cls)}
+        values = {name: value for name, value in body.items() if name in known}
+        return cls(**{**values, "guardrails": tuple(Guardrail(**one) for one in body["guardrails"])})
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the canonical JSON."""
+        return digest(self.as_json())
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The outcome, then the guardrails."""
+        return (self.outcome, *(one.metric for one in self.guardrails))
+
+
+def check(design: Design) -> Design:
+    """The design itself when it can be carried out.
+
+    Raises:
+        InvalidInput: naming the first field that cannot be, with its bounds.
+    """
+    refusals = (
+        (design.outcome not in OUTCOMES, f"The outcome {design.outcome!r} is none of {', '.join(OUTCOMES)}."),
+        (design.unit not in UNITS, f"The unit {design.unit!r} is neither row nor day."),
+        (design.reading not in READINGS, f"The reading {design.reading!r} is neither always_valid nor at_end."),
+        (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),
+        (not 1 <= design.days <= 365, f"{design.days} days is not between 1 and 365."),
+        (design.planned_units < 200, f"{design.planned_units} planned units are fewer than 200."),
+        (design.min_units < 100, f"A minimum of {design.min_units} units an arm is below 100."),
+        (not 0 < design.alpha <= 0.2, f"Alpha {design.alpha} is not between 0 and 0.2."),
+        (not 0 < design.prior < 1, f"The base rate {design.prior} is not between 0 and 1."),
+        (not design.key, "The key of the random assignment is empty."),
+        (
+            design.unit == DAY and design.reading == ALWAYS_VALID,
+            "Days as units cannot be read every day: the first look needs 100 of them in each arm.",
+        ),
+    )
+    for broken, message in refusals:
+        if broken:
+            raise InvalidInput(message, hint="Change the design; nothing is stored yet.")
+    for one in design.guardrails:
+        if one.metric not in OUTCOMES or one.metric == design.outcome or one.margin <= 0:
+            raise InvalidInput(
+                f"The guardrail {one.metric} with margin {one.margin} cannot be.",
+                hint="Take another metric than the outcome, and a margin above 0.",
+            )
+    try:
+        ZoneInfo(design.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise InvalidInput(f"No time zone {design.zone!r}.", hint="Use a name such as America/New_York.") from None
+    return design
+
+
+# --- who answers which row --------------------------------------------------------------------------------------------
+
+
+def draw(key: str, unit: str) -> float:
+    """A number in [0, 1) that only key and unit decide.
+
+    >>> draw("k", "UA1-EWR-20130510") == draw("k", "UA1-EWR-20130510") != draw("other", "UA1-EWR-20130510")
+    True
+    """
+    return int.from_bytes(hmac.new(key.encode(), unit.encode(), hashlib.sha256).digest()[:8], "big") / 2.0**64
+
+
+def to_challenger(
+    ids: Sequence[str], at: Sequence[datetime], *, key: str, share: float, unit: str, zone: str
+) -> list[bool]:
+    """For each row whether the challenger answers it: its unit's number lies below the share.
+
+    >>> at = [datetime(2013, 5, 10, 16, tzinfo=ZoneInfo("UTC"))] * 4
+    >>> to_challenger(["a", "b", "c", "d"], at, key="k", share=.5, unit=DAY, zone="UTC") in ([True] * 4, [False] * 4)
+    True
+    """
+    if unit == ROW:
+        return [draw(key, one) < share for one in ids]
+    local = ZoneInfo(zone)
+    days = [f"{moment.astimezone(local):%Y-%m-%d}" for moment in at]
+    drawn = {day: draw(key, day) < share for day in set(days)}
+    return [drawn[day] for day in days]
+
+
+# --- what is known of a test ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ABTest:
+    """A test of two versions."""
+
+    id: str
+    model: str
+    control_id: str
+    control: str  # label: v1
+    challenger_id: str
+    challenger: str
+    design: Design
+    state: ABState
+    revision: int
+    question: str  # why it is made
+    designed_by: str
+    designed_at: datetime
+    started_by: str = ""
+    started_at: datetime | None = None
+    stopped_by: str = ""
+    stopped_at: datetime | None = None
+    stop_reason: str = ""
+    evidence_ids: tuple[str, ...] = ()
+    result: Mapping[str, Any] | None = None  # the reading at the stop
+
+    @property
+    def name(self) -> str:
+        """What people say: v2 against v1."""
+        return f"{self.challenger} against {self.control}"
+
+    @property
+    def object(self) -> str:
+        """How the ledger names it."""
+        return f"{self.model} test {self.id[:8]}"
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The planned end: from then on the champion answers every row."""
+        return None if self.started_at is None else self.started_at + timedelta(days=self.design.days)
+
+    @property
+    def window_end(self) -> datetime | None:
+        """The first moment whose rows do not count."""
+        ends = [one for one in (self.ends_at, self.stopped_at) if one is not None]
+        return min(ends) if ends else None
+
+
+@dataclass(frozen=True)
+class Look:
+    """The difference after one more day: challenger minus control; None = not computable."""
+
+    day: date
+    n_challenger: int
+    n_control: int
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None  # smallest so far
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of both arms now. For a guardrail low and high are one-sided bounds."""
+
+    metric: str
+    challenger: float | None
+    control: float | None
+    value: float | None  # challenger minus control
+    low: float | None
+    high: float | None
+    relative: tuple[float, float, float] | None = None
+    margin: float | None = None  # None = the primary outcome
+    reason: str = ""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Which way is better, declared by the metric."""
+        return METRICS[self.metric].direction is Direction.LOWER
+
+    @property
+    def worse_by(self) -> tuple[float, float] | None:
+        """The interval of how much worse the challenger is; negative = better."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.low, self.high) if self.lower_is_better else (-self.high, -self.low)
+
+    @property
+    def state(self) -> GateState:
+        """Better / within the margin, worse / beyond it, or cannot tell."""
+        worse = self.worse_by
+        if worse is None:
+            return GateState.NOT_COMPUTABLE
+        limit = self.margin or 0.0
+        if worse[1] < limit:
+            return GateState.PASSED
+        return GateState.FAILED if worse[0] > limit else GateState.CANNOT_TELL
+
+
+@dataclass(frozen=True)
+class ArmCount:
+    """Units of one arm."""
+
+    assigned: int  # answered by it
+    ripe: int  # of ripe days
+    outcomes: int  # of those, labelled
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything that ripe days say. `blind` = why nothing is shown yet, "" = it is shown."""
+
+    challenger: ArmCount
+    control: ArmCount
+    days: int  # ripe
+    mismatch_log_e: float
+    units_needed: int  # an arm, before the first look
+    blind: str
+    primary: Measured
+    guardrails: tuple[Measured, ...]
+    looks: tuple[Look, ...]
+    paired: Measured | None
+    paired_rows: int
+    last_day: date | None
+    method: str
+    digest: str  # of the rows read
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the arms were not filled as planned."""
+        return self.mismatch_log_e >= MISMATCH_LOG_E
+
+    @property
+    def units(self) -> int:
+        """Units with an outcome, of both arms."""
+        return self.challenger.outcomes + self.control.outcomes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The word and why."""
+
+    word: ABVerdict
+    reason: str
+
+
+def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
+    """What the banner says; `over` = stopped, or the planned end is reached and every day is ripe."""
+    if reading.mismatch:
+        total = reading.challenger.assigned + reading.control.assigned
+        seen = reading.challenger.assigned / total
+        return Verdict(
+            ABVerdict.INVALID,
+            f"The challenger answered {seen:.1%} of the units, planned were {design.share:.1%}: the arms cannot be "
+            "compared. Look for what drops or repeats units before testing again.",
+        )
+    if reading.blind:
+        return Verdict(ABVerdict.GO_ON, reading.blind)
+    harmed = [one for one in reading.guardrails if one.state is GateState.FAILED]
+    if harmed:
+        names = " and ".join(METRICS[one.metric].label for one in harmed)
+        return Verdict(ABVerdict.STOP_HARM, f"{names} is worse by more than the margin.")
+    primary = METRICS[design.outcome].label
+    if reading.primary.state is GateState.FAILED:
+        return Verdict(ABVerdict.STOP_HARM, f"{primary} is worse: the whole interval lies on that side of 0.")
+    open_ones = [METRICS[one.metric].label for one in reading.guardrails if one.state is not GateState.PASSED]
+    better = reading.primary.state is GateState.PASSED
+    if better and not open_ones:
+        return Verdict(ABVerdict.SHIP, f"{primary} is better and every guardrail holds.")
+    why = f"not shown yet to hold: {', '.join(open_ones)}" if better else f"{primary}: the interval holds 0"
+    if over or reading.units >= design.planned_units:
+        return Verdict(ABVerdict.KEEP, f"The planned size is reached; {why}.")
+    return Verdict(ABVerdict.GO_ON, f"{why[:1].upper()}{why[1:]}.")
+
+
+# --- what the page shows ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A version that can be a challenger."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the designer is offered: defaults from the model's own policies and traffic."""
+
+    model: str
+    champion: str  # label; "" = none, so no test
+    choices: tuple[Choice, ...]
+    units_a_day: int  # labelled, of the last ripe days
+    guardrails: tuple[Guardrail, ...]
+    zone: str
+    why_not: str  # "" = a test can be designed
+    sd: Mapping[str, float] = field(default_factory=dict)  # of each outcome, between rows
+
+
+@dataclass(frozen=True)
+class ABRoom:
+    """Everything the A/B page shows of one model's test, from one read."""
+
+    models: tuple[str, ...]
+    tests: tuple[ABTest, ...]  # of all models, newest first
+    test: ABTest | None
+    reading: Reading | None
+    verdict: Verdict | None
+    over: bool
+    champion_moved: bool  # the control is not what serves any more
+    names: Mapping[str, str]
+    plan: Plan | None
+    may: Mapping[str, str]  # verb -> why not, "" = allowed
+    now: datetime
