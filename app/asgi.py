@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import gate, incidents, login, session
+from app import gate, incidents, login, lost, session
 from mlops_dash import log, settings
 
 
@@ -22,16 +22,20 @@ def _script_error(error: Exception) -> bool:
     return False
 
 
-log.configure("ui", settings.from_environment().logs)
+ROUTES = login.routes(session.services)
+MADE = settings.from_environment()
+log.configure("ui", MADE.logs)
 
 app = st.App(
     Path(__file__).with_name("main.py"),
-    routes=login.routes(session.services),
+    routes=ROUTES,
     middleware=[
         Middleware(gate.SecurityHeaders),
         # Plotly's bundle is 4.7 MB raw and 1.4 MB compressed; Streamlit leaves static files to a proxy we may not have.
         Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),
-        Middleware(gate.Gate, knows=_knows),
+        Middleware(
+            gate.Gate, cookie=gate.cookie_name(MADE), knows=_knows, lost=lambda scope: lost.answer(scope, ROUTES)
+        ),
     ],
     on_script_error=_script_error,
 )

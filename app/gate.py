@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.incidents import explain
 from app.pages import PAGES
+from mlops_dash.ids import sha256_text
+from mlops_dash.settings import Settings
 
-COOKIE = "mlops_dash_session"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 OPEN_PATHS = frozenset({"/login", "/login.css", "/logout", "/healthz", "/_stcore/health"})
 PAGE_PATHS = frozenset({"/", *(f"/{row.url}" for row in PAGES)})
@@ -31,9 +32,10 @@ OPEN_FILES = frozenset(
     f"/app/static/{path.relative_to(_STATIC).as_posix()}" for path in _STATIC.rglob("*") if path.is_file()
 )
 _LINK = re.compile(r"/link/[A-Za-z0-9_-]{20,128}")
-_NOT_PAGES = ("/_stcore", "/static/", "/media/", "/component/", "/app/static/", "/oauth2callback", "/auth/")
+NOT_PAGES = ("/_stcore", "/static/", "/media/", "/component/", "/app/static/", "/oauth2callback", "/auth/")
 
 Knows = Callable[[str], bool]
+Lost = Callable[[Scope], Response | None]
 
 
 def is_open(path: str) -> bool:
@@ -41,10 +43,21 @@ def is_open(path: str) -> bool:
     return path in OPEN_PATHS or path in OPEN_FILES or _LINK.fullmatch(path) is not None
 
 
-def cookie_secret(headers: Headers) -> str:
-    """The secret in the session cookie, empty when there is none."""
+def cookie_name(made: Settings) -> str:
+    """The name of this installation's session cookie.
+
+    Browsers share cookies between ports of a host, so the name carries a digest of where the database is: two
+    installations on one machine do not log each other's people out, and replicas on one database agree.
+    """
+    parts = urlsplit(made.database_url)
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"mlops_dash_{sha256_text(place)[:8]}"
+
+
+def cookie_secret(headers: Headers, name: str) -> str:
+    """The secret in the session cookie called `name`, empty when there is none."""
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        found = SimpleCookie(headers.get("cookie", "")).get(name)
     except CookieError:
         return ""
     return found.value if found is not None else ""
@@ -61,9 +74,11 @@ def same_origin(headers: Headers) -> bool:
 class Gate:
     """Lets through who has a session; sends people to the login and machines away."""
 
-    def __init__(self, app: ASGIApp, knows: Knows) -> None:
+    def __init__(self, app: ASGIApp, cookie: str, knows: Knows, lost: Lost | None = None) -> None:
         self.app = app
+        self.cookie = cookie
         self.knows = knows  # whether a cookie's secret belongs to somebody; asked in a thread
+        self.lost = lost  # the answer to somebody with a session who asks for a page that does not exist
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Decide about one request or websocket."""
@@ -78,6 +93,8 @@ class Gate:
             answer = PlainTextResponse("Websockets from elsewhere are refused.", status_code=403)
         elif scope["type"] == "websocket" or not is_open(path):
             answer = await self._refusal(scope, headers)
+            if answer is None and scope["type"] == "http":
+                answer = self.lost(scope) if self.lost is not None else None
         if answer is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -87,7 +104,7 @@ class Gate:
 
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """None for who has a session; else the way to the login, or why nobody can be asked now."""
-        secret = cookie_secret(headers)
+        secret = cookie_secret(headers, self.cookie)
         try:
             known = await run_in_threadpool(self.knows, secret) if secret else False
         except Exception as error:  # noqa: BLE001 - an entry point: a database that is away closes the door, in words
@@ -98,7 +115,7 @@ class Gate:
 def _to_login(scope: Scope, headers: Headers) -> Response:
     path, query = scope["path"], scope["query_string"].decode("latin-1")
     person = path in PAGE_PATHS or "text/html" in headers.get("accept", "")
-    if scope.get("method") in SAFE_METHODS and person and not path.startswith(_NOT_PAGES):
+    if scope.get("method") in SAFE_METHODS and person and not path.startswith(NOT_PAGES):
         here = quote(path, safe="/") + (f"?{query}" if query else "")
         return RedirectResponse(f"/login?next={quote(here, safe='')}", status_code=303)
     return PlainTextResponse("Log in first.", status_code=401)

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from app import theme
-from app.gate import COOKIE, cookie_secret
+from app.gate import cookie_name, cookie_secret
 from app.incidents import explain
 from mlops_dash.domain.access import NOBODY, Actor, User
 from mlops_dash.errors import InvalidInput, MlopsDashError, NotAllowed, Unavailable
@@ -82,11 +82,17 @@ class Login:
     def _show(self, request: Request) -> Response:
         wanted = safe_next(request.query_params.get("next", "/"))
         try:
-            if self.services().access.actor_for_session(cookie_secret(request.headers)) is not None:
+            if self.services().access.actor_for_session(self._secret(request)) is not None:
                 return RedirectResponse(wanted, status_code=303)
             return self._page(request, wanted)
         except Exception as error:  # noqa: BLE001 - an entry point
             return _broken(error)
+
+    def _cookie(self) -> str:
+        return cookie_name(self.services().context.settings)
+
+    def _secret(self, request: Request) -> str:
+        return cookie_secret(request.headers, self._cookie())
 
     async def open(self, request: Request) -> Response:
         """Check the password, or open a demo account; then go where the person wanted to."""
@@ -119,11 +125,11 @@ class Login:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             return RedirectResponse("/", status_code=303)
         try:
-            self.services().access.logout(NOBODY, cookie_secret(request.headers))
+            self.services().access.logout(NOBODY, self._secret(request))
         except Exception as error:  # noqa: BLE001 - an entry point
             return _broken(error)
         answer = RedirectResponse("/login", status_code=303)
-        answer.delete_cookie(COOKIE, path="/")
+        answer.delete_cookie(self._cookie(), path="/")
         return answer
 
     async def show_link(self, request: Request) -> Response:
@@ -137,7 +143,7 @@ class Login:
         except Exception as problem:  # noqa: BLE001 - an entry point
             return _broken(problem)
         if whose is None:
-            return _page(
+            return plain_page(
                 "This link is not valid any more",
                 "<p>Links work once, for 24 hours. Ask an admin for a new one; before there is any user, start "
                 "<code>mlops-dash up</code> again: it prints a fresh link.</p><p><a href='/login'>Log in</a></p>",
@@ -153,7 +159,7 @@ class Login:
             "<button class='primary' type='submit'>Set password and log in</button></form>"
         )
         lead = "Make the first admin of this installation." if first else f"Choose a password for {whose}."
-        return _page("Welcome", body, lead=lead, status=status)
+        return plain_page("Welcome", body, lead=lead, status=status)
 
     async def redeem_link(self, request: Request) -> Response:
         """Use up the link."""
@@ -189,7 +195,7 @@ class Login:
     def _welcome(self, opened: Opened, wanted: str) -> Response:
         answer = RedirectResponse(wanted, status_code=303)
         answer.set_cookie(
-            COOKIE,
+            self._cookie(),
             opened[0],
             max_age=SESSION_SECONDS,
             httponly=True,
@@ -217,7 +223,7 @@ class Login:
             f"<form method='post' action='/login'>{_alert(error or warning)}{hidden}{_name_field(name)}"
             f"{_password_field('current-password')}<button class='primary' type='submit'>Log in</button></form>"
         )
-        return _page("Log in", _demo_form(offered, hidden) + form, lead=settings.environment, status=status)
+        return plain_page("Log in", _demo_form(offered, hidden) + form, lead=settings.environment, status=status)
 
 
 def _demo_form(offered: tuple[User, ...], hidden: str) -> str:
@@ -270,14 +276,15 @@ def _alert(text: str) -> str:
 def _broken(error: Exception) -> Response:
     said = explain(error)
     incident = f"<p class='hint'>Incident <code>{escape(said.incident)}</code></p>" if said.incident else ""
-    return _page(
+    return plain_page(
         "Not ready",
         f"{_alert(said.title)}<p>{escape(said.next_step)}</p>{incident}<p><a href='/'>Try again</a></p>",
         status=503,
     )
 
 
-def _page(title: str, body: str, *, lead: str = "", status: int = 200) -> Response:
+def plain_page(title: str, body: str, *, lead: str = "", status: int = 200) -> Response:
+    """A small page without scripts, in the look of the theme; `body` is HTML of ours with everything else escaped."""
     template = string.Template((_HERE / "login.html").read_text(encoding="utf-8"))
     lead = f"<p class='lead'>{escape(lead)}</p>" if lead else ""
     return HTMLResponse(

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from app.gate import COOKIE
+from app.gate import cookie_name
 from mlops_dash import bootstrap, settings
 from mlops_dash.bootstrap import Services
 
@@ -57,7 +57,7 @@ def set_param(key: str, value: str) -> None:
 
 def cookie_secret() -> str:
     """The secret in this browser's session cookie, empty when there is none."""
-    return st.context.cookies.get(COOKIE) or ""
+    return st.context.cookies.get(cookie_name(services().context.settings)) or ""
 
 
 def mode() -> str:

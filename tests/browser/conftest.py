@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.gate import COOKIE
+from app.gate import cookie_name
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import wall_now
@@ -216,7 +216,9 @@ def visit(ui: Ui, chromium: Browser, watches: list[Watch]) -> Iterator[Visit]:
         watches.append(Watch(context, where.url))
         if role:
             secret, _ = where.services.access.login_demo(NOBODY, role)
-            context.add_cookies([{"name": COOKIE, "value": secret, "url": where.url}])
+            context.add_cookies(
+                [{"name": cookie_name(where.services.context.settings), "value": secret, "url": where.url}]
+            )
         page = context.new_page()
         page.goto(where.url + path)
         if role:

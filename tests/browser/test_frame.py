@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.gate import cookie_name
 from app.pages import PAGES
 from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.audit import Action, Filter
@@ -224,9 +225,9 @@ def test_a_websocket_needs_the_session_and_our_origin(ui: Ui, chromium: Browser)
         made.close()
         return 101
 
-    ours = f"mlops_dash_session={secret}"
+    ours = f"{cookie_name(ui.services.context.settings)}={secret}"
     assert status(ours, ui.url) == 101
     assert status(None, ui.url) == 403
-    assert status("mlops_dash_session=made-up", ui.url) == 403
+    assert status(f"{ours}x", ui.url) == 403
     assert status(ours, None) == 403
     assert status(ours, "http://evil.example") == 403

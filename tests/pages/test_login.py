@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app import gate, login
+from app import gate, login, lost
 from app.login import safe_next
 from app.pages import PAGES
 from mlops_dash.domain.access import NOBODY, Role
@@ -49,15 +49,21 @@ async def _stream(websocket: WebSocket) -> None:
 def client_for(context: Context, *, base_url: str = HOST) -> TestClient:
     """The gate and the login in front of an app that answers `inside` to everything."""
     services: Any = SimpleNamespace(context=context, access=AccessService(context))
+    known = login.routes(lambda: services)
     everything = [
         Route("/{path:path}", _inside, methods=["GET", "HEAD", "POST", "PUT", "DELETE"]),
         WebSocketRoute("/_stcore/stream", _stream),
     ]
     app = Starlette(
-        routes=[*login.routes(lambda: services), *everything],
+        routes=[*known, *everything],
         middleware=[
             Middleware(gate.SecurityHeaders),
-            Middleware(gate.Gate, knows=lambda secret: services.access.actor_for_session(secret) is not None),
+            Middleware(
+                gate.Gate,
+                cookie=gate.cookie_name(context.settings),
+                knows=lambda secret: services.access.actor_for_session(secret) is not None,
+                lost=lambda scope: lost.answer(scope, known),
+            ),
         ],
     )
     return TestClient(app, base_url=base_url, follow_redirects=False)
@@ -69,6 +75,12 @@ def demo_context(context: Context) -> Context:
     AccessService(made).ensure_demo_users(WORKER)
     AccessService(made).create_user(ADMIN, "ada", Role.LEAD, password=PASSWORD)
     return made
+
+
+@pytest.fixture
+def cookie(demo_context: Context) -> str:
+    """The name of this installation's cookie."""
+    return gate.cookie_name(demo_context.settings)
 
 
 @pytest.fixture
@@ -137,9 +149,49 @@ def test_an_unknown_page_leads_a_person_to_the_login(client: TestClient) -> None
     assert answer.headers["location"] == "/login?next=%2Fnonsense%3Fx%3D1"
 
 
+def test_an_address_that_no_page_has_is_a_404_that_names_the_nearest(known: TestClient) -> None:
+    answer = known.get("/monitorin?model=a%26b", headers={"accept": "text/html,*/*"})
+    assert answer.status_code == 404
+    assert "Nothing is at <code>/monitorin</code>" in answer.text
+    links = re.findall(r"<li><a href='([^']+)'", answer.text)
+    assert links[0] == "/monitoring?model=a%26b"  # a mistyped deep link is mended by a click
+    assert sorted(link.split("?")[0] for link in links) == sorted(f"/{row.url}" for row in PAGES)
+
+
+def test_what_the_404_says_cannot_carry_markup() -> None:
+    text = bytes(lost.page("/<script>alert(1)</script>", "x='><i>").body).decode()
+    assert "<script" not in text
+    assert "<i>" not in text
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/registry", "text/html"),
+        ("/", "text/html"),
+        ("/registry/_stcore/health", "*/*"),
+        ("/registry/_stcore/host-config", "text/html"),
+        ("/static/index.html", "text/html"),
+        ("/nonsense.js", "*/*"),
+    ],
+)
+def test_pages_files_and_what_streamlit_asks_for_are_never_lost(known: TestClient, path: str, accept: str) -> None:
+    assert known.get(path, headers={"accept": accept}).text == "inside"
+
+
+def test_two_installations_on_one_host_keep_their_own_cookies(context: Context) -> None:
+    made = context.settings
+    here, there = (replace(made, database_url=f"sqlite:////srv/{place}/app.db") for place in ("a", "b"))
+    assert gate.cookie_name(here) != gate.cookie_name(there)
+    replicas = (replace(made, database_url=f"postgresql://{who}@db/app") for who in ("ui:x", "worker:y"))
+    assert len({gate.cookie_name(one) for one in replicas}) == 1
+    assert re.fullmatch(r"mlops_dash_[0-9a-f]{8}", gate.cookie_name(here))
+
+
 @pytest.mark.parametrize("secret", ["", "x", "a" * 43, "'; DROP TABLE session", "é"])
-def test_a_made_up_cookie_opens_nothing(client: TestClient, secret: str) -> None:
-    header = f"{gate.COOKIE}={secret}".encode()
+def test_a_made_up_cookie_opens_nothing(client: TestClient, cookie: str, secret: str) -> None:
+    header = f"{cookie}={secret}".encode()
     assert client.get("/monitoring", headers={b"cookie": header}).status_code == 303
 
 
@@ -188,14 +240,14 @@ def test_a_websocket_without_a_session_is_refused(client: TestClient) -> None:
 # The login
 
 
-def test_the_cookie_cannot_be_read_by_scripts_and_stays_on_this_site(client: TestClient) -> None:
+def test_the_cookie_cannot_be_read_by_scripts_and_stays_on_this_site(client: TestClient, cookie: str) -> None:
     answer = client.post("/login", data={"name": "ada", "password": PASSWORD}, headers=ORIGIN)
-    cookie = answer.headers["set-cookie"].lower()
-    assert cookie.startswith(f"{gate.COOKIE}=")
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
-    assert "path=/" in cookie
-    assert "secure" not in cookie  # loopback without TLS
+    header = answer.headers["set-cookie"].lower()
+    assert header.startswith(f"{cookie}=")
+    assert "httponly" in header
+    assert "samesite=lax" in header
+    assert "path=/" in header
+    assert "secure" not in header  # loopback without TLS
 
 
 def test_beyond_loopback_the_cookie_needs_https(demo_context: Context) -> None:
@@ -293,11 +345,11 @@ def test_who_has_a_session_is_not_asked_again(known: TestClient) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/audit")
 
 
-def test_logout_ends_the_session_and_forgets_the_cookie(known: TestClient) -> None:
-    secret = known.cookies[gate.COOKIE]
+def test_logout_ends_the_session_and_forgets_the_cookie(known: TestClient, cookie: str) -> None:
+    secret = known.cookies[cookie]
     answer = known.get("/logout")
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
-    assert known.get("/monitoring", headers={"cookie": f"{gate.COOKIE}={secret}"}).status_code == 303
+    assert known.get("/monitoring", headers={"cookie": f"{cookie}={secret}"}).status_code == 303
 
 
 def test_another_site_cannot_log_a_person_out(known: TestClient) -> None:
@@ -417,11 +469,13 @@ def test_a_database_that_is_away_closes_the_door_in_words(context: Context) -> N
     def knows(secret: str) -> bool:
         return bool(away())
 
+    cookie = gate.cookie_name(context.settings)
     app = Starlette(
-        routes=[*login.routes(away), Route("/{path:path}", _inside)], middleware=[Middleware(gate.Gate, knows=knows)]
+        routes=[*login.routes(away), Route("/{path:path}", _inside)],
+        middleware=[Middleware(gate.Gate, cookie=cookie, knows=knows)],
     )
     with TestClient(app, base_url=HOST, follow_redirects=False) as client:
-        inside = client.get("/monitoring", headers={"cookie": f"{gate.COOKIE}=x"})
+        inside = client.get("/monitoring", headers={"cookie": f"{cookie}=x"})
         assert (inside.status_code, inside.text) == (503, "The database is away. Start it.")
         for path in ("/login", "/link/" + "a" * 43):
             answer = client.get(path)
