@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app import dialogs, search, session, theme, widgets
+from app import dialogs, faces, search, session, theme, widgets
 from app import format as fmt
 from app.components import theme_watch
 from app.incidents import explain
@@ -86,17 +86,16 @@ def _nothing() -> None:
     """The page of a run that has no page: the boundary has already said why."""
 
 
-def bounded(draw: Callable[..., Any], *args: Any) -> bool:
-    """Run `draw`; an error becomes a sentence with the next step, never a traceback. Returns whether it went well."""
+def bounded(draw: Callable[..., Any], *args: Any, grants: Callable[[], str] | None = None) -> bool:
+    """Run `draw`; an error becomes a sentence with the next step, never a traceback. Returns whether it went well.
+
+    `grants` says who may give the role that a refused person lacks; it is asked only then.
+    """
     try:
         draw(*args)
     except Exception as error:  # noqa: BLE001 - the boundary: Streamlit's own stop and rerun are not Exceptions
         said = explain(error)
-        with st.container(border=True, key="card-error", gap="small"):
-            st.error(f"**{said.title}**" + (f"\n\n{said.next_step}" if said.next_step else ""), icon=":material/error:")
-            if said.incident:
-                st.html(f"<p class='note'>Incident <span class='mono'>{html.escape(said.incident)}</span></p>")
-            st.button("Try again", key="boundary-retry", icon=":material/refresh:")
+        faces.show(said, grants=grants() if grants is not None and said.kind == "refused" else "")
         return False
     return True
 
@@ -107,8 +106,9 @@ def _signed_in() -> None:
         _session_ended()
         return
     pages = {row.url: _page(row, frame) for row in PAGES}
-    session.put("_pages", pages)
-    sections: dict[str, list[Any]] = {"": [st.Page(_home, title="mlops-dash", default=True, visibility="hidden")]}
+    session.put("_pages", {"": pages[HOME], **pages})
+    by_name = st.Page(_home, title="mlops-dash", url_path=HOME, visibility="hidden")  # its own address is `/`
+    sections: dict[str, list[Any]] = {"": [by_name]}
     for row in PAGES:
         sections.setdefault(row.section, []).append(pages[row.url])
     chosen = st.navigation(sections, expanded=True)
@@ -123,10 +123,17 @@ def _page(row: PageRow, frame: Frame) -> Any:
         row.function()(frame)
 
     def draw() -> None:
-        bounded(show)
+        bounded(show, grants=lambda: _grants(frame))
 
     draw.__name__ = row.url
-    return st.Page(draw, title=row.title, icon=widgets.icon(row.icon), url_path=row.url)
+    return st.Page(
+        draw, title=row.title, icon=widgets.icon(row.icon), url_path=row.url, default=row.url == HOME
+    )
+
+
+def _grants(frame: Frame) -> str:
+    names = frame.services.access.admins(frame.actor)
+    return f"Roles are given by {' or '.join(names)}, on Audit & admin." if names else ""
 
 
 def _home() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from mlops_dash.errors import MlopsDashError
+from mlops_dash.errors import MlopsDashError, NotAllowed, NotFound, Unavailable
 from mlops_dash.ids import new_id
 
 _log = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ class Said:
     title: str
     next_step: str
     incident: str = ""
+    kind: str = "broken"  # broken | refused (not allowed) | missing (no such thing) | away (something does not answer)
 
     def sentence(self) -> str:
         """All of it in one line."""
@@ -28,7 +29,7 @@ class Said:
 def explain(error: Exception) -> Said:
     """Our own errors speak for themselves; anything else is logged with its traceback under an id."""
     if isinstance(error, MlopsDashError):
-        return Said(error.message, error.hint)
+        return Said(error.message, error.hint, kind=_kind(error))
     incident = new_id()[:10]
     _log.error("incident", exc_info=error, extra={"incident": incident})
     return Said(
@@ -36,3 +37,11 @@ def explain(error: Exception) -> Said:
         "Try again; if it stays, give the incident id to whoever runs this server.",
         incident,
     )
+
+
+def _kind(error: MlopsDashError) -> str:
+    if isinstance(error, NotAllowed):
+        return "refused"
+    if isinstance(error, NotFound):
+        return "missing"
+    return "away" if isinstance(error, Unavailable) else "broken"

@@ -55,6 +55,11 @@ def set_param(key: str, value: str) -> None:
         del st.query_params[key]
 
 
+def forget_params() -> None:
+    """Empty the URL: the page as it opens by itself."""
+    st.query_params.clear()
+
+
 def cookie_secret() -> str:
     """The secret in this browser's session cookie, empty when there is none."""
     return st.context.cookies.get(cookie_name(services().context.settings)) or ""

@@ -28,6 +28,13 @@ class Accounts:
         with reading(self.context.databases.app) as session:
             return tuple(store.users(session))
 
+    @read(Permission.ROOM_READ)
+    def admins(self, actor: Actor) -> tuple[str, ...]:
+        """The names of those who may give roles, for the page of somebody who lacks one."""
+        with reading(self.context.databases.app) as session:
+            people = store.users(session)
+        return tuple(user.display_name or user.name for user in people if user.role is Role.ADMIN and not user.disabled)
+
     @read(Permission.USERS_READ)
     def tokens(self, actor: Actor) -> tuple[Token, ...]:
         """All tokens, newest first, without their secrets."""

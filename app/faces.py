@@ -1,0 +1,40 @@
+"""What stands in place of a page that cannot be shown: forbidden, missing, something away, and broken."""
+
+from __future__ import annotations
+
+import html
+
+import streamlit as st
+
+from app import session, widgets
+from app.incidents import Said
+
+_ICONS = {"refused": "lock", "missing": "search_off", "away": "cloud_off"}
+
+
+def show(said: Said, *, grants: str = "") -> None:
+    """The face of an error inside the frame.
+
+    Args:
+        said: The error in words.
+        grants: Who may give the missing role, for a refusal.
+    """
+    if said.kind == "broken":
+        _broken(said)
+        return
+    steps = " ".join(one for one in (said.next_step, grants if said.kind == "refused" else "") if one)
+    with widgets.empty(_ICONS[said.kind], said.title, steps, key=said.kind):
+        if said.kind == "away":
+            st.button("Try again", key="face-retry", icon=widgets.icon("refresh"))
+        elif said.kind == "missing" and session.params():
+            st.button("Open the page without it", key="face-clear", icon=widgets.icon("link_off"),
+                      on_click=session.forget_params)  # fmt: skip
+        widgets.page_link("", "Start page", icon_name="home")
+
+
+def _broken(said: Said) -> None:
+    with st.container(border=True, key="card-error", gap="small"):
+        st.error(f"**{said.title}**" + (f"\n\n{said.next_step}" if said.next_step else ""), icon=":material/error:")
+        if said.incident:
+            st.html(f"<p class='note'>Incident <span class='mono'>{html.escape(said.incident)}</span></p>")
+        st.button("Try again", key="boundary-retry", icon=":material/refresh:")
