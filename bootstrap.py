@@ -78,6 +78,7 @@ def main(arguments):
         return 0 if asked else 2
     system = "--system" in rest or in_ci()
     rest = [word for word in rest if word != "--system"]
+    keep_bytecode(os.environ)
     try:
         set_up()
         if command == "test" or (command == "setup" and system):
@@ -98,6 +99,15 @@ def main(arguments):
 def in_ci():
     """Tell whether this is a continuous-integration machine."""
     return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def keep_bytecode(environment):
+    """Let our processes keep compiled code below .venv where the user forbids it beside the sources.
+
+    Without any, each of five processes compiles MLflow again: 5 s instead of 2 s for its import alone.
+    """
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment.setdefault("PYTHONPYCACHEPREFIX", os.path.join(ROOT, ".venv", "bytecode"))
 
 
 # --- set-up -----------------------------------------------------------------------------------------------------------

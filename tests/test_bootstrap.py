@@ -445,3 +445,17 @@ def test_the_ci_script_asks_for_everything_and_calls_test() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert "MLOPS_DASH_REQUIRE_ALL=1" in script
     assert "bootstrap.py test" in script
+
+
+def test_compiled_code_is_kept_below_the_venv_where_the_user_forbids_it_beside_the_sources(checkout: Path) -> None:
+    forbidden = {"PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}
+    bootstrap.keep_bytecode(forbidden)
+    assert forbidden == {"PATH": "/bin", "PYTHONPYCACHEPREFIX": str(checkout / ".venv" / "bytecode")}
+
+    allowed = {"PATH": "/bin"}
+    bootstrap.keep_bytecode(allowed)
+    assert allowed == {"PATH": "/bin"}
+
+    chosen = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/elsewhere"}
+    bootstrap.keep_bytecode(chosen)
+    assert chosen == {"PYTHONPYCACHEPREFIX": "/elsewhere"}

@@ -68,3 +68,25 @@ def test_without_a_home_a_checkout_keeps_its_files_under_data_local() -> None:
     assert root is not None
     assert settings.default_home({}) == root / "data" / "local"
     assert os.path.commonpath([root, Path(__file__)]) == str(root)
+
+
+def test_the_program_finds_its_pages_and_its_data_wherever_it_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.parquet").touch()
+
+    assert (settings.app_root() / "app" / "asgi.py").is_file()
+    assert settings.data_file("data/flights-2013.parquet", tmp_path).is_file()
+    assert settings.data_file("mine.parquet", tmp_path) == tmp_path / "mine.parquet"
+    assert settings.data_file("nowhere.parquet", tmp_path) == Path("nowhere.parquet")
+
+
+def test_mlflows_own_database_is_read_where_it_is_ours_or_configured(tmp_path: Path) -> None:
+    home = {"MLOPS_DASH_HOME": str(tmp_path)}
+    outside = {**home, "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}
+    configured = {**outside, "MLOPS_DASH_MLFLOW_DATABASE_URL": "postgresql://u@127.0.0.1/mlflow"}
+
+    assert settings.from_environment(home).mlflow_database_url == f"sqlite:///{tmp_path}/mlflow.db"
+    assert settings.from_environment(outside).mlflow_database_url == ""
+    assert settings.from_environment(configured).mlflow_database_url == "postgresql://u@127.0.0.1/mlflow"

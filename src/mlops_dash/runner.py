@@ -14,6 +14,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from mlops_dash.domain.jobs import Job, Task, Trouble
 from mlops_dash.domain.retraining import Recipe, instant
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailable
-from mlops_dash.settings import checkout_root, from_environment
+from mlops_dash.settings import data_file, from_environment
 from mlops_dash.tracking import runs
 from mlops_dash.training import recipes
 from mlops_dash.training.flights import FEATURE_NAMES, LABEL, ZONE, load_flights
@@ -202,9 +203,11 @@ def train(run: Run) -> dict[str, Any]:
     run.step(0.76, f"keeping the out-of-fold reference of {len(fitted.reference):,} rows")
     reference = with_features(fitted, frame)
     services.monitoring.record_reference(RUNNER, version_id, reference)
-    evidence = _judge(run, recipe, window, version_id, reference)
-    run.step(0.94, "checking signature and input example in a fresh process")
-    evidence += [one.id for one in services.evidence.check_version(RUNNER, version_id)]
+    with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:  # waits for a process that takes seconds to start
+        checks = beside.submit(services.evidence.check_version, RUNNER, version_id)
+        evidence = _judge(run, recipe, window, version_id, reference)
+        run.step(0.94, "checking signature and input example in a fresh process")
+        evidence += [one.id for one in checks.result()]
     return {"version_id": version_id, "version": logged.version, "run_id": logged.run_id, "evidence_ids": evidence}
 
 
@@ -230,10 +233,8 @@ def _judge(run: Run, recipe: Recipe, window: Window, version_id: str, reference:
 
 
 def data_path(recipe: Recipe, home: Path) -> Path:
-    """Where the recipe's rows are: as given, else in the checkout, else in the home folder."""
-    given = Path(str(recipe.parameters.get("data", DATA)))
-    places = [root / given for root in (checkout_root(), home) if root is not None]
-    return next((place for place in places if place.is_file()), given)
+    """Where the recipe's rows are."""
+    return data_file(str(recipe.parameters.get("data", DATA)), home)
 
 
 def window_of(recipe: Recipe, frame: pd.DataFrame, *, now: datetime) -> Window:
@@ -288,7 +289,7 @@ def recipe_of(recipe: Recipe, window: Window) -> recipes.Recipe:
 def with_features(fitted: FittedModel, frame: pd.DataFrame) -> pd.DataFrame:
     """The out-of-fold rows with their time and features: what live traffic will be compared with."""
     rows = fitted.reference[["row_id", "score", "label"]]
-    known = frame[["flight_id", "scheduled_at", *FEATURE_NAMES]]
+    known = frame.loc[frame["flight_id"].isin(rows["row_id"]), ["flight_id", "scheduled_at", *FEATURE_NAMES]]
     joined = rows.merge(known, left_on="row_id", right_on="flight_id", validate="one_to_one")
     return joined.rename(columns={"scheduled_at": "at"}).drop(columns=["row_id", "flight_id"])
 

@@ -26,6 +26,7 @@ class Settings:
     log_database_url: str  # predictions, labels, profiles ("log")
     mlflow_uri: str  # tracking and registry server
     mlflow_is_ours: bool  # started by our supervisor
+    mlflow_database: str = ""  # MLflow's own database, to read runs from (never written)
     host: str = LOOPBACK
     ui_port: int = 8501
     gateway_port: int = 8601
@@ -44,6 +45,13 @@ class Settings:
         return self.home / "logs"
 
     @property
+    def mlflow_database_url(self) -> str:
+        """MLflow's own database where its tables may be read: configured, ours, or MLflow itself; else ""."""
+        if self.mlflow_database or self.mlflow_uri.startswith(("sqlite:", "postgresql")):
+            return self.mlflow_database or self.mlflow_uri
+        return f"sqlite:///{self.home / 'mlflow.db'}" if self.mlflow_is_ours else ""
+
+    @property
     def on_loopback(self) -> bool:
         """Whether our servers listen on this machine alone."""
         return self.host in {LOOPBACK, "localhost", "::1"}
@@ -53,6 +61,20 @@ def checkout_root() -> Path | None:
     """The repository's root when we run from a checkout, else None."""
     root = Path(__file__).resolve().parents[2]
     return root if (root / "pyproject.toml").is_file() and (root / "app").is_dir() else None
+
+
+def app_root() -> Path:
+    """The folder that holds `app`, `.streamlit` and `data`: the checkout, or their copy inside the installed wheel."""
+    return checkout_root() or Path(__file__).resolve().parent / "_app"
+
+
+def data_file(name: str, home: Path) -> Path:
+    """Where committed data is, e.g. "data/flights-2013.parquet": with the program, else in the home folder.
+
+    In neither: the name as given, and who reads it says that it is not there.
+    """
+    given = Path(name)
+    return next((place for root in (app_root(), home) if (place := root / given).is_file()), given)
 
 
 def default_home(environ: Mapping[str, str]) -> Path:
@@ -93,6 +115,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         log_database_url=log_url,
         mlflow_uri=outside or f"http://{LOOPBACK}:{mlflow_port}",
         mlflow_is_ours=not outside or _flag(env, "MLOPS_DASH_MLFLOW_IS_OURS"),
+        mlflow_database=env.get("MLOPS_DASH_MLFLOW_DATABASE_URL", ""),
         host=env.get("MLOPS_DASH_HOST", LOOPBACK),
         ui_port=_port(env, "MLOPS_DASH_UI_PORT", 8501),
         gateway_port=_port(env, "MLOPS_DASH_GATEWAY_PORT", 8601),

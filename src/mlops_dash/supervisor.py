@@ -51,6 +51,7 @@ class ChildSpec:
     health_url: str | None  # answers 2xx when the child can work; None: it is ready once it runs
     log_path: Path  # standard output and error are appended here
     cwd: Path | None = None  # where it runs; None: where we run
+    awaited: bool = True  # whether others wait for it; False: who needs it asks it
 
 
 @dataclass
@@ -126,7 +127,7 @@ class Supervisor:
     # --- the whole life
 
     def run(self, on_ready: Callable[[], None] | None = None) -> int:
-        """Start all, call `on_ready` once every child answers, keep them running until a signal; return the exit code.
+        """Start all, call `on_ready` once every awaited child answers, keep them running until a signal; return the exit code.
 
         The code is 0 after a stop that somebody asked for and 1 when a child did not get ready in time. `on_ready` runs
         in the calling thread while the children are already being watched; a signal interrupts it.
@@ -168,13 +169,16 @@ class Supervisor:
         self._thread.start()
 
     def wait_ready(self) -> tuple[str, ...]:
-        """Wait until every child answers; return the names of those that did not within `ready_seconds`."""
+        """Wait until every awaited child answers; return the names of those that did not within `ready_seconds`."""
         until = time.monotonic() + self._ready_seconds
         while time.monotonic() < until and not self._stopping.is_set():
-            if all(child.ready for child in self._children):
+            if not self._late():
                 return ()
             time.sleep(_TICK_SECONDS / 2)
-        return tuple(child.spec.name for child in self._children if not child.ready)
+        return self._late()
+
+    def _late(self) -> tuple[str, ...]:
+        return tuple(child.spec.name for child in self._children if child.spec.awaited and not child.ready)
 
     def request_stop(self) -> None:
         """Ask `run` to come to its end; may be called from any thread."""

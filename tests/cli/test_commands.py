@@ -191,7 +191,6 @@ def test_children_have_distinct_ports_health_and_logs_below_the_home(house: Serv
     assert len({child.url for child in children}) == 3
     assert all(child.health_url == f"{child.url}/healthz" for child in children)
     assert all(made.home in child.log_path.parents for child in children)
-    assert (up.app_root() / "app" / "asgi.py").is_file()
 
 
 def test_mlflow_starts_small_on_loopback_and_its_file_is_wal_from_the_start(house: Services) -> None:

@@ -50,3 +50,14 @@ def test_without_a_terminal_a_line_is_said_at_most_every_ten_seconds() -> None:
     lines = out.getvalue().splitlines()
     assert len(lines) == 4
     assert lines[-1] == "The demo stands (24 s)"
+
+
+def test_no_guess_before_anything_is_done() -> None:
+    out, now = Terminal(), [0.0]
+    progress = Progress({"train": 10, "replay": 30}, out=out, monotonic=lambda: now[0])
+    now[0] = 9.0
+
+    progress.begin("train")
+
+    assert "9 s" in out.getvalue()
+    assert "left" not in out.getvalue()

@@ -63,7 +63,8 @@ def _demo_is_built(made: Settings) -> bool:
 
 def _build_demo(made: Settings, *, fast: bool) -> int:
     """Play the flights with MLflow and the gateway running, then stop both."""
-    helpers = Supervisor([_mlflow_child(made), _child(made, "gateway")])
+    # MLflow makes its tables for some seconds; meanwhile the flights are read and the first models fitted.
+    helpers = Supervisor([replace(_mlflow_child(made), awaited=False), _child(made, "gateway")])
     problem: list[errors.MlopsDashError] = []
 
     def play() -> None:
@@ -136,14 +137,8 @@ def _child(made: Settings, name: str) -> ChildSpec:
     return next(child for child in _our_children(made) if child.name == name)
 
 
-def app_root() -> Path:
-    """The folder that holds `app` and `.streamlit`: the checkout, or the copy inside the wheel."""
-    root = settings.checkout_root()
-    return root if root is not None else Path(__file__).resolve().parents[1] / "_app"
-
-
 def _our_children(made: Settings) -> list[ChildSpec]:
-    root = app_root()
+    root = settings.app_root()
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])])
     streamlit = [
         sys.executable, "-m", "streamlit", "run", str(root / "app" / "asgi.py"),

@@ -14,9 +14,10 @@ from mlops_dash.clock import Clock
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
 from mlops_dash.demo.steps import STEPS, Stage
-from mlops_dash.demo.story import FAST, FULL, Story
+from mlops_dash.demo.story import STORIES
+from mlops_dash.demo.sweep import Beside, wait_for_mlflow
 from mlops_dash.runner import DATA
-from mlops_dash.settings import Settings, checkout_root
+from mlops_dash.settings import Settings, data_file
 from mlops_dash.training.flights import load_flights
 
 __all__ = ["build", "is_built"]
@@ -38,7 +39,7 @@ def build(settings: Settings, *, fast: bool) -> None:
     services = build_services(settings, clock=clock)
     try:
         journal = Journal(services)
-        story: Story = FAST if journal.mode(fast=fast) == "fast" else FULL
+        story = STORIES[journal.mode(fast=fast)]
         progress = Progress({name: weight(story) for name, (weight, _) in STEPS.items()})
         stage = Stage(
             services=services,
@@ -46,10 +47,16 @@ def build(settings: Settings, *, fast: bool) -> None:
             story=story,
             journal=journal,
             progress=progress,
-            flights=load_flights((checkout_root() or settings.home) / DATA),
+            flights=load_flights(data_file(DATA, settings.home)),
+            sweep=Beside(services, story),
         )
-        with threadpool_limits(limits=1):  # small trees: a second thread of OpenMP costs more than it gives
-            _play(stage)
+        stage.sweep.start()
+        try:
+            wait_for_mlflow(services)
+            with threadpool_limits(limits=1):  # small trees: a second thread of OpenMP costs more than it gives
+                _play(stage)
+        finally:
+            stage.sweep.stop()
         progress.finish(f"The demo stands: {story.start:%d %B} to {story.end:%d %B %Y}")
     finally:
         services.close()

@@ -15,8 +15,9 @@ _KEY = "demo"
 class Journal:
     """The demo's memory."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, key: str = _KEY) -> None:
         self._engine = services.context.databases.app
+        self._key = key  # one writer each: the sweep, which runs beside the story, has its own
 
     def mode(self, *, fast: bool) -> str:
         """The length of this home's demo: the one it was begun with, else the one asked for."""
@@ -53,8 +54,8 @@ class Journal:
 
     def _read(self) -> dict[str, Any]:
         with reading(self._engine) as session:
-            return dict(world.get(session, _KEY) or {})
+            return dict(world.get(session, self._key) or {})
 
     def _write(self, kept: dict[str, Any]) -> None:
         with transaction(self._engine) as session:
-            world.put(session, _KEY, kept)
+            world.put(session, self._key, kept)

@@ -57,12 +57,11 @@ class Progress:
         done = sum(self._weights[step] for step in self._done) + share * self._weights.get(self._step, 0.0)
         part = min(1.0, done / total)
         spent = now - self._started
-        worked = max(part - self._skipped / total, 1e-9)
-        left = spent / worked * (1 - part)
+        worked = part - self._skipped / total
         bar = "#" * round(part * _WIDTH)
         line = f"[{bar:.<{_WIDTH}}] {part:4.0%}  {text}  {duration(spent)}"
-        if spent > 3 and part < 1:
-            line += f", about {duration(left)} left"
+        if spent > 3 and worked > 0.02 and part < 1:  # before that there is nothing to judge by
+            line += f", about {duration(spent / worked * (1 - part))} left"
         self._out.write(f"\r\x1b[2K{line[:150]}" if terminal else f"{line}\n")
         self._out.flush()
 

@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_dash import runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
-from mlops_dash.demo import last_day, replay, sweep
+from mlops_dash.demo import last_day, replay
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
 from mlops_dash.demo.story import (
@@ -29,6 +29,7 @@ from mlops_dash.demo.story import (
     ZONE,
     Story,
 )
+from mlops_dash.demo.sweep import Beside
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import OperationState
@@ -48,6 +49,7 @@ class Stage:
     journal: Journal
     progress: Progress
     flights: pd.DataFrame
+    sweep: Beside
 
 
 def _people(stage: Stage) -> None:
@@ -66,7 +68,7 @@ def _people(stage: Stage) -> None:
 
 
 def _recipes(story: Story) -> tuple[Recipe, ...]:
-    def recipe(name: str, train_start: str, holdout_days: int, *, validation_days: int) -> Recipe:
+    def recipe(name: str, train_start: str, holdout_days: int, *, validation_days: int, folds: int) -> Recipe:
         return Recipe(
             name=name,
             model=MODEL,
@@ -76,6 +78,7 @@ def _recipes(story: Story) -> tuple[Recipe, ...]:
                 "holdout_days": holdout_days,
                 "validation_days": validation_days,
                 "seed": 1,
+                "folds": folds,
                 "parameters": dict(BASE),
             },
             timeout_seconds=900,
@@ -84,15 +87,15 @@ def _recipes(story: Story) -> tuple[Recipe, ...]:
         )
 
     return (
-        recipe(RECIPE_FIRST, "2013-01-01T00:00:00-05:00", 0, validation_days=14),
-        recipe(RECIPE_HASTY, "2013-04-01T00:00:00-04:00", 10, validation_days=5),
-        recipe(RECIPE_REFRESH, "2013-01-01T00:00:00-05:00", story.holdout_days, validation_days=28),
+        recipe(RECIPE_FIRST, "2013-01-01T00:00:00-05:00", 0, validation_days=14, folds=5),
+        recipe(RECIPE_HASTY, "2013-04-01T00:00:00-04:00", 10, validation_days=5, folds=3),
+        recipe(RECIPE_REFRESH, "2013-01-01T00:00:00-05:00", story.holdout_days, validation_days=28, folds=3),
     )
 
 
 def _sweep(stage: Stage) -> None:
-    """Twenty-seven runs on January and February: leaves x learning rate x seed."""
-    sweep.play(stage.services, stage.journal, stage.flights, n_runs=stage.story.sweep_runs, tell=stage.progress.tell)
+    """The runs of leaves x learning rate x seed, which another process made meanwhile, are all in MLflow."""
+    stage.sweep.wait(stage.progress.tell)
 
 
 def _first_version(stage: Stage) -> None:
@@ -255,7 +258,6 @@ def _fixed(seconds: float) -> Weight:
 
 STEPS: Mapping[str, tuple[Weight, Step]] = {
     "Making accounts and policies": (_fixed(2), _people),
-    "Training the sweep": (lambda story: story.sweep_runs * 2.0, _sweep),
     "Training version 1 on January and February": (_fixed(8), _first_version),
     "Replaying to 1 May": (_days("start", "hasty_at"), _until_hasty),
     "Training version 2 on April": (_fixed(8), _hasty),
@@ -264,5 +266,6 @@ STEPS: Mapping[str, tuple[Weight, Step]] = {
     "Replaying to the last day": (_days("rolled_back_at", "last_day"), _until_last_day),
     "Sending the last day over HTTP": (_fixed(15), _last_day),
     "Training the challenger": (_fixed(20), _challenger),
+    "Waiting for the sweep": (_fixed(10), _sweep),
     "finish": (_fixed(0.1), _finish),
 }

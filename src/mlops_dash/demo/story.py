@@ -40,6 +40,7 @@ class Story:
     rolled_back_at: datetime
     end: datetime  # the world's clock lives on from here
     holdout_days: int  # the challenger is trained up to end - holdout_days
+    sweep_start: datetime  # its runs are trained from here to the end of February
     sweep_runs: int
 
     @property
@@ -60,6 +61,7 @@ FULL = Story(
     rolled_back_at=_day(5, 8),
     end=_day(1, 1, 2014),
     holdout_days=92,
+    sweep_start=_day(1, 1),
     sweep_runs=27,
 )
 FAST = Story(
@@ -70,8 +72,10 @@ FAST = Story(
     rolled_back_at=_day(5, 8),
     end=_day(6, 1),
     holdout_days=31,
-    sweep_runs=9,
+    sweep_start=_day(2, 1),
+    sweep_runs=27,
 )
+STORIES = {story.mode: story for story in (FULL, FAST)}
 
 PROMOTION = PromotionPolicy(
     primary="base_rate_free_loss",

@@ -8,6 +8,7 @@ import threading
 from mlops_dash.domain.access import Actor
 from mlops_dash.errors import MlopsDashError
 from mlops_dash.services.scoring import ScoringService
+from mlops_dash.tracking.models import warm_up
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -34,6 +35,7 @@ class Follower:
         self._thread.join(5.0)
 
     def _run(self) -> None:
+        warm_up()
         while not self._stopping.is_set():
             try:
                 self._scoring.follow(self._actor, self._process)

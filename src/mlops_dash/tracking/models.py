@@ -363,6 +363,16 @@ def _positive_column(pyfunc: Any, positive_label: str) -> int | None:
     return found[0]
 
 
+def warm_up() -> None:
+    """Import what loading a model needs, so that the first promotion does not wait for it (2 to 5 s)."""
+    _quiet()
+    import mlflow.artifacts
+    import mlflow.pyfunc
+    import mlflow.sklearn
+    import skops.io
+    import sklearn.ensemble  # noqa: F401
+
+
 def _quiet() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
