@@ -11,15 +11,33 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_codes, check_between, check_same_length, sums_by
+from mlops_dash.stats.arrays import (
+    ArrayLike,
+    Bools,
+    Floats,
+    Ints,
+    as_codes,
+    as_complete,
+    check_between,
+    check_same_length,
+    sums_by,
+)
 from mlops_dash.stats.intervals import FEW_CLUSTERS, MIN_CLUSTERS, cluster_reason, jackknife, of_sums, ratio
 from mlops_dash.stats.losses import LOG_LOSS_CLIP, as_ranked, as_scored, log_losses, squared_errors
 from mlops_dash.stats.ranking import auc_of_rows, auc_without_each_cluster
 
-PairedMetric: TypeAlias = Literal["auc", "brier", "log_loss", "base_rate_free_loss"]
+PairedMetric: TypeAlias = Literal["auc", "brier", "log_loss", "base_rate_free_loss", "mae", "rmse"]
 HIGHER: Final = "higher_is_better"
 LOWER: Final = "lower_is_better"
-_DIRECTIONS: Final = {"auc": HIGHER, "brier": LOWER, "log_loss": LOWER, "base_rate_free_loss": LOWER}
+_DIRECTIONS: Final = {
+    "auc": HIGHER,
+    "brier": LOWER,
+    "log_loss": LOWER,
+    "base_rate_free_loss": LOWER,
+    "mae": LOWER,
+    "rmse": LOWER,
+}
+_OF_NUMBERS: Final = ("mae", "rmse")  # of a regression: labels and predictions are numbers in one unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +89,11 @@ def paired_difference(
     """Estimate the improvement of A (challenger) over B (champion) with a delete-one-cluster jackknife.
 
     Args:
-        y: Labels 0/1, one a row.
-        p_a: Probability of label 1 by A, one a row.
-        p_b: Probability of label 1 by B, the same rows.
+        y: Labels, one a row: 0/1, for mae and rmse numbers.
+        p_a: What A said, one a row: probability of label 1, for mae and rmse the predicted number.
+        p_b: What B said, the same rows.
         clusters: Cluster (day) of each row.
-        metric: "auc", "brier", "log_loss" or "base_rate_free_loss".
+        metric: "auc", "brier", "log_loss" or "base_rate_free_loss"; "mae" or "rmse".
         direction: "higher_is_better" or "lower_is_better"; must be the metric's own.
         level: Coverage, e.g. 0.95.
         prior: Share of label 1 in the reference; needed by base_rate_free_loss alone.
@@ -93,12 +111,21 @@ def paired_difference(
     (0.12, 0.04, 0.16, '')
     """
     _check_metric(metric, direction, prior)
-    labels, a = (as_ranked if metric == "auc" else as_scored)(y, p_a)
-    _, b = (as_ranked if metric == "auc" else as_scored)(y, p_b)
     codes, n_clusters = as_codes(clusters)
-    check_same_length(labels=labels, clusters=codes)
-    value_a, without_a = _with_and_without(metric, labels, a, codes, n_clusters, prior, clip)
-    value_b, without_b = _with_and_without(metric, labels, b, codes, n_clusters, prior, clip)
+    if metric in _OF_NUMBERS:
+        truth = as_complete(y, name="labels")
+        a, b = as_complete(p_a, name="predictions"), as_complete(p_b, name="predictions")
+        check_same_length(labels=truth, a=a, b=b, clusters=codes)
+        n = int(truth.size)
+        value_a, without_a = _error_with_and_without(metric, a - truth, codes, n_clusters)
+        value_b, without_b = _error_with_and_without(metric, b - truth, codes, n_clusters)
+    else:
+        labels, a = (as_ranked if metric == "auc" else as_scored)(y, p_a)
+        _, b = (as_ranked if metric == "auc" else as_scored)(y, p_b)
+        check_same_length(labels=labels, clusters=codes)
+        n = int(labels.size)
+        value_a, without_a = _with_and_without(metric, labels, a, codes, n_clusters, prior, clip)
+        value_b, without_b = _with_and_without(metric, labels, b, codes, n_clusters, prior, clip)
     sign = 1.0 if direction == HIGHER else -1.0
     value, without = sign * (value_a - value_b), sign * (without_a - without_b)
     low, high, reason = (
@@ -107,13 +134,11 @@ def paired_difference(
         cluster_reason(n_clusters, min_clusters=min_clusters, few_clusters=few_clusters),
     )
     if not math.isfinite(value):
-        reason = "not computable: no rows" if labels.size == 0 else "not computable: one class is empty"
+        reason = "not computable: no rows" if n == 0 else "not computable: one class is empty"
     elif n_clusters >= min_clusters:
         low, high = jackknife(value, without, level=level)
         reason = reason if math.isfinite(low) else "not computable: one cluster holds a whole class"
-    return PairedEstimate(
-        value, low, high, value_a, value_b, int(labels.size), n_clusters, "paired jackknife over clusters", reason
-    )
+    return PairedEstimate(value, low, high, value_a, value_b, n, n_clusters, "paired jackknife over clusters", reason)
 
 
 def _check_metric(metric: str, direction: str, prior: float | None) -> None:
@@ -146,3 +171,12 @@ def _with_and_without(
             lambda s: share * ratio(s[..., 0], s[..., 1]) + (1.0 - share) * ratio(s[..., 2], s[..., 3]), sums
         )
     return of_sums(lambda s: ratio(s[..., 0] + s[..., 2], s[..., 1] + s[..., 3]), sums)
+
+
+def _error_with_and_without(metric: str, error: Floats, codes: Ints, n_clusters: int) -> tuple[float, Floats]:
+    """Return the mean absolute error, or the root of the mean squared one, on all rows and without each cluster."""
+    loss = np.abs(error) if metric == "mae" else error**2
+    sums = np.column_stack([sums_by(column, codes, n_clusters) for column in (loss, np.ones(error.size))])
+    if metric == "mae":
+        return of_sums(lambda s: ratio(s[..., 0], s[..., 1]), sums)
+    return of_sums(lambda s: np.sqrt(np.maximum(ratio(s[..., 0], s[..., 1]), 0.0)), sums)
