@@ -107,8 +107,7 @@ def _signed_in() -> None:
         return
     pages = {row.url: _page(row, frame) for row in PAGES}
     session.put("_pages", {"": pages[HOME], **pages})
-    by_name = st.Page(_home, title="mlops-dash", url_path=HOME, visibility="hidden")  # its own address is `/`
-    sections: dict[str, list[Any]] = {"": [by_name]}
+    sections: dict[str, list[Any]] = {}
     for row in PAGES:
         sections.setdefault(row.section, []).append(pages[row.url])
     chosen = st.navigation(sections, expanded=True)
@@ -126,18 +125,12 @@ def _page(row: PageRow, frame: Frame) -> Any:
         bounded(show, grants=lambda: _grants(frame))
 
     draw.__name__ = row.url
-    return st.Page(
-        draw, title=row.title, icon=widgets.icon(row.icon), url_path=row.url, default=row.url == HOME
-    )
+    return st.Page(draw, title=row.title, icon=widgets.icon(row.icon), url_path=row.url, default=row.url == HOME)
 
 
 def _grants(frame: Frame) -> str:
     names = frame.services.access.admins(frame.actor)
     return f"Roles are given by {' or '.join(names)}, on Audit & admin." if names else ""
-
-
-def _home() -> None:
-    widgets.go_to(HOME, **session.params())
 
 
 def _session_ended() -> None:

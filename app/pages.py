@@ -32,10 +32,11 @@ class PageRow:
 
 
 PAGES: tuple[PageRow, ...] = (
+    PageRow("overview", "Overview", "space_dashboard", "Observe", Permission.ROOM_READ, "overview"),
     PageRow("monitoring", "Monitoring", "monitoring", "Observe", Permission.ROOM_READ, "monitoring"),
     PageRow("registry", "Registry", "deployed_code", "Build", Permission.ROOM_READ, "registry"),
     PageRow("retraining", "Retraining", "autorenew", "Build", Permission.ROOM_READ, "retraining"),
     PageRow("audit", "Audit & admin", "shield_person", "Govern", Permission.AUDIT_READ, "audit"),
 )
 
-HOME = "monitoring"  # what `/` opens
+HOME = "overview"  # what `/` is

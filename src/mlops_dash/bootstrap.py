@@ -12,6 +12,7 @@ from mlops_dash.services.access import AccessService
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.services.evidence import EvidenceService
+from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.policies import PolicyService
@@ -40,6 +41,7 @@ class Services:
     registry: RegistryService
     scoring: ScoringService
     monitoring: MonitoringService
+    fleet: FleetService
     retraining: RetrainingService
     jobs: JobsService
     search: SearchService
@@ -82,6 +84,7 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         registry=RegistryService(context),
         scoring=ScoringService(context, models),
         monitoring=MonitoringService(context),
+        fleet=FleetService(context),
         retraining=RetrainingService(context),
         jobs=JobsService(context),
         search=SearchService(context),

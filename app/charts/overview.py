@@ -1,0 +1,345 @@
+"""What the Overview shows, as words and shapes: facts in, text, HTML and a figure out.
+
+All text that comes from people or from MLflow is escaped. Colour follows the health word, never a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from app import format as fmt
+from app.charts.registry import story
+from app.theme import Tokens
+from mlops_dash.domain.audit import Action, Entry, title, who
+from mlops_dash.domain.fleet import Attention, DayVolume, FleetRoom, FleetRow
+from mlops_dash.domain.readings import words_of
+from mlops_dash.domain.words import Health, Look, Progress, Word, look
+
+_ICON = "<span class='mi' aria-hidden='true'>{}</span>"
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
+_STEPS = {
+    Progress.REGISTERED: "a version",
+    Progress.EVIDENCE: "evidence",
+    Progress.PREDICTIONS: "predictions",
+    Progress.LABELS: "labels",
+    Progress.GATED: "gates",
+}
+
+
+def plain(text: str) -> str:
+    """Text for a place that reads Markdown, with nothing in it taken as Markdown."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+# --- what needs attention ---------------------------------------------------------------------------------------------
+
+
+def attention_html(one: Attention, ago: str, t: Tokens) -> str:
+    """One thing: its badge, the model, what is wrong, its likely cause, since when."""
+    since = f"since {ago}" if ago == "just now" else ago
+    taken = f" · taken by {escape(who(one.taken_by))}" if one.taken_by else ""
+    cause = f"<span class='why'>{escape(one.cause)}</span>" if one.cause else ""
+    model = f"<b>{escape(one.model)}</b> " if one.model else ""
+    return (
+        f"<div class='att'><span class='atb'>{pill(one.word, t, one.label)}</span>"
+        f"<div><span class='ats'>{model}{escape(one.sentence)}</span>{cause}"
+        f"<span class='why'>{escape(since)}{taken}</span></div></div>"
+    )
+
+
+def pill(word: Word, t: Tokens, label: str = "") -> str:
+    """A status word as icon, word and colour."""
+    shown = look(word)
+    ink, tint = _colours(shown, t)
+    return (
+        f"<span class='pill' style='color:{ink};background:{tint}'>{_ICON.format(shown.icon)}"
+        f"{escape(label or shown.label)}</span>"
+    )
+
+
+def _colours(shown: Look, t: Tokens) -> tuple[str, str]:
+    return {
+        "green": (t.good_text, t.good_tint),
+        "orange": (t.warn_text, t.warn_tint),
+        "red": (t.bad_text, t.bad_tint),
+        "blue": (t.moved_text, t.moved_tint),
+        "violet": (t.violet_text, t.violet_tint),
+    }.get(shown.colour, (t.neutral_text, t.neutral_tint))
+
+
+# --- four numbers -----------------------------------------------------------------------------------------------------
+
+
+def kpis_html(room: FleetRoom, t: Tokens) -> str:
+    """Harm, traffic, labels, decisions: each with what it is compared with."""
+    health, n = room.health, len(room.rows)
+    bad = health[Health.HARMED] + health[Health.AT_RISK]
+    others = "".join(_tally(word, count, t) for word, count in health.items() if count)
+    usual = "" if room.usual_day is None else f"usually {fmt.count(room.usual_day)} a day"
+    share = room.coverage
+    rows = "no ripe day yet" if share is None else f"{fmt.whole(share.n_labelled)} of {fmt.whole(share.n)} rows"
+    mine = f"{len(room.waiting)} for you" if room.waiting else "none for you"
+    oldest = "" if room.oldest_open is None else f", oldest {fmt.ago(room.now, room.oldest_open)}"
+    tiles = (
+        ("monitor_heart", "Harmed or at risk", f"{bad} of {n}", others, ""),
+        ("bolt", "Predictions, last 24 h", fmt.count(room.last_day), escape(usual or "none yet"), ""),
+        ("label", "Labelled, last 7 ripe days", fmt.percent(None if share is None else share.share), escape(rows), ""),
+        ("how_to_reg", "Decisions waiting", str(room.decisions_open),
+         escape(f"{mine}{oldest}" if room.decisions_open else "nobody is asked"), ""),
+    )  # fmt: skip
+    cells = "".join(
+        f"<div class='kpi'><dt>{_ICON.format(icon)}{escape(label)}</dt><dd class='num'>{escape(value)}</dd>"
+        f"<dd class='kps'>{sub}</dd></div>"
+        for icon, label, value, sub, _ in tiles
+    )
+    return f"<dl class='kpis'>{cells}</dl>"
+
+
+def _tally(word: Health, count: int, t: Tokens) -> str:
+    shown = look(word)
+    ink, _ = _colours(shown, t)
+    return f"<span class='tally' style='color:{ink}'>{_ICON.format(shown.icon)}{count} {escape(shown.label)}</span>"
+
+
+# --- the fleet table --------------------------------------------------------------------------------------------------
+
+_COLUMNS = (
+    ("model", "Model", "model"),
+    ("health", "Health", "badge"),
+    ("live", "Live", "text"),
+    ("metric", "Performance", "text"),
+    ("reference", "Reference", "number"),
+    ("trend", "Last 30 days", "trend"),
+    ("moved", "Inputs moved", "text"),
+    ("volume", "Last 24 h", "number"),
+    ("label", "Last label", "number"),
+    ("deployed", "Deployed", "number"),
+)
+
+
+def fleet(rows: Sequence[FleetRow], now: datetime, zone: str) -> dict[str, Any]:
+    """The table's words. A column without a value for any of these models is left out."""
+    shown = [_shown(one, now, zone) for one in rows]
+    kept = [
+        {"key": key, "label": label, "kind": kind}
+        for key, label, kind in _COLUMNS
+        if key == "model" or any(one["cells"].get(key) is not None for one in shown)
+    ]
+    return {"caption": f"{fmt.plural(len(rows), 'model')}, the worst first", "columns": kept, "rows": shown}
+
+
+def _shown(row: FleetRow, now: datetime, zone: str) -> dict[str, Any]:
+    step = row.next_step if row.estimate is None else None
+    return {
+        "id": row.model,
+        "name": row.model,
+        "title": "" if row.title == row.model else row.title,
+        "step": "" if step is None else f"Next: {step.sentence}",
+        "href": f"/monitoring?model={quote(row.model, safe='')}",
+        "cells": {
+            "health": _health(row),
+            "live": {"text": f"v{row.version}"} if row.version else None,
+            "metric": _metric(row),
+            "reference": _reference(row),
+            "trend": trend(row),
+            "moved": _moved(row),
+            "volume": _volume(row),
+            "label": _moment(row.last_label_at, now, zone),
+            "deployed": _moment(row.deployed_at, now, zone),
+        },
+    }
+
+
+def _health(row: FleetRow) -> dict[str, Any]:
+    shown = look(row.health)
+    reached = [_STEPS[step] for step in row.reached]
+    sub = row.stale or (f"has {words_of(reached)}" if row.estimate is None and reached else "")
+    return {"icon": shown.icon, "label": shown.label, "colour": shown.colour, "sub": sub.rstrip(".")}
+
+
+def value_text(row: FleetRow) -> tuple[str, str]:
+    """The metric and its interval: `0.646`, `[0.616, 0.676]`; the unit stands with the value."""
+    estimate = row.estimate
+    if estimate is None or estimate.value is None:
+        return fmt.MISSING, ""
+    unit = f" {row.unit}" if row.unit else ""
+    interval = fmt.interval(estimate.low, estimate.high, row.decimals, signed=False)
+    return f"{fmt.metric(estimate.value, row.decimals)}{unit}", "" if interval == fmt.MISSING else interval
+
+
+def _metric(row: FleetRow) -> dict[str, Any] | None:
+    estimate = row.estimate
+    if estimate is None or estimate.value is None:
+        return None
+    value, interval = value_text(row)
+    known = "" if row.current else f"last known {fmt.day(row.known_at, row.zone)} · "
+    days = fmt.plural(estimate.n_days, "day")
+    return {
+        "text": value,
+        "beside": interval,
+        "sub": f"{known}{row.metric_label}",
+        "faded": not row.current,
+        "title": f"{fmt.whole(estimate.n)} rows on {days}; {estimate.method}",
+    }
+
+
+def _reference(row: FleetRow) -> dict[str, Any] | None:
+    if row.baseline is None:
+        return None
+    unit = f" {row.unit}" if row.unit else ""
+    gap = row.gap
+    said = "" if gap is None else f"{fmt.metric(abs(gap), row.decimals)} {'above' if gap >= 0 else 'below'}"
+    return {"text": f"{fmt.metric(row.baseline, row.decimals)}{unit}", "sub": said and f"now {said}"}
+
+
+def trend(row: FleetRow) -> dict[str, Any] | None:
+    """The sparkline: the same mean as the value beside it, one point a window, with what it says in words."""
+    known = [v for v in row.trend if v is not None]
+    if not known:
+        return None
+    show = [fmt.metric(v, row.decimals) for v in (min(known), max(known), known[-1])]
+    gaps = len(row.trend) - len(known)
+    alt = (
+        f"{row.metric_label} of {row.model} over the last {fmt.plural(len(row.trend), 'day')}: between {show[0]} and "
+        f"{show[1]}, last {show[2]}"
+        + ("" if row.baseline is None else f", reference {fmt.metric(row.baseline, row.decimals)}")
+        + (f"; {fmt.plural(gaps, 'day')} without ripe labels." if gaps else ".")
+    )
+    colour = {Health.HARMED: "red", Health.AT_RISK: "orange"}.get(row.health, "gray")
+    return {"points": list(row.trend), "baseline": row.baseline, "alt": alt, "colour": colour}
+
+
+def _moved(row: FleetRow) -> dict[str, Any] | None:
+    if row.n_inputs is None:
+        return None
+    return {"text": f"{len(row.moved)} of {row.n_inputs}", "sub": words_of(row.moved, most=2) if row.moved else ""}
+
+
+def _volume(row: FleetRow) -> dict[str, Any] | None:
+    if row.last_day is None:
+        return None
+    usual = "" if row.usual_day is None else f"usually {fmt.count(row.usual_day)}"
+    return {"text": fmt.count(row.last_day), "sub": usual}
+
+
+def _moment(at: datetime | None, now: datetime, zone: str) -> dict[str, Any] | None:
+    return None if at is None else {"text": fmt.ago(now, at), "title": fmt.instant(at, zone)}
+
+
+# --- traffic by day ---------------------------------------------------------------------------------------------------
+
+
+def volume_figure(days: Sequence[DayVolume], t: Tokens) -> go.Figure:
+    """Rows of each judged day, stacked: with a label, and without one (yet)."""
+    fig = go.Figure()
+    x = [one.day for one in days]
+    for name, y, colour in (
+        ("labelled", [one.n_labelled for one in days], t.series[0]),
+        ("no label yet", [one.n - one.n_labelled for one in days], t.context),
+    ):
+        fig.add_bar(
+            x=x, y=y, name=name, marker={"color": colour}, hovertemplate="%{y:,.0f} " + name + "<extra></extra>"
+        )
+    return fig.update_layout(
+        barmode="stack", bargap=0.25, hovermode="x unified", margin={"l": 0, "r": 8, "t": 28, "b": 0}
+    )
+
+
+def volume_alt(days: Sequence[DayVolume]) -> str:
+    """What the bars say."""
+    n, labelled = sum(one.n for one in days), sum(one.n_labelled for one in days)
+    most = max(days, key=lambda one: one.n)
+    return (
+        f"{fmt.whole(n)} predictions on {fmt.plural(len(days), 'day')}, {fmt.percent(labelled / n if n else None)} of "
+        f"them labelled; most on {most.day.day} {most.day:%b %Y}: {fmt.whole(most.n)}."
+    )
+
+
+def volume_table(days: Sequence[DayVolume]) -> pd.DataFrame:
+    """The numbers behind the bars, the latest day first."""
+    latest = list(reversed(days))
+    return pd.DataFrame(
+        {
+            "Day": [f"{one.day.day} {one.day:%b %Y}" for one in latest],
+            "Predictions": [fmt.whole(one.n) for one in latest],
+            "Labelled": [fmt.whole(one.n_labelled) for one in latest],
+            "Share": [fmt.percent(one.n_labelled / one.n if one.n else None) for one in latest],
+        }
+    )
+
+
+# --- decisions --------------------------------------------------------------------------------------------------------
+
+_DECISION_ICONS: Mapping[str, str] = {
+    Action.PROPOSAL_OPENED: "assignment",
+    Action.PROPOSAL_APPROVED: "how_to_reg",
+    Action.PROPOSAL_REJECTED: "cancel",
+    Action.GATE_OVERRIDDEN: "gavel",
+    Action.PROMOTION_FINISHED: "rocket_launch",
+    Action.ROLLBACK_FINISHED: "settings_backup_restore",
+    Action.ALIAS_DRIFTED: "warning",
+    Action.ALERT_ACKNOWLEDGED: "visibility",
+    Action.ALERT_SNOOZED: "snooze",
+    Action.ALERT_CLOSED: "check_circle",
+    Action.ALARM_RESTARTED: "restart_alt",
+    Action.JOB_REQUESTED: "autorenew",
+    Action.JOB_CANCEL_REQUESTED: "block",
+    Action.SCHEDULE_SAVED: "event",
+    Action.SCHEDULE_PAUSED: "pause_circle",
+    Action.SCHEDULE_RESUMED: "play_circle",
+    Action.POLICY_ACTIVATED: "policy",
+    Action.MODEL_ADDED: "add_box",
+}
+
+
+def decision_icon(entry: Entry) -> str:
+    """The icon of a decision."""
+    return _DECISION_ICONS.get(entry.action, "sell")
+
+
+def decision(entry: Entry) -> str:
+    """A ledger entry in plain words with its model: `flight-delay: v3 proposed`."""
+    said = story(entry) or _said(entry)
+    named = not entry.model or entry.model in said
+    return said if named else f"{entry.model}: {said}"
+
+
+def _said(entry: Entry) -> str:
+    recipe = entry.after.get("recipe") or entry.after.get("task") or ""
+    if entry.action == Action.JOB_REQUESTED:
+        return f"run of {recipe} asked for"
+    if entry.action == Action.JOB_CANCEL_REQUESTED:
+        return "run cancelled"
+    if entry.action.startswith(("schedule.", "alert.")):
+        return f"{entry.object} {entry.action.partition('.')[2]}"
+    return f"{title(entry.action)}: {entry.object}"
+
+
+def css(t: Tokens) -> str:
+    """The few rules of this page."""
+    return f"""
+.mi{{font-family:'Material Symbols Rounded';font-size:1.15rem;line-height:1;vertical-align:-.22em;font-weight:400}}
+.pill{{display:inline-flex;align-items:center;gap:.3rem;padding:.12rem .5rem .12rem .38rem;border-radius:99px;
+font-size:.86rem;font-weight:500;white-space:nowrap}}
+.att{{display:grid;grid-template-columns:11rem 1fr;gap:.2rem .75rem;align-items:start}}
+.atb{{padding-top:.05rem}}.att b{{font-weight:600}}
+.ats{{display:block;font-size:1rem;line-height:1.45;overflow-wrap:anywhere}}
+.why{{display:block;font-size:.86rem;line-height:1.45;color:{t.muted};overflow-wrap:anywhere}}
+.kpis{{display:grid;grid-template-columns:repeat(4,1fr);gap:14px;margin:0}}
+.kpi{{border:1px solid {t.line};border-radius:8px;background:{t.card};padding:.85rem 1rem;min-width:0}}
+.kpi dt{{font-weight:400;font-size:.9rem;display:flex;gap:.4rem;align-items:center;color:{t.muted}}}
+.kpi dd{{margin:0}}.kpi .num{{font-size:1.72rem;font-weight:600;letter-spacing:-.02em;line-height:1.35}}
+.kps{{font-size:.86rem;line-height:1.4;color:{t.muted};display:flex;flex-wrap:wrap;gap:.1rem .75rem}}
+.tally{{white-space:nowrap}}.tally .mi{{margin-right:.2rem}}
+@media(max-width:1000px){{.kpis{{grid-template-columns:1fr 1fr}}}}
+@media(max-width:640px){{.att{{grid-template-columns:1fr}}.kpi{{padding:.7rem .8rem}}
+.kpi dt{{align-items:flex-start}}}}
+"""
