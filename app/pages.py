@@ -36,6 +36,7 @@ PAGES: tuple[PageRow, ...] = (
     PageRow("monitoring", "Monitoring", "monitoring", "Observe", Permission.ROOM_READ, "monitoring"),
     PageRow("registry", "Registry", "deployed_code", "Build", Permission.ROOM_READ, "registry"),
     PageRow("retraining", "Retraining", "autorenew", "Build", Permission.ROOM_READ, "retraining"),
+    PageRow("reports", "Reports", "article", "Govern", Permission.ROOM_READ, "reports"),
     PageRow("audit", "Audit & admin", "shield_person", "Govern", Permission.AUDIT_READ, "audit"),
 )
 

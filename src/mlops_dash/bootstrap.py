@@ -8,15 +8,18 @@ from datetime import timedelta
 
 from mlops_dash import ids
 from mlops_dash.clock import Clock
+from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.services.evidence import EvidenceService
+from mlops_dash.services.experiments import ExperimentService
 from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
+from mlops_dash.services.reports import ReportService
 from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.services.scoring import ScoringService
 from mlops_dash.services.search import SearchService
@@ -38,12 +41,15 @@ class Services:
     audit: AuditService
     policies: PolicyService
     evidence: EvidenceService
+    experiments: ExperimentService
     registry: RegistryService
     scoring: ScoringService
     monitoring: MonitoringService
     fleet: FleetService
     retraining: RetrainingService
     jobs: JobsService
+    ab_tests: ABTestService
+    reports: ReportService
     search: SearchService
 
     def close(self) -> None:
@@ -81,12 +87,15 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         audit=AuditService(context),
         policies=PolicyService(context),
         evidence=EvidenceService(context),
+        experiments=ExperimentService(context),
         registry=RegistryService(context),
         scoring=ScoringService(context, models),
         monitoring=MonitoringService(context),
         fleet=FleetService(context),
         retraining=RetrainingService(context),
         jobs=JobsService(context),
+        ab_tests=ABTestService(context),
+        reports=ReportService(context),
         search=SearchService(context),
     )
 

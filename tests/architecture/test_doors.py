@@ -24,6 +24,8 @@ DOORS = {
     "psycopg": ("mlops_dash.store",),
     "duckdb": ("mlops_dash.store",),
     "mlflow": ("mlops_dash.tracking",),
+    "jinja2": ("mlops_dash.rendering",),
+    "matplotlib": ("mlops_dash.rendering",),
     "apscheduler": ("mlops_dash.worker",),
     "alibi_detect": ("mlops_dash.training.second_opinion",),
     "dask": ("mlops_dash.store", "mlops_dash.training"),

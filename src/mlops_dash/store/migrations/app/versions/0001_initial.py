@@ -292,6 +292,24 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_model_version_model"), "model_version", ["model"], unique=False)
     op.create_table(
+        "report",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("end", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("zone", sa.String(), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("made_by", sa.String(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["model"], ["model.name"], name=op.f("fk_report_model")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
+        sa.UniqueConstraint("kind", "model", "sha256", name=op.f("uq_report_kind_model_sha256")),
+    )
+    op.create_index(op.f("ix_report_model"), "report", ["model"], unique=False)
+    op.create_index(op.f("ix_report_sha256"), "report", ["sha256"], unique=False)
+    op.create_table(
         "token",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("user_id", sa.String(), nullable=False),
@@ -480,6 +498,9 @@ def downgrade() -> None:
     op.drop_table("ab_test")
     op.drop_index(op.f("ix_token_user_id"), table_name="token")
     op.drop_table("token")
+    op.drop_index(op.f("ix_report_sha256"), table_name="report")
+    op.drop_index(op.f("ix_report_model"), table_name="report")
+    op.drop_table("report")
     op.drop_index(op.f("ix_model_version_model"), table_name="model_version")
     op.drop_table("model_version")
     op.drop_table("world")

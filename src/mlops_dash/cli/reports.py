@@ -1,0 +1,152 @@
+"""`report`: the weekly review as a file, the list of those that are kept, and checking a file against its facts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.reports import KIND_LABELS, Facts, sha256_of
+from mlops_dash.errors import InvalidInput
+
+
+def add_commands(commands: Any) -> None:
+    """Register report weekly, report list, report check."""
+    report = commands.add_parser("report", help="make, list or check reports")
+    kinds = report.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    weekly = kinds.add_parser("weekly", help="freeze the review of a week and write it as one HTML file")
+    weekly.add_argument("--model", required=True)
+    weekly.add_argument("--until", type=_day, help="last day of the week, as 2013-06-01; default: the last judged day")
+    weekly.add_argument("--out", required=True, type=Path, help="the file to write, ending in .html")
+    json_flag(weekly)
+    weekly.set_defaults(run=_weekly)
+
+    listed = kinds.add_parser("list", help="the reports that are kept, newest first")
+    json_flag(listed)
+    listed.set_defaults(run=_list)
+
+    check = kinds.add_parser("check", help="compute a file's hash again: exit 0 kept here, 1 changed or not kept here")
+    check.add_argument("file", type=Path)
+    check.set_defaults(run=_check)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2013-06-01") from error
+
+
+def _weekly(arguments: argparse.Namespace) -> int:
+    out: Path = arguments.out
+    if out.suffix.lower() != ".html":
+        raise InvalidInput(f"{out.name} does not end in .html.", hint="A report is one HTML file.")
+    if not out.absolute().parent.is_dir():
+        raise InvalidInput(f"There is no folder {out.parent}.", hint="Make it first.")
+    made = services()
+    who = actor(made)
+    kept = made.reports.freeze(who, made.reports.weekly(who, arguments.model, until=arguments.until))
+    text = made.reports.html(who, kept.line.id)
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"{out} cannot be written: {error.strerror}.", hint="Choose another file.") from error
+    answer = {
+        "id": kept.line.id,
+        "model": kept.line.model,
+        "week": {"start": kept.line.week.start.isoformat(), "end": kept.line.week.end.isoformat()},
+        "sha256": kept.line.sha256,
+        "file": str(out),
+        "bytes": len(text.encode()),
+    }
+    show(
+        answer, as_json=arguments.json, line=f"{out}: week of {kept.line.week.said()}, facts sha256 {kept.line.sha256}"
+    )
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    made = services()
+    lines = made.reports.room(actor(made)).lines
+    answer = [
+        {
+            "id": one.id,
+            "kind": str(one.kind),
+            "model": one.model,
+            "start": one.week.start.isoformat(),
+            "end": one.week.end.isoformat(),
+            "sha256": one.sha256,
+            "made_by": one.made_by,
+            "made_at": one.made_at.isoformat(),
+        }
+        for one in lines
+    ]
+    said = [f"{one.sha256[:12]}  {one.model}  {KIND_LABELS[one.kind]}, {one.week.said()}" for one in lines]
+    show(answer, as_json=arguments.json, line="\n".join(said) or "No report is kept yet.")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    file: Path = arguments.file
+    try:
+        found = _FactsIn(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file} cannot be read.", hint="Give the HTML file of a report.") from error
+    facts = found.facts()
+    if facts is None:
+        raise InvalidInput(f"{file.name} holds no facts of a report.", hint="Give the HTML file of a report.")
+    sha256 = sha256_of(facts)
+    if sha256 not in found.shown:
+        print(f"changed: the facts have the hash {sha256}, the file says another")
+        return 1
+    made = services()
+    kept = made.reports.with_hash(actor(made), sha256)
+    if kept is None:
+        print(f"not kept here: the file fits its hash {sha256}, but no report of this house has these facts")
+        return 1
+    who = kept.line.made_by.removeprefix("user:")
+    if made.reports.html(actor(made), kept.line.id) != found.source:
+        print(f"changed: its facts are those of the report by {who}, but the page around them is not what we write")
+        return 1
+    print(f"ok {sha256}: made by {who} on {kept.line.made_at:%Y-%m-%d}, week of {kept.line.week.said()}")
+    return 0
+
+
+class _FactsIn(HTMLParser):
+    """Finds the facts in a report's file, and every text outside them."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.source = source
+        self.shown = ""
+        self._text = ""
+        self._inside = False
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note where the facts begin."""
+        self._inside = tag == "pre" and ("id", "facts") in attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note where they end."""
+        self._inside = self._inside and tag != "pre"
+
+    def handle_data(self, data: str) -> None:
+        """Keep the text."""
+        if self._inside:
+            self._text += data
+        else:
+            self.shown += data
+
+    def facts(self) -> Facts | None:
+        """The facts, or None when there are none."""
+        try:
+            read = json.loads(self._text)
+        except ValueError:
+            return None
+        return read if isinstance(read, dict) else None

@@ -1,0 +1,205 @@
+"""Charts of a report as inline SVG: facts in, the same bytes out each time, colours that follow the scheme.
+
+matplotlib draws with the house's light colours; each is then made a CSS variable. Text stays text. A chart is drawn
+twice, wide and narrow, because a scaled-down picture cannot be read on a phone.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from matplotlib import rc_context, rcdefaults, rcParams
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.calendar import zone_of
+from mlops_dash.rendering.tokens import LIGHT, with_variables
+
+WIDE, NARROW = WIDTHS = (720, 340)  # CSS pixels
+_ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings are one global of the process
+_MARKS = {"alert": ("v", "bad-text"), "retrain": ("D", "context"), "promote": ("^", "series"), "rollback": ("<", "ink")}
+_FONT = 11.0
+_DAY = 86_400.0
+
+
+def performance(data: Mapping[str, Any], week: Mapping[str, Any], *, width: int, alt: str) -> str:
+    """One metric over the last quarter: days as dots, the trailing mean with its interval, reference, bound, rows."""
+    with _settings(f"performance-{width}"):
+        return _inline(_performance(data, week, width), alt, width)
+
+
+def _performance(data: Mapping[str, Any], week: Mapping[str, Any], width: int) -> Figure:
+    points = data["points"]
+    origin = datetime.fromisoformat(points[0][0])
+    days = [_days(origin, point[0]) for point in points]
+    figure = _figure(width, 300 if width == WIDE else 280)
+    grid = figure.add_gridspec(2, 1, height_ratios=[5, 1], hspace=0.08)
+    axes, strip = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
+    figure.subplots_adjust(left=46 / width, right=1 - 84 / width, top=0.91, bottom=0.09)
+    _zones(axes, strip, data, week, origin, days[-1] + 1)
+    _mean(axes, points, days)
+    _limits(axes, data, days[-1] + 1)
+    _events(axes, data, origin, days[-1] + 1)
+    strip.bar([day + 0.5 for day in days], [point[1] for point in points], width=0.8, color=LIGHT["line"])
+    strip.bar([day + 0.5 for day in days], [point[2] for point in points], width=0.8, color=LIGHT["context"])
+    for one in (axes, strip):
+        one.set_xlim(days[0], days[-1] + 1)
+        _plain(one)
+    axes.set_xticks([])
+    _day_ticks(strip, points, days, week["zone"], most=7 if width == WIDE else 3)
+    most = max((point[1] for point in points), default=0)
+    strip.set_yticks([0, most] if most else [0], ["0", fmt.whole(most)] if most else ["0"])
+    return figure
+
+
+def inputs(columns: Sequence[Mapping[str, Any]], *, width: int, alt: str) -> str:
+    """PSI of the columns that moved farthest with its interval, and a tick where each usually is."""
+    with _settings(f"inputs-{width}"):
+        return _inline(_inputs([one for one in columns if one["psi"] is not None][::-1], width), alt, width)
+
+
+def _inputs(shown: Sequence[Mapping[str, Any]], width: int) -> Figure:
+    figure = _figure(width, 34 + 26 * len(shown))
+    axes = figure.add_subplot()
+    longest = max(len(_name(one["name"])) for one in shown)
+    left = min(0.42 * width, 14 + 6.6 * longest)
+    figure.subplots_adjust(left=left / width, right=1 - 118 / width, top=0.98, bottom=24 / (34 + 26 * len(shown)))
+    for place, one in enumerate(shown):
+        moved = one["verdict"] in ("watch", "drift")
+        axes.barh(place, one["psi"], height=0.56, color=LIGHT["moved-mark" if moved else "context"])
+        if one["low"] is not None and one["high"] is not None:
+            axes.plot([one["low"], one["high"]], [place, place], color=LIGHT["ink"], linewidth=1.4)
+        if one["usual"] is not None:
+            axes.plot([one["usual"]] * 2, [place - 0.38, place + 0.38], color=LIGHT["ink"], linewidth=1.6)
+        said = fmt.metric(one["psi"], 2) + (f" · {fmt.metric(one['ratio'], 1)} × usual" if one["ratio"] else "")
+        axes.annotate(said, (1, place), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                      va="center", color=LIGHT["ink" if moved else "muted"], fontsize=_FONT,
+                      annotation_clip=False)  # fmt: skip
+    ends = [value for one in shown for value in (one["psi"], one["high"], one["usual"]) if value is not None]
+    axes.set_xlim(0, max(ends) * 1.02 or 1.0)
+    axes.set_yticks(range(len(shown)), [_cut(_name(one["name"]), int((left - 14) / 6.6)) for one in shown])
+    axes.set_ylim(-0.6, len(shown) - 0.4)
+    axes.locator_params(axis="x", nbins=4)
+    _plain(axes)
+    return figure
+
+
+def _name(name: str) -> str:
+    return "model score" if name == "(score)" else name
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _figure(width: int, height: int) -> Figure:
+    figure = Figure(figsize=(width / 72, height / 72), dpi=72)
+    figure.patch.set_visible(False)
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def _days(origin: datetime, at: str) -> float:
+    return (datetime.fromisoformat(at) - origin).total_seconds() / _DAY
+
+
+def _zones(
+    axes: Axes, strip: Axes, data: Mapping[str, Any], week: Mapping[str, Any], origin: datetime, last: float
+) -> None:
+    """The reviewed week and the days whose labels are awaited, as shades with a word."""
+    start, end = max(0.0, _days(origin, week["start"])), min(last, _days(origin, week["end"]))
+    for one in (axes, strip):
+        one.axvspan(start, end, color=LIGHT["surface"], linewidth=0, zorder=0)
+        if data["awaiting_from"] is not None:
+            one.axvspan(_days(origin, data["awaiting_from"]), last, color=LIGHT["neutral-tint"], linewidth=0, zorder=0)
+    axes.annotate("the week", ((start + end) / 2, 0), (0, 5), xycoords=("data", "axes fraction"),
+                  textcoords="offset points", ha="center", color=LIGHT["muted"], fontsize=_FONT)  # fmt: skip
+
+
+def _mean(axes: Axes, points: Sequence[Sequence[Any]], days: Sequence[float]) -> None:
+    at = [day + 0.5 for day in days]
+    daily, value, low, high = ([math.nan if point[i] is None else point[i] for point in points] for i in (3, 4, 5, 6))
+    axes.fill_between(at, low, high, color=LIGHT["band"], linewidth=0, zorder=1)
+    axes.plot(at, daily, linestyle="none", marker="o", markersize=2.6, color=LIGHT["context"], zorder=2)
+    axes.plot(at, value, color=LIGHT["series"], linewidth=2.2, zorder=3)
+
+
+def _limits(axes: Axes, data: Mapping[str, Any], last: float) -> None:
+    word, colour = ("harm bound", "bad-text") if data["bound_is_harm"] else ("bound", "warn-text")
+    known = [(data["reference"], "reference", "muted", "dashed"), (data["bound"], word, colour, "dotted")]
+    shown = [one for one in known if one[0] is not None]
+    upper = max((one[0] for one in shown), default=0.0)
+    for y, said, name, dash in shown:
+        axes.axhline(y, color=LIGHT[name], linewidth=1.3, linestyle=dash, zorder=2)
+        text = f"{said}\n{fmt.metric(y)}"
+        axes.annotate(text, (last, y), (6, 2 if y == upper else -2), textcoords="offset points", color=LIGHT[name],
+                      va="bottom" if y == upper else "top", fontsize=_FONT, annotation_clip=False)  # fmt: skip
+
+
+def _events(axes: Axes, data: Mapping[str, Any], origin: datetime, last: float) -> None:
+    """Which version served, and marks of alerts, retrains and promotions, above the line."""
+    above = axes.get_xaxis_transform()
+    for band in data["bands"]:
+        start = max(0.0, _days(origin, band["start"]))
+        if start > 0:
+            axes.axvline(start, color=LIGHT["line"], linewidth=1.2, zorder=1)
+        axes.annotate(f"v{band['version']}", (start, 1), (3, -3), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", va="top", color=LIGHT["muted"], fontsize=_FONT)  # fmt: skip
+    for tick in data["ticks"]:
+        mark, colour = _MARKS[tick["kind"]]
+        at = min(last, max(0.0, _days(origin, tick["at"])))
+        axes.plot([at], [1.055], marker=mark, markersize=6, color=LIGHT[colour], transform=above, clip_on=False)
+
+
+def _day_ticks(axes: Axes, points: Sequence[Sequence[Any]], days: Sequence[float], zone: str, *, most: int) -> None:
+    step = max(1, math.ceil(len(points) / most))
+    chosen = range(0, len(points), step)
+    local = [datetime.fromisoformat(points[i][0]).astimezone(zone_of(zone)) for i in chosen]
+    axes.set_xticks([days[i] for i in chosen], [f"{one.day} {one:%b}" for one in local])
+
+
+def _plain(axes: Axes) -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(LIGHT["line"])
+    axes.tick_params(length=0, labelsize=_FONT, labelcolor=LIGHT["muted"], pad=5)
+
+
+@contextmanager
+def _settings(salt: str) -> Iterator[None]:
+    """Text stays text and "$" a sign, ids follow from the drawing, and nothing of the user's settings is read."""
+    with _ONE_AT_A_TIME, rc_context():
+        rcdefaults()
+        rcParams["svg.fonttype"] = "none"
+        rcParams["svg.hashsalt"] = salt
+        rcParams["text.parse_math"] = False
+        yield
+
+
+def _inline(figure: Figure, alt: str, width: int) -> str:
+    """The drawing as an element of a page: no header, no address, only the ids that it uses itself."""
+    held = io.StringIO()
+    figure.savefig(held, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    drawing = held.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    drawing = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    drawing = re.sub(r'\sxmlns(:\w+)?="[^"]*"|\sversion="1.1"', "", drawing)
+    used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', drawing))
+    drawing = re.sub(r'\sid="([^"]*)"', lambda found: found[0] if found[1] in used else "", drawing)
+    drawing = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", drawing, flags=re.DOTALL)
+    size = re.search(r'viewBox="([^"]*)"', drawing)
+    if size is None:
+        raise ValueError("matplotlib wrote a drawing without viewBox")
+    head = f'<svg class="{"wide" if width == WIDE else "narrow"}" role="img" aria-label="{html.escape(alt)}" '
+    drawing = re.sub(r"<svg[^>]*>", lambda _: f'{head}viewBox="{size[1]}">', drawing, count=1)
+    return with_variables(re.sub(r"\n\s*", "\n", drawing).strip())

@@ -1,0 +1,263 @@
+"""The weekly review as one HTML file: no script, no outside request, opens offline, prints on A4.
+
+Same facts, same bytes: nothing here knows the time or asks anybody. All text is escaped by the template; only the
+drawings of `charts` are put in as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain import reports_words as words
+from mlops_dash.domain.reports import KIND_LABELS, Facts, ReportKind, coverage, sha256_of
+from mlops_dash.domain.words import AlertState, GateState, Health, Look, ProposalState, Word, look
+from mlops_dash.ids import canonical_json
+from mlops_dash.rendering import tokens
+
+_COLOURS = {"green": "good", "blue": "moved", "orange": "warn", "red": "bad", "violet": "violet"}
+_SIGNS = {"check_circle": "✓", "cancel": "✕", "error": "✕", "warning": "▲", "help": "?", "moving": "↗", "gavel": "◆",
+          "how_to_reg": "✓", "notifications_active": "!", "rocket_launch": "✓"}  # fmt: skip
+
+Cell = str | dict[str, str]
+
+
+def html(facts: Facts, *, scheme: str = "") -> str:
+    """The file.
+
+    Args:
+        facts: Of `domain.reports.weekly_facts`.
+        scheme: "light" or "dark" to hold the colours, "" to follow the reader's device.
+    """
+    return _html(canonical_json(facts), scheme)
+
+
+@lru_cache(maxsize=16)
+def _html(text: str, scheme: str) -> str:
+    facts = json.loads(text)
+    return str(
+        _template().render(
+            facts=facts,
+            scheme=scheme,
+            kind=KIND_LABELS[ReportKind(facts["kind"])],
+            sha256=sha256_of(facts),
+            text=text,
+            week=words.week_said(facts),
+            badge=_badge(Health(facts["verdict"]["health"])),
+            verdict=words.verdict(facts),
+            figures=_figures(facts),
+            sections=_sections(facts),
+            how=words.how(facts),
+            light=tokens.declarations(tokens.LIGHT),
+            dark=tokens.declarations(tokens.DARK),
+        )
+    )
+
+
+@cache
+def _template() -> Any:
+    folder = Path(__file__).with_name("templates")
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return made.get_template("weekly.html.j2")
+
+
+def _badge(word: Word) -> dict[str, str]:
+    """A status word as sign + word + colour."""
+    shown: Look = look(word)
+    return {"text": shown.label, "sign": _SIGNS.get(shown.icon, "•"), "colour": _COLOURS.get(shown.colour, "neutral")}
+
+
+def _figures(facts: Facts) -> list[tuple[str, str, str]]:
+    """The few numbers at the top: name, value, what belongs to it."""
+    data = facts["performance"] or {}
+    now = data.get("now")
+    rows, inputs = facts["rows"], facts["inputs"]
+    found = []
+    if now is None:
+        found.append((data.get("label", "Performance"), words.NOT_KNOWN, "no ripe labels"))
+    else:
+        interval = fmt.interval(now["low"], now["high"], signed=False)
+        found.append((data["label"], fmt.metric(now["value"]), f"{interval} · {fmt.plural(now['n_days'], 'ripe day')}"))
+    share = coverage(facts)
+    found.append(
+        ("Label coverage", words.NOT_KNOWN if share is None else fmt.percent(share), f"{fmt.whole(rows['n'])} rows")
+    )
+    moved = f"{len(inputs['moved'])} of {inputs['watched']}" if inputs["watched"] else words.NOT_KNOWN
+    found.append(("Columns moved", moved, "beyond their usual swing"))
+    still = sum(one["state"] != AlertState.CLOSED for one in facts["alerts"])
+    found.append(("Open alerts", str(still), fmt.plural(len(facts["proposals"]), "open proposal")))
+    return found
+
+
+def _sections(facts: Facts) -> list[dict[str, Any]]:
+    return [
+        _happened(facts),
+        _performance(facts),
+        {"title": "Labels", "said": words.labels(facts)},
+        _inputs(facts),
+        _alerts(facts),
+        _proposals(facts),
+        _gates(facts),
+        _evidence(facts),
+    ]
+
+
+def _table(caption: str, heads: list[str], rows: list[list[Cell]], *, numeric: tuple[int, ...] = ()) -> dict[str, Any]:
+    return {"caption": caption, "heads": heads, "rows": rows, "numeric": numeric}
+
+
+def _happened(facts: Facts) -> dict[str, Any]:
+    zone, found = facts["week"]["zone"], facts["happened"]
+    said = [words.served(facts)]
+    if not found["events"]:
+        return {"title": "What happened", "said": [*said, "Nothing was decided and no alert changed in this week."]}
+    if found["more"]:
+        said.append(f"{fmt.plural(found['more'], 'earlier event')} of this week not shown; the ledger has them.")
+    rows: list[list[Cell]] = [
+        [
+            fmt.instant(words.at(one["at"]), zone),
+            one["what"],
+            one["about"],
+            one["who"],
+            one["why"] or fmt.MISSING,
+            fmt.MISSING if one["entry"] is None else f"no. {one['entry']}",
+        ]
+        for one in found["events"]
+    ]
+    heads = ["When", "What", "About", "Who", "Why", "Ledger"]
+    return {"title": "What happened", "said": said, "table": _table("Events of the week, in order", heads, rows)}
+
+
+def _performance(facts: Facts) -> dict[str, Any]:
+    from mlops_dash.rendering import charts  # matplotlib costs a second: only who makes a report pays it
+
+    data, said = facts["performance"], words.performance(facts)
+    section: dict[str, Any] = {"title": "Performance", "said": said}
+    if data is None:
+        return section
+    alt = words.performance_alt(facts)
+    section["charts"] = [charts.performance(data, facts["week"], width=w, alt=alt) for w in charts.WIDTHS]
+    section["note"] = (
+        f"Line: mean of the last {data['trailing_days']} ripe days with its 95 % interval; dots: single days; "
+        "bars: rows, dark where labelled. Marks above: ▼ alert, ◆ retrain, ▲ promotion, ◀ rollback."
+    )
+    return section
+
+
+def _inputs(facts: Facts) -> dict[str, Any]:
+    from mlops_dash.rendering import charts
+
+    data, said = facts["inputs"], words.inputs(facts)
+    section: dict[str, Any] = {"title": "Inputs", "said": said}
+    columns = [one for one in data["columns"] if one["psi"] is not None]
+    if not columns:
+        return section
+    section["charts"] = [charts.inputs(columns, width=w, alt=said[0]) for w in charts.WIDTHS]
+    section["note"] = "Bar: PSI of the week against the reference; line: its 95 % interval; tick: its usual PSI."
+    rows: list[list[Cell]] = [
+        [
+            words.column_name(one["name"]),
+            "moved" if one["verdict"] in ("watch", "drift") else one["verdict"].replace("_", " "),
+            fmt.metric(one["psi"], 2),
+            fmt.interval(one["low"], one["high"], 2, signed=False),
+            fmt.metric(one["usual"], 2),
+            fmt.metric(one["excess"], 2),
+            fmt.percent(one["missing"]),
+            fmt.whole(one["n"]),
+        ]
+        for one in columns
+    ]
+    heads = ["Column", "Verdict", "PSI", "95 % interval", "Usual PSI", "Excess", "Missing", "n"]
+    section["table"] = _table("Columns that moved farthest", heads, rows, numeric=(2, 3, 4, 5, 6, 7))
+    return section
+
+
+def _alerts(facts: Facts) -> dict[str, Any]:
+    zone, section = facts["week"]["zone"], {"title": "Alerts", "said": [words.alerts(facts)]}
+    rows: list[list[Cell]] = [
+        [
+            {"badge": "1", **_badge(AlertState(one["state"]))},
+            one["severity"],
+            one["title"],
+            one["cause"] or fmt.MISSING,
+            fmt.instant(words.at(one["opened_at"]), zone),
+            one["last_answer"] or one["owner"] or fmt.MISSING,
+        ]
+        for one in facts["alerts"]
+    ]
+    if rows:
+        heads = ["State", "Severity", "Alert", "Likely cause", "Since", "Answer"]
+        return {**section, "table": _table("Alerts that were open in the week", heads, rows)}
+    return section
+
+
+def _proposals(facts: Facts) -> dict[str, Any]:
+    zone, section = facts["week"]["zone"], {"title": "Proposals", "said": [words.proposals(facts)]}
+    rows: list[list[Cell]] = [
+        [
+            one["version"],
+            {"badge": "1", **_badge(ProposalState(one["state"]))},
+            one["proposer"],
+            fmt.instant(words.at(one["since"]), zone),
+            "; ".join(f"{gate['name']}: {look(GateState(gate['state'])).label.lower()}" for gate in one["gates"]),
+            one["comment"] or fmt.MISSING,
+        ]
+        for one in facts["proposals"]
+    ]
+    if rows:
+        heads = ["Version", "State", "Proposed by", "Since", "Gates", "Why"]
+        return {**section, "table": _table("Proposals that wait", heads, rows)}
+    return section
+
+
+def _gates(facts: Facts) -> dict[str, Any]:
+    section = {"title": "Gates of the live version", "said": [words.gates(facts)]}
+    rows: list[list[Cell]] = [
+        [
+            gate["name"],
+            {"badge": "1", **_badge(GateState(one["state"]))},
+            one["label"],
+            words.measure_value(one),
+            words.measure_limit(one),
+            one["reason"] or gate["reason"] or fmt.MISSING,
+        ]
+        for gate in facts["gates"]
+        for one in gate["measures"]
+    ]
+    if rows:
+        heads = ["Gate", "State", "Measure", "Value and interval", "Limit", "Why"]
+        return {**section, "table": _table("Gates, measure by measure", heads, rows)}
+    return section
+
+
+def _evidence(facts: Facts) -> dict[str, Any]:
+    found = words.evidence(facts)
+    section: dict[str, Any] = {"title": "Evidence"}
+    if not found:
+        return {**section, "said": ["Not known: nothing was measured yet."]}
+    rows: list[list[Cell]] = [
+        [
+            one["about"], one["metric"], one["value"], one["interval"], one["n"], one["days"], one["method"],
+            one["bound"], {"mono": one["source"]},
+        ]
+        for one in found
+    ]  # fmt: skip
+    heads = ["About", "Metric", "Value", "95 % interval", "n", "Days", "Method", "Bound", "Source"]
+    said = [f"{fmt.plural(len(rows), 'number')}, each as it was computed and kept."]
+    return {
+        **section,
+        "said": said,
+        "wide": True,
+        "table": _table("Live traffic, the live version and what waits", heads, rows, numeric=(2, 3, 4, 5)),
+    }

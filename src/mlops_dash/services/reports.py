@@ -1,0 +1,210 @@
+"""Weekly reviews: freeze what the pages show into facts under a hash, and give them out as one HTML file.
+
+One of the two services that compose other services' reads (the other is the fleet): a report says what the Monitoring
+and Registry pages say, because it asks them.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.audit import Action, Filter
+from mlops_dash.domain.calendar import day_of
+from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.reports import (
+    KIND_LABELS,
+    Draft,
+    Facts,
+    ModelChoice,
+    Report,
+    ReportKind,
+    ReportLine,
+    ReportsRoom,
+    Week,
+    changes_since,
+    sha256_of,
+    since_sentence,
+    week_ending,
+    weekly_facts,
+)
+from mlops_dash.errors import Conflict, InvalidInput, NotFound
+from mlops_dash.rendering import weekly
+from mlops_dash.services.audit import AuditService
+from mlops_dash.services.command import Context, Unit, command, read
+from mlops_dash.services.monitoring import MonitoringService
+from mlops_dash.services.registry import RegistryService
+from mlops_dash.store import monitoring as monitoring_store
+from mlops_dash.store import policies
+from mlops_dash.store import reports as store
+from mlops_dash.store.db import reading
+
+_LOOK_BACK = timedelta(days=40)  # how long before the week's end the latest known losses are looked for
+_MOST_ENTRIES = 200
+EARLIEST_YEAR = 1970
+
+
+class ReportService:
+    """Making, listing and reading weekly reviews."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._monitoring = MonitoringService(context)
+        self._registry = RegistryService(context)
+        self._audit = AuditService(context)
+
+    @read(Permission.ROOM_READ)
+    def room(self, actor: Actor, report_id: str = "") -> ReportsRoom:
+        """Everything the Reports page shows; the selected report stands beside the same week computed now."""
+        with reading(self.context.databases.app) as session:
+            lines = store.lines(session)
+            selected = store.report(session, report_id) if report_id else None
+            missing = report_id if report_id and selected is None else ""
+            if selected is None and lines:
+                selected = store.report(session, lines[0].id)
+        since, changed = "", False
+        if selected is not None:
+            now = self._facts(actor, selected.line.model, selected.line.week)
+            since = since_sentence(selected.facts, now)
+            changed = bool(changes_since(selected.facts, now))
+        return ReportsRoom(
+            lines=lines,
+            choices=self.choices(actor),
+            selected=selected,
+            missing=missing,
+            since=since,
+            changed=changed,
+            why_not=actor.why_not(Permission.REPORT_MAKE),
+        )
+
+    @read(Permission.ROOM_READ)
+    def choices(self, actor: Actor) -> tuple[ModelChoice, ...]:
+        """The models that can be reviewed, each with its last whole judged day."""
+        now = self.context.clock.now()
+        models = self._monitoring.models(actor)
+        with reading(self.context.databases.app) as session:
+            zones = {
+                m.model: policies.active(session, m.model, PolicyKind.MONITORING, now).monitoring.zone for m in models
+            }
+        return tuple(
+            ModelChoice(
+                one.model,
+                one.title,
+                zones[one.model],
+                None if one.as_of is None else day_of(one.as_of - timedelta(microseconds=1), zones[one.model]),
+            )
+            for one in models
+        )
+
+    @read(Permission.ROOM_READ)
+    def report(self, actor: Actor, report_id: str) -> Report:
+        """One report with its facts.
+
+        Raises:
+            NotFound: no such report.
+        """
+        with reading(self.context.databases.app) as session:
+            found = store.report(session, report_id)
+        if found is None:
+            raise NotFound(f"No report {report_id[:40]!r}.", hint="Choose one from the list.")
+        return found
+
+    @read(Permission.ROOM_READ)
+    def with_hash(self, actor: Actor, sha256: str) -> Report | None:
+        """The kept report whose facts have this hash, or None: how a reader checks a file."""
+        with reading(self.context.databases.app) as session:
+            return store.with_hash(session, sha256)
+
+    @read(Permission.ROOM_READ)
+    def html(self, actor: Actor, report_id: str, *, scheme: str = "") -> str:
+        """A report as one HTML file: no script, no outside request, the same bytes each time.
+
+        Args:
+            actor: Who reads.
+            report_id: Which.
+            scheme: "light" or "dark" to hold the colours, "" to follow the reader's device (what a file should do).
+
+        Raises:
+            NotFound: no such report.
+        """
+        return weekly.html(self.report(actor, report_id).facts, scheme=scheme)
+
+    @read(Permission.ROOM_READ)
+    def weekly(self, actor: Actor, model: str, *, until: date | None = None) -> Draft:
+        """The review of a week as it would be made now, from the very reads of the Monitoring and Registry pages.
+
+        Args:
+            actor: Who reads.
+            model: The model.
+            until: The last day of the week; by default the last whole day that was judged.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput: the week is not over, or no day was judged yet and none was named.
+            Conflict: the champion changed while the facts were read.
+        """
+        week = self._week(actor, model, until)
+        return Draft(ReportKind.WEEKLY, model, week, self._facts(actor, model, week))
+
+    @command(Permission.REPORT_MAKE, Action.REPORT_MADE)
+    def freeze(self, unit: Unit, actor: Actor, draft: Draft) -> Report:
+        """Keep a draft under its hash, for scientists and above; the same facts again give the report that is there.
+
+        Drafting reads MLflow's mirror and must not hold the write lock, so it is a call of its own. Audited.
+        """
+        sha256 = sha256_of(draft.facts)
+        known = store.same(unit.session, draft.kind, draft.model, sha256)
+        if known is not None:
+            unit.nothing_changed()
+            return known
+        line = ReportLine(
+            id=self.context.new_id(),
+            kind=draft.kind,
+            model=draft.model,
+            week=draft.week,
+            sha256=sha256,
+            made_by=actor.id,
+            made_at=unit.now,
+        )
+        made = Report(line, draft.facts)
+        store.add(unit.session, made)
+        unit.audit(
+            f"{KIND_LABELS[line.kind]} of {draft.model}",
+            model=draft.model,
+            after={"report": line.id, "sha256": sha256, "week": draft.week.said()},
+        )
+        return made
+
+    def _week(self, actor: Actor, model: str, until: date | None) -> Week:
+        choice = next((one for one in self.choices(actor) if one.model == model), None)
+        if choice is None:
+            raise NotFound(f"No model {model}.", hint="Choose one from the list.")
+        last = until or choice.last_day
+        if last is None:
+            raise InvalidInput(
+                f"No day of {model} was judged yet.", hint="Name the week's last day, or wait for a day."
+            )
+        if last.year < EARLIEST_YEAR:
+            raise InvalidInput(f"The day {last} is too long ago.", hint=f"Use a day since {EARLIEST_YEAR}.")
+        week = week_ending(last, choice.zone)
+        if week.end > self.context.clock.now():
+            raise InvalidInput(
+                f"The week to {last.isoformat()} is not over in {choice.zone}.", hint="Choose an earlier last day."
+            )
+        return week
+
+    def _facts(self, actor: Actor, model: str, week: Week) -> Facts:
+        room = self._monitoring.room(actor, model, "1y", end=week.end)
+        registry = self._registry.room(actor, model)
+        live = "" if registry.champion is None else registry.champion.version
+        if room.version != live:
+            raise Conflict(f"The champion of {model} changed just now.", hint="Try again.")
+        found = self._audit.entries(actor, Filter(model=model, start=week.start, end=week.end), size=_MOST_ENTRIES)
+        told = None
+        if registry.champion is not None:
+            with reading(self.context.databases.app) as session:
+                known = monitoring_store.readings(
+                    session, registry.champion.id, start=week.end - _LOOK_BACK, end=week.end
+                )
+            told = next((one for one in reversed(known) if one.body["metrics"]), None)
+        return weekly_facts(room, registry, week, told=told, entries=found.entries)

@@ -1,0 +1,72 @@
+"""Frozen reports: kept once under the hash of their facts, never changed."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import defer
+from sqlmodel import Session, col, select
+
+from mlops_dash.domain.reports import Report, ReportKind, ReportLine, Week
+from mlops_dash.store.tables_reports import ReportRow
+
+
+def add(session: Session, report: Report) -> None:
+    """Keep a report."""
+    line = report.line
+    session.add(
+        ReportRow(
+            id=line.id,
+            kind=str(line.kind),
+            model=line.model,
+            start=line.week.start,
+            end=line.week.end,
+            zone=line.week.zone,
+            facts=dict(report.facts),
+            sha256=line.sha256,
+            made_by=line.made_by,
+            made_at=line.made_at,
+        )
+    )
+    session.flush()
+
+
+def lines(session: Session, *, limit: int = 200) -> tuple[ReportLine, ...]:
+    """The reports without their facts, newest first."""
+    query = select(ReportRow).options(defer(col(ReportRow.facts)))  # type: ignore[arg-type]
+    rows = session.exec(query.order_by(col(ReportRow.made_at).desc(), col(ReportRow.id)).limit(limit)).all()
+    return tuple(_line(row) for row in rows)
+
+
+def report(session: Session, report_id: str) -> Report | None:
+    """One report with its facts, or None."""
+    row = session.get(ReportRow, report_id)
+    return None if row is None else _report(row)
+
+
+def same(session: Session, kind: ReportKind, model: str, sha256: str) -> Report | None:
+    """The report of this kind and model that holds these very facts, or None."""
+    row = session.exec(
+        select(ReportRow).where(ReportRow.kind == kind, ReportRow.model == model, ReportRow.sha256 == sha256)
+    ).first()
+    return None if row is None else _report(row)
+
+
+def with_hash(session: Session, sha256: str) -> Report | None:
+    """The report whose facts have this hash, or None."""
+    row = session.exec(select(ReportRow).where(ReportRow.sha256 == sha256)).first()
+    return None if row is None else _report(row)
+
+
+def _report(row: ReportRow) -> Report:
+    return Report(line=_line(row), facts=row.facts)
+
+
+def _line(row: ReportRow) -> ReportLine:
+    return ReportLine(
+        id=row.id,
+        kind=ReportKind(row.kind),
+        model=row.model,
+        week=Week(row.start, row.end, row.zone),
+        sha256=row.sha256,
+        made_by=row.made_by,
+        made_at=row.made_at,
+    )
