@@ -1,0 +1,209 @@
+"""Experiments: which runs there are, how they compare, what their repeats say together.
+
+reading   runs from MLflow's database or through its client, kept while nothing changes
+room      everything the page shows, from one read
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from mlops_dash.domain import experiments as domain
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.experiments import Address, Artifact, Experiment, ExperimentRoom, RunDetail, RunQuery
+from mlops_dash.domain.run_filter import Mistake, parse
+from mlops_dash.domain.run_groups import grouped
+from mlops_dash.domain.runs import PARENT, RunFrame, empty, matching
+from mlops_dash.errors import InvalidInput, NotFound, Unavailable
+from mlops_dash.services.command import Context, read
+from mlops_dash.services.experiments import room as rooms
+from mlops_dash.services.experiments.reading import RunReader
+from mlops_dash.store import experiments as store
+from mlops_dash.store.db import reading
+
+_MOST_FOLDERS = 12
+
+
+class ExperimentService:
+    """Reads of MLflow's experiments and runs."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._reader = RunReader(context)
+
+    @read(Permission.ROOM_READ)
+    def room(self, actor: Actor, query: RunQuery, *, again: bool = False) -> ExperimentRoom:
+        """Everything the page shows.
+
+        Args:
+            actor: Who asks.
+            query: What they want to see.
+            again: Read MLflow now, whatever is kept in memory.
+
+        Raises:
+            Unavailable: MLflow does not answer, and nothing is known from before.
+        """
+        experiments = self._reader.experiments()
+        chosen = next((one for one in experiments if one.id == query.experiment), None)
+        if chosen is None and not query.experiment:
+            chosen = next((one for one in experiments if one.n_runs != 0), next(iter(experiments), None))
+        if chosen is None:
+            return _nothing(query, experiments)
+        kept, source = self._reader.runs(chosen.id, again=again)
+        return rooms.assemble(self._reader, query, experiments, chosen, kept, source)
+
+    @read(Permission.ROOM_READ)
+    def locate(self, actor: Actor, text: str) -> Address | None:
+        """The experiment and run that a pasted MLflow address points at; None when the text is no address.
+
+        Raises:
+            NotFound: the run does not exist, or was deleted.
+            Unavailable: MLflow does not answer.
+        """
+        found = domain.address(text)
+        if found is None or found.experiment:
+            return found
+        return replace(found, experiment=self._reader.experiment_of(found.run))
+
+    @read(Permission.ROOM_READ)
+    def run(self, actor: Actor, run_id: str) -> RunDetail:
+        """One run in full, with its files.
+
+        Raises:
+            NotFound: there is no such run, or it was deleted.
+            Unavailable: MLflow does not answer.
+        """
+        experiment = self._reader.experiment_of(run_id)
+        kept, _ = self._reader.runs(experiment)
+        if run_id not in kept.frame.ids:
+            kept, _ = self._reader.runs(experiment, again=True)
+        at = kept.frame.places([run_id])
+        if not at:
+            raise NotFound(f"The run {run_id} is not among the runs that were read.", hint="Open it in MLflow.")
+        artifacts, why = self._artifacts(run_id)
+        named = next((one.name for one in self._reader.experiments() if one.id == experiment), experiment)
+        version = self._versions().get(run_id)
+        return _detail(kept.frame, at[0], named, artifacts, why, version)
+
+    @read(Permission.ROOM_READ)
+    def export(self, actor: Actor, experiment: str, *, group_by: str = "", text: str = "") -> dict[str, Any]:
+        """Runs and their groups as plain data, for the command line: last values, newest first.
+
+        Args:
+            actor: Who asks.
+            experiment: Its name or id.
+            group_by: A parameter; "" for groups of repeats.
+            text: A filter in MLflow's search syntax.
+
+        Raises:
+            NotFound: there is no such experiment.
+            InvalidInput: the filter does not parse, or no run has the parameter.
+            Unavailable: MLflow does not answer.
+        """
+        clauses = parse(text)
+        if isinstance(clauses, Mistake):
+            raise InvalidInput(f"The filter does not parse. {clauses.sentence()}", hint="Example: metrics.auc > 0.8")
+        chosen = self._named(experiment)
+        kept, source = self._reader.runs(chosen.id)
+        runs = kept.frame.take(matching(kept.frame, clauses).nonzero()[0])
+        if group_by and group_by not in runs.params.columns:
+            raise InvalidInput(f"No run has the parameter {group_by!r}.", hint="Name one of: "
+                               + ", ".join(str(one) for one in runs.params.columns[:20]))  # fmt: skip
+        return {
+            "experiment": chosen.name,
+            "experiment_id": chosen.id,
+            "n_runs": len(runs),
+            "read": source.kind,
+            "limited_to": source.limit,
+            "runs": [_plain(runs, at) for at in range(len(runs))],
+            "groups": rooms.plain_groups(runs, group_by),
+        }
+
+    @read(Permission.ROOM_READ)
+    def versions(self, actor: Actor) -> dict[str, tuple[str, str]]:
+        """Model and version of every run that became one."""
+        return self._versions()
+
+    def _versions(self) -> dict[str, tuple[str, str]]:
+        with reading(self.context.databases.app) as session:
+            return store.versions_by_run(session)
+
+    def _named(self, wanted: str) -> Experiment:
+        experiments = self._reader.experiments()
+        found = next((one for one in experiments if wanted in {one.name, one.id}), None)
+        if found is None:
+            known = ", ".join(one.name for one in experiments[:10])
+            raise NotFound(f"MLflow has no experiment {wanted!r}.", hint=f"There are: {known}." if known else "")
+        return found
+
+    def _artifacts(self, run_id: str) -> tuple[tuple[Artifact, ...], str]:
+        try:
+            found = list(self._reader.client.artifacts(run_id))
+            for folder in [one for one in found if one.is_folder][:_MOST_FOLDERS]:
+                found[found.index(folder) + 1 : found.index(folder) + 1] = self._reader.client.artifacts(
+                    run_id, folder.path
+                )
+        except (Unavailable, NotFound, InvalidInput) as error:
+            return (), error.sentence()
+        return tuple(found), ""
+
+
+def _nothing(query: RunQuery, experiments: Sequence[Experiment]) -> ExperimentRoom:
+    none = empty()
+    return ExperimentRoom(
+        query=query, experiments=tuple(experiments), experiment=None, source=None, runs=none, matching=none, n_pages=1,
+        page=1, rows=none, columns=(), hidden=(), statuses={}, mistake=None, grouping=grouped(none), groups=None,
+        tray=none, gone=query.tray, baseline="", base={}, pictured=none, curves=(), curve_metric="", differences=(),
+    )  # fmt: skip
+
+
+def _detail(
+    runs: RunFrame, at: int, experiment: str, artifacts: tuple[Artifact, ...], why: str, version: tuple[str, str] | None
+) -> RunDetail:
+    info = runs.info.iloc[at]
+    tags = {str(name): str(value) for name, value in runs.tags.iloc[at].items() if value is not None}
+    return RunDetail(
+        id=info["run_id"],
+        name=info["run_name"],
+        experiment=experiment,
+        status=info["status"],
+        user=info["user_id"],
+        started_at=_moment(info["start_time"]),
+        ended_at=_moment(info["end_time"]),
+        parent=tags.get(PARENT, ""),
+        params={str(name): str(value) for name, value in runs.params.iloc[at].items() if value is not None},
+        metrics={
+            str(name): runs.metric(at, str(name))
+            for number, name in enumerate(runs.metrics.columns)
+            if runs.logged[at, number]
+        },
+        tags=tags,
+        datasets=info["datasets"],
+        artifacts=artifacts,
+        artifacts_why=why,
+        version=version,
+    )
+
+
+def _plain(runs: RunFrame, at: int) -> dict[str, Any]:
+    """One run for JSON: numbers as numbers; NaN and infinity by name, because JSON has no word for them."""
+    one = _detail(runs, at, "", (), "", None)
+    return {
+        "run_id": one.id,
+        "name": one.name,
+        "status": one.status,
+        "started_at": None if one.started_at is None else one.started_at.isoformat(),
+        "ended_at": None if one.ended_at is None else one.ended_at.isoformat(),
+        "params": dict(one.params),
+        "metrics": {name: rooms.plain_number(value) for name, value in one.metrics.items()},
+        "tags": dict(one.tags),
+        "datasets": [{"name": data.name, "digest": data.digest} for data in one.datasets],
+    }
+
+
+def _moment(ms: float) -> datetime | None:
+    return None if math.isnan(ms) else datetime.fromtimestamp(ms / 1000, tz=UTC)

@@ -1,0 +1,294 @@
+"""Everything the Experiments page shows, from one frame of runs: filter, order, groups, tray, curves, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_dash.domain import experiments as domain
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.experiments import (
+    MOST_CURVES,
+    MOST_LINES,
+    MOST_TRAY,
+    PAGE_SIZE,
+    Axis,
+    Column,
+    Curve,
+    Experiment,
+    ExperimentRoom,
+    GroupTable,
+    Picture,
+    RunQuery,
+    Source,
+)
+from mlops_dash.domain.run_filter import Mistake, parse
+from mlops_dash.domain.run_groups import Grouping, grouped
+from mlops_dash.domain.runs import Bools, Floats, Ints, Reducer, RunFrame, matching, order, varies
+from mlops_dash.services.experiments.reading import KeptRuns, RunReader
+from mlops_dash.stats.experiments import band, repeats, smoothed
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The runs that match, before order and page; codes are groups of all runs of the experiment."""
+
+    runs: RunFrame
+    codes: Ints
+
+
+def assemble(
+    reader: RunReader,
+    query: RunQuery,
+    experiments: Sequence[Experiment],
+    experiment: Experiment,
+    kept: KeptRuns,
+    source: Source,
+) -> ExperimentRoom:
+    """Answer one query on the runs that were read.
+
+    Raises:
+        Unavailable: MLflow does not answer where more of it is needed (curves, other reducers).
+    """
+    grouping = kept.grouping(query.repeat_key)
+    clauses, mistake = _clauses(query)
+    names = query.columns or domain.default_columns(kept.frame, grouping)
+    columns = tuple(domain.column(one, query) for one in names)
+    runs = kept.frame.with_metrics(_reduced(reader, kept, columns))
+    fits = matching(kept.frame, clauses)
+    for name, values in query.chosen.items():
+        fits &= kept.frame.column(f"params.{name}").isin(list(values)).to_numpy()
+    statuses = kept.frame.info["status"][fits].value_counts()
+    if query.statuses:
+        fits &= kept.frame.info["status"].isin(list(query.statuses)).to_numpy()
+    columns, hidden = _differing(runs, fits, columns, query)
+    found = _sorted(runs, grouping, fits, columns, query)
+    groups = _groups(found, grouping, columns, query) if query.grouped else None
+    n_rows = len(found.runs) if groups is None else len(groups.order)
+    n_pages = max(1, -(-n_rows // PAGE_SIZE))
+    page = min(max(1, query.page), n_pages)
+    part = slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE)
+    tray_at = runs.places(query.tray[:MOST_TRAY])
+    tray = runs.take(tray_at)
+    known = set(tray.ids)
+    pictured = tray if len(tray) else found.runs.take(np.arange(min(MOST_LINES, len(found.runs))))
+    curves, metric = _curves(reader, runs, grouping, pictured, columns, query, from_tray=bool(len(tray)))
+    compared = pictured if len(tray) else pictured.take(np.arange(min(5, len(pictured))))
+    return ExperimentRoom(
+        query=query,
+        experiments=tuple(experiments),
+        experiment=experiment,
+        source=source,
+        runs=runs,
+        matching=found.runs,
+        n_pages=n_pages,
+        page=page,
+        rows=found.runs.take(np.arange(len(found.runs))[part]),
+        columns=columns,
+        hidden=hidden,
+        statuses={str(name): int(count) for name, count in statuses.items()},
+        mistake=mistake,
+        grouping=grouping,
+        groups=None if groups is None else replace(groups, order=groups.order[part]),
+        tray=tray,
+        gone=tuple(one for one in query.tray if one not in known),
+        baseline=query.baseline if runs.places([query.baseline]) else "",
+        base=_base(runs, grouping, columns, query),
+        pictured=pictured if query.picture is not Picture.DIFFERENCES else compared,
+        curves=curves,
+        curve_metric=metric,
+        differences=domain.differences(compared, [one.key for one in columns if one.kind == "metrics"])
+        if query.picture is Picture.DIFFERENCES
+        else (),
+    )
+
+
+def _clauses(query: RunQuery) -> tuple[tuple[Any, ...], Mistake | None]:
+    read = parse(query.text)
+    if not isinstance(read, Mistake):
+        return read, None
+    before = parse(query.text_before)
+    return (() if isinstance(before, Mistake) else before), read
+
+
+def _reduced(reader: RunReader, kept: KeptRuns, columns: Sequence[Column]) -> Mapping[str, Floats]:
+    wanted: dict[str, Reducer] = {}
+    for one in columns:
+        if one.kind != "metrics" or one.reducer is Reducer.LAST:
+            continue
+        if one.reducer is not Reducer.BEST:
+            wanted[one.key] = one.reducer
+        elif one.direction is not None:
+            wanted[one.key] = Reducer.MAX if one.direction is Direction.HIGHER else Reducer.MIN
+    return kept.reduced(wanted, reader) if wanted else {}
+
+
+def _differing(
+    runs: RunFrame, fits: Bools, columns: Sequence[Column], query: RunQuery
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    if not query.differences or fits.sum() < 2:
+        return tuple(columns), ()
+    same = tuple(one.name for one in columns if not varies(runs.column(one.name)[fits]))
+    return tuple(one for one in columns if one.name not in same), same
+
+
+def _sorted(runs: RunFrame, grouping: Grouping, fits: Bools, columns: Sequence[Column], query: RunQuery) -> _Found:
+    at = np.flatnonzero(fits)
+    name, descending = sort_of(columns, query)
+    column = runs.column(name)
+    if name.startswith("attributes.") and name != "attributes.start_time":
+        column = column.replace("", None)
+    at = at[order(column.iloc[at].reset_index(drop=True), descending=descending)]
+    return _Found(runs.take(at), grouping.codes[at])
+
+
+def sort_of(columns: Sequence[Column], query: RunQuery) -> tuple[str, bool]:
+    """The column the table is ordered by and whether it descends: as asked, else the best first, else the newest."""
+    if query.sort:
+        return query.sort.removeprefix("-"), query.sort.startswith("-")
+    first = next((one for one in columns if one.kind == "metrics" and one.direction is not None), None)
+    if first is None:
+        return "attributes.start_time", True
+    return first.name, first.direction is Direction.HIGHER
+
+
+def _groups(found: _Found, grouping: Grouping, columns: Sequence[Column], query: RunQuery) -> GroupTable:
+    present, local = np.unique(found.codes, return_inverse=True)
+    tables: dict[str, pd.DataFrame] = {}
+    for one in columns:
+        if one.kind == "metrics":
+            made = repeats(found.runs.metrics[one.key].to_numpy(), local, len(present))
+            parts = {name: getattr(made, name) for name in ("n", "n_finite", "mean", "sd", "low", "high")}
+            tables[one.key] = pd.DataFrame(parts, index=present)
+    name, descending = sort_of(columns, query)
+    kind, _, key = name.partition(".")
+    if kind == "metrics" and key in tables:
+        ranked = order(tables[key]["mean"].reset_index(drop=True), descending=descending)
+        codes = present[ranked]
+    else:  # the first run of each group stands for it
+        _, first = np.unique(local, return_index=True)
+        codes = present[np.argsort(first, kind="stable")]
+    members: dict[int, list[str]] = {}
+    for code, run_id in zip(found.codes.tolist(), found.runs.ids, strict=True):
+        members.setdefault(code, []).append(run_id)
+    return GroupTable(
+        grouping, tuple(int(one) for one in codes), {code: tuple(ids) for code, ids in members.items()}, tables
+    )
+
+
+def _base(runs: RunFrame, grouping: Grouping, columns: Sequence[Column], query: RunQuery) -> dict[str, float]:
+    found = runs.places([query.baseline])
+    if not found:
+        return {}
+    metrics = [one.key for one in columns if one.kind == "metrics"]
+    if not query.grouped:
+        return {key: runs.metric(found[0], key) for key in metrics}
+    members = grouping.codes == grouping.codes[found[0]]
+    values = {key: runs.metrics[key].to_numpy()[members] for key in metrics}
+    finite = {key: one[np.isfinite(one)] for key, one in values.items()}
+    return {key: float(one.mean()) if len(one) else float("nan") for key, one in finite.items()}
+
+
+def _curves(
+    reader: RunReader,
+    runs: RunFrame,
+    grouping: Grouping,
+    pictured: RunFrame,
+    columns: Sequence[Column],
+    query: RunQuery,
+    *,
+    from_tray: bool,
+) -> tuple[tuple[Curve, ...], str]:
+    names = [str(one) for one in runs.metrics.columns]
+    shown = [one.key for one in columns if one.kind == "metrics"]
+    metric = query.curve if query.curve in names else next(iter([*shown, *names]), "")
+    if query.picture is not Picture.CURVES or not metric or not len(pictured):
+        return (), metric
+    lines = _lines(runs, grouping, pictured, query, most=MOST_TRAY if from_tray else MOST_CURVES // 2)
+    points = reader.histories([run_id for _, ids in lines for run_id in ids], [metric])
+    by_run = dict(tuple(points.groupby("run_id")))
+    began = dict(zip(runs.ids, runs.info["start_time"], strict=True))
+    made = []
+    for label, ids in lines:
+        parts, bad = [], 0
+        for run_id in ids:
+            if run_id in by_run:
+                x, y = _xy(by_run[run_id], began[run_id], query)
+                bad += int((~np.isfinite(y)).sum())
+                parts.append((x, smoothed(y, query.smoothing)))
+        if len(parts) == 1:
+            made.append(Curve(label, tuple(ids), *parts[0], n_bad=bad))
+        elif parts:
+            whole = band(parts)
+            made.append(Curve(label, tuple(ids), whole.x, whole.mean, whole.low, whole.high, bad))
+    return tuple(made), metric
+
+
+def _xy(points: pd.DataFrame, began: float, query: RunQuery) -> tuple[Floats, Floats]:
+    y = points["value"].to_numpy(dtype=float)
+    if query.axis is Axis.TIME:
+        at = np.argsort(points["timestamp"].to_numpy(), kind="stable")
+        return (points["timestamp"].to_numpy(dtype=float)[at] - began) / 1000, y[at]
+    return points["step"].to_numpy(dtype=float), y
+
+
+def _lines(
+    runs: RunFrame, grouping: Grouping, pictured: RunFrame, query: RunQuery, *, most: int
+) -> list[tuple[str, list[str]]]:
+    """Which runs make which line: each its own, or all repeats of a configuration together."""
+    if not query.grouped:
+        pairs = zip(pictured.info["run_name"][:most], pictured.ids[:most], strict=True)
+        return [(str(name) or run_id[:8], [run_id]) for name, run_id in pairs]
+    code_of = dict(zip(runs.ids, grouping.codes.tolist(), strict=True))
+    lines: dict[int, list[str]] = {}
+    for run_id in pictured.ids:
+        code = code_of[run_id]
+        if code in lines or len(lines) < most:
+            lines.setdefault(code, []).append(run_id)
+    return [(group_label(runs, grouping, code), ids) for code, ids in lines.items()]
+
+
+def group_label(runs: RunFrame, grouping: Grouping, code: int) -> str:
+    """What tells a group apart: "depth 3, rate 0.1"; a group without differing parameters by its run's name."""
+    at = int(grouping.first[code])
+    own = {name: runs.params[name].to_list()[at] for name in grouping.by}
+    said = [f"{name} {value}" for name, value in own.items() if value is not None]
+    return ", ".join(said) or str(runs.info["run_name"].iat[at]) or runs.ids[at][:8]
+
+
+def plain_number(value: float) -> float | str | None:
+    """A metric for JSON, which has no word for NaN and infinity.
+
+    >>> plain_number(float("nan")), plain_number(float("-inf")), plain_number(.5)
+    ('NaN', '-Infinity', 0.5)
+    """
+    if np.isfinite(value):
+        return value
+    return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def plain_groups(runs: RunFrame, parameter: str) -> list[dict[str, Any]]:
+    """Groups as plain data: by one parameter, or of repeats; every metric with n, mean, sd and interval."""
+    if parameter:
+        codes, values = pd.factorize(runs.params[parameter], use_na_sentinel=False)
+        of_group: list[dict[str, Any]] = [{parameter: value} for value in values]
+    else:
+        grouping = grouped(runs)
+        codes = grouping.codes
+        of_group = [{name: runs.params[name].iat[int(at)] for name in grouping.by} for at in grouping.first]
+    made: list[dict[str, Any]] = [{"params": params, "run_ids": [], "metrics": {}} for params in of_group]
+    for code, run_id in zip(codes.tolist(), runs.ids, strict=True):
+        made[code]["run_ids"].append(run_id)
+    for name in runs.metrics.columns:
+        said = repeats(runs.metrics[name].to_numpy(), codes.astype(np.int64), len(made))
+        for code, group in enumerate(made):
+            numbers = {part: float(getattr(said, part)[code]) for part in ("mean", "sd", "low", "high")}
+            group["metrics"][str(name)] = {
+                "n": int(said.n_finite[code]),
+                **{part: value if np.isfinite(value) else None for part, value in numbers.items()},
+            }
+    return [{"n": len(group["run_ids"]), **group} for group in made]

@@ -1,0 +1,119 @@
+"""MLflow stores for the Experiments room: a small awkward one by the real client, a big one by bulk insert."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+
+ODD = "väl/loss: 10-fold Δ." + "x" * 220  # every sign that MLflow lets a name have, and nearly its 250 characters
+
+
+@dataclass(frozen=True)
+class RunsWorld:
+    """What `awkward` made."""
+
+    uri: str
+    path: Path
+    experiment: str
+    other: str
+    ids: dict[str, str]  # by run name
+
+
+def awkward(uri: str, artifacts: Path) -> RunsWorld:
+    """By the real client: types, a nested run, a deleted one, NaN and infinite metrics, odd names, histories, tags."""
+    import mlflow
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+
+    client = mlflow.MlflowClient(uri, uri)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = client.create_experiment("sweep", artifact_location=artifacts.as_uri())
+        other = client.create_experiment("other", artifact_location=artifacts.as_uri())
+    ids: dict[str, str] = {}
+
+    def run(name: str, at: int, params: dict[str, object], metrics: dict[str, list[float]], *, where: str = made,
+            tags: dict[str, str] | None = None, status: str = "FINISHED", digest: str = "d1") -> None:  # fmt: skip
+        run_id = client.create_run(where, start_time=at, run_name=name).info.run_id
+        ids[name] = run_id
+        points = [
+            Metric(key, value, at + 10 * step, step) for key, ys in metrics.items() for step, value in enumerate(ys)
+        ]
+        client.log_batch(
+            run_id, points, [Param(key, str(value)) for key, value in params.items()],
+            [RunTag(key, value) for key, value in (tags or {}).items()],
+        )  # fmt: skip
+        data = Dataset("flights", digest, "local", "{}")
+        client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+        if status != "RUNNING":
+            client.set_terminated(run_id, status, end_time=at + 60_000)
+
+    start = 1_700_000_000_000
+    for number, (depth, seed) in enumerate((depth, seed) for depth in (3, 6) for seed in (1, 2, 3)):
+        auc = 0.6 + depth / 100 + seed / 1000
+        run(
+            f"depth-{depth}-seed-{seed}", start + number * 60_000,
+            {"depth": depth, "seed": seed, "out": f"/o/{number}"},
+            {"valid_auc": [auc - 0.1, auc + 0.05, auc], "valid_log_loss": [0.6, 0.5, 0.5 + depth / 100]},
+            tags={"team": "Growth" if seed == 1 else "risk"},
+        )  # fmt: skip
+    odd = {"valid_auc": [0.5, math.nan], "valid_log_loss": [math.inf], ODD: [-math.inf]}
+    run("broken", start + 700_000, {"depth": 3, "seed": 9, "learning rate": "0.1"}, odd, status="FAILED", digest="d2")
+    run("empty", start + 800_000, {}, {}, status="RUNNING")
+    run("deleted", start + 900_000, {"depth": 3, "seed": 4}, {"valid_auc": [0.9]})
+    run("elsewhere", start + 950_000, {"depth": 3}, {"valid_auc": [0.7]}, where=other)
+    run("child", start + 960_000, {"depth": 6, "seed": 7}, {"valid_auc": [0.66]},
+        tags={"mlflow.parentRunId": ids["depth-6-seed-1"], "note": "it's 100 % fine"})  # fmt: skip
+    client.delete_run(ids["deleted"])
+    return RunsWorld(uri, Path(uri.removeprefix("sqlite:///")), made, other, ids)
+
+
+def bulk(path: Path, experiment: str, n: int, *, params: int = 20, metrics: int = 20, tags: int = 5, steps: int = 0,
+         seed: int = 7) -> None:  # fmt: skip
+    """Insert n runs into a store that the real client made; `steps` points of history for every metric.
+
+    Ten thousand runs of 20 parameters, 20 metrics and 5 tags take about 5 s.
+    """
+    rng = np.random.default_rng(seed)
+    ids = [UUID(bytes=rng.bytes(16)).hex for _ in range(n)]
+    values = rng.normal(size=(n, metrics)).round(6)
+    first = 1_700_000_000_000
+    with sqlite3.connect(path) as store:
+        store.executemany(
+            "INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time,"
+            " end_time, source_version, lifecycle_stage, artifact_uri, experiment_id)"
+            " VALUES (?, ?, 'UNKNOWN', '', '', 'bench', ?, ?, ?, '', 'active', '', ?)",
+            [(one, f"run-{i}", "FAILED" if i % 50 == 7 else "FINISHED", first + i * 1000, first + i * 1000 + 90_000,
+              int(experiment)) for i, one in enumerate(ids)],
+        )  # fmt: skip
+        names = ["seed", *(f"p{k:02d}" for k in range(1, params))]
+        store.executemany(
+            "INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)",
+            ((name, str(i % 5 if k == 0 else (i // 5) % (k + 2)), one) for i, one in enumerate(ids)
+             for k, name in enumerate(names)),
+        )  # fmt: skip
+        keys = [f"m{k:02d}" for k in range(metrics)]
+        store.executemany(
+            "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, ?, ?, 0, ?)",
+            (
+                (key, values[i, k], first + i * 1000, steps, one)
+                for i, one in enumerate(ids)
+                for k, key in enumerate(keys)
+            ),
+        )
+        store.executemany(
+            "INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)",
+            ((name, f"run-{i}" if name == "mlflow.runName" else f"{name}-{i % 7}", one) for i, one in enumerate(ids)
+             for name in ["mlflow.runName", *(f"t{k}" for k in range(1, tags))]),
+        )  # fmt: skip
+        store.executemany(
+            "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, ?, ?, ?, 0)",
+            ((key, values[i, k] - (steps - step) / 100, first + step, one, step) for i, one in enumerate(ids)
+             for k, key in enumerate(keys) for step in range(1, steps + 1)),
+        )  # fmt: skip
+    store.close()
