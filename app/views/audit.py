@@ -56,7 +56,8 @@ def _verdict(verdict: Verdict | None) -> None:
         return
     if verdict.ok:
         n = fmt.plural(verdict.n_entries, "entry", "entries")
-        st.success(f"**{n} verified.** The chain is whole and its head is the one anchored outside the database.")
+        but = f" But {verdict.reason}." if verdict.reason else ""
+        st.success(f"**{n} verified.** The chain is whole and its head is the one kept outside the database.{but}")
         return
     st.error(
         f"**The ledger does not verify: {verdict.sentence()}.** {fmt.plural(verdict.n_entries, 'entry', 'entries')} "

@@ -11,15 +11,16 @@ import pytest
 from sqlalchemy import text
 
 from mlops_dash.domain.access import NOBODY, Role
-from mlops_dash.domain.audit import Action, Anchor, Entry, Filter
+from mlops_dash.domain.audit import Action, Anchor, Entry, Filter, Verdict, anchor_tag
 from mlops_dash.errors import NotAuthenticated, NotFound
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.store import audit as store
 from mlops_dash.store.db import reading, transaction
+from mlops_dash.tracking.registry import MlflowRegistry
 from tests import factories
-from tests.factories import ADMIN, LEAD, NOON, VIEWER
+from tests.factories import ADMIN, LEAD, NOON, VIEWER, WORKER
 
 
 def write(context: Context, count: int, **changes: object) -> list[Entry]:
@@ -175,6 +176,71 @@ def test_a_full_rewrite_with_the_right_key_is_found_by_the_anchor(context: Conte
     verdict = audit.verify(VIEWER)
     assert (verdict.ok, verdict.bad_number) == (False, 3)
     assert "not the entry that was anchored" in verdict.sentence()
+
+
+@pytest.fixture
+def anchored(context: Context, mlflow_uri: str) -> Context:
+    """A real MLflow with the models of a house: one that is ours, one that we know and MLflow does not."""
+    registry = MlflowRegistry(mlflow_uri)
+    for name in ("another-teams", "flight-delay"):
+        registry.create_model(name)
+    with transaction(context.databases.app) as session:
+        for name in ("a-pushed-model", "flight-delay"):
+            session.add(factories.model_row(name))
+    return replace(context, registry=registry)
+
+
+def test_the_head_is_kept_in_mlflow_once_for_each_new_entry(anchored: Context) -> None:
+    audit = AuditService(anchored)
+    assert not audit.anchor(WORKER)
+    write(anchored, 3)
+    assert [audit.anchor(WORKER), audit.anchor(WORKER)] == [True, False]
+
+    (name, text_kept) = next(iter(anchored.registry.model_tags(anchor_tag(anchored.settings.ledger_key)).items()))
+    head = audit.head(ADMIN)
+    assert head is not None
+    assert (name, text_kept) == ("flight-delay", f"3:{head.mac}")
+    assert audit.verify(VIEWER) == Verdict(True, 3)
+
+    write(anchored, 1)
+    assert audit.verify(VIEWER) == Verdict(True, 4)
+    assert audit.anchor(WORKER)
+
+
+def test_removed_entries_are_found_though_the_file_was_adapted(anchored: Context) -> None:
+    audit = AuditService(anchored)
+    made = write(anchored, 5)
+    audit.anchor(WORKER)
+    sql(anchored, "DELETE FROM ledger WHERE number > 3")
+    anchored.anchor_path.unlink()
+    store.write_anchor(anchored.anchor_path, Anchor(3, made[2].mac))
+
+    verdict = audit.verify(VIEWER)
+
+    assert (verdict.ok, verdict.bad_number) == (False, 5)
+    assert not audit.anchor(WORKER)  # an older head never replaces a newer one
+    assert not audit.verify(VIEWER).ok
+
+
+def test_a_file_that_was_rewritten_disagrees_with_mlflow(anchored: Context) -> None:
+    audit = AuditService(anchored)
+    write(anchored, 3)
+    audit.anchor(WORKER)
+    sql(anchored, "DELETE FROM ledger")
+    anchored.anchor_path.unlink()
+    write(anchored, 3, reason="another story")
+
+    verdict = audit.verify(VIEWER)
+
+    assert not verdict.ok
+    assert "disagree" in verdict.sentence()
+
+
+def test_without_mlflow_the_file_alone_is_compared_and_that_is_said(context: Context, audit: AuditService) -> None:
+    write(context, 2)
+    verdict = audit.verify(VIEWER)
+    assert verdict.sentence() == "ok 2 entries"
+    assert "MLflow" in verdict.reason
 
 
 def test_another_key_verifies_nothing(context: Context) -> None:

@@ -118,6 +118,26 @@ def test_over_http_many_versions_come_page_by_page(
     assert [one.version for one in MlflowRegistry(mlflow_server).versions("m")] == ["5", "4", "3", "2", "1"]
 
 
+@pytest.mark.parametrize("over_http", [False, True])
+def test_a_models_tag_is_found_on_every_model_that_carries_it(
+    mlflow_uri: str, mlflow_server: str, over_http: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_dash.tracking.registry._PAGE", 2)
+    registry = MlflowRegistry(mlflow_server if over_http else mlflow_uri)
+    for number in range(5):
+        MlflowRegistry(mlflow_uri).create_model(f"m{number}")
+    assert registry.model_tags("house.head") == {}
+
+    registry.set_model_tag("m1", "house.head", "1:a")
+    registry.set_model_tag("m4", "house.head", "2:b")
+    registry.set_model_tag("m4", "house.head", "3:c")
+    registry.set_model_tag("m4", "other", "x")
+
+    assert registry.model_tags("house.head") == {"m1": "1:a", "m4": "3:c"}
+    with pytest.raises(NotFound):
+        registry.set_model_tag("nobody", "house.head", "1:a")
+
+
 def test_what_is_not_mlflow_is_said(mlflow_uri: str) -> None:
     """Some other server at that address."""
 

@@ -21,7 +21,9 @@ from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraf
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Unavailable
 from mlops_dash.training.launcher import Ending, Exit
-from mlops_dash.worker import Chore, HealthServer, Running, Worker, following
+from mlops_dash.worker import Chore, Running, Worker
+from mlops_dash.worker.due import following
+from mlops_dash.worker.health import HealthServer
 from tests import factories
 from tests.factories import LEAD, NOON, SCIENTIST, VIEWER, WORKER
 

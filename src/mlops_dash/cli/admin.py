@@ -63,6 +63,8 @@ def _audit(arguments: argparse.Namespace) -> int:
     made = services()
     verdict = made.audit.verify(actor(made))
     show(vars(verdict), as_json=arguments.json, line=verdict.sentence())
+    if verdict.ok and verdict.reason:
+        print(f"But {verdict.reason}.", file=sys.stderr)
     return 0 if verdict.ok else 1
 
 

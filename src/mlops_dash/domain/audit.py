@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -215,12 +215,15 @@ class Verdict:
         return f"{where} is bad: {self.reason}"
 
 
-def verify(key: bytes, entries: Iterable[Entry], anchor: Anchor | None) -> Verdict:
-    """Walk the chain from the start; compare its head with the anchor kept outside.
+def verify(key: bytes, entries: Iterable[Entry], anchors: Sequence[Anchor]) -> Verdict:
+    """Walk the chain from the start; compare it with the heads that are kept outside.
 
-    An anchor older than the head is fine (entries came since); a head older than the anchor is not.
+    An anchor older than the head is fine (entries came since); a head older than an anchor is not.
     """
-    previous, count, seen_anchor = GENESIS, 0, anchor is None
+    previous, count = GENESIS, 0
+    outside = {anchor.number: anchor.mac for anchor in anchors}
+    if any(outside[anchor.number] != anchor.mac for anchor in anchors):
+        return Verdict(False, 0, None, "the places that keep its head outside the database disagree")
     for entry in entries:
         count += 1
         if entry.number != count:
@@ -229,11 +232,30 @@ def verify(key: bytes, entries: Iterable[Entry], anchor: Anchor | None) -> Verdi
             return Verdict(False, count - 1, count, "it does not hang on the entry before it")
         if not hmac.compare_digest(sign(key, entry), entry.mac):
             return Verdict(False, count - 1, count, "its text or its seal was changed")
-        if anchor is not None and entry.number == anchor.number:
-            if entry.mac != anchor.mac:
-                return Verdict(False, count - 1, count, "it is not the entry that was anchored outside the database")
-            seen_anchor = True
+        if outside.pop(count, entry.mac) != entry.mac:
+            return Verdict(False, count - 1, count, "it is not the entry that was anchored outside the database")
         previous = entry.mac
-    if not seen_anchor and anchor is not None:
-        return Verdict(False, count, anchor.number, f"the last entries are missing: {anchor.number} were anchored")
+    if outside:
+        last = max(outside)
+        return Verdict(False, count, last, f"the last entries are missing: {last} were anchored")
     return Verdict(True, count)
+
+
+def anchor_tag(key: bytes) -> str:
+    """The name of the MLflow tag that keeps this installation's head; installations may share one MLflow."""
+    return f"mlops_dash.ledger.{hmac.new(key, b'anchor tag', hashlib.sha256).hexdigest()[:12]}"
+
+
+def anchor_text(anchor: Anchor) -> str:
+    """An anchor as a tag's value; `anchor_of` reads it back."""
+    return f"{anchor.number}:{anchor.mac}"
+
+
+def anchor_of(text: str) -> Anchor | None:
+    """An anchor from a tag's value; None when it cannot be read.
+
+    >>> anchor_of("12:ab"), anchor_of("twelve")
+    (Anchor(number=12, mac='ab'), None)
+    """
+    number, colon, mac = text.partition(":")
+    return Anchor(int(number), mac) if colon and number.isdigit() else None

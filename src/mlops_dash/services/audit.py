@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mlops_dash.domain import audit as domain
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Anchor, Choices, Entry, Filter, Page, Verdict
-from mlops_dash.errors import NotFound
-from mlops_dash.services.command import Context, read
+from mlops_dash.errors import MlopsDashError, NotFound
+from mlops_dash.services.command import Context, read, record
 from mlops_dash.store import audit as store
+from mlops_dash.store import registry
 from mlops_dash.store.db import reading
 
 PAGE_SIZE = 50
@@ -46,17 +49,58 @@ class AuditService:
 
     @read(Permission.AUDIT_READ)
     def verify(self, actor: Actor) -> Verdict:
-        """Walk the whole chain and compare its head with the anchor file outside the database."""
-        # The anchor first: entries written between the two reads are newer than it, which is fine.
-        anchor = store.read_anchor(self.context.anchor_path)
+        """Walk the whole chain and compare it with its heads outside the database: a file, and a tag in MLflow.
+
+        Without MLflow the file alone is compared, and the verdict says so.
+        """
+        # The anchors first: entries written between the two reads are newer than they, which is fine.
+        kept = store.read_anchor(self.context.anchor_path)
+        anchors = [] if kept is None else [kept]
+        away = ""
+        try:
+            anchors += self._tagged().values()
+        except MlopsDashError:
+            away = "its copy of the head in MLflow could not be read"
         with reading(self.context.databases.app) as session:
             unreadable = store.first_unreadable(session)
             if unreadable is not None:
                 return Verdict(False, unreadable - 1, unreadable, "its text cannot be read any more")
-            return domain.verify(self.context.settings.ledger_key, store.entries(session), anchor)
+            found = domain.verify(self.context.settings.ledger_key, store.entries(session), anchors)
+        return replace(found, reason=away) if found.ok else found
+
+    @record(Permission.SYSTEM)
+    def anchor(self, actor: Actor) -> bool:
+        """Keep the head of the ledger as a tag in MLflow, on the first registered model that is ours.
+
+        Returns:
+            Whether a newer head was written; False too when there is no entry or no model yet.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        with reading(self.context.databases.app) as session:
+            head, names = store.head(session), [model.name for model in registry.models(session)]
+        if head is None or not names:
+            return False
+        known = self._tagged()
+        if any(anchor.number >= head.number for anchor in known.values()):
+            return False
+        tag = domain.anchor_tag(self.context.settings.ledger_key)
+        there = set(self.context.registry.models())
+        for name in [*known, *sorted(names)]:
+            if name in there:
+                self.context.registry.set_model_tag(name, tag, domain.anchor_text(head))
+                return True
+        return False
+
+    def _tagged(self) -> dict[str, Anchor]:
+        """Heads kept in MLflow, by the registered model that carries them."""
+        found = self.context.registry.model_tags(domain.anchor_tag(self.context.settings.ledger_key))
+        read_back = {name: domain.anchor_of(value) for name, value in found.items()}
+        return {name: anchor for name, anchor in read_back.items() if anchor is not None}
 
     @read(Permission.AUDIT_READ)
     def head(self, actor: Actor) -> Anchor | None:
-        """The last entry's number and seal, to be kept outside (as an MLflow tag); None for an empty ledger."""
+        """The last entry's number and seal; None for an empty ledger."""
         with reading(self.context.databases.app) as session:
             return store.head(session)

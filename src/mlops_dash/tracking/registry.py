@@ -182,6 +182,35 @@ class MlflowRegistry:
             for key, value in tags.items():
                 client.set_model_version_tag(name, version, key, value)
 
+    def model_tags(self, key: str) -> dict[str, str]:
+        """The value of one tag on every registered model that carries it, by model."""
+        found: dict[str, str] = {}
+        what, token = f"read the tag {key}", ""
+        while True:
+            asked = {"max_results": str(_PAGE), "page_token": token}
+            if self._plain:
+                page = self._ask("GET", "registered-models/search", asked, what)
+                token = page.get("next_page_token", "")
+                tagged = [(one["name"], {tag["key"]: tag["value"] for tag in one.get("tags", ())})
+                          for one in page.get("registered_models", ())]  # fmt: skip
+            else:
+                with self._asking(what) as client:
+                    models = client.search_registered_models(max_results=_PAGE, page_token=token or None)
+                token = models.token or ""
+                tagged = [(one.name, dict(one.tags)) for one in models]
+            found |= {str(name): str(tags[key]) for name, tags in tagged if key in tags}
+            if not token:
+                return found
+
+    def set_model_tag(self, name: str, key: str, value: str) -> None:
+        """Set a tag of a registered model."""
+        what = f"tag {name}"
+        if self._plain:
+            self._ask("POST", "registered-models/set-tag", {"name": name, "key": key, "value": value}, what)
+            return
+        with self._asking(what) as client:
+            client.set_registered_model_tag(name, key, value)
+
     @property
     def _over_http(self) -> bool:
         return self.uri.startswith(("http://", "https://"))

@@ -8,102 +8,36 @@ metronome only: it holds no schedule of ours, just "call this every n seconds", 
 
 from __future__ import annotations
 
-import argparse
-import json
 import logging
 import os
-import signal
 import socket
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.cron import CronTrigger
 
-from mlops_dash import log
-from mlops_dash.bootstrap import Services, build
+from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import system
 from mlops_dash.domain.jobs import Job, Task, Trouble
-from mlops_dash.domain.retraining import Schedule, ScheduleKind, cron_fields, instant, interval_seconds, zone_of
+from mlops_dash.domain.retraining import ScheduleKind, instant
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, MlopsDashError, Unavailable
-from mlops_dash.settings import LOOPBACK, Settings, from_environment, python_executable
+from mlops_dash.settings import Settings, python_executable
 from mlops_dash.training.launcher import Ending, Exit, launch
 from mlops_dash.training.limits import Limits
+from mlops_dash.worker.due import following
+from mlops_dash.worker.health import HealthServer
 
 WORKER = system("worker")
 STEP_SECONDS = 0.5
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 15.0  # a worker that said nothing for so long has lost its jobs
 SLOTS = 2
-AHEAD = 5  # fire times kept on each schedule
 DIRTY_HOURS = 48  # profiled in one go, so that the lead is renewed between
 _log = logging.getLogger(__name__)
-
-
-def following(schedule: Schedule, after: datetime) -> tuple[datetime, ...]:
-    """The next fire times of a schedule strictly after a moment, at most five; none for alerts.
-
-    Cron counts in the schedule's own zone, daylight saving included; intervals count from the last slot.
-    """
-    if schedule.kind is ScheduleKind.CRON:
-        trigger = CronTrigger(**cron_fields(schedule.expression), timezone=zone_of(schedule.zone))
-        found: list[datetime] = []
-        while len(found) < AHEAD:
-            start = (found[-1] if found else after) + timedelta(seconds=1)
-            at = trigger.get_next_fire_time(None, start.astimezone(zone_of(schedule.zone)))
-            if at is None:
-                break
-            found.append(at.astimezone(UTC))
-        return tuple(found)
-    if schedule.kind is ScheduleKind.INTERVAL:
-        step = timedelta(seconds=interval_seconds(schedule.expression))
-        last = schedule.next_due_at or after
-        first = last + step * max(1, (after - last) // step + 1)
-        return tuple(first + step * n for n in range(AHEAD))
-    if schedule.kind is ScheduleKind.ONCE and schedule.next_due_at is None:
-        at = instant(schedule.expression).astimezone(UTC)
-        return (at,) if at > schedule.updated_at else ()
-    return ()
-
-
-class HealthServer:
-    """GET /healthz on loopback, in a thread of its own; every other path is unknown."""
-
-    def __init__(self, port: int, report: Callable[[], dict[str, object]]) -> None:
-        class Answer(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                known = self.path == "/healthz"
-                body = json.dumps(report() if known else {"error": "Only /healthz is here."}).encode()
-                self.send_response(200 if known else 404)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *arguments: object) -> None:
-                """Say nothing: the supervisor asks every second."""
-
-        try:
-            self._server = ThreadingHTTPServer((LOOPBACK, port), Answer)
-        except OSError as error:
-            raise Unavailable(
-                f"The worker cannot listen on port {port}: {error.strerror}.", hint="Set MLOPS_DASH_WORKER_PORT."
-            ) from error
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="healthz", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @dataclass
@@ -145,6 +79,7 @@ class Worker:
             "profile": Chore("profile", 2.0),
             "evaluate": Chore("evaluate", 5.0),
             "reconcile": Chore("reconcile", 3.0),
+            "anchor": Chore("anchor", 10.0),
         }
         self._step_chore = Chore("step", STEP_SECONDS)
         self._stale_readings = threading.Event()
@@ -181,9 +116,8 @@ class Worker:
             timezone=UTC,
         )
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a chore that takes longer than its beat is normal
-        work = {"tick": self.tick, "profile": self.profile, "evaluate": self.evaluate, "reconcile": self.reconcile}
         for name, chore in self._chores.items():
-            scheduler.add_job(self._guarded, "interval", (chore, work[name]), seconds=chore.seconds, id=name)
+            scheduler.add_job(self._guarded, "interval", (chore, getattr(self, name)), seconds=chore.seconds, id=name)
         return scheduler
 
     def _step(self, scheduler: BackgroundScheduler) -> None:
@@ -293,6 +227,10 @@ class Worker:
         """Finish promotions that a crash left half done, and look for aliases that moved behind our back."""
         self.services.registry.reconcile(WORKER)
 
+    def anchor(self) -> None:
+        """Keep the head of the ledger outside the database, in MLflow."""
+        self.services.audit.anchor(WORKER)
+
     # --- jobs ---------------------------------------------------------------------------------------------------------
 
     def start(self, job: Job) -> Running:
@@ -375,27 +313,3 @@ class Worker:
         else:
             last = "It left no result." if ended.ok else "The end of its log says more."
             jobs.trouble(WORKER, job.id, job.epoch, Trouble.FAILED, f"{ended.sentence} {last}")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT; exit 0 after a clean stop, 2 for bad settings, 3 when the database is away."""
-    parser = argparse.ArgumentParser(prog="python -m mlops_dash.worker", description="Takes jobs and keeps house.")
-    parser.add_argument("--stale-seconds", type=float, default=STALE_SECONDS, help="silence after which a job is lost")
-    given = parser.parse_args(arguments)
-    try:
-        settings = from_environment()
-        log.configure("worker", settings.logs)
-        services = build(settings)
-        worker = Worker(services, stale_seconds=given.stale_seconds)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stopping.set())
-        worker.run()
-        services.close()
-    except MlopsDashError as error:
-        sys.stderr.write(f"worker: {error.sentence()}\n")
-        return 3 if isinstance(error, Unavailable) else 2
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
