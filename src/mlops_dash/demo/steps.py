@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_dash import runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
-from mlops_dash.demo import last_day, replay
+from mlops_dash.demo import ab_tests, last_day, replay
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
 from mlops_dash.demo.story import (
@@ -146,6 +146,7 @@ def _last_day(stage: Stage) -> None:
     )
     replay.drive(stage.clock, stage.story.end)
     replay.watch(stage.services)
+    ab_tests.on_midnight(stage.services, stage.story.end)
 
 
 def _challenger(stage: Stage) -> None:
@@ -186,6 +187,7 @@ def _replay(stage: Stage, start: datetime, end: datetime) -> None:
     total = max((end - start).days, 1)
 
     def after_day(day: datetime, midnight: datetime) -> None:
+        ab_tests.on_midnight(stage.services, midnight)
         stage.journal.note("replayed_until", midnight.isoformat())
         stage.progress.tell((midnight - start).days / total, f"Replaying {day:%d %B %Y}")
 

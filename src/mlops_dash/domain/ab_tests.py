@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -83,14 +83,15 @@ def check(design: Design) -> Design:
     Raises:
         InvalidInput: naming the first field that cannot be, with its bounds.
     """
+    least = 100 if design.unit == ROW else 5  # under 5 clusters an arm nothing can be said
     refusals = (
         (design.outcome not in OUTCOMES, f"The outcome {design.outcome!r} is none of {', '.join(OUTCOMES)}."),
         (design.unit not in UNITS, f"The unit {design.unit!r} is neither row nor day."),
         (design.reading not in READINGS, f"The reading {design.reading!r} is neither always_valid nor at_end."),
         (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),
         (not 1 <= design.days <= 365, f"{design.days} days is not between 1 and 365."),
-        (design.planned_units < 200, f"{design.planned_units} planned units are fewer than 200."),
-        (design.min_units < 100, f"A minimum of {design.min_units} units an arm is below 100."),
+        (design.planned_units < 2 * least, f"{design.planned_units} planned units are fewer than {2 * least}."),
+        (design.min_units < least, f"A minimum of {design.min_units} units an arm is below {least}."),
         (not 0 < design.alpha <= 0.2, f"Alpha {design.alpha} is not between 0 and 0.2."),
         (not 0 < design.prior < 1, f"The base rate {design.prior} is not between 0 and 1."),
         (not design.key, "The key of the random assignment is empty."),
@@ -253,6 +254,10 @@ class ArmCount:
     outcomes: int  # of those, labelled
 
 
+# For the same 80 % power an always-valid interval needs 1.74 times the units, so at equal units it finds sqrt(1.74).
+PRICE_OF_PEEKING = math.sqrt(1.74)
+
+
 @dataclass(frozen=True)
 class Reading:
     """Everything that ripe days say. `blind` = why nothing is shown yet, "" = it is shown."""
@@ -282,6 +287,35 @@ class Reading:
         """Units with an outcome, of both arms."""
         return self.challenger.outcomes + self.control.outcomes
 
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON-able values, days as ISO 8601."""
+        out = asdict(self)
+        out["last_day"] = None if self.last_day is None else self.last_day.isoformat()
+        out["looks"] = [{**one, "day": one["day"].isoformat()} for one in out["looks"]]
+        return out
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Reading:
+        """What `as_json` wrote."""
+        last = body["last_day"]
+        return cls(
+            **{
+                **body,
+                "challenger": ArmCount(**body["challenger"]),
+                "control": ArmCount(**body["control"]),
+                "primary": _measured(body["primary"]),
+                "guardrails": tuple(_measured(one) for one in body["guardrails"]),
+                "looks": tuple(Look(**{**one, "day": date.fromisoformat(one["day"])}) for one in body["looks"]),
+                "paired": None if body["paired"] is None else _measured(body["paired"]),
+                "last_day": None if last is None else date.fromisoformat(last),
+            }
+        )
+
+
+def _measured(body: Mapping[str, Any]) -> Measured:
+    relative = body["relative"]
+    return Measured(**{**body, "relative": None if relative is None else tuple(relative)})
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -302,7 +336,7 @@ def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
             "compared. Look for what drops or repeats units before testing again.",
         )
     if reading.blind:
-        return Verdict(ABVerdict.GO_ON, reading.blind)
+        return Verdict(ABVerdict.KEEP if over else ABVerdict.GO_ON, reading.blind)
     harmed = [one for one in reading.guardrails if one.state is GateState.FAILED]
     if harmed:
         names = " and ".join(METRICS[one.metric].label for one in harmed)
@@ -315,8 +349,10 @@ def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
     if better and not open_ones:
         return Verdict(ABVerdict.SHIP, f"{primary} is better and every guardrail holds.")
     why = f"not shown yet to hold: {', '.join(open_ones)}" if better else f"{primary}: the interval holds 0"
-    if over or reading.units >= design.planned_units:
+    if reading.units >= design.planned_units:
         return Verdict(ABVerdict.KEEP, f"The planned size is reached; {why}.")
+    if over:
+        return Verdict(ABVerdict.KEEP, f"The test is over; {why}.")
     return Verdict(ABVerdict.GO_ON, f"{why[:1].upper()}{why[1:]}.")
 
 
@@ -332,17 +368,26 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """What a test of that many days can find with 80 % power."""
+
+    days: int
+    units: int
+    one_look: float
+    every_day: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the designer is offered: defaults from the model's own policies and traffic."""
 
     model: str
-    champion: str  # label; "" = none, so no test
+    champion: str  # label
     choices: tuple[Choice, ...]
-    units_a_day: int  # labelled, of the last ripe days
+    units_a_day: int
     guardrails: tuple[Guardrail, ...]
-    zone: str
-    why_not: str  # "" = a test can be designed
-    sd: Mapping[str, float] = field(default_factory=dict)  # of each outcome, between rows
+    alpha: float
+    reach: Mapping[str, tuple[Reach, ...]]  # by outcome, for half of the rows; empty without labelled rows
 
 
 @dataclass(frozen=True)
@@ -357,6 +402,5 @@ class ABRoom:
     over: bool
     champion_moved: bool  # the control is not what serves any more
     names: Mapping[str, str]
-    plan: Plan | None
     may: Mapping[str, str]  # verb -> why not, "" = allowed
     now: datetime

@@ -357,23 +357,23 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(float(one), 15) for one in adjusted)
 
 
-def units_needed(*, sd: float, effect: float, share: float, alpha: float, power: float) -> float:
-    """Return how many units of both arms together find `effect` at one look with probability `power`.
+def detectable(*, sd: float, units: float, share: float, alpha: float, power: float) -> float:
+    """Return the difference that one look at the end finds with probability `power`.
 
     Args:
         sd: Standard deviation between units.
-        effect: Difference to be found.
+        units: Units of both arms together.
         share: Share of units in arm 1.
         alpha: Two-sided error.
         power: Probability of finding it.
 
-    >>> round(units_needed(sd=1, effect=.2, share=.5, alpha=.05, power=.8))
-    785
+    >>> round(detectable(sd=1, units=785, share=.5, alpha=.05, power=.8), 3)
+    0.2
     """
     for name, value in (("share", share), ("alpha", alpha), ("power", power)):
         check_between(value, 0.0, 1.0, name=name)
     reach = float(ndtri(1.0 - alpha / 2.0) + ndtri(power))
-    return (reach * sd / effect) ** 2 * (1.0 / share + 1.0 / (1.0 - share))
+    return reach * sd * math.sqrt((1.0 / share + 1.0 / (1.0 - share)) / units)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------

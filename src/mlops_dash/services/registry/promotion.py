@@ -19,6 +19,7 @@ from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, record
 from mlops_dash.services.registry.judging import champion_of, in_flight, reigns_of, standing
+from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import reading, transaction
 
@@ -220,6 +221,12 @@ def _nobody_else(unit: Unit, model: str) -> None:
     other = in_flight(unit.session, model)
     if other is not None:
         raise Conflict(f"Another change of champion of {model} is being carried out.", hint="Wait until it is done.")
+    test = ab_store.running(unit.session, model)
+    if test is not None:
+        raise Conflict(
+            f"The A/B test {test.name} of {model} is running.",
+            hint="Stop it on the A/B tests page first; its result is then evidence.",
+        )
 
 
 def _shadows(unit: Unit, model: str, champion_id: str, wanted: Sequence[str] | None) -> tuple[str, ...]:

@@ -1,0 +1,351 @@
+"""Design, start, read and stop A/B tests of two versions.
+
+The arms are filled by `services.scoring`; the reading of ripe days is made in `reading`. Stopping keeps the reading
+and its evidence for ever, so that a proposal, its approvals and its report carry the very same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from mlops_dash.domain.ab_tests import (
+    ALWAYS_VALID,
+    OUTCOMES,
+    PRICE_OF_PEEKING,
+    ROW,
+    ABRoom,
+    ABTest,
+    Choice,
+    Design,
+    Guardrail,
+    Plan,
+    Reach,
+    Reading,
+    Verdict,
+    check,
+    judge,
+)
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
+from mlops_dash.domain.words import ABState, ABVerdict
+from mlops_dash.errors import Conflict, InvalidInput, NotFound
+from mlops_dash.services.ab_tests.evidence import evidence_of
+from mlops_dash.services.ab_tests.reading import losses_of, read_test
+from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.registry.judging import champion_of, in_flight
+from mlops_dash.stats.ab import detectable
+from mlops_dash.store import ab_tests as store
+from mlops_dash.store import evidence as evidence_store
+from mlops_dash.store import policies as policy_store
+from mlops_dash.store import prediction_log
+from mlops_dash.store import registry as registry_store
+from mlops_dash.store.db import Session, reading
+
+PLAN_DAYS = (7, 14, 21, 28)
+TRAFFIC_DAYS = 7
+POWER = 0.8
+MIN_UNITS = 1_000
+
+
+class ABTestService:
+    """A/B tests of all models."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    @command(Permission.TEST_EDIT, Action.TEST_DESIGNED)
+    def design(
+        self,
+        unit: Unit,
+        actor: Actor,
+        model: str,
+        challenger_id: str,
+        *,
+        question: str,
+        outcome: str = "base_rate_free_loss",
+        guardrails: Mapping[str, float] | None = None,
+        unit_of: str = ROW,
+        share: float = 0.5,
+        days: int = 21,
+        planned_units: int,
+        min_units: int = MIN_UNITS,
+        alpha: float = 0.05,
+        reading_as: str = ALWAYS_VALID,
+        key: str = "",
+    ) -> ABTest:
+        """Fix a test of a version against the champion. A scientist or above may; nothing is routed yet.
+
+        Args:
+            unit: Of this command.
+            actor: Who designs.
+            model: The model's name.
+            challenger_id: The version to be tried.
+            question: What the test shall answer; goes into the ledger.
+            outcome: The primary metric: base_rate_free_loss, log_loss or brier.
+            guardrails: Metric -> how much worse it may be; by default that of the promotion policy.
+            unit_of: "row", or "day": all rows of a day go to one arm.
+            share: Share of the units that the challenger answers.
+            days: Planned length.
+            planned_units: Units with an outcome, of both arms; the interval is tightest at half of them.
+            min_units: Units an arm must have before anything is shown.
+            alpha: Share of such tests that may ever exclude the truth.
+            reading_as: "always_valid" or "at_end".
+            key: Of the random assignment; by default a new one. The same key gives the same arms.
+
+        Raises:
+            InvalidInput: no question, or a design that cannot be carried out.
+            NotFound: no such model or version.
+            Conflict: there is no champion, or the challenger is it.
+        """
+        if not question.strip():
+            raise InvalidInput("A test needs a question.", hint="Say what it shall answer; it goes into the ledger.")
+        challenger = registry_store.version(unit.session, challenger_id)
+        control = champion_of(unit.session, model)
+        if control is None:
+            raise Conflict(f"{model} has no champion to test against.", hint="Promote a first version.")
+        if challenger.id == control.id or challenger.model != model:
+            raise Conflict(f"{challenger.subject} cannot be tested against {control.subject}.")
+        promotion, watch = _policies(unit.session, model, unit.now)
+        wanted = {promotion.guardrail: promotion.guardrail_margin} if guardrails is None else guardrails
+        made = check(
+            Design(
+                outcome=outcome,
+                guardrails=tuple(Guardrail(*one) for one in wanted.items() if one[0] != outcome),
+                unit=unit_of,
+                share=share,
+                days=days,
+                planned_units=planned_units,
+                min_units=min_units,
+                alpha=alpha,
+                reading=reading_as,
+                prior=evidence_store.prior_of(unit.session, control.id) or 0.5,
+                zone=watch.zone,
+                label_delay_hours=watch.label_delay_hours,
+                ripe_coverage=watch.ripe_coverage,
+                key=key or self.context.new_id(),
+            )
+        )
+        test = ABTest(
+            id=self.context.new_id(),
+            model=model,
+            control_id=control.id,
+            control=control.label,
+            challenger_id=challenger.id,
+            challenger=challenger.label,
+            design=made,
+            state=ABState.DESIGNED,
+            revision=1,
+            question=question.strip(),
+            designed_by=actor.id,
+            designed_at=unit.now,
+        )
+        store.add(unit.session, test)
+        told = {**made.as_json(), "challenger": challenger.label, "control": control.label, "digest": made.digest}
+        told.pop("key")  # who knows it could foresee the arms
+        unit.audit(test.object, model=model, after=told, reason=test.question)
+        return test
+
+    @command(Permission.TEST_START, Action.TEST_STARTED)
+    def start(self, unit: Unit, actor: Actor, test_id: str, revision: int, *, reason: str) -> ABTest:
+        """Let the challenger answer its share from now on. A lead or admin may.
+
+        Raises:
+            NotFound: no such test.
+            InvalidInput: no reason.
+            Conflict: it is not waiting for its start, the champion changed, or another test or promotion is on.
+        """
+        if not reason.strip():
+            raise InvalidInput("A start needs a reason.", hint="One sentence; it goes into the ledger.")
+        test = store.get(unit.session, test_id)
+        champion = champion_of(unit.session, test.model)
+        if test.state is not ABState.DESIGNED:
+            raise Conflict(f"This test is {test.state} already.")
+        if champion is None or champion.id != test.control_id:
+            raise Conflict("The champion changed since the test was designed.", hint="Design it anew.")
+        if in_flight(unit.session, test.model) is not None:
+            raise Conflict(f"A change of champion of {test.model} is being carried out.", hint="Wait until it is done.")
+        after = store.change(
+            unit.session, test_id, revision, state=ABState.RUNNING, started_by=actor.id, started_at=unit.now
+        )
+        unit.audit(
+            test.object,
+            model=test.model,
+            before={"state": str(test.state)},
+            after={"state": str(after.state), "challenger": test.challenger, "share": test.design.share},
+            reason=reason.strip(),
+        )
+        return after
+
+    @record(Permission.TEST_EDIT)
+    def stop(self, actor: Actor, test_id: str, revision: int, *, reason: str) -> ABTest:
+        """End a test: the champion answers every row again; the reading of the ripe days is kept with its evidence.
+
+        A scientist or above may. The reading is made before the transaction begins.
+
+        Raises:
+            NotFound: no such test.
+            InvalidInput: no reason.
+            Conflict: it changed since `revision`, or is stopped already.
+        """
+        if not reason.strip():
+            raise InvalidInput("Stopping a test needs a reason.", hint="One sentence; it goes into the ledger.")
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            test = store.get(session, test_id)
+        if test.state is ABState.STOPPED:
+            raise Conflict("This test is stopped already.")
+        last = None if test.started_at is None else self._read(test, now, over=True)
+        return self._stop(actor, test, revision, reason.strip(), last)
+
+    @command(Permission.TEST_EDIT, Action.TEST_STOPPED)
+    def _stop(self, unit: Unit, actor: Actor, test: ABTest, revision: int, reason: str, last: Reading | None) -> ABTest:
+        verdict = None if last is None else judge(last, test.design, over=True)
+        found = [] if last is None else evidence_of(unit.session, test, last, unit.now)
+        ids = evidence_store.put(unit.session, found)
+        after = store.change(
+            unit.session,
+            test.id,
+            revision,
+            state=ABState.STOPPED,
+            stopped_by=actor.id,
+            stopped_at=unit.now,
+            stop_reason=reason,
+            evidence_ids=list(ids),
+            result=None if last is None else last.as_json(),
+        )
+        said = {"verdict": str(verdict.word), "why": verdict.reason} if verdict is not None else {}
+        unit.audit(
+            test.object,
+            model=test.model,
+            before={"state": str(test.state)},
+            after={"state": str(after.state), **said},
+            reason=reason,
+            evidence_ids=ids,
+        )
+        return after
+
+    # --- looks --------------------------------------------------------------------------------------------------------
+
+    @read(Permission.ROOM_READ)
+    def room(self, actor: Actor, test_id: str = "") -> ABRoom:
+        """The A/B page: all tests, and of one of them (the asked, else the running, else the newest) the reading.
+
+        Raises:
+            NotFound: no such test.
+        """
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            tests = store.every(session)
+            models = tuple(one.name for one in registry_store.models(session) if one.source == "mlflow")
+            names = {one[0]: one[1] for one in registry_store.people(session)}
+            running = [one for one in tests if one.state is ABState.RUNNING]
+            test = next((one for one in tests if one.id == test_id), None)
+            if test_id and test is None:
+                raise NotFound(f"No test {test_id[:8]}.", hint="Choose one from the list.")
+            test = test or next(iter([*running, *tests]), None)
+            champion = None if test is None else champion_of(session, test.model)
+        last, verdict, over = self._now(test, now)
+        return ABRoom(
+            models=models,
+            tests=tests,
+            test=test,
+            reading=last,
+            verdict=verdict,
+            over=over,
+            champion_moved=test is not None and (champion is None or champion.id != test.control_id),
+            names=names,
+            may=_may(actor, test, verdict),
+            now=now,
+        )
+
+    @read(Permission.ROOM_READ)
+    def plan(self, actor: Actor, model: str) -> Plan:
+        """What a test of this model could be, and what it could find, from a week of the champion's own rows.
+
+        Raises:
+            NotFound: no such model.
+            Conflict: there is no champion, or no other version.
+        """
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            champion = champion_of(session, model)
+            versions = registry_store.versions(session, model)
+            promotion, _ = _policies(session, model, now)
+            prior = None if champion is None else evidence_store.prior_of(session, champion.id)
+        if champion is None:
+            raise Conflict(f"{model} has no champion to test against.", hint="Promote a first version.")
+        choices = tuple(Choice(one.id, one.label) for one in versions if one.id != champion.id)
+        if not choices:
+            raise Conflict(f"{model} has no other version.", hint="Train one on the Retraining page.")
+        with reading(self.context.databases.log) as log:
+            start = now - timedelta(days=TRAFFIC_DAYS + 1)
+            rows = prediction_log.read_window(log, champion.id, start, now - timedelta(days=1), features=False)
+        known = rows[rows["label"].notna()]
+        a_day = len(known) // TRAFFIC_DAYS
+        sd = {
+            one: float(losses_of(known["label"].tolist(), known["score"].tolist(), one, prior or 0.5).std(ddof=1))
+            for one in (OUTCOMES if len(known) > 1 else ())
+        }
+        margins = dict.fromkeys(("brier", "log_loss"), promotion.guardrail_margin)
+        return Plan(
+            model=model,
+            champion=champion.label,
+            choices=choices,
+            units_a_day=a_day,
+            guardrails=tuple(Guardrail(*one) for one in margins.items() if one[0] == promotion.guardrail),
+            alpha=1.0 - promotion.level,
+            reach={outcome: tuple(_reach(one, a_day, days) for days in PLAN_DAYS) for outcome, one in sd.items()},
+        )
+
+    def _now(self, test: ABTest | None, now: datetime) -> tuple[Reading | None, Verdict | None, bool]:
+        """Reading, verdict and whether it is the last one."""
+        if test is None or test.started_at is None or test.ends_at is None:
+            return None, None, False
+        if test.state is ABState.STOPPED:
+            last = None if test.result is None else Reading.from_json(test.result)
+            return last, None if last is None else judge(last, test.design, over=True), True
+        over = now >= test.ends_at + timedelta(hours=test.design.label_delay_hours)
+        last = self._read(test, now, over=over)
+        return last, judge(last, test.design, over=over), over
+
+    def _read(self, test: ABTest, now: datetime, *, over: bool) -> Reading:
+        if test.started_at is None:
+            raise Conflict("This test has not started.")
+        end = min(now, test.window_end or now)
+        with reading(self.context.databases.log) as log:
+            rows = store.rows_of_arms(log, test, test.started_at, end)
+            both = prediction_log.read_paired(
+                log, test.model, test.challenger_id, test.control_id, test.started_at, end
+            )
+        return read_test(test, rows, both, now=now, over=over)
+
+
+def _policies(session: Session, model: str, now: datetime) -> tuple[PromotionPolicy, MonitoringPolicy]:
+    promotion = policy_store.active(session, model, PolicyKind.PROMOTION, now).promotion
+    return promotion, policy_store.active(session, model, PolicyKind.MONITORING, now).monitoring
+
+
+def _reach(sd: float, a_day: int, days: int) -> Reach:
+    units = max(a_day * days, 1)
+    found = detectable(sd=sd, units=units, share=0.5, alpha=0.05, power=POWER)
+    return Reach(days, a_day * days, found, found * PRICE_OF_PEEKING)
+
+
+def _may(actor: Actor, test: ABTest | None, verdict: Verdict | None) -> dict[str, str]:
+    """Verb -> why this person cannot do it now; "" = they can."""
+    found = {
+        "design": actor.why_not(Permission.TEST_EDIT),
+        "start": actor.why_not(Permission.TEST_START),
+        "stop": actor.why_not(Permission.TEST_EDIT),
+        "propose": actor.why_not(Permission.PROPOSAL_OPEN),
+    }
+    if test is not None and not found["propose"]:
+        if test.state is not ABState.STOPPED:
+            found["propose"] = "Stop the test first: its result is then the evidence."
+        elif verdict is None or verdict.word is not ABVerdict.SHIP:
+            found["propose"] = f"This test does not say that {test.challenger} should ship."
+    return found

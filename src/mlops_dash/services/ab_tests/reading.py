@@ -1,0 +1,290 @@
+"""What the ripe days of a test say: sums by day and arm in, the reading of today and of every day before out.
+
+Days are the clusters: each holds rows of both arms, so the difference is made anew without each day. Nothing of an
+outcome leaves this module while the test is blind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from mlops_dash.domain.ab_tests import (
+    ALWAYS_VALID,
+    DAY,
+    ABTest,
+    ArmCount,
+    Design,
+    Look,
+    Measured,
+    Reading,
+)
+from mlops_dash.domain.evidence import METRICS
+from mlops_dash.stats.ab import Effect, Sums, base_rate_free, clustered
+from mlops_dash.stats.arrays import Bools, Floats, Ints, sums_by
+from mlops_dash.stats.comparison import paired_difference
+from mlops_dash.stats.intervals import ratio, t_quantile
+from mlops_dash.stats.losses import log_losses, squared_errors
+from mlops_dash.stats.moments import Moments
+from mlops_dash.stats.sequential_ab import always_valid, one_sided, sample_ratio_log_e, units_before_first_look
+
+
+@dataclass(frozen=True)
+class _Arms:
+    """Sums [loss | y=1, n_1, loss | y=0, n_0] of each ripe day, float[days, 4], by metric and arm."""
+
+    days: tuple[date, ...]
+    challenger: dict[str, Floats]
+    control: dict[str, Floats]
+
+
+def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: datetime, over: bool) -> Reading:
+    """The reading of a test now.
+
+    Args:
+        test: The test; it has started.
+        rows: Columns `prediction_id`, `at`, `score`, `label`, `challenger`: every row answered in its window.
+        paired: Columns `at`, `score_a` (challenger), `score_b` (control), `label`: rows that both scored.
+        now: Which days are ripe.
+        over: Whether this is the last reading.
+    """
+    design = test.design
+    rows = rows.assign(day=_days(rows["at"], design.zone))
+    ripe = rows[rows["day"].isin(_ripe_days(rows, design, now))]
+    known = ripe[ripe["label"].notna()]
+    treated = known["challenger"].to_numpy(dtype=np.bool_)
+    arms = _sums(known, treated, design)
+    needed, blind = _first_look(design, known, treated, over=over)
+    counts = [_count((rows, ripe, known), design, challenger=one) for one in (True, False)]
+    effects = {metric: _effect(arms, metric, design, len(arms.days)) for metric in design.metrics}
+    if not blind and not effects[design.outcome].computable:
+        blind = f"No look yet: {effects[design.outcome].reason}."
+    primary, guardrails = _now(design, effects)
+    both = None if blind else _paired(paired, design, set(arms.days))
+    return Reading(
+        challenger=counts[0],
+        control=counts[1],
+        days=len(arms.days),
+        mismatch_log_e=sample_ratio_log_e(_assigned(rows, design), [design.share, 1.0 - design.share]),
+        units_needed=needed,
+        blind=blind,
+        primary=_hidden(primary, blind) if blind else primary,
+        guardrails=tuple(_hidden(one, blind) if blind else one for one in guardrails),
+        looks=() if blind else _looks(arms, design, needed),
+        paired=None if both is None else both[0],
+        paired_rows=0 if both is None else both[1],
+        last_day=arms.days[-1] if arms.days else None,
+        method=_method(design, effects[design.outcome]),
+        digest=_digest(known),
+    )
+
+
+# --- rows to sums -----------------------------------------------------------------------------------------------------
+
+
+def _days(at: pd.Series, zone: str) -> pd.Series:
+    return pd.Series([one.date() for one in at.dt.tz_convert(ZoneInfo(zone))], index=at.index, dtype=object)
+
+
+def _ripe_days(rows: pd.DataFrame, design: Design, now: datetime) -> set[date]:
+    """Days that are over and old enough, or over and labelled enough; a day is taken whole or not at all."""
+    if rows.empty:
+        return set()
+    old = now - timedelta(hours=design.label_delay_hours)
+    shares = pd.DataFrame({"day": rows["day"], "known": rows["label"].notna()}).groupby("day")["known"].mean()
+    by_day: dict[date, float] = dict(zip(shares.index.tolist(), shares.tolist(), strict=True))
+    local = ZoneInfo(design.zone)
+    ends = {day: datetime(day.year, day.month, day.day, tzinfo=local) + timedelta(days=1) for day in by_day}
+    return {
+        day for day, share in by_day.items() if ends[day] <= old or (ends[day] <= now and share >= design.ripe_coverage)
+    }
+
+
+def _sums(known: pd.DataFrame, treated: Bools, design: Design) -> _Arms:
+    names, codes = np.unique(known["day"].to_numpy(dtype=object), return_inverse=True) if len(known) else ([], [])
+    days = tuple(names)
+    groups: Ints = np.asarray(codes, dtype=np.int64)
+    label = known["label"].to_numpy() == 1.0
+    score = known["score"].to_numpy(dtype=np.float64)
+    made = _Arms(days, {}, {})
+    for metric in design.metrics:
+        loss = squared_errors(label, score) if metric == "brier" else log_losses(label, score)
+        columns = (loss * label, label, loss * ~label, ~label)
+        for arm, mask in ((made.challenger, treated), (made.control, ~treated)):
+            arm[metric] = np.column_stack([sums_by(one * mask, groups, len(days)) for one in columns])
+    return made
+
+
+def _statistic(metric: str, design: Design) -> Sums:
+    if metric == "base_rate_free_loss":
+        return base_rate_free(design.prior)
+    return lambda s: ratio(s[..., 0] + s[..., 2], s[..., 1] + s[..., 3])
+
+
+def _effect(arms: _Arms, metric: str, design: Design, days: int) -> Effect:
+    challenger, control = arms.challenger[metric][:days], arms.control[metric][:days]
+    n_1, n_0 = _units(challenger, design), _units(control, design)
+    return clustered(_statistic(metric, design), challenger, control, n_1=n_1, n_0=n_0)
+
+
+def _units(sums: Floats, design: Design) -> int:
+    rows = sums[:, 1] + sums[:, 3]
+    return int(np.count_nonzero(rows)) if design.unit == DAY else int(rows.sum())
+
+
+def _assigned(rows: pd.DataFrame, design: Design) -> list[int]:
+    """Units answered by challenger and control, labelled or not."""
+    challenger = rows["challenger"].to_numpy(dtype=np.bool_)
+    if design.unit == DAY:
+        return [rows["day"][mask].nunique() for mask in (challenger, ~challenger)]
+    return [int(challenger.sum()), int((~challenger).sum())]
+
+
+def _count(frames: Sequence[pd.DataFrame], design: Design, *, challenger: bool) -> ArmCount:
+    """Units in each of: all rows, those of ripe days, those with a label."""
+    own = [frame[frame["challenger"] == challenger] for frame in frames]
+    sizes = [int(frame["day"].nunique()) if design.unit == DAY else len(frame) for frame in own]
+    return ArmCount(*sizes)
+
+
+# --- sums to what is said ---------------------------------------------------------------------------------------------
+
+
+def _first_look(design: Design, known: pd.DataFrame, treated: Bools, *, over: bool) -> tuple[int, str]:
+    """Units an arm needs before the first look, and why there is none yet."""
+    if design.reading != ALWAYS_VALID:
+        return design.min_units, "" if over else "One look at the end was chosen at design; nothing is shown before."
+    label = known["label"].to_numpy() == 1.0
+    score = known["score"].to_numpy(dtype=np.float64)
+    loss = squared_errors(label, score) if design.outcome == "brier" else log_losses(label, score)
+    needed = max(design.min_units, units_before_first_look(Moments.of(loss[treated]), Moments.of(loss[~treated])))
+    smaller = int(min(treated.sum(), (~treated).sum()))
+    if smaller >= needed:
+        return needed, ""
+    return needed, f"No look yet: {smaller:,} of {needed:,} ripe units in the smaller arm."
+
+
+def _now(design: Design, effects: dict[str, Effect]) -> tuple[Measured, tuple[Measured, ...]]:
+    primary = effects[design.outcome]
+    low, high, reach = _interval(primary, design)
+    first = replace(_plain(design.outcome, primary), low=_finite(low), high=_finite(high))
+    first = replace(first, relative=_relative(primary, reach))
+    held = []
+    for one in design.guardrails:
+        effect = effects[one.metric]
+        low, high = _bounds(effect, design)
+        held.append(replace(_plain(one.metric, effect), low=_finite(low), high=_finite(high), margin=one.margin))
+    return first, tuple(held)
+
+
+def _interval(effect: Effect, design: Design) -> tuple[float, float, float]:
+    """Low, high and how many standard errors they lie away."""
+    if not effect.computable:
+        return math.nan, math.nan, math.nan
+    if design.reading == ALWAYS_VALID:
+        look = always_valid(effect, planned_units=design.planned_units, alpha=design.alpha)
+        return look.low, look.high, look.factor
+    return (*effect.interval(design.alpha), t_quantile(1.0 - design.alpha, effect.df))
+
+
+def _bounds(effect: Effect, design: Design) -> tuple[float, float]:
+    """One-sided bounds, each at alpha."""
+    if design.reading == ALWAYS_VALID:
+        return one_sided(effect, planned_units=design.planned_units, alpha=design.alpha)
+    return effect.interval(2.0 * design.alpha)
+
+
+def _plain(metric: str, effect: Effect) -> Measured:
+    return Measured(
+        metric=metric,
+        challenger=_finite(effect.value_1),
+        control=_finite(effect.value_0),
+        value=_finite(effect.difference),
+        low=None,
+        high=None,
+        reason=effect.reason,
+    )
+
+
+def _relative(effect: Effect, reach: float) -> tuple[float, float, float] | None:
+    value, low, high = effect.relative(reach) if effect.computable else (math.nan,) * 3
+    return (value, low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+
+def _hidden(one: Measured, why: str) -> Measured:
+    return Measured(one.metric, None, None, None, None, None, margin=one.margin, reason=why)
+
+
+def _looks(arms: _Arms, design: Design, needed: int) -> tuple[Look, ...]:
+    """The reading of every day from the first look on; p is the smallest so far."""
+    if design.reading != ALWAYS_VALID:
+        return ()
+    found: list[Look] = []
+    smallest = 1.0
+    for number, day in enumerate(arms.days, start=1):
+        effect = _effect(arms, design.outcome, design, number)
+        if min(effect.n_1, effect.n_0) < needed or not effect.computable:
+            continue
+        look = always_valid(effect, planned_units=design.planned_units, alpha=design.alpha)
+        smallest = min(smallest, look.p)
+        found.append(Look(day, effect.n_1, effect.n_0, effect.difference, look.low, look.high, smallest))
+    return tuple(found)
+
+
+def _paired(rows: pd.DataFrame, design: Design, days: set[date]) -> tuple[Measured, int] | None:
+    """Both versions on the very same rows: one look, clusters are days."""
+    if rows.empty:
+        return None
+    rows = rows.assign(day=_days(rows["at"], design.zone))
+    rows = rows[rows["day"].isin(days) & rows["label"].notna()]
+    found = paired_difference(
+        rows["label"].to_numpy(),
+        rows["score_a"].to_numpy(),
+        rows["score_b"].to_numpy(),
+        rows["day"].astype(str).to_numpy(),
+        metric=design.outcome,
+        direction=str(METRICS[design.outcome].direction),
+        level=1.0 - design.alpha,
+        prior=design.prior if design.outcome == "base_rate_free_loss" else None,
+    )
+    # `paired_difference` says improvement; all three outcomes are losses, so challenger minus control is its negative.
+    value, low, high = (_finite(-one + 0.0) for one in (found.value, found.high, found.low))
+    return Measured(
+        design.outcome, _finite(found.value_a), _finite(found.value_b), value, low, high, reason=found.reason
+    ), found.n
+
+
+def _method(design: Design, effect: Effect) -> str:
+    how = "always-valid interval" if design.reading == ALWAYS_VALID else "t interval, one look"
+    return f"{how}; {effect.method or 'no standard error'}".replace("clusters", "days")
+
+
+def _digest(known: pd.DataFrame) -> str:
+    made = hashlib.sha256("\n".join(known["prediction_id"]).encode())
+    for column in ("score", "label", "challenger"):
+        made.update(np.ascontiguousarray(known[column].to_numpy(dtype=np.float64)).tobytes())
+    return made.hexdigest()
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def losses_of(label: Sequence[float], score: Sequence[float], outcome: str, prior: float) -> Floats:
+    """Units of an outcome whose mean is the outcome: row losses, for the base-rate-free loss its linearised ones."""
+    y, p = np.asarray(label) == 1.0, np.asarray(score, dtype=np.float64)
+    if outcome == "brier":
+        return squared_errors(y, p)
+    loss = log_losses(y, p)
+    if outcome == "log_loss" or not 0 < y.sum() < y.size:
+        return loss
+    late = float(y.mean())
+    own = prior / late * y * (loss - loss[y].mean()) + (1.0 - prior) / (1.0 - late) * ~y * (loss - loss[~y].mean())
+    return np.asarray(own, dtype=np.float64)
