@@ -36,6 +36,15 @@ def column_name(name: str) -> str:
 # --- performance over time --------------------------------------------------------------------------------------------
 
 
+def metric_name(data: Performance) -> str:
+    """The metric with the unit of its numbers: `MAE (min)`."""
+    return f"{data.label} ({data.unit})" if data.unit else data.label
+
+
+def _number(value: float | None, data: Performance) -> str:
+    return fmt.metric(value, data.decimals) + (f" {data.unit}" if data.unit and value is not None else "")
+
+
 def performance_table(data: Performance, zone: str) -> pd.DataFrame:
     """One row a day."""
     rows = []
@@ -44,9 +53,11 @@ def performance_table(data: Performance, zone: str) -> pd.DataFrame:
         rows.append(
             {
                 "Day": fmt.day(point.start, zone),
-                "Day alone": fmt.metric(point.daily),
-                f"Last {data.trailing_days} ripe days": fmt.metric(mean.value if mean else None),
-                "95 % interval": fmt.interval(mean.low, mean.high, signed=False) if mean else fmt.MISSING,
+                "Day alone": _number(point.daily, data),
+                f"Last {data.trailing_days} ripe days": _number(mean.value if mean else None, data),
+                "95 % interval": (
+                    fmt.interval(mean.low, mean.high, data.decimals, signed=False) if mean else fmt.MISSING
+                ),
                 "Rows": fmt.whole(point.n),
                 "Labelled": fmt.whole(point.n_labelled),
                 "State": "ripe" if point.ripe else "awaiting labels",
@@ -60,10 +71,13 @@ def performance_alt(data: Performance) -> str:
     last = next((p.trailing for p in reversed(data.points) if p.trailing and p.trailing.value is not None), None)
     if last is None or last.value is None:
         return f"{data.label}: no ripe labels yet."
-    gap = "" if data.baseline is None else f", {fmt.delta(last.value - data.baseline)} against its reference"
+    change = None if data.baseline is None else fmt.delta(last.value - data.baseline, data.decimals)
+    gap = "" if change is None else f", {change} against its reference"
     beyond = data.bound is not None and (last.value < data.bound if data.higher_is_better else last.value > data.bound)
-    said = "" if data.bound is None else f" and {'beyond' if beyond else 'within'} its bound {fmt.metric(data.bound)}"
-    return f"{data.label} over the last {last.n_days} ripe days is {fmt.metric(last.value)}{gap}{said}."
+    said = (
+        "" if data.bound is None else f" and {'beyond' if beyond else 'within'} its bound {_number(data.bound, data)}"
+    )
+    return f"{data.label} over the last {last.n_days} ripe days is {_number(last.value, data)}{gap}{said}."
 
 
 def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
@@ -101,6 +115,7 @@ def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
     low = [m.low if m else None for m in means]
     high = [m.high if m else None for m in means]
     name = f"last {data.trailing_days} ripe days"
+    shown = f"%{{y:.{data.decimals}f}}" + (f" {data.unit}" if data.unit else "")
     for edge, fill in ((low, None), (high, "tonexty")):
         fig.add_scatter(
             x=days, y=edge, mode="lines", line={"width": 0}, fill=fill, fillcolor=t.band, hoverinfo="skip",
@@ -108,23 +123,23 @@ def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
         )  # fmt: skip
     fig.add_scatter(
         x=days, y=[point.daily for point in data.points], mode="markers", name="day alone",
-        marker={"size": 3.5, "color": t.context, "opacity": 0.75}, hovertemplate="%{y:.3f}", row=2, col=1,
+        marker={"size": 3.5, "color": t.context, "opacity": 0.75}, hovertemplate=shown, row=2, col=1,
     )  # fmt: skip
-    said = [fmt.interval(a, b, signed=False) for a, b in zip(low, high, strict=True)]
+    said = [fmt.interval(a, b, data.decimals, signed=False) for a, b in zip(low, high, strict=True)]
     fig.add_scatter(
         x=days, y=value, mode="lines", name=name, line={"color": t.series[0], "width": 2.2}, text=said,
-        hovertemplate="%{y:.3f} %{text}", row=2, col=1,
+        hovertemplate=f"{shown} %{{text}}", row=2, col=1,
     )  # fmt: skip
 
 
 def _draw_limits(fig: go.Figure, data: Performance, t: Tokens) -> None:
     limits = []
     if data.baseline is not None:
-        limits.append((data.baseline, f"reference<br>{fmt.metric(data.baseline)}", t.muted, "dash"))
+        limits.append((data.baseline, f"reference<br>{_number(data.baseline, data)}", t.muted, "dash"))
     if data.bound is not None:
         word = "harm bound<br>" if data.bound_is_harm else "bound<br>"
         colour = t.bad_text if data.bound_is_harm else t.warn_text
-        limits.append((data.bound, f"{word}{fmt.metric(data.bound)}", colour, "dot"))
+        limits.append((data.bound, f"{word}{_number(data.bound, data)}", colour, "dot"))
     upper = max((y for y, *_ in limits), default=0.0)
     for y, text, colour, dash in limits:
         fig.add_hline(y=y, line={"color": colour, "width": 1.3, "dash": dash}, row=2, col=1)

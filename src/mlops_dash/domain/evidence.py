@@ -14,23 +14,38 @@ from typing import Any
 
 from mlops_dash.ids import digest
 
+BINARY, REGRESSION = "binary", "regression"  # what a model predicts: a probability of label 1, or a number
+
 
 class Direction(StrEnum):
     """Which way is better."""
 
     HIGHER = "higher_is_better"
     LOWER = "lower_is_better"
+    ZERO = "nearer_to_zero_is_better"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is named, rounded and compared. Lower-is-better is declared, never guessed from the name."""
+    """How a metric is named, rounded and compared. Lower-is-better is declared, never guessed from the name.
+
+    A metric of a regression is `in_label_unit`; which unit that is, the model's monitoring policy says.
+    """
 
     key: str
     label: str
     direction: Direction
     decimals: int = 3
     unit: str = ""
+    in_label_unit: bool = False
+
+    def unit_of(self, label_unit: str) -> str:
+        """The unit behind its numbers, for a model whose labels have this unit.
+
+        >>> METRICS["mae"].unit_of("min"), METRICS["auc"].unit_of("min")
+        ('min', '')
+        """
+        return label_unit if self.in_label_unit else self.unit
 
 
 METRICS: dict[str, Metric] = {
@@ -47,8 +62,9 @@ METRICS: dict[str, Metric] = {
         Metric("base_rate_free_loss", "Base-rate-free log-loss", Direction.LOWER),
         Metric("calibration_error", "Calibration error", Direction.LOWER),
         Metric("late_rate", "Late rate", Direction.LOWER),
-        Metric("mae", "MAE", Direction.LOWER, 2, "min"),
-        Metric("rmse", "RMSE", Direction.LOWER, 2, "min"),
+        Metric("mae", "MAE", Direction.LOWER, 2, in_label_unit=True),
+        Metric("rmse", "RMSE", Direction.LOWER, 2, in_label_unit=True),
+        Metric("bias", "Bias", Direction.ZERO, 2, in_label_unit=True),
     )
 }
 

@@ -185,12 +185,15 @@ def _primary(
 def _guardrail_and_floor(
     policy: PromotionPolicy, newest: Mapping[tuple[str, str], Evidence], now: datetime, champion: str | None
 ) -> Gate:
-    floor = _floor(policy, newest.get(("metric", policy.floor_metric)), now)
-    measures: tuple[Measure, ...] = (floor,)
+    measures: tuple[Measure, ...] = ()
     if champion is not None:
         evidence = newest.get(("paired_difference", policy.guardrail))
-        guardrail = _difference(policy, evidence, now, champion, policy.guardrail, allowed=policy.guardrail_margin)
-        measures = (guardrail, floor)
+        measures = (_difference(policy, evidence, now, champion, policy.guardrail, allowed=policy.guardrail_margin),)
+    if policy.floor_metric:
+        measures = (*measures, _floor(policy, newest.get(("metric", policy.floor_metric)), now))
+    if not measures:
+        reason = "No champion and no floor to judge by: write a policy with a floor in the unit of the label."
+        measures = (Measure("Floor", policy.primary, GateState.NOT_COMPUTABLE, reason=reason),)
     worst = min(measures, key=lambda one: _ORDER.index(one.state))
     return Gate(GUARDRAIL, worst.state, measures, worst.reason)
 

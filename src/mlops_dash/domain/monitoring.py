@@ -14,6 +14,7 @@ from datetime import datetime
 
 import numpy as np
 
+from mlops_dash.domain.evidence import BINARY, REGRESSION
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.readings import Estimate, FeatureReading, known, words_of
 from mlops_dash.domain.words import Drift, Health
@@ -43,12 +44,14 @@ class Watch:
         label: Name on the page.
         higher: Whether the shown value (1 - loss) is better when higher; else the loss itself is shown.
         harm: Whether its alarm means harm; else it means that labels shifted.
+        decimals: How many decimals its value is shown with.
     """
 
     key: str
     label: str
     higher: bool
     harm: bool
+    decimals: int = 3
 
     def shown(self, loss: float) -> float:
         """The value that people read."""
@@ -60,7 +63,13 @@ class Watch:
 RANKING = Watch("day_auc", "ROC AUC within the day", higher=True, harm=True)
 BASE_RATE_FREE = Watch("base_rate_free_loss", "Base-rate-free log-loss", higher=False, harm=True)
 RAW_LOSS = Watch("log_loss", "Log-loss", higher=False, harm=False)
-WATCHES = (RANKING, BASE_RATE_FREE, RAW_LOSS)
+# A regression has no base rate: its mean absolute error is the loss, in the unit of the label.
+ABSOLUTE_ERROR = Watch("mae", "MAE", higher=False, harm=True, decimals=2)
+WATCHES_OF: Mapping[str, tuple[Watch, ...]] = {
+    BINARY: (RANKING, BASE_RATE_FREE, RAW_LOSS),
+    REGRESSION: (ABSOLUTE_ERROR,),
+}
+WATCHES = tuple(watch for of_task in WATCHES_OF.values() for watch in of_task)
 HARM_WATCHES = tuple(watch for watch in WATCHES if watch.harm)
 
 
@@ -186,7 +195,8 @@ def harm_baseline(policy: MonitoringPolicy, watch: Watch, units: Sequence[HarmUn
     """What is a normal loss, from reference units; with few units the tolerance is doubled."""
     mean = sum(unit.mean for unit in units) / len(units) if units else 0.0
     tolerance = policy.harm_tolerance_auc if watch is RANKING else policy.harm_tolerance_share * mean
-    alpha = policy.alpha / len(HARM_WATCHES) if watch.harm else policy.alpha
+    sharing = next(of_task for of_task in WATCHES_OF.values() if watch in of_task)
+    alpha = policy.alpha / sum(one.harm for one in sharing) if watch.harm else policy.alpha
     return harm_reference(units, tolerance=tolerance * (1 if len(units) >= FULL_WINDOWS else 2), alpha=alpha)
 
 
@@ -344,10 +354,10 @@ def judge_health(
 
 def _warned(watch: Watch, trailing: Mapping[str, Estimate], references: Mapping[str, HarmReference]) -> bool:
     """Whether the trailing value is beyond the bound, and worse than the reference by its whole interval."""
-    estimate, reference = trailing.get(watch.key), references[watch.key]
+    estimate, reference = trailing.get(watch.key), references.get(watch.key)
     if estimate is None or estimate.value is None or estimate.low is None or estimate.high is None:
         return False
-    if not reference.computable:
+    if reference is None or not reference.computable:
         return False
     if watch.higher:
         return estimate.value < 1.0 - reference.bound and estimate.high < 1.0 - reference.mean

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mlops_dash.domain.evidence import BINARY, REGRESSION
 from mlops_dash.domain.readings import Estimate, FeatureReading
 from mlops_dash.domain.words import AlertState, Drift, Health
 
@@ -17,6 +18,15 @@ METRIC_LABELS: Mapping[str, str] = {
     "brier": "Brier score",
     "auc": "ROC AUC, days pooled",
     "label_rate": "Label rate",
+    "mae": "MAE",
+    "rmse": "RMSE, days pooled",
+    "bias": "Bias, prediction − label",
+    "label_mean": "Mean label",
+}
+_OF_REGRESSION = ("mae", "rmse", "bias", "label_mean")
+METRICS_OF: Mapping[str, tuple[str, ...]] = {
+    BINARY: tuple(key for key in METRIC_LABELS if key not in _OF_REGRESSION),
+    REGRESSION: _OF_REGRESSION,
 }
 HIGHER_IS_BETTER = frozenset({"day_auc", "auc"})
 
@@ -68,7 +78,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Performance:
-    """One metric over time with what it is compared with."""
+    """One metric over time with what it is compared with; all numbers in `unit`."""
 
     metric: str
     label: str
@@ -81,6 +91,9 @@ class Performance:
     awaiting_from: datetime | None  # where the line ends and labels are awaited
     bands: tuple[Band, ...]
     ticks: tuple[Tick, ...]
+    choices: tuple[str, ...] = METRICS_OF[BINARY]  # keys of METRIC_LABELS that this kind of model has
+    decimals: int = 3
+    unit: str = ""  # behind every number, e.g. "min"
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,7 @@ class ReferenceFacts:
     n_days: int
     n_weeks: int
     method: str
-    label_rate: float
+    label_rate: float  # of a regression the mean label
 
 
 @dataclass(frozen=True)
@@ -178,7 +191,8 @@ class MonitoringRoom:
     alerts: tuple[AlertView, ...] = ()
     recipes: tuple[str, ...] = ()
     coverage: float | None = None  # labelled share of the last ripe window
-    label_rate: Estimate | None = None
+    label_rate: Estimate | None = None  # None for a regression
+    labels: str = ""  # what the labels themselves did, in a sentence
     restarts: int = 0  # of the harm alarm: each spends another alpha
     alpha: float = 0.05
     watch_excess: float = 0.10

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from mlops_dash.domain.monitoring import LONG_DAYS, RANKING, RAW_LOSS, WATCHES, Watch
+from mlops_dash.domain.evidence import BINARY, REGRESSION
+from mlops_dash.domain.monitoring import LONG_DAYS, RAW_LOSS, WATCHES, WATCHES_OF, Watch
 from mlops_dash.domain.readings import SCORE, FeatureReading, Reading, words_of
 
-LABEL_RATE = "label_rate"
+LABEL_RATE, LABEL_MEAN = "label_rate", "label_mean"
+LABEL_OF = {BINARY: LABEL_RATE, REGRESSION: LABEL_MEAN}  # what is said of the labels themselves
 LABEL_SHIFT = 0.10  # a label rate this much of the reference's away is called a shift
 
 
@@ -25,12 +27,27 @@ def day_words(day: date | str) -> str:
 
 
 def headline_watch(reading: Reading) -> Watch:
-    """The loss to speak about: the one in alarm, harm before label shift and strongest first; else ranking."""
+    """The loss to speak about: the one in alarm, harm before label shift and strongest first; else the task's first."""
     harm: Mapping[str, Any] = reading.body["harm"]
     on = [watch for watch in WATCHES if harm.get(watch.key, {}).get("alarmed")]
     if not on:
-        return RANKING
+        return WATCHES_OF[task_of(reading)][0]
     return max(on, key=lambda watch: (watch.harm, harm[watch.key]["level"]))
+
+
+def task_of(reading: Reading) -> str:
+    """What the model of this window predicts."""
+    return str(reading.body.get("task", BINARY))
+
+
+def with_unit(value: float, decimals: int, unit: str) -> str:
+    """A number with its unit.
+
+    >>> with_unit(8.917, 2, "min"), with_unit(.6573, 3, "")
+    ('8.92 min', '0.657')
+    """
+    said = f"{value:.{decimals}f}".replace("-", "−")
+    return f"{said} {unit}" if unit else said
 
 
 def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> str:
@@ -39,11 +56,13 @@ def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> st
     if estimate is None or estimate.value is None:
         return ""
     days = f"the last {estimate.n_days} ripe days" if estimate.n_days > 1 else "the one ripe day"
-    said = f"{watch.label} {estimate.value:.3f} over {days}"
+    unit = str(reading.body.get("unit", ""))
+    said = f"{watch.label} {with_unit(estimate.value, watch.decimals, unit)} over {days}"
     if baseline is None:
         return said
     gap = estimate.value - watch.shown(baseline)
-    return f"{said}, {abs(gap):.3f} {'above' if gap >= 0 else 'below'} its reference"
+    size = with_unit(abs(gap), watch.decimals, unit)
+    return f"{said}, {size} {'above' if gap >= 0 else 'below'} its reference"
 
 
 def since_words(reading: Reading, watch: Watch) -> str:
@@ -62,13 +81,9 @@ def alarm_title(reading: Reading, watch: Watch, baseline: float | None) -> str:
 
 
 def alarm_cause(stretch: Sequence[Reading], watch: Watch, prior: float) -> str:
-    """The likely cause: what moved in these windows (latest last), or that nothing did, and the label rate."""
-    rate = stretch[-1].estimate(LABEL_RATE, LONG_DAYS)
-    rates = (
-        ""
-        if rate is None or rate.value is None
-        else f"Label rate {rate.value:.1%} over the last {rate.n_days} ripe days, {prior:.1%} in the reference."
-    )
+    """The likely cause: what moved in these windows (latest last), or that nothing did, and the labels themselves."""
+    rate = stretch[-1].estimate(LABEL_OF[task_of(stretch[-1])], LONG_DAYS)
+    rates = label_sentence(stretch[-1], prior)
     if watch is RAW_LOSS:
         shifted = rate is not None and rate.value is not None and abs(rate.value - prior) >= LABEL_SHIFT * prior
         said = "Likely cause: label shift." if shifted else "No cause seen yet: the label rate has hardly moved."
@@ -82,6 +97,28 @@ def alarm_cause(stretch: Sequence[Reading], watch: Watch, prior: float) -> str:
             "so the relation between inputs and outcome may have changed."
         )
     return f"{said} {rates}".strip()
+
+
+def label_sentence(reading: Reading, usual: float) -> str:
+    """What the labels themselves did: their rate, of a regression their mean and which way the errors lean.
+
+    Args:
+        reading: The window.
+        usual: The same in the reference.
+    """
+    found = reading.estimate(LABEL_OF[task_of(reading)], LONG_DAYS)
+    if found is None or found.value is None:
+        return ""
+    days = f"over the last {found.n_days} ripe days"
+    if task_of(reading) == BINARY:
+        return f"Label rate {found.value:.1%} {days}, {usual:.1%} in the reference."
+    unit = str(reading.body.get("unit", ""))
+    said = f"Mean label {with_unit(found.value, 1, unit)} {days}, {with_unit(usual, 1, unit)} in the reference."
+    bias = reading.estimate("bias", LONG_DAYS)
+    if bias is None or bias.value is None:
+        return said
+    way = "too high" if bias.value >= 0 else "too low"
+    return f"{said} Predictions are {with_unit(abs(bias.value), 2, unit)} {way} on average."
 
 
 def inputs_title(stretch: Sequence[Reading]) -> str:

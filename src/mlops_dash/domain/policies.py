@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mlops_dash.domain.evidence import METRICS
+from mlops_dash.domain.evidence import BINARY, METRICS, REGRESSION
 from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import digest
 
@@ -29,7 +29,8 @@ class PromotionPolicy:
     """When may a challenger become champion.
 
     The primary metric must be better than the champion's by more than `margin` (the whole interval); guardrails must
-    not be worse than by their margin; `floor` is the least value of the primary metric on its own.
+    not be worse than by their margin; `floor` is what the candidate must reach alone: at least, where higher is better,
+    at most of an error. `floor_metric` "" = no floor is set, and without one no first version passes.
     """
 
     primary: str = "base_rate_free_loss"
@@ -77,6 +78,7 @@ class MonitoringPolicy:
     harm_tolerance_auc: float = 0.01  # points of AUC within the day
     harm_min_unit_labels: int = 50
     loss_clip: float = 0.01  # log-loss is clipped at -ln(loss_clip)
+    label_unit: str = ""  # of a regression's label and errors, e.g. "min"
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -123,7 +125,12 @@ class PolicyVersion:
         return monitoring_policy(self.body)
 
 
-PAIRED_METRICS = ("auc", "base_rate_free_loss", "brier", "log_loss")
+PAIRED_METRICS_OF: Mapping[str, tuple[str, ...]] = {
+    BINARY: ("auc", "base_rate_free_loss", "brier", "log_loss"),
+    REGRESSION: ("mae", "rmse"),
+}
+PAIRED_METRICS = tuple(metric for of_task in PAIRED_METRICS_OF.values() for metric in of_task)
+MAX_UNIT = 12  # letters: it stands behind every number
 _SHARES = ("level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
 _NOT_NEGATIVE = (
     "margin",
@@ -149,11 +156,23 @@ _AT_LEAST_ONE = (
 WINDOWS = ("hour", "day", "week", "month")
 
 
-def default_policy(model: str, kind: PolicyKind) -> PolicyVersion:
+# No limit in the unit of an unknown label can be a default: the first version of a regression waits for a written one.
+_REGRESSION_PROMOTION = PromotionPolicy(
+    primary="mae", guardrail="rmse", guardrail_margin=0.0, floor_metric="", floor=0.0
+)
+_REGRESSION_MONITORING = MonitoringPolicy(primary="mae")
+
+
+def default_policy(model: str, kind: PolicyKind, task: str = BINARY) -> PolicyVersion:
     """The named default, as version 0: what holds while nobody has written a policy."""
-    body = (PromotionPolicy() if kind is PolicyKind.PROMOTION else MonitoringPolicy()).as_json()
+    of_task: dict[PolicyKind, PromotionPolicy | MonitoringPolicy] = (
+        {PolicyKind.PROMOTION: _REGRESSION_PROMOTION, PolicyKind.MONITORING: _REGRESSION_MONITORING}
+        if task == REGRESSION
+        else {PolicyKind.PROMOTION: PromotionPolicy(), PolicyKind.MONITORING: MonitoringPolicy()}
+    )
+    body = of_task[kind].as_json()
     return PolicyVersion(
-        id=f"default-{kind}",
+        id=f"default-{kind}" if task == BINARY else f"default-{task}-{kind}",
         model=model,
         kind=kind,
         number=0,
@@ -165,13 +184,27 @@ def default_policy(model: str, kind: PolicyKind) -> PolicyVersion:
     )
 
 
-def policy_body(kind: PolicyKind, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Check a body and fill in what it does not say with the defaults.
+def policy_body(kind: PolicyKind, body: Mapping[str, Any], *, task: str = BINARY) -> dict[str, Any]:
+    """Check a body and fill in what it does not say with the defaults of the model's task.
 
     Raises:
-        InvalidInput: a field is unknown, of the wrong type or out of range.
+        InvalidInput: a field is unknown, of the wrong type or out of range, or a metric is of another kind of model.
     """
-    return (promotion_policy(body) if kind is PolicyKind.PROMOTION else monitoring_policy(body)).as_json()
+    whole = {**default_policy("", kind, task).body, **body}
+    made = promotion_policy(whole) if kind is PolicyKind.PROMOTION else monitoring_policy(whole)
+    if task_of_metric(made.primary) != task:
+        known = ", ".join(name for name in METRICS if task_of_metric(name) == task)
+        raise _refused("primary", made.primary, f"one of {known}: the model's task is {task}")
+    return made.as_json()
+
+
+def task_of_metric(metric: str) -> str:
+    """Which kind of model a metric judges.
+
+    >>> task_of_metric("mae"), task_of_metric("auc")
+    ('regression', 'binary')
+    """
+    return REGRESSION if METRICS[metric].in_label_unit else BINARY
 
 
 def promotion_policy(body: Mapping[str, Any]) -> PromotionPolicy:
@@ -184,11 +217,13 @@ def promotion_policy(body: Mapping[str, Any]) -> PromotionPolicy:
         InvalidInput: a field is unknown, of the wrong type or out of range.
     """
     policy = PromotionPolicy(**_checked(PromotionPolicy(), body))
-    for name in ("primary", "guardrail"):
-        if getattr(policy, name) not in PAIRED_METRICS:
-            raise _refused(name, getattr(policy, name), f"one of {', '.join(PAIRED_METRICS)}")
-    if policy.floor_metric not in PAIRED_METRICS:
-        raise _refused("floor_metric", policy.floor_metric, f"one of {', '.join(PAIRED_METRICS)}")
+    if policy.primary not in PAIRED_METRICS:
+        raise _refused("primary", policy.primary, f"one of {', '.join(PAIRED_METRICS)}")
+    family = PAIRED_METRICS_OF[task_of_metric(policy.primary)]
+    if policy.guardrail not in family:
+        raise _refused("guardrail", policy.guardrail, f"one of {', '.join(family)}, like the primary metric")
+    if policy.floor_metric not in ("", *family):
+        raise _refused("floor_metric", policy.floor_metric, f"one of {', '.join(family)}, like the primary metric")
     if policy.primary == policy.guardrail:
         raise _refused("guardrail", policy.guardrail, "another metric than the primary")
     return policy
@@ -212,6 +247,8 @@ def monitoring_policy(body: Mapping[str, Any]) -> MonitoringPolicy:
         raise _refused("window", policy.window, f"one of {', '.join(WINDOWS)}")
     if policy.primary not in METRICS:
         raise _refused("primary", policy.primary, f"one of {', '.join(METRICS)}")
+    if len(policy.label_unit) > MAX_UNIT or not (policy.label_unit == "" or policy.label_unit.isprintable()):
+        raise _refused("label_unit", policy.label_unit, f"at most {MAX_UNIT} printable letters, such as min")
     if policy.hysteresis_need > policy.hysteresis_of:
         raise _refused("hysteresis_need", policy.hysteresis_need, f"at most hysteresis_of = {policy.hysteresis_of}")
     return policy

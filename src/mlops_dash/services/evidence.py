@@ -19,13 +19,18 @@ import pandas as pd
 from mlops_dash import __version__
 from mlops_dash.clock import require_utc
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.evidence import METRICS, Direction, Evidence
-from mlops_dash.domain.policies import PAIRED_METRICS, MonitoringPolicy, PolicyKind, PromotionPolicy
+from mlops_dash.domain.evidence import METRICS, REGRESSION, Direction, Evidence
+from mlops_dash.domain.policies import PAIRED_METRICS_OF, MonitoringPolicy, PolicyKind, PromotionPolicy
 from mlops_dash.domain.registry import Version
 from mlops_dash.errors import BrokenModel, InvalidInput, Unavailable
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.stats.comparison import PairedEstimate, paired_difference
-from mlops_dash.stats.performance import MetricEstimate, base_rate_free_estimate, classification_metrics
+from mlops_dash.stats.performance import (
+    MetricEstimate,
+    base_rate_free_estimate,
+    classification_metrics,
+    regression_metrics,
+)
 from mlops_dash.store import evidence as store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import prediction_log
@@ -48,6 +53,7 @@ class _Pair:
     end: datetime
     policy: PromotionPolicy
     watch: MonitoringPolicy
+    task: str
     prior: float | None
     coverage: str
     refusal: str  # why these rows cannot be compared; "" = they can
@@ -88,8 +94,9 @@ class EvidenceService:
     ) -> tuple[Evidence, ...]:
         """Compare two versions on the rows of [start, end) that both scored, ripe labels only, paired by row, by day.
 
-        Gives four paired differences (candidate minus champion) and the candidate's four metrics alone. A window that
-        either was trained on, or with too many rows that lack one of the scores, gives evidence that says so.
+        Gives a paired difference (candidate minus champion) of each metric of the model's task, and the candidate's
+        metrics alone. A window that either was trained on, or with too many rows that lack one of the scores, gives
+        evidence that says so.
 
         Raises:
             NotFound: a version is not known.
@@ -97,11 +104,12 @@ class EvidenceService:
         """
         now = self.context.clock.now()
         pair = self._pair(model, candidate_version_id, champion_version_id, require_utc(start), require_utc(end), now)
-        found = [_difference(pair, metric, now) for metric in PAIRED_METRICS]
+        found = [_difference(pair, metric, now) for metric in PAIRED_METRICS_OF[pair.task]]
         alone = pair.rows.rename(columns={"score_a": "score"})
-        prior, said = _prior(pair.prior, pair.champion, alone)
-        bound = f"{_bound(pair.watch)}; {pair.coverage}"
-        found += _alone(pair.candidate, alone, pair.policy, prior, f"{bound}; {said}", now, (pair.start, pair.end))
+        prior, said = _prior(pair.prior, pair.champion, alone, task=pair.task)
+        bound = "; ".join(one for one in (_bound(pair.watch), pair.coverage, said) if one)
+        window = (pair.start, pair.end)
+        found += _alone(pair.candidate, alone, pair.policy, prior, bound, now, window, task=pair.task)
         with transaction(self.context.databases.app) as session:
             store.put(session, found)
         return tuple(found)
@@ -113,7 +121,8 @@ class EvidenceService:
         Args:
             actor: Who asks.
             version_id: Of which version.
-            rows: Columns `at` (aware UTC), `score`, `label` (0/1); clusters are the days of the monitor's zone.
+            rows: Columns `at` (aware UTC), `score`, `label` (0/1; of a regression the number); clusters are the days of
+                the monitor's zone.
             bound: What these rows are, e.g. "out of fold by day, January to February".
         """
         now = self.context.clock.now()
@@ -124,11 +133,12 @@ class EvidenceService:
             version = registry_store.version(session, version_id)
             policy = policy_store.active(session, version.model, PolicyKind.PROMOTION, now).promotion
             watch = policy_store.active(session, version.model, PolicyKind.MONITORING, now).monitoring
-            known = store.prior_of(session, version_id)
+            known, task = store.prior_of(session, version_id), policy_store.task_of(session, version.model)
         rows = _with_days(rows.dropna(subset=["label"]), watch.zone)
-        prior, said = _prior(known, version, rows)
+        prior, said = _prior(known, version, rows, task=task)
         window = (rows["at"].min().to_pydatetime(), rows["at"].max().to_pydatetime() + timedelta(microseconds=1))
-        found = _alone(version, rows, policy, prior, f"{bound}; {said}", now, window)
+        bounds = "; ".join(one for one in (bound, said) if one)
+        found = _alone(version, rows, policy, prior, bounds, now, window, task=task)
         with transaction(self.context.databases.app) as session:
             store.put(session, found)
         return tuple(found)
@@ -174,7 +184,7 @@ class EvidenceService:
             champion = registry_store.version(session, champion_id)
             policy = policy_store.active(session, model, PolicyKind.PROMOTION, now).promotion
             watch = policy_store.active(session, model, PolicyKind.MONITORING, now).monitoring
-            prior = store.prior_of(session, champion_id)
+            prior, task = store.prior_of(session, champion_id), policy_store.task_of(session, model)
         if {candidate.model, champion.model} != {model} or candidate.id == champion.id:
             raise InvalidInput(f"{candidate.subject} and {champion.subject} are not two versions of {model}.")
         with reading(self.context.databases.log) as log:
@@ -184,7 +194,7 @@ class EvidenceService:
         coverage = f"{len(rows):,} of {scored:,} rows have both scores"
         refusal = _refusal(candidate, champion, start, scored=scored, missing=missing)
         ripe = _ripe(_with_days(rows, watch.zone), watch, now)
-        return _Pair(candidate, champion, ripe, start, end, policy, watch, prior, coverage, refusal)
+        return _Pair(candidate, champion, ripe, start, end, policy, watch, task, prior, coverage, refusal)
 
 
 def _refusal(candidate: Version, champion: Version, start: datetime, *, scored: int, missing: int) -> str:
@@ -214,8 +224,10 @@ def _ripe(rows: pd.DataFrame, watch: MonitoringPolicy, now: datetime) -> pd.Data
     return rows[labelled & rows["day"].map(ripe)]
 
 
-def _prior(known: float | None, version: Version, rows: pd.DataFrame) -> tuple[float, str]:
-    """The base rate at which the base-rate-free loss is stated, and where it is from."""
+def _prior(known: float | None, version: Version, rows: pd.DataFrame, *, task: str) -> tuple[float, str]:
+    """The base rate at which the base-rate-free loss is stated, and where it is from; a regression has none."""
+    if task == REGRESSION:
+        return math.nan, ""
     if known is not None:
         return known, f"base rate {known:.3f} of the reference of {version.label}"
     if rows.empty:
@@ -230,7 +242,7 @@ def _bound(watch: MonitoringPolicy) -> str:
 
 def _difference(pair: _Pair, metric: str, now: datetime) -> Evidence:
     rows = pair.rows
-    prior, said = _prior(pair.prior, pair.champion, rows)
+    prior, said = _prior(pair.prior, pair.champion, rows, task=pair.task)
     estimate = paired_difference(
         rows["label"].to_numpy(),
         rows["score_a"].to_numpy(),
@@ -289,13 +301,21 @@ def _alone(
     bound: str,
     now: datetime,
     window: tuple[datetime, datetime],
+    *,
+    task: str,
 ) -> list[Evidence]:
     label, score, day = rows["label"].to_numpy(), rows["score"].to_numpy(), rows["day"].to_numpy()
-    found = classification_metrics(label, score, threshold=_THRESHOLD, level=policy.level, clusters=day)
-    found["base_rate_free_loss"] = base_rate_free_estimate(label, score, prior=prior, level=policy.level, clusters=day)
+    if task == REGRESSION:
+        found = regression_metrics(label, score, level=policy.level, clusters=day)
+    else:
+        found = classification_metrics(label, score, threshold=_THRESHOLD, level=policy.level, clusters=day)
+        found["base_rate_free_loss"] = base_rate_free_estimate(
+            label, score, prior=prior, level=policy.level, clusters=day
+        )
     digests = {"candidate": version.id, "artifact": version.artifact_digest, "rows": _digest(rows, ("score",))}
     return [
-        _metric(version, metric, found[metric], policy.level, bound, now, window, digests) for metric in PAIRED_METRICS
+        _metric(version, metric, found[metric], policy.level, bound, now, window, digests)
+        for metric in PAIRED_METRICS_OF[task]
     ]
 
 

@@ -10,13 +10,14 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.monitoring import LONG_DAYS, RAW_LOSS, SHORT_DAYS
 from mlops_dash.domain.monitoring_room import (
     METRIC_LABELS,
+    METRICS_OF,
     WINDOWS,
     FeatureDetail,
     ModelHealth,
     MonitoringRoom,
     NextAction,
 )
-from mlops_dash.domain.monitoring_words import LABEL_RATE, headline_watch
+from mlops_dash.domain.monitoring_words import LABEL_RATE, headline_watch, label_sentence
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.readings import FeatureReading, Reading
 from mlops_dash.domain.words import Drift, Health
@@ -131,7 +132,7 @@ class MonitoringService(ProfileService, AlertService):
             actor: Who looks.
             model: The model.
             window: A key of `WINDOWS`.
-            metric: A key of `METRIC_LABELS`; "" = the one in alarm, else ranking.
+            metric: A key of `METRIC_LABELS`; "" or one of another kind of model = the one in alarm, else the first.
             feature: The column whose detail is shown; "" = the most moved one.
             end: Last time shown; default now.
 
@@ -194,6 +195,7 @@ class MonitoringService(ProfileService, AlertService):
         judged = next((one for one in reversed(shown) if one.n and one.drift is not Drift.NOT_COMPUTABLE), latest)
         ranked = rooms.ranked(judged)
         chosen = next((one for one in ranked if one.name == feature), ranked[0] if ranked else None)
+        suits = metric in METRICS_OF[reference.layout.task]  # a link may carry another model's metric
         return MonitoringRoom(
             model=reference.model,
             title=title,
@@ -207,7 +209,7 @@ class MonitoringService(ProfileService, AlertService):
             action=rooms.next_action(health, material) if end is None else NextAction("none"),
             stale=stale,
             reference=rooms.reference_facts(reference),
-            performance=rooms.performance(material, metric or headline_watch(told).key, long=long),
+            performance=rooms.performance(material, metric if suits else headline_watch(told).key, long=long),
             drift=rooms.drift_map(shown, long=long),
             features=ranked,
             features_start=judged.end - timedelta(days=SHORT_DAYS),
@@ -218,6 +220,7 @@ class MonitoringService(ProfileService, AlertService):
             recipes=material.around.recipes,
             coverage=told.coverage,
             label_rate=told.estimate(LABEL_RATE, LONG_DAYS),
+            labels=label_sentence(told, float(reference.baseline["prior"])),
             restarts=max(
                 (int(kept["restarts"]) for key, kept in latest.body["harm"].items() if key != RAW_LOSS.key), default=0
             ),

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.calendar import day_of
+from mlops_dash.domain.evidence import REGRESSION
 from mlops_dash.domain.monitoring import HARM_WATCHES, LONG_DAYS, SHORT_DAYS, WATCHES
 from mlops_dash.domain.monitoring_room import (
     HIGHER_IS_BETTER,
     METRIC_LABELS,
+    METRICS_OF,
     AlertView,
     Band,
     DriftMap,
@@ -22,6 +24,7 @@ from mlops_dash.domain.monitoring_room import (
     Tick,
 )
 from mlops_dash.domain.monitoring_words import (
+    LABEL_MEAN,
     LABEL_RATE,
     day_words,
     headline_watch,
@@ -123,11 +126,14 @@ def performance(material: Material, metric: str, *, long: bool) -> Performance:
         awaiting_from=None if not drawn or drawn[-1].end >= end else drawn[-1].end,
         bands=_bands(material, start, end),
         ticks=_ticks(material, start, end),
+        choices=METRICS_OF[material.reference.layout.task],
+        decimals=2 if material.reference.layout.task == REGRESSION else 3,
+        unit=str(material.readings[-1].body.get("unit", "")),
     )
 
 
 def _baseline(reference: Reference, metric: str) -> float | None:
-    if metric == LABEL_RATE:
+    if metric in (LABEL_RATE, LABEL_MEAN):
         return float(reference.baseline["prior"])
     watch = next((one for one in WATCHES if one.key == metric), None)
     if watch is not None:

@@ -6,28 +6,39 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mlops_dash.domain.monitoring import BASE_RATE_FREE, RANKING, Watch
+from mlops_dash.domain.evidence import BINARY, REGRESSION
+from mlops_dash.domain.monitoring import ABSOLUTE_ERROR, BASE_RATE_FREE, RANKING, Watch
 from mlops_dash.domain.readings import Estimate
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.intervals import ratio
 from mlops_dash.stats.performance import auc_from_tables, base_rate_free_from_moments, cluster_estimate
 from mlops_dash.stats.ranking import auc_of_table
+from mlops_dash.stats.regression import regression_from_summaries
 from mlops_dash.stats.sequential import HarmUnit, base_rate_free_units, loss_units
-from mlops_dash.store.parts import Part
+from mlops_dash.store.parts import ClassPart, ErrorPart, Part
 
 LEVEL = 0.95
-WATCHED = ("base_rate_free_loss", "auc", "brier", "log_loss")
+WATCHED_OF = {BINARY: ("base_rate_free_loss", "auc", "brier", "log_loss"), REGRESSION: ("mae", "rmse", "bias")}
 LABEL_RATE = "label_rate"
 MIN_CLASS = 5  # a day with fewer rows of a class has no AUC of its own
 
 
 def measure(days: Sequence[Part], *, prior: float) -> dict[str, Estimate]:
-    """Estimate the watched metrics and the label rate over these days; days without labels do not count.
+    """Estimate the watched metrics and the label rate (of a regression: the mean label) over these days.
+
+    Days without labels do not count.
 
     Args:
-        days: One part a day.
-        prior: Share of label 1 in the reference.
+        days: One part a day, all of one version.
+        prior: Share of label 1 in the reference; a regression has no use for it.
     """
+    errors = [day.errors for day in days if isinstance(day, ErrorPart)]
+    if errors:
+        return {name: Estimate.of(one) for name, one in regression_from_summaries(errors, level=LEVEL).items()}
+    return _classification([day for day in days if isinstance(day, ClassPart)], prior=prior)
+
+
+def _classification(days: Sequence[ClassPart], *, prior: float) -> dict[str, Estimate]:
     kept = [day for day in days if day.n_labelled]
     n = sum(day.n_labelled for day in kept)
     labelled = np.asarray([day.n_labelled for day in kept], dtype=np.float64)
@@ -55,15 +66,19 @@ def _mean(sums: Floats) -> Floats:
 
 def units_of(watch: Watch, days: Sequence[Part], *, prior: float, min_labels: int) -> tuple[HarmUnit, ...]:
     """Reduce days to the units of one watch; `first` and `last` are places in `days`."""
+    if watch is ABSOLUTE_ERROR:
+        absolute = [day.errors.absolute for day in days if isinstance(day, ErrorPart)]
+        return loss_units(absolute, min_labels=min_labels)
+    of_classes = [day for day in days if isinstance(day, ClassPart)]
     if watch is RANKING:
-        return tuple(_ranking_units(days))
-    zero, one = [day.losses[0] for day in days], [day.losses[1] for day in days]
+        return tuple(_ranking_units(of_classes))
+    zero, one = [day.losses[0] for day in of_classes], [day.losses[1] for day in of_classes]
     if watch is BASE_RATE_FREE:
         return base_rate_free_units(one, zero, prior=prior, min_labels=min_labels)
     return loss_units([a + b for a, b in zip(zero, one, strict=True)], min_labels=min_labels)
 
 
-def _ranking_units(days: Sequence[Part]) -> Iterator[HarmUnit]:
+def _ranking_units(days: Sequence[ClassPart]) -> Iterator[HarmUnit]:
     """1 - AUC of each day: the share of its (positive, negative) pairs that are ranked wrongly."""
     for place, day in enumerate(days):
         n = int(day.table.sum(axis=0).min())

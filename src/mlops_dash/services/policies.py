@@ -47,7 +47,7 @@ class PolicyService:
         """
         if not reason.strip():
             raise InvalidInput("A policy needs a reason.", hint="Say why it changes; it goes into the ledger.")
-        checked = policy_body(kind, body)
+        checked = policy_body(kind, body, task=store.task_of(unit.session, model))
         before = store.active(unit.session, model, kind, unit.now)
         if before.digest == digest(checked) and not before.is_default:
             raise Conflict(f"The {kind} policy of {model} says that already (version {before.number}).")

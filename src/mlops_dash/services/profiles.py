@@ -14,14 +14,14 @@ import pandas as pd
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.calendar import day_of, day_start, zone_of
-from mlops_dash.domain.evidence import METRICS, Evidence
-from mlops_dash.domain.monitoring import MIN_WINDOWS, SHORT_DAYS, WATCHES, Watch, harm_baseline
+from mlops_dash.domain.evidence import BINARY, METRICS, Evidence
+from mlops_dash.domain.monitoring import MIN_WINDOWS, SHORT_DAYS, WATCHES_OF, Watch, harm_baseline
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.readings import Estimate, estimate_to_row, known
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
-from mlops_dash.services.performance import LEVEL, WATCHED, measure, units_of
+from mlops_dash.services.performance import LEVEL, WATCHED_OF, measure, units_of
 from mlops_dash.stats.arrays import Ints
 from mlops_dash.stats.drift import usual_swing
 from mlops_dash.stats.sequential import HarmUnit
@@ -62,7 +62,8 @@ class ProfileService:
         Args:
             actor: A process of ours.
             version_id: The version.
-            rows: `at` (aware), all features, `score` (out of fold: the row's day was not trained on), `label` (0/1).
+            rows: `at` (aware), all features, `score` (out of fold: the row's day was not trained on), `label` (0/1; of
+                a regression the number, in the unit of the score).
 
         Returns:
             The reference's id.
@@ -78,11 +79,12 @@ class ProfileService:
             if version is None:
                 raise NotFound(f"No version {version_id}.", hint="Record the version before its reference.")
             policy = policies.active(session, version.model, PolicyKind.MONITORING, now).monitoring
-        made, measured = build_reference(version, policy, checked, now)
+            task = policies.task_of(session, version.model)
+        made, measured = build_reference(version, policy, checked, now, task=task)
         with transaction(self.context.databases.app) as session:
             if references.save_reference(session, made):
                 subject = f"{version.model} v{version.version}"
-                evidence = [_evidence(subject, version, made, name, measured[name], now) for name in WATCHED]
+                evidence = [_evidence(subject, version, made, name, measured[name], now) for name in WATCHED_OF[task]]
                 references.save_evidence(session, evidence)
         with transaction(self.context.databases.log) as session:
             profiles.mark_past_of(session, version.model, version_id, marked_us=to_us(now))
@@ -190,11 +192,11 @@ def _checked_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def build_reference(
-    version: store.Version, policy: MonitoringPolicy, rows: pd.DataFrame, now: datetime
+    version: store.Version, policy: MonitoringPolicy, rows: pd.DataFrame, now: datetime, *, task: str = BINARY
 ) -> tuple[Reference, dict[str, Estimate]]:
     """Make the cells, the reference's own windows and the baseline of out-of-fold rows."""
     features = [name for name in rows.columns if name not in NOT_FEATURES]
-    layout, left_out = layout_of(rows, features=features, clip=clip_of(policy.loss_clip))
+    layout, left_out = layout_of(rows, features=features, clip=clip_of(policy.loss_clip), task=task)
     local = rows["at"].dt.tz_convert(zone_of(policy.zone)).dt.date
     days, groups = np.unique(local.to_numpy(), return_inverse=True)
     windows = count_rows(layout, rows, groups.astype(np.int64), len(days))
@@ -237,10 +239,10 @@ def _baseline(
     # tell the usual swing as well as these rows can, and K says how few weeks they are.
     swing = usual_swing(layout.columns, _counts(layout, weeks if len(weeks) >= MIN_WINDOWS else spans))
     return {
-        "prior": prior,
+        "prior": prior,  # the mean label: of a classifier the share of label 1
         "clip": layout.clip,
         "metrics": {name: estimate_to_row(estimate) for name, estimate in measured.items()},
-        "watches": {watch.key: _watch_baseline(policy, watch, windows, prior) for watch in WATCHES},
+        "watches": {watch.key: _watch_baseline(policy, watch, windows, prior) for watch in WATCHES_OF[layout.task]},
         "swing": {
             "k": len(weeks),
             "usual": {name: known(psi) for name, psi in swing.usual_psi.items()},

@@ -16,7 +16,7 @@ from mlops_dash.domain.calendar import day_of, day_start, days_between
 from mlops_dash.domain.monitoring import (
     LONG_DAYS,
     SHORT_DAYS,
-    WATCHES,
+    WATCHES_OF,
     HarmDay,
     Watch,
     broken_columns,
@@ -129,7 +129,10 @@ def judge(
     units = _units(reference, policy, days)
     drift = _drift_bodies(reference, policy, days, held)
     measured = _metric_bodies(reference, policy, days, units, held)
-    normal = {watch.key: harm_baseline(policy, watch, stored_units(reference.baseline, watch)) for watch in WATCHES}
+    normal = {
+        watch.key: harm_baseline(policy, watch, stored_units(reference.baseline, watch))
+        for watch in WATCHES_OF[reference.layout.task]
+    }
     cuts = [_number_at(days, at) for at in restarts]
     harm = {key: harm_course(policy, normal[key], units[key], restarts=cuts) for key in units}
     readings = _readings(version, reference, policy, days, drift, measured, harm, normal)
@@ -195,7 +198,7 @@ def _units(reference: Reference, policy: MonitoringPolicy, days: Sequence[Day]) 
     """The units of every watch, numbered by their days."""
     ripe = _labelled(days)
     found = {}
-    for watch in WATCHES:
+    for watch in WATCHES_OF[reference.layout.task]:
         units = units_of(
             watch,
             [day.part for day in ripe],
@@ -214,7 +217,7 @@ def _metric_bodies(
     held: Mapping[int, Mapping[str, Any]],
 ) -> dict[int, dict[str, Any]]:
     """Metrics of each ripe, labelled day: its own values, and estimates over the trailing ripe days."""
-    ripe = _labelled(days)
+    ripe, watches = _labelled(days), WATCHES_OF[reference.layout.task]
     place = {day.number: i for i, day in enumerate(ripe)}
     found: dict[int, dict[str, Any]] = {}
     for day in days:
@@ -223,7 +226,7 @@ def _metric_bodies(
             found[day.number] = {"metrics_key": "", "day": {}, "metrics": {}}
             continue
         back = ripe[max(0, i + 1 - LONG_DAYS) : i + 1]
-        past = {watch: [u for u in units[watch.key] if u.last <= day.number][-LONG_DAYS:] for watch in WATCHES}
+        past = {watch: [u for u in units[watch.key] if u.last <= day.number][-LONG_DAYS:] for watch in watches}
         spans = [[unit.first, unit.last] for held_units in past.values() for unit in held_units]
         marks = [one.mark for one in back]
         key = digest([RULES, reference.id, policy.digest, marks, spans])[:16]
@@ -280,6 +283,8 @@ def _readings(
         body |= {
             "reference": reference.id,
             "policy": policy.digest,
+            "task": reference.layout.task,
+            "unit": policy.label_unit,
             "moved": list(inputs),
             "why": verdict.why,
             "harm": {key: _harm_body(one, days) for key, one in now.items()},

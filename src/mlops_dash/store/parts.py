@@ -1,8 +1,9 @@
 """From rows to summaries: what an hour, a day or a reference window is reduced to, and how it is packed.
 
-One `Part` holds all features, the score, the score x label table and the class-wise losses of some rows. Parts are
-counted into the cells of one reference (`Layout`), add up exactly, and are stored as one blob: a year of hourly rows
-per feature would be too many. No SQL here, and no verdict.
+One part holds all features, the score, and what is known of the labels of some rows: of a classifier the score x label
+table and the class-wise losses (`ClassPart`), of a regression the errors (`ErrorPart`). Parts are counted into the
+cells of one reference (`Layout`), add up exactly, and are stored as one blob: a year of hourly rows per feature would
+be too many. No SQL here, and no verdict.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from mlops_dash.domain.evidence import BINARY, REGRESSION
 from mlops_dash.domain.readings import SCORE
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import Ints, as_floats
 from mlops_dash.stats.losses import log_losses, squared_errors
+from mlops_dash.stats.regression import ErrorSummary, errors_by
 from mlops_dash.stats.summaries import (
     CategoryCells,
     Cells,
@@ -37,7 +40,8 @@ from mlops_dash.stats.summaries import (
 
 _EXTRA = 3  # count_by adds missing, outside, unseen to the k counts
 _HEAD = struct.Struct("<II")
-_LOSSES = struct.Struct("<9d")
+_LOSSES = struct.Struct("<9d")  # of a classifier: squared errors, then the moments of both classes
+_ERRORS = struct.Struct("<12d")  # of a regression: the moments of |error|, error and label
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,15 @@ class Layout:
 
     Attributes:
         columns: Cells of every feature and of the score (`SCORE`), in a fixed order.
-        edges: Inner cuts of the score x label table.
+        edges: Inner cuts of the score x label table; none for a regression.
         clip: Largest log-loss of a row.
+        task: What the model predicts: `BINARY` or `REGRESSION`.
     """
 
     columns: Mapping[str, Cells]
     edges: tuple[float, ...]
     clip: float
+    task: str = BINARY
 
     @cached_property
     def slices(self) -> dict[str, slice]:
@@ -79,18 +85,20 @@ class Layout:
             "columns": [cells.to_dict() for cells in self.columns.values()],
             "edges": list(self.edges),
             "clip": self.clip,
+            "task": self.task,
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """Read what `to_dict` wrote."""
         columns = [cells_from_dict(one) for one in stored["columns"]]
-        return cls({cells.name: cells for cells in columns}, tuple(stored["edges"]), float(stored["clip"]))
+        by_name = {cells.name: cells for cells in columns}
+        return cls(by_name, tuple(stored["edges"]), float(stored["clip"]), str(stored.get("task", BINARY)))
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Some rows of one version, counted into the cells of its reference.
+class ClassPart:
+    """Some rows of a classifier's version, counted into the cells of its reference.
 
     Attributes:
         n: Scored rows.
@@ -120,9 +128,11 @@ class Part:
         """The counts of one column."""
         return Histogram.from_row(self.counts[layout.slices[column]])
 
-    def __add__(self, other: Part) -> Part:
+    def __add__(self, other: Part) -> ClassPart:
         """Both together."""
-        return Part(
+        if not isinstance(other, ClassPart):
+            return NotImplemented
+        return ClassPart(
             self.n + other.n,
             self.counts + other.counts,
             self.table + other.table,
@@ -131,11 +141,47 @@ class Part:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class ErrorPart:
+    """Some rows of a regression's version, counted into the cells of its reference.
+
+    Attributes:
+        n: Scored rows.
+        counts: int64[layout.width], for each column k counts, then missing, outside, unseen.
+        errors: The errors of labelled rows, in the unit of the label.
+    """
+
+    n: int
+    counts: Ints
+    errors: ErrorSummary
+
+    @property
+    def n_labelled(self) -> int:
+        """Rows with a label."""
+        return self.errors.n
+
+    def histogram(self, layout: Layout, column: str) -> Histogram:
+        """The counts of one column."""
+        return Histogram.from_row(self.counts[layout.slices[column]])
+
+    def __add__(self, other: Part) -> ErrorPart:
+        """Both together."""
+        if not isinstance(other, ErrorPart):
+            return NotImplemented
+        return ErrorPart(self.n + other.n, self.counts + other.counts, self.errors + other.errors)
+
+
+Part: TypeAlias = ClassPart | ErrorPart
+
+
 def empty(layout: Layout) -> Part:
     """No rows: the neutral element of adding."""
+    counts = np.zeros(layout.width, dtype=np.int64)
+    if layout.task == REGRESSION:
+        return ErrorPart(0, counts, ErrorSummary.empty())
     none = Moments.empty()
     table = np.zeros((len(layout.edges) + 1, 2), dtype=np.int64)
-    return Part(0, np.zeros(layout.width, dtype=np.int64), table, (none, none), 0.0)
+    return ClassPart(0, counts, table, (none, none), 0.0)
 
 
 def total(layout: Layout, parts: Sequence[Part]) -> Part:
@@ -146,7 +192,9 @@ def total(layout: Layout, parts: Sequence[Part]) -> Part:
     return whole
 
 
-def layout_of(rows: pd.DataFrame, *, features: Sequence[str], clip: float) -> tuple[Layout, dict[str, str]]:
+def layout_of(
+    rows: pd.DataFrame, *, features: Sequence[str], clip: float, task: str = BINARY
+) -> tuple[Layout, dict[str, str]]:
     """Build cells from reference rows: one column a feature and `score`.
 
     Returns:
@@ -169,7 +217,8 @@ def layout_of(rows: pd.DataFrame, *, features: Sequence[str], clip: float) -> tu
     if not columns:
         raise InvalidInput("No feature of the reference holds a value.", hint="Give rows with the model's features.")
     columns[SCORE] = NumericCells.of(SCORE, rows["score"])
-    return Layout(columns, score_edges(rows["score"]), clip), left_out
+    edges = score_edges(rows["score"]) if task == BINARY else ()
+    return Layout(columns, edges, clip, task), left_out
 
 
 def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) -> tuple[Part, ...]:
@@ -177,12 +226,13 @@ def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) 
 
     Args:
         layout: Cells of the reference.
-        rows: One row a prediction: the features (absent ones count as missing), `score`, `label` (0, 1 or NaN).
+        rows: One row a prediction: the features (absent ones count as missing), `score`, `label` (of a classifier 0 or
+            1; NaN = none yet).
         groups: Group of each row, 0..n_groups-1.
         n_groups: How many groups, empty ones included.
 
     Raises:
-        InvalidInput: a label is neither 0, 1 nor missing, or a value has the wrong kind.
+        InvalidInput: a classifier's label is neither 0, 1 nor missing, or a value has the wrong kind.
     """
     held = rows.assign(**{SCORE: rows["score"]})
     absent = pd.Series(np.nan, index=rows.index)
@@ -192,14 +242,17 @@ def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) 
     label, score = as_floats(rows["label"], name="labels"), as_floats(rows["score"], name="scores")
     known = ~np.isnan(label) & ~np.isnan(score)
     y, p, g = label[known], score[known], groups[known]
+    size = np.bincount(groups, minlength=n_groups)
+    if layout.task == REGRESSION:
+        errors = errors_by(y, p, g, n_groups=n_groups)
+        return tuple(ErrorPart(int(size[i]), counts[i], errors[i]) for i in range(n_groups))
     tables = score_tables_by(layout.edges, y, p, g, n_groups=n_groups)
     positive = y == 1.0
     loss = log_losses(positive, p, clip=layout.clip)
     of_class = [moments_by(loss[keep], g[keep], n_groups=n_groups) for keep in (~positive, positive)]
     squared = np.bincount(g, weights=squared_errors(positive, p), minlength=n_groups)
-    size = np.bincount(groups, minlength=n_groups)
     return tuple(
-        Part(int(size[i]), counts[i], tables[i], (of_class[0][i], of_class[1][i]), float(squared[i]))
+        ClassPart(int(size[i]), counts[i], tables[i], (of_class[0][i], of_class[1][i]), float(squared[i]))
         for i in range(n_groups)
     )
 
@@ -220,10 +273,13 @@ def _count_column(cells: Cells, values: pd.Series[Any], groups: Ints, n_groups: 
 
 def pack(part: Part) -> bytes:
     """One part as a compressed blob; `unpack` needs the layout it was counted into."""
-    whole = np.concatenate([part.counts, part.table.ravel()]).astype("<u4")
-    zero, one = part.losses
-    losses = _LOSSES.pack(part.squared, *(x for m in (zero, one) for x in (m.n, m.mean, m.m2, m.m3)))
-    return zlib.compress(_HEAD.pack(part.n, whole.size) + losses + whole.tobytes(), 3)
+    if isinstance(part, ErrorPart):
+        errors, whole = part.errors, part.counts
+        numbers = _ERRORS.pack(*_numbers(errors.absolute, errors.signed, errors.label))
+    else:
+        whole = np.concatenate([part.counts, part.table.ravel()])
+        numbers = _LOSSES.pack(part.squared, *_numbers(*part.losses))
+    return zlib.compress(_HEAD.pack(part.n, whole.size) + numbers + whole.astype("<u4").tobytes(), 3)
 
 
 def unpack(layout: Layout, blob: bytes) -> Part:
@@ -234,16 +290,29 @@ def unpack(layout: Layout, blob: bytes) -> Part:
     """
     raw = zlib.decompress(blob)
     n, size = _HEAD.unpack_from(raw)
-    squared, *moments = _LOSSES.unpack_from(raw, _HEAD.size)
-    whole = np.frombuffer(raw, dtype="<u4", offset=_HEAD.size + _LOSSES.size).astype(np.int64)
-    cells = len(layout.edges) + 1
+    is_regression = layout.task == REGRESSION
+    packed = _ERRORS if is_regression else _LOSSES
+    cells = 0 if is_regression else len(layout.edges) + 1
+    whole = np.frombuffer(raw, dtype="<u4", offset=_HEAD.size + packed.size).astype(np.int64)
     if whole.size != size or size != layout.width + 2 * cells:
         raise InvalidInput(
             f"A stored profile holds {whole.size} counts, its reference {layout.width + 2 * cells}.",
             hint="Profile these hours again.",
         )
-    zero, one = (Moments(int(m[0]), *m[1:]) for m in (moments[:4], moments[4:]))
-    return Part(n, whole[: layout.width], whole[layout.width :].reshape(cells, 2), (zero, one), squared)
+    numbers = packed.unpack_from(raw, _HEAD.size)
+    counts = whole[: layout.width]
+    if is_regression:
+        return ErrorPart(n, counts, ErrorSummary(*_moments(numbers)))
+    zero, one = _moments(numbers[1:])
+    return ClassPart(n, counts, whole[layout.width :].reshape(cells, 2), (zero, one), numbers[0])
+
+
+def _numbers(*moments: Moments) -> list[float]:
+    return [number for one in moments for number in (one.n, one.mean, one.m2, one.m3)]
+
+
+def _moments(numbers: Sequence[float]) -> list[Moments]:
+    return [Moments(int(numbers[i]), *numbers[i + 1 : i + 4]) for i in range(0, len(numbers), 4)]
 
 
 def pack_all(parts: Sequence[Part]) -> bytes:

@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from mlops_dash.domain.evidence import BINARY
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion, default_policy
 from mlops_dash.errors import Conflict
-from mlops_dash.store.tables_app import PolicyVersionRow
+from mlops_dash.store.tables_app import ModelRow, PolicyVersionRow
 
 
 def active(session: Session, model: str, kind: PolicyKind, now: datetime) -> PolicyVersion:
@@ -25,7 +26,13 @@ def active(session: Session, model: str, kind: PolicyKind, now: datetime) -> Pol
         .order_by(col(PolicyVersionRow.number).desc())
         .limit(1)
     ).first()
-    return default_policy(model, kind) if row is None else _to_domain(row)
+    return default_policy(model, kind, task_of(session, model)) if row is None else _to_domain(row)
+
+
+def task_of(session: Session, model: str) -> str:
+    """What a model predicts: "binary" or "regression"; binary while the model is not known."""
+    row = session.get(ModelRow, model)
+    return BINARY if row is None else row.task
 
 
 def history(session: Session, model: str, kind: PolicyKind) -> tuple[PolicyVersion, ...]:
