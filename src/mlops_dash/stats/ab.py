@@ -345,8 +345,8 @@ def probability_greater(effect: Effect, *, successes: tuple[int, int] | None = N
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Return Holm-adjusted p-values in the given order; NaN stay NaN and do not count.
 
-    >>> holm([.01, .04, .03])
-    (0.03, 0.06, 0.06)
+    >>> [round(one, 9) for one in holm([.01, .04, .03])]
+    [0.03, 0.06, 0.06]
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = [int(i) for i in np.argsort(p) if math.isfinite(p[i])]
@@ -354,7 +354,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     for rank, i in enumerate(order):
         greatest = max(greatest, min(1.0, (len(order) - rank) * float(p[i])))
         adjusted[i] = greatest
-    return tuple(round(float(one), 15) for one in adjusted)
+    return tuple(float(one) for one in adjusted)
 
 
 def detectable(*, sd: float, units: float, share: float, alpha: float, power: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -95,6 +96,11 @@ def rows_of_arms(log: Session, test: ABTest, start: datetime, end: datetime) -> 
     both = [control.assign(challenger=False), challenger.assign(challenger=True)]
     rows = pd.concat([one for one in both if not one.empty] or both[:1], ignore_index=True)
     return rows.sort_values(["at", "prediction_id"], ignore_index=True)
+
+
+def rows_of_published(path: Path) -> pd.DataFrame | None:
+    """The rows of a published experiment that comes with us, or None when the file is not there."""
+    return pd.read_parquet(path) if path.is_file() else None
 
 
 def _test(session: Session, row: ABTestRow) -> ABTest:

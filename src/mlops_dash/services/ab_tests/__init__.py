@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from mlops_dash.domain.ab_analysis import FieldExperiment
 from mlops_dash.domain.ab_tests import (
     ALWAYS_VALID,
     OUTCOMES,
@@ -32,9 +33,11 @@ from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPo
 from mlops_dash.domain.words import ABState, ABVerdict
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.ab_tests.evidence import evidence_of
+from mlops_dash.services.ab_tests.published import FILE, published
 from mlops_dash.services.ab_tests.reading import losses_of, read_test
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.registry.judging import champion_of, in_flight
+from mlops_dash.settings import app_root
 from mlops_dash.stats.ab import detectable
 from mlops_dash.store import ab_tests as store
 from mlops_dash.store import evidence as evidence_store
@@ -261,6 +264,11 @@ class ABTestService:
             may=_may(actor, test, verdict),
             now=now,
         )
+
+    @read(Permission.ROOM_READ)
+    def published(self, actor: Actor) -> FieldExperiment:
+        """The published field experiment, read at its fixed end; nobody can change it."""
+        return published(app_root() / FILE)
 
     @read(Permission.ROOM_READ)
     def plan(self, actor: Actor, model: str) -> Plan:

@@ -1,0 +1,92 @@
+"""`mlops-dash ab FILE`: an experiment that is over, read from a file; no database and no login."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlops_dash.cli.shared import json_flag, show
+from mlops_dash.domain.ab_analysis import KINDS, Analysis, EffectLine, Question
+from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.services.ab_tests.files import analyse
+
+_MOST_DIGITS = 4
+
+
+def add_commands(commands: Any) -> None:
+    """Register ab."""
+    ab = commands.add_parser("ab", help="read an experiment from a file: effects, intervals, sample ratio")
+    ab.add_argument("file", help="CSV or parquet, one row a unit")
+    ab.add_argument("--variant", required=True, metavar="C", help="column of the arms")
+    ab.add_argument("--metric", required=True, metavar="C|NUM/DEN", help="column of the outcome, or two of a ratio")
+    ab.add_argument("--kind", choices=KINDS, default="", help="default: ratio, proportion or mean, as the column is")
+    ab.add_argument("--q", type=float, metavar="Q", help="of a quantile, for example 0.95")
+    ab.add_argument("--control", default="", metavar="V", help="default: control, 0, a, false, baseline, or the first")
+    ab.add_argument("--covariate", default="", metavar="C", help="measured before assignment (CUPED)")
+    ab.add_argument("--cluster", default="", metavar="C", help="rows of one cluster are alike")
+    ab.add_argument("--alpha", type=float, default=0.05, metavar="A")
+    ab.add_argument("--planned", type=int, metavar="N", help="planned units; default: those of the file")
+    ab.add_argument("--lower-is-better", action="store_true")
+    json_flag(ab)
+    ab.set_defaults(run=_ab)
+
+
+def _ab(arguments: argparse.Namespace) -> int:
+    question = Question(
+        variant=arguments.variant,
+        metric=arguments.metric,
+        kind=arguments.kind,
+        q=arguments.q,
+        control=arguments.control,
+        covariate=arguments.covariate,
+        cluster=arguments.cluster,
+        alpha=arguments.alpha,
+        planned=arguments.planned,
+        lower_is_better=arguments.lower_is_better,
+    )
+    found = analyse(_frame(Path(arguments.file)), question)
+    show(found.as_json(), as_json=arguments.json, line=_text(found))
+    return 0
+
+
+def _frame(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.", hint="Give the path of a CSV or parquet file.")
+    try:
+        return pd.read_parquet(path) if path.suffix in {".parquet", ".pq"} else pd.read_csv(path)
+    except (OSError, ValueError) as error:  # pyarrow and pandas raise their own kinds of ValueError
+        raise InvalidInput(f"{path} could not be read: {error}.", hint="Give a CSV or parquet file.") from error
+
+
+def _text(found: Analysis) -> str:
+    lines = [f"{found.verdict}: {found.reason}"]
+    for arm in found.arms:
+        role = "  control" if arm.name == found.control else ""
+        missing = f", {arm.n_missing:,} missing" if arm.n_missing else ""
+        lines.append(f"  {arm.name:<16} {_number(arm.mean)}  n = {arm.n:,}{missing}{role}")
+    lines += [line for effect in found.effects for line in _effect(effect, found.question.alpha)]
+    lines.append(f"  sample ratio     p = {_number(found.srm_p)}")
+    if found.variance_reduction is not None:
+        lines.append(f"  covariate        variance of the effect {-found.variance_reduction:+.1%}")
+    return "\n".join([*lines, *(f"  note: {one}" for one in found.warnings)])
+
+
+def _effect(one: EffectLine, alpha: float) -> list[str]:
+    if not math.isfinite(one.absolute.low):
+        return [f"  {one.arm}: not computable. {one.reason}"]
+    relative = "" if math.isnan(one.relative.low) else (
+        f", relative {one.relative.value:+.1%} [{one.relative.low:+.1%}, {one.relative.high:+.1%}]"
+    )  # fmt: skip
+    low, high = one.always_valid
+    always = "" if math.isnan(low) else f"; always valid [{_number(low)}, {_number(high)}]"
+    span = f"[{_number(one.absolute.low)}, {_number(one.absolute.high)}] at {1 - alpha:.0%}"
+    first = f"  {one.arm} - control: {_number(one.absolute.value)} {span}{relative}, p = {_number(one.p_value)}"
+    return [f"{first}, adjusted {_number(one.adjusted_p)}{always}", f"    {one.method}"]
+
+
+def _number(value: float) -> str:
+    return "not computable" if math.isnan(value) else f"{value:.{_MOST_DIGITS}g}"
