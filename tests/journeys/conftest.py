@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import signal
 import subprocess
@@ -44,6 +45,82 @@ class Installation:
         raise AssertionError(f"no child runs {module}")
 
 
+def build_under_fire(env: dict[str, str], output: Path, *, kills: int = 3) -> None:
+    """Build the short demo while `kill -9` hits it: once anywhere, then in the middle of replays; then let it finish.
+
+    What is hit and when is drawn from a seed that is printed, and can be given as MLOPS_DASH_TEST_SEED.
+    """
+    seed = int(os.environ.get("MLOPS_DASH_TEST_SEED") or time.time_ns() % 100_000)
+    print(f"build under fire: MLOPS_DASH_TEST_SEED={seed}")
+    draw = random.Random(seed)
+    for shot in range(kills):
+        with _builder(env, output) as builder:
+            if shot == 0:
+                _ends_within(builder, draw.uniform(5, 30))
+            else:
+                _ends_after(builder, output, "Replaying", draw.uniform(0, 1.5))
+            victims = [builder.pid, *(one.pid for one in psutil.Process(builder.pid).children())]
+            victim = builder.pid if shot == kills - 1 else draw.choice(victims)
+            _kill([victim])
+            if victim != builder.pid:  # it goes on without its child, or says what it misses and ends
+                _ends_within(builder, 10)
+            _kill([builder.pid])
+            builder.wait()
+        _wait_until_gone(env)
+    with _builder(env, output) as builder:
+        code = builder.wait(_BUILD_SECONDS)
+    assert code == 0, output.read_text(errors="replace")[-4000:]
+
+
+@contextlib.contextmanager
+def _builder(env: dict[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "mlops_dash.cli", "up", "--demo", "--fast", "--build-only"]
+    with output.open("ab") as file:
+        process = subprocess.Popen(
+            command, env=env, stdout=file, stderr=file, stdin=subprocess.DEVNULL, cwd=output.parent,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _ends_within(process: subprocess.Popen[bytes], seconds: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+def _ends_after(process: subprocess.Popen[bytes], output: Path, word: str, seconds: float) -> None:
+    """Wait until the builder says a word that it had not said before it was started, and some seconds more."""
+    before = output.stat().st_size
+    until = time.monotonic() + _BUILD_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        if word in output.read_bytes()[before:].decode(errors="replace"):
+            _ends_within(process, seconds)
+            return
+        time.sleep(0.05)
+
+
+def _wait_until_gone(env: dict[str, str]) -> None:
+    """The guard of a killed supervisor ends its children; nobody of this home may be left."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        left = [one for one in psutil.process_iter() if _belongs(one, env["MLOPS_DASH_HOME"])]
+        if not left:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still running after kill -9: {left}")
+
+
+def _belongs(process: psutil.Process, home: str) -> bool:
+    try:
+        return process.environ().get("MLOPS_DASH_HOME") == home
+    except psutil.Error:
+        return False
+
+
 def _environment(home: Path) -> dict[str, str]:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))}
     ports = {f"MLOPS_DASH_{name}_PORT": str(free_port()) for name in ("UI", "GATEWAY", "MLFLOW", "WORKER")}
@@ -56,9 +133,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -
 
     MLOPS_DASH_TEST_HOME names a demo built earlier, for a quick second look (it is changed by the walk).
     """
-    home = Path(os.environ.get("MLOPS_DASH_TEST_HOME") or tmp_path_factory.mktemp("journey") / "home")
+    built = os.environ.get("MLOPS_DASH_TEST_HOME")
+    home = Path(built or tmp_path_factory.mktemp("journey") / "home")
     output = home.parent / "up.log"
     env = _environment(home)
+    if not built:
+        build_under_fire(env, home.parent / "build.log")
     with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "mlops_dash.cli", "up", "--demo", "--fast"],

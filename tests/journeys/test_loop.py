@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -13,11 +16,15 @@ import pandas as pd
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
+from sqlmodel import select
 
+from mlops_dash.demo.story import FAST
 from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.audit import Action, Filter
 from mlops_dash.domain.words import JobState, OperationState
 from mlops_dash.settings import checkout_root
+from mlops_dash.store.db import reading
+from mlops_dash.store.tables_log import LabelRow, PredictionRow, ScoreRow
 from mlops_dash.training.flights import features_of, load_flights
 from tests.browser.conftest import MODES, SIZES, assert_sound, settled
 from tests.journeys.conftest import Installation
@@ -73,6 +80,43 @@ def test_the_demo_shows_months_of_real_traffic_and_its_ledger_verifies(installat
     assert room.proposal is not None
     assert services.audit.entries(ADMIN, Filter(action=str(Action.ROLLBACK_DECIDED))).entries
     assert services.audit.verify(ADMIN).ok
+
+
+def test_a_replay_that_was_killed_again_and_again_holds_every_flight_and_label_once(installation: Installation) -> None:
+    """`build_under_fire` made this home: what it holds must be what one undisturbed replay would have stored."""
+    services = installation.ui.services
+    root = checkout_root()
+    assert root is not None
+    flights = load_flights(root / "data" / "flights-2013.parquet")
+    start, end = pd.Timestamp(FAST.start), pd.Timestamp(FAST.end)
+    asked = flights[(flights["scheduled_at"] >= start) & (flights["scheduled_at"] < end)]
+    known = asked[(asked["landed_at"] < end) & asked["late"].notna()].set_index("flight_id")["late"].astype(float)
+
+    with reading(services.context.databases.log) as session:
+        predictions = session.exec(select(PredictionRow.prediction_id).where(PredictionRow.model == MODEL)).all()
+        scores = session.exec(select(ScoreRow.prediction_id, ScoreRow.version, ScoreRow.role)
+                              .where(ScoreRow.model == MODEL)).all()  # fmt: skip
+        labels = session.exec(select(LabelRow.prediction_id, LabelRow.revision, LabelRow.value)
+                              .where(LabelRow.model == MODEL)).all()  # fmt: skip
+    flown = set(asked["flight_id"])
+    replayed = [one for one in predictions if one in flown]
+    assert len(replayed) == len(flown) == len(set(replayed))
+    of_v1 = {flight for flight, version, role in scores if version == "1" and role != "replayed"}
+    assert flown <= of_v1  # as champion or as shadow, v1 has a score of every flight
+    assert {flight: value for flight, _, value in labels} == known.to_dict()
+    assert {revision for _, revision, _ in labels} == {1}
+
+    decided = Counter(
+        str(entry.action) for entry in services.audit.entries(ADMIN, Filter(model=MODEL), size=500).entries
+    )
+    once = {"promotion.decided": 2, "promotion.finished": 2, "rollback.decided": 1, "rollback.finished": 1}
+    assert {action: decided[action] for action in once} == once
+    with closing(sqlite3.connect(installation.home / "mlflow.db")) as mlflow:
+        finished = [name for (name,) in mlflow.execute("SELECT name FROM runs WHERE status = 'FINISHED'")]
+        (open_runs,) = mlflow.execute("SELECT count(*) FROM runs WHERE status = 'RUNNING'").fetchone()
+    swept = [name for name in finished if name.startswith("leaves-")]
+    assert len(swept) == len(set(swept)) == FAST.sweep_runs
+    assert open_runs == 0
 
 
 @pytest.mark.parametrize("width", list(SIZES))

@@ -21,6 +21,7 @@ from mlops_dash.settings import Settings, data_file
 from mlops_dash.training.flights import load_flights
 
 __all__ = ["build", "is_built"]
+_MLFLOW = "Starting MLflow"
 
 
 def is_built(services: Services) -> bool:
@@ -40,7 +41,7 @@ def build(settings: Settings, *, fast: bool) -> None:
     try:
         journal = Journal(services)
         story = STORIES[journal.mode(fast=fast)]
-        progress = Progress({name: weight(story) for name, (weight, _) in STEPS.items()})
+        progress = Progress({_MLFLOW: 8.0, **{name: weight(story) for name, (weight, _) in STEPS.items()}})
         stage = Stage(
             services=services,
             clock=clock,
@@ -52,7 +53,9 @@ def build(settings: Settings, *, fast: bool) -> None:
         )
         stage.sweep.start()
         try:
+            progress.begin(_MLFLOW)
             wait_for_mlflow(services)
+            progress.end()
             with threadpool_limits(limits=1):  # small trees: a second thread of OpenMP costs more than it gives
                 _play(stage)
         finally:

@@ -28,13 +28,13 @@ from mlops_dash.errors import MlopsDashError, Unavailable
 from mlops_dash.runner import DATA
 from mlops_dash.settings import Settings, from_environment
 from mlops_dash.settings import data_file as find
-from mlops_dash.tracking.runs import log_fitted
+from mlops_dash.tracking.runs import log_fitted, settle
 from mlops_dash.training import recipes
 from mlops_dash.training.flights import load_flights
 
 _KEY = "demo_sweep"
-_LOGGED = "logged"
-_TAG = {"mlops_dash.sweep": "leaves x rate x seed"}
+_BEGUN, _LOGGED = "begun", "logged"
+_TAG, _SWEEP = "mlops_dash.sweep", "leaves x rate x seed"
 _MLFLOW_SECONDS = 120.0
 
 
@@ -43,11 +43,16 @@ def play(services: Services, story: Story, flights: pd.DataFrame) -> None:
     uri = services.context.settings.mlflow_uri
     journal = Journal(services, _KEY)
     logged = set(journal.noted(_LOGGED) or [])
+    if journal.noted(_BEGUN):  # an interrupted start may have logged a run that it could not note
+        wait_for_mlflow(services)
+        logged |= set(settle(uri, experiment=EXPERIMENT, tag=_TAG, value=_SWEEP))
+    journal.note(_LOGGED, sorted(logged))
+    journal.note(_BEGUN, True)
     asked = [one for one in islice(recipes.sweep(), story.sweep_runs) if one.name not in logged]
 
     def log(fitted: recipes.FittedModel) -> None:
         wait_for_mlflow(services)
-        log_fitted(uri, fitted, experiment=EXPERIMENT, register=False, tags=_TAG)
+        log_fitted(uri, fitted, experiment=EXPERIMENT, register=False, tags={_TAG: _SWEEP})
         logged.add(fitted.recipe.name)
         journal.note(_LOGGED, sorted(logged))
 

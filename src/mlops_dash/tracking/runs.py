@@ -212,6 +212,27 @@ def tag_orphans(uri: str, *, job_id: str) -> tuple[str, ...]:
     return tuple(one.info.run_id for one in orphans)
 
 
+def settle(uri: str, *, experiment: str, tag: str, value: str) -> tuple[str, ...]:
+    """Names of the finished runs that carry a tag; those a killed process left open are marked as failed orphans.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    reason = MlflowRegistry(uri).why_unreachable()
+    if reason:
+        raise Unavailable(reason)
+    client = _client(uri)
+    known = client.get_experiment_by_name(experiment)
+    if known is None:
+        return ()
+    found = client.search_runs([known.experiment_id], f"tags.`{tag}` = '{value}'")
+    for one in found:
+        if one.info.status == "RUNNING":
+            client.set_tag(one.info.run_id, f"{TAG}orphan", "true")
+            _fail(client, one.info.run_id)
+    return tuple(one.info.run_name for one in found if one.info.status == "FINISHED")
+
+
 def evaluation_digest(rows: pd.DataFrame) -> str:
     """sha256 over ids and labels in the order of the ids: equal digests were judged on the same rows.
 
