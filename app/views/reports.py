@@ -17,12 +17,13 @@ from mlops_dash.domain.audit import who
 from mlops_dash.domain.reports import KIND_LABELS, Report, ReportsRoom
 
 _ROW, _SHOWN = 32, 8
+_FRAME_HEIGHT = 900
 _COLUMNS = {
-    "Report": st.column_config.TextColumn(width=150),
-    "Model": st.column_config.TextColumn(width=150),
-    "Week": st.column_config.TextColumn(width=180),
+    "Model": st.column_config.TextColumn(width=110),
+    "Week": st.column_config.TextColumn(width=170),
     "Made by": st.column_config.TextColumn(width=110),
     "Made": st.column_config.TextColumn(width=110),
+    "Report": st.column_config.TextColumn(width=160),
     "Facts sha256": st.column_config.TextColumn(width=150),
 }
 _HOW = "A review freezes what is known about one week of a model, under a hash, and is one file for any reader."
@@ -31,6 +32,9 @@ _HOW = "A review freezes what is known about one week of a model, under a hash, 
 def page(frame: Frame) -> None:
     """Draw the page."""
     room = frame.services.reports.room(frame.actor, session.param("report"))
+    preview = ""
+    if room.selected is not None:  # before anything is drawn: a page that grows a frame later jumps
+        preview = frame.services.reports.html(frame.actor, room.selected.line.id)
     kept = fmt.plural(len(room.lines), "report")
     said = f"{kept} kept; a report never changes, and its hash names its facts" if room.lines else ""
     with widgets.header("Reports", said):
@@ -43,7 +47,7 @@ def page(frame: Frame) -> None:
             _make(frame, room)
         return
     _list(frame, room, room.selected)
-    _preview(frame, room, room.selected)
+    _preview(frame, room, room.selected, preview)
 
 
 def _make(frame: Frame, room: ReportsRoom) -> None:
@@ -92,11 +96,11 @@ def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
     key = f"reports-{len(ids)}-{ids[0]}"  # a selection belongs to these very rows, never to a position
     rows = pd.DataFrame(
         {
-            "Report": [KIND_LABELS[one.kind] for one in room.lines],
             "Model": [one.model for one in room.lines],
             "Week": [one.week.said() for one in room.lines],
             "Made by": [who(one.made_by) for one in room.lines],
             "Made": [frame.ago(one.made_at) for one in room.lines],
+            "Report": [KIND_LABELS[one.kind] for one in room.lines],
             "Facts sha256": [fmt.short(one.sha256, 16) for one in room.lines],
         }
     )
@@ -127,7 +131,7 @@ def _open(key: str, ids: tuple[str, ...]) -> None:
     session.set_param("report", ids[rows[0]] if rows else "")
 
 
-def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
+def _preview(frame: Frame, room: ReportsRoom, report: Report, text: str) -> None:
     line, reports = report.line, frame.services.reports
 
     def actions() -> None:
@@ -146,5 +150,4 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     by = f"Made by {who(line.made_by)}, {frame.instant(line.made_at)}"
     with widgets.card("preview", title, by, actions):
         st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {room.since}")
-        widgets.facts({"Facts sha256": widgets.Mono(line.sha256)})
-        st.iframe(reports.html(frame.actor, line.id, scheme=frame.mode), height=900, alt=title)
+        st.iframe(text, height=_FRAME_HEIGHT, alt=title)

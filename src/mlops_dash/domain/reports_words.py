@@ -102,16 +102,14 @@ def _against(data: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             if fmt.delta(gap) == "0.000"
             else f"{fmt.metric(abs(gap))} {'better' if better else 'worse'} than"
         )
-        inside = now["low"] is not None and now["high"] is not None and now["low"] <= reference <= now["high"]
-        where = "inside the interval, so this may be chance" if inside else "outside the interval"
         if now["low"] is None or now["high"] is None:
             said.append(f"That is {word} its reference {fmt.metric(reference)}.")
         else:
-            said.append(f"That is {word} its reference {fmt.metric(reference)}, which lies {where}.")
+            where = "inside" if now["low"] <= reference <= now["high"] else "outside"
+            said.append(f"That is {word} its reference {fmt.metric(reference)}, which lies {where} the interval.")
     if bound is not None:
-        beyond = now["value"] < bound if data["higher_is_better"] else now["value"] > bound
         name = "harm bound" if data["bound_is_harm"] else "bound"
-        said.append(f"It is {'beyond' if beyond else 'within'} its {name} {fmt.metric(bound)}.")
+        said.append(f"Its {name} is {fmt.metric(bound)}; the alarm is judged day by day, not on this mean.")
     return said
 
 

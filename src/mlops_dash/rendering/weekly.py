@@ -27,23 +27,17 @@ _SIGNS = {"check_circle": "✓", "cancel": "✕", "error": "✕", "warning": "�
 Cell = str | dict[str, str]
 
 
-def html(facts: Facts, *, scheme: str = "") -> str:
-    """The file.
-
-    Args:
-        facts: Of `domain.reports.weekly_facts`.
-        scheme: "light" or "dark" to hold the colours, "" to follow the reader's device.
-    """
-    return _html(canonical_json(facts), scheme)
+def html(facts: Facts) -> str:
+    """The file, from the facts of `domain.reports.weekly_facts`; its colours follow the reader's device."""
+    return _html(canonical_json(facts))
 
 
 @lru_cache(maxsize=16)
-def _html(text: str, scheme: str) -> str:
+def _html(text: str) -> str:
     facts = json.loads(text)
     return str(
         _template().render(
             facts=facts,
-            scheme=scheme,
             kind=KIND_LABELS[ReportKind(facts["kind"])],
             sha256=sha256_of(facts),
             text=text,

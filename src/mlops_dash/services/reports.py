@@ -116,18 +116,13 @@ class ReportService:
             return store.with_hash(session, sha256)
 
     @read(Permission.ROOM_READ)
-    def html(self, actor: Actor, report_id: str, *, scheme: str = "") -> str:
-        """A report as one HTML file: no script, no outside request, the same bytes each time.
-
-        Args:
-            actor: Who reads.
-            report_id: Which.
-            scheme: "light" or "dark" to hold the colours, "" to follow the reader's device (what a file should do).
+    def html(self, actor: Actor, report_id: str) -> str:
+        """A report as one HTML file: no script, no outside request, light and dark, the same bytes each time.
 
         Raises:
             NotFound: no such report.
         """
-        return weekly.html(self.report(actor, report_id).facts, scheme=scheme)
+        return weekly.html(self.report(actor, report_id).facts)
 
     @read(Permission.ROOM_READ)
     def weekly(self, actor: Actor, model: str, *, until: date | None = None) -> Draft:

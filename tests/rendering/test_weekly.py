@@ -1,0 +1,162 @@
+"""The file: the same bytes each time, nothing but text from outside, no script, no request, and all it must say."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import html
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from app.theme import tokens as theme_tokens
+from mlops_dash.domain.reports import sha256_of
+from mlops_dash.rendering import charts, tokens, weekly
+from tests.rendering.facts import FACTS
+
+EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>$\\frac{1}{2}$</style></pre>"
+MOST_BYTES = 300_000
+
+
+class Seen(HTMLParser):
+    """Tags with their attributes, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def poisoned(value: Any) -> Any:
+    """The facts with every free text replaced by markup."""
+    facts = copy.deepcopy(value)
+    facts["model"].update(name=EVIL, title=EVIL, owner=EVIL)
+    facts["verdict"].update(headline=EVIL, why=EVIL, stale=EVIL)
+    facts["inputs"].update(moved=[EVIL], odd=[EVIL])
+    facts["performance"]["label"] = EVIL
+    for column in facts["inputs"]["columns"]:
+        column["name"] = EVIL
+    for alert in facts["alerts"]:
+        alert.update(title=EVIL, cause=EVIL, owner=EVIL, last_answer=EVIL)
+    for event in facts["happened"]["events"]:
+        event.update(what=EVIL, about=EVIL, who=EVIL, why=EVIL)
+    for one in facts["proposals"]:
+        one.update(proposer=EVIL, comment=EVIL, version=EVIL)
+    for gate in facts["gates"]:
+        gate["measures"][0].update(label=EVIL, method=EVIL, reason=EVIL)
+    return facts
+
+
+def test_the_same_facts_are_the_same_bytes_also_in_another_process() -> None:
+    code = (
+        "import hashlib; from mlops_dash.rendering import weekly; from tests.rendering.facts import FACTS;"
+        "print(hashlib.sha256(weekly.html(FACTS).encode()).hexdigest())"
+    )
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    weekly._html.cache_clear()
+    assert hashlib.sha256(weekly.html(FACTS).encode()).hexdigest() == there
+
+
+def test_all_text_is_escaped_and_nothing_is_run_or_asked_for() -> None:
+    text = weekly.html(poisoned(FACTS))
+    seen = Seen(text)
+    names = {tag for tag, _ in seen.tags}
+    assert names.isdisjoint({"script", "img", "iframe", "link", "object", "embed", "a", "form", "base"})
+    assert not [attrs for _, attrs in seen.tags if any(name.startswith("on") for name in attrs)]
+    assert [tag for tag, _ in seen.tags].count("style") == 1
+    assert seen.text.count(EVIL) > 15
+    links = [value for _, attrs in seen.tags for name, value in attrs.items() if name.split(":")[-1] in {"href", "src"}]
+    assert links
+    assert all(str(one).startswith("#") for one in [*links, *re.findall(r"url\(([^)]*)\)", text)])
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+def test_the_policy_in_the_file_forbids_everything_but_its_own_style() -> None:
+    policies = [
+        attrs["content"] for tag, attrs in Seen(weekly.html(FACTS)).tags if tag == "meta" and "http-equiv" in attrs
+    ]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+
+
+def test_the_file_holds_its_facts_and_their_hash() -> None:
+    text = weekly.html(FACTS)
+    facts = re.search(r'<pre id="facts"[^>]*>(.*?)</pre>', text, flags=re.DOTALL)
+    assert facts is not None
+    read = json.loads(html.unescape(facts[1]))
+    assert read == FACTS
+    assert sha256_of(read) in text
+
+
+def test_it_is_small_and_every_drawing_says_its_finding() -> None:
+    text = weekly.html(FACTS)
+    drawings = [attrs for tag, attrs in Seen(text).tags if tag == "svg"]
+    assert len(text.encode()) <= MOST_BYTES
+    assert [one["class"] for one in drawings] == ["wide", "narrow"] * 2
+    assert all(one["role"] == "img" for one in drawings)
+    assert all("0.646 [0.616, 0.676]" in str(one["aria-label"]) for one in drawings[:2])
+
+
+def test_ids_of_the_drawings_are_unique_in_the_file() -> None:
+    ids = [attrs["id"] for _, attrs in Seen(weekly.html(FACTS)).tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_part_of_the_review_is_there() -> None:
+    text = Seen(weekly.html(FACTS)).text
+    for words in (
+        "Weekly model review", "25 May to 31 May 2013", "Inputs moved", "What happened", "no. 29", "Performance",
+        "97.0 %", "8.48", "model score", "Proposals", "Gates of the live version", "≥ 0.600", "Evidence",
+        "reading 7a69bef79c88dc90", "How the numbers were computed", "−0.019", "[−0.033, −0.004]", "Check this file",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+@pytest.mark.parametrize("part", ["performance", "version", "reference", "label_rate"])
+def test_a_review_without_a_part_still_opens(part: str) -> None:
+    text = weekly.html({**FACTS, part: None})
+    assert "Weekly model review" in text
+
+
+def test_a_line_with_holes_and_a_metric_without_bound_is_drawn() -> None:
+    facts = copy.deepcopy(FACTS)
+    facts["performance"].update(bound=None, reference=None, awaiting_from=None, ticks=[], week_before=None)
+    for point in facts["performance"]["points"][5:9]:
+        point[3:] = [None] * 4
+    assert weekly.html(facts).count("<svg") == 4
+
+
+def test_a_lone_day_without_rows_is_drawn() -> None:
+    facts = copy.deepcopy(FACTS)
+    at = facts["week"]["start"]
+    facts["performance"].update(
+        points=[[at, 0, 0, None, None, None, None]], now=None, week_before=None, bands=[], ticks=[]
+    )
+    assert "not known" in weekly.html(facts).lower()
+
+
+def test_drawings_follow_the_scheme() -> None:
+    drawing = charts.performance(FACTS["performance"], FACTS["week"], width=charts.WIDE, alt="x")
+    colours = set(re.findall(r"(?<!,)#[0-9a-f]{6}", drawing))
+    assert "var(--series,#4f46e5)" in drawing
+    assert colours == set()
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_the_colours_are_those_of_the_pages(mode: str) -> None:
+    ours, theirs = {"light": tokens.LIGHT, "dark": tokens.DARK}[mode], theme_tokens(mode)
+    named = {name: name.replace("-", "_") for name in ours if name not in {"series", "band", "link", "moved-mark"}}
+    assert {name: ours[name] for name in named} == {name: getattr(theirs, attr) for name, attr in named.items()}
+    assert (ours["series"], ours["moved-mark"]) == (theirs.series[0], theirs.moved)
