@@ -340,7 +340,7 @@ def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
     harmed = [one for one in reading.guardrails if one.state is GateState.FAILED]
     if harmed:
         names = " and ".join(METRICS[one.metric].label for one in harmed)
-        return Verdict(ABVerdict.STOP_HARM, f"{names} is worse by more than the margin.")
+        return Verdict(ABVerdict.STOP_HARM, f"{names}: worse by more than the margin.")
     primary = METRICS[design.outcome].label
     if reading.primary.state is GateState.FAILED:
         return Verdict(ABVerdict.STOP_HARM, f"{primary} is worse: the whole interval lies on that side of 0.")
@@ -348,11 +348,12 @@ def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
     better = reading.primary.state is GateState.PASSED
     if better and not open_ones:
         return Verdict(ABVerdict.SHIP, f"{primary} is better and every guardrail holds.")
-    why = f"not shown yet to hold: {', '.join(open_ones)}" if better else f"{primary}: the interval holds 0"
+    inside = f"the interval of the primary outcome ({primary}) holds 0"
+    why = f"no margin is shown to hold for {' and '.join(open_ones)}" if better else inside
     if reading.units >= design.planned_units:
-        return Verdict(ABVerdict.KEEP, f"The planned size is reached; {why}.")
+        return Verdict(ABVerdict.KEEP, f"The planned size is reached and {why}.")
     if over:
-        return Verdict(ABVerdict.KEEP, f"The test is over; {why}.")
+        return Verdict(ABVerdict.KEEP, f"The test is over and {why}.")
     return Verdict(ABVerdict.GO_ON, f"{why[:1].upper()}{why[1:]}.")
 
 
@@ -389,12 +390,16 @@ class Plan:
     alpha: float
     reach: Mapping[str, tuple[Reach, ...]]  # by outcome, for half of the rows; empty without labelled rows
 
+    def units(self, days: int) -> int:
+        """Units with an outcome that so many days bring."""
+        return self.units_a_day * days
+
 
 @dataclass(frozen=True)
 class ABRoom:
     """Everything the A/B page shows of one model's test, from one read."""
 
-    models: tuple[str, ...]
+    models: tuple[str, ...]  # of which a test can be designed
     tests: tuple[ABTest, ...]  # of all models, newest first
     test: ABTest | None
     reading: Reading | None

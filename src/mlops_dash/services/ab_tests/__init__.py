@@ -30,6 +30,7 @@ from mlops_dash.domain.ab_tests import (
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
+from mlops_dash.domain.registry import Model
 from mlops_dash.domain.words import ABState, ABVerdict
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.ab_tests.evidence import evidence_of
@@ -243,7 +244,7 @@ class ABTestService:
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             tests = store.every(session)
-            models = tuple(one.name for one in registry_store.models(session) if one.source == "mlflow")
+            models = tuple(one.name for one in registry_store.models(session) if _testable(session, one))
             names = {one[0]: one[1] for one in registry_store.people(session)}
             running = [one for one in tests if one.state is ABState.RUNNING]
             test = next((one for one in tests if one.id == test_id), None)
@@ -330,6 +331,16 @@ class ABTestService:
                 log, test.model, test.challenger_id, test.control_id, test.started_at, end
             )
         return read_test(test, rows, both, now=now, over=over)
+
+
+def _testable(session: Session, model: Model) -> bool:
+    """Whether a test of it can be designed: probabilities, a champion, and another version."""
+    is_served = model.source == "mlflow" and model.task == "binary"
+    return (
+        is_served
+        and champion_of(session, model.name) is not None
+        and len(registry_store.versions(session, model.name)) > 1
+    )
 
 
 def _policies(session: Session, model: str, now: datetime) -> tuple[PromotionPolicy, MonitoringPolicy]:

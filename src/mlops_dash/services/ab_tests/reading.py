@@ -19,6 +19,7 @@ import pandas as pd
 from mlops_dash.domain.ab_tests import (
     ALWAYS_VALID,
     DAY,
+    MISMATCH_LOG_E,
     ABTest,
     ArmCount,
     Design,
@@ -64,7 +65,10 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
     needed, blind = _first_look(design, known, treated, over=over)
     counts = [_count((rows, ripe, known), design, challenger=one) for one in (True, False)]
     effects = {metric: _effect(arms, metric, design, len(arms.days)) for metric in design.metrics}
-    if not blind and not effects[design.outcome].computable:
+    log_e = sample_ratio_log_e(_assigned(rows, design), [design.share, 1.0 - design.share])
+    if log_e >= MISMATCH_LOG_E:
+        blind = "The effects are hidden: the arms were not filled as planned."
+    elif not blind and not effects[design.outcome].computable:
         blind = f"No look yet: {effects[design.outcome].reason}."
     primary, guardrails = _now(design, effects)
     both = None if blind else _paired(paired, design, set(arms.days))
@@ -72,7 +76,7 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
         challenger=counts[0],
         control=counts[1],
         days=len(arms.days),
-        mismatch_log_e=sample_ratio_log_e(_assigned(rows, design), [design.share, 1.0 - design.share]),
+        mismatch_log_e=log_e,
         units_needed=needed,
         blind=blind,
         primary=_hidden(primary, blind) if blind else primary,

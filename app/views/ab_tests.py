@@ -1,0 +1,174 @@
+"""A/B tests: what does the running or the last test say, can it be trusted, and what to do now.
+
+Deep links: ?test=  (an id, or "published" for the field experiment)
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import ab_decisions, field_experiment, session, widgets
+from app import format as fmt
+from app.charts import ab_tests as charts
+from app.charts import ab_words as words
+from app.frame import Frame
+from mlops_dash.domain.ab_tests import ABRoom, ABTest, Reading
+from mlops_dash.domain.words import ABState, ABVerdict
+
+PUBLISHED = "published"
+
+
+def page(frame: Frame) -> None:
+    """Draw the page."""
+    st.html(f"<style>{words.css(frame.tokens)}</style>")
+    demo = frame.services.context.settings.demo
+    asked = session.get("test") or session.param("test")
+    room = frame.services.ab_tests.room(frame.actor, "" if asked == PUBLISHED else asked)
+    published = demo and (asked == PUBLISHED or not room.tests)
+    test = None if published else room.test
+    said = "Published field experiment, read only" if published else ""
+    zone = frame.zone if test is None else test.design.zone
+    with widgets.header("A/B tests", said if test is None else words.status(test, room.reading, zone)):
+        _choice(room, asked, demo=demo)
+        ab_decisions.design_button(frame, room, primary=test is None and not published)
+    if not room.tests:
+        widgets.empty("science", "No test of your own yet",
+                      "A test lets another version answer a share of the live rows and says which one is better.",
+                      key="tests")  # fmt: skip
+    if published:
+        field_experiment.draw(frame)
+        return
+    if test is not None:
+        _test(frame, room, test)
+
+
+def _choice(room: ABRoom, asked: str, *, demo: bool) -> None:
+    names = {one.id: f"{one.model}: {one.name}, {fmt.day(one.designed_at, one.design.zone)}" for one in room.tests}
+    if demo:
+        names[PUBLISHED] = "Published: replies of legislators"
+    if len(names) < 2:
+        return
+    shown = asked if asked in names else next(iter([room.test.id] if room.test else names))
+    st.selectbox("Test", list(names), index=list(names).index(shown), format_func=lambda one: names[one], key="test",
+                 bind="query-params", label_visibility="collapsed", width=320)  # fmt: skip
+
+
+def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    _banner(frame, room, test)
+    reading = room.reading
+    if reading is not None:
+        st.html(words.kpis_html(test, reading))
+        if not reading.blind:
+            left, right = st.columns([7, 5], gap="small")
+            with left:
+                _effect(frame, test, reading)
+            with right:
+                _metrics(frame, test, reading)
+        else:
+            _waiting(reading)
+    left, right = st.columns([7, 5], gap="small")
+    with left:
+        if reading is not None:
+            _arms(test, reading)
+        _paired(test, reading)
+    with right:
+        _design(room, test)
+
+
+def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    with (
+        widgets.card("verdict", ""),
+        st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="verdict"),
+    ):
+        with st.container(gap="xsmall", key="verdict-said", width="stretch"):
+            widgets.badge(test.state if room.verdict is None else room.verdict.word)
+            st.markdown(f"**{words.headline(test, room.reading, room.verdict)}**")
+            if room.verdict is not None and room.reading is not None:
+                said = [room.verdict.reason, words.sample_ratio_words(test, room.reading)]
+                if not room.reading.blind:
+                    said.insert(1, words.guardrail_words(room.reading))
+                widgets.note(" ".join(one for one in said if one))
+            if room.champion_moved and test.state is ABState.RUNNING:
+                widgets.note(f"{test.control} is not the champion any more: no row is routed to the challenger.")
+        ab_decisions.decide_buttons(frame, room, test)
+
+
+def _waiting(reading: Reading) -> None:
+    with widgets.card("effect", "Effect over the days"):
+        icon, title = ("rule", "Effects are hidden") if reading.mismatch else ("visibility_off", "Nothing is shown yet")
+        widgets.empty(icon, title, reading.blind, key="effect")
+
+
+def _effect(frame: Frame, test: ABTest, reading: Reading) -> None:
+    level = fmt.percent(1.0 - test.design.alpha, 0)
+    sub = f"{test.challenger} minus {test.control} after each ripe day; always-valid {level} interval"
+    outcome = words.in_sentence(test.design.outcome)
+
+    def controls() -> None:
+        widgets.as_table(charts.looks_table(reading.looks), key="effect")
+
+    with widgets.card("effect", f"Effect on {outcome}", sub, controls, height="stretch"):
+        if not reading.looks:
+            widgets.empty("event_available", "One look at the end", "Chosen at design: see all metrics.", key="looks")
+            return
+        widgets.chart(charts.effect_figure(test, reading.looks, frame.tokens), key=f"effect-{test.id}",
+                      alt=charts.effect_alt(test, reading.looks), height=_height(reading))  # fmt: skip
+
+
+def _height(reading: Reading) -> int:
+    return max(charts.forest_height(charts.branches(reading)), 300)
+
+
+def _metrics(frame: Frame, test: ABTest, reading: Reading) -> None:
+    rows = charts.branches(reading)
+
+    def controls() -> None:
+        widgets.as_table(charts.forest_table(rows), key="metrics")
+
+    sub = f"{test.challenger} minus {test.control}; dotted: the margin"
+    with widgets.card("metrics", "All metrics", sub, controls, height="stretch"):
+        name = test.challenger
+        fig = charts.forest_figure(rows, frame.tokens, left=f"{name} better", right=f"{name} worse")
+        widgets.chart(fig, key=f"metrics-{test.id}", alt=charts.forest_alt(rows), height=_height(reading))
+
+
+def _arms(test: ABTest, reading: Reading) -> None:
+    hidden = "" if not reading.blind else " Outcomes are hidden."
+    with widgets.card("arms", "Arms", f"Rows are drawn by a keyed hash of their id.{hidden}"):
+        st.table(charts.arms_table(test, reading), border="horizontal", hide_index=True)
+        widgets.note(words.sample_ratio_words(test, reading))
+
+
+def _paired(test: ABTest, reading: Reading | None) -> None:
+    if reading is None or reading.paired is None:
+        return
+    with widgets.card("paired", "The same rows, scored by both"):
+        widgets.note(words.paired_words(test, reading))
+
+
+def _design(room: ABRoom, test: ABTest) -> None:
+    design = test.design
+
+    def who(actor: str) -> str:
+        return room.names.get(actor, actor)
+
+    with widgets.card("design", "Design", "Fixed before the start"):
+        told = {
+            "Question": test.question,
+            "Outcome": words.outcome_words(design),
+            "Guardrails": words.margin_words(design),
+            "Units": words.unit_words(design),
+            "Read": words.reading_words(design),
+            "Designed": f"{fmt.day(test.designed_at, design.zone)} by {who(test.designed_by)}",
+        }
+        if test.started_at is not None:
+            told["Started"] = f"{fmt.day(test.started_at, design.zone)} by {who(test.started_by)}"
+        if test.stopped_at is not None:
+            told["Stopped"] = f"{fmt.day(test.stopped_at, design.zone)} by {who(test.stopped_by)}: {test.stop_reason}"
+        if test.evidence_ids:
+            told["Evidence"] = widgets.Mono(", ".join(fmt.short(one) for one in test.evidence_ids))
+        widgets.facts(told)
+        widgets.page_link("audit", "In the ledger", icon_name="history_edu", object=test.object)
+        if room.verdict is not None and room.verdict.word is ABVerdict.SHIP:
+            widgets.page_link("registry", f"Gates of {test.challenger}", icon_name="deployed_code", model=test.model,
+                              version=test.challenger.removeprefix("v"))  # fmt: skip
