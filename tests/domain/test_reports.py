@@ -51,6 +51,14 @@ def test_a_change_is_said_with_both_numbers() -> None:
     assert since_sentence(FACTS, later) == "Numbers have changed since: label coverage 97.0 % → 99.0 %."
 
 
+def test_another_metric_in_alarm_is_a_change_of_metric_and_value() -> None:
+    loss = changed(
+        performance={"metric": "log_loss", "label": "Log-loss", "now": {**FACTS["label_rate"], "value": 0.9}}
+    )
+    assert changes_since(FACTS, loss) == ("ROC AUC within the day 0.646 → Log-loss 0.900",)
+    assert changes_since(FACTS, changed(performance=None)) == ("ROC AUC within the day 0.646 → performance —",)
+
+
 def test_a_detail_that_is_no_key_number_is_still_told() -> None:
     later = changed(watch={"restarts": 1})
     assert changes_since(FACTS, later) == ()

@@ -401,7 +401,13 @@ def _happened(monitoring: MonitoringRoom, entries: Sequence[Entry], week: Week) 
 def changes_since(then: Facts, now: Facts) -> tuple[str, ...]:
     """What a reader would see differently: `label coverage 97.0 % → 99.0 %`; empty when the key facts are the same."""
     before, after = _key_facts(then), _key_facts(now)
-    return tuple(f"{name} {before[name]} → {after[name]}" for name in before if before[name] != after[name])
+    said = [f"{name} {before[name]} → {after[name]}" for name in before if before[name] != after[name]]
+    (label, value), (label_now, value_now) = _told_metric(then), _told_metric(now)
+    if label != label_now:
+        said.append(f"{label} {value} → {label_now} {value_now}")
+    elif value != value_now:
+        said.append(f"{label} {value} → {value_now}")
+    return tuple(said)
 
 
 def since_sentence(then: Facts, now: Facts) -> str:
@@ -415,8 +421,7 @@ def since_sentence(then: Facts, now: Facts) -> str:
 
 
 def _key_facts(facts: Facts) -> dict[str, str]:
-    rows, told = facts["rows"], facts["performance"] or {}
-    now = told.get("now") or {}
+    rows = facts["rows"]
     required = [gate for gate in facts["gates"] if gate["required"]]
     passed = sum(gate["state"] in (GateState.PASSED, GateState.OVERRIDDEN) for gate in required)
     open_alerts = sum(alert["closed_at"] is None for alert in facts["alerts"])
@@ -426,12 +431,18 @@ def _key_facts(facts: Facts) -> dict[str, str]:
         "rows": fmt.whole(rows["n"]),
         "label coverage": fmt.percent(coverage(facts)),
         "ripe days": str(rows["ripe_days"]),
-        str(told.get("label", "metric")): fmt.metric(now.get("value")),
         "columns moved": str(len(facts["inputs"]["moved"])),
         "open alerts": str(open_alerts),
         "open proposals": str(len(facts["proposals"])),
         "gates passed": f"{passed} of {len(required)}",
     }
+
+
+def _told_metric(facts: Facts) -> tuple[str, str]:
+    """The metric that the review speaks about, and its value."""
+    told = facts["performance"] or {}
+    now = told.get("now") or {}
+    return str(told.get("label", "performance")), fmt.metric(now.get("value"))
 
 
 def coverage(facts: Facts) -> float | None:

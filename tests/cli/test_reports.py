@@ -1,0 +1,119 @@
+"""`report`: a file that is kept, listed and checked; words instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_dash import cli
+from mlops_dash.bootstrap import Services
+from mlops_dash.cli import reports as words
+from tests import factories
+from tests.services.reports_world import MODEL, office
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    """The services as the command line finds them, on a small made world."""
+    context = factories.context(tmp_path_factory.mktemp("reports-cli"))
+    yield office(context)
+    context.databases.dispose()
+
+
+@pytest.fixture
+def run(house: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setattr(words, "services", lambda: house)
+    monkeypatch.setattr(words, "actor", lambda made: factories.SCIENTIST)
+
+    def call(*said: str) -> tuple[int, str, str]:
+        code = cli.main(["report", *said])
+        heard = capsys.readouterr()
+        return code, heard.out, heard.err
+
+    return call
+
+
+def test_a_review_is_written_listed_and_checked(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "week.html"
+    code, out, _ = run("weekly", "--model", MODEL, "--out", str(file), "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["sha256"] in file.read_text()
+    assert answer["bytes"] == file.stat().st_size
+
+    code, out, _ = run("list", "--json")
+    assert (code, json.loads(out)[0]["sha256"]) == (0, answer["sha256"])
+    assert run("list")[1].startswith(answer["sha256"][:12])
+    code, out, _ = run("check", str(file))
+    assert (code, out.split()[:2]) == (0, ["ok", f"{answer['sha256']}:"])
+
+
+def test_making_it_again_writes_the_same_bytes(run: Run, tmp_path: Path) -> None:
+    for name in ("a.html", "b.html"):
+        assert run("weekly", "--model", MODEL, "--out", str(tmp_path / name))[0] == 0
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("&#34;tier&#34;:2", "&#34;tier&#34;:1", "changed: the facts have the hash"),
+        ("Label coverage", "Label cover", "changed: its facts are those of the report by scientist"),
+    ],
+)
+def test_a_changed_file_is_found(run: Run, tmp_path: Path, was: str, becomes: str, said: str) -> None:
+    file = tmp_path / "week.html"
+    run("weekly", "--model", MODEL, "--out", str(file))
+    text = file.read_text()
+    assert was in text
+    file.write_text(text.replace(was, becomes, 1))
+    code, out, _ = run("check", str(file))
+    assert code == 1
+    assert out.startswith(said)
+
+
+def test_a_file_of_another_house_is_not_kept_here(run: Run, tmp_path: Path) -> None:
+    from mlops_dash.rendering import weekly
+    from tests.rendering.facts import FACTS
+
+    file = tmp_path / "theirs.html"
+    file.write_text(weekly.html(FACTS))
+    code, out, _ = run("check", str(file))
+    assert (code, out.split(":")[0]) == (1, "not kept here")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["weekly", "--model", MODEL, "--out", "week.pdf"], "does not end in .html"),
+        (["weekly", "--model", MODEL, "--out", "nowhere/week.html"], "There is no folder nowhere"),
+        (["weekly", "--model", "nobody", "--out", "week.html"], "No model nobody."),
+        (["weekly", "--model", MODEL, "--until", "2040-01-01", "--out", "week.html"], "is not over"),
+        (["check", "nowhere.html"], "cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, error = run(*arguments)
+    assert code == 2
+    assert said in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_any_other_html_holds_no_facts(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text("<p>hello</p>")
+    assert "holds no facts" in run("check", str(file))[2]
+
+
+def test_a_day_must_be_a_day(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("weekly", "--model", MODEL, "--until", "yesterday", "--out", "week.html")
+    assert "is no day; write it as 2013-06-01" in capsys.readouterr().err
