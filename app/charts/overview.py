@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -18,11 +18,14 @@ import plotly.graph_objects as go
 from app import format as fmt
 from app.charts.registry import story
 from app.theme import Tokens
+from mlops_dash.domain.attention import Attention
 from mlops_dash.domain.audit import Action, Entry, title, who
-from mlops_dash.domain.fleet import Attention, DayVolume, FleetRoom, FleetRow
+from mlops_dash.domain.fleet import FleetRow
+from mlops_dash.domain.fleet_room import DayVolume, FleetRoom
 from mlops_dash.domain.readings import words_of
 from mlops_dash.domain.words import Health, Look, Progress, Word, look
 
+REASON = 120  # characters of a reason that are shown
 _ICON = "<span class='mi' aria-hidden='true'>{}</span>"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 _STEPS = {
@@ -39,20 +42,35 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
+def status(room: FleetRoom) -> str:
+    """The line under the title: how many models, how many serve, and how far they are judged."""
+    if not room.rows:
+        return "Nothing is watched yet"
+    said = f"{fmt.plural(len(room.rows), 'model')}, {sum(bool(one.version) for one in room.rows)} serving"
+    if room.as_of is None:
+        return said
+    zone = next(one.zone for one in room.rows if one.as_of == room.as_of)
+    return f"{said} · judged up to {fmt.day(_last_day(room.as_of), zone)}"
+
+
 # --- what needs attention ---------------------------------------------------------------------------------------------
 
 
 def attention_html(one: Attention, ago: str, t: Tokens) -> str:
     """One thing: its badge, the model, what is wrong, its likely cause, since when."""
-    since = f"since {ago}" if ago == "just now" else ago
-    taken = f" · taken by {escape(who(one.taken_by))}" if one.taken_by else ""
-    cause = f"<span class='why'>{escape(one.cause)}</span>" if one.cause else ""
+    taken = f" · taken by {who(one.taken_by)}" if one.taken_by else ""
     model = f"<b>{escape(one.model)}</b> " if one.model else ""
+    why = " · ".join(part for part in (one.cause, f"{ago}{taken}") if part)
     return (
         f"<div class='att'><span class='atb'>{pill(one.word, t, one.label)}</span>"
-        f"<div><span class='ats'>{model}{escape(one.sentence)}</span>{cause}"
-        f"<span class='why'>{escape(since)}{taken}</span></div></div>"
+        f"<div><span class='ats'>{model}{escape(one.sentence)}</span><span class='why'>{escape(why)}</span></div></div>"
     )
+
+
+def calm(room: FleetRoom) -> str:
+    """Why nothing needs attention."""
+    said = "No model is harmed or at risk, no alert is open, no decision waits."
+    return said if not room.snoozed else f"{said} {fmt.plural(room.snoozed, 'alert is', 'alerts are')} snoozed."
 
 
 def pill(word: Word, t: Tokens, label: str = "") -> str:
@@ -82,25 +100,31 @@ def kpis_html(room: FleetRoom, t: Tokens) -> str:
     """Harm, traffic, labels, decisions: each with what it is compared with."""
     health, n = room.health, len(room.rows)
     bad = health[Health.HARMED] + health[Health.AT_RISK]
-    others = "".join(_tally(word, count, t) for word, count in health.items() if count)
+    tallies = "".join(_tally(word, health[word], t) for word in (Health.HARMED, Health.AT_RISK) if health[word])
+    calm = (Health.INPUTS_MOVED, Health.NOT_KNOWN, Health.OK)
+    others = ", ".join(f"{health[word]} {_lower(look(word).label)}" for word in calm if health[word])
     usual = "" if room.usual_day is None else f"usually {fmt.count(room.usual_day)} a day"
     share = room.coverage
     rows = "no ripe day yet" if share is None else f"{fmt.whole(share.n_labelled)} of {fmt.whole(share.n)} rows"
     mine = f"{len(room.waiting)} for you" if room.waiting else "none for you"
     oldest = "" if room.oldest_open is None else f", oldest {fmt.ago(room.now, room.oldest_open)}"
     tiles = (
-        ("monitor_heart", "Harmed or at risk", f"{bad} of {n}", others, ""),
-        ("bolt", "Predictions, last 24 h", fmt.count(room.last_day), escape(usual or "none yet"), ""),
-        ("label", "Labelled, last 7 ripe days", fmt.percent(None if share is None else share.share), escape(rows), ""),
+        ("monitor_heart", "Harmed or at risk", f"{bad} of {n}", f"{tallies}<span>{others}</span>"),
+        ("bolt", "Predictions, last 24 h", fmt.count(room.last_day), escape(usual or "none yet")),
+        ("label", "Labelled, last 7 ripe days", fmt.percent(None if share is None else share.share), escape(rows)),
         ("how_to_reg", "Decisions waiting", str(room.decisions_open),
-         escape(f"{mine}{oldest}" if room.decisions_open else "nobody is asked"), ""),
+         escape(f"{mine}{oldest}" if room.decisions_open else "nobody is asked")),
     )  # fmt: skip
     cells = "".join(
         f"<div class='kpi'><dt>{_ICON.format(icon)}{escape(label)}</dt><dd class='num'>{escape(value)}</dd>"
         f"<dd class='kps'>{sub}</dd></div>"
-        for icon, label, value, sub, _ in tiles
+        for icon, label, value, sub in tiles
     )
     return f"<dl class='kpis'>{cells}</dl>"
+
+
+def _lower(label: str) -> str:
+    return label if label.isupper() else label.lower()
 
 
 def _tally(word: Health, count: int, t: Tokens) -> str:
@@ -161,7 +185,11 @@ def _shown(row: FleetRow, now: datetime, zone: str) -> dict[str, Any]:
 def _health(row: FleetRow) -> dict[str, Any]:
     shown = look(row.health)
     reached = [_STEPS[step] for step in row.reached]
-    sub = row.stale or (f"has {words_of(reached)}" if row.estimate is None and reached else "")
+    sub = (
+        row.stale
+        or ("labels overdue" if row.late else "")
+        or (f"has {words_of(reached)}" if row.estimate is None and reached else "")
+    )
     return {"icon": shown.icon, "label": shown.label, "colour": shown.colour, "sub": sub.rstrip(".")}
 
 
@@ -180,15 +208,20 @@ def _metric(row: FleetRow) -> dict[str, Any] | None:
     if estimate is None or estimate.value is None:
         return None
     value, interval = value_text(row)
-    known = "" if row.current else f"last known {fmt.day(row.known_at, row.zone)} · "
     days = fmt.plural(estimate.n_days, "day")
     return {
         "text": value,
         "beside": interval,
-        "sub": f"{known}{row.metric_label}",
+        "sub": row.metric_label,
+        "note": "" if row.current else f"last known {fmt.day(_last_day(row.known_at), row.zone)}",
         "faded": not row.current,
         "title": f"{fmt.whole(estimate.n)} rows on {days}; {estimate.method}",
     }
+
+
+def _last_day(end: datetime | None) -> datetime | None:
+    """A moment inside the last day of a window that ends at midnight."""
+    return None if end is None else end - timedelta(microseconds=1)
 
 
 def _reference(row: FleetRow) -> dict[str, Any] | None:
@@ -214,7 +247,9 @@ def trend(row: FleetRow) -> dict[str, Any] | None:
         + (f"; {fmt.plural(gaps, 'day')} without ripe labels." if gaps else ".")
     )
     colour = {Health.HARMED: "red", Health.AT_RISK: "orange"}.get(row.health, "gray")
-    return {"points": list(row.trend), "baseline": row.baseline, "alt": alt, "colour": colour}
+    last = row.estimate
+    low, high = (None, None) if last is None else (last.low, last.high)
+    return {"points": list(row.trend), "baseline": row.baseline, "low": low, "high": high, "alt": alt, "colour": colour}
 
 
 def _moved(row: FleetRow) -> dict[str, Any] | None:
@@ -242,14 +277,18 @@ def volume_figure(days: Sequence[DayVolume], t: Tokens) -> go.Figure:
     fig = go.Figure()
     x = [one.day for one in days]
     for name, y, colour in (
-        ("labelled", [one.n_labelled for one in days], t.series[0]),
-        ("no label yet", [one.n - one.n_labelled for one in days], t.context),
+        ("labelled", [one.n_labelled for one in days], t.context),
+        ("no label yet", [one.n - one.n_labelled for one in days], t.series[0]),
     ):
         fig.add_bar(
             x=x, y=y, name=name, marker={"color": colour}, hovertemplate="%{y:,.0f} " + name + "<extra></extra>"
         )
     return fig.update_layout(
-        barmode="stack", bargap=0.25, hovermode="x unified", margin={"l": 0, "r": 8, "t": 28, "b": 0}
+        barmode="stack",
+        legend={"traceorder": "normal"},
+        bargap=0.25,
+        hovermode="x unified",
+        margin={"l": 0, "r": 8, "t": 28, "b": 0},
     )
 
 
@@ -312,6 +351,12 @@ def decision(entry: Entry) -> str:
     return said if named else f"{entry.model}: {said}"
 
 
+def reason(entry: Entry) -> str:
+    """Why, in one or two lines; the whole text stands in the ledger."""
+    text = " ".join(entry.reason.split())
+    return text if len(text) <= REASON else f"{text[: REASON - 1].rstrip(' ,;.')}…"
+
+
 def _said(entry: Entry) -> str:
     recipe = entry.after.get("recipe") or entry.after.get("task") or ""
     if entry.action == Action.JOB_REQUESTED:
@@ -333,13 +378,16 @@ font-size:.86rem;font-weight:500;white-space:nowrap}}
 .atb{{padding-top:.05rem}}.att b{{font-weight:600}}
 .ats{{display:block;font-size:1rem;line-height:1.45;overflow-wrap:anywhere}}
 .why{{display:block;font-size:.86rem;line-height:1.45;color:{t.muted};overflow-wrap:anywhere}}
-.kpis{{display:grid;grid-template-columns:repeat(4,1fr);gap:14px;margin:0}}
+.kpis{{display:grid;grid-template-columns:repeat(4,1fr);gap:14px;margin:0!important;padding:0!important}}
 .kpi{{border:1px solid {t.line};border-radius:8px;background:{t.card};padding:.85rem 1rem;min-width:0}}
 .kpi dt{{font-weight:400;font-size:.9rem;display:flex;gap:.4rem;align-items:center;color:{t.muted}}}
 .kpi dd{{margin:0}}.kpi .num{{font-size:1.72rem;font-weight:600;letter-spacing:-.02em;line-height:1.35}}
 .kps{{font-size:.86rem;line-height:1.4;color:{t.muted};display:flex;flex-wrap:wrap;gap:.1rem .75rem}}
 .tally{{white-space:nowrap}}.tally .mi{{margin-right:.2rem}}
 @media(max-width:1000px){{.kpis{{grid-template-columns:1fr 1fr}}}}
-@media(max-width:640px){{.att{{grid-template-columns:1fr}}.kpi{{padding:.7rem .8rem}}
+[class*="st-key-decision-"] .note{{padding-left:2rem}}
+[class*="st-key-decision-"] [data-testid="stPageLink"] p{{white-space:normal}}
+@media(max-width:640px){{.att{{grid-template-columns:1fr}}
+[class*="st-key-attention-"]{{flex-wrap:wrap!important}}.kpi{{padding:.7rem .8rem}}
 .kpi dt{{align-items:flex-start}}}}
 """

@@ -1,5 +1,6 @@
 // The fleet as a real table. Everything is text from Python: it is set as text, never as HTML.
 const SVG = 'http://www.w3.org/2000/svg';
+const SPANNED = ['metric', 'reference', 'trend', 'moved']; // a model without numbers says its next step there
 const WIDTH = 116, HEIGHT = 30, PAD = 4;
 
 const make = (name, props = {}, ...children) => {
@@ -17,13 +18,13 @@ const draw = (name, props) => {
   return node;
 };
 
-function sparkline({ points, baseline, alt, colour }) {
+function sparkline({ points, baseline, low, high, alt, colour }) {
   const svg = draw('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, role: 'img', 'aria-label': alt });
   const known = points.filter((v) => v !== null);
-  const all = baseline === null ? known : known.concat(baseline);
-  const low = Math.min(...all), span = Math.max(...all) - low;
+  const all = known.concat([baseline, low, high].filter((v) => v !== null)); // noise within the interval looks small
+  const least = Math.min(...all), span = Math.max(...all) - least;
   const x = (i) => PAD + (points.length > 1 ? i / (points.length - 1) : 0.5) * (WIDTH - 2 * PAD);
-  const y = (v) => HEIGHT - PAD - (span > 0 ? (v - low) / span : 0.5) * (HEIGHT - 2 * PAD);
+  const y = (v) => HEIGHT - PAD - (span > 0 ? (v - least) / span : 0.5) * (HEIGHT - 2 * PAD);
   if (baseline !== null) {
     svg.append(draw('line', { x1: PAD, x2: WIDTH - PAD, y1: y(baseline), y2: y(baseline), class: 'base' }));
   }
@@ -36,6 +37,9 @@ function sparkline({ points, baseline, alt, colour }) {
     last = i;
   });
   svg.append(draw('path', { d: path, class: `line ${colour}` }));
+  if (low !== null && high !== null) {
+    svg.append(draw('line', { x1: x(last), x2: x(last), y1: y(low), y2: y(high), class: `whisker ${colour}` }));
+  }
   svg.append(draw('circle', { cx: x(last), cy: y(points[last]), r: 2.6, class: `dot ${colour}` }));
   return svg;
 }
@@ -51,7 +55,7 @@ function cell(column, value) {
   if (column.kind === 'trend') return [sparkline(value)];
   const main = make('span', { class: value.faded ? 'main faded' : 'main', title: value.title, text: value.text });
   if (value.beside) main.append(make('span', { class: 'beside', text: ` ${value.beside}` }));
-  return value.sub ? [main, make('span', { class: 'sub', text: value.sub })] : [main];
+  return [main, ...[value.sub, value.note].filter(Boolean).map((text) => make('span', { class: 'sub', text }))];
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -62,16 +66,23 @@ export default function ({ data, parentElement, setTriggerValue }) {
   wrap.seen = seen;
 
   const head = make('tr', { role: 'row' }, ...data.columns.map((one) =>
-    make('th', { scope: 'col', role: 'columnheader', class: one.kind, text: one.label })));
+    make('th', { scope: 'col', role: 'columnheader', class: `k-${one.kind}`, text: one.label })));
   const rows = data.rows.map((row) => {
     const link = make('a', { href: row.href, class: 'name', text: row.name });
     const name = make('th', { scope: 'row', role: 'rowheader', class: 'model' }, link);
     if (row.title) name.append(make('span', { class: 'sub', text: row.title }));
-    if (row.step) name.append(make('span', { class: 'step', text: row.step }));
-    const line = make('tr', { role: 'row', 'data-id': row.id }, name, ...data.columns.slice(1).map((column) =>
-      make('td', { role: 'cell', class: `${column.kind} c-${column.key}` },
+    const rest = data.columns.slice(1), span = rest.filter((one) => row.step && SPANNED.includes(one.key));
+    const line = make('tr', { role: 'row', 'data-id': row.id }, name);
+    for (const column of rest) {
+      if (span.includes(column)) {
+        if (column === span[0]) line.append(make('td', { role: 'cell', colspan: span.length, class: 'step', text: row.step }));
+        continue;
+      }
+      const value = row.cells[column.key], empty = value === null || value === undefined;
+      line.append(make('td', { role: 'cell', class: `k-${column.kind} c-${column.key}${empty ? ' empty' : ''}` },
         make('span', { class: 'lab', 'aria-hidden': 'true', text: column.label }),
-        make('span', { class: 'val' }, ...cell(column, row.cells[column.key])))));
+        make('span', { class: 'val' }, ...cell(column, value))));
+    }
     line.addEventListener('click', (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return; // a new tab is the browser's work
       if (getSelection() && String(getSelection())) return; // somebody marks text

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import format as fmt
 from app import session, widgets
 from app.charts import overview as charts
 from app.components import fleet_table
 from app.frame import Frame
-from mlops_dash.domain.fleet import Attention, FleetRoom, FleetRow
+from mlops_dash.domain.attention import Attention
+from mlops_dash.domain.fleet import FleetRow
+from mlops_dash.domain.fleet_room import FleetRoom
 from mlops_dash.domain.words import Health, look
 
 SENTENCES = 5
@@ -26,7 +27,7 @@ def page(frame: Frame) -> None:
         return
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
     room = frame.services.fleet.room(frame.actor)
-    widgets.header("Overview", _status(room))
+    widgets.header("Overview", charts.status(room))
     if not room.rows:
         widgets.empty("deployed_code", "No model is known yet",
                       "Register one in MLflow or train one with a recipe; it appears here with its first version.",
@@ -47,33 +48,23 @@ def page(frame: Frame) -> None:
         _decisions(frame, room)
 
 
-def _status(room: FleetRoom) -> str:
-    if not room.rows:
-        return "Nothing is watched yet"
-    serving = sum(bool(one.version) for one in room.rows)
-    said = f"{fmt.plural(len(room.rows), 'model')}, {serving} of them serving"
-    latest = max(
-        (one for one in room.rows if one.as_of is not None), key=lambda one: one.as_of or room.now, default=None
-    )
-    return said if latest is None else f"{said} · judged up to {fmt.period(latest.as_of, latest.as_of, latest.zone)}"
-
-
 def _attention(frame: Frame, room: FleetRoom) -> None:
     found = room.attention
-    shown, more = found[:SENTENCES], len(found) - SENTENCES
-    sub = "The worst first" + (f"; {more} more in the table and behind the pages' links" if more > 0 else "")
+    shown, more = found[:SENTENCES], found[SENTENCES:]
+    sub = f"The worst {SENTENCES} of {len(found)}" if more else "The worst first"
     with widgets.card("attention", "Needs attention" if found else "", sub if found else ""):
         if not found:
-            snoozed = f" {fmt.plural(room.snoozed, 'alert is', 'alerts are')} snoozed." if room.snoozed else ""
-            widgets.empty("check_circle", "Nothing needs attention",
-                          f"No model is harmed or at risk, no alert is open, no decision waits.{snoozed}",
-                          key="attention")  # fmt: skip
+            widgets.empty("check_circle", "Nothing needs attention", charts.calm(room), key="attention")
         for number, one in enumerate(shown):
             _sentence(frame, one, number)
+        if more:
+            with st.expander(f"{len(more)} more", key="attention-more"):
+                for number, one in enumerate(more):
+                    _sentence(frame, one, SENTENCES + number)
 
 
 def _sentence(frame: Frame, one: Attention, number: int) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"attention-{number}"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False, key=f"attention-{number}"):
         st.html(charts.attention_html(one, frame.ago(one.since), frame.tokens), width="stretch")
         widgets.page_link(one.page, charts.plain(one.action), icon_name="arrow_forward", **dict(one.parameters))
 
@@ -97,7 +88,7 @@ def _filtered(room: FleetRoom) -> tuple[FleetRow, ...]:
                              placeholder="Find a model", icon=widgets.icon("search"), label_visibility="collapsed",
                              width=260)  # fmt: skip
         word = st.pills("Health", list(counts), key="health", bind="query-params", label_visibility="collapsed",
-                        format_func=lambda one: f"{look(Health(one)).label} {counts[one]}")  # fmt: skip
+                        wrap=True, format_func=lambda one: f"{look(Health(one)).label} {counts[one]}")  # fmt: skip
     wanted = (text or "").strip().casefold()
     return tuple(
         one
@@ -112,7 +103,7 @@ def _volume(frame: Frame, room: FleetRoom) -> None:
 
     with widgets.card("volume", "Predictions by day", "Complete days, all models", controls, height="stretch"):
         widgets.chart(charts.volume_figure(room.volume, frame.tokens), key="volume",
-                      alt=charts.volume_alt(room.volume), height=300)  # fmt: skip
+                      alt=charts.volume_alt(room.volume), height=340)  # fmt: skip
 
 
 def _decisions(frame: Frame, room: FleetRoom) -> None:
@@ -124,5 +115,5 @@ def _decisions(frame: Frame, room: FleetRoom) -> None:
                 widgets.page_link("audit", charts.plain(charts.decision(entry)),
                                   icon_name=charts.decision_icon(entry), entry=str(entry.number))  # fmt: skip
                 who = str(entry.after.get("decided_by", entry.actor))
-                reason = f" · {entry.reason}" if entry.reason else ""
-                widgets.note(f"{room.name_of(who)} · {frame.ago(entry.at)}{reason}")
+                said = (room.name_of(who), frame.ago(entry.at), charts.reason(entry))
+                widgets.note(" · ".join(one for one in said if one))

@@ -1,29 +1,25 @@
-"""What a lead sees of all models at once: one row a model, and what needs attention, worst first.
+"""What a lead sees of all models at once: one row a model, and four numbers over all of them.
 
-Numbers and health words come from stored readings; this file only puts them in order and says what waits. Colour and
-rank follow harm, never drift alone, and a step that a model has not reached yet is never an alarm.
+Numbers and health words come from stored readings; this file only puts them in order. A step that a model has not
+reached yet is one next step, never an alarm. What needs somebody is decided in `attention`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from enum import IntEnum
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from mlops_dash.domain.access import Waiting
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.readings import Estimate, Reading
-from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, Progress, ProposalState, Word
+from mlops_dash.domain.words import Health, Progress
 
 WORST_FIRST = (Health.HARMED, Health.AT_RISK, Health.INPUTS_MOVED, Health.NOT_KNOWN, Health.OK)
 TREND_WINDOWS = 30
 USUAL_WINDOWS = 28
 COVERAGE_WINDOWS = 7
 LATE_SHARE = 0.5  # of the usual label coverage: windows that are ripe by age and have less are overdue
-PATIENCE = timedelta(minutes=1)  # a decided promotion is carried out within seconds
-HEALTH_KINDS = ("harm", "label_shift", "schema")  # alerts that the health word of their version already tells
 
 # What the ledger holds about models and their work; accounts and tokens stand on Audit & admin.
 DECISIONS: tuple[Action, ...] = (
@@ -73,67 +69,6 @@ class Traffic:
     last_day: int = 0  # request rows of the last 24 hours
     last_at: datetime | None = None
     last_label_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class OpenAlert:
-    """An alert that is not closed."""
-
-    model: str
-    version: str
-    kind: str
-    severity: str
-    state: AlertState
-    title: str
-    cause: str
-    opened_at: datetime
-    owner: str
-    snoozed_until: datetime | None
-
-    def quiet(self, now: datetime) -> bool:
-        """Whether somebody asked for silence until later."""
-        return self.state is AlertState.SNOOZED and self.snoozed_until is not None and self.snoozed_until > now
-
-    def waits(self, now: datetime) -> bool:
-        """Whether nobody has answered it, or its silence is over."""
-        return self.state is AlertState.OPEN or (self.state is AlertState.SNOOZED and not self.quiet(now))
-
-
-@dataclass(frozen=True)
-class OpenProposal:
-    """A proposal that waits for an approval or for the promote click."""
-
-    model: str
-    version: str
-    state: ProposalState
-    proposer: str
-    comment: str
-    since: datetime
-
-
-@dataclass(frozen=True)
-class StuckOperation:
-    """A change of champion that was decided and did not come about (yet)."""
-
-    model: str
-    version: str
-    kind: str  # promote | rollback | restore | adopt
-    state: OperationState
-    error: str
-    decided_at: datetime
-
-
-@dataclass(frozen=True)
-class FailedJob:
-    """The last job of its task, model and recipe ended without success."""
-
-    id: str
-    task: str
-    model: str
-    recipe: str
-    state: JobState
-    error: str
-    at: datetime
 
 
 # What is shown --------------------------------------------------------------------------------------------------------
@@ -200,37 +135,6 @@ class LateLabels:
 
 
 @dataclass(frozen=True)
-class Attention:
-    """One sentence of "needs attention": what is wrong, its likely cause, and where one acts."""
-
-    rank: Rank
-    word: Word
-    label: str
-    model: str
-    sentence: str
-    cause: str
-    action: str
-    page: str
-    parameters: tuple[tuple[str, str], ...]
-    since: datetime
-    taken_by: str = ""  # who acknowledged it
-
-
-class Rank(IntEnum):
-    """What comes first: harm, then what was decided and is not so, then risk, then what only waits."""
-
-    HARM = 0
-    DELIVERY = 1
-    RISK = 2
-    ALIAS = 3
-    SILENCE = 4
-    LABELS = 5
-    JOB = 6
-    DECISION = 7
-    NOTICE = 8
-
-
-@dataclass(frozen=True)
 class Coverage:
     """Labels among the rows of the last ripe windows of every model."""
 
@@ -243,61 +147,14 @@ class Coverage:
         return self.n_labelled / self.n
 
 
-@dataclass(frozen=True)
-class DayVolume:
-    """Judged rows of one calendar day over all models, and how many of them have a label."""
-
-    day: date
-    n: int
-    n_labelled: int
-
-
-@dataclass(frozen=True)
-class FleetRoom:
-    """Everything the Overview shows, from one read."""
-
-    now: datetime
-    rows: tuple[FleetRow, ...]  # the worst first
-    attention: tuple[Attention, ...]  # the worst first, all of them
-    snoozed: int  # alerts that are quiet for now
-    waiting: tuple[Waiting, ...]  # for the person who looks, as the header counts them
-    decisions_open: int  # proposals and alerts that wait for anybody
-    oldest_open: datetime | None
-    coverage: Coverage | None
-    volume: tuple[DayVolume, ...]
-    decisions: tuple[Entry, ...]  # newest first
-    names: Mapping[str, str] = field(default_factory=dict)  # actor id -> name
-
-    @property
-    def health(self) -> dict[Health, int]:
-        """How many models have each health word, the worst first."""
-        return {word: sum(one.health is word for one in self.rows) for word in WORST_FIRST}
-
-    @property
-    def last_day(self) -> int | None:
-        """Predictions of all models in the last 24 hours; None before the first."""
-        known = [one.last_day for one in self.rows if one.last_day is not None]
-        return sum(known) if known else None
-
-    @property
-    def usual_day(self) -> float | None:
-        """What they usually get a day."""
-        known = [one.usual_day for one in self.rows if one.usual_day is not None]
-        return sum(known) if known else None
-
-    @property
-    def as_of(self) -> datetime | None:
-        """End of the latest judged window."""
-        return max((one.as_of for one in self.rows if one.as_of is not None), default=None)
-
-    def name_of(self, actor_id: str) -> str:
-        """The name of a person or process."""
-        return self.names.get(actor_id, actor_id.removeprefix("user:"))
-
-
 def by_severity(rows: Collection[FleetRow]) -> tuple[FleetRow, ...]:
     """The worst first, then by name: the order of Monitoring's picker."""
     return tuple(sorted(rows, key=lambda one: (WORST_FIRST.index(one.health), one.model)))
+
+
+def told_once(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """Decisions without the first halves of overrides: the second person's entry tells the whole."""
+    return tuple(one for one in entries if one.after.get("overridden") is not False)
 
 
 # How far a model has come ---------------------------------------------------------------------------------------------
@@ -365,180 +222,3 @@ def is_current(known_end: datetime, policy: MonitoringPolicy, now: datetime, pat
 
 def _delay(policy: MonitoringPolicy) -> timedelta:
     return timedelta(hours=policy.label_delay_hours)
-
-
-# What needs attention -------------------------------------------------------------------------------------------------
-
-
-def attention(
-    rows: Sequence[FleetRow],
-    alerts: Sequence[OpenAlert],
-    proposals: Sequence[OpenProposal],
-    operations: Sequence[StuckOperation],
-    jobs: Sequence[FailedJob],
-    now: datetime,
-) -> tuple[Attention, ...]:
-    """Everything that needs somebody, the worst first and within a rank the oldest first; snoozed alerts are left out.
-
-    An alert that the health word of its model already tells is told once, with the alert's likely cause.
-    """
-    found: list[Attention] = []
-    told: set[int] = set()
-    for row in rows:
-        own = [one for one in alerts if _about(one, row)]
-        if row.health in (Health.HARMED, Health.AT_RISK):
-            told |= {id(one) for one in own}
-            if not any(one.quiet(now) for one in own):
-                found.append(_sick(row, own, now))
-        elif row.stale:
-            found.append(_silent(row, now))
-        if row.late is not None and not row.stale:
-            found.append(_overdue(row, row.late))
-    found += [_alerted(one) for one in alerts if id(one) not in told and not one.quiet(now)]
-    found += [
-        _stuck(one) for one in operations if one.state is OperationState.FAILED or now - one.decided_at > PATIENCE
-    ]
-    found += [_failed(one) for one in jobs]
-    found += [_waits(one) for one in proposals]
-    return tuple(sorted(found, key=lambda one: (one.rank, one.since, one.model)))
-
-
-def _about(alert: OpenAlert, row: FleetRow) -> bool:
-    return alert.model == row.model and alert.version == row.version and alert.kind in HEALTH_KINDS
-
-
-def _model(name: str) -> tuple[tuple[str, str], ...]:
-    return (("model", name),) if name else ()
-
-
-def _sick(row: FleetRow, alerts: Sequence[OpenAlert], now: datetime) -> Attention:
-    alert = min(alerts, key=lambda one: HEALTH_KINDS.index(one.kind), default=None)
-    why = f"{row.why[:1].upper()}{row.why[1:]}."
-    return Attention(
-        rank=Rank.HARM if row.health is Health.HARMED else Rank.RISK,
-        word=row.health,
-        label="",
-        model=row.model,
-        sentence=row.headline or why,
-        cause=(alert.cause if alert is not None and alert.cause else why if row.headline else ""),
-        action="Investigate",
-        page="monitoring",
-        parameters=_model(row.model),
-        since=alert.opened_at if alert is not None else row.as_of or now,
-        taken_by=alert.owner if alert is not None and alert.state is AlertState.ACKNOWLEDGED else "",
-    )
-
-
-def _silent(row: FleetRow, now: datetime) -> Attention:
-    return Attention(
-        rank=Rank.SILENCE,
-        word=Health.NOT_KNOWN,
-        label="Silent",
-        model=row.model,
-        sentence=row.stale,
-        cause=f"v{row.version} is served and is not asked. Is the caller running, and does it reach the gateway?",
-        action="See the last days",
-        page="monitoring",
-        parameters=_model(row.model),
-        since=row.as_of or now,
-    )
-
-
-def _overdue(row: FleetRow, late: LateLabels) -> Attention:
-    days = "1 day is" if late.n_windows == 1 else f"{late.n_windows} days are"
-    return Attention(
-        rank=Rank.LABELS,
-        word=Health.NOT_KNOWN,
-        label="Labels overdue",
-        model=row.model,
-        sentence=f"{days} older than the label delay and {late.coverage:.0%} labelled, usually {late.usual:.0%}.",
-        cause="Until labels come, nobody knows how good its answers are. Is the label feed running?",
-        action="See the coverage",
-        page="monitoring",
-        parameters=_model(row.model),
-        since=late.since,
-    )
-
-
-_ALERT_RANK = {"critical": Rank.HARM, "warning": Rank.RISK, "notice": Rank.NOTICE}
-_ALERT_LOOK: dict[str, tuple[Rank, Word, str]] = {
-    "inputs": (Rank.NOTICE, Health.INPUTS_MOVED, ""),
-    "alias": (Rank.ALIAS, Health.AT_RISK, "Alias moved"),
-    "not_confirmed": (Rank.DELIVERY, OperationState.FAILED, "Not delivered"),
-}
-
-
-def _alerted(alert: OpenAlert) -> Attention:
-    by_severity_rank = _ALERT_RANK.get(alert.severity, Rank.RISK)
-    rank, word, label = _ALERT_LOOK.get(alert.kind, (by_severity_rank, alert.state, "Alert"))
-    registry = alert.kind in ("alias", "not_confirmed")
-    return Attention(
-        rank=rank,
-        word=word,
-        label=label,
-        model=alert.model,
-        sentence=_sentence(alert.title),
-        cause=alert.cause,
-        action="Open the registry" if registry else "Investigate",
-        page="registry" if registry else "monitoring",
-        parameters=_model(alert.model),
-        since=alert.opened_at,
-        taken_by=alert.owner if alert.state is AlertState.ACKNOWLEDGED else "",
-    )
-
-
-def _stuck(one: StuckOperation) -> Attention:
-    what = {"promote": "The promotion of", "rollback": "The rollback to", "restore": "The alias back to"}.get(
-        one.kind, "The change to"
-    )
-    failed = one.state is OperationState.FAILED
-    return Attention(
-        rank=Rank.DELIVERY,
-        word=OperationState.FAILED if failed else OperationState.DECIDED,
-        label="" if failed else "Not delivered",
-        model=one.model,
-        sentence=f"{what} v{one.version} {'failed' if failed else 'is decided and not carried out'}.",
-        cause=one.error or "The worker carries it out once MLflow answers.",
-        action="Open the registry",
-        page="registry",
-        parameters=_model(one.model),
-        since=one.decided_at,
-    )
-
-
-def _failed(one: FailedJob) -> Attention:
-    what = f"{one.task.capitalize()} {one.recipe}".strip()
-    ended = "timed out" if one.state is JobState.TIMED_OUT else "failed"
-    return Attention(
-        rank=Rank.JOB,
-        word=one.state,
-        label="",
-        model=one.model,
-        sentence=f"{what} {ended}.",
-        cause=one.error,
-        action="Read the log",
-        page="retraining",
-        parameters=(("run", one.id),),
-        since=one.at,
-    )
-
-
-def _waits(one: OpenProposal) -> Attention:
-    approved = one.state is ProposalState.APPROVED
-    who = one.proposer.removeprefix("user:")
-    return Attention(
-        rank=Rank.DECISION,
-        word=one.state,
-        label="",
-        model=one.model,
-        sentence=f"v{one.version} {'is approved and waits to be promoted' if approved else 'waits for an approval'}.",
-        cause=f"Proposed by {who}: {one.comment}" if one.comment else f"Proposed by {who}.",
-        action=f"{'Promote' if approved else 'Review'} v{one.version}",
-        page="registry",
-        parameters=(("model", one.model), ("version", one.version)),
-        since=one.since,
-    )
-
-
-def _sentence(text: str) -> str:
-    return text if not text or text.endswith(".") else f"{text}."

@@ -13,22 +13,18 @@ from typing import Any
 
 from mlops_dash.domain import fleet
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.attention import FailedJob, OpenAlert, OpenProposal, StuckOperation, attention
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.evidence import METRICS
 from mlops_dash.domain.fleet import (
     DECISIONS,
     TREND_WINDOWS,
-    DayVolume,
-    FailedJob,
     FleetModel,
-    FleetRoom,
     FleetRow,
-    OpenAlert,
-    OpenProposal,
-    StuckOperation,
     Traffic,
 )
+from mlops_dash.domain.fleet_room import DayVolume, FleetRoom
 from mlops_dash.domain.monitoring import LONG_DAYS
 from mlops_dash.domain.monitoring_words import headline_watch
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, default_policy
@@ -44,7 +40,7 @@ from mlops_dash.store.fleet import Window
 from mlops_dash.store.references import Reference
 
 FAILURES_OF = timedelta(days=7)  # an older failure that nobody repeated is history
-SHOWN_DECISIONS = 8
+SHOWN_DECISIONS = 6
 
 
 class FleetService:
@@ -68,7 +64,7 @@ class FleetService:
         return FleetRoom(
             now=now,
             rows=rows,
-            attention=fleet.attention(rows, facts.alerts, facts.proposals, facts.operations, facts.jobs, now),
+            attention=attention(rows, facts.alerts, facts.proposals, facts.operations, facts.jobs, now),
             snoozed=sum(one.quiet(now) for one in facts.alerts),
             waiting=waiting,
             decisions_open=len(open_now),
@@ -120,7 +116,7 @@ def _read(session: Session, now: datetime) -> _Facts:
         operations=store.stuck_operations(session),
         jobs=store.failed_jobs(session, since=now - FAILURES_OF),
         known=store.known(session),
-        decisions=store.decisions(session, DECISIONS, limit=SHOWN_DECISIONS),
+        decisions=fleet.told_once(store.decisions(session, DECISIONS, limit=2 * SHOWN_DECISIONS))[:SHOWN_DECISIONS],
         names={one: name for one, name, _ in registry.people(session)},
     )
 

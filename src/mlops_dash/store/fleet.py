@@ -17,15 +17,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
+from mlops_dash.domain.attention import FailedJob, OpenAlert, OpenProposal, StuckOperation
 from mlops_dash.domain.audit import Action, Entry
-from mlops_dash.domain.fleet import (
-    FailedJob,
-    FleetModel,
-    OpenAlert,
-    OpenProposal,
-    StuckOperation,
-    Traffic,
-)
+from mlops_dash.domain.fleet import FleetModel, Traffic
 from mlops_dash.domain.jobs import FAILED
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
 from mlops_dash.domain.readings import Reading
