@@ -11,19 +11,27 @@ from html import escape
 from urllib.parse import unquote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from app import login
 from app.gate import NOT_PAGES, PAGE_PATHS
-from app.pages import PAGES, PageRow
+from app.pages import HOME, PAGES, PageRow
 
 
 def answer(scope: Scope, routes: Sequence[BaseRoute]) -> Response | None:
-    """The 404 of an HTTP request, or None when the path is a page, a route of ours or one of Streamlit's own files."""
+    """The 404 of an HTTP request, or None when the path is a page, a route of ours or one of Streamlit's own files.
+
+    The start page lives at `/` alone: its own name leads there.
+    """
     path = scope["path"]
-    if scope.get("method") not in {"GET", "HEAD"} or path in PAGE_PATHS or path.startswith(NOT_PAGES):
+    if scope.get("method") not in {"GET", "HEAD"} or path.startswith(NOT_PAGES):
+        return None
+    if path == f"/{HOME}":
+        query = scope.get("query_string", b"").decode("latin-1")
+        return RedirectResponse(f"/?{query}" if query else "/", status_code=303)
+    if path in PAGE_PATHS:
         return None
     if "/_stcore/" in path or any(route.matches(scope)[0] is not Match.NONE for route in routes):
         return None  # on sub-pages Streamlit asks for /registry/_stcore/… and answers itself

@@ -70,6 +70,11 @@ def mode() -> str:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
+def on_phone() -> bool:
+    """Whether the browser says that it is a phone's, where a drag must scroll."""
+    return "Mobi" in (st.context.headers.get("User-Agent") or "")
+
+
 def zone() -> str:
     """The browser's time zone, or UTC when it is unknown to us."""
     name = st.context.timezone or "UTC"

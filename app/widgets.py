@@ -110,12 +110,27 @@ def _colour(name: str) -> Any:
     return name
 
 
-def chart(fig: go.Figure, *, key: str, alt: str, height: int = 260, on_select: Any = "ignore") -> Any:
+def chart(
+    fig: go.Figure,
+    *,
+    key: str,
+    alt: str,
+    height: int = 260,
+    on_select: Any = "ignore",
+    zoom: bool = False,
+    revision: str = "",
+) -> Any:
     """Draw a figure in the house's look. `alt` says the conclusion, not the chart type.
 
-    Zoom survives reruns (uirevision = key). Returns what `st.plotly_chart` returns (the selection with `on_select`).
+    With `zoom`, dragging chooses a stretch of the x axis and a double click goes back; on a phone dragging scrolls the
+    page as everywhere. Zoom survives reruns as long as `revision` (what the axis spans) stays. Returns what
+    `st.plotly_chart` returns (the selection with `on_select`).
     """
+    key = f"{key}-{revision}" if revision else key
     fig.update_layout(template=theme.template_name(session.mode()), height=height, uirevision=key)
+    if zoom and not session.on_phone():
+        fig.update_layout(dragmode="zoom")
+        fig.update_yaxes(fixedrange=True)
     return st.plotly_chart(
         fig, theme=None, key=key, config=theme.CHART_CONFIG, alt=alt, height=height, on_select=on_select
     )

@@ -39,7 +39,7 @@ def page(frame: Frame) -> None:
         end=_end(session.param("end")),
     )
     with widgets.header("Monitoring", _status(room)):
-        _scope(models, model)
+        _scope(models)
     if room.empty:
         widgets.empty("monitoring", room.empty, room.empty_next, key="room")
         return
@@ -78,9 +78,9 @@ def _status(room: MonitoringRoom) -> str:
     return f"v{room.version} serves · compared with {period} ({rows}, out of fold) · days in {room.zone}"
 
 
-def _scope(models: tuple[ModelHealth, ...], model: str) -> None:
+def _scope(models: tuple[ModelHealth, ...]) -> None:
     names = [one.model for one in models]
-    st.selectbox("Model", names, index=names.index(model), key="model", bind="query-params",
+    st.selectbox("Model", names, key="model", bind="query-params",  # no index: what equals it would leave the URL
                  label_visibility="collapsed", width=200)  # fmt: skip
     st.segmented_control("Window", list(WINDOWS), default=_DEFAULT_WINDOW, required=True, key="win",
                          bind="query-params", label_visibility="collapsed")  # fmt: skip
@@ -101,6 +101,8 @@ def _verdict(frame: Frame, room: MonitoringRoom) -> None:
 
 def _labels(room: MonitoringRoom) -> str:
     rate, reference = room.label_rate, room.reference
+    if rate is None and room.labels:
+        return f"{room.labels} {fmt.percent(room.coverage)} of rows are labelled."
     if rate is None or rate.value is None or reference is None:
         return ""
     return (
@@ -120,16 +122,16 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
 
     def controls() -> None:
         widgets.as_table(charts.performance_table(data, room.zone), key="performance")
-        keys = list(METRIC_LABELS)
+        keys = list(data.choices)
         st.selectbox(
             "Metric", keys, index=keys.index(data.metric), key="metric-pick", format_func=lambda k: METRIC_LABELS[k],
             on_change=_remember, args=("metric", "metric-pick"), label_visibility="collapsed", width=230,
         )  # fmt: skip
 
-    with widgets.card("performance", f"{data.label} against its reference", sub, controls):
+    with widgets.card("performance", f"{charts.metric_name(data)} against its reference", sub, controls):
         widgets.chart(
             charts.performance_figure(data, room.zone, frame.tokens), key="performance",
-            alt=charts.performance_alt(data), height=340,
+            alt=charts.performance_alt(data), height=340, zoom=True, revision=f"{room.model}-{room.window}",
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A real server and a real Chromium: helpers that every page's browser tests share.
 
     ui              the server of this session (fresh demo home, four demo accounts, a few ledger entries)
+    full            the server of this session on a home where every room has something to show
     start_ui(home)  the same for a home that a test module arranged itself
     visit           visit("lead", "/audit?tab=Users", mode="dark", width=390) -> a page, logged in and settled
     settled(page)   wait until the script has run
@@ -40,6 +41,7 @@ from mlops_dash.settings import Settings, from_environment
 from mlops_dash.store import world
 from mlops_dash.store.db import transaction
 from mlops_dash.store.tables_app import AlertRow
+from tests.browser import town
 from tests.factories import ADMIN, NOON, WORKER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,6 +159,15 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     """The ui of this session on a small arranged home."""
     home = tmp_path_factory.mktemp("ui")
     arrange(home)
+    with start_ui(home) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Iterator[Ui]:
+    """The ui of this session on a home in which every room has something to show."""
+    home = tmp_path_factory.mktemp("town")
+    town.build(home, mlflow_template, environment(home, free_port()))
     with start_ui(home) as running:
         yield running
 

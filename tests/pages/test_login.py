@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app import gate, login, lost
 from app.login import safe_next
-from app.pages import PAGES
+from app.pages import HOME, PAGES
 from mlops_dash.domain.access import NOBODY, Role
 from mlops_dash.errors import StoreUnavailable
 from mlops_dash.services.access import AccessService
@@ -156,6 +156,11 @@ def test_an_address_that_no_page_has_is_a_404_that_names_the_nearest(known: Test
     links = re.findall(r"<li><a href='([^']+)'", answer.text)
     assert links[0] == "/monitoring?model=a%26b"  # a mistyped deep link is mended by a click
     assert sorted(link.split("?")[0] for link in links) == sorted(f"/{row.url}" for row in PAGES)
+
+
+def test_the_start_page_lives_at_the_root_alone(known: TestClient) -> None:
+    answer = known.get(f"/{HOME}?model=a%26b", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?model=a%26b")
 
 
 def test_what_the_404_says_cannot_carry_markup() -> None:

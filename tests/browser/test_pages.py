@@ -1,0 +1,178 @@
+"""Every page of the table in a real browser: sound in both themes and widths, its links restore it, keys reach it.
+
+A new row in app/pages.py is covered without a change here.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.pages import HOME, PAGES
+from tests.browser.conftest import (
+    MODES,
+    SIZES,
+    Ui,
+    Visit,
+    Watch,
+    assert_sound,
+    settled,
+)
+
+pytestmark = pytest.mark.browser
+
+CHARTED = {"monitoring": 4, "registry": 1, "retraining": 1}  # pages whose charts the town fills, and how many at least
+
+
+def turn_to(page: Page, url: str) -> None:
+    """Another page by its link in the navigation, as a click does, also where a phone has folded it away."""
+    page.evaluate("for (const one of document.querySelectorAll('.ph h1')) one.dataset.old = '1'")
+    page.evaluate("""url => [...document.querySelectorAll('[data-testid="stSidebarNavLink"]')]
+        .find(one => new URL(one.href).pathname === url).click()""", path(url))  # fmt: skip
+    page.wait_for_url(re.compile(rf"{path(url)}(\?|$)"))
+    page.wait_for_selector(".ph h1:not([data-old]), .st-key-card-error")
+    settled(page)
+
+
+def path(url: str) -> str:
+    """Where a page of the table stands."""
+    return "/" if url == HOME else f"/{url}"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("width", SIZES)
+def test_every_page_is_sound_with_facts(full: Ui, visit: Visit, mode: str, width: int) -> None:
+    page = visit("lead", path(PAGES[-1].url), mode=mode, width=width, at=full)
+    for row in PAGES:
+        turn_to(page, row.url)
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        expect(page.locator(".js-plotly-plot .main-svg").nth(0)).to_be_visible() if row.url in CHARTED else None
+        assert_sound(page)
+        drawn = page.locator(".js-plotly-plot").count()
+        assert drawn >= CHARTED.get(row.url, 0), row.url
+        told = page.evaluate("[...document.querySelectorAll('.stPlotlyChart')].filter(one => "
+                             "!one.closest('[aria-label]') && !one.querySelector('[aria-label]')).length")  # fmt: skip
+        assert told == 0, f"{row.url}: {told} charts without a text alternative"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("width", SIZES)
+def test_every_page_is_sound_with_nothing_in_it(ui: Ui, visit: Visit, mode: str, width: int) -> None:
+    page = visit("viewer", path(PAGES[-1].url), mode=mode, width=width)
+    for row in PAGES:
+        turn_to(page, row.url)
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        assert_sound(page)
+
+
+# page, parameters, and what stands on the page only with them
+LINKS = [
+    ("/monitoring?model=flight-delay&win=30d&metric=brier&feature=wind", "Distribution of wind"),
+    ("/monitoring?model=flight-delay&metric=brier", "Brier score against its reference"),
+    ("/registry?model=flight-delay&version=2", "Gates of v2"),
+    ("/retraining?lvl=Warnings", "WARN  wind_gust is missing"),
+    ("/retraining?span=30+days", "Runs"),
+    ("/audit?tab=Tokens", "Issue token"),
+    ("/audit?entry=2", "Entry 2"),
+    ("/audit?object=no+such+thing", "No entry fits these filters"),
+]
+
+
+@pytest.mark.parametrize(("link", "said"), LINKS)
+def test_a_link_restores_the_page_in_a_fresh_browser(full: Ui, visit: Visit, link: str, said: str) -> None:
+    page = visit("admin", link, at=full)
+    expect(page.get_by_text(said).first).to_be_visible()
+    kept = parse_qs(urlsplit(page.url).query)
+    asked = parse_qs(urlsplit(link).query)
+    assert kept == {name: value for name, value in asked.items() if name != "model"}  # the only model is the default
+
+
+def test_an_unknown_address_is_answered_by_us_and_mended_by_a_click(
+    full: Ui, visit: Visit, watches: list[Watch]
+) -> None:
+    page = visit("lead", "/monitoring", at=full)
+    watches[0].allowed.append("404 (Not Found)")  # the address of this story
+    answer = page.goto(full.url + "/monitorin?win=30d")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    assert_sound(page)
+    page.get_by_role("link", name="Monitoring").click()
+    settled(page)
+    assert page.url == f"{full.url}/monitoring?win=30d"
+
+
+def test_a_link_to_nothing_has_a_calm_face(full: Ui, visit: Visit) -> None:
+    page = visit("viewer", "/registry?model=nobody", at=full)
+    expect(page.get_by_text("No model 'nobody'")).to_be_visible()
+    assert_sound(page)
+    page.get_by_role("button", name="Open the page without it").click()
+    expect(page.get_by_text("Gates of v3")).to_be_visible()
+    assert page.url == f"{full.url}/registry"
+
+
+def charts_ink(page: Page) -> list[str]:
+    return page.evaluate(  # type: ignore[no-any-return]
+        "[...document.querySelectorAll('.js-plotly-plot [class$=tick] text')].map(one => one.style.fill)"
+    )
+
+
+def test_the_theme_flips_without_a_reload_and_charts_follow(full: Ui, visit: Visit) -> None:
+    page = drawn(visit("viewer", "/monitoring", at=full))
+    page.evaluate("window.stayed = true")
+    light = charts_ink(page)
+    assert light
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "light => { const all = [...document.querySelectorAll('.js-plotly-plot [class$=tick] text')];"
+        " return all.length && all.every(one => !light.includes(one.style.fill)); }",
+        arg=light,
+    )
+    assert_sound(settled(page))
+    assert page.evaluate("window.stayed")
+
+
+CHART = "document.querySelector('.st-key-card-performance .js-plotly-plot')"
+SPAN = f"(([a, b]) => (new Date(b) - new Date(a)) / 864e5)({CHART}._fullLayout.xaxis.range)"  # days that it shows
+
+
+def drawn(page: Page) -> Page:
+    """Wait until the page's charts stand: their code is loaded as the first one is needed."""
+    page.wait_for_function(
+        "() => { const all = [...document.querySelectorAll('.stPlotlyChart')];"
+        " return all.length && all.every(one => one.querySelector('.main-svg [class$=tick] text')); }"
+    )
+    return page
+
+
+def test_zoom_and_the_chart_itself_survive_a_rerun(full: Ui, visit: Visit) -> None:
+    page = drawn(visit("viewer", "/monitoring?feature=wind", at=full))
+    whole = page.evaluate(SPAN)
+    box = page.locator(".st-key-card-performance .js-plotly-plot .nsewdrag").nth(1).bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] * 0.25, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, middle, steps=8)
+    page.mouse.up()
+    page.wait_for_function(
+        f"whole => {SPAN} < whole * .7",
+        arg=whole,
+    )
+    zoomed = page.evaluate(SPAN)
+    page.evaluate(f"window.chart = {CHART}")
+    page.locator(".st-key-feature-pick input").click()
+    page.keyboard.type("place")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Distribution of place")).to_be_visible()
+    settled(page)
+    assert page.evaluate(SPAN) == pytest.approx(zoomed)
+    assert page.evaluate(f"window.chart === {CHART}")
+    page.get_by_role("radio", name="30d").click()  # another span: the zoom belonged to the one before
+    page.wait_for_url(re.compile("win=30d"))
+    settled(page)
+    assert page.evaluate(SPAN) != pytest.approx(zoomed)
