@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import gate, incidents, login, lost, session
+from app import files, gate, incidents, login, lost, session
 from mlops_dash import log, settings
 
 
@@ -22,7 +22,7 @@ def _script_error(error: Exception) -> bool:
     return False
 
 
-ROUTES = login.routes(session.services)
+ROUTES = [*login.routes(session.services), *files.routes(session.services)]
 MADE = settings.from_environment()
 log.configure("ui", MADE.logs)
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import format as fmt
 from app import session, widgets
+from app.files import report_path
 from app.frame import Frame
 from mlops_dash.domain.audit import who
 from mlops_dash.domain.reports import KIND_LABELS, Report, ReportsRoom
@@ -32,9 +33,6 @@ _HOW = "A review freezes what is known about one week of a model, under a hash, 
 def page(frame: Frame) -> None:
     """Draw the page."""
     room = frame.services.reports.room(frame.actor, session.param("report"))
-    preview = ""
-    if room.selected is not None:  # before anything is drawn: a page that grows a frame later jumps
-        preview = frame.services.reports.html(frame.actor, room.selected.line.id)
     kept = fmt.plural(len(room.lines), "report")
     said = f"{kept} kept; a report never changes, and its hash names its facts" if room.lines else ""
     with widgets.header("Reports", said):
@@ -47,7 +45,7 @@ def page(frame: Frame) -> None:
             _make(frame, room)
         return
     _list(frame, room, room.selected)
-    _preview(frame, room, room.selected, preview)
+    _preview(frame, room, room.selected)
 
 
 def _make(frame: Frame, room: ReportsRoom) -> None:
@@ -131,7 +129,7 @@ def _open(key: str, ids: tuple[str, ...]) -> None:
     session.set_param("report", ids[rows[0]] if rows else "")
 
 
-def _preview(frame: Frame, room: ReportsRoom, report: Report, text: str) -> None:
+def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     line, reports = report.line, frame.services.reports
 
     def actions() -> None:
@@ -150,4 +148,4 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report, text: str) -> None
     by = f"Made by {who(line.made_by)}, {frame.instant(line.made_at)}"
     with widgets.card("preview", title, by, actions):
         st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {room.since}")
-        st.iframe(text, height=_FRAME_HEIGHT, alt=title)
+        st.iframe(report_path(line.id), height=_FRAME_HEIGHT, alt=title)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from mlops_dash import __version__, errors, log, settings
-from mlops_dash.cli import ab, admin, control, reports, up
+from mlops_dash.cli import ab, admin, bench, control, experiments, reports, up
 from mlops_dash.ids import new_id
 
 
@@ -48,8 +48,10 @@ def parser() -> argparse.ArgumentParser:
     up.add_commands(commands)
     admin.add_commands(commands)
     control.add_commands(commands)
+    experiments.add_commands(commands)
     ab.add_commands(commands)
     reports.add_commands(commands)
+    bench.add_commands(commands)
     return root
 
 
