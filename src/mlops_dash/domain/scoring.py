@@ -86,15 +86,24 @@ def require_ids(given: Sequence[Any], *, column: str) -> tuple[str, ...]:
     Raises:
         InvalidRow: an id is missing, too long, not printable or occurs twice.
     """
-    found: list[str] = []
-    for row, one in enumerate(given):
-        text = str(one) if isinstance(one, int) and not isinstance(one, bool) else one
-        found.append(_name(row, column, text))
+    found = require_texts(given, column=column)
     if len(set(found)) < len(found):
         twice = Counter(found)
         row = next(number for number, one in enumerate(found) if twice[one] > 1 and one in found[:number])
         raise InvalidRow(row, column, found[row], "this id occurs twice in the batch", hint=_MEND)
-    return tuple(found)
+    return found
+
+
+def require_texts(given: Sequence[Any], *, column: str) -> tuple[str, ...]:
+    """The ids as text; the same one may come again (a label that is revised).
+
+    Raises:
+        InvalidRow: an id is missing, too long or not printable.
+    """
+    if all(type(one) is str and 0 < len(one) <= LONGEST_ID and one.isprintable() for one in given):
+        return tuple(given)
+    texts = [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in given]
+    return tuple(_name(row, column, one) for row, one in enumerate(texts))
 
 
 def require_name(value: str, what: str) -> str:
@@ -134,7 +143,7 @@ def features_json(columns: Mapping[str, Sequence[Any]], *, do_not_log: Sequence[
     names = sorted(set(columns) - set(do_not_log))
     if not names:
         return ("{}",) * max((len(values) for values in columns.values()), default=0)
-    plain = [[_plain(row, name, value) for row, value in enumerate(columns[name])] for name in names]
+    plain = [_plain_column(name, columns[name]) for name in names]
     return tuple(_ENCODER.encode(dict(zip(names, row, strict=True))) for row in zip(*plain, strict=True))
 
 
@@ -277,6 +286,21 @@ def _time(row: int, column: str, value: Any, now: datetime) -> datetime:
     if moment.tzinfo is None:
         raise InvalidRow(row, column, value, "has no zone; add Z for UTC", hint=_MEND)
     return moment.astimezone(UTC)
+
+
+def _plain_column(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """A column's values as JSON can hold them; columns of one kind are not looked at value by value."""
+    kinds = set(map(type, values))
+    if kinds <= _AS_THEY_ARE:
+        return values
+    if kinds <= _AS_THEY_ARE | {float}:
+        made = [None if value != value else value for value in values]  # NaN is the one value that differs from itself
+        if math.inf not in made and -math.inf not in made:
+            return made
+    return [_plain(row, name, value) for row, value in enumerate(values)]
+
+
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
 
 def _plain(row: int, name: str, value: Any) -> Any:

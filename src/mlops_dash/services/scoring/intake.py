@@ -123,7 +123,7 @@ def labels_of_frame(model: str, frame: pd.DataFrame, received: Sequence[datetime
     observed = pd.to_datetime(frame["observed_at"])
     if len(frame) and (observed.dt.tz is None or observed.isna().any()):
         raise InvalidInput("A label's observed_at has no zone, or is missing.", hint="Give aware datetimes.")
-    names = [rules.require_ids([one], column="prediction_id")[0] for one in frame["prediction_id"].tolist()]
+    names = rules.require_texts(frame["prediction_id"].tolist(), column="prediction_id")
     values = [rules.require_label(row, value, binary=binary) for row, value in enumerate(frame["value"].tolist())]
     at = list(pd.DatetimeIndex(observed).tz_convert(UTC).to_pydatetime()) if len(frame) else []
     return labels(model, [OutsideLabel(*one) for one in zip(names, values, at, strict=True)], received)
