@@ -31,7 +31,7 @@ from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailabl
 from mlops_dash.settings import data_file, from_environment
 from mlops_dash.tracking import runs
 from mlops_dash.training import recipes
-from mlops_dash.training.flights import FEATURE_NAMES, LABEL, ZONE, load_flights
+from mlops_dash.training.flights import LATE_ARRIVAL, ZONE, Target, load_flights, target_of
 from mlops_dash.training.recipes import FittedModel
 
 RUNNER = system("runner")
@@ -201,7 +201,7 @@ def train(run: Run) -> dict[str, Any]:
         data_digest=fitted.dataset_sha256, recipe=recipe.name, created_by=job.requested_by, note=job.cause,
     )  # fmt: skip
     run.step(0.76, f"keeping the out-of-fold reference of {len(fitted.reference):,} rows")
-    reference = with_features(fitted, frame)
+    reference = with_features(fitted, frame, target_of(recipe.model))
     services.monitoring.record_reference(RUNNER, version_id, reference)
     with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:  # waits for a process that takes seconds to start
         checks = beside.submit(services.evidence.check_version, RUNNER, version_id)
@@ -251,7 +251,8 @@ def window_of(recipe: Recipe, frame: pd.DataFrame, *, now: datetime) -> Window:
     days = given.get("holdout_days", HOLDOUT_DAYS)
     if not isinstance(days, int) or isinstance(days, bool) or days < 0:
         raise InvalidInput(f"holdout_days is {days!r}.", hint="Use a whole number of days, 0 for none.")
-    known = frame.loc[(frame["landed_at"] <= now) & frame[LABEL].notna(), "scheduled_at"]
+    target = target_of(recipe.model)
+    known = frame.loc[(frame[target.known_at] <= now) & frame[target.label].notna(), "scheduled_at"]
     if known.empty:
         raise InvalidInput(f"No flight has a label at {now:%Y-%m-%d %H:%M} UTC.", hint="Wait for labels.")
     last = known.max().tz_convert(ZONE).date()
@@ -286,10 +287,10 @@ def recipe_of(recipe: Recipe, window: Window) -> recipes.Recipe:
     )  # fmt: skip
 
 
-def with_features(fitted: FittedModel, frame: pd.DataFrame) -> pd.DataFrame:
+def with_features(fitted: FittedModel, frame: pd.DataFrame, target: Target = LATE_ARRIVAL) -> pd.DataFrame:
     """The out-of-fold rows with their time and features: what live traffic will be compared with."""
     rows = fitted.reference[["row_id", "score", "label"]]
-    known = frame.loc[frame["flight_id"].isin(rows["row_id"]), ["flight_id", "scheduled_at", *FEATURE_NAMES]]
+    known = frame.loc[frame["flight_id"].isin(rows["row_id"]), ["flight_id", "scheduled_at", *target.feature_names]]
     joined = rows.merge(known, left_on="row_id", right_on="flight_id", validate="one_to_one")
     return joined.rename(columns={"scheduled_at": "at"}).drop(columns=["row_id", "flight_id"])
 

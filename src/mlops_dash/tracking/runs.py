@@ -55,7 +55,7 @@ class FittedRecipe(Protocol):
         """Registered model."""
 
     @property
-    def parameters(self) -> Mapping[str, float]:
+    def parameters(self) -> Mapping[str, Any]:
         """Of the estimator."""
 
     @property
@@ -308,15 +308,18 @@ def _log_numbers(client: MlflowClient, run_id: str, fitted: Fitted, tags: Mappin
 
 
 def _metrics(fitted: Fitted, started: int) -> list[Metric]:
-    """Final values, and every number of the learning curve at its iteration."""
+    """Every number of the learning curve at its iteration; final values at its end, those without a curve at step 0."""
     from mlflow.entities import Metric
 
     end = started + int(1000 * fitted.seconds)
-    made = [Metric(name, float(value), end, 0) for name, value in fitted.metrics.items()]
+    last = fitted.history[-1].step if fitted.history else 0
+    curve = {name for point in fitted.history for name in vars(point)}
+    made = [Metric(name, float(value), end, last if name in curve else 0) for name, value in fitted.metrics.items()]
     made.append(Metric("fit_seconds", fitted.seconds, end, 0))
     for point in fitted.history:
         at = started + int(1000 * fitted.seconds * point.step / fitted.history[-1].step)
-        numbers = {name: value for name, value in vars(point).items() if name != "step"}
+        final = set(fitted.metrics) if point.step == last else set()
+        numbers = {name: value for name, value in vars(point).items() if name != "step" and name not in final}
         made += [Metric(name, float(value), at, point.step) for name, value in numbers.items()]
     return made
 
@@ -354,6 +357,7 @@ def _log_model(client: MlflowClient, run_id: str, fitted: Fitted) -> tuple[str, 
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         warnings.simplefilter("ignore")  # MLflow hints at integer columns and at its own deprecations
         example = fitted.input_example
+        answers = "predict_proba" if hasattr(fitted.model, "predict_proba") else "predict"  # a regressor has only one
         experiment_id = client.get_run(run_id).info.experiment_id
         logged = client.create_logged_model(experiment_id, name="model", source_run_id=run_id)
         path = Path(folder) / "model"
@@ -363,10 +367,10 @@ def _log_model(client: MlflowClient, run_id: str, fitted: Fitted) -> tuple[str, 
             mlflow_model=Model(artifact_path=logged.artifact_location, run_id=run_id, model_id=logged.model_id),
             serialization_format="skops",
             skops_trusted_types=list(TRUSTED_TYPES),
-            signature=infer_signature(example, fitted.model.predict_proba(example)),
+            signature=infer_signature(example, getattr(fitted.model, answers)(example)),
             input_example=example,
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in _REQUIREMENTS],
-            pyfunc_predict_fn="predict_proba",
+            pyfunc_predict_fn=answers,
         )
         digest = artifact_digest(path)
         client.log_model_artifacts(logged.model_id, str(path))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -21,15 +21,16 @@ from sklearn.pipeline import Pipeline
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.losses import base_rate_free_loss, log_losses, squared_errors
 from mlops_dash.stats.ranking import auc_of_rows
+from mlops_dash.stats.regression import ErrorSummary
 from mlops_dash.training.flights import (
-    CATEGORICAL,
-    FEATURE_NAMES,
-    LABEL,
+    LATE_ARRIVAL,
     MODEL_NAME,
     ZONE,
+    Target,
     build_pipeline,
     days_of,
     features_of,
+    target_of,
     training_rows,
 )
 
@@ -46,6 +47,7 @@ class Recipe:
     """How to train one version.
 
     Attributes:
+        model_name: The registered model; `flights.target_of` says what it predicts from what.
         parameters: Of the boosting, by scikit-learn's names.
         start, end: Training window, half-open, aware.
         validation_days: The last days of the window; a first model is fitted on the rest and judged on them.
@@ -55,7 +57,7 @@ class Recipe:
 
     name: str
     model_name: str
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, Any]
     start: datetime
     end: datetime
     seed: int
@@ -76,16 +78,26 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class ErrorPoint:
+    """Mean absolute error after `step` boosting iterations, in the unit of the label."""
+
+    step: int
+    train_mae: float
+    valid_mae: float
+
+
+@dataclass(frozen=True)
 class FittedModel:
     """A trained version and its evidence.
 
     Attributes:
-        model: The pipeline; takes a raw frame with `FEATURE_NAMES`, unknown categories and missing values included.
+        model: The pipeline; takes a raw frame with the target's features, unknown categories and missing values
+            included.
         input_example: A few complete rows of training input, for the signature and the fresh-process check.
         history: Learning curve of the model that was judged on the validation days.
         dataset_sha256: Digest of all rows of the window (`dataset_digest`).
         evaluation: Validation days, scored by the model that never saw them:
-            row_id, label (0/1), score, day, origin, carrier.
+            row_id, label (0/1, of a regression the number), score, day, origin, carrier.
         reference: The same columns for every row of the window, each scored by a model that saw no flight of its day;
             empty when the recipe asks for no folds.
         metrics: valid_* on the validation days, reference_* out of fold, rows, days.
@@ -95,7 +107,7 @@ class FittedModel:
     recipe: Recipe
     model: Pipeline
     input_example: pd.DataFrame
-    history: tuple[CurvePoint, ...]
+    history: tuple[CurvePoint, ...] | tuple[ErrorPoint, ...]
     dataset_sha256: str
     evaluation: pd.DataFrame
     reference: pd.DataFrame
@@ -207,15 +219,16 @@ def fit(recipe: Recipe, frame: pd.DataFrame, on_progress: Progress) -> FittedMod
         InvalidInput: The window has no rows, only one outcome, or no days left before the validation days.
     """
     steps = 2 + recipe.folds + int(recipe.refit)
-    rows = training_rows(frame, recipe.start, recipe.end)
+    target = target_of(recipe.model_name)
+    rows = training_rows(frame, recipe.start, recipe.end, target)
     earlier, later = _split_forward(recipe, frame, rows)
     on_progress(0, steps, f"fitting on {len(earlier):,} earlier flights")
     started = time.perf_counter()
     judged = _fit_on(recipe, earlier)
     seconds = time.perf_counter() - started
     on_progress(1, steps, f"judging every {CURVE_EVERY} iterations on {len(later):,} later flights")
-    history = _learning_curve(judged, earlier, later)
-    evaluation = _scored(later, judged.predict_proba(features_of(later))[:, 1])
+    history = _learning_curve(judged, earlier, later, target)
+    evaluation = _scored(later, _predicted(judged, later, target), target)
     reference = _out_of_fold(recipe, rows, lambda done, text: on_progress(2 + done, steps, text))
     model = judged
     if recipe.refit:
@@ -228,31 +241,31 @@ def fit(recipe: Recipe, frame: pd.DataFrame, on_progress: Progress) -> FittedMod
     return FittedModel(
         recipe=recipe,
         model=model,
-        input_example=features_of(trained).dropna().head(EXAMPLE_ROWS).reset_index(drop=True),
+        input_example=features_of(trained, target).dropna().head(EXAMPLE_ROWS).reset_index(drop=True),
         history=history,
-        dataset_sha256=dataset_digest(rows),
+        dataset_sha256=dataset_digest(rows, target),
         evaluation=evaluation,
         reference=reference,
         metrics={
             "rows": float(len(trained)),
             "days": float(days_of(trained).nunique()),
-            **_metrics("valid", evaluation, prior=float(earlier[LABEL].mean())),
-            **(_metrics("reference", reference, prior=float(rows[LABEL].mean())) if recipe.folds else {}),
+            **_metrics("valid", evaluation, target, prior=float(earlier[target.label].mean())),
+            **_metrics("reference", reference, target, prior=float(rows[target.label].mean())),
         },
         seconds=seconds,
     )
 
 
-def dataset_digest(rows: pd.DataFrame) -> str:
+def dataset_digest(rows: pd.DataFrame, target: Target = LATE_ARRIVAL) -> str:
     """Return the sha256 over all rows, by id: MLflow's own digest covers only the first 10,000 of a frame.
 
     Column after column: name, then text as UTF-8 lines or numbers as little-endian float64, every NaN the same NaN.
     """
     ordered = rows.sort_values("flight_id")
     digest = hashlib.sha256(f"{len(ordered)} rows\n".encode())
-    for name in ("flight_id", *FEATURE_NAMES, LABEL):
+    for name in ("flight_id", *target.feature_names, target.label):
         digest.update(f"{name}\n".encode())
-        if name in ("flight_id", *CATEGORICAL):
+        if name in ("flight_id", *target.categorical):
             digest.update("\n".join(ordered[name].fillna("").astype(str).to_list()).encode())
         else:
             numbers = ordered[name].to_numpy(dtype="<f8", na_value=np.nan).copy()
@@ -270,9 +283,10 @@ def _split_forward(recipe: Recipe, frame: pd.DataFrame, rows: pd.DataFrame) -> t
             f"{recipe.validation_days} validation days leave nothing to train on before {last}.",
             hint="Take fewer validation days or a longer window.",
         )
-    earlier, later = training_rows(frame, recipe.start, cut), rows[rows["scheduled_at"] >= cut]
+    target = target_of(recipe.model_name)
+    earlier, later = training_rows(frame, recipe.start, cut, target), rows[rows["scheduled_at"] >= cut]
     for part, what in ((earlier, "earlier"), (later, "validation")):
-        if part[LABEL].nunique() < 2:
+        if part[target.label].nunique() < 2:
             raise InvalidInput(
                 f"The {len(part)} {what} flights of {recipe.name} have one outcome only.", hint="Widen the window."
             )
@@ -280,23 +294,48 @@ def _split_forward(recipe: Recipe, frame: pd.DataFrame, rows: pd.DataFrame) -> t
 
 
 def _fit_on(recipe: Recipe, rows: pd.DataFrame) -> Pipeline:
-    pipeline = build_pipeline(recipe.parameters, seed=recipe.seed)
-    pipeline.fit(features_of(rows), rows[LABEL].to_numpy(dtype=np.int64))
+    target = target_of(recipe.model_name)
+    pipeline = build_pipeline(recipe.parameters, seed=recipe.seed, target=target)
+    pipeline.fit(features_of(rows, target), _labels(rows, target))
     return pipeline
 
 
-def _learning_curve(model: Pipeline, earlier: pd.DataFrame, later: pd.DataFrame) -> tuple[CurvePoint, ...]:
+def _labels(rows: pd.DataFrame, target: Target) -> np.ndarray[Any, Any]:
+    return rows[target.label].to_numpy(dtype=np.float64 if target.task == "regression" else np.int64)
+
+
+def _predicted(model: Pipeline, rows: pd.DataFrame, target: Target) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """One number a row: the probability of label 1, of a regression the number itself."""
+    features = features_of(rows, target)
+    found = model.predict(features) if target.task == "regression" else model.predict_proba(features)[:, 1]
+    return np.asarray(found, dtype=np.float64)
+
+
+def _learning_curve(
+    model: Pipeline, earlier: pd.DataFrame, later: pd.DataFrame, target: Target
+) -> tuple[CurvePoint, ...] | tuple[ErrorPoint, ...]:
     """Judge the model after every few iterations; of the training rows at most `CURVE_ROWS`, evenly spread."""
     sample = earlier.iloc[:: max(1, -(-len(earlier) // CURVE_ROWS))]
     both = pd.concat([sample, later])
-    label = both[LABEL].to_numpy(dtype=bool)
-    n = len(sample)
-    stages = model[-1].staged_predict_proba(model[:-1].transform(features_of(both)))
-    last = int(model[-1].n_iter_)
+    label, n = _labels(both, target), len(sample)
+    boosting, inputs = model[-1], model[:-1].transform(features_of(both, target))
+    if target.task == "regression":
+        stages = _kept(boosting.staged_predict(inputs), last=int(boosting.n_iter_))
+        errors = ((step, np.abs(stage - label)) for step, stage in stages)
+        return tuple(ErrorPoint(step, float(one[:n].mean()), float(one[n:].mean())) for step, one in errors)
+    stages = _kept(boosting.staged_predict_proba(inputs), last=int(boosting.n_iter_))
+    return _class_curve(stages, label.astype(bool), n)
+
+
+def _kept(stages: Iterable[Any], *, last: int) -> Iterator[tuple[int, Any]]:
+    return ((step, one) for step, one in enumerate(stages, start=1) if step % CURVE_EVERY == 0 or step == last)
+
+
+def _class_curve(
+    stages: Iterable[tuple[int, Any]], label: np.ndarray[Any, np.dtype[np.bool_]], n: int
+) -> tuple[CurvePoint, ...]:
     points = []
-    for step, stage in enumerate(stages, start=1):
-        if step % CURVE_EVERY and step != last:
-            continue
+    for step, stage in stages:
         score = stage[:, 1]
         loss = log_losses(label, score)
         points.append(
@@ -313,8 +352,9 @@ def _learning_curve(model: Pipeline, earlier: pd.DataFrame, later: pd.DataFrame)
 
 def _out_of_fold(recipe: Recipe, rows: pd.DataFrame, on_fold: Callable[[int, str], None]) -> pd.DataFrame:
     """Score every row by a model that saw no flight of its day: flights of a day share weather (.744 against .68)."""
+    target = target_of(recipe.model_name)
     if recipe.folds == 0:
-        return _scored(rows.iloc[:0], np.zeros(0))
+        return _scored(rows.iloc[:0], np.zeros(0), target)
     codes, names = pd.factorize(days_of(rows))
     if len(names) < recipe.folds or recipe.folds < 2:
         raise InvalidInput(
@@ -326,15 +366,15 @@ def _out_of_fold(recipe: Recipe, rows: pd.DataFrame, on_fold: Callable[[int, str
     for fold in range(recipe.folds):
         on_fold(fold, f"scoring the reference days, part {fold + 1} of {recipe.folds}")
         held = dealt[codes] == fold
-        score[held] = _fit_on(recipe, rows[~held]).predict_proba(features_of(rows[held]))[:, 1]
-    return _scored(rows, score)
+        score[held] = _predicted(_fit_on(recipe, rows[~held]), rows[held], target)
+    return _scored(rows, score, target)
 
 
-def _scored(rows: pd.DataFrame, score: np.ndarray[Any, np.dtype[np.float64]]) -> pd.DataFrame:
+def _scored(rows: pd.DataFrame, score: np.ndarray[Any, np.dtype[np.float64]], target: Target) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "row_id": rows["flight_id"].to_numpy(dtype=object),
-            "label": rows[LABEL].to_numpy(dtype=np.int64),
+            "label": _labels(rows, target),
             "score": score,
             "day": days_of(rows).to_numpy(dtype=object),
             **{name: rows[name].to_numpy(dtype=object) for name in SLICES},
@@ -342,8 +382,14 @@ def _scored(rows: pd.DataFrame, score: np.ndarray[Any, np.dtype[np.float64]]) ->
     )
 
 
-def _metrics(prefix: str, scored: pd.DataFrame, *, prior: float) -> dict[str, float]:
-    """Return AUC, clipped log-loss, Brier and the loss at a fixed base rate (that of the training rows)."""
+def _metrics(prefix: str, scored: pd.DataFrame, target: Target, *, prior: float) -> dict[str, float]:
+    """Return AUC, clipped log-loss, Brier and the loss at the base rate `prior`; of a regression MAE, RMSE and bias."""
+    if scored.empty:
+        return {}
+    if target.task == "regression":
+        errors = ErrorSummary.of(scored["label"], scored["score"])
+        found = {"mae": errors.mae, "rmse": errors.rmse, "bias": errors.bias, "rows": float(errors.n)}
+        return {f"{prefix}_{name}": value for name, value in found.items()}
     label, score = scored["label"].to_numpy(dtype=bool), scored["score"].to_numpy(dtype=np.float64)
     return {
         f"{prefix}_auc": auc_of_rows(label, score),

@@ -1,0 +1,215 @@
+"""The fleet: two more models on the same flights, each with its own label, clock of labels and policies.
+
+`departure-delay` says whether a flight leaves more than 15 minutes late; `air-time` how many minutes it is in the air
+(a regression, judged by its MAE). Each first version is trained on January and February and then answers every flight
+of the story. To be cheap, their traffic is not replayed hour by hour: a month of flights is scored at once with each
+flight's own time, and a label is received when it was known. What comes out is the same.
+
+Both steps may be called again after they were interrupted: they go on where they stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from mlops_dash import runner
+from mlops_dash.bootstrap import Services
+from mlops_dash.demo import last_day, replay
+from mlops_dash.demo.journal import Journal
+from mlops_dash.demo.story import ADMIN, LEAD, REPLAY, SCIENTIST, ZONE, Story
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
+from mlops_dash.domain.retraining import Recipe
+from mlops_dash.domain.words import OperationState
+from mlops_dash.errors import Conflict, Unavailable
+from mlops_dash.training.flights import AIR_TIME, LATE_DEPARTURE, Target, features_of
+
+Tell = Callable[[float, str], None]
+_CONFIRM_SECONDS = 30.0
+_CHUNK = timedelta(days=31)
+
+
+@dataclass(frozen=True)
+class Sibling:
+    """One model of the fleet."""
+
+    target: Target
+    title: str
+    promotion: PromotionPolicy
+    monitoring: MonitoringPolicy
+
+    @property
+    def recipe(self) -> Recipe:
+        """Everything up to now, judged out of fold: there is no champion to compare with yet."""
+        return Recipe(
+            name=f"{self.target.model}-first",
+            model=self.target.model,
+            entry="flights",
+            parameters={
+                "train_start": "2013-01-01T00:00:00-05:00",
+                "holdout_days": 0,
+                "validation_days": 14,
+                "seed": 1,
+                "folds": 2,
+                "parameters": {"max_iter": 40, "learning_rate": 0.15, "max_leaf_nodes": 15, "min_samples_leaf": 100},
+            },
+            timeout_seconds=600,
+            memory_mib=4096,
+            max_attempts=2,
+        )
+
+
+SIBLINGS = (
+    Sibling(
+        LATE_DEPARTURE,
+        "Late departures out of New York",
+        PromotionPolicy(guardrail_margin=0.005, floor_metric="auc", floor=0.60),
+        MonitoringPolicy(zone=ZONE),
+    ),
+    Sibling(
+        AIR_TIME,
+        "Minutes in the air",
+        PromotionPolicy(
+            primary="mae", guardrail="rmse", guardrail_margin=0.25, floor_metric="mae", floor=10.0, min_clusters=10
+        ),
+        MonitoringPolicy(zone=ZONE, primary="mae", label_unit="min"),
+    ),
+)
+
+
+def go_live(services: Services, journal: Journal, story: Story, *, tell: Tell) -> None:
+    """Train and promote the first version of each, before the first flight.
+
+    Raises:
+        Unavailable: MLflow or the gateway does not answer.
+    """
+    replay.drive(services.context.clock, story.first_at)
+    for sibling in SIBLINGS:
+        _introduce(services, sibling)
+    versions = _train(services, journal, tell)
+    operations = {model: _promote(services, model, version_id) for model, version_id in versions.items()}
+    last_day.set_world_clock(services, services.context.clock.now())
+    for operation in operations.values():
+        services.registry.finish_promotion(LEAD, operation)
+    _confirmed(services, operations)
+
+
+def play(services: Services, journal: Journal, flights: pd.DataFrame, story: Story, *, tell: Tell) -> None:
+    """Score every flight of the story with both, bring the labels that are known at its end, and judge the windows."""
+    replay.drive(services.context.clock, story.end)
+    for number, sibling in enumerate(SIBLINGS):
+        model, share = sibling.target.model, number / len(SIBLINGS)
+        begin = journal.time(f"{model}_until", story.start)
+        while begin < story.end:
+            until = min(begin + _CHUNK, story.end)
+            tell(share, f"{model}: {begin:%d %B} to {until:%d %B %Y}")
+            scheduled = flights["scheduled_at"]
+            _score(services, sibling.target, flights[(scheduled >= begin) & (scheduled < until)], known_by=story.end)
+            journal.note(f"{model}_until", until.isoformat())
+            share, begin = share + (until - begin) / (story.end - story.start) / (2 * len(SIBLINGS)), until
+    while services.monitoring.profile_dirty_hours(REPLAY).left:
+        tell(0.9, "Profiling the fleet")
+    for sibling in SIBLINGS:
+        services.monitoring.evaluate(REPLAY, sibling.target.model)
+
+
+def _introduce(services: Services, sibling: Sibling) -> None:
+    """The model, its policies (a lead writes, an admin puts into force) and its recipe."""
+    model = sibling.target.model
+    if model not in {one.name for one in services.registry.models(LEAD)}:
+        services.registry.add_model(
+            SCIENTIST, model, title=sibling.title, task=sibling.target.task, owner="scientist",
+            reason="the same flights, another question",
+        )  # fmt: skip
+    bodies = {PolicyKind.PROMOTION: sibling.promotion.as_json(), PolicyKind.MONITORING: sibling.monitoring.as_json()}
+    for kind, body in bodies.items():
+        known = services.policies.history(LEAD, model, kind)
+        made = (
+            known[0] if known else services.policies.propose(LEAD, model, kind, body, reason=f"how {model} is judged")
+        )
+        if not made.is_active:
+            services.policies.activate(ADMIN, made.id, reason="read and agreed")
+    services.retraining.save_recipe(SCIENTIST, sibling.recipe)
+
+
+def _train(services: Services, journal: Journal, tell: Tell) -> dict[str, str]:
+    """Queue the jobs as a person would, and run them here and now; gives the version by model.
+
+    They run side by side: half of a job's time is waiting for MLflow and for the process that checks the model. Those
+    of an interrupted start are taken up again.
+    """
+    found = {sibling.target.model: journal.noted(sibling.recipe.name) for sibling in SIBLINGS}
+    asked = [sibling for sibling in SIBLINGS if found[sibling.target.model] is None]
+    for sibling in asked:
+        try:
+            services.retraining.run_now(SCIENTIST, sibling.recipe.name, "the first version")
+        except Conflict:  # queued by an interrupted start
+            services.jobs.reap(REPLAY, 0.0)
+    with ThreadPoolExecutor(max_workers=len(SIBLINGS), thread_name_prefix="sibling") as pool:
+        for one in [pool.submit(runner.run_next, services, on_progress=tell) for _ in asked]:
+            version = services.registry.version(LEAD, str(one.result()["version_id"]))
+            found[version.model] = version.id
+            journal.note(f"{version.model}-first", version.id)
+    return {model: str(version_id) for model, version_id in found.items()}
+
+
+def _promote(services: Services, model: str, version_id: str) -> str:
+    """Propose as scientist, approve and decide as lead; gives the operation that is to be carried out."""
+    registry = services.registry
+    room = registry.room(LEAD, model)
+    if room.operation is not None:
+        return room.operation.id
+    proposal = room.proposal or registry.propose(
+        SCIENTIST, version_id, comment="First version: nothing serves yet. Judged out of fold, days as clusters."
+    )
+    if not room.approvals_counted:
+        proposal = registry.approve(LEAD, proposal.id, proposal.revision, comment="read the evidence")
+    return registry.begin_promotion(LEAD, proposal.id, proposal.revision, reason="the first version goes live")
+
+
+def _confirmed(services: Services, operations: Mapping[str, str]) -> None:
+    """Wait until the running gateway says that it answers with these versions."""
+    waiting, until = dict(operations), time.monotonic() + _CONFIRM_SECONDS
+    while waiting:
+        services.registry.reconcile(REPLAY)
+        for model, operation in operations.items():
+            if services.registry.operation(LEAD, operation).state is OperationState.CONFIRMED:
+                waiting.pop(model, None)
+        if waiting and time.monotonic() > until:
+            raise Unavailable(
+                f"The gateway does not answer with {', '.join(waiting)}.", hint="See its log in the demo's home."
+            )
+        if waiting:
+            time.sleep(0.2)
+
+
+def _score(services: Services, target: Target, rows: pd.DataFrame, *, known_by: datetime) -> None:
+    """Answer these flights at the hours they are scheduled for; labels are received when they were known."""
+    services.scoring.score(
+        REPLAY,
+        target.model,
+        features_of(rows, target),
+        ids=rows["flight_id"].tolist(),
+        at=_instants(rows["scheduled_at"]),
+        batch_id=rows["scheduled_at"].dt.strftime("replay-%Y%m%dT%H").tolist(),
+    )
+    known = rows[rows[target.label].notna() & (rows[target.known_at] <= known_by)]
+    if known.empty:
+        return
+    labels = pd.DataFrame(
+        {
+            "prediction_id": known["flight_id"].to_numpy(),
+            "value": known[target.label].astype("float64").to_numpy(),
+            "observed_at": known[target.known_at].array,
+        }
+    )
+    services.scoring.record_labels(REPLAY, target.model, labels, received_at=_instants(known[target.known_at]))
+
+
+def _instants(times: pd.Series) -> list[datetime]:
+    return list(pd.DatetimeIndex(times).to_pydatetime())  # plain datetimes are quicker than pandas' own
