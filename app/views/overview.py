@@ -14,7 +14,7 @@ from app.frame import Frame
 from mlops_dash.domain.attention import Attention
 from mlops_dash.domain.fleet import FleetRow
 from mlops_dash.domain.fleet_room import FleetRoom
-from mlops_dash.domain.words import Health, look
+from mlops_dash.domain.words import look
 
 SENTENCES = 5
 SEARCH_FROM = 11  # models: below, the whole table is on the screen
@@ -82,13 +82,14 @@ def _fleet(frame: Frame, room: FleetRoom) -> None:
 
 
 def _filtered(room: FleetRoom) -> tuple[FleetRow, ...]:
-    counts = {str(word): n for word, n in room.health.items() if n}
+    labels = {look(word).label: word for word, n in room.health.items() if n}
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="fleet-filter"):
         text = st.text_input("Find a model", key="find", bind="query-params", type="search", live=True,
                              placeholder="Find a model", icon=widgets.icon("search"), label_visibility="collapsed",
                              width=260)  # fmt: skip
-        word = st.pills("Health", list(counts), key="health", bind="query-params", label_visibility="collapsed",
-                        wrap=True, format_func=lambda one: f"{look(Health(one)).label} {counts[one]}")  # fmt: skip
+        label = st.pills("Health", list(labels), key="health", bind="query-params", label_visibility="collapsed",
+                         wrap=True)  # fmt: skip
+    word = labels.get(label) if label else None
     wanted = (text or "").strip().casefold()
     return tuple(
         one
