@@ -34,8 +34,8 @@ class PageRow:
 PAGES: tuple[PageRow, ...] = (
     PageRow("overview", "Overview", "space_dashboard", "Observe", Permission.ROOM_READ, "overview"),
     PageRow("monitoring", "Monitoring", "monitoring", "Observe", Permission.ROOM_READ, "monitoring"),
-    PageRow("experiments", "Experiments", "science", "Build", Permission.ROOM_READ, "experiments"),
     PageRow("ab", "A/B tests", "science", "Observe", Permission.ROOM_READ, "ab_tests"),
+    PageRow("experiments", "Experiments", "account_tree", "Build", Permission.ROOM_READ, "experiments"),
     PageRow("registry", "Registry", "deployed_code", "Build", Permission.ROOM_READ, "registry"),
     PageRow("retraining", "Retraining", "autorenew", "Build", Permission.ROOM_READ, "retraining"),
     PageRow("reports", "Reports", "article", "Govern", Permission.ROOM_READ, "reports"),

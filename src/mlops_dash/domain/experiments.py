@@ -171,6 +171,8 @@ class ExperimentRoom:
     source: Source | None
     runs: RunFrame  # all of the experiment, metrics by their reducers
     matching: RunFrame  # after the filter, in order
+    sort: str  # the column of that order
+    descending: bool
     n_pages: int
     page: int
     rows: RunFrame  # the page

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +56,33 @@ def proposed_key(params: pd.DataFrame) -> str:
     """
     by_name = {str(name).lower(): str(name) for name in params.columns}
     return next((by_name[one] for one in REPLICATE_KEYS if one in by_name and varies(params[by_name[one]])), "")
+
+
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)T00:00:00(?:Z|[+-]\d\d:\d\d)?")
+
+
+def short_value(value: str) -> str:
+    """A parameter's value in a label: a midnight is its day.
+
+    >>> short_value("2013-03-01T00:00:00-05:00"), short_value("0.1")
+    ('2013-03-01', '0.1')
+    """
+    found = _MIDNIGHT.fullmatch(value)
+    return found[1] if found is not None else value
+
+
+def telling(frame: RunFrame, grouping: Grouping, codes: Iterable[int]) -> tuple[str, ...]:
+    """The parameters that tell just these groups apart."""
+    first = grouping.first[np.array(list(codes), dtype=np.int64)]
+    return tuple(name for name in grouping.by if frame.params[name].iloc[first].nunique(dropna=False) > 1)
+
+
+def label(frame: RunFrame, grouping: Grouping, code: int, names: Sequence[str]) -> str:
+    """A group by the named parameters: "depth 3 · rate 0.1"; by its first run's name where it has none of them."""
+    at = int(grouping.first[code])
+    own = {name: frame.params[name].to_list()[at] for name in names}
+    said = " · ".join(f"{name} {short_value(str(value))}" for name, value in own.items() if value is not None)
+    return said or str(frame.info["run_name"].to_list()[at]) or frame.ids[at][:8]
 
 
 def grouped(frame: RunFrame, key: str | None = None) -> Grouping:

@@ -155,7 +155,8 @@ class ExperimentService:
 def _nothing(query: RunQuery, experiments: Sequence[Experiment]) -> ExperimentRoom:
     none = empty()
     return ExperimentRoom(
-        query=query, experiments=tuple(experiments), experiment=None, source=None, runs=none, matching=none, n_pages=1,
+        query=query, experiments=tuple(experiments), experiment=None, source=None, runs=none, matching=none, sort="",
+        descending=False, n_pages=1,
         page=1, rows=none, columns=(), hidden=(), statuses={}, mistake=None, grouping=grouped(none), groups=None,
         tray=none, gone=query.tray, baseline="", base={}, pictured=none, curves=(), curve_metric="", differences=(),
     )  # fmt: skip

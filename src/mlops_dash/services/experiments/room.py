@@ -27,7 +27,7 @@ from mlops_dash.domain.experiments import (
     Source,
 )
 from mlops_dash.domain.run_filter import Mistake, parse
-from mlops_dash.domain.run_groups import Grouping, grouped
+from mlops_dash.domain.run_groups import Grouping, grouped, label, telling
 from mlops_dash.domain.runs import Bools, Floats, Ints, Reducer, RunFrame, matching, order, varies
 from mlops_dash.services.experiments.reading import KeptRuns, RunReader
 from mlops_dash.stats.experiments import band, repeats, smoothed
@@ -66,6 +66,7 @@ def assemble(
     if query.statuses:
         fits &= kept.frame.info["status"].isin(list(query.statuses)).to_numpy()
     columns, hidden = _differing(runs, fits, columns, query)
+    sort, descending = sort_of(columns, query)
     found = _sorted(runs, grouping, fits, columns, query)
     groups = _groups(found, grouping, columns, query) if query.grouped else None
     n_rows = len(found.runs) if groups is None else len(groups.order)
@@ -85,6 +86,8 @@ def assemble(
         source=source,
         runs=runs,
         matching=found.runs,
+        sort=sort,
+        descending=descending,
         n_pages=n_pages,
         page=page,
         rows=found.runs.take(np.arange(len(found.runs))[part]),
@@ -98,7 +101,7 @@ def assemble(
         gone=tuple(one for one in query.tray if one not in known),
         baseline=query.baseline if runs.places([query.baseline]) else "",
         base=_base(runs, grouping, columns, query),
-        pictured=pictured if query.picture is not Picture.DIFFERENCES else compared,
+        pictured=_pictured(found.runs, pictured, compared, runs, query),
         curves=curves,
         curve_metric=metric,
         differences=domain.differences(compared, [one.key for one in columns if one.kind == "metrics"])
@@ -193,6 +196,15 @@ def _base(runs: RunFrame, grouping: Grouping, columns: Sequence[Column], query: 
     return {key: float(one.mean()) if len(one) else float("nan") for key, one in finite.items()}
 
 
+def _pictured(matches: RunFrame, chosen: RunFrame, compared: RunFrame, runs: RunFrame, query: RunQuery) -> RunFrame:
+    """Parallel coordinates show the comparison among all runs of the table; the other pictures show it alone."""
+    if query.picture is Picture.DIFFERENCES:
+        return compared
+    if query.picture is not Picture.PARALLEL or not query.tray:
+        return chosen
+    return runs.take(runs.places(list(dict.fromkeys([*matches.ids[:MOST_LINES], *chosen.ids]))))
+
+
 def _curves(
     reader: RunReader,
     runs: RunFrame,
@@ -213,7 +225,7 @@ def _curves(
     by_run = dict(tuple(points.groupby("run_id")))
     began = dict(zip(runs.ids, runs.info["start_time"], strict=True))
     made = []
-    for label, ids in lines:
+    for name, ids in lines:
         parts, bad = [], 0
         for run_id in ids:
             if run_id in by_run:
@@ -221,10 +233,10 @@ def _curves(
                 bad += int((~np.isfinite(y)).sum())
                 parts.append((x, smoothed(y, query.smoothing)))
         if len(parts) == 1:
-            made.append(Curve(label, tuple(ids), *parts[0], n_bad=bad))
+            made.append(Curve(name, tuple(ids), *parts[0], n_bad=bad))
         elif parts:
             whole = band(parts)
-            made.append(Curve(label, tuple(ids), whole.x, whole.mean, whole.low, whole.high, bad))
+            made.append(Curve(name, tuple(ids), whole.x, whole.mean, whole.low, whole.high, bad))
     return tuple(made), metric
 
 
@@ -249,15 +261,8 @@ def _lines(
         code = code_of[run_id]
         if code in lines or len(lines) < most:
             lines.setdefault(code, []).append(run_id)
-    return [(group_label(runs, grouping, code), ids) for code, ids in lines.items()]
-
-
-def group_label(runs: RunFrame, grouping: Grouping, code: int) -> str:
-    """What tells a group apart: "depth 3, rate 0.1"; a group without differing parameters by its run's name."""
-    at = int(grouping.first[code])
-    own = {name: runs.params[name].to_list()[at] for name in grouping.by}
-    said = [f"{name} {value}" for name, value in own.items() if value is not None]
-    return ", ".join(said) or str(runs.info["run_name"].iat[at]) or runs.ids[at][:8]
+    names = telling(runs, grouping, lines)
+    return [(label(runs, grouping, code, names), ids) for code, ids in lines.items()]
 
 
 def plain_number(value: float) -> float | str | None:

@@ -1,0 +1,346 @@
+"""Pictures of runs: curves with the band of repeats, parallel coordinates, scatter. Facts in, figures out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+from app import format as fmt
+from app.charts.runs_table import decimals, value_text
+from app.theme import DASHES, MARKERS, Tokens
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.experiments import Axis, Column, Curve, ExperimentRoom
+from mlops_dash.domain.run_groups import short_value
+from mlops_dash.domain.runs import RunFrame, numbers
+
+Floats = npt.NDArray[np.float64]
+MOST_POINTS = 1_500  # of one line; more cannot be seen
+MOST_AXES = 7
+_MOST_WORDS = 14  # categories on one axis
+
+
+def ink(t: Tokens, slot: int) -> str:
+    """The colour of a place in the palette; beyond it everything is grey, because colours are an identity."""
+    return t.series[slot] if slot < len(t.series) else t.context
+
+
+# --- curves -----------------------------------------------------------------------------------------------------------
+
+
+def curves(lines: Sequence[Curve], t: Tokens, *, metric: str, axis: Axis, slots: Sequence[int]) -> go.Figure:
+    """One line a run, or mean and range of its repeats; `slots` gives each its place in the palette."""
+    fig = go.Figure()
+    for one, slot in zip(lines, slots, strict=True):
+        colour, dash = ink(t, slot), DASHES[slot % len(DASHES)]
+        x, y, low, high = thinned(one)
+        if low is not None and high is not None:
+            fig.add_scatter(
+                x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself", mode="lines",
+                line={"width": 0}, fillcolor=_pale(colour), hoverinfo="skip", showlegend=False, legendgroup=one.label,
+            )  # fmt: skip
+        fig.add_scatter(
+            x=x, y=y, name=one.label, legendgroup=one.label, line={"color": colour, "dash": dash},
+            mode="lines" if len(x) > 1 else "markers", marker={"color": colour, "symbol": MARKERS[slot % len(MARKERS)]},
+            connectgaps=False, hovertemplate="%{y:.5~g}",
+        )  # fmt: skip
+    title = "Seconds since the run began" if axis is Axis.TIME else "Step"
+    fig.update_xaxes(title={"text": title})
+    fig.update_yaxes(title={"text": metric})
+    return fig.update_layout(
+        hovermode="x unified", margin={"l": 0, "r": 8, "t": 4, "b": 0},
+        legend={"y": -0.2, "yanchor": "top", "x": 0}, showlegend=len(lines) > 1,
+    )  # fmt: skip
+
+
+def thinned(curve: Curve) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+    """At most `MOST_POINTS` points, the first and last among them."""
+    if len(curve.x) <= MOST_POINTS:
+        return curve.x, curve.y, curve.low, curve.high
+    at = np.unique(np.linspace(0, len(curve.x) - 1, MOST_POINTS).round().astype(int))
+    return (
+        curve.x[at], curve.y[at], None if curve.low is None else curve.low[at],
+        None if curve.high is None else curve.high[at],
+    )  # fmt: skip
+
+
+def curves_finding(lines: Sequence[Curve], column: Column | None, metric: str, digits: int) -> str:
+    """What the curves say: who ends best, or the range of the ends when no direction is known."""
+    ends = [(float(one.y[np.isfinite(one.y)][-1]), one.label) for one in lines if np.isfinite(one.y).any()]
+    if not ends:
+        return f"{metric} has no point to draw"
+    if column is None or column.direction is None or len(ends) == 1:
+        low, high = min(ends)[0], max(ends)[0]
+        if len(ends) == 1:
+            return f"{metric} ends at {fmt.metric(low, digits)}"
+        return f"{metric} ends between {fmt.metric(low, digits)} and {fmt.metric(high, digits)}"
+    value, label = max(ends) if column.direction is Direction.HIGHER else min(ends)
+    return (
+        f"{label} ends {'highest' if column.direction is Direction.HIGHER else 'lowest'}: {fmt.metric(value, digits)}"
+    )
+
+
+def curves_table(lines: Sequence[Curve]) -> pd.DataFrame:
+    """Every point of every line."""
+    parts = []
+    for one in lines:
+        part = pd.DataFrame({"Line": one.label, "x": one.x, "Value": one.y})
+        if one.low is not None:
+            part = part.assign(Lowest=one.low, Highest=one.high)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["Line", "x", "Value"])
+
+
+def _pale(colour: str) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},.15)"
+
+
+# --- parallel coordinates ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Parallel:
+    """Axes with their numbers, and the runs that have a value on every one of them."""
+
+    axes: tuple[dict[str, Any], ...]
+    colour: Floats
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    lacking: int
+
+    @property
+    def n_drawn(self) -> int:
+        """How many runs have a line."""
+        return len(self.ids)
+
+
+def parallel(room: ExperimentRoom, axes: Sequence[Column]) -> Parallel:
+    """Numbers for parallel coordinates: parameters first, metrics last; texts become places on an axis.
+
+    An axis on which all runs are equal says nothing and is left out.
+    """
+    runs, found = room.pictured, []
+    ordered = [one for one in axes if one.kind != "metrics"] + [one for one in axes if one.kind == "metrics"]
+    for one in ordered:
+        axis = _axis(runs, one)
+        if axis is not None and len(np.unique(axis["values"][np.isfinite(axis["values"])])) > 1:
+            found.append(axis)
+    found = found[:MOST_AXES] if len(found) <= MOST_AXES else [*found[: MOST_AXES - 2], *found[-2:]]
+    whole = np.ones(len(runs), dtype=bool)
+    for axis in found:
+        whole &= np.isfinite(axis["values"])
+    kept = tuple({**axis, "values": axis["values"][whole]} for axis in found)
+    primary = room.primary
+    colour = runs.metrics[primary.key].to_numpy()[whole] if primary is not None and len(runs) else np.zeros(whole.sum())
+    drawn = runs.take(np.flatnonzero(whole))
+    names = tuple(str(one) for one in drawn.info["run_name"])
+    return Parallel(kept, colour, tuple(drawn.ids), names, int((~whole).sum()))
+
+
+def _axis(runs: RunFrame, column: Column) -> dict[str, Any] | None:
+    series = runs.column(column.name)
+    label = column.key
+    values = numbers(series)
+    if values is None:
+        words = sorted({str(one) for one in series if one is not None})  # places on the axis, in alphabetical order
+        if not 1 < len(words) <= _MOST_WORDS:
+            return None
+        place = {word: float(at) for at, word in enumerate(words)}
+        values = np.array([math.nan if one is None else place[str(one)] for one in series])
+        ticks = {"tickvals": list(range(len(words))), "ticktext": [short_value(one)[:14] for one in words]}
+        return {"label": label, "values": values, **ticks}
+    finite = values[np.isfinite(values)]
+    few = np.unique(finite)
+    if len(finite) and finite.min() > 0 and finite.max() / finite.min() >= 50:
+        ends = range(math.floor(math.log10(finite.min())), math.ceil(math.log10(finite.max())) + 1)
+        ticks = {"tickvals": list(ends), "ticktext": [f"{10.0**one:g}" for one in ends]}
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return {"label": f"{label} (log)", "values": np.log10(values), **ticks}
+    if 1 < len(few) <= 8 and column.kind != "metrics":
+        return {"label": label, "values": values, "tickvals": few.tolist(), "ticktext": [f"{one:g}" for one in few]}
+    return {"label": label, "values": values}
+
+
+def parallel_figure(shown: Parallel, t: Tokens, primary: Column | None, slots: Mapping[str, int]) -> go.Figure:
+    """One line a run across all axes; the stronger the colour the better the primary metric.
+
+    Plain lines, because Plotly's own parallel coordinates need WebGL. Runs of the tray wear their own colours.
+    """
+    fig = go.Figure()
+    heights = np.array([_scaled(axis["values"], axis) for axis in shown.axes])
+    across = np.arange(len(shown.axes))
+    steps, level = _levels(shown, t, primary)
+    for number, colour in enumerate(steps):
+        lines = np.flatnonzero((level == number) & ~np.array([one in slots for one in shown.ids], dtype=bool))
+        if len(lines):
+            x = np.tile(np.append(across, np.nan), len(lines))
+            y = np.column_stack([heights[:, lines].T, np.full(len(lines), np.nan)]).ravel()
+            look = {"color": t.context if slots else colour, "width": 1.4}
+            fig.add_scatter(x=x, y=y, mode="lines", line=look, hoverinfo="skip", showlegend=False,
+                            opacity=0.45 if slots else 1)  # fmt: skip
+    for at, run_id in enumerate(shown.ids):
+        if run_id in slots:
+            slot = slots[run_id]
+            fig.add_scatter(
+                x=across, y=heights[:, at], mode="lines+markers", name=shown.names[at], showlegend=False,
+                line={"color": ink(t, slot), "dash": DASHES[slot % len(DASHES)], "width": 2.6},
+                marker={"symbol": MARKERS[slot % len(MARKERS)], "size": 7},
+                hovertemplate="%{fullData.name}<extra></extra>",
+            )  # fmt: skip
+    for number, axis in enumerate(shown.axes):
+        fig.add_shape(type="line", x0=number, x1=number, y0=0, y1=1, line={"color": t.line, "width": 1}, layer="below")
+        fig.add_annotation(
+            x=number, y=1.06 + 0.07 * (number % 2), text=_short(axis["label"]), showarrow=False, yanchor="bottom",
+            font={"size": 12, "color": t.ink}, xanchor=_side(number, len(shown.axes)),
+        )  # fmt: skip
+        for value, text in zip(*_ticks(axis), strict=True):
+            fig.add_annotation(
+                x=number, y=float(_scaled(np.array([value]), axis)[0]), text=text, showarrow=False, bgcolor=t.card,
+                font={"size": 11, "color": t.muted}, xanchor="right" if number == len(shown.axes) - 1 else "left",
+                xshift=-4 if number == len(shown.axes) - 1 else 4, opacity=0.92,
+            )  # fmt: skip
+    fig.update_xaxes(visible=False, range=[-0.06, len(shown.axes) - 0.94], fixedrange=True)
+    fig.update_yaxes(visible=False, range=[-0.04, 1.24], fixedrange=True)
+    return fig.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0}, hovermode="closest")
+
+
+def _levels(shown: Parallel, t: Tokens, primary: Column | None) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """Colours from worst to best, and the place of each run among them by the rank of the primary metric."""
+    finite = np.isfinite(shown.colour)
+    if primary is None or finite.sum() < 2:
+        return [t.context], np.zeros(shown.n_drawn, dtype=np.int64)
+    colours = list(t.sequential[3:])
+    better = shown.colour if primary.direction is not Direction.LOWER else -shown.colour
+    ranks = pd.Series(better).rank(pct=True).fillna(0.0).to_numpy()
+    return colours, np.minimum((ranks * len(colours)).astype(np.int64), len(colours) - 1)
+
+
+def _scaled(values: Floats, axis: Mapping[str, Any]) -> Floats:
+    low, high = float(np.nanmin(axis["values"])), float(np.nanmax(axis["values"]))
+    return np.asarray((values - low) / ((high - low) or 1.0), dtype=float)
+
+
+def _ticks(axis: Mapping[str, Any]) -> tuple[list[float], list[str]]:
+    low, high = float(np.nanmin(axis["values"])), float(np.nanmax(axis["values"]))
+    if "tickvals" in axis:
+        kept = [(float(v), str(s)) for v, s in zip(axis["tickvals"], axis["ticktext"], strict=True) if low <= v <= high]
+        return [v for v, _ in kept], [s for _, s in kept]
+    digits = decimals(axis["values"])
+    places = [low + (high - low) * share for share in (0, 0.25, 0.5, 0.75, 1)]
+    return places, [fmt.metric(one, max(0, digits - 1)) for one in places]
+
+
+def _side(number: int, n: int) -> str:
+    return "left" if number == 0 else "right" if number == n - 1 else "center"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 18 else text[:17] + "…"
+
+
+def parallel_finding(room: ExperimentRoom) -> str:
+    """The best run of the picture and its parameters that vary."""
+    primary, runs = room.primary, room.pictured
+    if primary is None or not len(runs):
+        return "Runs by parameter and result"
+    values = runs.metrics[primary.key].to_numpy()
+    finite = np.flatnonzero(np.isfinite(values))
+    if primary.direction is None or not len(finite):
+        return f"{fmt.plural(len(runs), 'run')} by parameter and {primary.key}"
+    best = finite[
+        int(np.argmax(values[finite]) if primary.direction is Direction.HIGHER else np.argmin(values[finite]))
+    ]
+    told = [one for one in room.columns if one.kind == "params" and one.key != room.grouping.key][:2]
+    own = [f"{one.key} {short_value(str(runs.column(one.name).to_list()[best]))}" for one in told]
+    digits = decimals(values)
+    return f"Best {primary.key} {fmt.metric(float(values[best]), digits)}" + (f" with {', '.join(own)}" if own else "")
+
+
+def runs_table(room: ExperimentRoom) -> pd.DataFrame:
+    """The runs of a picture with the columns of the table."""
+    runs = room.pictured
+    made: dict[str, list[str]] = {"Run": [str(one) for one in runs.info["run_name"]]}
+    for one in room.columns:
+        series = runs.column(one.name)
+        if one.kind == "metrics":
+            digits = decimals(series.to_numpy())
+            made[one.key] = [
+                fmt.MISSING if runs.state(at, one.key) == "missing" else value_text(runs.metric(at, one.key), digits)
+                for at in range(len(runs))
+            ]
+        else:
+            made[one.key] = [fmt.MISSING if value is None else str(value) for value in series]
+    return pd.DataFrame(made)
+
+
+# --- scatter ----------------------------------------------------------------------------------------------------------
+
+
+def scatter(room: ExperimentRoom, t: Tokens, *, x: Column, y: Column, slots: Mapping[str, int]) -> go.Figure:
+    """Every matching run as a point; those of the tray in their colours and shapes, the rest grey."""
+    runs = room.matching
+    across = numbers(runs.column(x.name))
+    xs: Any = (
+        across if across is not None else [str(one) if one is not None else fmt.MISSING for one in runs.column(x.name)]
+    )
+    ys = runs.column(y.name).to_numpy(dtype=float)
+    names, ids = [str(one) for one in runs.info["run_name"]], runs.ids
+    chosen = [at for at, one in enumerate(ids) if one in slots]
+    rest = [at for at in range(len(ids)) if ids[at] not in slots]
+    fig = go.Figure()
+    kind = go.Scattergl if len(rest) > 2_000 else go.Scatter
+
+    def draw(points: list[int], **look: Any) -> Any:
+        return {
+            "x": [xs[at] for at in points], "y": [ys[at] for at in points], "text": [names[at] for at in points],
+            "mode": "markers", "hovertemplate": f"%{{text}}<br>{x.key} %{{x}}<br>{y.key} %{{y:.5~g}}<extra></extra>",
+            **look,
+        }  # fmt: skip
+
+    fig.add_trace(kind(draw(rest, marker={"color": t.context, "size": 7, "opacity": 0.75}, name="other runs")))
+    for at in chosen:
+        slot = slots[ids[at]]
+        marker = {"color": ink(t, slot), "symbol": MARKERS[slot % len(MARKERS)], "size": 11}
+        fig.add_trace(go.Scatter(draw([at], marker=marker, name=names[at])))
+    fig.update_xaxes(title={"text": x.key}, **({"type": "log"} if _wide(across) else {}))
+    fig.update_yaxes(title={"text": y.key})
+    return fig.update_layout(
+        hovermode="closest", showlegend=bool(chosen), legend={"y": -0.22, "yanchor": "top"},
+        margin={"l": 0, "r": 8, "t": 4, "b": 0},
+    )  # fmt: skip
+
+
+def _wide(values: Floats | None) -> bool:
+    if values is None:
+        return False
+    finite = values[np.isfinite(values)]
+    return bool(len(finite) and finite.min() > 0 and finite.max() / finite.min() >= 50)
+
+
+def scatter_finding(room: ExperimentRoom, x: Column, y: Column) -> str:
+    """Whether the two move together, by rank, in words with the number."""
+    runs = room.matching
+    across, up = numbers(runs.column(x.name)), runs.column(y.name).to_numpy(dtype=float)
+    if across is None:
+        return f"{y.key} by {x.key}"
+    both = np.isfinite(across) & np.isfinite(up)
+    if both.sum() < 5 or len(np.unique(across[both])) < 2 or len(np.unique(up[both])) < 2:
+        return f"{y.key} by {x.key}"
+    rho = float(pd.Series(across[both]).rank().corr(pd.Series(up[both]).rank()))
+    said = "moves little with" if abs(rho) < 0.3 else "rises with" if rho > 0 else "falls with"
+    return f"{y.key} {said} {x.key} (rank correlation {fmt.delta(rho, 2)}, {fmt.plural(int(both.sum()), 'run')})"
+
+
+def lacking(room: ExperimentRoom, x: Column, y: Column) -> int:
+    """Matching runs that lack a finite value on either axis, and so have no point."""
+    runs = room.matching
+    across, up = numbers(runs.column(x.name)), runs.column(y.name).to_numpy(dtype=float)
+    has = np.isfinite(up)
+    return int((~(has & np.isfinite(across))).sum() if across is not None else (~has).sum())

@@ -1,0 +1,272 @@
+"""The runs table as data: what every cell says, with deltas against the baseline. Facts in, text out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app import format as fmt
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom, number_text
+from mlops_dash.domain.run_groups import label, short_value, telling
+from mlops_dash.domain.runs import Reducer, RunStatus, numbers
+
+_MOST_TELLING = 6
+_REDUCED = {Reducer.LAST: "last", Reducer.BEST: "best", Reducer.MIN: "min", Reducer.MAX: "max"}
+_WAY = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better", None: "no direction"}
+_SHORT = {Direction.HIGHER: "↑", Direction.LOWER: "↓", None: ""}
+
+
+def data(
+    room: ExperimentRoom,
+    *,
+    now: datetime,
+    wall: datetime,
+    zone: str,
+    sort: tuple[str, bool],
+    slots: Mapping[str, str],
+    versions: Mapping[str, tuple[str, str]],
+) -> dict[str, Any]:
+    """Everything the component draws.
+
+    Args:
+        room: The page's facts.
+        now: This world's time.
+        wall: The machine's time: MLflow's clients write it even where this world's clock is another.
+        zone: The browser's time zone.
+        sort: The column the rows are ordered by, and whether it descends.
+        slots: Colour of each run of the tray, as in the charts.
+        versions: Model and version of the runs that became one.
+    """
+    grouped = room.groups is not None
+    digits = {one.key: decimals(room.matching.metrics[one.key].to_numpy()) for one in room.metrics}
+    columns = [_heading(one, sort, room) for one in (_of_groups(room) if grouped else room.columns)]
+    extra = (("attributes.status", "Status", False), ("attributes.start_time", "Started", False),
+             ("attributes.duration", "Took", True))  # fmt: skip
+    beyond = [_plain_heading(name, label, number, sort) for name, label, number in extra]
+    rows = _groups(room, digits, slots) if grouped else _runs(room, digits, slots, versions, now, wall, zone)
+    what = "groups of repeats" if grouped else "runs"
+    shown = columns if grouped else [*columns, *beyond]
+    return {
+        "caption": f"{len(rows)} {what}; tick to compare, the pin makes a baseline",
+        "name": "Repeats" if grouped else "Run",
+        "name_hint": "Sort by name",
+        "name_sorted": _way(sort) if sort[0] == "attributes.run_name" else "",
+        "columns": shown,
+        "rows": rows,
+    }
+
+
+def decimals(values: Any) -> int:
+    """Digits after the point with which values can be told apart: 3 at least below 10, 0 for whole numbers.
+
+    >>> decimals(np.array([.6471, .6452])), decimals(np.array([12435., 37455.])), decimals(np.array([.5]))
+    (5, 0, 3)
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 3
+    if (finite == np.round(finite)).all() and np.abs(finite).max() >= 10:
+        return 0
+    spread = float(finite.max() - finite.min())
+    needed = 2 - math.floor(math.log10(spread)) if spread > 0 else 3
+    return min(6, max(needed, 3 if np.abs(finite).max() < 10 else 1))
+
+
+def value_text(value: float, digits: int) -> str:
+    """A metric's value; NaN and infinity by their names."""
+    return fmt.metric(value, digits) if math.isfinite(value) else number_text(value)
+
+
+def started(ms: float, now: datetime, wall: datetime) -> str:
+    """How long ago; runs written by the machine's own clock are measured by it."""
+    if math.isnan(ms):
+        return fmt.MISSING
+    at = datetime.fromtimestamp(ms / 1000, tz=UTC)
+    return fmt.ago(wall if at > now else now, at)
+
+
+def _of_groups(room: ExperimentRoom) -> tuple[Column, ...]:
+    """What tells the configurations apart, then the other columns; the replicate key last."""
+    assert room.groups is not None
+    names = [f"params.{one}" for one in telling(room.runs, room.grouping, room.groups.members)][:_MOST_TELLING]
+    shown = {one.name: one for one in room.columns}
+    apart = [shown.get(one) or Column(one, "params", one.partition(".")[2]) for one in names]
+    key = f"params.{room.grouping.key}"
+    rest = [
+        one for one in room.columns if one.name not in names and one.name != key and one.key not in room.grouping.by
+    ]
+    return (*apart, *rest, *(one for one in room.columns if one.name == key))
+
+
+def _heading(column: Column, sort: tuple[str, bool], room: ExperimentRoom) -> dict[str, Any]:
+    made = _plain_heading(column.name, column.key, False, sort)
+    if column.kind != "metrics":
+        number = numbers(room.rows.column(column.name)) is not None and column.key != room.grouping.key
+        return {**made, "sub": {"params": "parameter", "tags": "tag"}.get(column.kind, ""), "number": number}
+    said = "proposed from its name" if column.proposed and column.direction is not None else "chosen"
+    way = _WAY[column.direction] + (f" ({said})" if column.direction is not None else "")
+    return {
+        **made,
+        "number": True,
+        "sub": f"{_REDUCED[column.reducer]} {_SHORT[column.direction]}".strip(),
+        "hint": f"{column.key}: {_REDUCED[column.reducer]} value, {way}. Click to sort.",
+    }
+
+
+def _plain_heading(name: str, label: str, number: bool, sort: tuple[str, bool]) -> dict[str, Any]:
+    return {"id": name, "label": label, "sub": "", "number": number, "sorted": _way(sort) if sort[0] == name else "",
+            "hint": f"Sort by {label}" if name else ""}  # fmt: skip
+
+
+def _way(sort: tuple[str, bool]) -> str:
+    return "descending" if sort[1] else "ascending"
+
+
+def _runs(
+    room: ExperimentRoom,
+    digits: Mapping[str, int],
+    slots: Mapping[str, str],
+    versions: Mapping[str, tuple[str, str]],
+    now: datetime,
+    wall: datetime,
+    zone: str,
+) -> list[dict[str, Any]]:
+    ticked, runs = set(room.tray.ids), room.rows
+    made = []
+    cells = [_run_cells(room, one, digits) for one in room.columns]
+    texts = {one.name: runs.column(one.name).to_list() for one in room.columns if one.kind != "metrics"}
+    for at, run_id in enumerate(runs.ids):
+        info = {name: runs.info[name].to_list()[at] for name in ("run_name", "status", "start_time", "end_time")}
+        icon, label, colour = STATUS_LOOKS.get(info["status"], ("help", str(info["status"]), "gray"))
+        begun = math.nan if info["start_time"] is None else float(info["start_time"])
+        took = (info["end_time"] - begun) / 1000
+        version = versions.get(run_id)
+        name = info["run_name"] or fmt.short(run_id)
+        own = [
+            _text(texts[one.name][at]) if one.kind != "metrics" else cells[number][at]
+            for number, one in enumerate(room.columns)
+        ]
+        made.append(
+            {
+                "id": run_id, "ids": [run_id], "first": run_id, "name": name,
+                "hint": f"{name}, {run_id}" + (f"; became {version[0]} v{version[1]}" if version else ""),
+                "ticked": "all" if run_id in ticked else "", "pinned": run_id == room.baseline,
+                "slot": slots.get(run_id, ""),
+                "flag": "" if info["status"] == RunStatus.FINISHED else icon, "flag_colour": colour, "flag_text": label,
+                "cells": [
+                    *own,
+                    {"text": label, "icon": icon, "colour": colour},
+                    {"text": started(begun, now, wall), "hint": _instant(begun, zone)},
+                    {"text": fmt.duration(None if math.isnan(took) else took)},
+                ],
+            }
+        )  # fmt: skip
+    return made
+
+
+def _run_cells(room: ExperimentRoom, column: Column, digits: Mapping[str, int]) -> list[dict[str, Any]]:
+    if column.kind != "metrics":
+        return []
+    made = []
+    for at, run_id in enumerate(room.rows.ids):
+        state = room.rows.state(at, column.key)
+        if state == "missing":
+            made.append({"text": fmt.MISSING, "odd": True, "hint": f"{column.key} was not logged"})
+            continue
+        value = room.rows.metric(at, column.key)
+        one: dict[str, Any] = {"text": value_text(value, digits[column.key]), "odd": state != "value"}
+        if room.baseline and run_id != room.baseline:
+            one |= _delta(value, room.base.get(column.key, math.nan), column, digits[column.key])
+        made.append(one)
+    return made
+
+
+def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str, str]) -> list[dict[str, Any]]:
+    assert room.groups is not None
+    grouping, ticked, made = room.grouping, set(room.tray.ids), []
+    base = room.runs.places([room.baseline])
+    base_code = int(grouping.codes[base[0]]) if base else -1
+    means: dict[str, Any] = {key: one.to_dict("index") for key, one in room.groups.metrics.items()}
+    names = telling(room.runs, grouping, room.groups.members)
+    for code in room.groups.order:
+        ids = room.groups.members[code]
+        held = sum(one in ticked for one in ids)
+        at = int(grouping.first[code])
+        name = label(room.runs, grouping, code, names)
+        cells: list[dict[str, Any]] = []
+        for column in _of_groups(room):
+            if column.kind == "metrics":
+                one = _mean(means[column.key][code], digits[column.key])
+                if base and code != base_code:
+                    one |= _delta(
+                        means[column.key][code]["mean"], room.base.get(column.key, math.nan), column, digits[column.key]
+                    )
+                cells.append(one)
+            elif column.key == grouping.key:
+                values = room.runs.column(column.name)
+                said = [str(values.to_list()[place]) for place in room.runs.places(ids)]
+                cells.append(_text(", ".join(_in_order(said))))
+            else:
+                cells.append(_text(room.runs.column(column.name).to_list()[at]))
+        made.append(
+            {
+                "id": f"g{code}", "ids": list(ids), "first": ids[0],
+                "name": fmt.plural(len(ids), "run"), "hint": name, "runs": len(ids),
+                "ticked": "all" if held == len(ids) else "some" if held else "", "pinned": code == base_code,
+                "slot": next((slots[one] for one in ids if one in slots), ""), "cells": cells,
+            }
+        )  # fmt: skip
+    return made
+
+
+def _mean(row: Mapping[str, float], digits: int) -> dict[str, Any]:
+    n, finite = int(row["n"]), int(row["n_finite"])
+    of = "" if finite == n else f" ({finite} of {n})"
+    if not finite:
+        return {"text": fmt.MISSING, "odd": True, "spread": of.strip(), "hint": "no run has a finite value"}
+    mean = fmt.metric(row["mean"], digits)
+    if finite == 1:
+        return {"text": mean, "spread": of.strip(), "hint": "one run: no interval"}
+    half = row["high"] - row["mean"]
+    said = fmt.interval(row["low"], row["high"], digits, signed=False)
+    return {
+        "text": mean,
+        "spread": f"± {fmt.metric(half, digits)}{of}",
+        "hint": f"mean of {finite}; 95 % t interval over repeats {said}; sd {fmt.metric(row['sd'], digits)}",
+    }
+
+
+def _delta(value: float, base: float, column: Column, digits: int) -> dict[str, Any]:
+    difference = value - base
+    if not math.isfinite(difference):
+        return {}
+    text = fmt.delta(difference, digits)
+    if float(f"{difference:.{digits}f}") == 0 or column.direction is None:
+        return {"delta": text, "verdict": ""}
+    better = (difference > 0) == (column.direction is Direction.HIGHER)
+    word, sign = ("better", "▲") if better else ("worse", "▼")
+    hint = f"{word} than the baseline by {fmt.metric(abs(difference), digits)}"
+    return {"delta": f"{text} {sign}", "verdict": word, "hint": hint}
+
+
+def _text(value: Any) -> dict[str, Any]:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return {"text": fmt.MISSING, "odd": True}
+    text = str(value)
+    short = short_value(text)
+    return {"text": short, "hint": text if len(text) > 24 or short != text else ""}
+
+
+def _in_order(texts: Sequence[str]) -> list[str]:
+    values = numbers(pd.Series(list(texts), dtype=object))
+    return [texts[at] for at in (np.argsort(values) if values is not None else np.argsort(np.array(texts)))]
+
+
+def _instant(ms: float, zone: str) -> str:
+    return "" if math.isnan(ms) else fmt.instant(datetime.fromtimestamp(ms / 1000, tz=UTC), zone)

@@ -1,0 +1,87 @@
+// Runs, or groups of repeats, as a real table. Everything is text from Python: it is set as text, never as HTML.
+const make = (name, props = {}, ...children) => {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(props)) {
+    if (value === null || value === undefined || value === '' || value === false) continue;
+    if (key === 'text') node.textContent = value; else node.setAttribute(key, value === true ? '' : value);
+  }
+  node.append(...children);
+  return node;
+};
+const icon = (name) => make('span', { class: 'icon', 'aria-hidden': 'true', text: name });
+
+function heading(column) {
+  const arrow = column.sorted ? icon(column.sorted === 'descending' ? 'arrow_downward' : 'arrow_upward') : '';
+  const button = make('button', { 'data-sort': column.id, 'data-focus': `sort ${column.id}`, title: column.hint },
+    make('span', { class: 'lbl', text: column.label }), arrow);
+  const cell = make('th', { scope: 'col', class: column.number ? 'n' : '', 'aria-sort': column.sorted || 'none' }, button);
+  if (column.sub) cell.append(make('span', { class: 'sub', text: column.sub }));
+  return cell;
+}
+
+function cell(value, column) {
+  const node = make('td', { class: column.number ? 'n' : 't', title: value.hint });
+  if (value.icon) {
+    node.append(make('span', { class: `badge ${value.colour}` }, icon(value.icon), value.text));
+    return node;
+  }
+  node.append(make('span', { class: value.odd ? 'odd' : '', text: value.text }));
+  if (value.spread) node.append(make('span', { class: 'spread', text: value.spread }));
+  if (value.delta) node.append(make('span', { class: `delta ${value.verdict}`, text: value.delta }));
+  return node;
+}
+
+function row(run, columns) {
+  const box = make('input', {
+    type: 'checkbox', 'data-tick': run.id, 'data-focus': `tick ${run.id}`, 'aria-label': `Compare ${run.runs === undefined ? run.name : run.hint}`,
+  });
+  box.checked = run.ticked === 'all';
+  box.indeterminate = run.ticked === 'some';
+  const pin = make('button', {
+    class: 'pin', 'data-pin': run.pinned ? '' : run.first, 'data-focus': `pin ${run.id}`, 'aria-pressed': String(run.pinned),
+    title: run.pinned ? 'Baseline; click to unpin' : 'Make this the baseline',
+    'aria-label': run.pinned ? `${run.hint} is the baseline; unpin` : `Make ${run.hint} the baseline`,
+  }, icon('keep'));
+  if (run.pinned) pin.setAttribute('data-pin', '-');
+  const name = run.runs === undefined
+    ? make('button', { class: 'name', 'data-show': run.first, 'data-focus': `show ${run.id}`, title: run.hint, text: run.name })
+    : make('span', { class: 'name', title: run.hint, text: run.name });
+  const first = make('th', { scope: 'row' }, make('span', { class: 'first' }, make('label', {}, box), pin, name));
+  if (run.flag) first.firstChild.append(make('span', { class: `icon flag ${run.flag_colour}`, role: 'img', 'aria-label': run.flag_text, title: run.flag_text, text: run.flag }));
+  if (run.slot) name.prepend(make('i', { class: 'slot', style: `background:${run.slot}` }));
+  return make('tr', { class: `${run.ticked} ${run.pinned ? 'pinned' : ''} ${run.runs === undefined ? '' : 'group'}` }, first,
+    ...run.cells.map((value, at) => cell(value, columns[at])));
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const wrap = parentElement.querySelector('.wrap');
+  const root = wrap.getRootNode();
+  const held = root.activeElement && root.activeElement.dataset ? root.activeElement.dataset.focus : null;
+  const place = [wrap.scrollTop, wrap.scrollLeft];
+  const title = make('th', { scope: 'col' }, make('span', { class: 'first' },
+    make('button', { 'data-sort': 'attributes.run_name', 'data-focus': 'sort attributes.run_name', title: data.name_hint },
+      make('span', { class: 'lbl', text: data.name }),
+      data.name_sorted ? icon(data.name_sorted === 'descending' ? 'arrow_downward' : 'arrow_upward') : '')));
+  const table = make('table', {},
+    make('caption', { text: data.caption }),
+    make('thead', {}, make('tr', {}, title, ...data.columns.map(heading))),
+    make('tbody', {}, ...data.rows.map((run) => row(run, data.columns))));
+  wrap.replaceChildren(table);
+  [wrap.scrollTop, wrap.scrollLeft] = place;
+  if (held) {
+    const again = [...wrap.querySelectorAll('[data-focus]')].find((node) => node.dataset.focus === held);
+    if (again) again.focus({ preventScroll: true });
+  }
+  const ids = Object.fromEntries(data.rows.map((run) => [run.id, run.ids]));
+  wrap.onchange = (event) => {
+    const id = event.target.dataset.tick;
+    if (id !== undefined) setTriggerValue('tick', { ids: ids[id], on: event.target.checked });
+  };
+  wrap.onclick = (event) => {
+    const button = event.target.closest('button');
+    if (!button) return;
+    if (button.dataset.sort) setTriggerValue('sort', button.dataset.sort);
+    else if (button.dataset.pin) setTriggerValue('pin', button.dataset.pin);
+    else if (button.dataset.show) setTriggerValue('show', button.dataset.show);
+  };
+}

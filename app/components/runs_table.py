@@ -1,0 +1,40 @@
+"""The runs as a real table: rows are ids, never positions, so that no sort, filter or page can mix them up.
+
+Clicks come back as triggers: `tick` (ids, on), `sort` (column), `show` (id), `pin` (id of the baseline or "").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_HERE = Path(__file__).parent
+
+
+def mount(
+    data: Mapping[str, Any],
+    *,
+    key: str,
+    on_tick: Callable[[], None],
+    on_sort: Callable[[], None],
+    on_show: Callable[[], None],
+    on_pin: Callable[[], None],
+) -> None:
+    """Draw the table; `data` is what `charts.runs_table.data` makes."""
+    table = st.components.v2.component(
+        "mlops_dash_runs_table",
+        html="<div class='wrap' tabindex='-1'></div>",
+        css=(_HERE / "runs_table.css").read_text(encoding="utf-8"),
+        js=(_HERE / "runs_table.js").read_text(encoding="utf-8"),
+    )
+    table(
+        key=key,
+        data=dict(data),
+        on_tick_change=on_tick,
+        on_sort_change=on_sort,
+        on_show_change=on_show,
+        on_pin_change=on_pin,
+    )

@@ -1,0 +1,150 @@
+"""The Experiments page's state is its URL: this file reads it, writes it, and keeps it for the way back.
+
+exp q st p sort cols diff view rep pg   which runs, in which columns and order
+runs base run                           the compare tray, the baseline, the run whose details are open
+red dir                                 reducer and direction of a metric: red=auc:best,loss:min
+tab m x smooth at eq                    the picture beside the table
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from app import session
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.experiments import MOST_TRAY, Axis, Picture, RunQuery
+from mlops_dash.domain.run_filter import Mistake, parse
+from mlops_dash.domain.runs import Reducer
+
+NAMES = (
+    "exp", "q", "st", "p", "sort", "cols", "diff", "view", "rep", "pg", "runs", "base", "red", "dir", "m", "x",
+    "smooth", "at", "eq", "tab",
+)  # fmt: skip
+PICTURES = {
+    "Curves": Picture.CURVES, "Parallel": Picture.PARALLEL, "Scatter": Picture.SCATTER,
+    "Differences": Picture.DIFFERENCES,
+}  # fmt: skip
+SMOOTHING = {"Off": 0.0, "Light": 0.6, "Strong": 0.9}
+_KEPT, _GOOD = "_experiments_url", "_experiments_filter"
+_ID = re.compile(r"[0-9a-f]{32}")
+_WAYS: dict[str, Direction | None] = {"up": Direction.HIGHER, "down": Direction.LOWER, "none": None}
+
+
+def arrive() -> None:
+    """Coming back to the page without parameters (Back, the sidebar) finds it as it was left."""
+    if any(session.param(name) for name in (*NAMES, "run")):
+        return
+    for name, value in (session.get(_KEPT) or {}).items():
+        if name != "tab":  # the tabs bind it themselves
+            session.set_param(name, value)
+
+
+def keep() -> None:
+    """Remember the state for `arrive`."""
+    session.put(_KEPT, {name: session.param(name) for name in NAMES if session.param(name)})
+
+
+def forget(*names: str) -> None:
+    """Remove parameters, here and from what is remembered."""
+    kept = dict(session.get(_KEPT) or {})
+    for name in names:
+        session.set_param(name, "")
+        kept.pop(name, None)
+    session.put(_KEPT, kept)
+
+
+def query() -> RunQuery:
+    """What the URL asks for; a value that makes no sense is left out."""
+    text = session.param("q")
+    if not isinstance(parse(text), Mistake):
+        session.put(_GOOD, text)
+    tab = session.get("tab") or session.param("tab")
+    return RunQuery(
+        experiment=session.param("exp"),
+        text=text,
+        text_before=session.get(_GOOD) or "",
+        statuses=words("st"),
+        chosen=chosen(),
+        sort=session.param("sort"),
+        columns=columns(),
+        differences=session.param("diff") == "1",
+        grouped=session.param("view") == "groups",
+        repeat_key=None if "rep" not in session.params() else session.param("rep").removeprefix("-"),
+        page=int(session.param("pg")) if session.param("pg").isdecimal() else 1,
+        tray=tray(),
+        baseline=session.param("base") if _ID.fullmatch(session.param("base")) else "",
+        reducers={key: Reducer(word) for key, word in pairs("red").items() if word in set(Reducer)},
+        directions={key: _WAYS[word] for key, word in pairs("dir").items() if word in _WAYS},
+        picture=PICTURES.get(tab, Picture.CURVES),
+        curve=session.param("m"),
+        axis=Axis.TIME if session.param("x") == "time" else Axis.STEP,
+        smoothing=SMOOTHING.get(session.param("smooth"), 0.0),
+    )
+
+
+def words(name: str) -> tuple[str, ...]:
+    """A list in the URL, separated by commas."""
+    return tuple(one for one in session.param(name).split(",") if one)
+
+
+def columns() -> tuple[str, ...]:
+    """The chosen columns; names may hold anything, so they are JSON."""
+    found = _json("cols")
+    known = ("metrics.", "params.", "tags.")
+    return (
+        tuple(one for one in found if isinstance(one, str) and one.startswith(known)) if isinstance(found, list) else ()
+    )
+
+
+def chosen() -> dict[str, tuple[str, ...]]:
+    """Clicked values by parameter."""
+    found = _json("p")
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): tuple(map(str, values)) for name, values in found.items() if isinstance(values, list) and values}
+
+
+def pairs(name: str) -> dict[str, str]:
+    """Settings by metric."""
+    found = _json(name)
+    return {str(key): str(word) for key, word in found.items()} if isinstance(found, dict) else {}
+
+
+def tray() -> tuple[str, ...]:
+    """Run ids of the compare tray."""
+    return tuple(dict.fromkeys(one for one in words("runs") if _ID.fullmatch(one)))[:MOST_TRAY]
+
+
+def set_tray(ids: Sequence[str]) -> None:
+    """Write the compare tray."""
+    if ids:
+        session.set_param("runs", ",".join(list(dict.fromkeys(ids))[:MOST_TRAY]))
+    else:
+        forget("runs")
+
+
+def set_json(name: str, value: Mapping[str, object] | Sequence[str]) -> None:
+    """Write a structured parameter; empty removes it."""
+    if value:
+        session.set_param(name, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    else:
+        forget(name)
+
+
+def set_word(name: str, value: str) -> None:
+    """Write one parameter; empty removes it, here and from what is remembered. The first page is shown again."""
+    if value:
+        session.set_param(name, value)
+    else:
+        forget(name)
+    if name not in {"run", "base", "pg", "m", "x", "smooth", "at", "eq"}:
+        forget("pg")
+
+
+def _json(name: str) -> object:
+    try:
+        return json.loads(session.param(name) or "null")
+    except ValueError:
+        return None

@@ -1,0 +1,167 @@
+"""Experiments: a filter and the runs table with pictures beside it, and a tray that holds what is compared.
+
+Deep links: every parameter of `app.runs_url`, first of all ?exp=&q=&view=&sort=&runs=&base=&tab=&run=
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import format as fmt
+from app import runs_controls, runs_pictures, runs_tray, session, widgets
+from app import runs_url as url
+from app.charts import runs_table as table
+from app.charts.experiments import ink
+from app.components import runs_table
+from app.frame import Frame
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.experiments import ExperimentRoom
+from mlops_dash.errors import NotFound
+
+_KEY = "runs-table"
+_CSS = """
+.st-key-tray{position:sticky;bottom:0;z-index:20;background:$page;border-top:1px solid $line;padding:.55rem 0}
+.st-key-runs-toolbar .stTextInput{min-width:16rem;flex:1 1 16rem}
+.st-key-tray .stMultiSelect{min-width:14rem;flex:1 1 14rem}
+.st-key-card-runs [data-testid="stBidiComponentIsolated"]{border-radius:.4rem;overflow:hidden}
+@media(max-width:640px){.st-key-tray{position:static}}
+"""
+
+
+def page(frame: Frame) -> None:
+    """Draw the page."""
+    url.arrive()
+    query = url.query()
+    room = frame.services.experiments.room(frame.actor, query, again=bool(session.pop("runs-again")))
+    css = _CSS.replace("$page", frame.tokens.page).replace("$line", frame.tokens.line)
+    st.html(f"<style>{css}</style>")
+    with widgets.header("Experiments", _status(room)):
+        runs_controls.scope(frame, room)
+    if room.experiment is None:
+        _no_experiment(room)
+        return
+    _source(frame, room)
+    if not len(room.runs):
+        how = f"mlflow.set_experiment({room.experiment.name!r}), then mlflow.start_run()"
+        widgets.empty("science", f"{room.experiment.name} has no runs yet", how, key="runs")
+        _drawer(frame, room)
+        return
+    runs_controls.toolbar(frame, room)
+    left, right = st.columns([8, 5], gap="small")
+    with left:
+        _runs(frame, room)
+    with right:
+        runs_pictures.panel(frame, room)
+    runs_tray.tray(room)
+    _drawer(frame, room)
+    url.keep()
+
+
+def _status(room: ExperimentRoom) -> str:
+    if room.experiment is None:
+        return fmt.plural(len(room.experiments), "experiment")
+    matching, every = len(room.matching), len(room.runs)
+    said = [room.experiment.name]
+    said.append(fmt.plural(every, "run") if matching == every else f"{matching:,} of {fmt.plural(every, 'run')}")
+    if room.grouping.key and every:
+        said.append(f"{fmt.plural(room.grouping.n, 'configuration')}, repeats differ in {room.grouping.key}")
+    primary = room.primary
+    if primary is not None and primary.direction is not None and matching:
+        values = room.matching.metrics[primary.key].to_numpy()
+        finite = values[values == values]
+        if len(finite):
+            best = finite.max() if primary.direction is Direction.HIGHER else finite.min()
+            said.append(f"best {primary.key} {fmt.metric(float(best), table.decimals(values))}")
+    return " · ".join(said)
+
+
+def _no_experiment(room: ExperimentRoom) -> None:
+    asked = room.query.experiment
+    if asked and room.experiments:
+        with widgets.empty("science", f"Experiment {asked} is not in MLflow", "It was deleted, or the link is wrong. "
+                           "Choose another one above.", key="experiment"):  # fmt: skip
+            st.button("Show the latest", key="exp-latest", on_click=url.forget, args=("exp",))
+        return
+    widgets.empty("science", "No experiment yet", "One comes with the first run: mlflow.set_experiment(\"name\"), then "
+                  "mlflow.start_run().", key="experiment")  # fmt: skip
+
+
+def _source(frame: Frame, room: ExperimentRoom) -> None:
+    """What is not as it should be with the reading, in one line."""
+    source = room.source
+    if source is None:
+        return
+    if source.stale:
+        if widgets.stale(f"Runs as read {frame.ago(source.as_of)}. {source.stale}", key="runs"):
+            session.put("runs-again", True)
+            st.rerun()
+    elif source.limit is not None:
+        widgets.note(f"The newest {source.limit:,} runs, read through MLflow's client. {source.why}")
+
+
+def _runs(frame: Frame, room: ExperimentRoom) -> None:
+    def actions() -> None:
+        runs_controls.view(room)
+        if st.button("Refresh", key="runs-refresh", type="tertiary", icon=widgets.icon("refresh")):
+            session.put("runs-again", True)
+            st.rerun()
+
+    n = len(room.matching)
+    title = fmt.plural(n, "run")
+    if room.groups is not None:
+        title = f"{fmt.plural(len(room.groups.members), 'configuration')} of {title}"
+    as_of = "" if room.source is None else f"read {frame.ago(room.source.as_of)}"
+    with widgets.card("runs", title, as_of, actions):
+        if not n:
+            with widgets.empty("filter_alt_off", "No run matches", "Loosen the filter or the clicks.", key="matching"):
+                st.button("Clear filters", key="runs-clear", on_click=url.forget, args=("q", "st", "p", "pg"))
+            return
+        slots = {one: ink(frame.tokens, at) for one, at in runs_pictures.slots(room).items()}
+        data = table.data(
+            room, now=frame.now, wall=frame.services.context.clock.wall(), zone=frame.zone,
+            sort=(room.sort, room.descending), slots=slots,
+            versions=frame.services.experiments.versions(frame.actor),
+        )  # fmt: skip
+        runs_table.mount(data, key=_KEY, on_tick=_tick, on_sort=lambda: _sort(room), on_show=_show, on_pin=_pin)
+        runs_controls.below(room)
+
+
+def _tick() -> None:
+    said = session.get(_KEY).tick
+    if not said:
+        return
+    ids, held = [str(one) for one in said["ids"]], url.tray()
+    url.set_tray([*held, *ids] if said["on"] else [one for one in held if one not in ids])
+
+
+def _sort(room: ExperimentRoom) -> None:
+    """Once for the better end first, again for the other way round."""
+    name = session.get(_KEY).sort
+    if not name:
+        return
+    descending = room.descending
+    if room.sort == name:
+        descending = not descending
+    else:
+        column = next((one for one in room.columns if one.name == name), None)
+        descending = (column is not None and column.direction is Direction.HIGHER) or name == "attributes.start_time"
+    url.set_word("sort", ("-" if descending else "") + name)
+
+
+def _show() -> None:
+    if session.get(_KEY).show:
+        session.set_param("run", session.get(_KEY).show)
+
+
+def _pin() -> None:
+    said = session.get(_KEY).pin
+    if said:
+        url.set_word("base", "" if said == "-" else said)
+
+
+def _drawer(frame: Frame, room: ExperimentRoom) -> None:
+    try:
+        runs_tray.drawer(frame, room)
+    except NotFound as error:
+        session.set_param("run", "")
+        st.warning(error.sentence(), icon=widgets.icon("link_off"))

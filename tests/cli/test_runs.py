@@ -1,0 +1,65 @@
+"""mlops-dash runs: the same runs and groups as the page, as text, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlops_dash.cli import main
+from tests.runs_world import ODD, RunsWorld, awkward
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> RunsWorld:
+    home = tmp_path_factory.mktemp("runs")
+    shutil.copyfile(mlflow_template, home / "mlflow.db")
+    return awkward(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts")
+
+
+@pytest.fixture(autouse=True)
+def _home(world: RunsWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLOPS_DASH_DATABASE_URL", "MLOPS_DASH_LOG_DATABASE_URL", "MLOPS_DASH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLOPS_DASH_HOME", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLOPS_DASH_MLFLOW_DATABASE_URL", world.uri)
+
+
+def test_json_has_runs_and_groups(world: RunsWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["runs", "--experiment", "sweep", "--filter", "params.depth = '6'", "--group-by", "depth", "--json"]) == 0
+    )
+    said = json.loads(capsys.readouterr().out)
+    assert (said["experiment"], said["n_runs"]) == ("sweep", 4)
+    assert {one["run_id"] for one in said["runs"]} == {
+        world.ids[name] for name in ("depth-6-seed-1", "depth-6-seed-2", "depth-6-seed-3", "child")
+    }
+    assert [(one["n"], one["params"]) for one in said["groups"]] == [(4, {"depth": "6"})]
+
+
+def test_csv_has_one_line_a_run_and_every_odd_name(world: RunsWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--experiment", world.experiment, "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 9
+    broken = next(one for one in rows if one["name"] == "broken")
+    assert (broken[f"metrics.{ODD}"], broken["metrics.valid_auc"]) == ("-Infinity", "NaN")
+    assert next(one for one in rows if one["name"] == "child")["tags.note"] == "it's 100 % fine"
+
+
+def test_text_names_groups_with_their_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--experiment", "sweep", "--filter", "run_name LIKE 'depth-%'"]) == 0
+    said = capsys.readouterr().out
+    assert "sweep: 6 runs in 2 groups" in said
+    assert "valid_auc 0.662 [0.659516, 0.664484], n 3" in said
+
+
+def test_mistakes_are_one_sentence_with_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--experiment", "nothing"]) == 2
+    assert capsys.readouterr().err == "MLflow has no experiment 'nothing'. There are: sweep, other, Default.\n"
+    assert main(["runs", "--experiment", "sweep", "--filter", "metrics.valid_auc > high"]) == 2
+    assert "Position 21, at “high”: expected a number." in capsys.readouterr().err

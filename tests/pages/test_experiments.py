@@ -1,0 +1,218 @@
+"""The Experiments page: filter, clicks, tray, baseline, pictures, drawer; and its faces without MLflow or runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from mlops_dash.bootstrap import Services
+from mlops_dash.services.experiments import ExperimentService
+from tests.pages.conftest import OpenPage, words
+from tests.runs_world import RunsWorld, awkward
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> RunsWorld:
+    home = tmp_path_factory.mktemp("runs")
+    shutil.copyfile(mlflow_template, home / "mlflow.db")
+    return awkward(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts")
+
+
+@pytest.fixture
+def runs(world: RunsWorld, house: Services, monkeypatch: pytest.MonkeyPatch) -> RunsWorld:
+    """The page's services read this world's MLflow."""
+    from dataclasses import replace
+
+    context = replace(house.context, settings=replace(house.context.settings, mlflow_database=world.uri))
+    made = replace(house, experiments=ExperimentService(context))
+    monkeypatch.setattr(session, "services", lambda: made)
+    return world
+
+
+def table(page: AppTest) -> dict[str, Any]:
+    """What the table component was given."""
+    (found,) = [one for one in page.get("bidi_component") if one.proto.component_name.endswith("runs_table")]
+    return dict(json.loads(found.proto.json))
+
+
+def asked(page: AppTest, name: str) -> str:
+    """A parameter of the URL; AppTest gives what the app set as text and what the test set as a list."""
+    found = page.query_params[name]
+    return found if isinstance(found, str) else found[0]
+
+
+def names(page: AppTest) -> list[str]:
+    return [row["name"] for row in table(page)["rows"]]
+
+
+def test_the_best_run_stands_first_and_every_number_says_what_it_is(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer")
+    said = words(page)
+    assert not page.exception
+    assert "sweep · 9 runs" in said
+    assert "best valid_auc 0.6630" in said
+    assert names(page)[:3] == ["depth-6-seed-3", "depth-6-seed-2", "depth-6-seed-1"]
+    by_name = {row["name"]: row for row in table(page)["rows"]}
+    assert [one["text"] for one in by_name["broken"]["cells"][:2]] == ["NaN", "∞"]
+    assert by_name["broken"]["flag_text"] == "Failed"
+    assert by_name["empty"]["cells"][0] == {"text": "—", "odd": True, "hint": "valid_auc was not logged"}
+    assert [one["label"] for one in table(page)["columns"]][-3:] == ["Status", "Started", "Took"]
+    assert by_name["depth-6-seed-3"]["cells"][-1]["text"] == "1 min"
+
+
+def test_the_url_holds_filter_order_tray_and_baseline(runs: RunsWorld, open_page: OpenPage) -> None:
+    tray = [runs.ids["depth-3-seed-1"], runs.ids["depth-6-seed-1"]]
+    page = open_page(
+        "experiments", "viewer", exp=runs.experiment, q="params.depth = '6'", sort="params.seed", runs=",".join(tray),
+        base=tray[0],
+    )  # fmt: skip
+    assert names(page) == ["depth-6-seed-1", "depth-6-seed-2", "depth-6-seed-3", "child"]
+    assert page.multiselect(key="tray-pick").value == tray
+    assert page.selectbox(key="base-pick").value == tray[0]
+    first = table(page)["rows"][0]
+    assert first["ticked"] == "all"
+    delta = first["cells"][0]
+    assert (delta["text"], delta["delta"], delta["verdict"]) == ("0.66100", "+0.03000 ▲", "better")
+    worse = first["cells"][1]
+    assert (worse["delta"], worse["verdict"]) == ("+0.030 ▼", "worse")  # the log-loss rose
+
+
+def test_a_filter_that_does_not_parse_says_where_and_the_table_stays(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", q="params.depth = '6'")
+    page.text_input(key="q-text").set_value("params.depth < 6").run()
+    assert "Position 14, at “<”: expected =, !=, LIKE, ILIKE" in page.error[0].value
+    assert len(names(page)) == 4
+    page.text_input(key="q-text").set_value("metrics.valid_auc > 0.9").run()
+    assert not page.error
+    assert "No run matches" in words(page)
+    page.button(key="runs-clear").click().run()
+    assert len(names(page)) == 9
+
+
+def test_a_pasted_address_opens_the_run_in_its_experiment(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer")
+    address = f"http://127.0.0.1:5000/#/experiments/{runs.other}/runs/{runs.ids['elsewhere']}"
+    page.text_input(key="q-text").set_value(address).run()
+    assert "other · 1 run" in words(page)
+    assert asked(page, "exp") == runs.other
+    assert asked(page, "run") == runs.ids["elsewhere"]
+    assert asked(page, "runs") == runs.ids["elsewhere"]
+    page.text_input(key="q-text").set_value("runs:/" + "0" * 32).run()
+    assert "not in MLflow, or was deleted" in page.error[0].value
+
+
+def test_clicks_narrow_and_the_tray_survives_them(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", runs=runs.ids["depth-6-seed-2"])
+    pills = {one.label: one for one in page.get("button_group")}
+    pills["depth"].set_value(["3"]).run()
+    assert set(names(page)) == {"depth-3-seed-1", "depth-3-seed-2", "depth-3-seed-3", "broken"}
+    assert json.loads(asked(page, "p")) == {"depth": ["3"]}
+    {one.label: one for one in page.get("button_group")}["Status"].set_value(["FAILED"]).run()
+    assert names(page) == ["broken"]
+    assert page.multiselect(key="tray-pick").value == [runs.ids["depth-6-seed-2"]]
+    page.multiselect(key="tray-pick").set_value([runs.ids["depth-6-seed-2"], runs.ids["broken"]]).run()
+    assert asked(page, "runs") == f"{runs.ids['depth-6-seed-2']},{runs.ids['broken']}"
+    page.button(key="tray-clear").click().run()
+    assert "runs" not in page.query_params
+
+
+def test_groups_show_n_mean_and_interval(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", view="groups", q="run_name LIKE 'depth-%'")
+    rows, columns = table(page)["rows"], [one["label"] for one in table(page)["columns"]]
+    assert columns == ["depth", "valid_auc", "valid_log_loss", "seed"]
+    assert "2 configurations of 6 runs" in words(page)
+    assert "Set aside because it differs in every run: out" in words(page)
+    assert (rows[0]["name"], rows[0]["ids"]) == ("3 runs", [runs.ids[f"depth-6-seed-{seed}"] for seed in (3, 2, 1)])
+    assert [one["text"] for one in rows[0]["cells"]] == ["6", "0.6620", "0.5600", "1, 2, 3"]
+    assert rows[0]["cells"][1]["spread"] == "± 0.0025"
+    assert "95 % t interval over repeats [0.6595, 0.6645]" in rows[0]["cells"][1]["hint"]
+
+
+def test_a_run_deleted_meanwhile_is_named(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page(
+        "experiments", "viewer", runs=f"{runs.ids['deleted']},{runs.ids['child']}", run=runs.ids["deleted"]
+    )
+    assert "1 run of this link is not in this experiment, or deleted meanwhile" in words(page)
+    assert "deleted" in page.warning[0].value
+    page.button(key="gone-clear").click().run()
+    assert asked(page, "runs") == runs.ids["child"]
+
+
+@pytest.mark.parametrize(
+    ("tab", "finding"),
+    [
+        ("Curves", "depth-6-seed-1 ends highest: 0.6610"),
+        ("Parallel", "Best valid_auc 0.6630 with depth 6"),
+        ("Scatter", "valid_auc rises with depth (rank correlation"),
+        ("Differences", "Facts that differ: 2 in parameters, 2 in metrics"),
+    ],
+)
+def test_only_the_open_picture_is_drawn_and_its_title_is_the_finding(
+    runs: RunsWorld, open_page: OpenPage, tab: str, finding: str
+) -> None:
+    tray = f"{runs.ids['depth-3-seed-1']},{runs.ids['depth-6-seed-1']}"
+    page = open_page("experiments", "viewer", tab=tab, runs=tray, q="run_name LIKE 'depth-%'")
+    assert not page.exception
+    assert finding in words(page)
+    charts = page.get("plotly_chart")
+    assert len(charts) == (0 if tab == "Differences" else 1)
+    if charts:
+        assert finding[:20] in charts[0].proto.alt
+
+
+def test_curves_of_repeats_are_a_band(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", view="groups", q="run_name LIKE 'depth-%'")
+    spec = json.loads(page.get("plotly_chart")[0].proto.spec)
+    assert [one.get("fill") for one in spec["data"]] == ["toself", None, "toself", None]
+    assert [one["name"] for one in spec["data"] if "name" in one] == ["depth 6", "depth 3"]
+    assert "a band is the range of the repeats" in words(page)
+
+
+def test_columns_reducers_and_directions_are_chosen_and_kept_in_the_url(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer")
+    page.multiselect(key="cols-pick").set_value(["metrics.valid_log_loss", "tags.team"]).run()
+    assert [one["label"] for one in table(page)["columns"]][:2] == ["valid_log_loss", "team"]
+    page.selectbox(key="red-valid_log_loss").set_value("min").run()
+    assert table(page)["columns"][0]["sub"] == "min ↓"
+    page.selectbox(key="dir-valid_log_loss").set_value("up").run()
+    assert table(page)["columns"][0]["sub"] == "min ↑"
+    assert json.loads(asked(page, "dir")) == {"valid_log_loss": "up"}
+
+
+def test_one_run_opens_in_a_drawer_even_when_its_files_cannot_be_listed(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", run=runs.ids["broken"])
+    said = words(page)
+    assert not page.exception
+    assert runs.ids["broken"] in said
+    assert "NaN" in said
+    assert "The files cannot be listed now: MLflow at http://127.0.0.1:9 does not answer" in said
+    page.button(key="run-compare").click().run()
+    assert asked(page, "runs") == runs.ids["broken"]
+    assert "run" not in page.query_params
+
+
+def test_an_experiment_without_runs_says_how_to_make_one(runs: RunsWorld, open_page: OpenPage) -> None:
+    assert "Default has no runs yet" in words(open_page("experiments", "viewer", exp="0"))
+    assert "Experiment 77 is not in MLflow" in words(open_page("experiments", "viewer", exp="77"))
+
+
+def test_without_mlflow_an_error_says_the_next_step(house: Services, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer")
+    assert "does not answer" in words(page)
+    assert "MLFLOW_TRACKING_URI" in words(page)
+
+
+def test_nonsense_in_the_url_is_left_out(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page(
+        "experiments", "viewer", runs="'; DROP TABLE", base="x", p="{", cols='{"a":1}', red="[1]",
+        dir='{"valid_auc":"sideways"}', pg="-3", tab="Nothing", sort="metrics.nothing", m="nope", smooth="Very",
+        st="WHAT",
+    )  # fmt: skip
+    assert not page.exception
+    assert "No run matches" in words(page)  # of status WHAT
