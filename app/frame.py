@@ -168,8 +168,9 @@ def _topbar(frame: Frame, url: str) -> None:
         ):
             search.mount(frame)
             _waiting(frame, url)
+            role = f"<span class='role'>· {html.escape(str(frame.actor.role))} </span>"
             st.html(
-                f"<span class='who'><b>{html.escape(frame.actor.name)}</b> · {html.escape(str(frame.actor.role))} · "
+                f"<span class='who'><b>{html.escape(frame.actor.name)}</b> {role}· "
                 "<a href='/logout' target='_self'>Log out</a></span>",
                 width="content",
             )

@@ -94,7 +94,7 @@ def card(
                 st.html(f"<div class='ch'><h2>{html.escape(title)}</h2>{said}</div>", width="content")
                 if actions is not None:
                     with st.container(
-                        horizontal=True, width="content", horizontal_alignment="right", gap="xsmall", key=f"ca-{key}"
+                        horizontal=True, width="content", horizontal_alignment="right", gap="small", key=f"ca-{key}"
                     ):
                         actions()
         yield box

@@ -115,7 +115,14 @@ def figure(data: Gantt, t: Tokens) -> go.Figure:
         x=_local(data.now, zone), yref="paper", y=1, yanchor="bottom", text="now", showarrow=False,
         font={"size": 11, "color": t.ink},
     )  # fmt: skip
-    fig.update_xaxes(type="date", range=[_local(data.start, zone), _local(data.end, zone)], showgrid=True, nticks=7)
+    fig.update_xaxes(
+        type="date",
+        range=[_local(data.start, zone), _local(data.end, zone)],
+        showgrid=True,
+        nticks=6,
+        tickangle=0,
+        tickformatstops=TICKS,
+    )
     fig.update_yaxes(range=[len(data.lanes) - 0.5, -0.5], visible=False, fixedrange=True)
     fig.update_layout(
         margin={"t": TOP, "l": 0, "r": 4, "b": 0}, barmode="overlay", hovermode="closest",
@@ -123,6 +130,13 @@ def figure(data: Gantt, t: Tokens) -> go.Figure:
                 "itemdoubleclick": False},
     )  # fmt: skip
     return fig
+
+
+# Below a day's step the hour with its day at midnight; else the day alone: short enough for a phone.
+TICKS = [
+    {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%-d %b"},
+    {"dtickrange": [86_400_000, None], "value": "%-d %b"},
+]
 
 
 def height(data: Gantt) -> int:

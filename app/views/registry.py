@@ -174,7 +174,12 @@ def _forest(frame: Frame, room: RegistryRoom) -> None:
         window = fmt.period(first.window_start, first.window_end, room.zone)
         sub = f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {window}; "
         sub += f"{fmt.percent(first.level, 0)} intervals, each metric on its own scale"
-    with widgets.card("forest", f"{name} against {rival}", sub):
+
+    def controls() -> None:
+        if rows:
+            widgets.as_table(charts.forest_table(room.comparisons, candidate=name, champion=rival), key="forest")
+
+    with widgets.card("forest", f"{name} against {rival}", sub, controls):
         if not rows:
             why = first.reason if first is not None and first.reason else f"{name} was not compared with {rival} yet."
             widgets.empty("compare_arrows", "No comparison to show", why, key="forest")
@@ -183,4 +188,3 @@ def _forest(frame: Frame, room: RegistryRoom) -> None:
             charts.forest(rows, frame.tokens, candidate=name, champion=rival), key=f"forest-{room.selected.id}",
             height=charts.forest_height(rows), alt=charts.forest_alt(rows, candidate=name, champion=rival),
         )  # fmt: skip
-        widgets.as_table(charts.forest_table(room.comparisons, candidate=name, champion=rival), key="forest")

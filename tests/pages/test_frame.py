@@ -107,7 +107,7 @@ def test_with_a_session_the_frame_says_who_where_and_when(house: Services, monke
     monkeypatch.setattr(session, "cookie_secret", lambda: secret)
     page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=30).run()
     said = words(page)
-    assert "<b>lead</b> · lead" in said
+    assert "<b>lead</b> <span class='role'>· lead" in said
     assert "local demo" in said
     assert "127.0.0.1:9" in said
     assert "Nothing waits for you" in said
