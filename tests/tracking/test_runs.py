@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -153,3 +154,17 @@ def test_two_runs_judged_on_the_same_rows_have_equal_digests(fitted: Fit) -> Non
     assert runs.evaluation_digest(rows.assign(score=0.1)) == runs.evaluation_digest(rows)
     assert runs.evaluation_digest(rows.assign(label=1 - rows["label"])) != runs.evaluation_digest(rows)
     assert runs.evaluation_digest(rows.iloc[1:]) != runs.evaluation_digest(rows)
+
+
+def test_a_regression_is_logged_with_its_own_answer_and_loads_without_trusting_anything_new(
+    uri: str, fitted: Fit, tmp_path: Path
+) -> None:
+    inputs = pd.DataFrame({"x": np.linspace(0.0, 9.0, 300), "y": np.tile([1.0, 2.0, np.nan], 100)})
+    model = make_pipeline(HistGradientBoostingRegressor(max_iter=5, loss="absolute_error")).fit(inputs, inputs["x"])
+    logged = runs.log_fitted(uri, replace(fitted, model=model, input_example=inputs.head(2)))
+    loaded = ModelCache(uri, tmp_path / "home").get(
+        "m", logged.version, digest=logged.artifact_digest, source_uri=logged.source_uri
+    )
+    assert loaded.positive_column is None
+    assert loaded.predict(inputs).tolist() == model.predict(inputs).tolist()
+    assert loaded.signature.outputs.is_tensor_spec()
