@@ -121,7 +121,7 @@ class World:
     def verified(self) -> Verdict:
         """Whether the ledger hangs together."""
         anchor = audit.read_anchor(self.context.anchor_path)
-        return verify(self.context.settings.ledger_key, self.ledger(), anchor)
+        return verify(self.context.settings.ledger_key, self.ledger(), [anchor] if anchor else [])
 
 
 def evidence_for(
