@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -46,24 +47,22 @@ def effect_figure(test: ABTest, looks: Sequence[Look], t: Tokens) -> go.Figure:
     )  # fmt: skip
     fig.add_hline(y=0, line={"color": t.ink, "width": 1.2})
     for y, text, anchor in ((1, f"{test.challenger} worse", "top"), (0, f"{test.challenger} better", "bottom")):
-        fig.add_annotation(x=0, y=y, xref="paper", yref="paper", xanchor="left", yanchor=anchor, text=text,
+        fig.add_annotation(x=1, y=y, xref="paper", yref="paper", xanchor="right", yanchor=anchor, text=text,
                            showarrow=False, font={"size": 11, "color": t.muted}, bgcolor=t.card)  # fmt: skip
     crossed = crossing(looks)
     if crossed is not None:
         fig.add_vline(x=crossed.day, line={"color": t.good if (crossed.high or 0) < 0 else t.bad, "dash": "dot"})
         fig.add_annotation(x=crossed.day, y=1, yref="paper", yanchor="top", xanchor="left", text=" 0 left the interval",
                            showarrow=False, font={"size": 11, "color": t.ink}, bgcolor=t.card)  # fmt: skip
-    if days:
-        span = [days[0] - timedelta(days=1), _planned_end(test, days[-1])]
-        fig.update_xaxes(range=[one.isoformat() for one in span])
+    if days and test.started_at is not None:
+        first = test.started_at.astimezone(ZoneInfo(test.design.zone)).date()
+        fig.add_vrect(x0=first, x1=days[0], fillcolor=t.shade, line_width=0, layer="below")
+        fig.add_annotation(x=first, y=0.5, yref="paper", xanchor="left", text="no look yet", showarrow=False,
+                           font={"size": 11, "color": t.muted}, bgcolor=t.card)  # fmt: skip
+        fig.update_xaxes(range=[first.isoformat(), (days[-1] + timedelta(days=1)).isoformat()])
     fig.update_xaxes(type="date", tickformat="%-d %b", nticks=8)
-    fig.update_yaxes(nticks=6, tickformat="+.3~f")
+    fig.update_yaxes(nticks=6, tickformat=".3~f")
     return fig.update_layout(showlegend=False, hovermode="x", margin={"t": 8, "r": 12})
-
-
-def _planned_end(test: ABTest, last: date) -> date:
-    end = test.ends_at
-    return last + timedelta(days=1) if end is None else max(end.date(), last + timedelta(days=1))
 
 
 def effect_alt(test: ABTest, looks: Sequence[Look]) -> str:
@@ -108,7 +107,7 @@ class Branch:
 def branches(reading: Reading) -> tuple[Branch, ...]:
     """The outcome, the guardrails, the paired reading; what is hidden or not computable is left out."""
     rows = [(reading.primary, label(reading.primary.metric))]
-    rows += [(one, f"{label(one.metric)}, guardrail") for one in reading.guardrails]
+    rows += [(one, f"{label(one.metric)}, margin {fmt.delta(one.margin)}") for one in reading.guardrails]
     if reading.paired is not None:
         rows.append((reading.paired, "Same rows, both versions"))
     found = []
@@ -116,8 +115,6 @@ def branches(reading: Reading) -> tuple[Branch, ...]:
         if one.value is None or one.low is None or one.high is None:
             continue
         text = f"{fmt.delta(one.value)} {fmt.interval(one.low, one.high)}"
-        if one.margin is not None:
-            text += f", may be {fmt.delta(one.margin)}"
         found.append(Branch(name, text, one.value, one.low, one.high, one.margin, one.state))
     return tuple(found)
 
@@ -148,7 +145,7 @@ def forest_figure(rows: Sequence[Branch], t: Tokens, *, left: str, right: str, p
     ends = [0.0, *(one.low for one in rows), *(one.high for one in rows), *(one.limit or 0.0 for one in rows)]
     pad = 0.06 * (max(ends) - min(ends))
     fig.update_xaxes(
-        tickformat="+.0%" if percent else "+.3~f", nticks=5, range=[min(ends) - pad, max(ends) + pad],
+        tickformat=".0%" if percent else ".3~f", nticks=5, range=[min(ends) - pad, max(ends) + pad],
         title={"text": f"← {left}   ·   {right} →"},
     )  # fmt: skip
     fig.add_vline(x=0, line={"color": t.context, "width": 1.5})

@@ -45,12 +45,26 @@ def headline(test: ABTest, reading: Reading | None, verdict: Verdict | None) -> 
     return f"{test.challenger} {said} {test.control}: {in_sentence(found.metric)} {numbers}"
 
 
+def badge_words(test: ABTest, verdict: Verdict) -> str:
+    """The verdict's word, with the version it is about."""
+    about = {ABVerdict.SHIP: f" {test.challenger}", ABVerdict.KEEP: f" {test.control}"}
+    return f"{look(verdict.word).label}{about.get(verdict.word, '')}"
+
+
 def guardrail_words(reading: Reading) -> str:
-    """Each guardrail in a few words."""
-    said = {GateState.PASSED: "holds", GateState.FAILED: "is broken", GateState.CANNOT_TELL: "is not shown to hold"}
-    return " ".join(
-        f"Guardrail {label(one.metric)} {said.get(one.state, 'is not shown')}." for one in reading.guardrails
-    )
+    """The guardrails by what they say."""
+    said = {
+        GateState.PASSED: "Guardrails hold",
+        GateState.FAILED: "Guardrails broken",
+        GateState.CANNOT_TELL: "Guardrails not shown to hold",
+        GateState.NOT_COMPUTABLE: "Guardrails not computable",
+    }
+    found = []
+    for state, words in said.items():
+        names = [label(one.metric) for one in reading.guardrails if one.state is state]
+        if names:
+            found.append(f"{words}: {', '.join(names)}.")
+    return " ".join(found)
 
 
 def sample_ratio_words(test: ABTest, reading: Reading) -> str:
@@ -60,7 +74,7 @@ def sample_ratio_words(test: ABTest, reading: Reading) -> str:
     shown = f"{math.exp(log_e):.2g}" if log_e < _MOST_E else "above a million"
     counts = f"{fmt.whole(reading.challenger.assigned)} to {fmt.whole(reading.control.assigned)}"
     word = "fails" if reading.mismatch else "holds"
-    return f"Sample ratio {word}: {counts}, planned {share}:{100 - share} (E = {shown}, invalid from 100)."
+    return f"Sample ratio {word}: {counts}, planned {share}:{100 - share}; evidence against it E = {shown}, limit 100."
 
 
 def status(test: ABTest, reading: Reading | None, zone: str) -> str:
@@ -105,7 +119,10 @@ def reach_html(reach: Sequence[Reach], metric: str) -> str:
         for one in reach
     )
     head = "<tr><th></th><th scope='col'>Rows</th><th scope='col'>One look</th><th scope='col'>Every day</th></tr>"
-    said = f"Difference in {escape(in_sentence(metric))} found with 80 % power, half of the rows each"
+    said = (
+        f"Difference in {escape(in_sentence(metric))} found with 80 % power by half of the rows each, if it is the "
+        "same on every day; where days differ it takes more."
+    )
     return f"<p class='note'>{said}</p><table class='facts'><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
@@ -128,8 +145,8 @@ def _narrower(reading: Reading) -> str:
         return ""
     share = (both.high - both.low) / (arms.high - arms.low)
     return (
-        f"Its interval is {fmt.percent(share, 0)} as wide as that of the arms, because what makes a row hard is "
-        "the same for both versions and cancels."
+        f"Its interval is {fmt.percent(share, 0)} as wide as that of the arms: what makes a row hard is the same "
+        "for both versions and cancels; how far the difference varies from day to day remains."
     )
 
 
@@ -170,5 +187,6 @@ def css(t: Tokens) -> str:
 .kps{{font-size:.86rem;line-height:1.4;color:{t.muted}}}
 .st-key-verdict-said h3{{margin:0}}
 @media(max-width:1000px){{.kpis{{grid-template-columns:1fr 1fr}}}}
-@media(max-width:640px){{.kpi{{padding:.7rem .8rem}}.kpi dt{{align-items:flex-start}}}}
+@media(max-width:640px){{.st-key-verdict{{flex-direction:column!important;align-items:stretch!important}}
+.kpi{{padding:.7rem .8rem}}.kpi dt{{align-items:flex-start}}}}
 """

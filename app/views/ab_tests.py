@@ -81,13 +81,15 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
         st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="verdict"),
     ):
         with st.container(gap="xsmall", key="verdict-said", width="stretch"):
-            widgets.badge(test.state if room.verdict is None else room.verdict.word)
+            if room.verdict is None:
+                widgets.badge(test.state)
+            else:
+                widgets.badge(room.verdict.word, words.badge_words(test, room.verdict))
             st.markdown(f"**{words.headline(test, room.reading, room.verdict)}**")
             if room.verdict is not None and room.reading is not None:
-                said = [room.verdict.reason, words.sample_ratio_words(test, room.reading)]
-                if not room.reading.blind:
-                    said.insert(1, words.guardrail_words(room.reading))
-                widgets.note(" ".join(one for one in said if one))
+                guardrails = "" if room.reading.blind else words.guardrail_words(room.reading)
+                ratio = "" if room.reading.mismatch else "The sample ratio holds."
+                widgets.note(" ".join(one for one in (room.verdict.reason, guardrails, ratio) if one))
             if room.champion_moved and test.state is ABState.RUNNING:
                 widgets.note(f"{test.control} is not the champion any more: no row is routed to the challenger.")
         ab_decisions.decide_buttons(frame, room, test)
@@ -127,8 +129,7 @@ def _metrics(frame: Frame, test: ABTest, reading: Reading) -> None:
 
     sub = f"{test.challenger} minus {test.control}; dotted: the margin"
     with widgets.card("metrics", "All metrics", sub, controls, height="stretch"):
-        name = test.challenger
-        fig = charts.forest_figure(rows, frame.tokens, left=f"{name} better", right=f"{name} worse")
+        fig = charts.forest_figure(rows, frame.tokens, left="better", right="worse")
         widgets.chart(fig, key=f"metrics-{test.id}", alt=charts.forest_alt(rows), height=_height(reading))
 
 
