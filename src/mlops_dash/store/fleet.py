@@ -10,9 +10,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, Text, and_, cast, func, literal
+from sqlalchemy import BigInteger, Integer, Select, String, Text, and_, bindparam, cast, func, literal
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -317,29 +318,34 @@ def known(session: Session) -> Known:
 
 
 def traffic(log_session: Session, names: Sequence[str], *, since: datetime, until: datetime) -> dict[str, Traffic]:
-    """Model -> its predictions in [since, until], its last prediction and its last label.
+    """Model -> its predictions in (since, until], its last prediction and its last label.
 
     Each figure is a look at the end of an index; a GROUP BY over the log would read all of it.
     """
     found: dict[str, Traffic] = {}
+    times = {"since": to_us(since), "until": to_us(until)}
     for first in range(0, len(names), MODELS_A_STATEMENT):
         part = names[first : first + MODELS_A_STATEMENT]
-        columns = [column for name in part for column in _of_model(name, since, until)]
-        row = log_session.connection().execute(select(*columns)).one()
+        asked = {f"model_{i}": name for i, name in enumerate(part)}
+        row = log_session.connection().execute(_traffic_of(len(part)), {**times, **asked}).one()
         for i, name in enumerate(part):
             n, last, label = row[3 * i : 3 * i + 3]
             found[name] = Traffic(n, None if last is None else from_us(last), None if label is None else from_us(label))
     return found
 
 
-def _of_model(name: str, since: datetime, until: datetime) -> tuple[Any, Any, Any]:
-    counted = select(func.count()).where(
-        PredictionRow.model == name,
-        col(PredictionRow.at_us) > to_us(since),
-        col(PredictionRow.at_us) <= to_us(until),
-    )
-    last = select(func.max(PredictionRow.at_us)).where(
-        PredictionRow.model == name, col(PredictionRow.at_us) <= to_us(until)
-    )
-    label = select(func.max(LabelRow.received_at_us)).where(LabelRow.model == name)
+@lru_cache(maxsize=8)
+def _traffic_of(n_models: int) -> Select[Any]:
+    """The statement for so many models: making it takes longer than running it."""
+    columns = [column for i in range(n_models) for column in _of_model(bindparam(f"model_{i}", type_=String))]
+    made: Select[Any] = select(*columns)
+    return made
+
+
+def _of_model(name: Any) -> tuple[Any, Any, Any]:
+    before = col(PredictionRow.at_us) <= bindparam("until", type_=BigInteger)
+    after = col(PredictionRow.at_us) > bindparam("since", type_=BigInteger)
+    counted = select(func.count()).where(col(PredictionRow.model) == name, after, before)
+    last = select(func.max(PredictionRow.at_us)).where(col(PredictionRow.model) == name, before)
+    label = select(func.max(LabelRow.received_at_us)).where(col(LabelRow.model) == name)
     return counted.scalar_subquery(), last.scalar_subquery(), label.scalar_subquery()
