@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import session, widgets
+from app import session, welcome, widgets
 from app.charts import overview as charts
 from app.components import fleet_table
 from app.frame import Frame
@@ -29,9 +29,7 @@ def page(frame: Frame) -> None:
     room = frame.services.fleet.room(frame.actor)
     widgets.header("Overview", charts.status(room))
     if not room.rows:
-        widgets.empty("deployed_code", "No model is known yet",
-                      "Register one in MLflow or train one with a recipe; it appears here with its first version.",
-                      key="fleet")  # fmt: skip
+        welcome.show(frame)
         _decisions(frame, room)
         return
     _attention(frame, room)

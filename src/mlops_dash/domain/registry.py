@@ -193,6 +193,15 @@ class Mirror:
 
 
 @dataclass(frozen=True)
+class Connection:
+    """The MLflow registry as the first page shows it: does it answer, and what in it is not watched yet."""
+
+    reachable: bool
+    reason: str  # why not, in a sentence
+    unwatched: tuple[str, ...] = ()  # names of registered models, sorted
+
+
+@dataclass(frozen=True)
 class VersionLine:
     """One row of the versions table."""
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.registry import Model, Version
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.domain.registry import Connection, Model, Version
+from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import Session, reading, transaction
@@ -119,6 +119,20 @@ class Versions:
         with transaction(self.context.databases.app) as session:
             store.model(session, model)
             return keep_version(session, draft).id
+
+    @read(Permission.ROOM_READ)
+    def connection(self, actor: Actor) -> Connection:
+        """Whether MLflow answers, and which of its registered models nobody watches yet; nothing is written there."""
+        reason = self.context.registry.why_unreachable()
+        if reason:
+            return Connection(reachable=False, reason=reason)
+        with reading(self.context.databases.app) as session:
+            known = {one.name for one in store.models(session)}
+        try:
+            names = self.context.registry.models()
+        except Unavailable as error:
+            return Connection(reachable=False, reason=error.message)
+        return Connection(reachable=True, reason="", unwatched=tuple(name for name in names if name not in known))
 
     @read(Permission.ROOM_READ)
     def models(self, actor: Actor) -> tuple[Model, ...]:
