@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops_dash.domain.monitoring import WATCHES
+from mlops_dash.domain.evidence import BINARY
+from mlops_dash.domain.monitoring import WATCHES_OF
 from mlops_dash.domain.readings import SCORE, Estimate, FeatureReading, estimate_to_row, feature_to_row
 from mlops_dash.domain.words import AlertState, Drift, Health, OperationState
 from mlops_dash.services.command import Context
@@ -17,6 +18,7 @@ from mlops_dash.store.tables_log import LabelRow, PredictionRow
 from tests.factories import model_row, version_row
 
 DAY = timedelta(days=1)
+WATCHES = WATCHES_OF[BINARY]
 FEATURES = ("hour", "temp", "wind_speed", "carrier")
 WHY = {
     Health.OK: "no harm, and inputs within their usual swing",

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.attention import Rank
+from mlops_dash.domain.fleet import FleetRow
 from mlops_dash.domain.fleet_room import FleetRoom
 from mlops_dash.domain.readings import words_of
 from mlops_dash.domain.words import Health, Progress
@@ -18,11 +19,14 @@ from mlops_dash.errors import NotAuthenticated
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
 from mlops_dash.services.fleet import FleetService
+from mlops_dash.store.db import transaction
 from mlops_dash.store.fleet import SERIES
+from mlops_dash.store.tables_app import ModelRow, PolicyVersionRow
 from tests import fleet_world
 from tests.factories import LEAD, SCIENTIST, VIEWER
 from tests.fleet_world import DAY
 from tests.services.monitoring_world import MODEL, World, world
+from tests.services.test_regression import POLICY, Minutes
 
 
 @pytest.fixture
@@ -69,14 +73,36 @@ STORIES = {
 @pytest.mark.parametrize("name", STORIES)
 def test_overview_and_monitoring_say_the_same(made: World, name: str) -> None:
     story(made, name)
+    same_on_both_pages(made, STORIES[name])
+
+
+@pytest.mark.parametrize(("worse", "health"), [(0.0, Health.OK), (25.0, Health.HARMED)])
+def test_they_say_the_same_about_a_regression(context: Context, worse: float, health: Health) -> None:
+    base = world(context)
+    made = Minutes(base.context, base.monitoring)
+    context.clock.wall = lambda: made.now
+    with transaction(context.databases.app) as session:
+        session.get_one(ModelRow, MODEL).task = "regression"
+        row = session.get_one(PolicyVersionRow, "policy")
+        row.body, row.digest = POLICY.as_json(), POLICY.digest
+    made.reference()
+    made.worse = worse
+    made.live(20)
+    made.evaluate(later=2 * DAY)
+    shown = same_on_both_pages(made, health)
+    assert (shown.metric, shown.unit, shown.decimals, shown.higher_is_better) == ("mae", "min", 2, False)
+
+
+def same_on_both_pages(made: World, health: Health) -> FleetRow:
+    """Every fact of the row stands on Monitoring with the same value."""
     (row,) = room(made.context).rows
     page = made.monitoring.room(VIEWER, MODEL)
-    assert row.health is STORIES[name]
+    assert row.health is health
     assert (row.health, row.version, row.title) == (page.health, page.version, page.title)
     assert (row.headline, row.stale, row.as_of) == (page.headline, page.stale, page.until)
     if page.empty:
         assert row.estimate is None
-        return
+        return row
     assert row.why == page.why
     if row.health is Health.INPUTS_MOVED:
         assert page.why.startswith(f"{words_of(row.moved)} moved")
@@ -89,9 +115,11 @@ def test_overview_and_monitoring_say_the_same(made: World, name: str) -> None:
     assert (row.estimate.value, row.estimate.n, row.estimate.n_days) == (told.value, told.n, told.n_days)
     assert (row.estimate.low, row.estimate.high) == (told.low, told.high)
     assert row.baseline == chart.baseline
-    assert f"{row.estimate.value:.3f}" in page.headline or name == "broken"
+    assert (row.decimals, row.unit) == (chart.decimals, chart.unit)
+    assert f"{row.estimate.value:.{row.decimals}f}" in page.headline or page.headline.startswith("No values any more")
     drawn = [None if point.trailing is None else point.trailing.value for point in chart.points][-30:]
     assert list(row.trend) == drawn
+    return row
 
 
 def test_the_order_of_models_is_that_of_monitorings_picker(context: Context, made: World) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.audit import Action, Entry
+from mlops_dash.domain.evidence import BINARY
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.readings import Estimate, Reading
 from mlops_dash.domain.words import Health, Progress
@@ -56,6 +57,7 @@ class FleetModel:
 
     name: str
     title: str
+    task: str = BINARY
     version_id: str = ""
     version: str = ""
     since: datetime | None = None

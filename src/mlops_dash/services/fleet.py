@@ -16,7 +16,6 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.attention import FailedJob, OpenAlert, OpenProposal, StuckOperation, attention
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.calendar import day_of
-from mlops_dash.domain.evidence import METRICS
 from mlops_dash.domain.fleet import (
     DECISIONS,
     TREND_WINDOWS,
@@ -104,7 +103,7 @@ def _read(session: Session, now: datetime) -> _Facts:
     return _Facts(
         models=models,
         policies={
-            one.name: (own.get(one.name) or default_policy(one.name, PolicyKind.MONITORING)).monitoring
+            one.name: (own.get(one.name) or default_policy(one.name, PolicyKind.MONITORING, one.task)).monitoring
             for one in models
         },
         series=series,
@@ -203,7 +202,7 @@ def _judged(
     stale = staleness(readings, now, policy.zone)
     health = current_health(latest, stale)
     watch = headline_watch(told)
-    metric, mean = METRICS.get(watch.key), reference.baseline["watches"][watch.key]["mean"]
+    mean = reference.baseline["watches"][watch.key]["mean"]
     inputs = () if judged is None else tuple(one.name for one in _whole(judged, facts).features() if one.name != SCORE)
     return replace(
         row,
@@ -214,8 +213,8 @@ def _judged(
         as_of=latest.end,
         metric=watch.key,
         metric_label=watch.label,
-        decimals=3 if metric is None else metric.decimals,
-        unit="" if metric is None else metric.unit,
+        decimals=watch.decimals,
+        unit=str(told.body.get("unit", "")),
         higher_is_better=watch.higher,
         estimate=told.estimate(watch.key, LONG_DAYS),
         known_at=None if known is None else told.end,

@@ -67,9 +67,9 @@ def models(session: Session) -> tuple[FleetModel, ...]:
 def _model(row: ModelRow, serving: ServingRow | None, version: str | None, kind: str | None) -> FleetModel:
     title = row.title or row.name
     if serving is None:
-        return FleetModel(row.name, title)
+        return FleetModel(row.name, title, row.task)
     gated = kind in ("promote", "rollback")
-    return FleetModel(row.name, title, serving.version_id, version or "", serving.since, gated)
+    return FleetModel(row.name, title, row.task, serving.version_id, version or "", serving.since, gated)
 
 
 def monitoring_policies(session: Session, now: datetime) -> dict[str, PolicyVersion]:
