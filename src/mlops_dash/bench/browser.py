@@ -11,6 +11,9 @@ from typing import Any
 _READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 _DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].every(one => one.querySelector('.main-svg'))
     && document.querySelectorAll('[data-testid="stSkeleton"]').length === 0"""
+_HEADED = """title => [...document.querySelectorAll('.ph h1')].some(one => one.textContent.trim() === title)
+    || (document.querySelector('.stMain .empty, .st-key-card-error')
+        && document.querySelector('[data-testid="stSidebarNav"] [aria-current="page"]')?.textContent.includes(title))"""
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
           "--disable-component-update", "--disable-sync")  # fmt: skip
 _PATIENCE_MS = 60_000
@@ -83,13 +86,7 @@ def _until_it_stands(page: Any, title: str, act: Any) -> float:
 
 
 def _stands(page: Any, title: str) -> None:
-    """Wait for the page's own heading, the end of its script, and its charts."""
-    page.locator(".ph h1, .st-key-card-error, .face").first.wait_for(timeout=_PATIENCE_MS)
-    page.wait_for_function(
-        "title => [...document.querySelectorAll('h1')].some(one => one.textContent.trim() === title)"
-        " || document.querySelector('.st-key-card-error')",
-        arg=title,
-        timeout=_PATIENCE_MS,
-    )
+    """Wait for the page's own heading or the face in its place, the end of its script, and its charts."""
+    page.wait_for_function(_HEADED, arg=title, timeout=_PATIENCE_MS)
     page.wait_for_selector(_READY, timeout=_PATIENCE_MS)
     page.wait_for_function(_DRAWN, timeout=_PATIENCE_MS)

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ class PageCost:
     kilobytes: float
     first_s: float | None  # None: no browser
     next_s: float | None
-    drawn: bool  # False: the page showed an error
+    face: str  # what stood in place of the page, "" when the page was there
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class PagesBench:
             low, high = one.server_ms_range
             shown = f"{one.title:<16}{one.server_ms:>11.0f}{f'{low:.0f}-{high:.0f}':>15}{one.kilobytes:>8.1f}"
             shown += f"{_seconds(one.first_s):>9}{_seconds(one.next_s):>8}"
-            lines.append(shown if one.drawn else f"{shown}  shows an error")
+            lines.append(f"{shown}  shows: {textwrap.shorten(one.face, 60)}" if one.face else shown)
         lines += [
             "server ms: one rerun in process (AppTest), median of five after a first run; no browser, no network.",
             "kB: all websocket messages of a first load in a fresh session, 1,000 bytes, before compression.",
@@ -153,7 +154,7 @@ def measure(settings: Settings, root: Path, secret: str, *, url: str = "", peopl
                 kilobytes=sent[one["url"]]["bytes"] / 1_000,
                 first_s=None if seen is None else seen.first_s,
                 next_s=None if seen is None else seen.next_s,
-                drawn=one["ok"],
+                face=one["face"],
             )
         )
     return PagesBench(tuple(pages), crowd, missing, TARGETS)
