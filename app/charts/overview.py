@@ -106,14 +106,11 @@ def kpis_html(room: FleetRoom, t: Tokens) -> str:
     usual = "" if room.usual_day is None else f"usually {fmt.count(room.usual_day)} a day"
     share = room.coverage
     rows = "no ripe day yet" if share is None else f"{fmt.whole(share.n_labelled)} of {fmt.whole(share.n)} rows"
-    mine = f"{len(room.waiting)} for you" if room.waiting else "none for you"
-    oldest = "" if room.oldest_open is None else f", oldest {fmt.ago(room.now, room.oldest_open)}"
     tiles = (
         ("monitor_heart", "Harmed or at risk", f"{bad} of {n}", f"{tallies}<span>{others}</span>"),
         ("bolt", "Predictions, last 24 h", fmt.count(room.last_day), escape(usual or "none yet")),
         ("label", "Labelled, last 7 ripe days", fmt.percent(None if share is None else share.share), escape(rows)),
-        ("how_to_reg", "Decisions waiting", str(room.decisions_open),
-         escape(f"{mine}{oldest}" if room.decisions_open else "nobody is asked")),
+        ("how_to_reg", "Decisions waiting", str(room.decisions_open), _waiting(room)),
     )  # fmt: skip
     cells = "".join(
         f"<div class='kpi'><dt>{_ICON.format(icon)}{escape(label)}</dt><dd class='num'>{escape(value)}</dd>"
@@ -121,6 +118,16 @@ def kpis_html(room: FleetRoom, t: Tokens) -> str:
         for icon, label, value, sub in tiles
     )
     return f"<dl class='kpis'>{cells}</dl>"
+
+
+def _waiting(room: FleetRoom) -> str:
+    """What waits, for whom, and for how long."""
+    if not room.decisions_open:
+        return "nobody is asked"
+    kinds = ((room.proposals_open, "proposal"), (room.alerts_open, "alert"))
+    what = ", ".join(fmt.plural(n, kind) for n, kind in kinds if n)
+    mine = f"{len(room.waiting)} for you" if room.waiting else "none for you"
+    return f"<span>{what}</span><span>{mine}, oldest {escape(fmt.ago(room.now, room.oldest_open))}</span>"
 
 
 def _lower(label: str) -> str:
@@ -278,7 +285,7 @@ def volume_figure(days: Sequence[DayVolume], t: Tokens) -> go.Figure:
     x = [one.day for one in days]
     for name, y, colour in (
         ("labelled", [one.n_labelled for one in days], t.context),
-        ("no label yet", [one.n - one.n_labelled for one in days], t.series[0]),
+        ("not labelled", [one.n - one.n_labelled for one in days], t.series[0]),
     ):
         fig.add_bar(
             x=x, y=y, name=name, marker={"color": colour}, hovertemplate="%{y:,.0f} " + name + "<extra></extra>"

@@ -31,12 +31,18 @@ class FleetRoom:
     attention: tuple[Attention, ...]  # the worst first, all of them
     snoozed: int  # alerts that are quiet for now
     waiting: tuple[Waiting, ...]  # for the person who looks, as the header counts them
-    decisions_open: int  # proposals and alerts that wait for anybody
+    proposals_open: int  # that wait for anybody
+    alerts_open: int
     oldest_open: datetime | None
     coverage: Coverage | None
     volume: tuple[DayVolume, ...]
     decisions: tuple[Entry, ...]  # newest first
     names: Mapping[str, str] = field(default_factory=dict)  # actor id -> name
+
+    @property
+    def decisions_open(self) -> int:
+        """How many things wait for anybody."""
+        return self.proposals_open + self.alerts_open
 
     @property
     def health(self) -> dict[Health, int]:

@@ -59,15 +59,17 @@ class FleetService:
             traffic = store.traffic(log, names, since=now - timedelta(hours=24), until=now)
         waiting = AccessService(self.context).waiting(actor)
         rows = fleet.by_severity([_row(one, facts, traffic[one.name], now) for one in facts.models])
-        open_now = [one.opened_at for one in facts.alerts if one.waits(now)] + [one.since for one in facts.proposals]
+        alerts = [one for one in facts.alerts if one.waits(now)]
+        since = [*(one.opened_at for one in alerts), *(one.since for one in facts.proposals)]
         return FleetRoom(
             now=now,
             rows=rows,
             attention=attention(rows, facts.alerts, facts.proposals, facts.operations, facts.jobs, now),
             snoozed=sum(one.quiet(now) for one in facts.alerts),
             waiting=waiting,
-            decisions_open=len(open_now),
-            oldest_open=min(open_now, default=None),
+            proposals_open=len(facts.proposals),
+            alerts_open=len(alerts),
+            oldest_open=min(since, default=None),
             coverage=fleet.ripe_coverage([_readings(one) for one in facts.series.values()]),
             volume=_volume(facts),
             decisions=facts.decisions,
