@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import streamlit as st
@@ -19,6 +19,8 @@ from app.incidents import explain
 from app.pages import HOME, PAGES, PageRow
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, Permission, Waiting
+
+T = TypeVar("T")
 
 _QUEUE = 12  # things shown in the queue
 STATIC = Path(__file__).parent / "static"
@@ -35,6 +37,23 @@ class Frame:
     tokens: theme.Tokens
     zone: str  # the browser's time zone, for lists; calendar windows use their model's own zone
     waiting: tuple[Waiting, ...] = ()
+
+    def read(self, make: Callable[[], T], *key: Hashable, shared: bool = False, height: int = 900) -> T:
+        """What `make` reads, kept a few seconds; `key` names the read and all its arguments.
+
+        It is kept for this person, or, when it holds nothing of a person, `shared` by all of one role. While it takes
+        longer than a moment, a skeleton of the page's `height` in px holds the place.
+
+        When something does not answer, the last facts stay on the page under a line that says so.
+        """
+        whole = ("" if shared else self.actor.id, self.actor.role, *key)
+        with st.skeleton(height=height):
+            kept = session.reads().get(whole, self.services.freshness.mark(self.actor), make)
+        if kept.failed:
+            said = f"Updated {fmt.duration(kept.age)} ago, refresh failed: {kept.failed}"
+            if widgets.stale(said, key=f"read-{key[0]}"):
+                st.rerun()
+        return kept.value
 
     def may(self, permission: Permission) -> bool:
         """Whether the person on the page has the permission."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from app.gate import cookie_name
+from app.reads import Reads
 from mlops_dash import bootstrap, settings
 from mlops_dash.bootstrap import Services
 
@@ -20,6 +21,17 @@ from mlops_dash.bootstrap import Services
 def services() -> Services:
     """The services of this process, built once; a failed start is tried again by the next run."""
     return bootstrap.build(settings.from_environment())
+
+
+@st.cache_resource(show_spinner=False)
+def reads() -> Reads:
+    """The kept reads of this process."""
+    return Reads()
+
+
+def forget_reads() -> None:
+    """Read everything anew: what "Try again" means."""
+    reads().clear()
 
 
 def get(key: str, default: Any = None) -> Any:

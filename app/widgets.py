@@ -187,7 +187,9 @@ def stale(text: str, *, key: str) -> bool:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"stale-{key}"):
         st.badge("Stale", icon=icon("cloud_off"), color="gray")
         st.html(f"<p class='note'>{html.escape(text)}</p>", width="content")
-        return st.button("Try again", key=f"retry-{key}", type="tertiary", icon=icon("refresh"))
+        return st.button(
+            "Try again", key=f"retry-{key}", type="tertiary", icon=icon("refresh"), on_click=session.forget_reads
+        )
 
 
 def action_button(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from html import escape
 
 import pandas as pd
 
@@ -28,6 +29,18 @@ def ledger(entries: Sequence[Entry], zone: str) -> pd.DataFrame:
             "Reason": [entry.reason or fmt.MISSING for entry in entries],
         }
     )
+
+
+def listing(entries: Sequence[Entry], zone: str) -> str:
+    """The same rows for a narrow screen, as HTML: what and on what, who and when, why; each a link to the entry."""
+    rows = "".join(
+        f"<li><a href='/audit?entry={entry.number}' target='_self'><b>{escape(title(entry.action))}</b> "
+        f"{escape(entry.object)}</a><span>{escape(who(entry.actor))} · {escape(fmt.instant(entry.at, zone))}</span>"
+        + (f"<q>{escape(entry.reason)}</q>" if entry.reason else "")
+        + "</li>"
+        for entry in entries
+    )
+    return f"<ul class='rows'>{rows}</ul>"
 
 
 def change(entry: Entry) -> str:

@@ -134,6 +134,13 @@ def _summary(found: Page, wanted: Filter) -> str:
 def _table(frame: Frame, found: Page) -> None:
     numbers = tuple(entry.number for entry in found.entries)
     key = f"ledger-{numbers[0]}-{numbers[-1]}"  # a selection belongs to these very rows, never to a position
+    with st.container(key="narrow"):
+        st.html(tables.listing(found.entries, frame.zone))
+    with st.container(key="wide"):
+        _grid(frame, found, key, numbers)
+
+
+def _grid(frame: Frame, found: Page, key: str, numbers: tuple[int, ...]) -> None:
     st.dataframe(
         tables.ledger(found.entries, frame.zone),
         key=key,

@@ -30,14 +30,13 @@ def page(frame: Frame) -> None:
     model = _wanted(models)
     session.put("monitored-model", model)
     window = str(session.get("win") or session.param("win") or _DEFAULT_WINDOW)
-    room = frame.services.monitoring.room(
-        frame.actor,
-        model,
-        window if window in WINDOWS else _DEFAULT_WINDOW,
-        metric=session.param("metric") if session.param("metric") in METRIC_LABELS else "",
-        feature=session.param("feature"),
-        end=_end(session.param("end")),
-    )
+    window = window if window in WINDOWS else _DEFAULT_WINDOW
+    metric = session.param("metric") if session.param("metric") in METRIC_LABELS else ""
+    feature, end = session.param("feature"), _end(session.param("end"))
+    room = frame.read(
+        lambda: frame.services.monitoring.room(frame.actor, model, window, metric=metric, feature=feature, end=end),
+        "monitoring", model, window, metric, feature, end, shared=True, height=1_900,
+    )  # fmt: skip
     with widgets.header("Monitoring", _status(room)):
         _scope(models)
     if room.empty:

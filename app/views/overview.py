@@ -26,7 +26,7 @@ def page(frame: Frame) -> None:
         widgets.go_to("monitoring", **session.params())
         return
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
-    room = frame.services.fleet.room(frame.actor)
+    room = frame.read(lambda: frame.services.fleet.room(frame.actor), "fleet")
     widgets.header("Overview", charts.status(room))
     if not room.rows:
         welcome.show(frame)

@@ -39,8 +39,10 @@ def page(frame: Frame) -> None:
         )  # fmt: skip
         return
     name = session.param("model") or names[0]
-    room = frame.services.registry.room(
-        frame.actor, name, session.param("version") or None, session.param("proposal") or None
+    version, proposal = session.param("version") or None, session.param("proposal") or None
+    room = frame.read(
+        lambda: frame.services.registry.room(frame.actor, name, version, proposal), "registry", name, version, proposal,
+        height=1_400,
     )
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
     with widgets.header("Registry", _status(frame, room)):

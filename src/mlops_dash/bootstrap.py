@@ -15,6 +15,7 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.evidence import EvidenceService
 from mlops_dash.services.experiments import ExperimentService
 from mlops_dash.services.fleet import FleetService
+from mlops_dash.services.freshness import FreshnessService
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.policies import PolicyService
@@ -51,6 +52,7 @@ class Services:
     ab_tests: ABTestService
     reports: ReportService
     search: SearchService
+    freshness: FreshnessService
 
     def close(self) -> None:
         """Give back database connections."""
@@ -97,6 +99,7 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         ab_tests=ABTestService(context),
         reports=ReportService(context),
         search=SearchService(context),
+        freshness=FreshnessService(context),
     )
 
 
