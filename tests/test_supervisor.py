@@ -239,3 +239,13 @@ def test_a_free_port_is_kept() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert free_port(port) == port
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ports are reserved on Linux only")
+def test_a_port_that_another_installation_keeps_for_a_slow_child_is_not_given_away() -> None:
+    port = free_port(20_000 + os.getpid() % 20_000)
+    code = f"from mlops_dash.supervisor import free_port; print(free_port({port}))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert free_port(port) == port  # it is ours, though nobody listens yet
+    assert int(other.stdout) != port
