@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_dash import runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
-from mlops_dash.demo import ab_tests, last_day, replay
+from mlops_dash.demo import ab_tests, last_day, replay, siblings
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
 from mlops_dash.demo.story import (
@@ -103,6 +103,16 @@ def _first_version(stage: Stage) -> None:
     replay.drive(stage.clock, stage.story.first_at)
     version_id = _train(stage, RECIPE_FIRST, "the first version")
     _promote(stage, version_id, comment="First version: nothing serves yet.", reason="the first version goes live")
+
+
+def _fleet_goes_live(stage: Stage) -> None:
+    """Two more models on the same flights: their first versions, trained and promoted before the first flight."""
+    siblings.go_live(stage.services, stage.journal, stage.story, tell=stage.progress.tell)
+
+
+def _fleet(stage: Stage) -> None:
+    """The flights of the whole story through those two, with the labels known at its end."""
+    siblings.play(stage.services, stage.journal, stage.flights, stage.story, tell=stage.progress.tell)
 
 
 def _until_hasty(stage: Stage) -> None:
@@ -262,12 +272,14 @@ def _fixed(seconds: float) -> Weight:
 STEPS: Mapping[str, tuple[Weight, Step]] = {
     "Making accounts and policies": (_fixed(1), _people),
     "Training version 1 on January and February": (_fixed(16), _first_version),
+    "Training the other models": (_fixed(12), _fleet_goes_live),
     "Replaying to 1 May": (_days("start", "hasty_at"), _until_hasty),
     "Training version 2 on April": (_fixed(8), _hasty),
     "Replaying its week": (_days("hasty_at", "rolled_back_at"), _until_rollback),
     "Rolling back": (_fixed(1), _rollback),
     "Replaying to the last day": (_days("rolled_back_at", "last_day"), _until_last_day),
     "Sending the last day over HTTP": (_fixed(6), _last_day),
+    "Scoring with the other models": (_days("start", "end"), _fleet),
     "Training the challenger": (lambda story: 10.0 + (story.end - story.first_at).days * 0.1, _challenger),
     "Waiting for the sweep": (_fixed(5), _sweep),
     "finish": (_fixed(0.1), _finish),
