@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from app import format as fmt
@@ -15,6 +17,11 @@ from mlops_dash.domain.experiments import MOST_LINES, Column, ExperimentRoom, Pi
 from mlops_dash.domain.run_groups import REPLICATE_KEYS
 
 _HEIGHT = 340
+_VERDICTS: dict[str, tuple[str, str, Any]] = {
+    "yes": ("check_circle", "Comparable", "green"),
+    "no": ("cancel", "Not comparable", "red"),
+    "cannot_tell": ("help", "Cannot tell", "gray"),
+}
 
 
 def panel(frame: Frame, room: ExperimentRoom) -> None:
@@ -26,10 +33,21 @@ def panel(frame: Frame, room: ExperimentRoom) -> None:
             Picture.DIFFERENCES: _differences,
         }  # fmt: skip
         with tabs[list(url.PICTURES.values()).index(room.query.picture)]:
+            _comparable(room)
             if not len(room.pictured):
                 widgets.empty("query_stats", "Nothing to draw", "No run matches the filter.", key="pictures")
                 return
             draw[room.query.picture](frame, room)
+
+
+def _comparable(room: ExperimentRoom) -> None:
+    said = room.comparable
+    if said is None:
+        return
+    icon, word, colour = _VERDICTS[said.state]
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="comparable"):
+        st.badge(word, icon=widgets.icon(icon), color=colour)
+        widgets.note(said.sentence)
 
 
 def slots(room: ExperimentRoom) -> dict[str, int]:
@@ -52,6 +70,12 @@ def _which(room: ExperimentRoom, shown: int, what: str = "run") -> str:
 def _head(key: str, title: str, sub: str) -> None:
     with st.container(key=f"ch-{key}"):
         st.html(f"<div class='ch'><h2>{_safe(title)}</h2><p>{_safe(sub)}</p></div>")
+
+
+def _notes(said: list[str]) -> None:
+    text = "; ".join(said)
+    if text:
+        widgets.note(f"{text[0].upper()}{text[1:]}.")
 
 
 def _safe(text: str) -> str:
@@ -84,7 +108,7 @@ def _curves(frame: Frame, room: ExperimentRoom) -> None:
         said += f"; {smoothing.lower()} smoothing"
     digits = decimals(room.matching.metrics[room.curve_metric].to_numpy()) if room.curve_metric else 3
     finding = charts.curves_finding(lines, known, room.curve_metric, digits)
-    _head("curves", finding, said)
+    _head("curves", finding, said if lines else "")
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="curve-controls"):
         if metrics:
             _pick("Metric", "m-pick", metrics, room.curve_metric or metrics[0], "m", width=190)
@@ -108,8 +132,7 @@ def _curves(frame: Frame, room: ExperimentRoom) -> None:
     lost = len(room.tray) - n
     if len(room.tray) and lost:
         notes.append(f"{fmt.plural(lost, 'run')} of the comparison without {room.curve_metric}")
-    if notes:
-        widgets.note("; ".join(notes) + ".")
+    _notes(notes)
     widgets.as_table(charts.curves_table(lines), key="curves")
 
 
@@ -131,10 +154,9 @@ def _parallel(frame: Frame, room: ExperimentRoom) -> None:
     widgets.chart(charts.parallel_figure(shown, frame.tokens, primary, places), key="parallel", height=_HEIGHT + 40,
                   alt=f"{charts.parallel_finding(room)}; {said}.")  # fmt: skip
     notes = [f"{fmt.plural(shown.lacking, 'run')} lacking a value on an axis not drawn"] if shown.lacking else []
-    if len(room.pictured) == MOST_LINES:
-        notes.append(f"only the first {MOST_LINES:,} are drawn")
-    if notes:
-        widgets.note("; ".join(notes) + ".")
+    if len(room.pictured) >= MOST_LINES:
+        notes.append(f"the first {MOST_LINES:,} of {fmt.whole(len(room.matching))} in the order of the table")
+    _notes(notes)
     widgets.as_table(charts.runs_table(room), key="parallel")
 
 
@@ -158,8 +180,10 @@ def _scatter(frame: Frame, room: ExperimentRoom) -> None:
     widgets.chart(
         figure, key="scatter", height=_HEIGHT + 18 * len(room.tray), alt=charts.scatter_finding(room, x, y) + "."
     )
-    if lacking:
-        widgets.note(f"{fmt.plural(lacking, 'run')} without a finite value here: no point.")
+    notes = [f"{fmt.plural(lacking, 'run')} without a finite value here: no point"] if lacking else []
+    if len(room.matching) > charts.MOST_DOTS:
+        notes.append(f"at most {charts.MOST_DOTS:,} points are drawn, evenly; the correlation is of all runs")
+    _notes(notes)
     widgets.as_table(charts.runs_table(room), key="scatter")
 
 

@@ -36,14 +36,17 @@ def arrive() -> None:
     """Coming back to the page without parameters (Back, the sidebar) finds it as it was left."""
     if any(session.param(name) for name in (*NAMES, "run")):
         return
-    for name, value in (session.get(_KEPT) or {}).items():
+    kept = session.get(_KEPT) or {}
+    for name, value in kept.items():
         if name != "tab":  # the tabs bind it themselves
             session.set_param(name, value)
+    session.put("tab", kept.get("tab", next(iter(PICTURES))))
 
 
 def keep() -> None:
     """Remember the state for `arrive`."""
-    session.put(_KEPT, {name: session.param(name) for name in NAMES if session.param(name)})
+    kept = {name: session.param(name) for name in NAMES if session.param(name)}
+    session.put(_KEPT, {**kept, "tab": session.get("tab") or next(iter(PICTURES))})
 
 
 def forget(*names: str) -> None:
@@ -61,6 +64,7 @@ def query() -> RunQuery:
     if not isinstance(parse(text), Mistake):
         session.put(_GOOD, text)
     tab = session.get("tab") or session.param("tab")
+    session.put("tab", tab if tab in PICTURES else next(iter(PICTURES)))
     return RunQuery(
         experiment=session.param("exp"),
         text=text,

@@ -22,6 +22,8 @@ from mlops_dash.domain.runs import RunFrame, numbers
 
 Floats = npt.NDArray[np.float64]
 MOST_POINTS = 1_500  # of one line; more cannot be seen
+MOST_DOTS = 2_000
+_MOST_ROWS = 200  # of a table behind a picture: it travels with every run of the page
 MOST_AXES = 7
 _MOST_WORDS = 14  # categories on one axis
 
@@ -59,11 +61,11 @@ def curves(lines: Sequence[Curve], t: Tokens, *, metric: str, axis: Axis, slots:
     )  # fmt: skip
 
 
-def thinned(curve: Curve) -> tuple[Floats, Floats, Floats | None, Floats | None]:
-    """At most `MOST_POINTS` points, the first and last among them."""
-    if len(curve.x) <= MOST_POINTS:
+def thinned(curve: Curve, most: int = MOST_POINTS) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+    """At most `most` points, the first and last among them."""
+    if len(curve.x) <= most:
         return curve.x, curve.y, curve.low, curve.high
-    at = np.unique(np.linspace(0, len(curve.x) - 1, MOST_POINTS).round().astype(int))
+    at = np.unique(np.linspace(0, len(curve.x) - 1, most).round().astype(int))
     return (
         curve.x[at], curve.y[at], None if curve.low is None else curve.low[at],
         None if curve.high is None else curve.high[at],
@@ -87,12 +89,13 @@ def curves_finding(lines: Sequence[Curve], column: Column | None, metric: str, d
 
 
 def curves_table(lines: Sequence[Curve]) -> pd.DataFrame:
-    """Every point of every line."""
+    """Points of every line, at most `_MOST_ROWS` of each."""
     parts = []
     for one in lines:
-        part = pd.DataFrame({"Line": one.label, "x": one.x, "Value": one.y})
-        if one.low is not None:
-            part = part.assign(Lowest=one.low, Highest=one.high)
+        x, y, low, high = thinned(one, _MOST_ROWS)
+        part = pd.DataFrame({"Line": one.label, "x": x, "Value": y})
+        if low is not None:
+            part = part.assign(Lowest=low, Highest=high)
         parts.append(part)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["Line", "x", "Value"])
 
@@ -182,9 +185,9 @@ def parallel_figure(shown: Parallel, t: Tokens, primary: Column | None, slots: M
         if len(lines):
             x = np.tile(np.append(across, np.nan), len(lines))
             y = np.column_stack([heights[:, lines].T, np.full(len(lines), np.nan)]).ravel()
-            look = {"color": t.context if slots else colour, "width": 1.4}
+            look = {"color": t.context if slots else colour, "width": 1.4 if shown.n_drawn < 100 else 1.0}
             fig.add_scatter(x=x, y=y, mode="lines", line=look, hoverinfo="skip", showlegend=False,
-                            opacity=0.45 if slots else 1)  # fmt: skip
+                            opacity=0.45 if slots else max(0.25, min(1.0, 80 / shown.n_drawn)))  # fmt: skip
     for at, run_id in enumerate(shown.ids):
         if run_id in slots:
             slot = slots[run_id]
@@ -200,7 +203,7 @@ def parallel_figure(shown: Parallel, t: Tokens, primary: Column | None, slots: M
             x=number, y=1.06 + 0.07 * (number % 2), text=_short(axis["label"]), showarrow=False, yanchor="bottom",
             font={"size": 12, "color": t.ink}, xanchor=_side(number, len(shown.axes)),
         )  # fmt: skip
-        for value, text in zip(*_ticks(axis), strict=True):
+        for value, text in zip(*_ticks(axis, few=len(shown.axes) > 5), strict=True):
             fig.add_annotation(
                 x=number, y=float(_scaled(np.array([value]), axis)[0]), text=text, showarrow=False, bgcolor=t.card,
                 font={"size": 11, "color": t.muted}, xanchor="right" if number == len(shown.axes) - 1 else "left",
@@ -227,13 +230,13 @@ def _scaled(values: Floats, axis: Mapping[str, Any]) -> Floats:
     return np.asarray((values - low) / ((high - low) or 1.0), dtype=float)
 
 
-def _ticks(axis: Mapping[str, Any]) -> tuple[list[float], list[str]]:
+def _ticks(axis: Mapping[str, Any], *, few: bool) -> tuple[list[float], list[str]]:
     low, high = float(np.nanmin(axis["values"])), float(np.nanmax(axis["values"]))
     if "tickvals" in axis:
         kept = [(float(v), str(s)) for v, s in zip(axis["tickvals"], axis["ticktext"], strict=True) if low <= v <= high]
         return [v for v, _ in kept], [s for _, s in kept]
     digits = decimals(axis["values"])
-    places = [low + (high - low) * share for share in (0, 0.25, 0.5, 0.75, 1)]
+    places = [low + (high - low) * share for share in ((0, 0.5, 1) if few else (0, 0.25, 0.5, 0.75, 1))]
     return places, [fmt.metric(one, max(0, digits - 1)) for one in places]
 
 
@@ -252,7 +255,7 @@ def parallel_finding(room: ExperimentRoom) -> str:
         return "Runs by parameter and result"
     values = runs.metrics[primary.key].to_numpy()
     finite = np.flatnonzero(np.isfinite(values))
-    if primary.direction is None or not len(finite):
+    if primary.direction is None or not len(finite) or room.n_judged_on > 1:
         return f"{fmt.plural(len(runs), 'run')} by parameter and {primary.key}"
     best = finite[
         int(np.argmax(values[finite]) if primary.direction is Direction.HIGHER else np.argmin(values[finite]))
@@ -264,8 +267,8 @@ def parallel_finding(room: ExperimentRoom) -> str:
 
 
 def runs_table(room: ExperimentRoom) -> pd.DataFrame:
-    """The runs of a picture with the columns of the table."""
-    runs = room.pictured
+    """The first runs of a picture with the columns of the table."""
+    runs = room.pictured.take(np.arange(min(_MOST_ROWS, len(room.pictured))))
     made: dict[str, list[str]] = {"Run": [str(one) for one in runs.info["run_name"]]}
     for one in room.columns:
         series = runs.column(one.name)
@@ -284,7 +287,7 @@ def runs_table(room: ExperimentRoom) -> pd.DataFrame:
 
 
 def scatter(room: ExperimentRoom, t: Tokens, *, x: Column, y: Column, slots: Mapping[str, int]) -> go.Figure:
-    """Every matching run as a point; those of the tray in their colours and shapes, the rest grey."""
+    """Matching runs as points (of more than `MOST_DOTS` every second, third, ...), the tray in its colours."""
     runs = room.matching
     across = numbers(runs.column(x.name))
     xs: Any = (
@@ -295,7 +298,7 @@ def scatter(room: ExperimentRoom, t: Tokens, *, x: Column, y: Column, slots: Map
     chosen = [at for at, one in enumerate(ids) if one in slots]
     rest = [at for at in range(len(ids)) if ids[at] not in slots]
     fig = go.Figure()
-    kind = go.Scattergl if len(rest) > 2_000 else go.Scatter
+    rest = rest[:: -(-len(rest) // MOST_DOTS) or 1]
 
     def draw(points: list[int], **look: Any) -> Any:
         return {
@@ -304,7 +307,7 @@ def scatter(room: ExperimentRoom, t: Tokens, *, x: Column, y: Column, slots: Map
             **look,
         }  # fmt: skip
 
-    fig.add_trace(kind(draw(rest, marker={"color": t.context, "size": 7, "opacity": 0.75}, name="other runs")))
+    fig.add_trace(go.Scatter(draw(rest, marker={"color": t.context, "size": 7, "opacity": 0.75}, name="other runs")))
     for at in chosen:
         slot = slots[ids[at]]
         marker = {"color": ink(t, slot), "symbol": MARKERS[slot % len(MARKERS)], "size": 11}

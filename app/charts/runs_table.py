@@ -17,6 +17,7 @@ from mlops_dash.domain.run_groups import label, short_value, telling
 from mlops_dash.domain.runs import Reducer, RunStatus, numbers
 
 _MOST_TELLING = 6
+_OTHER_ROWS = "judged on other rows than the baseline: better or worse cannot be said"
 _REDUCED = {Reducer.LAST: "last", Reducer.BEST: "best", Reducer.MIN: "min", Reducer.MAX: "max"}
 _WAY = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better", None: "no direction"}
 _SHORT = {Direction.HIGHER: "↑", Direction.LOWER: "↓", None: ""}
@@ -92,16 +93,18 @@ def started(ms: float, now: datetime, wall: datetime) -> str:
 
 
 def _of_groups(room: ExperimentRoom) -> tuple[Column, ...]:
-    """What tells the configurations apart, then the other columns; the replicate key last."""
+    """The two parameters that tell most configurations apart, metrics, what else tells them apart, the seed."""
     assert room.groups is not None
-    names = [f"params.{one}" for one in telling(room.runs, room.grouping, room.groups.members)][:_MOST_TELLING]
+    told = telling(room.runs, room.grouping, room.groups.members)[:_MOST_TELLING]
+    told = tuple(sorted(told, key=lambda one: -room.matching.params[one].nunique()))
+    names = [f"params.{one}" for one in told]
     shown = {one.name: one for one in room.columns}
     apart = [shown.get(one) or Column(one, "params", one.partition(".")[2]) for one in names]
     key = f"params.{room.grouping.key}"
     rest = [
         one for one in room.columns if one.name not in names and one.name != key and one.key not in room.grouping.by
     ]
-    return (*apart, *rest, *(one for one in room.columns if one.name == key))
+    return (*apart[:2], *rest, *apart[2:], *(one for one in room.columns if one.name == key))
 
 
 def _heading(column: Column, sort: tuple[str, bool], room: ExperimentRoom) -> dict[str, Any]:
@@ -183,6 +186,8 @@ def _run_cells(room: ExperimentRoom, column: Column, digits: Mapping[str, int]) 
         one: dict[str, Any] = {"text": value_text(value, digits[column.key]), "odd": state != "value"}
         if room.baseline and run_id != room.baseline:
             one |= _delta(value, room.base.get(column.key, math.nan), column, digits[column.key])
+            if run_id in room.judged_elsewhere:
+                one |= _unjudged(one)
         made.append(one)
     return made
 
@@ -204,9 +209,10 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
             if column.kind == "metrics":
                 one = _mean(means[column.key][code], digits[column.key])
                 if base and code != base_code:
-                    one |= _delta(
-                        means[column.key][code]["mean"], room.base.get(column.key, math.nan), column, digits[column.key]
-                    )
+                    mean = means[column.key][code]["mean"]
+                    one |= _delta(mean, room.base.get(column.key, math.nan), column, digits[column.key])
+                    if not room.judged_elsewhere.isdisjoint(ids):
+                        one |= _unjudged(one)
                 cells.append(one)
             elif column.key == grouping.key:
                 values = room.runs.column(column.name)
@@ -253,6 +259,11 @@ def _delta(value: float, base: float, column: Column, digits: int) -> dict[str, 
     word, sign = ("better", "▲") if better else ("worse", "▼")
     hint = f"{word} than the baseline by {fmt.metric(abs(difference), digits)}"
     return {"delta": f"{text} {sign}", "verdict": word, "hint": hint}
+
+
+def _unjudged(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A difference without a verdict: the two were judged on other rows."""
+    return {"delta": cell["delta"].rstrip(" ▲▼"), "verdict": "", "hint": _OTHER_ROWS} if cell.get("delta") else {}
 
 
 def _text(value: Any) -> dict[str, Any]:

@@ -20,11 +20,15 @@ from mlops_dash.errors import NotFound
 
 _KEY = "runs-table"
 _CSS = """
-.st-key-tray{position:sticky;bottom:0;z-index:20;background:$page;border-top:1px solid $line;padding:.55rem 0}
+[data-testid="stLayoutWrapper"]:has(>.st-key-tray){position:sticky;bottom:0;z-index:20}
+.st-key-tray{background:$page;border-top:1px solid $line;padding:.55rem 0}
 .st-key-runs-toolbar .stTextInput{min-width:16rem;flex:1 1 16rem}
 .st-key-tray .stMultiSelect{min-width:14rem;flex:1 1 14rem}
 .st-key-card-runs [data-testid="stBidiComponentIsolated"]{border-radius:.4rem;overflow:hidden}
-@media(max-width:640px){.st-key-tray{position:static}}
+@media(max-width:640px){
+[data-testid="stLayoutWrapper"]:has(>.st-key-tray){position:static}
+.st-key-runs-toolbar .stTextInput,.st-key-tray .stMultiSelect{min-width:100%}
+}
 """
 
 
@@ -66,7 +70,9 @@ def _status(room: ExperimentRoom) -> str:
     if room.grouping.key and every:
         said.append(f"{fmt.plural(room.grouping.n, 'configuration')}, repeats differ in {room.grouping.key}")
     primary = room.primary
-    if primary is not None and primary.direction is not None and matching:
+    if room.n_judged_on > 1:
+        said.append(f"judged on {room.n_judged_on} different evaluation sets")
+    elif primary is not None and primary.direction is not None and matching:
         values = room.matching.metrics[primary.key].to_numpy()
         finite = values[values == values]
         if len(finite):

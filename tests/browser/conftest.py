@@ -62,7 +62,8 @@ class Ui:
 
 
 def environment(home: Path, port: int) -> dict[str, str]:
-    """The environment of a demo installation in `home`; its MLflow does not answer."""
+    """The environment of a demo installation in `home`; its MLflow does not answer, but its database may be there."""
+    runs = home / "mlflow.db"
     return {
         **{
             name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))
@@ -71,6 +72,7 @@ def environment(home: Path, port: int) -> dict[str, str]:
         "MLOPS_DASH_DEMO": "1",
         "MLOPS_DASH_UI_PORT": str(port),
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLOPS_DASH_MLFLOW_DATABASE_URL": f"sqlite:///{runs}" if runs.is_file() else "",
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
     }
 

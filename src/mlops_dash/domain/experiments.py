@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
+from mlops_dash.domain.comparability import Comparability
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.run_filter import Mistake
 from mlops_dash.domain.run_groups import Grouping
@@ -30,7 +31,7 @@ from mlops_dash.errors import InvalidInput
 
 PAGE_SIZE: Final = 100
 MOST_TRAY: Final = 12
-MOST_LINES: Final = 2_000
+MOST_LINES: Final = 500
 MOST_CURVES: Final = 12
 
 
@@ -183,6 +184,9 @@ class ExperimentRoom:
     grouping: Grouping
     groups: GroupTable | None
     tray: RunFrame
+    comparable: Comparability | None  # of the tray, when it holds two runs
+    judged_elsewhere: frozenset[str]  # matching runs judged on other rows than the baseline
+    n_judged_on: int  # different evaluation sets among the matching runs; 0 when none is recorded
     gone: tuple[str, ...]  # ids of the tray that are no more
     baseline: str  # id, or ""
     base: Mapping[str, float]  # metrics of the baseline (mean of its group when grouped)

@@ -127,6 +127,7 @@ class _Reader:
             kind, key = ATTRIBUTE, word
             if self.text[token.end() : token.end() + 1] == ".":
                 self.at = token.end() + 1
+                self._skip()
                 raise self._expected("a name after the dot; names with other signs stand in `backticks`")
         else:
             kind, key = _KINDS.get(word, ""), _unquoted(key)

@@ -156,9 +156,9 @@ def _nothing(query: RunQuery, experiments: Sequence[Experiment]) -> ExperimentRo
     none = empty()
     return ExperimentRoom(
         query=query, experiments=tuple(experiments), experiment=None, source=None, runs=none, matching=none, sort="",
-        descending=False, n_pages=1,
-        page=1, rows=none, columns=(), hidden=(), statuses={}, mistake=None, grouping=grouped(none), groups=None,
-        tray=none, gone=query.tray, baseline="", base={}, pictured=none, curves=(), curve_metric="", differences=(),
+        descending=False, n_pages=1, page=1, rows=none, columns=(), hidden=(), statuses={}, mistake=None,
+        grouping=grouped(none), groups=None, tray=none, comparable=None, judged_elsewhere=frozenset(), n_judged_on=0,
+        gone=query.tray, baseline="", base={}, pictured=none, curves=(), curve_metric="", differences=(),
     )  # fmt: skip
 
 

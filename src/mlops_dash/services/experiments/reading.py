@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.experiments import Experiment, Source
+from mlops_dash.domain.experiments import Experiment, Source, default_columns
 from mlops_dash.domain.run_groups import Grouping, grouped
 from mlops_dash.domain.runs import Floats, Reducer, RunFrame
 from mlops_dash.errors import NotFound, Unavailable
@@ -38,12 +38,19 @@ class KeptRuns:
     seconds: float
     _extremes: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
     _groupings: dict[str | None, Grouping] = field(default_factory=dict)
+    _columns: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
 
     def grouping(self, key: str | None) -> Grouping:
         """Groups of repeats over all runs of the experiment."""
         if key not in self._groupings:
             self._groupings[key] = grouped(self.frame, key)
         return self._groupings[key]
+
+    def default_columns(self, key: str | None) -> tuple[str, ...]:
+        """The columns that are shown when nobody chose any."""
+        if key not in self._columns:
+            self._columns[key] = default_columns(self.frame, self.grouping(key))
+        return self._columns[key]
 
     def reduced(self, reducers: Mapping[str, Reducer], reader: RunReader) -> dict[str, Floats]:
         """Smallest or largest value of the histories, by metric; shape (runs,), NaN where there is none.

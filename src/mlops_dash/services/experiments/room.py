@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain import experiments as domain
+from mlops_dash.domain.comparability import judge, judged_elsewhere, n_judged_on
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import (
     MOST_CURVES,
@@ -56,7 +57,7 @@ def assemble(
     """
     grouping = kept.grouping(query.repeat_key)
     clauses, mistake = _clauses(query)
-    names = query.columns or domain.default_columns(kept.frame, grouping)
+    names = query.columns or kept.default_columns(query.repeat_key)
     columns = tuple(domain.column(one, query) for one in names)
     runs = kept.frame.with_metrics(_reduced(reader, kept, columns))
     fits = matching(kept.frame, clauses)
@@ -98,6 +99,9 @@ def assemble(
         grouping=grouping,
         groups=None if groups is None else replace(groups, order=groups.order[part]),
         tray=tray,
+        comparable=judge(tray) if len(tray) > 1 else None,
+        judged_elsewhere=judged_elsewhere(found.runs, runs.take(runs.places([query.baseline]))),
+        n_judged_on=n_judged_on(found.runs),
         gone=tuple(one for one in query.tray if one not in known),
         baseline=query.baseline if runs.places([query.baseline]) else "",
         base=_base(runs, grouping, columns, query),
