@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlops_dash.supervisor import ChildSpec, Supervisor, free_port
+from mlops_dash.ports import free_port
+from mlops_dash.supervisor import ChildSpec, Supervisor
 
 # Says its process id, answers every GET with 200, and ends politely on SIGTERM.
 SERVER = """
@@ -225,27 +225,3 @@ def test_two_children_of_one_name_are_refused(tmp_path: Path) -> None:
     twins = [spec(tmp_path, "pass"), spec(tmp_path, "pass")]
     with pytest.raises(ValueError, match="must differ"):
         Supervisor(twins)
-
-
-def test_a_taken_port_gives_the_next_free_one() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        found = free_port(port)
-        assert found != port
-        assert free_port(port, avoid={found}) not in {port, found}
-
-
-def test_a_free_port_is_kept() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert free_port(port) == port
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="ports are reserved on Linux only")
-def test_a_port_that_another_installation_keeps_for_a_slow_child_is_not_given_away() -> None:
-    port = free_port(20_000 + os.getpid() % 20_000)
-    code = f"from mlops_dash.supervisor import free_port; print(free_port({port}))"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert free_port(port) == port  # it is ours, though nobody listens yet
-    assert int(other.stdout) != port

@@ -15,13 +15,12 @@ import http.client
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -37,7 +36,6 @@ _GUARD_GRACE_SECONDS = 3.0
 _LOG_BYTES = 20_000_000
 # Windows has no SIGHUP
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-_RESERVED: dict[int, socket.socket] = {}
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
 
 
@@ -66,48 +64,6 @@ class _Child:
     wait: float = _FIRST_WAIT
     restart_at: float | None = None
     ready: bool = False
-
-
-def free_port(preferred: int, *, avoid: Collection[int] = ()) -> int:
-    """Return `preferred` when it is free on loopback, else the next free one of the following 50, else any free one.
-
-    Another installation that starts at the same time does not get it too: a child may need half a minute until it
-    listens, and who asks the port meanwhile would talk to the wrong server.
-    """
-    for port in range(preferred, min(preferred + 51, 65_536)):
-        if port not in avoid and _can_listen(port) and _reserve(port):
-            return port
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in avoid and _reserve(port):
-            return port
-
-
-def _reserve(port: int) -> bool:
-    """Keep a port for this process until it ends; False when another one keeps it. Linux only, elsewhere always True."""
-    if sys.platform != "linux" or port in _RESERVED:
-        return True
-    name = socket.socket(socket.AF_UNIX)
-    try:
-        name.bind(f"\0mlops-dash-port-{port}")  # in the abstract namespace: no file, and gone with the process
-    except OSError:
-        name.close()
-        return False
-    _RESERVED[port] = name
-    return True
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as probe:
-        if os.name == "posix":  # a port that was just closed is free; elsewhere the option would steal a port in use
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _print(line: str) -> None:
@@ -146,7 +102,7 @@ class Supervisor:
     # --- the whole life
 
     def run(self, on_ready: Callable[[], None] | None = None) -> int:
-        """Start all, call `on_ready` once every awaited child answers, keep them running until a signal; return the exit code.
+        """Start all, call `on_ready` once the awaited ones answer, keep all running until a signal; give the exit code.
 
         The code is 0 after a stop that somebody asked for and 1 when a child did not get ready in time. `on_ready` runs
         in the calling thread while the children are already being watched; a signal interrupts it.

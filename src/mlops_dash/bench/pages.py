@@ -24,7 +24,7 @@ from urllib.error import URLError
 from mlops_dash.bench import browser
 from mlops_dash.errors import Unavailable
 from mlops_dash.settings import LOOPBACK, Settings
-from mlops_dash.supervisor import free_port
+from mlops_dash.ports import free_port
 
 SESSION = "MLOPS_DASH_BENCH_SESSION"
 TARGETS = {

@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 
 from mlops_dash import bootstrap, demo, errors, log, settings
 from mlops_dash.domain.access import system
+from mlops_dash.ports import free_port
 from mlops_dash.settings import LOOPBACK, Settings
-from mlops_dash.supervisor import ChildSpec, Supervisor, free_port
+from mlops_dash.supervisor import ChildSpec, Supervisor
 
 
 def add_commands(commands: Any) -> None:
