@@ -88,6 +88,30 @@ def test_every_number_of_the_performance_sentence_carries_interval_n_and_days() 
     assert against == "That is 0.013 worse than its reference 0.659, which lies inside the interval."
 
 
+def test_a_regression_is_said_in_the_unit_of_its_label() -> None:
+    told = {**FACTS["performance"]["now"], "value": 9.8249, "low": 9.31, "high": 10.33}
+    mean = {
+        **FACTS["metrics"][0],
+        "metric": "label_mean",
+        "label": "Mean label",
+        "value": 12.5,
+        "low": 11.0,
+        "high": 14.0,
+    }
+    facts = changed(
+        performance={"label": "MAE", "higher_is_better": False, "decimals": 2, "unit": "min", "now": told,
+                     "reference": 9.2, "bound": 10.1, "week_before": None},
+        label_rate=None, metrics=[mean], reference={"label_rate": 12.1},
+    )  # fmt: skip
+    said = words.performance(facts)
+    assert said[0].startswith("MAE is 9.82 min [9.31, 10.33] over the last 28 ripe days")
+    assert said[1] == "That is 0.62 min worse than its reference 9.20 min, which lies outside the interval."
+    assert said[2].startswith("Its harm bound is 10.10 min;")
+    assert "The mean label is 12.50 min [11.00, 14.00] over 28 ripe days" in words.labels(facts)[-1]
+    assert words.evidence(facts)[0]["value"] == "12.50 min"
+    assert "12.10 min in the reference." in words.labels(facts)[-1]
+
+
 def test_better_and_worse_follow_the_direction_of_the_metric() -> None:
     loss = changed(performance={"higher_is_better": False})
     assert "0.013 better than" in words.performance(loss)[1]

@@ -54,6 +54,7 @@ FACTS: dict[str, Any] = {
                   "n_days": 59, "n_weeks": 8, "method": "out-of-fold scores", "label_rate": 0.228},
     "performance": {
         "metric": "day_auc", "label": "ROC AUC within the day", "higher_is_better": True, "trailing_days": 28,
+        "decimals": 3, "unit": "",
         "now": {**_estimate(), "until": "2013-05-31T04:00:00+00:00"},
         "week_before": {**_estimate(value=0.652, low=0.622, high=0.682), "until": "2013-05-24T04:00:00+00:00"},
         "reference": 0.659, "bound": 0.633, "bound_is_harm": True, "awaiting_from": "2013-05-30T04:00:00+00:00",

@@ -252,6 +252,8 @@ def _performance(data: Performance) -> dict[str, Any]:
         "label": data.label,
         "higher_is_better": data.higher_is_better,
         "trailing_days": data.trailing_days,
+        "decimals": data.decimals,
+        "unit": data.unit,
         "now": _told(known[-1]) if known else None,
         "week_before": None if before is None else _told(before),
         "reference": data.baseline,
@@ -442,7 +444,13 @@ def _told_metric(facts: Facts) -> tuple[str, str]:
     """The metric that the review speaks about, and its value."""
     told = facts["performance"] or {}
     now = told.get("now") or {}
-    return str(told.get("label", "performance")), fmt.metric(now.get("value"))
+    return str(told.get("label", "performance")), number(now.get("value"), told)
+
+
+def number(value: float | None, told: Mapping[str, Any]) -> str:
+    """A value of the metric that is told, with its decimals and unit: `9.82 min`."""
+    unit = told.get("unit", "")
+    return fmt.metric(value, told.get("decimals", 3)) + (f" {unit}" if unit and value is not None else "")
 
 
 def coverage(facts: Facts) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.readings import SCORE, words_of
-from mlops_dash.domain.reports import WEEK_DAYS, Facts, coverage
+from mlops_dash.domain.reports import WEEK_DAYS, Facts, coverage, number
 from mlops_dash.domain.words import AlertState, GateState
 
 NOT_KNOWN = "Not known"
@@ -49,12 +49,12 @@ def served(facts: Facts) -> str:
     return f"Served: {', '.join(parts)}.{more if len(found) > 1 else ''}"
 
 
-def estimate(one: Mapping[str, Any], decimals: int = 3) -> str:
-    """A value with its interval: `0.646 [0.616, 0.676]`."""
+def estimate(one: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """A value with its interval: `0.646 [0.616, 0.676]`, or `9.82 min [9.31, 10.33]`."""
     if one["value"] is None:
         return NOT_KNOWN
-    interval = fmt.interval(one["low"], one["high"], decimals, signed=False)
-    said = fmt.metric(one["value"], decimals)
+    interval = fmt.interval(one["low"], one["high"], told["decimals"], signed=False)
+    said = number(one["value"], told)
     return f"{said}, interval not known" if interval == fmt.MISSING else f"{said} {interval}"
 
 
@@ -75,7 +75,7 @@ def performance(facts: Facts) -> tuple[str, ...]:
     now = data["now"]
     if now is None:
         return (f"{data['label']}: {_small(NOT_KNOWN)}, because no day up to the end of the week has ripe labels.",)
-    said = [f"{data['label']} is {estimate(now)} over the last {_basis(now)}."]
+    said = [f"{data['label']} is {estimate(now, data)} over the last {_basis(now)}."]
     said += _against(data, now)
     if now["reason"]:
         said.append(_sentence(now["reason"]))
@@ -83,7 +83,7 @@ def performance(facts: Facts) -> tuple[str, ...]:
     if before is not None:
         shared = max(0, data["trailing_days"] - WEEK_DAYS)
         overlap = f" The two windows share {shared} of {data['trailing_days']} days." if shared else ""
-        said.append(f"{fmt.plural(WEEK_DAYS, 'ripe day')} before it was {estimate(before)}.{overlap}")
+        said.append(f"{fmt.plural(WEEK_DAYS, 'ripe day')} before it was {estimate(before, data)}.{overlap}")
     return tuple(said)
 
 
@@ -96,20 +96,19 @@ def _against(data: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     reference, bound = data["reference"], data["bound"]
     if reference is not None:
         gap = now["value"] - reference
-        better = (gap > 0) is data["higher_is_better"]
-        word = (
-            "the same as"
-            if fmt.delta(gap) == "0.000"
-            else f"{fmt.metric(abs(gap))} {'better' if better else 'worse'} than"
+        better = "better" if (gap > 0) is data["higher_is_better"] else "worse"
+        nothing = fmt.metric(0.0, data["decimals"])
+        far = (
+            "the same as" if fmt.delta(gap, data["decimals"]) == nothing else f"{number(abs(gap), data)} {better} than"
         )
-        if now["low"] is None or now["high"] is None:
-            said.append(f"That is {word} its reference {fmt.metric(reference)}.")
-        else:
-            where = "inside" if now["low"] <= reference <= now["high"] else "outside"
-            said.append(f"That is {word} its reference {fmt.metric(reference)}, which lies {where} the interval.")
+        where = ""
+        if now["low"] is not None and now["high"] is not None:
+            inside = now["low"] <= reference <= now["high"]
+            where = f", which lies {'inside' if inside else 'outside'} the interval"
+        said.append(f"That is {far} its reference {number(reference, data)}{where}.")
     if bound is not None:
         name = "harm bound" if data["bound_is_harm"] else "bound"
-        said.append(f"Its {name} is {fmt.metric(bound)}; the alarm is judged day by day, not on this mean.")
+        said.append(f"Its {name} is {number(bound, data)}; the alarm is judged day by day, not on this mean.")
     return said
 
 
@@ -123,7 +122,13 @@ def labels(facts: Facts) -> tuple[str, ...]:
         f"{fmt.whole(rows['n'])} rows were scored on {fmt.plural(rows['days'], 'judged day')}; {known}.",
         f"{fmt.plural(rows['ripe_days'], 'day')} {'is' if rows['ripe_days'] == 1 else 'are'} ripe.",
     ]
-    if rate is None or rate["value"] is None:
+    mean = next((one for one in facts["metrics"] if one["metric"] == "label_mean"), None)
+    if mean is not None and mean["value"] is not None:
+        told = facts["performance"] or {"decimals": 2, "unit": ""}
+        basis = f"over {fmt.plural(mean['n_days'], 'ripe day')} ({fmt.whole(mean['n'])} rows)"
+        known = "" if reference is None else f"; {number(reference['label_rate'], told)} in the reference"
+        said.append(f"The mean label is {estimate(mean, told)} {basis}{known}.")
+    elif rate is None or rate["value"] is None:
         said.append("Label rate: not known, because no day has ripe labels.")
     else:
         known = "" if reference is None else f"; {fmt.percent(reference['label_rate'])} in the reference"
@@ -209,21 +214,22 @@ def measure_limit(one: Mapping[str, Any]) -> str:
 
 def evidence(facts: Facts) -> tuple[dict[str, str], ...]:
     """The rows of the evidence table: every number of this report that decides something."""
-    rows = [_metric_row(one) for one in facts["metrics"]]
+    told = facts["performance"] or {"decimals": 3, "unit": ""}
+    rows = [_metric_row(one, told) for one in facts["metrics"]]
     rows += _gate_rows(facts["gates"], "" if facts["version"] is None else facts["version"]["label"])
     for proposal in facts["proposals"]:
         rows += _gate_rows(proposal["gates"], proposal["version"])
     return tuple(rows)
 
 
-def _metric_row(one: Mapping[str, Any]) -> dict[str, str]:
+def _metric_row(one: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, str]:
     rate = one["metric"] == "label_rate"
     known = one["value"] is not None
     return {
         "about": "live traffic",
         "metric": one["label"],
-        "value": fmt.percent(one["value"]) if rate else fmt.metric(one["value"]),
-        "interval": _interval(one, rate=rate) if known else fmt.MISSING,
+        "value": fmt.percent(one["value"]) if rate else number(one["value"], told),
+        "interval": _interval(one, told, rate=rate) if known else fmt.MISSING,
         "n": fmt.whole(one["n"]),
         "days": str(one["n_days"]),
         "method": one["method"],
@@ -232,10 +238,10 @@ def _metric_row(one: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _interval(one: Mapping[str, Any], *, rate: bool) -> str:
+def _interval(one: Mapping[str, Any], told: Mapping[str, Any], *, rate: bool) -> str:
     if rate and one["low"] is not None and one["high"] is not None:
         return f"[{fmt.percent(one['low'])}, {fmt.percent(one['high'])}]"
-    return fmt.interval(one["low"], one["high"], signed=False)
+    return fmt.interval(one["low"], one["high"], told["decimals"], signed=False)
 
 
 def _gate_rows(gates_of: Sequence[Mapping[str, Any]], version: str) -> list[dict[str, str]]:

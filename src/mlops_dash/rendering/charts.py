@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.calendar import zone_of
+from mlops_dash.domain.reports import number
 from mlops_dash.rendering.tokens import LIGHT, with_variables
 
 WIDE, NARROW = WIDTHS = (720, 340)  # CSS pixels
@@ -141,7 +142,7 @@ def _limits(axes: Axes, data: Mapping[str, Any], last: float) -> None:
     upper = max((one[0] for one in shown), default=0.0)
     for y, said, name, dash in shown:
         axes.axhline(y, color=LIGHT[name], linewidth=1.3, linestyle=dash, zorder=2)
-        text = f"{said}\n{fmt.metric(y)}"
+        text = f"{said}\n{number(y, data)}"
         axes.annotate(text, (last, y), (6, 2 if y == upper else -2), textcoords="offset points", color=LIGHT[name],
                       va="bottom" if y == upper else "top", fontsize=_FONT, annotation_clip=False)  # fmt: skip
 

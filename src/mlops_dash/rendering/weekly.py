@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain import reports_words as words
-from mlops_dash.domain.reports import KIND_LABELS, Facts, ReportKind, coverage, sha256_of
+from mlops_dash.domain.reports import KIND_LABELS, Facts, ReportKind, coverage, number, sha256_of
 from mlops_dash.domain.words import AlertState, GateState, Health, Look, ProposalState, Word, look
 from mlops_dash.ids import canonical_json
 from mlops_dash.rendering import tokens
@@ -81,8 +81,10 @@ def _figures(facts: Facts) -> list[tuple[str, str, str]]:
     if now is None:
         found.append((data.get("label", "Performance"), words.NOT_KNOWN, "no ripe labels"))
     else:
-        interval = fmt.interval(now["low"], now["high"], signed=False)
-        found.append((data["label"], fmt.metric(now["value"]), f"{interval} · {fmt.plural(now['n_days'], 'ripe day')}"))
+        interval = fmt.interval(now["low"], now["high"], data["decimals"], signed=False)
+        found.append(
+            (data["label"], number(now["value"], data), f"{interval} · {fmt.plural(now['n_days'], 'ripe day')}")
+        )
     share = coverage(facts)
     found.append(
         ("Label coverage", words.NOT_KNOWN if share is None else fmt.percent(share), f"{fmt.whole(rows['n'])} rows")
