@@ -23,8 +23,8 @@ from urllib.error import URLError
 
 from mlops_dash.bench import browser
 from mlops_dash.errors import Unavailable
-from mlops_dash.settings import LOOPBACK, Settings
 from mlops_dash.ports import free_port
+from mlops_dash.settings import LOOPBACK, Settings
 
 SESSION = "MLOPS_DASH_BENCH_SESSION"
 TARGETS = {
