@@ -6,6 +6,7 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -144,3 +145,26 @@ def test_names_are_printable() -> None:
     for bad in ("", "x" * 201, "a\nb"):
         with pytest.raises(InvalidInput, match="A batch"):
             rules.require_name(bad, "A batch")
+
+
+def test_a_column_of_one_kind_is_written_as_its_values_one_by_one_are() -> None:
+    numbers = [1.5, float("nan"), None, -0.0, 3]
+    mixed = [np.float64(1.5), float("nan"), None, -0.0, 3]  # numpy's own kinds are looked at one by one
+    assert rules.features_json({"wind": numbers}) == rules.features_json({"wind": mixed})
+    assert rules.features_json({"wind": numbers})[1:3] == ('{"wind":null}', '{"wind":null}')
+    assert rules.features_json({"a": [True, None, "x", 2]}) == ('{"a":true}', '{"a":null}', '{"a":"x"}', '{"a":2}')
+
+
+@pytest.mark.parametrize("bad", [float("inf"), float("-inf")])
+def test_an_infinite_value_is_named_by_its_row_in_a_column_of_numbers(bad: float) -> None:
+    with pytest.raises(InvalidRow) as caught:
+        rules.features_json({"wind": [1.0, float("nan"), None, bad]})
+    assert (caught.value.row, caught.value.column) == (3, "wind")
+
+
+def test_ids_of_labels_may_come_again_and_a_bad_one_is_named_by_its_row() -> None:
+    assert rules.require_texts(["a", "a", 3], column="prediction_id") == ("a", "a", "3")
+    for bad in ("", None, True, "x" * 201, "a\n"):
+        with pytest.raises(InvalidRow) as caught:
+            rules.require_texts(["a", bad], column="prediction_id")
+        assert caught.value.row == 1

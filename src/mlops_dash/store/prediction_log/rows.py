@@ -10,6 +10,7 @@ from mlops_dash.clock import require_utc
 
 HOUR_US = 3_600_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
 
 
 class Prediction(NamedTuple):
@@ -98,7 +99,7 @@ class DirtyHour:
 
 def to_us(moment: datetime) -> int:
     """Microseconds since 1970 UTC of an aware datetime."""
-    return (require_utc(moment) - EPOCH) // timedelta(microseconds=1)
+    return (require_utc(moment) - EPOCH) // _US
 
 
 def from_us(us: int) -> datetime:
