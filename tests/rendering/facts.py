@@ -61,7 +61,7 @@ FACTS: dict[str, Any] = {
         "points": _points(),
         "bands": [{"version": "1", "start": FIRST.isoformat(), "end": None}],
         "ticks": [{"at": (FIRST + timedelta(days=n)).isoformat(), "kind": kind, "text": kind}
-                  for n, kind in enumerate(("alert", "retrain", "promote", "rollback"), start=3)],
+                  for n, kind in enumerate(("alert", "retrain", "promote", "rollback", "test"), start=3)],
     },
     "metrics": [{"metric": "day_auc", "label": "ROC AUC within the day", **_estimate(),
                  "until": "2013-05-31T04:00:00+00:00", "source": "reading 7a69bef79c88dc90, revision 2"},

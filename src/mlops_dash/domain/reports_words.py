@@ -154,7 +154,7 @@ def inputs(facts: Facts) -> tuple[str, ...]:
     ]
     if data["not_computable"]:
         out.append(f"{fmt.plural(data['not_computable'], 'column')} could not be judged.")
-    out += [_sentence(one) for one in data["odd"]]
+    out += [f"{one.rstrip('.')}." for one in data["odd"]]  # they begin with a column's name: left as it is
     if moved:
         out.append("Moved inputs alone are not harm; harm is judged by the losses above.")
     return tuple(out)

@@ -29,6 +29,7 @@ from mlops_dash.rendering.tokens import LIGHT, with_variables
 WIDE, NARROW = WIDTHS = (720, 340)  # CSS pixels
 _ONE_AT_A_TIME = threading.Lock()  # matplotlib's settings are one global of the process
 _MARKS = {"alert": ("v", "bad-text"), "retrain": ("D", "context"), "promote": ("^", "series"), "rollback": ("<", "ink")}
+_OTHER_MARK = ("o", "context")
 _FONT = 11.0
 _DAY = 86_400.0
 
@@ -157,7 +158,7 @@ def _events(axes: Axes, data: Mapping[str, Any], origin: datetime, last: float) 
         axes.annotate(f"v{band['version']}", (start, 1), (3, -3), xycoords=("data", "axes fraction"),
                       textcoords="offset points", va="top", color=LIGHT["muted"], fontsize=_FONT)  # fmt: skip
     for tick in data["ticks"]:
-        mark, colour = _MARKS[tick["kind"]]
+        mark, colour = _MARKS.get(tick["kind"], _OTHER_MARK)
         at = min(last, max(0.0, _days(origin, tick["at"])))
         axes.plot([at], [1.055], marker=mark, markersize=6, color=LIGHT[colour], transform=above, clip_on=False)
 
