@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.frame import Frame
 
 KEY = "search"
-_WHERE = "models, versions, runs, alerts, people and pages"
+_WHERE = "models, versions, runs, A/B tests, alerts, people and pages"
 
 
 def mount(frame: Frame) -> None:

@@ -18,7 +18,7 @@ _HTML = f"""
 <dialog aria-label="Search">
 <div class="field">{_GLASS}<input type="text" role="combobox" aria-label="Search" aria-controls="hits"
  aria-expanded="false" aria-autocomplete="list" autocomplete="off" spellcheck="false" maxlength="100"
- placeholder="Search models, versions, runs, alerts, people">
+ placeholder="Search models, versions, runs, tests, people">
 <button class="close" type="button" aria-label="Close the search"><kbd>Esc</kbd></button></div>
 <div class="list" id="hits" role="listbox" aria-label="Found"></div>
 <p class="said" role="status"></p>

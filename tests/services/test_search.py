@@ -15,6 +15,7 @@ from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
 from mlops_dash.services.search import SearchService
 from mlops_dash.store.db import transaction
+from mlops_dash.store.tables_ab import ABTestRow
 from mlops_dash.store.tables_app import AlertRow, JobRow
 from tests.factories import ADMIN, NOON, VIEWER, WORKER, model_row, version_row
 
@@ -32,6 +33,13 @@ def search(context: Context) -> SearchService:
         for number in range(1, 9):
             made = NOON + timedelta(days=number)
             session.add(version_row(str(number), created_at=made, recipe="refresh", run_id=f"abc{number}f00d"))
+        session.flush()
+        session.add(
+            ABTestRow(
+                id="test1", model="flight-delay", control_id="flight-delay-v1", challenger_id="flight-delay-v2",
+                design={}, state="running", question="Is v2 better on fog?", designed_by="user:lead", designed_at=NOON,
+            )
+        )  # fmt: skip
         session.add(job("job1", recipe="refresh", cause="asked by grace: spring"))
         session.add(job("job2", task="evaluate", cause="schedule hourly"))
         session.add(
@@ -68,13 +76,14 @@ def test_a_version_is_found_by_name_and_by_run_id_whatever_the_case(find: Find, 
 
 
 def test_every_kind_is_found_and_opens_its_page(search: SearchService) -> None:
-    texts = ("Übergabe", "abc8f", "job1", "AUC fell", "grace")
+    texts = ("Übergabe", "abc8f", "job1", "fog", "AUC fell", "grace")
     hits = {text: search.find(VIEWER, text)[-1] for text in texts}
     opened = {text: (hit.kind, hit.page, dict(hit.parameters)) for text, hit in hits.items()}
     assert opened == {
         "Übergabe": (Kind.MODEL, "registry", {"model": "Übergabe"}),
         "abc8f": (Kind.VERSION, "registry", {"model": "flight-delay", "version": "8"}),
         "job1": (Kind.RUN, "retraining", {"run": "job1"}),
+        "fog": (Kind.TEST, "ab", {"test": "test1"}),
         "AUC fell": (Kind.ALERT, "monitoring", {"model": "flight-delay"}),
         "grace": (Kind.PERSON, "audit", {"object": "grace"}),
     }

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal,
 from sqlmodel import Session, SQLModel, col
 
 from mlops_dash.domain.search import Kind
+from mlops_dash.store.tables_ab import ABTestRow
 from mlops_dash.store.tables_app import AlertRow, JobRow, LedgerRow, ModelRow, ModelVersionRow, UserRow
 
 
@@ -88,12 +89,14 @@ def _pattern(text: str, shape: str) -> ColumnElement[str]:
 
 
 def _sources() -> dict[Kind, _Source]:
-    model, version, job, alert, user = col(ModelRow.name), ModelVersionRow, JobRow, AlertRow, UserRow
+    model, version, job, test, alert, user = col(ModelRow.name), ModelVersionRow, JobRow, ABTestRow, AlertRow, UserRow
     label = col(version.model) + " v" + col(version.version)
+    test = ABTestRow
+    versions = col(test.model) + " " + _label(test.challenger_id) + " against " + _label(test.control_id)
     decided = exists().where(col(LedgerRow.actor) == col(user.id))
     return {
         Kind.MODEL: _Source(
-            ModelRow, model, col(ModelRow.task) + " · owner " + _or_nobody(col(ModelRow.owner)), model,
+            ModelRow, model, col(ModelRow.task) + " · owner " + _or(col(ModelRow.owner), "nobody"), model,
             col(ModelRow.source), col(ModelRow.created_at), (model, col(ModelRow.title), col(ModelRow.owner)),
         ),
         Kind.VERSION: _Source(
@@ -107,6 +110,15 @@ def _sources() -> dict[Kind, _Source]:
             (col(job.recipe), col(job.model), col(job.id), col(job.cause), col(job.state)),
             where=col(job.recipe).is_not(None),
         ),
+        Kind.TEST: _Source(
+            test, _or(col(test.question), "A/B test of " + col(test.model)), col(test.model) + " · " + col(test.state),
+            col(test.id), col(test.state), col(test.designed_at),
+            (col(test.question), col(test.model), col(test.id), col(test.state), col(test.designed_by)),
+        ),
+        Kind.TEST: _Source(
+            test, versions, col(test.state) + " · " + col(test.question), col(test.id), literal(""),
+            col(test.designed_at), (versions, col(test.id), col(test.question), col(test.state), literal("a/b test")),
+        ),
         Kind.ALERT: _Source(
             alert, col(alert.title), col(alert.model) + " · " + col(alert.state), col(alert.model), col(alert.state),
             col(alert.opened_at), (col(alert.title), col(alert.cause), col(alert.model), col(alert.kind)),
@@ -119,10 +131,15 @@ def _sources() -> dict[Kind, _Source]:
     }  # fmt: skip
 
 
+def _label(version_id: Any) -> Any:
+    number = select(col(ModelVersionRow.version)).where(col(ModelVersionRow.id) == version_id).scalar_subquery()
+    return literal("v") + number
+
+
 def _made_by(recipe: Any, person: Any) -> Any:
     how = case((recipe == "", "made elsewhere"), else_="recipe " + recipe)
     return how + case((person == "", ""), else_=" · by " + func.replace(person, "user:", ""))
 
 
-def _or_nobody(column: Any) -> Any:
-    return case((or_(column.is_(None), column == ""), "nobody"), else_=column)
+def _or(column: Any, instead: Any) -> Any:
+    return case((or_(column.is_(None), column == ""), instead), else_=column)
