@@ -8,7 +8,8 @@ from app import format as fmt
 from app import session, widgets
 from app.charts import ab_words as words
 from app.frame import Frame
-from mlops_dash.domain.ab_tests import OUTCOMES, READINGS, ABRoom, ABTest, Plan
+from mlops_dash.domain.ab_room import ABRoom, Plan
+from mlops_dash.domain.ab_tests import OUTCOMES, READINGS, ABTest
 from mlops_dash.domain.words import ABState, ABVerdict, look
 
 

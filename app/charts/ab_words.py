@@ -8,7 +8,8 @@ from html import escape
 
 from app import format as fmt
 from app.theme import Tokens
-from mlops_dash.domain.ab_tests import DAY, READINGS, ABTest, Design, Reach, Reading, Verdict
+from mlops_dash.domain.ab_room import Reach
+from mlops_dash.domain.ab_tests import DAY, READINGS, ABTest, Design, Reading, Verdict
 from mlops_dash.domain.evidence import METRICS
 from mlops_dash.domain.words import ABVerdict, GateState, look
 

@@ -12,7 +12,8 @@ from app import format as fmt
 from app.charts import ab_tests as charts
 from app.charts import ab_words as words
 from app.frame import Frame
-from mlops_dash.domain.ab_tests import ABRoom, ABTest, Reading
+from mlops_dash.domain.ab_room import ABRoom
+from mlops_dash.domain.ab_tests import ABTest, Reading
 from mlops_dash.domain.words import ABState, ABVerdict
 
 PUBLISHED = "published"

@@ -13,10 +13,13 @@ import pytest
 from mlops_dash.clock import Clock
 from mlops_dash.domain.ab_tests import ABTest, Reading, to_challenger
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.search import Kind
 from mlops_dash.domain.words import ABState, ABVerdict, GateState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.services.ab_tests import ABTestService
+from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
+from mlops_dash.services.search import SearchService
 from mlops_dash.store import audit, evidence
 from mlops_dash.store import prediction_log as log
 from mlops_dash.store.db import reading, transaction
@@ -310,3 +313,30 @@ def test_days_as_units_go_whole_to_one_arm(world: World) -> None:
     assert "each arm" in now.method
     frame = pd.Series([now.primary.low, now.primary.high])
     assert frame.notna().all()
+
+
+def test_a_designed_test_waits_for_a_lead_and_a_ripe_one_for_whoever_may_stop_it(world: World) -> None:
+    access = AccessService(world.context)
+    made = world.designed(days=8)
+    assert [one.title for one in access.waiting(LEAD)] == ["Start the test v2 against v1 of flight-delay"]
+    assert access.waiting(SCIENTIST) == ()
+    running = world.service.start(LEAD, made.id, made.revision, reason="go")
+    world.at = START + timedelta(days=8)
+    assert access.waiting(LEAD) == ()
+    world.at = START + timedelta(days=9)
+    (item,) = access.waiting(SCIENTIST)
+    assert (item.page, item.parameters) == ("ab", (("test", running.id),))
+    assert access.waiting(VIEWER) == ()
+    world.service.stop(SCIENTIST, running.id, running.revision, reason="over")
+    assert access.waiting(LEAD) == ()
+
+
+def test_a_test_is_found_by_its_versions_its_question_and_its_state(world: World) -> None:
+    made = world.started()
+    search = SearchService(world.context)
+    for text in ("v2 against v1", "Is v2 better", "a/b running"):
+        hits = [one for one in search.find(LEAD, text) if one.kind is Kind.TEST]
+        assert [(one.title, one.page, one.parameters) for one in hits] == [
+            ("flight-delay v2 against v1", "ab", (("test", made.id),))
+        ]
+    assert [one for one in search.find(LEAD, "a/b stopped") if one.kind is Kind.TEST] == []

@@ -254,10 +254,6 @@ class ArmCount:
     outcomes: int  # of those, labelled
 
 
-# For the same 80 % power an always-valid interval needs 1.74 times the units, so at equal units it finds sqrt(1.74).
-PRICE_OF_PEEKING = math.sqrt(1.74)
-
-
 @dataclass(frozen=True)
 class Reading:
     """Everything that ripe days say. `blind` = why nothing is shown yet, "" = it is shown."""
@@ -355,57 +351,3 @@ def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
     if over:
         return Verdict(ABVerdict.KEEP, f"The test is over and {why}.")
     return Verdict(ABVerdict.GO_ON, f"{why[:1].upper()}{why[1:]}.")
-
-
-# --- what the page shows ----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A version that can be a challenger."""
-
-    id: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What a test of that many days can find with 80 % power."""
-
-    days: int
-    units: int
-    one_look: float
-    every_day: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the designer is offered: defaults from the model's own policies and traffic."""
-
-    model: str
-    champion: str  # label
-    choices: tuple[Choice, ...]
-    units_a_day: int
-    guardrails: tuple[Guardrail, ...]
-    alpha: float
-    reach: Mapping[str, tuple[Reach, ...]]  # by outcome, for half of the rows; empty without labelled rows
-
-    def units(self, days: int) -> int:
-        """Units with an outcome that so many days bring."""
-        return self.units_a_day * days
-
-
-@dataclass(frozen=True)
-class ABRoom:
-    """Everything the A/B page shows of one model's test, from one read."""
-
-    models: tuple[str, ...]  # of which a test can be designed
-    tests: tuple[ABTest, ...]  # of all models, newest first
-    test: ABTest | None
-    reading: Reading | None
-    verdict: Verdict | None
-    over: bool
-    champion_moved: bool  # the control is not what serves any more
-    names: Mapping[str, str]
-    may: Mapping[str, str]  # verb -> why not, "" = allowed
-    now: datetime

@@ -39,6 +39,12 @@ def every(session: Session, model: str = "") -> tuple[ABTest, ...]:
     return tuple(_test(session, row) for row in session.exec(query))
 
 
+def pending(session: Session) -> tuple[ABTest, ...]:
+    """Tests that are not over: designed or running."""
+    open_ones = col(ABTestRow.state).in_([ABState.DESIGNED, ABState.RUNNING])
+    return tuple(_test(session, row) for row in session.exec(select(ABTestRow).where(open_ones)))
+
+
 def running(session: Session, model: str) -> ABTest | None:
     """The test of a model that runs, or None."""
     query = select(ABTestRow).where(ABTestRow.model == model, ABTestRow.state == ABState.RUNNING)

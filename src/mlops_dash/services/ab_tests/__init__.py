@@ -10,18 +10,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.ab_analysis import FieldExperiment
+from mlops_dash.domain.ab_room import PRICE_OF_PEEKING, ABRoom, Choice, Plan, Reach
 from mlops_dash.domain.ab_tests import (
     ALWAYS_VALID,
     OUTCOMES,
-    PRICE_OF_PEEKING,
     ROW,
-    ABRoom,
     ABTest,
-    Choice,
     Design,
     Guardrail,
-    Plan,
-    Reach,
     Reading,
     Verdict,
     check,
@@ -58,6 +54,7 @@ class ABTestService:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._kept: tuple[tuple[str, int, datetime, bool], Reading] | None = None
 
     # --- decisions ----------------------------------------------------------------------------------------------------
 
@@ -318,7 +315,11 @@ class ABTestService:
             last = None if test.result is None else Reading.from_json(test.result)
             return last, None if last is None else judge(last, test.design, over=True), True
         over = now >= test.ends_at + timedelta(hours=test.design.label_delay_hours)
-        last = self._read(test, now, over=over)
+        # Ripe days change once a day: a page that is clicked through does not read the log anew for a minute.
+        key = (test.id, test.revision, now.replace(second=0, microsecond=0), over)
+        kept = self._kept
+        last = kept[1] if kept is not None and kept[0] == key else self._read(test, now, over=over)
+        self._kept = (key, last)
         return last, judge(last, test.design, over=over), over
 
     def _read(self, test: ABTest, now: datetime, *, over: bool) -> Reading:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from mlops_dash.domain.ab_room import waits_for
 from mlops_dash.domain.access import DEMO_ROLES, Actor, Permission, Role, User, Waiting, new_user, proposal_waits_for
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import NotAllowed, NotAuthenticated, StoreUnavailable
 from mlops_dash.ids import sha256_text
 from mlops_dash.services.access import passwords, sessions
 from mlops_dash.services.command import Context, Unit, command, identifies, read, record
+from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import access as store
 from mlops_dash.store.db import reading, transaction
 
@@ -198,7 +200,7 @@ class Logins:
 
     @read(Permission.ROOM_READ)
     def waiting(self, actor: Actor) -> tuple[Waiting, ...]:
-        """What this person is asked to do: review, promote, answer an alert; what is due first comes first.
+        """What this person is asked to do (review, promote, answer, start or stop a test); what is due first is first.
 
         An alert is due since it opened, a proposal when it expires; one that has expired waits for nobody.
         """
@@ -206,7 +208,9 @@ class Logins:
         with reading(self.context.databases.app) as session:
             proposals = store.pending_proposals(session)
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
+            tests = ab_store.pending(session)
         asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
+        asked += [waits_for(actor, test, now) for test in tests]
         found = [item for item in asked if item is not None]
         found += [
             Waiting(item.title, item.cause, "notifications", "monitoring", (("model", item.model),), item.since)
