@@ -7,34 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from html import escape
-from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from app import format as fmt
+from app.charts.fleet import last_day
 from app.charts.registry import story
 from app.theme import Tokens
 from mlops_dash.domain.attention import Attention
 from mlops_dash.domain.audit import Action, Entry, title, who
-from mlops_dash.domain.fleet import FleetRow
 from mlops_dash.domain.fleet_room import DayVolume, FleetRoom
-from mlops_dash.domain.readings import words_of
-from mlops_dash.domain.words import Health, Look, Progress, Word, look
+from mlops_dash.domain.words import Health, Look, Word, look
 
 REASON = 120  # characters of a reason that are shown
 _ICON = "<span class='mi' aria-hidden='true'>{}</span>"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
-_STEPS = {
-    Progress.REGISTERED: "a version",
-    Progress.EVIDENCE: "evidence",
-    Progress.PREDICTIONS: "predictions",
-    Progress.LABELS: "labels",
-    Progress.GATED: "gates",
-}
 
 
 def plain(text: str) -> str:
@@ -50,7 +39,7 @@ def status(room: FleetRoom) -> str:
     if room.as_of is None:
         return said
     zone = next(one.zone for one in room.rows if one.as_of == room.as_of)
-    return f"{said} · judged up to {fmt.day(_last_day(room.as_of), zone)}"
+    return f"{said} · judged up to {fmt.day(last_day(room.as_of), zone)}"
 
 
 # --- what needs attention ---------------------------------------------------------------------------------------------
@@ -69,8 +58,9 @@ def attention_html(one: Attention, ago: str, t: Tokens) -> str:
 
 def calm(room: FleetRoom) -> str:
     """Why nothing needs attention."""
-    said = "No model is harmed or at risk, no alert is open, no decision waits."
-    return said if not room.snoozed else f"{said} {fmt.plural(room.snoozed, 'alert is', 'alerts are')} snoozed."
+    if room.snoozed:
+        return f"{fmt.plural(room.snoozed, 'alert is', 'alerts are')} snoozed; nothing else is open, no decision waits."
+    return "No model is harmed or at risk, no alert is open, no decision waits."
 
 
 def pill(word: Word, t: Tokens, label: str = "") -> str:
@@ -138,142 +128,6 @@ def _tally(word: Health, count: int, t: Tokens) -> str:
     shown = look(word)
     ink, _ = _colours(shown, t)
     return f"<span class='tally' style='color:{ink}'>{_ICON.format(shown.icon)}{count} {escape(shown.label)}</span>"
-
-
-# --- the fleet table --------------------------------------------------------------------------------------------------
-
-_COLUMNS = (
-    ("model", "Model", "model"),
-    ("health", "Health", "badge"),
-    ("live", "Live", "text"),
-    ("metric", "Performance", "text"),
-    ("reference", "Reference", "number"),
-    ("trend", "Last 30 days", "trend"),
-    ("moved", "Inputs moved", "text"),
-    ("volume", "Last 24 h", "number"),
-    ("label", "Last label", "number"),
-    ("deployed", "Deployed", "number"),
-)
-
-
-def fleet(rows: Sequence[FleetRow], now: datetime, zone: str) -> dict[str, Any]:
-    """The table's words. A column without a value for any of these models is left out."""
-    shown = [_shown(one, now, zone) for one in rows]
-    kept = [
-        {"key": key, "label": label, "kind": kind}
-        for key, label, kind in _COLUMNS
-        if key == "model" or any(one["cells"].get(key) is not None for one in shown)
-    ]
-    return {"caption": f"{fmt.plural(len(rows), 'model')}, the worst first", "columns": kept, "rows": shown}
-
-
-def _shown(row: FleetRow, now: datetime, zone: str) -> dict[str, Any]:
-    step = row.next_step if row.estimate is None else None
-    return {
-        "id": row.model,
-        "name": row.model,
-        "title": "" if row.title == row.model else row.title,
-        "step": "" if step is None else f"Next: {step.sentence}",
-        "href": f"/monitoring?model={quote(row.model, safe='')}",
-        "cells": {
-            "health": _health(row),
-            "live": {"text": f"v{row.version}"} if row.version else None,
-            "metric": _metric(row),
-            "reference": _reference(row),
-            "trend": trend(row),
-            "moved": _moved(row),
-            "volume": _volume(row),
-            "label": _moment(row.last_label_at, now, zone),
-            "deployed": _moment(row.deployed_at, now, zone),
-        },
-    }
-
-
-def _health(row: FleetRow) -> dict[str, Any]:
-    shown = look(row.health)
-    reached = [_STEPS[step] for step in row.reached]
-    sub = (
-        row.stale
-        or ("labels overdue" if row.late else "")
-        or (f"has {words_of(reached)}" if row.estimate is None and reached else "")
-    )
-    return {"icon": shown.icon, "label": shown.label, "colour": shown.colour, "sub": sub.rstrip(".")}
-
-
-def value_text(row: FleetRow) -> tuple[str, str]:
-    """The metric and its interval: `0.646`, `[0.616, 0.676]`; the unit stands with the value."""
-    estimate = row.estimate
-    if estimate is None or estimate.value is None:
-        return fmt.MISSING, ""
-    unit = f" {row.unit}" if row.unit else ""
-    interval = fmt.interval(estimate.low, estimate.high, row.decimals, signed=False)
-    return f"{fmt.metric(estimate.value, row.decimals)}{unit}", "" if interval == fmt.MISSING else interval
-
-
-def _metric(row: FleetRow) -> dict[str, Any] | None:
-    estimate = row.estimate
-    if estimate is None or estimate.value is None:
-        return None
-    value, interval = value_text(row)
-    days = fmt.plural(estimate.n_days, "day")
-    return {
-        "text": value,
-        "beside": interval,
-        "sub": row.metric_label,
-        "note": "" if row.current else f"last known {fmt.day(_last_day(row.known_at), row.zone)}",
-        "faded": not row.current,
-        "title": f"{fmt.whole(estimate.n)} rows on {days}; {estimate.method}",
-    }
-
-
-def _last_day(end: datetime | None) -> datetime | None:
-    """A moment inside the last day of a window that ends at midnight."""
-    return None if end is None else end - timedelta(microseconds=1)
-
-
-def _reference(row: FleetRow) -> dict[str, Any] | None:
-    if row.baseline is None:
-        return None
-    unit = f" {row.unit}" if row.unit else ""
-    gap = row.gap
-    said = "" if gap is None else f"{fmt.metric(abs(gap), row.decimals)} {'above' if gap >= 0 else 'below'}"
-    return {"text": f"{fmt.metric(row.baseline, row.decimals)}{unit}", "sub": said and f"now {said}"}
-
-
-def trend(row: FleetRow) -> dict[str, Any] | None:
-    """The sparkline: the same mean as the value beside it, one point a window, with what it says in words."""
-    known = [v for v in row.trend if v is not None]
-    if not known:
-        return None
-    show = [fmt.metric(v, row.decimals) for v in (min(known), max(known), known[-1])]
-    gaps = len(row.trend) - len(known)
-    alt = (
-        f"{row.metric_label} of {row.model} over the last {fmt.plural(len(row.trend), 'day')}: between {show[0]} and "
-        f"{show[1]}, last {show[2]}"
-        + ("" if row.baseline is None else f", reference {fmt.metric(row.baseline, row.decimals)}")
-        + (f"; {fmt.plural(gaps, 'day')} without ripe labels." if gaps else ".")
-    )
-    colour = {Health.HARMED: "red", Health.AT_RISK: "orange"}.get(row.health, "gray")
-    last = row.estimate
-    low, high = (None, None) if last is None else (last.low, last.high)
-    return {"points": list(row.trend), "baseline": row.baseline, "low": low, "high": high, "alt": alt, "colour": colour}
-
-
-def _moved(row: FleetRow) -> dict[str, Any] | None:
-    if row.n_inputs is None:
-        return None
-    return {"text": f"{len(row.moved)} of {row.n_inputs}", "sub": words_of(row.moved, most=2) if row.moved else ""}
-
-
-def _volume(row: FleetRow) -> dict[str, Any] | None:
-    if row.last_day is None:
-        return None
-    usual = "" if row.usual_day is None else f"usually {fmt.count(row.usual_day)}"
-    return {"text": fmt.count(row.last_day), "sub": usual}
-
-
-def _moment(at: datetime | None, now: datetime, zone: str) -> dict[str, Any] | None:
-    return None if at is None else {"text": fmt.ago(now, at), "title": fmt.instant(at, zone)}
 
 
 # --- traffic by day ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 // The fleet as a real table. Everything is text from Python: it is set as text, never as HTML.
 const SVG = 'http://www.w3.org/2000/svg';
-const SPANNED = ['metric', 'reference', 'trend', 'moved']; // a model without numbers says its next step there
+const SPANNED = ['metric', 'reference', 'trend']; // a model without numbers says its next step there
 const WIDTH = 116, HEIGHT = 30, PAD = 4;
 
 const make = (name, props = {}, ...children) => {
@@ -58,9 +58,23 @@ function cell(column, value) {
   return [main, ...[value.sub, value.note].filter(Boolean).map((text) => make('span', { class: 'sub', text }))];
 }
 
+function plain(event) { // a new tab is the browser's work
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return false;
+  event.preventDefault();
+  event.stopPropagation();
+  return true;
+}
+
+function nextStep(wrap, row, columns) {
+  const link = make('a', { href: row.stepHref, class: 'go', text: row.step });
+  link.addEventListener('click', (event) => { if (plain(event)) wrap.step(row.id); });
+  return make('td', { role: 'cell', colspan: columns, class: 'step' }, 'Next: ', link);
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const wrap = parentElement.querySelector('.wrap');
   wrap.open = (id) => setTriggerValue('open', id);
+  wrap.step = (id) => setTriggerValue('step', id);
   const seen = JSON.stringify(data);
   if (wrap.seen === seen) return; // the same facts: keep the nodes, and with them focus and scroll
   wrap.seen = seen;
@@ -75,7 +89,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const line = make('tr', { role: 'row', 'data-id': row.id }, name);
     for (const column of rest) {
       if (span.includes(column)) {
-        if (column === span[0]) line.append(make('td', { role: 'cell', colspan: span.length, class: 'step', text: row.step }));
+        if (column === span[0]) line.append(nextStep(wrap, row, span.length));
         continue;
       }
       const value = row.cells[column.key], empty = value === null || value === undefined;
@@ -84,10 +98,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
         make('span', { class: 'val' }, ...cell(column, value))));
     }
     line.addEventListener('click', (event) => {
-      if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return; // a new tab is the browser's work
       if (getSelection() && String(getSelection())) return; // somebody marks text
-      event.preventDefault();
-      wrap.open(row.id);
+      if (plain(event)) wrap.open(row.id);
     });
     return line;
   });

@@ -1,11 +1,12 @@
 """The fleet as a real HTML table: names are links in the tab order, rows open by their model's id, never by number.
 
-Takes words that are already formatted (`app.charts.overview.fleet`); draws them, and says which row was opened.
+Takes words that are already formatted (`app.charts.fleet.table`); draws them, and says which row was opened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,27 @@ import streamlit as st
 _HERE = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class Opened:
+    """The row that was just opened, by its id: the model itself, or its next step."""
+
+    id: str
+    step: bool = False
+
+
 def _noticed() -> None:
     """The rerun itself is what is wanted."""
 
 
-def mount(data: Mapping[str, Any], *, key: str) -> str | None:
-    """Draw the table; returns the id of the row that was just opened, else None."""
+def mount(data: Mapping[str, Any], *, key: str) -> Opened | None:
+    """Draw the table; returns what was just opened, else None."""
     table = st.components.v2.component(
         "mlops_dash_fleet_table",
         html="<div class='wrap'></div>",
         css=(_HERE / "fleet_table.css").read_text(encoding="utf-8"),
         js=(_HERE / "fleet_table.js").read_text(encoding="utf-8"),
     )
-    opened: str | None = table(key=key, data=dict(data), on_open_change=_noticed).open
-    return opened
+    result = table(key=key, data=dict(data), on_open_change=_noticed, on_step_change=_noticed)
+    if result.step:
+        return Opened(str(result.step), step=True)
+    return Opened(str(result.open)) if result.open else None

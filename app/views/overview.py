@@ -8,6 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session, welcome, widgets
+from app.charts import fleet
 from app.charts import overview as charts
 from app.components import fleet_table
 from app.frame import Frame
@@ -74,9 +75,10 @@ def _fleet(frame: Frame, room: FleetRoom) -> None:
     if not rows:
         widgets.empty("search_off", "No model fits", "Clear the search, or choose another health.", key="filtered")
         return
-    opened = fleet_table.mount(charts.fleet(rows, room.now, frame.zone), key="fleet-table")
-    if opened in {one.model for one in rows}:
-        widgets.go_to("monitoring", model=str(opened))
+    opened = fleet_table.mount(fleet.table(rows, room.now, frame.zone), key="fleet-table")
+    row = next((one for one in rows if opened is not None and one.model == opened.id), None)
+    if opened is not None and row is not None:
+        widgets.go_to(fleet.leads_to(row, step=opened.step), model=row.model)
 
 
 def _filtered(room: FleetRoom) -> tuple[FleetRow, ...]:

@@ -56,7 +56,7 @@ def table(page: Page) -> Locator:
 
 
 def names(page: Page) -> list[str]:
-    return table(page).get_by_role("link").all_inner_texts()
+    return table(page).get_by_role("rowheader").get_by_role("link").all_inner_texts()
 
 
 @pytest.mark.parametrize("width", list(SIZES))
@@ -108,6 +108,8 @@ def test_the_table_by_keyboard_and_back_by_the_menu(fleet: Ui, visit: Visit) -> 
     expect(table(page)).to_be_visible()
     settled(page)
     assert "/monitoring" not in page.url
+    table(page).get_by_role("link", name="Train a version with a recipe").click()  # the next step of new_one
+    page.wait_for_url(re.compile(r"/retraining\?model=new_one$"))
 
 
 def test_search_and_health_stand_in_the_url_and_come_back_from_it(fleet: Ui, visit: Visit) -> None:

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 
 from app.charts import overview as charts
+from app.charts.fleet import table as words_of_table
+from app.charts.fleet import trend
 from app.theme import tokens
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.attention import Attention, Rank
@@ -126,7 +128,7 @@ EMPTY = FleetRow(model="n", title="n", version="", health=Health.NOT_KNOWN, why=
 
 
 def cells(row: FleetRow, *others: FleetRow) -> dict[str, object]:
-    found: dict[str, object] = charts.fleet([row, *others], NOON, "UTC")["rows"][0]["cells"]
+    found: dict[str, object] = words_of_table([row, *others], NOON, "UTC")["rows"][0]["cells"]
     return found
 
 
@@ -146,14 +148,14 @@ def test_a_metric_with_a_unit_says_it_and_lower_may_be_better() -> None:
 
 
 def test_what_is_not_known_is_missing_and_never_zero() -> None:
-    found = charts.fleet([EMPTY, ROW], NOON, "UTC")["rows"][0]
+    found = words_of_table([EMPTY, ROW], NOON, "UTC")["rows"][0]
     assert all(value is None for key, value in found["cells"].items() if key != "health")
     assert "0.000" not in json.dumps(found)
 
 
 def test_columns_that_are_empty_for_every_model_are_left_out() -> None:
-    assert [one["key"] for one in charts.fleet([EMPTY], NOON, "UTC")["columns"]] == ["model", "health"]
-    assert len(charts.fleet([EMPTY, ROW], NOON, "UTC")["columns"]) == 10
+    assert [one["key"] for one in words_of_table([EMPTY], NOON, "UTC")["columns"]] == ["model", "health"]
+    assert len(words_of_table([EMPTY, ROW], NOON, "UTC")["columns"]) == 10
 
 
 def test_a_last_known_number_is_faded_and_dated() -> None:
@@ -167,14 +169,30 @@ def test_a_model_on_its_way_says_how_far_it_is_and_its_next_step() -> None:
 
     reached = (Progress.REGISTERED, Progress.EVIDENCE)
     row = replace(EMPTY, reached=reached, next_step=next_step(reached, ""))
-    found = charts.fleet([row], NOON, "UTC")["rows"][0]
+    told = words_of_table([row], NOON, "UTC")
+    found = told["rows"][0]
+    assert [one["key"] for one in told["columns"]] == ["model", "health", "metric"]
     assert found["cells"]["health"]["sub"] == "has a version and evidence"
-    assert found["step"].startswith("Next: Promote a version")
+    assert found["step"].startswith("Promote a version")
+    assert (found["href"], found["stepHref"]) == ("/monitoring?model=n", "/registry?model=n")
+
+
+def test_a_model_that_has_everything_but_a_number_says_why() -> None:
+    row = replace(EMPTY, version="1", why="no complete day of traffic yet", reached=tuple(Progress))
+    health = cells(row)["health"]
+    assert isinstance(health, dict)
+    assert health["sub"] == "no complete day of traffic yet"
+
+
+def test_a_mean_of_fewer_days_than_the_heading_says_so() -> None:
+    young = cells(replace(ROW, estimate=Estimate(0.646, 0.6, 0.7, 900, 5)))["metric"]
+    assert isinstance(young, dict)
+    assert young["note"] == "over 5 ripe days"
 
 
 @pytest.mark.parametrize("points", [(0.5,), (None, 0.5, None), (0.5, 0.5, 0.5), (0.4, None, 0.6)])
 def test_the_sparkline_says_its_range_and_its_gaps(points: tuple[float | None, ...]) -> None:
-    drawn = charts.trend(replace(ROW, trend=points, baseline=None))
+    drawn = trend(replace(ROW, trend=points, baseline=None))
     assert drawn is not None
     assert drawn["points"] == list(points)
     assert drawn["alt"].endswith(".")
@@ -182,11 +200,11 @@ def test_the_sparkline_says_its_range_and_its_gaps(points: tuple[float | None, .
 
 
 def test_a_model_without_a_ripe_day_has_no_sparkline() -> None:
-    assert charts.trend(replace(ROW, trend=(None, None))) is None
+    assert trend(replace(ROW, trend=(None, None))) is None
 
 
 def test_colour_of_the_trend_follows_harm_alone() -> None:
-    words_and_colours = {word: charts.trend(replace(ROW, health=word)) for word in Health}
+    words_and_colours = {word: trend(replace(ROW, health=word)) for word in Health}
     assert {str(word): one and one["colour"] for word, one in words_and_colours.items()} == {
         "ok": "gray", "inputs_moved": "gray", "at_risk": "orange", "harmed": "red", "not_known": "gray",
     }  # fmt: skip
