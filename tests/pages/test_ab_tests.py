@@ -295,3 +295,20 @@ def test_the_sample_ratio_is_said_with_its_limit() -> None:
     counts = {"challenger": SimpleNamespace(assigned=520), "control": SimpleNamespace(assigned=480)}
     said = ab_words.sample_ratio_words(_test(), SimpleNamespace(**counts, mismatch_log_e=0.5, mismatch=False))  # type: ignore[arg-type]
     assert said == "Sample ratio holds: 520 to 480, planned 50:50; evidence against it E = 1.6, limit 100."
+
+
+def test_with_several_models_a_menu_asks_which(house: Services, play: Play, open_page: OpenPage) -> None:
+    play(3)
+    with transaction(house.context.databases.app) as session:
+        session.add(factories.model_row("departure-delay"))
+        session.flush()
+        session.add_all([factories.version_row(one, "departure-delay") for one in ("1", "2")])
+        session.flush()
+        serving = {"model": "departure-delay", "version_id": "departure-delay-v1", "shadow_version_ids": []}
+        session.add(ServingRow(**serving, operation_id="o", since=NOON))
+    assert house.ab_tests.room(LEAD).models == ("departure-delay", MODEL)
+    page = open_page("ab", "scientist")
+    assert not page.exception
+    assert "design" not in keys(page)
+    (menu,) = page.get("menu_button")
+    assert list(menu.proto.options) == ["departure-delay", MODEL]
