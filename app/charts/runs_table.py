@@ -12,7 +12,7 @@ import pandas as pd
 
 from app import format as fmt
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom, number_text
+from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom, SeedTest, number_text
 from mlops_dash.domain.run_groups import label, short_value, telling
 from mlops_dash.domain.runs import Reducer, RunStatus, numbers
 
@@ -213,6 +213,8 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
                     one |= _delta(mean, room.base.get(column.key, math.nan), column, digits[column.key])
                     if not room.judged_elsewhere.isdisjoint(ids):
                         one |= _unjudged(one)
+                    elif column.key in room.groups.tests:
+                        one |= _seeds(one, room.groups.tests[column.key][code])
                 cells.append(one)
             elif column.key == grouping.key:
                 values = room.runs.column(column.name)
@@ -259,6 +261,14 @@ def _delta(value: float, base: float, column: Column, digits: int) -> dict[str, 
     word, sign = ("better", "▲") if better else ("worse", "▼")
     hint = f"{word} than the baseline by {fmt.metric(abs(difference), digits)}"
     return {"delta": f"{text} {sign}", "verdict": word, "hint": hint}
+
+
+def _seeds(cell: Mapping[str, Any], test: SeedTest) -> dict[str, Any]:
+    """A difference of means is coloured only when it is more than the seed; the hint says how that was found."""
+    if not cell.get("delta"):
+        return {}
+    hint = f"{test.sentence[:1].upper()}{test.sentence[1:]}"
+    return {"hint": hint} if test.beyond else {"delta": cell["delta"].rstrip(" ▲▼"), "verdict": "", "hint": hint}
 
 
 def _unjudged(cell: Mapping[str, Any]) -> dict[str, Any]:

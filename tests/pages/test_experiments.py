@@ -134,6 +134,19 @@ def test_groups_show_n_mean_and_interval(runs: RunsWorld, open_page: OpenPage) -
     assert "95 % t interval over repeats [0.6595, 0.6645]" in rows[0]["cells"][1]["hint"]
 
 
+def test_a_difference_of_means_has_no_colour_that_the_seeds_do_not_support(
+    runs: RunsWorld, open_page: OpenPage
+) -> None:
+    page = open_page(
+        "experiments", "viewer", view="groups", base=runs.ids["depth-3-seed-1"], q="run_name LIKE 'depth-%'"
+    )
+    best, base = table(page)["rows"]
+    assert base["pinned"]
+    assert "delta" not in base["cells"][1]
+    assert (best["cells"][1]["delta"], best["cells"][1]["verdict"]) == ("+0.0300", "")
+    assert best["cells"][1]["hint"] == "Not tested: the repeats are identical: no noise to judge by"
+
+
 def test_a_run_deleted_meanwhile_is_named(runs: RunsWorld, open_page: OpenPage) -> None:
     page = open_page(
         "experiments", "viewer", runs=f"{runs.ids['deleted']},{runs.ids['child']}", run=runs.ids["deleted"]

@@ -252,3 +252,50 @@ def test_the_export_has_runs_and_groups_as_plain_data(world: RunsWorld, service:
         service.export(VIEWER, "sweep", text="metrics.")
     with pytest.raises(InvalidInput, match="parameter"):
         service.export(VIEWER, "sweep", group_by="colour")
+
+
+def test_a_difference_between_configurations_is_only_what_the_seeds_can_support(
+    world: RunsWorld, service: ExperimentService
+) -> None:
+    room = service.room(
+        VIEWER, RunQuery(grouped=True, baseline=world.ids["depth-3-seed-2"], text="run_name LIKE 'depth-%'")
+    )
+    assert room.groups is not None
+    (test,) = room.groups.tests["valid_auc"].values()
+    assert not test.beyond  # three seeds move alike: their differences do not vary at all
+    assert test.sentence == "not tested: the repeats are identical: no noise to judge by"
+    room = service.room(VIEWER, RunQuery(grouped=True, baseline=world.ids["depth-3-seed-2"]))
+    assert room.groups is not None
+    of_six = next(code for code, ids in room.groups.members.items() if world.ids["child"] in ids)
+    of_empty = next(code for code, ids in room.groups.members.items() if world.ids["empty"] in ids)
+    assert room.groups.tests["valid_auc"][of_empty].sentence == "not tested: fewer than 3 runs a side: no test"
+    assert set(room.groups.tests) == {"valid_auc", "valid_log_loss"}
+    assert of_six in room.groups.tests["valid_auc"]
+    assert service.room(VIEWER, RunQuery(grouped=True)).groups.tests == {}  # type: ignore[union-attr]
+
+
+def test_beyond_seed_noise_is_said_with_interval_pairs_and_how_few(mlflow_uri: str, tmp_path: Path) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(mlflow_uri, mlflow_uri)
+    base = ""
+    for depth, values in (("3", (0.60, 0.61, 0.62)), ("6", (0.651, 0.659, 0.672)), ("9", (0.61, 0.60, 0.63))):
+        for seed, value in enumerate(values):
+            run = client.create_run("0", run_name=f"{depth}-{seed}").info.run_id
+            client.log_param(run, "depth", depth)
+            client.log_param(run, "seed", str(seed))
+            client.log_metric(run, "valid_auc", value)
+            base = base or run
+    made = context(tmp_path, mlflow_uri=mlflow_uri)
+    room = ExperimentService(made).room(VIEWER, RunQuery(experiment="0", grouped=True, baseline=base))
+    assert room.groups is not None
+    said = {room.runs.params["depth"][int(room.grouping.first[code])]: one
+            for code, one in room.groups.tests["valid_auc"].items()}  # fmt: skip
+    assert said["6"].beyond
+    assert said["6"].sentence == (
+        "differs on this test set beyond seed noise: 0.0506667 [0.0468721, 0.0544612], "
+        "paired t over 3 equal values of seed, Holm over 2; few runs"
+    )
+    assert not said["9"].beyond
+    assert said["9"].sentence.startswith("cannot be told from seed noise: 0.00333333 [")
+    made.databases.dispose()

@@ -110,6 +110,17 @@ class Column:
     proposed: bool = False  # the direction comes from a well-known name, nobody chose it
 
 
+@dataclass(frozen=True)
+class SeedTest:
+    """Whether a configuration differs from the baseline's beyond the noise of its repeats, and the sentence to print.
+
+    Repeats on one fixed split never support "better": they know nothing of other test sets.
+    """
+
+    beyond: bool
+    sentence: str
+
+
 @dataclass(frozen=True, eq=False)
 class GroupTable:
     """Groups of repeats; one row a group, in the order shown.
@@ -121,6 +132,7 @@ class GroupTable:
     order: tuple[int, ...]  # group codes of the shown page
     members: Mapping[int, tuple[str, ...]]  # run ids by group code, of the shown page
     metrics: Mapping[str, pd.DataFrame]  # by metric; index = group code
+    tests: Mapping[str, Mapping[int, SeedTest]] = field(default_factory=dict)  # by metric and group, of the shown page
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from scipy.special import stdtr
 
-from mlops_dash.stats.arrays import Floats, Ints
+from mlops_dash.stats.arrays import Bools, Floats, Ints
 from mlops_dash.stats.intervals import t_quantile
 
-INTERVAL_METHOD = "t interval over repeats"
+MIN_REPEATS: Final = 3  # fewer runs a side are not tested
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +115,79 @@ def smoothed(y: Floats, weight: float) -> Floats:
             total = weight * total + (1 - weight)
             made[i] = last / total
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class SeedDifference:
+    """Mean of A minus mean of B over repeats, against the noise of the repeats alone.
+
+    On one fixed split this never says which recipe is better: with that reading 3, 5 and 10 seeds would err in 28, 50
+    and 68 % of equal recipes. It says whether these two differ on this test set beyond what the seed does.
+
+    Attributes:
+        value: The difference; NaN without a finite run on both sides.
+        low: Lower end of its t interval; NaN when it was not tested.
+        high: Upper end.
+        p_value: Two-sided; NaN when it was not tested.
+        n_pairs: Repeats matched by their key; 0 when the sides were taken as independent.
+        n: Finite runs of the smaller side.
+        reason: Why it was not tested; empty when it was.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+    n_pairs: int
+    n: int
+    reason: str = ""
+
+
+def seed_difference(
+    a: Floats, b: Floats, keys_a: Sequence[str | None], keys_b: Sequence[str | None], *, level: float = 0.95
+) -> SeedDifference:
+    """Compare the repeats of two configurations: paired t over equal keys, else Welch; never under three a side.
+
+    Args:
+        a: One metric of the runs of A, shape (runs,).
+        b: The same of B.
+        keys_a: The replicate key (seed, fold) of each run of A.
+        keys_b: The same of B.
+        level: Of the interval.
+
+    >>> made = seed_difference(np.array([2., 3., 5.]), np.array([1., 2., 3.]), "123", "123")
+    >>> made.n_pairs, round(made.value, 3), round(made.p_value, 3)
+    (3, 1.333, 0.057)
+    """
+    fine_a, fine_b = np.isfinite(a), np.isfinite(b)
+    of_a = _by_key(a, keys_a, fine_a)
+    of_b = _by_key(b, keys_b, fine_b)
+    n = int(min(fine_a.sum(), fine_b.sum()))
+    value = float(a[fine_a].mean() - b[fine_b].mean()) if n else np.nan
+    shared = [key for key in of_a if key in of_b]
+    if len(shared) >= MIN_REPEATS:
+        differences = np.array([of_a[key] - of_b[key] for key in shared])
+        value, pairs, df = float(differences.mean()), len(shared), float(len(shared) - 1)
+        error = float(differences.std(ddof=1)) / np.sqrt(len(shared))
+    elif n >= MIN_REPEATS:
+        parts = [float(one.var(ddof=1)) / len(one) for one in (a[fine_a], b[fine_b])]
+        pairs, error = 0, float(np.sqrt(sum(parts)))
+        sizes = (int(fine_a.sum()), int(fine_b.sum()))
+        lower = sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
+        df = sum(parts) ** 2 / lower if lower else np.nan
+    else:
+        return SeedDifference(value, np.nan, np.nan, np.nan, 0, n, f"fewer than {MIN_REPEATS} runs a side: no test")
+    if error <= 1e-12 * max(1.0, abs(value)):  # equal but for rounding
+        return SeedDifference(
+            value, np.nan, np.nan, np.nan, pairs, n, "the repeats are identical: no noise to judge by"
+        )
+    half = t_quantile(level, df) * error
+    p_value = float(2 * stdtr(df, -abs(value / error)))
+    return SeedDifference(value, value - half, value + half, p_value, pairs, n)
+
+
+def _by_key(values: Floats, keys: Sequence[str | None], fine: Bools) -> dict[str, float]:
+    """Values by key, for keys that one run alone has."""
+    found = [(key, float(value)) for key, value, use in zip(keys, values, fine, strict=True) if use and key is not None]
+    once = {key for key, times in Counter(key for key, _ in found).items() if times == 1}
+    return {key: value for key, value in found if key in once}

@@ -2,6 +2,7 @@
 
 reading   runs from MLflow's database or through its client, kept while nothing changes
 room      everything the page shows, from one read
+repeats   whether two configurations differ beyond the seed
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from mlops_dash.domain.run_filter import Mistake, parse
 from mlops_dash.domain.run_groups import Grouping, grouped, label, telling
 from mlops_dash.domain.runs import Bools, Floats, Ints, Reducer, RunFrame, matching, order, varies
 from mlops_dash.services.experiments.reading import KeptRuns, RunReader
+from mlops_dash.services.experiments.repeats import against_baseline
 from mlops_dash.stats.experiments import band, repeats, smoothed
 
 
@@ -97,7 +98,7 @@ def assemble(
         statuses={str(name): int(count) for name, count in statuses.items()},
         mistake=mistake,
         grouping=grouping,
-        groups=None if groups is None else replace(groups, order=groups.order[part]),
+        groups=None if groups is None else _tested(groups, part, runs, columns, query),
         tray=tray,
         comparable=judge(tray) if len(tray) > 1 else None,
         judged_elsewhere=judged_elsewhere(found.runs, runs.take(runs.places([query.baseline]))),
@@ -185,6 +186,11 @@ def _groups(found: _Found, grouping: Grouping, columns: Sequence[Column], query:
     return GroupTable(
         grouping, tuple(int(one) for one in codes), {code: tuple(ids) for code, ids in members.items()}, tables
     )
+
+
+def _tested(groups: GroupTable, part: slice, runs: RunFrame, columns: Sequence[Column], query: RunQuery) -> GroupTable:
+    shown = replace(groups, order=groups.order[part])
+    return replace(shown, tests=against_baseline(runs, groups.grouping, shown, columns, query.baseline))
 
 
 def _base(runs: RunFrame, grouping: Grouping, columns: Sequence[Column], query: RunQuery) -> dict[str, float]:
