@@ -6,6 +6,8 @@ Deep link: ?report=
 from __future__ import annotations
 
 from datetime import date, timedelta
+from html import escape
+from urllib.parse import quote
 
 import pandas as pd
 import streamlit as st
@@ -32,7 +34,10 @@ _HOW = "A review freezes what is known about one week of a model, under a hash, 
 
 def page(frame: Frame) -> None:
     """Draw the page."""
-    room = frame.services.reports.room(frame.actor, session.param("report"))
+    asked = session.param("report")
+    room = frame.read(
+        lambda: frame.services.reports.room(frame.actor, asked), "reports", asked, shared=True, height=1_300
+    )
     kept = fmt.plural(len(room.lines), "report")
     said = f"{kept} kept; a report never changes, and its hash names its facts" if room.lines else ""
     with widgets.header("Reports", said):
@@ -111,17 +116,31 @@ def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
                 format_func=lambda one: names[one], width=460, label_visibility="collapsed",
                 on_change=lambda: session.set_param("report", str(session.get(f"show-{selected.line.id}") or "")),
             )  # fmt: skip
-        st.dataframe(
-            rows,
-            key=key,
-            hide_index=True,
-            column_config=_COLUMNS,
-            row_height=_ROW,
-            height=35 + _ROW * min(len(ids), _SHOWN) + 2,
-            selection_mode="single-row",
-            on_select=lambda: _open(key, ids),
-            alt="Kept reports, newest first; select a row to read the report",
-        )
+        with st.container(key="narrow"):
+            st.html(_listing(frame, room))
+        with st.container(key="wide"):
+            st.dataframe(
+                rows,
+                key=key,
+                hide_index=True,
+                column_config=_COLUMNS,
+                row_height=_ROW,
+                height=35 + _ROW * min(len(ids), _SHOWN) + 2,
+                selection_mode="single-row",
+                on_select=lambda: _open(key, ids),
+                alt="Kept reports, newest first; select a row to read the report",
+            )
+
+
+def _listing(frame: Frame, room: ReportsRoom) -> str:
+    """The same rows for a narrow screen, each a link to its report."""
+    rows = "".join(
+        f"<li><a href='/reports?report={quote(one.id)}' target='_self'><b>{escape(one.model)}</b> "
+        f"{escape(one.week.said())}</a><span>{escape(who(one.made_by))} · {escape(frame.ago(one.made_at))} · "
+        f"<span class='mono'>{fmt.short(one.sha256)}</span></span></li>"
+        for one in room.lines[:_SHOWN]
+    )
+    return f"<ul class='rows'>{rows}</ul>"
 
 
 def _open(key: str, ids: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ ROW = PageCost("audit", "Audit & admin", 31.4, (28.0, 40.2), 21.6, None, None, f
 
 
 def bench_of(*rows: PageCost, crowd: Crowd | None = None, without: str = "") -> PagesBench:
-    return PagesBench(rows, crowd, without, pages.TARGETS)
+    return PagesBench(rows, crowd, without, 2, (1.25, 8.0), pages.TARGETS)
 
 
 @pytest.fixture
@@ -70,6 +70,7 @@ def test_the_table_names_targets_and_what_was_not_measured() -> None:
     assert "21.6" in text
     assert "first, next: not measured, Playwright is not installed." in text
     assert "150 / 250" in text
+    assert "Machine: 2 cores; load 1.2 at the start, 8.0 at the end." in text
 
 
 def test_the_table_says_how_the_crowd_was_measured_and_which_page_failed() -> None:

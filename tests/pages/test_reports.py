@@ -78,6 +78,7 @@ def test_a_link_opens_its_report(kept: Report, house: Services, open_page: OpenP
     page = open_page("reports", "viewer", report=kept.line.id)
     assert frames(page) == [report_path(kept.line.id)]
     assert len(page.dataframe[0].value) == 2
+    assert words(page).count("href='/reports?report=") == 2  # the list of narrow screens
     assert page.selectbox(key=f"show-{kept.line.id}").value == kept.line.id
 
 

@@ -79,6 +79,8 @@ class PagesBench:
     pages: tuple[PageCost, ...]
     crowd: Crowd | None
     browser: str  # why there are no numbers of a browser; "" when there are
+    cores: int
+    load: tuple[float, float]  # runnable processes in the last minute, at the start and at the end
     targets: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
@@ -106,6 +108,8 @@ class PagesBench:
             lines.append(
                 "first: a cold headless Chromium opens the page; next: one click in its sidebar; charts drawn."
             )
+        before, after = self.load
+        lines.append(f"Machine: {self.cores} cores; load {before:.1f} at the start, {after:.1f} at the end.")
         if self.crowd is not None:
             lines.append(self.crowd.sentence())
         return "\n".join(lines)
@@ -135,6 +139,7 @@ def measure(settings: Settings, root: Path, secret: str, *, url: str = "", peopl
         "MLFLOW_TRACKING_URI": settings.mlflow_uri,
         "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])]),
     }
+    before = os.getloadavg()[0]
     ours = _ask(root, environment, "server")
     with _running(url, root, environment) as address:
         sent = {one["url"]: one for one in _ask(root, environment, "wire", address)["found"]}
@@ -157,7 +162,8 @@ def measure(settings: Settings, root: Path, secret: str, *, url: str = "", peopl
                 face=one["face"],
             )
         )
-    return PagesBench(tuple(pages), crowd, missing, TARGETS)
+    load = (before, os.getloadavg()[0])
+    return PagesBench(tuple(pages), crowd, missing, os.cpu_count() or 1, load, TARGETS)
 
 
 def _crowd(root: Path, environment: Mapping[str, str], url: str, people: int) -> Crowd:
