@@ -117,7 +117,7 @@ def _waiting(room: FleetRoom) -> str:
     kinds = ((room.proposals_open, "proposal"), (room.alerts_open, "alert"))
     what = ", ".join(fmt.plural(n, kind) for n, kind in kinds if n)
     mine = f"{len(room.waiting)} for you" if room.waiting else "none for you"
-    return f"<span>{what}</span><span>{mine}, oldest {escape(fmt.ago(room.now, room.oldest_open))}</span>"
+    return escape(f"{what}; {mine}, oldest {fmt.ago(room.now, room.oldest_open)}")
 
 
 def _lower(label: str) -> str:

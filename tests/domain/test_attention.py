@@ -21,6 +21,7 @@ from mlops_dash.domain.words import AlertState, Health, JobState, OperationState
 
 NOW = datetime(2013, 6, 3, 16, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
+NOON_OF_MAY = datetime(2013, 5, 25, 12, 0, tzinfo=UTC)
 
 HARMED = FleetRow(
     model="m", title="m", version="1", health=Health.HARMED, why="the harm alarm is on", headline="AUC 0.61.",
@@ -84,6 +85,16 @@ def test_everything_at_once_comes_worst_first() -> None:
 def test_within_a_rank_the_oldest_comes_first() -> None:
     young, old = replace(PROPOSAL, model="a"), replace(PROPOSAL, model="b", since=NOW - 9 * DAY)
     assert [one.model for one in found(proposals=[young, old])] == ["b", "a"]
+
+
+def test_silence_counts_from_the_last_prediction() -> None:
+    (one,) = found([replace(FINE, stale="No predictions since 25 May.", last_at=NOON_OF_MAY)])
+    assert one.since == NOON_OF_MAY
+
+
+def test_late_labels_say_how_many_there_are_and_usually_are() -> None:
+    (one,) = found([replace(FINE, late=LateLabels(1, NOW - 2 * DAY, 0.1, 0.97))])
+    assert one.sentence == "1 day is older than the label delay and 10 % labelled, usually 97 %."
 
 
 def test_a_snoozed_alert_is_quiet_until_its_time_is_over() -> None:

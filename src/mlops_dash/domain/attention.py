@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from mlops_dash.domain.fleet import FleetRow, LateLabels
+from mlops_dash.domain.format import percent
 from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, ProposalState, Word
 
 PATIENCE = timedelta(minutes=1)  # a decided promotion is carried out within seconds
@@ -179,18 +180,19 @@ def _silent(row: FleetRow, now: datetime) -> Attention:
         action="See the last days",
         page="monitoring",
         parameters=_model(row.model),
-        since=row.as_of or now,
+        since=row.last_at or row.as_of or now,
     )
 
 
 def _overdue(row: FleetRow, late: LateLabels) -> Attention:
     days = "1 day is" if late.n_windows == 1 else f"{late.n_windows} days are"
+    share = percent(late.coverage, 0)
     return Attention(
         rank=Rank.LABELS,
         word=Health.NOT_KNOWN,
         label="Labels overdue",
         model=row.model,
-        sentence=f"{days} older than the label delay and {late.coverage:.0%} labelled, usually {late.usual:.0%}.",
+        sentence=f"{days} older than the label delay and {share} labelled, usually {percent(late.usual, 0)}.",
         cause="Until labels come, nobody knows how good its answers are. Is the label feed running?",
         action="See the coverage",
         page="monitoring",

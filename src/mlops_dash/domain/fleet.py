@@ -111,6 +111,7 @@ class FleetRow:
     moved: tuple[str, ...] = ()
     n_inputs: int | None = None
     last_day: int | None = None  # predictions in the last 24 hours; None before the first
+    last_at: datetime | None = None  # of the last prediction
     usual_day: float | None = None  # mean of the last complete days with rows
     last_label_at: datetime | None = None
     deployed_at: datetime | None = None

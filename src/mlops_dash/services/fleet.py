@@ -161,6 +161,7 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         why=_why_nothing(model, reference, windows),
         zone=policy.zone,
         last_day=traffic.last_day if seen else None,
+        last_at=traffic.last_at,
         last_label_at=traffic.last_label_at,
         deployed_at=model.since,
         reached=reached,
