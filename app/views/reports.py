@@ -107,7 +107,8 @@ def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
             "Facts sha256": [fmt.short(one.sha256, 16) for one in room.lines],
         }
     )
-    with widgets.card("reports", "Kept reports", "Newest first; select one to read it below."):
+    how = "Newest first; select one to read it below." if len(ids) > 1 else "It is shown below."
+    with widgets.card("reports", "Kept reports", how):
         if len(ids) > 1:
             names = {one.id: f"{one.model} · {one.week.said()} · {fmt.short(one.sha256)}" for one in room.lines}
             listed = selected.line.id if selected.line.id in names else None

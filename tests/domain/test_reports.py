@@ -112,6 +112,25 @@ def test_a_regression_is_said_in_the_unit_of_its_label() -> None:
     assert "12.10 min in the reference." in words.labels(facts)[-1]
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (FACTS, "Next: approve or reject v3, proposed by Scientist."),
+        (
+            changed(proposals=[{**FACTS["proposals"][0], "state": "approved"}]),
+            "Next: promote v3, proposed by Scientist.",
+        ),
+        (
+            changed(proposals=[], verdict={"health": "harmed"}),
+            "Next: look into the alert, and retrain if its cause lasts.",
+        ),
+        (changed(proposals=[], verdict={"health": "ok"}), ""),
+    ],
+)
+def test_the_next_step_follows_from_what_waits_and_how_the_model_is(facts: dict[str, Any], said: str) -> None:
+    assert words.next_step(facts) == said
+
+
 def test_better_and_worse_follow_the_direction_of_the_metric() -> None:
     loss = changed(performance={"higher_is_better": False})
     assert "0.013 better than" in words.performance(loss)[1]

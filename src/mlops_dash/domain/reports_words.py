@@ -9,7 +9,7 @@ from typing import Any
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.readings import SCORE, words_of
 from mlops_dash.domain.reports import WEEK_DAYS, Facts, coverage, number
-from mlops_dash.domain.words import AlertState, GateState
+from mlops_dash.domain.words import AlertState, GateState, Health, ProposalState
 
 NOT_KNOWN = "Not known"
 
@@ -32,6 +32,18 @@ def verdict(facts: Facts) -> str:
         return f"{said['empty']}. {said['next']}"
     every = [said["headline"] or "No ripe labels yet.", _sentence(said["why"]), said["stale"]]
     return " ".join(one for one in every if one)
+
+
+def next_step(facts: Facts) -> str:
+    """What to do now, from what waits and how the model is; empty when nothing is to be done."""
+    waiting = facts["proposals"]
+    if waiting:
+        first = waiting[0]
+        said = "approve or reject" if first["state"] == ProposalState.OPEN else "promote"
+        return f"Next: {said} {first['version']}, proposed by {first['proposer']}."
+    if facts["verdict"]["health"] in (Health.HARMED, Health.AT_RISK):
+        return "Next: look into the alert, and retrain if its cause lasts."
+    return ""
 
 
 def served(facts: Facts) -> str:

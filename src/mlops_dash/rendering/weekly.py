@@ -44,6 +44,7 @@ def _html(text: str) -> str:
             week=words.week_said(facts),
             badge=_badge(Health(facts["verdict"]["health"])),
             verdict=words.verdict(facts),
+            next_step=words.next_step(facts),
             figures=_figures(facts),
             sections=_sections(facts),
             how=words.how(facts),
