@@ -10,8 +10,13 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.reports import sha256_of
 from mlops_dash.errors import InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.command import Context
+from mlops_dash.services.reports import ReportService
+from mlops_dash.store.db import transaction
+from mlops_dash.store.tables_app import ModelRow, PolicyVersionRow
 from tests.factories import LEAD, SCIENTIST, VIEWER
+from tests.services.monitoring_world import world
 from tests.services.reports_world import DAY, MODEL, Office, office
+from tests.services.test_regression import POLICY, Minutes
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +159,32 @@ def test_a_model_without_a_judged_day_asks_for_a_week_and_says_what_is_not_known
     assert draft.facts["verdict"]["empty"] == made.world.room().empty
     report = made.reports.freeze(SCIENTIST, draft)
     assert "Not known" in made.reports.html(VIEWER, report.line.id)
+
+
+def test_a_regression_is_reviewed_in_the_unit_of_its_label(context: Context) -> None:
+    base = world(context)
+    made = Minutes(base.context, base.monitoring)
+    context.clock.wall = lambda: made.now
+    with transaction(context.databases.app) as session:
+        session.get_one(ModelRow, MODEL).task = "regression"
+        row = session.get_one(PolicyVersionRow, "policy")
+        row.body, row.digest = POLICY.as_json(), POLICY.digest
+    made.reference()
+    made.worse = 25.0
+    made.live(20)
+    made.evaluate(later=2 * DAY)
+    reports = ReportService(context)
+    report = reports.freeze(SCIENTIST, reports.weekly(SCIENTIST, MODEL))
+    told, shown = report.facts["performance"], made.room("1y").performance
+
+    assert (
+        (told["metric"], told["unit"], told["decimals"])
+        == (shown.metric, shown.unit, shown.decimals)
+        == ("mae", "min", 2)
+    )
+    assert told["reference"] == shown.baseline
+    assert report.facts["verdict"]["health"] == "harmed"
+    text = reports.html(VIEWER, report.line.id)
+    assert f"{told['now']['value']:.2f} min" in text
+    assert "The mean label is" in text
+    assert "Label rate" not in text
