@@ -1,15 +1,11 @@
-"""MLflow stores for the Experiments room: a small awkward one by the real client, a big one by bulk insert."""
+"""A small, awkward MLflow store for the Experiments room, made by the real client (`bench.experiments` makes big ones)."""
 
 from __future__ import annotations
 
 import math
-import sqlite3
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
-
-import numpy as np
 
 ODD = "väl/loss: 10-fold Δ." + "x" * 220  # every sign that MLflow lets a name have, and nearly its 250 characters
 
@@ -71,49 +67,3 @@ def awkward(uri: str, artifacts: Path) -> RunsWorld:
         tags={"mlflow.parentRunId": ids["depth-6-seed-1"], "note": "it's 100 % fine"})  # fmt: skip
     client.delete_run(ids["deleted"])
     return RunsWorld(uri, Path(uri.removeprefix("sqlite:///")), made, other, ids)
-
-
-def bulk(path: Path, experiment: str, n: int, *, params: int = 20, metrics: int = 20, tags: int = 5, steps: int = 0,
-         seed: int = 7) -> None:  # fmt: skip
-    """Insert n runs into a store that the real client made; `steps` points of history for every metric.
-
-    Ten thousand runs of 20 parameters, 20 metrics and 5 tags take about 5 s.
-    """
-    rng = np.random.default_rng(seed)
-    ids = [UUID(bytes=rng.bytes(16)).hex for _ in range(n)]
-    values = rng.normal(size=(n, metrics)).round(6)
-    first = 1_700_000_000_000
-    with sqlite3.connect(path) as store:
-        store.executemany(
-            "INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time,"
-            " end_time, source_version, lifecycle_stage, artifact_uri, experiment_id)"
-            " VALUES (?, ?, 'UNKNOWN', '', '', 'bench', ?, ?, ?, '', 'active', '', ?)",
-            [(one, f"run-{i}", "FAILED" if i % 50 == 7 else "FINISHED", first + i * 1000, first + i * 1000 + 90_000,
-              int(experiment)) for i, one in enumerate(ids)],
-        )  # fmt: skip
-        names = ["seed", *(f"p{k:02d}" for k in range(1, params))]
-        store.executemany(
-            "INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)",
-            ((name, str(i % 5 if k == 0 else (i // 5) % (k + 2)), one) for i, one in enumerate(ids)
-             for k, name in enumerate(names)),
-        )  # fmt: skip
-        keys = [f"m{k:02d}" for k in range(metrics)]
-        store.executemany(
-            "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, ?, ?, 0, ?)",
-            (
-                (key, values[i, k], first + i * 1000, steps, one)
-                for i, one in enumerate(ids)
-                for k, key in enumerate(keys)
-            ),
-        )
-        store.executemany(
-            "INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)",
-            ((name, f"run-{i}" if name == "mlflow.runName" else f"{name}-{i % 7}", one) for i, one in enumerate(ids)
-             for name in ["mlflow.runName", *(f"t{k}" for k in range(1, tags))]),
-        )  # fmt: skip
-        store.executemany(
-            "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES (?, ?, ?, ?, ?, 0)",
-            ((key, values[i, k] - (steps - step) / 100, first + step, one, step) for i, one in enumerate(ids)
-             for k, key in enumerate(keys) for step in range(1, steps + 1)),
-        )  # fmt: skip
-    store.close()

@@ -63,3 +63,12 @@ def test_mistakes_are_one_sentence_with_the_next_step(capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == "MLflow has no experiment 'nothing'. There are: sweep, other, Default.\n"
     assert main(["runs", "--experiment", "sweep", "--filter", "metrics.valid_auc > high"]) == 2
     assert "Position 21, at “high”: expected a number." in capsys.readouterr().err
+
+
+def test_the_bench_prints_ours_beside_the_client(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "experiments", "--runs", "20", "--repeats", "1", "--json"]) == 0
+    frame, curves = json.loads(capsys.readouterr().out)
+    assert {"name", "ours_s", "peer", "peer_s", "ratio", "peak_mib", "n"} <= set(frame)
+    assert (frame["n"], curves["n"]) == (20, 20_000)
+    assert frame["ratio"] == pytest.approx(frame["peer_s"] / frame["ours_s"])
+    assert main(["bench", "experiments", "--runs", "0"]) == 2

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_dash.bench.experiments import add_curves, fill
 from mlops_dash.domain.run_filter import parse
 from mlops_dash.domain.runs import RunFrame, matching
 from mlops_dash.errors import StoreUnavailable
 from mlops_dash.store.mlflow_runs import MlflowDatabase
 from mlops_dash.tracking.search import MlflowRuns
-from tests.runs_world import ODD, RunsWorld, awkward, bulk
+from tests.runs_world import ODD, RunsWorld, awkward
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +168,7 @@ def test_the_mark_changes_when_something_is_written(tmp_path: Path, mlflow_uri: 
     database = MlflowDatabase(mlflow_uri)
     before = database.mark()
     assert database.mark() == before != ""
-    bulk(Path(mlflow_uri.removeprefix("sqlite:///")), "0", 1)
+    fill(Path(mlflow_uri.removeprefix("sqlite:///")), 1)
     assert database.mark() != before
 
 
@@ -199,10 +200,18 @@ def test_nothing_is_written(world: RunsWorld) -> None:
 
 
 def test_a_bulk_store_is_read_as_the_client_reads_it(mlflow_uri: str) -> None:
-    bulk(Path(mlflow_uri.removeprefix("sqlite:///")), "0", 60, steps=2)
+    path = Path(mlflow_uri.removeprefix("sqlite:///"))
+    ids = fill(path, 60)
+    add_curves(path, ids[:3], steps=40)
     ours, theirs = MlflowDatabase(mlflow_uri).frame(["0"]), MlflowRuns(mlflow_uri).frame(["0"])
     theirs = theirs.take(theirs.places(ours.ids))
     assert len(ours) == 60
+    curves = MlflowDatabase(mlflow_uri).histories(ids[:3], ["m00"])
+    pd.testing.assert_frame_equal(
+        curves,
+        MlflowRuns(mlflow_uri).histories(ids[:3], ["m00"]).sort_values(["run_id", "key", "step"], ignore_index=True),
+    )
+    assert len(curves) == 120
     pd.testing.assert_frame_equal(ours.metrics, theirs.metrics)
     pd.testing.assert_frame_equal(ours.params, theirs.params)
     pd.testing.assert_frame_equal(ours.tags, theirs.tags)

@@ -1,12 +1,13 @@
-"""`bench pages`: what every page costs, beside the targets. Measures and judges nothing."""
+"""`bench pages|experiments`: what things cost, beside targets and rivals. Measures and judges nothing."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 
-from mlops_dash.bench import pages
+from mlops_dash.bench import experiments, pages
 from mlops_dash.cli.shared import json_flag, services, show
 from mlops_dash.domain.access import NOBODY, Role
 from mlops_dash.errors import InvalidInput
@@ -14,7 +15,7 @@ from mlops_dash.settings import app_root
 
 
 def add_commands(commands: Any) -> None:
-    """Register bench pages."""
+    """Register bench pages and bench experiments."""
     bench = commands.add_parser("bench", help="measure: server time, bytes and seconds of every page")
     kinds = bench.add_subparsers(dest="what", required=True, metavar="WHAT")
     one = kinds.add_parser("pages", help="every page on this home; starts and stops a ui of its own")
@@ -22,6 +23,21 @@ def add_commands(commands: Any) -> None:
     one.add_argument("--users", type=int, default=0, metavar="N", help="let N websocket clients click as well")
     json_flag(one)
     one.set_defaults(run=_pages)
+    runs = kinds.add_parser("experiments", help="reading runs: ours beside MLflow's search_runs, on a generated store")
+    runs.add_argument("--runs", type=int, default=10_000, metavar="N")
+    runs.add_argument("--repeats", type=int, default=3, metavar="R")
+    json_flag(runs)
+    runs.set_defaults(run=_experiments)
+
+
+def _experiments(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.runs <= 200_000 or not 1 <= arguments.repeats <= 20:
+        raise InvalidInput("That many cannot be measured here.", hint="Use 1 to 200,000 runs and 1 to 20 repeats.")
+    found = experiments.measure(
+        arguments.runs, repeats=arguments.repeats, tell=lambda text: print(text, file=sys.stderr)
+    )
+    show(experiments.as_json(found), as_json=arguments.json, line=experiments.lines(found))
+    return 0
 
 
 def _pages(arguments: argparse.Namespace) -> int:
