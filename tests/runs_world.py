@@ -1,4 +1,4 @@
-"""A small, awkward MLflow store for the Experiments room, made by the real client (`bench.experiments` makes big ones)."""
+"""A small, awkward MLflow store for the Experiments room, by the real client; `bench.experiments` makes big ones."""
 
 from __future__ import annotations
 
