@@ -21,7 +21,7 @@ _STEPS = {
     Progress.EVIDENCE: "evidence",
     Progress.PREDICTIONS: "predictions",
     Progress.LABELS: "labels",
-    Progress.GATED: "gates",
+    Progress.GATED: "passed gates",
 }
 _COLUMNS = (
     ("model", "Model", "model"),

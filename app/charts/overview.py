@@ -6,6 +6,7 @@ All text that comes from people or from MLflow is escaped. Colour follows the he
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -214,8 +215,7 @@ def decision(entry: Entry) -> str:
 
 def reason(entry: Entry) -> str:
     """Why, in one or two lines; the whole text stands in the ledger."""
-    text = " ".join(entry.reason.split())
-    return text if len(text) <= REASON else f"{text[: REASON - 1].rstrip(' ,;.')}…"
+    return textwrap.shorten(entry.reason, REASON, placeholder="…")
 
 
 def _said(entry: Entry) -> str:

@@ -116,6 +116,9 @@ def test_a_promotion_that_was_decided_a_moment_ago_is_no_trouble() -> None:
     assert found(operations=[replace(STUCK, decided_at=NOW)]) == ()
     (one,) = found(operations=[replace(STUCK, decided_at=NOW, state=OperationState.FAILED)])
     assert one.sentence == "The promotion of v2 failed."
+    (one,) = found(operations=[STUCK])
+    assert (one.sentence, one.cause) == ("The promotion of v2 is decided and not carried out.", "MLflow is away.")
+    assert look(one.word).colour == "red"
 
 
 @pytest.mark.parametrize(

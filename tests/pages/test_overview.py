@@ -251,7 +251,7 @@ def test_a_long_reason_is_cut_and_says_so() -> None:
     assert charts.reason(entry("x", reason="short")) == "short"
     cut = charts.reason(entry("x", reason="word " * 100))
     assert len(cut) <= charts.REASON
-    assert cut.endswith("…")
+    assert cut.endswith("word…")
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

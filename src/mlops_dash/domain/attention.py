@@ -235,7 +235,7 @@ def _stuck(one: StuckOperation) -> Attention:
     failed = one.state is OperationState.FAILED
     return Attention(
         rank=Rank.DELIVERY,
-        word=OperationState.FAILED if failed else OperationState.DECIDED,
+        word=OperationState.FAILED,
         label="" if failed else "Not delivered",
         model=one.model,
         sentence=f"{what} v{one.version} {'failed' if failed else 'is decided and not carried out'}.",
