@@ -12,13 +12,16 @@ from app.incidents import Said
 _ICONS = {"refused": "lock", "missing": "search_off", "away": "cloud_off"}
 
 
-def show(said: Said, *, grants: str = "") -> None:
+def show(said: Said, *, grants: str = "", title: str = "") -> None:
     """The face of an error inside the frame.
 
     Args:
         said: The error in words.
         grants: Who may give the missing role, for a refusal.
+        title: Of the page, for its H1 when it failed before it said one.
     """
+    if title and not widgets.headed():
+        widgets.header(title)
     if said.kind == "broken":
         _broken(said)
         return

@@ -105,16 +105,19 @@ def _nothing() -> None:
     """The page of a run that has no page: the boundary has already said why."""
 
 
-def bounded(draw: Callable[..., Any], *args: Any, grants: Callable[[], str] | None = None) -> bool:
+def bounded(draw: Callable[..., Any], *args: Any, grants: Callable[[], str] | None = None, title: str = "") -> bool:
     """Run `draw`; an error becomes a sentence with the next step, never a traceback. Returns whether it went well.
 
-    `grants` says who may give the role that a refused person lacks; it is asked only then.
+    `grants` says who may give the role that a refused person lacks; it is asked only then. `title` heads the face of
+    a page that failed before it said its own.
     """
+    widgets.headless()
     try:
         draw(*args)
     except Exception as error:  # noqa: BLE001 - the boundary: Streamlit's own stop and rerun are not Exceptions
         said = explain(error)
-        faces.show(said, grants=grants() if grants is not None and said.kind == "refused" else "")
+        grant = grants() if grants is not None and said.kind == "refused" else ""
+        faces.show(said, grants=grant, title=title)
         return False
     return True
 
@@ -141,7 +144,7 @@ def _page(row: PageRow, frame: Frame) -> Any:
         row.function()(frame)
 
     def draw() -> None:
-        bounded(show, grants=lambda: _grants(frame))
+        bounded(show, grants=lambda: _grants(frame), title=row.title)
 
     draw.__name__ = row.url
     return st.Page(draw, title=row.title, icon=widgets.icon(row.icon), url_path=row.url, default=row.url == HOME)

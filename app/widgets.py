@@ -36,7 +36,9 @@ __all__ = [
     "facts",
     "flash",
     "go_to",
+    "headed",
     "header",
+    "headless",
     "icon",
     "note",
     "page_link",
@@ -55,8 +57,19 @@ def icon(name: str) -> str:
     return f":material/{name}:"
 
 
+def headless() -> None:
+    """A page begins: it has no H1 yet."""
+    session.put("_headed", False)
+
+
+def headed() -> bool:
+    """Whether the page has its H1."""
+    return bool(session.get("_headed"))
+
+
 def header(title: str, sub: str = "") -> DeltaGenerator:
     """The page's H1 with one line of status; returns the right-aligned container for scope controls and actions."""
+    session.put("_headed", True)
     with st.container(
         horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="pagehead", gap="small"
     ):

@@ -24,8 +24,9 @@ def page(frame: Frame) -> None:
     models = frame.services.monitoring.models(frame.actor)
     if not models:
         widgets.header("Monitoring")
-        widgets.empty("monitoring", "No model is watched yet", "Train or connect one; its traffic appears here.",
-                      key="models")  # fmt: skip
+        with widgets.empty("monitoring", "No model is watched yet",
+                           "Train or connect one; its traffic appears here.", key="models"):  # fmt: skip
+            widgets.page_link("", "Three ways to begin", icon_name="home")
         return
     model = _wanted(models)
     session.put("monitored-model", model)

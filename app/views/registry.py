@@ -33,10 +33,11 @@ def page(frame: Frame) -> None:
     names = [one.name for one in models if one.source == "mlflow"]
     if not names:
         widgets.header("Registry")
-        widgets.empty(
+        with widgets.empty(
             "deployed_code", "No model is here yet",
-            "A model comes with its first training, or with: mlops-dash up --demo", key="models",
-        )  # fmt: skip
+            "Its versions, their gates and who approved them stand here once a model is watched.", key="models",
+        ):  # fmt: skip
+            widgets.page_link("", "Three ways to begin", icon_name="home")
         return
     name = session.param("model") or names[0]
     version, proposal = session.param("version") or None, session.param("proposal") or None

@@ -39,10 +39,11 @@ def page(frame: Frame) -> None:
     _worker(room)
     _answer(frame, room)
     if not room.jobs and not room.recipes:
-        widgets.empty(
+        with widgets.empty(
             "model_training", "Nothing is trained here yet",
-            "A recipe says how a version is made. The demo brings one; yours is saved with save_recipe.", key="recipes",
-        )  # fmt: skip
+            "A recipe says how a version is made; its runs, their logs and what comes next stand here.", key="recipes",
+        ):  # fmt: skip
+            widgets.page_link("", "Three ways to begin", icon_name="home")
         return
     _clock(frame, room, ahead)
     left, right = st.columns([5, 7], gap="small")

@@ -19,7 +19,7 @@ from tests.factories import ADMIN
 
 pytestmark = pytest.mark.browser
 
-AUDIT = ("/audit", "/audit?tab=Users", "/audit?tab=Tokens", "/audit?entry=2")
+AUDIT = ("/audit?tab=Users", "/audit?tab=Tokens", "/audit?entry=2")  # the ledger itself: test_pages
 
 
 def fetch(url: str) -> tuple[int, str]:

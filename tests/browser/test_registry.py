@@ -57,6 +57,28 @@ def test_on_a_phone_the_gates_and_the_decision_come_first(told: Ui, visit: Visit
     assert button["x"] + button["width"] <= 390
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_the_approval_is_read_and_given_on_a_phone(told: Ui, visit: Visit, mode: str) -> None:
+    page = visit("lead", "/registry", mode=mode, width=390, at=told)
+    page.locator(".st-key-approve button").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("textbox")).to_be_visible()
+    box = dialog.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert dialog.evaluate("one => one.scrollWidth <= one.clientWidth")
+    for button in dialog.get_by_role("button").all():
+        size = button.bounding_box()
+        assert size is not None
+        assert min(size["width"], size["height"]) >= 44
+    act = dialog.get_by_role("button", name="Approve v3").bounding_box()
+    assert act is not None
+    assert act["width"] > 300
+    expect(dialog).to_contain_text("limit <")  # no limit of a gate is cut
+    assert_sound(page)
+
+
 def test_selecting_a_row_opens_that_version_and_its_link(told: Ui, visit: Visit) -> None:
     page = visit("viewer", "/registry", at=told)
     grid = page.locator(".st-key-card-versions canvas").first
