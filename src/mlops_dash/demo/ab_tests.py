@@ -20,7 +20,7 @@ STARTS_AT = new_york(date(2013, 5, 10))
 READ_AT = new_york(date(2013, 6, 1))  # every day of the test is ripe
 DAYS = 21
 PLANNED_UNITS = 18_900  # 900 labelled flights a day
-QUESTION = "Was April's model rolled back for good? Its ranking was better, its calibration worse."
+QUESTION = "Was it right to roll April's model back? Its ranking was better, its calibration worse."
 
 
 def on_midnight(services: Services, midnight: datetime) -> None:

@@ -337,14 +337,13 @@ def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
     if harmed:
         names = " and ".join(METRICS[one.metric].label for one in harmed)
         return Verdict(ABVerdict.STOP_HARM, f"{names}: worse by more than the margin.")
-    primary = METRICS[design.outcome].label
     if reading.primary.state is GateState.FAILED:
-        return Verdict(ABVerdict.STOP_HARM, f"{primary} is worse: the whole interval lies on that side of 0.")
+        return Verdict(ABVerdict.STOP_HARM, "The primary outcome is worse: its whole interval lies on that side of 0.")
     open_ones = [METRICS[one.metric].label for one in reading.guardrails if one.state is not GateState.PASSED]
     better = reading.primary.state is GateState.PASSED
     if better and not open_ones:
-        return Verdict(ABVerdict.SHIP, f"{primary} is better and every guardrail holds.")
-    inside = f"the interval of the primary outcome ({primary}) holds 0"
+        return Verdict(ABVerdict.SHIP, "The primary outcome is better and every guardrail holds.")
+    inside = "the interval of the primary outcome holds 0"
     why = f"no margin is shown to hold for {' and '.join(open_ones)}" if better else inside
     if reading.units >= design.planned_units:
         return Verdict(ABVerdict.KEEP, f"The planned size is reached and {why}.")
