@@ -200,11 +200,11 @@ def train(run: Run) -> dict[str, Any]:
         artifact_digest=logged.artifact_digest, training_start=window.start, training_end=window.end,
         data_digest=fitted.dataset_sha256, recipe=recipe.name, created_by=job.requested_by, note=job.cause,
     )  # fmt: skip
-    run.step(0.76, f"keeping the out-of-fold reference of {len(fitted.reference):,} rows")
-    reference = with_features(fitted, frame, target_of(recipe.model))
-    services.monitoring.record_reference(RUNNER, version_id, reference)
     with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:  # waits for a process that takes seconds to start
         checks = beside.submit(services.evidence.check_version, RUNNER, version_id)
+        run.step(0.76, f"keeping the out-of-fold reference of {len(fitted.reference):,} rows")
+        reference = with_features(fitted, frame, target_of(recipe.model))
+        services.monitoring.record_reference(RUNNER, version_id, reference)
         evidence = _judge(run, recipe, window, version_id, reference)
         run.step(0.94, "checking signature and input example in a fresh process")
         evidence += [one.id for one in checks.result()]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,13 +48,20 @@ class Sibling:
     @property
     def recipe(self) -> Recipe:
         """Everything up to now, judged out of fold: there is no champion to compare with yet."""
+        return self._recipe("first", holdout_days=0)
+
+    def refresh(self, story: Story) -> Recipe:
+        """What the retrain button runs: everything but the last days, judged on those beside the champion."""
+        return self._recipe("refresh", holdout_days=story.holdout_days)
+
+    def _recipe(self, name: str, *, holdout_days: int) -> Recipe:
         return Recipe(
-            name=f"{self.target.model}-first",
+            name=f"{self.target.model}-{name}",
             model=self.target.model,
             entry="flights",
             parameters={
                 "train_start": "2013-01-01T00:00:00-05:00",
-                "holdout_days": 0,
+                "holdout_days": holdout_days,
                 "validation_days": 14,
                 "seed": 1,
                 "folds": 2,
@@ -92,7 +99,7 @@ def go_live(services: Services, journal: Journal, story: Story, *, tell: Tell) -
     """
     replay.drive(services.context.clock, story.first_at)
     for sibling in SIBLINGS:
-        _introduce(services, sibling)
+        _introduce(services, sibling, story)
     versions = _train(services, journal, tell)
     operations = {model: _promote(services, model, version_id) for model, version_id in versions.items()}
     last_day.set_world_clock(services, services.context.clock.now())
@@ -135,8 +142,8 @@ def _without_collector() -> Iterator[None]:
         gc.enable()
 
 
-def _introduce(services: Services, sibling: Sibling) -> None:
-    """The model, its policies (a lead writes, an admin puts into force) and its recipe."""
+def _introduce(services: Services, sibling: Sibling, story: Story) -> None:
+    """The model, its policies (a lead writes, an admin puts into force) and its recipes."""
     model = sibling.target.model
     if model not in {one.name for one in services.registry.models(LEAD)}:
         services.registry.add_model(
@@ -151,7 +158,8 @@ def _introduce(services: Services, sibling: Sibling) -> None:
         )
         if not made.is_active:
             services.policies.activate(ADMIN, made.id, reason="read and agreed")
-    services.retraining.save_recipe(SCIENTIST, sibling.recipe)
+    for recipe in (sibling.recipe, sibling.refresh(story)):
+        services.retraining.save_recipe(SCIENTIST, recipe)
 
 
 def _train(services: Services, journal: Journal, tell: Tell) -> dict[str, str]:
@@ -168,7 +176,7 @@ def _train(services: Services, journal: Journal, tell: Tell) -> dict[str, str]:
         except Conflict:  # queued by an interrupted start
             services.jobs.reap(REPLAY, 0.0)
     with ThreadPoolExecutor(max_workers=len(SIBLINGS), thread_name_prefix="sibling") as pool:
-        for one in [pool.submit(runner.run_next, services, on_progress=tell) for _ in asked]:
+        for one in as_completed([pool.submit(runner.run_next, services, on_progress=tell) for _ in asked]):
             version = services.registry.version(LEAD, str(one.result()["version_id"]))
             found[version.model] = version.id
             journal.note(f"{version.model}-first", version.id)
