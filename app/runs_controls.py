@@ -9,6 +9,7 @@ import streamlit as st
 from app import format as fmt
 from app import runs_url as url
 from app import session, widgets
+from app.charts.runs_table import against_baseline
 from app.frame import Frame
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom
@@ -201,6 +202,9 @@ def below(room: ExperimentRoom) -> None:
         said.append(room.grouping.why)
     if room.query.grouped and room.grouping.unique:
         said.append(f"set aside because it differs in every run: {', '.join(room.grouping.unique)}")
+    against = against_baseline(room)
+    if against:
+        st.html(against)
     if room.n_pages > 1:
         session.put("pg-pick", room.page)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

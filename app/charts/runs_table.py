@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,31 @@ def data(
         "columns": shown,
         "rows": rows,
     }
+
+
+def against_baseline(room: ExperimentRoom, most: int = 6) -> str:
+    """The primary metric of the shown configurations against the baseline's, a sentence each, as HTML; "" for none."""
+    primary = room.primary
+    if room.groups is None or primary is None or not room.groups.tests.get(primary.key):
+        return ""
+    tests, members = room.groups.tests[primary.key], room.groups.members
+    fair = [code for code in room.groups.order if code in tests and room.judged_elsewhere.isdisjoint(members[code])]
+    told = [code for code in fair if tests[code].tested][:most]
+    base = [code for code in room.groups.order if code not in tests]
+    names = telling(room.runs, room.grouping, [*told, *base])
+    called = {code: escape(label(room.runs, room.grouping, code, names)) for code in told}
+    made = [f"<p class='note'><b>{called[code]}</b> {escape(tests[code].sentence)}.</p>" for code in told]
+    untested = len(tests) - sum(tests[code].tested for code in fair)
+    if untested:
+        many = fmt.plural(untested, "configuration")
+        why = "fewer than 3 runs a side, repeats that are equal, or judged on other rows"
+        made.append(f"<p class='note'>{many} not tested: {why}.</p>")
+    if told:
+        made.append(
+            "<p class='note'>Repeats on one test set know seed noise; they cannot say what is better elsewhere.</p>"
+        )
+    head = f"<div class='ch'><h2>{escape(primary.key)} against the baseline</h2></div>"
+    return f"<div class='against'>{head}{''.join(made)}</div>"
 
 
 def decimals(values: Any) -> int:

@@ -22,6 +22,7 @@ _KEY = "runs-table"
 _CSS = """
 [data-testid="stLayoutWrapper"]:has(>.st-key-tray){position:sticky;bottom:0;z-index:20}
 .st-key-tray{background:$page;border-top:1px solid $line;padding:.55rem 0}
+.against .note{margin:.35rem 0}.against b{color:$ink;font-weight:600}
 .st-key-runs-toolbar .stTextInput{min-width:16rem;flex:1 1 16rem}
 .st-key-tray .stMultiSelect{min-width:14rem;flex:1 1 14rem}
 .st-key-card-runs [data-testid="stBidiComponentIsolated"]{border-radius:.4rem;overflow:hidden}
@@ -37,7 +38,7 @@ def page(frame: Frame) -> None:
     url.arrive()
     query = url.query()
     room = frame.services.experiments.room(frame.actor, query, again=bool(session.pop("runs-again")))
-    css = _CSS.replace("$page", frame.tokens.page).replace("$line", frame.tokens.line)
+    css = _CSS.replace("$page", frame.tokens.page).replace("$line", frame.tokens.line).replace("$ink", frame.tokens.ink)
     st.html(f"<style>{css}</style>")
     with widgets.header("Experiments", _status(room)):
         runs_controls.scope(frame, room)

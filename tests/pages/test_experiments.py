@@ -145,6 +145,11 @@ def test_a_difference_of_means_has_no_colour_that_the_seeds_do_not_support(
     assert "delta" not in base["cells"][1]
     assert (best["cells"][1]["delta"], best["cells"][1]["verdict"]) == ("+0.0300", "")
     assert best["cells"][1]["hint"] == "Not tested: the repeats are identical: no noise to judge by"
+    assert "valid_auc against the baseline" in words(page)
+    assert (
+        "1 configuration not tested: fewer than 3 runs a side, repeats that are equal, or judged on other rows."
+        in words(page)
+    )
 
 
 def test_a_run_deleted_meanwhile_is_named(runs: RunsWorld, open_page: OpenPage) -> None:

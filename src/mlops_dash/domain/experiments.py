@@ -119,6 +119,7 @@ class SeedTest:
 
     beyond: bool
     sentence: str
+    tested: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,7 @@ def against_baseline(
 
 def _said(one: SeedDifference, adjusted: float, n_tests: int, key: str) -> SeedTest:
     if one.reason:
-        return SeedTest(False, f"not tested: {one.reason}")
+        return SeedTest(False, f"not tested: {one.reason}", tested=False)
     beyond = adjusted < _ALPHA
     how = f"paired t over {one.n_pairs} equal values of {key}" if one.n_pairs else "Welch t"
     many = f", Holm over {n_tests}" if n_tests > 1 else ""
