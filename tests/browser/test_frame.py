@@ -112,7 +112,7 @@ def test_what_waits_is_one_click_away(visit: Visit, mode: str, width: int) -> No
     page.get_by_role("button", name="1 waiting for you").click()
     link = page.get_by_role("link", name="flight-delay is harmed since 14 Apr")
     expect(link).to_be_visible()
-    expect(page.get_by_text("base-rate-free log-loss 0.523, reference 0.464 · 2 d ago")).to_be_visible()
+    expect(page.get_by_text("base-rate-free log-loss 0.523, reference 0.464 · waits for 2 d")).to_be_visible()
     assert_sound(page)
     link.click()
     page.wait_for_url(re.compile(r"/monitoring\?model=flight-delay$"))
