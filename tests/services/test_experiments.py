@@ -293,9 +293,9 @@ def test_beyond_seed_noise_is_said_with_interval_pairs_and_how_few(mlflow_uri: s
             for code, one in room.groups.tests["valid_auc"].items()}  # fmt: skip
     assert said["6"].beyond
     assert said["6"].sentence == (
-        "differs on this test set beyond seed noise: 0.0506667 [0.0468721, 0.0544612], "
+        "differs on this test set beyond seed noise: +0.0507 [+0.0469, +0.0545], "
         "paired t over 3 equal values of seed, Holm over 2; few runs"
     )
     assert not said["9"].beyond
-    assert said["9"].sentence.startswith("cannot be told from seed noise: 0.00333333 [")
+    assert said["9"].sentence.startswith("cannot be told from seed noise: +0.00333 [")
     made.databases.dispose()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlops_dash.domain.experiments import Column, GroupTable, SeedTest, number_text
+from mlops_dash.domain.experiments import Column, GroupTable, SeedTest
 from mlops_dash.domain.run_groups import Grouping
 from mlops_dash.domain.runs import RunFrame
 from mlops_dash.stats.ab import holm
@@ -59,5 +59,9 @@ def _said(one: SeedDifference, adjusted: float, n_tests: int, key: str) -> SeedT
     many = f", Holm over {n_tests}" if n_tests > 1 else ""
     few = "; few runs" if (one.n_pairs or one.n) <= _FEW else ""
     claim = "differs on this test set beyond seed noise" if beyond else "cannot be told from seed noise"
-    span = f"[{number_text(one.low)}, {number_text(one.high)}]"
-    return SeedTest(beyond, f"{claim}: {number_text(one.value)} {span}, {how}{many}{few}")
+    span = f"[{_signed(one.low)}, {_signed(one.high)}]"
+    return SeedTest(beyond, f"{claim}: {_signed(one.value)} {span}, {how}{many}{few}")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
