@@ -1,4 +1,4 @@
-"""Facts of a week as `domain.reports.weekly_facts` makes them, small and complete."""
+"""Facts of a week as `domain.reports_facts.weekly_facts` makes them, small and complete."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Cell = str | dict[str, str]
 
 
 def html(facts: Facts) -> str:
-    """The file, from the facts of `domain.reports.weekly_facts`; its colours follow the reader's device."""
+    """The file, from the facts of `domain.reports_facts.weekly_facts`; its colours follow the reader's device."""
     return _html(canonical_json(facts))
 
 

@@ -26,8 +26,8 @@ from mlops_dash.domain.reports import (
     sha256_of,
     since_sentence,
     week_ending,
-    weekly_facts,
 )
+from mlops_dash.domain.reports_facts import weekly_facts
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.rendering import weekly
 from mlops_dash.services.audit import AuditService
