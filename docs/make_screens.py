@@ -63,6 +63,7 @@ def main() -> None:
                 timezone_id="America/New_York",
                 reduced_motion="reduce",
             )
+            context.set_default_timeout(90_000)
             page = context.new_page()
             page.goto(f"{given.url}/login")
             page.get_by_role("button", name=given.role).first.click()

@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_dash import runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
-from mlops_dash.demo import ab_tests, last_day, replay, siblings
+from mlops_dash.demo import ab_tests, last_day, replay, reports, siblings
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
 from mlops_dash.demo.story import (
@@ -91,6 +91,11 @@ def _recipes(story: Story) -> tuple[Recipe, ...]:
         recipe(RECIPE_HASTY, "2013-04-01T00:00:00-04:00", 10, validation_days=5, folds=3),
         recipe(RECIPE_REFRESH, "2013-01-01T00:00:00-05:00", story.holdout_days, validation_days=28, folds=3),
     )
+
+
+def _reports(stage: Stage) -> None:
+    """The reviews of the last two weeks, as a lead would make them on Mondays."""
+    reports.weekly_reviews(stage.services)
 
 
 def _sweep(stage: Stage) -> None:
@@ -281,6 +286,7 @@ STEPS: Mapping[str, tuple[Weight, Step]] = {
     "Sending the last day over HTTP": (_fixed(6), _last_day),
     "Scoring with the other models": (_days("start", "end"), _fleet),
     "Training the challenger": (lambda story: 10.0 + (story.end - story.first_at).days * 0.1, _challenger),
+    "Writing the weekly reviews": (_fixed(3), _reports),
     "Waiting for the sweep": (_fixed(5), _sweep),
     "finish": (_fixed(0.1), _finish),
 }
