@@ -124,16 +124,21 @@ def test_keys_alone_approve_a_promotion(full: Ui, visit: Visit) -> None:
     page = visit("lead", "/registry?version=3", at=full)
     tab_to(page, "approve")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    comment = page.get_by_role("dialog").get_by_role("textbox")
+    expect(comment).to_be_visible()
+    settled(page)
     for _ in range(6):
         if page.evaluate("document.activeElement.tagName") == "TEXTAREA":
             break
         page.keyboard.press("Tab")
     page.keyboard.type("the interval is wholly better")
+    expect(comment).to_have_value("the interval is wholly better")
+    act = page.get_by_role("button", name="Approve v3", exact=True)
     for _ in range(6):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText") == "Approve v3":
+        if act.evaluate("one => one === document.activeElement"):
             break
+    expect(act).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_text("v3 is approved and may be promoted.")).to_be_visible()
     settled(page)
