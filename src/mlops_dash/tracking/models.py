@@ -6,6 +6,7 @@ by digest, so an alias or a re-used version number never gives yesterday's model
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import secrets
@@ -366,11 +367,8 @@ def _positive_column(pyfunc: Any, positive_label: str) -> int | None:
 def warm_up() -> None:
     """Import what loading a model needs, so that the first promotion does not wait for it (2 to 5 s)."""
     _quiet()
-    import mlflow.artifacts
-    import mlflow.pyfunc
-    import mlflow.sklearn
-    import skops.io
-    import sklearn.ensemble  # noqa: F401
+    for name in ("mlflow.artifacts", "mlflow.pyfunc", "mlflow.sklearn", "skops.io", "sklearn.ensemble"):
+        importlib.import_module(name)
 
 
 def _quiet() -> None:
