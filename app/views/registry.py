@@ -42,7 +42,11 @@ def page(frame: Frame) -> None:
     name = session.param("model") or names[0]
     version, proposal = session.param("version") or None, session.param("proposal") or None
     room = frame.read(
-        lambda: frame.services.registry.room(frame.actor, name, version, proposal), "registry", name, version, proposal,
+        lambda: frame.services.registry.room(frame.actor, name, version, proposal),
+        "registry",
+        name,
+        version,
+        proposal,
         height=1_400,
     )
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
