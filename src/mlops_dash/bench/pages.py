@@ -194,7 +194,8 @@ def _ask(root: Path, environment: Mapping[str, str], *words: str) -> dict[str, A
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise Unavailable(f"The measurement {words[0]!r} stopped: {said[0]}", hint="Look into the log of the ui.")
-    answer: dict[str, Any] = json.loads(done.stdout)
+    # Libraries may print at their import: the answer is the last line.
+    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return answer
 
 

@@ -141,7 +141,7 @@ def judge_analysis(
 ) -> tuple[str, str]:
     """The word and why, at one look; p-values adjusted over the arms.
 
-    >>> judge_analysis([], srm_p=.001, alpha=.05, lower_is_better=False)[0]
+    >>> str(judge_analysis([], srm_p=.001, alpha=.05, lower_is_better=False)[0])
     'invalid_srm'
     """
     if srm_p < MISMATCH_P:
