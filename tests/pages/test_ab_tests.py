@@ -69,6 +69,7 @@ def _turn(house: Services, at: datetime) -> None:
 
     with transaction(house.context.databases.app) as session:
         world.put(session, world.CLOCK_OFFSET, (at - wall_now()).total_seconds())
+    house.context.clock._asked = None  # it asks for its offset four times a second only
 
 
 def _traffic(house: Services, test: ABTest, start: datetime, days: int, better: float, *, lost: bool) -> None:

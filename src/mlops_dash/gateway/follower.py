@@ -8,7 +8,7 @@ import threading
 from mlops_dash.domain.access import Actor
 from mlops_dash.errors import MlopsDashError
 from mlops_dash.services.scoring import ScoringService
-from mlops_dash.tracking.models import warm_up
+from mlops_dash.tracking.imports import warm_up
 
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0

@@ -6,7 +6,6 @@ by digest, so an alias or a re-used version number never gives yesterday's model
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import secrets
@@ -25,6 +24,7 @@ import pandas as pd
 
 from mlops_dash.errors import BrokenModel, InvalidInput, Unavailable
 from mlops_dash.tracking.conform import conform
+from mlops_dash.tracking.imports import QUIET, mlflow_ready
 from mlops_dash.tracking.registry import MlflowRegistry
 from mlops_dash.tracking.trust import TRUSTED_TYPES, artifact_digest, require_trusted
 
@@ -40,13 +40,6 @@ __all__ = [
 ]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-_QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "_MLFLOW_TELEMETRY_PRE_WARM_DATABRICKS_SDK": "false",
-}
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 
 
 @dataclass(frozen=True)
@@ -206,8 +199,8 @@ def load(folder: Path, digest: str, *, allow_pickle: bool, positive_label: str) 
         BrokenModel: the files are not trusted, or do not load.
     """
     require_trusted(folder, allow_pickle=allow_pickle)
-    _quiet()
     try:
+        mlflow_ready("mlflow.pyfunc")
         import mlflow.pyfunc
 
         pyfunc = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
@@ -254,7 +247,7 @@ def check_in_fresh_process(
     method = "loaded and scored in a fresh process"
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     command = [sys.executable, "-m", "mlops_dash.tracking.fresh", uri, artifact_uri, str(int(allow_pickle))]
-    environment = {**os.environ, **_QUIET, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    environment = {**os.environ, **QUIET, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
     try:
         ended = subprocess.run(
             command, capture_output=True, text=True, timeout=timeout_seconds, env=environment, check=False
@@ -303,9 +296,7 @@ def _download(uri: str, artifact_uri: str, target: Path) -> Path:
     reason = MlflowRegistry(uri).why_unreachable()
     if reason:
         raise Unavailable(reason, hint="Models that were loaded before keep scoring.")
-    _quiet()
-    for name, value in _PATIENCE.items():
-        os.environ.setdefault(name, value)
+    mlflow_ready("mlflow.artifacts")
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
@@ -331,6 +322,7 @@ def _location(client: Any, artifact_uri: str) -> str:
 
 
 def _signature(uri: str, artifact_uri: str) -> Any:
+    mlflow_ready()
     from mlflow.models import Model
 
     with tempfile.TemporaryDirectory() as folder:
@@ -362,15 +354,3 @@ def _positive_column(pyfunc: Any, positive_label: str) -> int | None:
             hint="Set the model's positive label to one of its classes.",
         )
     return found[0]
-
-
-def warm_up() -> None:
-    """Import what loading a model needs, so that the first promotion does not wait for it (2 to 5 s)."""
-    _quiet()
-    for name in ("mlflow.artifacts", "mlflow.pyfunc", "mlflow.sklearn", "skops.io", "sklearn.ensemble"):
-        importlib.import_module(name)
-
-
-def _quiet() -> None:
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)

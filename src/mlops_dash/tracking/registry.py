@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
+from mlops_dash.tracking.imports import mlflow_ready
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -38,7 +39,6 @@ _OWN_WAYS = (
     "MLFLOW_TRACKING_AUTH",
 )
 # One retry of 15 s is enough where the look before said that somebody answers; MLflow's own are 7 retries of 120 s.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 
 
 @dataclass(frozen=True)
@@ -277,12 +277,11 @@ class MlflowRegistry:
 
     def _client(self) -> MlflowClient:
         if self._made is None:
-            for name, value in _PATIENCE.items():
-                os.environ.setdefault(name, value)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # deprecations inside MLflow's own imports
-                from mlflow.tracking import MlflowClient
+            mlflow_ready()
+            from mlflow.tracking import MlflowClient
 
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # its own deprecations
                 self._made = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         return self._made
 

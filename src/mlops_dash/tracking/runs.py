@@ -8,7 +8,6 @@ Must not: know how a model is trained; what comes in has the shape of `Fitted`.
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from mlops_dash.errors import InvalidInput, Unavailable
+from mlops_dash.tracking.imports import mlflow_ready
 from mlops_dash.tracking.registry import MlflowRegistry
 from mlops_dash.tracking.trust import TRUSTED_TYPES, artifact_digest
 
@@ -35,12 +35,6 @@ EVALUATION_FILE = "eval/predictions.parquet"
 _EVALUATION_COLUMNS = ("row_id", "label", "score")
 _REQUIREMENTS = ("mlflow", "scikit-learn", "pandas", "numpy", "skops")
 _METRICS_A_CALL = 1_000
-_QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
 
 
 class FittedRecipe(Protocol):
@@ -260,13 +254,12 @@ class _Watch:
 
 
 def _client(uri: str) -> MlflowClient:
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    mlflow_ready()
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import mlflow
-        from mlflow.tracking import MlflowClient
-
         mlflow.set_tracking_uri(uri)  # logging a model knows no other way; one process has one MLflow
         mlflow.set_registry_uri(uri)
     return MlflowClient(uri, uri)
