@@ -57,6 +57,15 @@ def test_harm_is_told_once_with_the_pages_sentence_and_the_alerts_cause() -> Non
     assert (one.page, one.parameters, one.since) == ("monitoring", (("model", "m"),), ALARM.opened_at)
 
 
+def test_moved_inputs_of_a_harmed_version_are_its_cause_and_no_notice_of_their_own() -> None:
+    moved = replace(ALARM, kind="inputs", severity="notice", title="Inputs moved: temp")
+    assert [one.word for one in found([HARMED], [ALARM, moved])] == [Health.HARMED]
+    assert len(found([HARMED], [moved])) == 2  # without an alarm nothing else names them
+    assert len(found([HARMED], [ALARM, replace(moved, version="9")])) == 2
+    snoozed = replace(ALARM, state=AlertState.SNOOZED, snoozed_until=NOW + DAY)
+    assert [one.word for one in found([HARMED], [snoozed, moved])] == [Health.INPUTS_MOVED]
+
+
 def test_a_model_at_risk_without_an_alert_says_why() -> None:
     (one,) = found([replace(HARMED, health=Health.AT_RISK, why="AUC beyond its bound")])
     assert (one.rank, one.cause) == (Rank.RISK, "AUC beyond its bound.")

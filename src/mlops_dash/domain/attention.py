@@ -120,7 +120,8 @@ def attention(
 ) -> tuple[Attention, ...]:
     """Everything that needs somebody, the worst first and within a rank the oldest first; snoozed alerts are left out.
 
-    An alert that the health word of its model already tells is told once, with the alert's likely cause.
+    An alert that the health word of its model already tells is told once, with the alert's likely cause; inputs that
+    moved are that cause then, and no notice of their own.
     """
     found: list[Attention] = []
     told: set[int] = set()
@@ -130,6 +131,7 @@ def attention(
             told |= {id(one) for one in own}
             if not any(one.quiet(now) for one in own):
                 found.append(_sick(row, own, now))
+                told |= {id(one) for one in alerts if own and _moved_inputs(one, row)}
         elif row.stale:
             found.append(_silent(row, now))
         if row.late is not None and not row.stale:
@@ -145,6 +147,10 @@ def attention(
 
 def _about(alert: OpenAlert, row: FleetRow) -> bool:
     return alert.model == row.model and alert.version == row.version and alert.kind in HEALTH_KINDS
+
+
+def _moved_inputs(alert: OpenAlert, row: FleetRow) -> bool:
+    return alert.model == row.model and alert.version == row.version and alert.kind == "inputs"
 
 
 def _model(name: str) -> tuple[tuple[str, str], ...]:
