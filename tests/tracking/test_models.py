@@ -244,17 +244,6 @@ def test_a_bad_request_has_mlflows_words(loaded: LoadedModel) -> None:
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_version_scores_its_example_in_a_fresh_process(served: Served) -> None:
-    check = models.check_in_fresh_process(served.uri, served.sources["2"])
-    assert check.ok, check
-    assert check.reason.startswith("5 example rows scored 0.")
-
-
-def test_a_fresh_process_says_why_a_version_is_broken(served: Served) -> None:
-    with pytest.raises(BrokenModel, match="pickle, which runs code"):
-        models.check_in_fresh_process(served.uri, served.sources["3"])
-
-
 def test_a_version_without_example_or_signature_does_not_pass(served: Served) -> None:
     check = models.score_example(served.uri, served.sources["4"], allow_pickle=False)
     assert (check.ok, check.reason) == (False, "no input example was logged with this version")

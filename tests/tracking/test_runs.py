@@ -18,7 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from mlops_dash.errors import InvalidInput, Unavailable
 from mlops_dash.tracking import runs
-from mlops_dash.tracking.models import ModelCache, check_in_fresh_process
+from mlops_dash.tracking.fresh_check import check_in_fresh_process
+from mlops_dash.tracking.models import ModelCache
 from mlops_dash.tracking.registry import MlflowRegistry
 
 

@@ -36,7 +36,8 @@ from mlops_dash.store import policies as policy_store
 from mlops_dash.store import prediction_log
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import reading, transaction
-from mlops_dash.tracking.models import check_in_fresh_process, compare_signatures
+from mlops_dash.tracking.fresh_check import check_in_fresh_process
+from mlops_dash.tracking.models import compare_signatures
 
 MAX_MISSING_SHARE = 0.01  # more rows than that without the challenger's score: the rows are not the same any more
 _THRESHOLD = 0.5  # classification_metrics wants one; none of the four metrics depends on it

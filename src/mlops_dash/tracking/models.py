@@ -7,11 +7,8 @@ by digest, so an alias or a re-used version number never gives yesterday's model
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 from collections import OrderedDict
@@ -24,7 +21,7 @@ import pandas as pd
 
 from mlops_dash.errors import BrokenModel, InvalidInput, Unavailable
 from mlops_dash.tracking.conform import conform
-from mlops_dash.tracking.imports import QUIET, mlflow_ready
+from mlops_dash.tracking.imports import mlflow_ready
 from mlops_dash.tracking.registry import MlflowRegistry
 from mlops_dash.tracking.trust import TRUSTED_TYPES, artifact_digest, require_trusted
 
@@ -34,11 +31,11 @@ __all__ = [
     "LoadedModel",
     "ModelCache",
     "artifact_digest",
-    "check_in_fresh_process",
     "compare_signatures",
     "require_trusted",
 ]
 
+FRESH = "loaded and scored in a fresh process"
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -235,37 +232,6 @@ def compare_signatures(uri: str, candidate_uri: str, champion_uri: str | None) -
     return Check(True, "same inputs and outputs as the champion", method)
 
 
-def check_in_fresh_process(
-    uri: str, artifact_uri: str, *, allow_pickle: bool = False, timeout_seconds: float = 120.0
-) -> Check:
-    """Load a version in a process of its own and score its input example there.
-
-    Raises:
-        BrokenModel: it cannot be loaded, or fails on its own example; the message says why.
-        Unavailable: MLflow does not answer.
-    """
-    method = "loaded and scored in a fresh process"
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    command = [sys.executable, "-m", "mlops_dash.tracking.fresh", uri, artifact_uri, str(int(allow_pickle))]
-    environment = {**os.environ, **QUIET, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-    try:
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_seconds, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BrokenModel(f"The model did not load and score within {timeout_seconds:.0f} s.") from error
-    said = ended.stdout.strip().splitlines()
-    if ended.returncode != 0 or not said:
-        why = ended.stderr.strip().splitlines()
-        raise BrokenModel(f"The fresh process ended with code {ended.returncode}: {why[-1] if why else 'no word'}")
-    answer = json.loads(said[-1])
-    if answer["error"] == "unavailable":
-        raise Unavailable(answer["reason"])
-    if answer["error"]:
-        raise BrokenModel(answer["reason"])
-    return Check(bool(answer["ok"]), answer["reason"], method)
-
-
 def score_example(uri: str, artifact_uri: str, *, allow_pickle: bool) -> Check:
     """Load a version here and score its input example (what the fresh process runs).
 
@@ -273,7 +239,7 @@ def score_example(uri: str, artifact_uri: str, *, allow_pickle: bool) -> Check:
         BrokenModel: it cannot be loaded, or fails on its own example.
         Unavailable: MLflow does not answer.
     """
-    method = "loaded and scored in a fresh process"
+    method = FRESH
     with tempfile.TemporaryDirectory() as folder:
         files = _download(uri, artifact_uri, Path(folder))
         loaded = load(files, artifact_digest(files), allow_pickle=allow_pickle, positive_label="1")
