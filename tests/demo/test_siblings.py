@@ -18,6 +18,7 @@ from mlops_dash.clock import Clock
 from mlops_dash.demo import siblings
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import FAST, Story
+from mlops_dash.demo.train import train
 from mlops_dash.domain.policies import PolicyKind, policy_body
 from mlops_dash.domain.words import GateState
 from mlops_dash.store import prediction_log
@@ -84,14 +85,23 @@ def test_the_fleet_goes_live_is_scored_in_bulk_and_twice_changes_nothing(
         while not done.wait(0.1):
             house.scoring.follow(WORKER, "gateway")
 
+    def live(tell: siblings.Tell) -> None:
+        siblings.introduce(house, STORY)
+        names = [one.recipe.name for one in siblings.SIBLINGS]
+        siblings.go_live(house, train(house, journal, names, reason="the first version", tell=tell))
+
     beside = threading.Thread(target=gateway)
     beside.start()
     try:
-        siblings.go_live(house, journal, STORY, tell=lambda share, _text: told.append(share))
+        live(lambda share, _text: told.append(share))
         ledger = len(house.registry.ledger(LEAD, "air-time"))
-        siblings.go_live(house, journal, STORY, tell=lambda _share, _text: None)
-        siblings.play(house, journal, flights, STORY, tell=lambda share, _text: told.append(share))
-        siblings.play(house, journal, flights, STORY, tell=lambda _share, _text: None)
+        live(lambda _share, _text: None)
+        names = [one.recipe.name for one in siblings.SIBLINGS]
+        again = train(house, Journal(house, "forgot"), names, reason="the first version", tell=lambda _s, _t: None)
+        assert again == {name: journal.noted(name) for name in names}  # made once, even when it was not noted
+        with siblings.playing(house, flights, STORY) as fleet:
+            fleet.wait(lambda share, _text: told.append(share))
+        siblings.play(house, Journal(house, "demo_fleet"), flights, STORY, tell=lambda _share, _text: None)
     finally:
         done.set()
         beside.join()

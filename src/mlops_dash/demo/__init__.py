@@ -18,6 +18,7 @@ from mlops_dash.demo.story import STORIES
 from mlops_dash.demo.sweep import Beside, wait_for_mlflow
 from mlops_dash.runner import DATA
 from mlops_dash.settings import Settings, data_file
+from mlops_dash.tracking.fresh_check import libraries_ready
 from mlops_dash.training.flights import load_flights
 
 __all__ = ["build", "is_built"]
@@ -53,10 +54,11 @@ def build(settings: Settings, *, fast: bool) -> None:
         )
         stage.sweep.start()
         try:
-            progress.begin(_MLFLOW)
-            wait_for_mlflow(services)
-            progress.end()
-            with threadpool_limits(limits=1):  # small trees: a second thread of OpenMP costs more than it gives
+            # small trees: a second thread of OpenMP costs more than it gives
+            with libraries_ready(), threadpool_limits(limits=1):
+                progress.begin(_MLFLOW)
+                wait_for_mlflow(services)
+                progress.end()
                 _play(stage)
         finally:
             stage.sweep.stop()

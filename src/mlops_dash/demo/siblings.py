@@ -13,15 +13,16 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
 
-from mlops_dash import runner
+from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
+from mlops_dash.clock import Clock
 from mlops_dash.demo import last_day, replay
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import ADMIN, LEAD, REPLAY, SCIENTIST, ZONE, Story
@@ -91,21 +92,67 @@ SIBLINGS = (
 )
 
 
-def go_live(services: Services, journal: Journal, story: Story, *, tell: Tell) -> None:
-    """Train and promote the first version of each, before the first flight.
+def introduce(services: Services, story: Story) -> None:
+    """The models, their policies (a lead writes, an admin puts into force) and recipes, before the first flight."""
+    replay.drive(services.context.clock, story.first_at)
+    for sibling in SIBLINGS:
+        _introduce(services, sibling, story)
+
+
+def go_live(services: Services, versions: Mapping[str, str]) -> None:
+    """Propose, approve and promote the first version of each, and wait until the gateway answers with them.
+
+    Args:
+        versions: The id of the first version by recipe.
 
     Raises:
         Unavailable: MLflow or the gateway does not answer.
     """
-    replay.drive(services.context.clock, story.first_at)
-    for sibling in SIBLINGS:
-        _introduce(services, sibling, story)
-    versions = _train(services, journal, tell)
-    operations = {model: _promote(services, model, version_id) for model, version_id in versions.items()}
+    operations = {one.target.model: _promote(services, one.target.model, versions[one.recipe.name]) for one in SIBLINGS}
     last_day.set_world_clock(services, services.context.clock.now())
     for operation in operations.values():
         services.registry.finish_promotion(LEAD, operation)
     _confirmed(services, operations)
+
+
+class Playing:
+    """`play` in a thread, with services and a clock of its own."""
+
+    def __init__(self, services: Services, flights: pd.DataFrame, story: Story) -> None:
+        self._services = bootstrap.build(services.context.settings, clock=Clock())
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet")
+        self._said = (0.0, "The other models answer")
+        self._stopped = False
+        journal = Journal(self._services, "demo_fleet")  # one writer each
+        self._done = self._pool.submit(play, self._services, journal, flights, story, tell=self._hear)
+
+    def wait(self, tell: Tell) -> None:
+        """Until it is done; raises what it raised."""
+        while not self._done.done():
+            tell(*self._said)
+            time.sleep(0.1)
+        self._done.result()
+
+    def close(self) -> None:
+        """End it after the month that is being scored; the next start goes on from there."""
+        self._stopped = True
+        self._pool.shutdown()
+        self._services.close()
+
+    def _hear(self, share: float, text: str) -> None:
+        if self._stopped:
+            raise Conflict("The demo was stopped.")
+        self._said = (share, text)
+
+
+@contextmanager
+def playing(services: Services, flights: pd.DataFrame, story: Story) -> Iterator[Playing]:
+    """The flights of the story through the other models, beside whatever is done meanwhile."""
+    fleet = Playing(services, flights, story)
+    try:
+        yield fleet
+    finally:
+        fleet.close()
 
 
 def play(services: Services, journal: Journal, flights: pd.DataFrame, story: Story, *, tell: Tell) -> None:
@@ -143,7 +190,6 @@ def _without_collector() -> Iterator[None]:
 
 
 def _introduce(services: Services, sibling: Sibling, story: Story) -> None:
-    """The model, its policies (a lead writes, an admin puts into force) and its recipes."""
     model = sibling.target.model
     if model not in {one.name for one in services.registry.models(LEAD)}:
         services.registry.add_model(
@@ -160,27 +206,6 @@ def _introduce(services: Services, sibling: Sibling, story: Story) -> None:
             services.policies.activate(ADMIN, made.id, reason="read and agreed")
     for recipe in (sibling.recipe, sibling.refresh(story)):
         services.retraining.save_recipe(SCIENTIST, recipe)
-
-
-def _train(services: Services, journal: Journal, tell: Tell) -> dict[str, str]:
-    """Queue the jobs as a person would, and run them here and now; gives the version by model.
-
-    They run side by side: half of a job's time is waiting for MLflow and for the process that checks the model. Those
-    of an interrupted start are taken up again.
-    """
-    found = {sibling.target.model: journal.noted(sibling.recipe.name) for sibling in SIBLINGS}
-    asked = [sibling for sibling in SIBLINGS if found[sibling.target.model] is None]
-    for sibling in asked:
-        try:
-            services.retraining.run_now(SCIENTIST, sibling.recipe.name, "the first version")
-        except Conflict:  # queued by an interrupted start
-            services.jobs.reap(REPLAY, 0.0)
-    with ThreadPoolExecutor(max_workers=len(SIBLINGS), thread_name_prefix="sibling") as pool:
-        for one in as_completed([pool.submit(runner.run_next, services, on_progress=tell) for _ in asked]):
-            version = services.registry.version(LEAD, str(one.result()["version_id"]))
-            found[version.model] = version.id
-            journal.note(f"{version.model}-first", version.id)
-    return {model: str(version_id) for model, version_id in found.items()}
 
 
 def _promote(services: Services, model: str, version_id: str) -> str:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from mlops_dash import runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo import ab_tests, last_day, replay, reports, siblings
@@ -30,10 +29,11 @@ from mlops_dash.demo.story import (
     Story,
 )
 from mlops_dash.demo.sweep import Beside
+from mlops_dash.demo.train import train
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import OperationState
-from mlops_dash.errors import Conflict, Unavailable
+from mlops_dash.errors import Unavailable
 from mlops_dash.training.recipes import BASE
 
 _CONFIRM_SECONDS = 30.0
@@ -103,21 +103,20 @@ def _sweep(stage: Stage) -> None:
     stage.sweep.wait(stage.progress.tell)
 
 
-def _first_version(stage: Stage) -> None:
-    """Train version 1 on January and February, propose, approve and promote it before the first flight."""
-    replay.drive(stage.clock, stage.story.first_at)
-    version_id = _train(stage, RECIPE_FIRST, "the first version")
-    _promote(stage, version_id, comment="First version: nothing serves yet.", reason="the first version goes live")
-
-
-def _fleet_goes_live(stage: Stage) -> None:
-    """Two more models on the same flights: their first versions, trained and promoted before the first flight."""
-    siblings.go_live(stage.services, stage.journal, stage.story, tell=stage.progress.tell)
-
-
-def _fleet(stage: Stage) -> None:
-    """The flights of the whole story through those two, with the labels known at its end."""
-    siblings.play(stage.services, stage.journal, stage.flights, stage.story, tell=stage.progress.tell)
+def _first_versions(stage: Stage) -> None:
+    """Train the first version of each model on January and February, and promote it before the first flight."""
+    services, story = stage.services, stage.story
+    replay.drive(stage.clock, story.first_at)
+    siblings.introduce(services, story)
+    recipes = [RECIPE_FIRST, *(one.recipe.name for one in siblings.SIBLINGS)]
+    versions = train(services, stage.journal, recipes, reason="the first version", tell=stage.progress.tell)
+    _promote(
+        stage,
+        versions[RECIPE_FIRST],
+        comment="First version: nothing serves yet.",
+        reason="the first version goes live",
+    )
+    siblings.go_live(services, versions)
 
 
 def _until_hasty(stage: Stage) -> None:
@@ -156,9 +155,13 @@ def _until_last_day(stage: Stage) -> None:
 
 
 def _last_day(stage: Stage) -> None:
-    last_day.play(
-        stage.services, stage.flights, day=stage.story.last_day, midnight=stage.story.end, tell=stage.progress.tell
-    )
+    """The last day over HTTP, which is mostly waiting; meanwhile the other models answer the story's flights."""
+    with siblings.playing(stage.services, stage.flights, stage.story) as fleet:
+        last_day.play(
+            stage.services, stage.flights, day=stage.story.last_day, midnight=stage.story.end,
+            tell=lambda share, text: stage.progress.tell(share / 2, text),
+        )  # fmt: skip
+        fleet.wait(lambda share, text: stage.progress.tell(0.5 + share / 2, text))
     replay.drive(stage.clock, stage.story.end)
     replay.watch(stage.services)
     ab_tests.on_midnight(stage.services, stage.story.end)
@@ -214,18 +217,8 @@ def _replay(stage: Stage, start: datetime, end: datetime) -> None:
 
 
 def _train(stage: Stage, recipe: str, reason: str, *, alert_id: str | None = None) -> str:
-    """Queue the job as a person would, and run it here and now. An interrupted one is taken up again."""
-    services = stage.services
-    kept = stage.journal.noted(recipe)
-    if kept is not None:
-        return str(kept)
-    try:
-        services.retraining.run_now(SCIENTIST, recipe, reason, alert_id=alert_id)
-    except Conflict:  # queued by an interrupted start
-        services.jobs.reap(REPLAY, 0.0)
-    result = runner.run_next(services, on_progress=stage.progress.tell)
-    stage.journal.note(recipe, result["version_id"])
-    return str(result["version_id"])
+    done = train(stage.services, stage.journal, [recipe], reason=reason, tell=stage.progress.tell, alert_id=alert_id)
+    return done[recipe]
 
 
 def _promote(stage: Stage, version_id: str, *, comment: str, reason: str) -> None:
@@ -276,15 +269,13 @@ def _fixed(seconds: float) -> Weight:
 
 STEPS: Mapping[str, tuple[Weight, Step]] = {
     "Making accounts and policies": (_fixed(1), _people),
-    "Training version 1 on January and February": (_fixed(16), _first_version),
-    "Training the other models": (_fixed(12), _fleet_goes_live),
+    "Training first versions on January and February": (_fixed(20), _first_versions),
     "Replaying to 1 May": (_days("start", "hasty_at"), _until_hasty),
     "Training version 2 on April": (_fixed(8), _hasty),
     "Replaying its week": (_days("hasty_at", "rolled_back_at"), _until_rollback),
     "Rolling back": (_fixed(1), _rollback),
     "Replaying to the last day": (_days("rolled_back_at", "last_day"), _until_last_day),
-    "Sending the last day over HTTP": (_fixed(6), _last_day),
-    "Scoring with the other models": (_days("start", "end"), _fleet),
+    "Sending the last day over HTTP": (lambda story: 6.0 + (story.end - story.start).days * 0.1, _last_day),
     "Training the challenger": (lambda story: 10.0 + (story.end - story.first_at).days * 0.1, _challenger),
     "Writing the weekly reviews": (_fixed(3), _reports),
     "Waiting for the sweep": (_fixed(5), _sweep),
