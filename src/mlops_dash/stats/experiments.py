@@ -70,7 +70,8 @@ def repeats(values: Floats, codes: Ints, n_groups: int, *, level: float = 0.95) 
 class Band:
     """The curves of repeats together, at every x that at least one of them has; arrays of shape (points,).
 
-    `low` and `high` are the smallest and largest value, not an interval: repeats are few.
+    `low` and `high` are the smallest and largest value, not an interval: repeats are few. `sd` (n - 1) is 0 where only one
+    curve has a value.
     """
 
     x: Floats
@@ -78,6 +79,7 @@ class Band:
     low: Floats
     high: Floats
     n: Ints
+    sd: Floats
 
 
 def band(curves: Sequence[tuple[Floats, Floats]]) -> Band:
@@ -96,7 +98,9 @@ def band(curves: Sequence[tuple[Floats, Floats]]) -> Band:
     low, high = np.full(len(places), np.inf), np.full(len(places), -np.inf)
     np.minimum.at(low, inverse, y)
     np.maximum.at(high, inverse, y)
-    return Band(places, np.bincount(inverse, weights=y, minlength=len(places)) / np.maximum(n, 1), low, high, n)
+    mean = np.bincount(inverse, weights=y, minlength=len(places)) / np.maximum(n, 1)
+    squares = np.bincount(inverse, weights=(y - mean[inverse]) ** 2, minlength=len(places))
+    return Band(places, mean, low, high, n, np.sqrt(squares / np.maximum(n - 1, 1)))
 
 
 def smoothed(y: Floats, weight: float) -> Floats:
@@ -108,12 +112,12 @@ def smoothed(y: Floats, weight: float) -> Floats:
     if weight <= 0:
         return y
     made = np.full(len(y), np.nan)
-    last = total = 0.0
-    for i, value in enumerate(y):
-        if np.isfinite(value):
-            last = weight * last + (1 - weight) * float(value)
-            total = weight * total + (1 - weight)
-            made[i] = last / total
+    finite = np.isfinite(y)
+    last, means = 0.0, []
+    for value in y[finite].tolist():  # plain floats: ten times faster than numpy's
+        last = weight * last + (1 - weight) * value
+        means.append(last)
+    made[finite] = np.array(means) / (1 - weight ** np.arange(1, len(means) + 1))
     return made
 
 
@@ -132,6 +136,8 @@ class SeedDifference:
         n_pairs: Repeats matched by their key; 0 when the sides were taken as independent.
         n: Finite runs of the smaller side.
         reason: Why it was not tested; empty when it was.
+        error: Its standard error; NaN when it was not tested.
+        df: Degrees of freedom of t; NaN when it was not tested.
     """
 
     value: float
@@ -141,6 +147,8 @@ class SeedDifference:
     n_pairs: int
     n: int
     reason: str = ""
+    error: float = float("nan")
+    df: float = float("nan")
 
 
 def seed_difference(
@@ -183,7 +191,7 @@ def seed_difference(
         )
     half = t_quantile(level, df) * error
     p_value = float(2 * stdtr(df, -abs(value / error)))
-    return SeedDifference(value, value - half, value + half, p_value, pairs, n)
+    return SeedDifference(value, value - half, value + half, p_value, pairs, n, error=float(error), df=float(df))
 
 
 def _by_key(values: Floats, keys: Sequence[str | None], fine: Bools) -> dict[str, float]:
