@@ -66,6 +66,7 @@ class Run:
     job: Job
     write: Callable[[str], object]
     tell: Tell | None = None
+    await_tracking: Callable[[], None] | None = None  # returns when MLflow, which is being started, answers
     share: float = field(default=0.0)
 
     def say(self, text: str, level: str = "INFO") -> None:
@@ -101,8 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         services.close()
 
 
-def run_next(services: Services, *, on_progress: Tell | None = None) -> Mapping[str, Any]:
+def run_next(
+    services: Services, *, on_progress: Tell | None = None, await_tracking: Callable[[], None] | None = None
+) -> Mapping[str, Any]:
     """Take the most urgent due job and run it in this process (the demo does); returns its result.
+
+    Args:
+        await_tracking: Called when the model is fitted and MLflow is asked for the first time; without it a server
+            that does not answer ends the run before anything is fitted.
 
     Raises:
         Conflict: no retrain job is due.
@@ -121,7 +128,7 @@ def run_next(services: Services, *, on_progress: Tell | None = None) -> Mapping[
         def write(line: str) -> None:
             file.write(f"{services.context.clock.now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
 
-        run = Run(services, job, write, on_progress)
+        run = Run(services, job, write, on_progress, await_tracking)
         try:
             result = train(run)
         except Conflict as error:
@@ -173,13 +180,10 @@ def train(run: Run) -> dict[str, Any]:
         Unavailable: MLflow or a database does not answer.
     """
     services, job = run.services, run.job
-    away = services.context.registry.why_unreachable()
+    away = "" if run.await_tracking else services.context.registry.why_unreachable()
     if away:  # said before minutes of training, not after
         raise Unavailable(away, hint="The job is tried again when MLflow answers.")
     run.step(0.01, f"attempt {job.attempt} of {job.recipe}: {job.cause}")
-    if job.epoch > 1:
-        for orphan in runs.tag_orphans(services.context.settings.mlflow_uri, job_id=job.id):
-            run.say(f"run {orphan} of a lost attempt is tagged as an orphan", "WARN")
     recipe = services.retraining.recipe(RUNNER, job.recipe or "")
     frame = load_flights(data_path(recipe, services.context.settings.home))
     window = window_of(recipe, frame, now=services.context.clock.now())
@@ -189,6 +193,11 @@ def train(run: Run) -> dict[str, Any]:
         recipe_of(recipe, window), frame, lambda done, of, text: run.step(0.05 + 0.55 * done / max(of, 1), text)
     )
     run.say("  ".join(f"{name}={value:.4f}" for name, value in sorted(fitted.metrics.items())))
+    if run.await_tracking is not None:
+        run.await_tracking()
+    if job.epoch > 1:
+        for orphan in runs.tag_orphans(services.context.settings.mlflow_uri, job_id=job.id):
+            run.say(f"run {orphan} of a lost attempt is tagged as an orphan", "WARN")
     run.step(0.62, "logging the run, its model and its evaluation rows to MLflow")
     logged = runs.log_fitted(
         services.context.settings.mlflow_uri, fitted,
@@ -289,10 +298,10 @@ def recipe_of(recipe: Recipe, window: Window) -> recipes.Recipe:
 
 def with_features(fitted: FittedModel, frame: pd.DataFrame, target: Target = LATE_ARRIVAL) -> pd.DataFrame:
     """The out-of-fold rows with their time and features: what live traffic will be compared with."""
-    rows = fitted.reference[["row_id", "score", "label"]]
-    known = frame.loc[frame["flight_id"].isin(rows["row_id"]), ["flight_id", "scheduled_at", *target.feature_names]]
-    joined = rows.merge(known, left_on="row_id", right_on="flight_id", validate="one_to_one")
-    return joined.rename(columns={"scheduled_at": "at"}).drop(columns=["row_id", "flight_id"])
+    rows = fitted.reference
+    known = frame.set_index("flight_id")[["scheduled_at", *target.feature_names]].reindex(rows["row_id"])
+    joined = known.rename(columns={"scheduled_at": "at"}).reset_index(drop=True)
+    return joined.assign(score=rows["score"].to_numpy(), label=rows["label"].to_numpy())
 
 
 def _midnight(day: date) -> datetime:

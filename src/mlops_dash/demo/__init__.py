@@ -13,16 +13,16 @@ from mlops_dash.bootstrap import build as build_services
 from mlops_dash.clock import Clock
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
-from mlops_dash.demo.steps import STEPS, Stage
+from mlops_dash.demo.steps import BEFORE_MLFLOW, STEPS, Stage
 from mlops_dash.demo.story import STORIES
-from mlops_dash.demo.sweep import Beside, wait_for_mlflow
+from mlops_dash.demo.sweep import Beside
+from mlops_dash.demo.train import wait_for_mlflow
 from mlops_dash.runner import DATA
 from mlops_dash.settings import Settings, data_file
 from mlops_dash.tracking.fresh_check import libraries_ready
 from mlops_dash.training.flights import load_flights
 
 __all__ = ["build", "is_built"]
-_MLFLOW = "Starting MLflow"
 
 
 def is_built(services: Services) -> bool:
@@ -42,7 +42,7 @@ def build(settings: Settings, *, fast: bool) -> None:
     try:
         journal = Journal(services)
         story = STORIES[journal.mode(fast=fast)]
-        progress = Progress({_MLFLOW: 8.0, **{name: weight(story) for name, (weight, _) in STEPS.items()}})
+        progress = Progress({name: weight(story) for name, (weight, _) in STEPS.items()})
         stage = Stage(
             services=services,
             clock=clock,
@@ -56,9 +56,6 @@ def build(settings: Settings, *, fast: bool) -> None:
         try:
             # small trees: a second thread of OpenMP costs more than it gives
             with libraries_ready(), threadpool_limits(limits=1):
-                progress.begin(_MLFLOW)
-                wait_for_mlflow(services)
-                progress.end()
                 _play(stage)
         finally:
             stage.sweep.stop()
@@ -73,6 +70,8 @@ def _play(stage: Stage) -> None:
             stage.progress.skip(name)
             continue
         stage.progress.begin(name)
+        if name not in BEFORE_MLFLOW:
+            wait_for_mlflow(stage.services)
         step(stage)
         stage.journal.finish(name)
         stage.progress.end()

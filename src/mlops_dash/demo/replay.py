@@ -58,15 +58,21 @@ def score_day(services: Services, rows: pd.DataFrame) -> None:
     """One day's flights, a batch an hour, at the hour they are scheduled for."""
     if rows.empty:
         return
-    batches = rows["scheduled_at"].dt.strftime("replay-%Y%m%dT%H")
     services.scoring.score(
         REPLAY,
         MODEL,
         features_of(rows),
         ids=rows["flight_id"].tolist(),
         at=rows["scheduled_at"].tolist(),
-        batch_id=batches.tolist(),
+        batch_id=batches(rows["scheduled_at"]),
     )
+
+
+def batches(times: pd.Series) -> list[str]:
+    """The batch of each row: the hour (UTC) it is asked for."""
+    hours, names = pd.factorize(times.dt.floor("h"))
+    said = [f"replay-{pd.Timestamp(name):%Y%m%dT%H}" for name in names]
+    return [said[hour] for hour in hours]
 
 
 def label_day(services: Services, rows: pd.DataFrame) -> None:

@@ -26,6 +26,7 @@ from mlops_dash.clock import Clock
 from mlops_dash.demo import last_day, replay
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import ADMIN, LEAD, REPLAY, SCIENTIST, ZONE, Story
+from mlops_dash.demo.train import one_core
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.domain.words import OperationState
@@ -120,7 +121,7 @@ class Playing:
 
     def __init__(self, services: Services, flights: pd.DataFrame, story: Story) -> None:
         self._services = bootstrap.build(services.context.settings, clock=Clock())
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fleet")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="fleet", initializer=one_core)
         self._said = (0.0, "The other models answer")
         self._stopped = False
         journal = Journal(self._services, "demo_fleet")  # one writer each
@@ -246,7 +247,7 @@ def _score(services: Services, target: Target, rows: pd.DataFrame, *, known_by: 
         features_of(rows, target),
         ids=rows["flight_id"].tolist(),
         at=_instants(rows["scheduled_at"]),
-        batch_id=rows["scheduled_at"].dt.strftime("replay-%Y%m%dT%H").tolist(),
+        batch_id=replay.batches(rows["scheduled_at"]),
     )
     known = rows[rows[target.label].notna() & (rows[target.known_at] <= known_by)]
     if known.empty:

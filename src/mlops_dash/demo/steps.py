@@ -281,3 +281,4 @@ STEPS: Mapping[str, tuple[Weight, Step]] = {
     "Waiting for the sweep": (_fixed(5), _sweep),
     "finish": (_fixed(0.1), _finish),
 }
+BEFORE_MLFLOW = frozenset(list(STEPS)[:2])  # models are fitted while its server starts; logging them waits for it

@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from mlops_dash.bootstrap import Services, build
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import EXPERIMENT, STORIES, Story
+from mlops_dash.demo.train import wait_for_mlflow
 from mlops_dash.errors import MlopsDashError, Unavailable
 from mlops_dash.runner import DATA
 from mlops_dash.settings import Settings, from_environment
@@ -35,7 +36,6 @@ from mlops_dash.training.flights import load_flights
 _KEY = "demo_sweep"
 _BEGUN, _LOGGED = "begun", "logged"
 _TAG, _SWEEP = "mlops_dash.sweep", "leaves x rate x seed"
-_MLFLOW_SECONDS = 120.0
 
 
 def play(services: Services, story: Story, flights: pd.DataFrame) -> None:
@@ -65,19 +65,6 @@ def play(services: Services, story: Story, flights: pd.DataFrame) -> None:
                 waiting.pop(0).result()
         for future in waiting:
             future.result()
-
-
-def wait_for_mlflow(services: Services) -> None:
-    """Wait until the server, which was started with us, answers.
-
-    Raises:
-        Unavailable: it does not.
-    """
-    until = time.monotonic() + _MLFLOW_SECONDS
-    while reason := services.context.registry.why_unreachable():
-        if time.monotonic() > until:
-            raise Unavailable(reason, hint="See mlflow.out.log beside the other logs.")
-        time.sleep(0.2)
 
 
 class Beside:

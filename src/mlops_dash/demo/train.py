@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from threadpoolctl import threadpool_limits
 
 from mlops_dash import runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import REPLAY, SCIENTIST
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import Conflict
+from mlops_dash.errors import Conflict, Unavailable
 
 Tell = Callable[[float, str], None]
+_MLFLOW_SECONDS = 120.0
 
 
 def train(
@@ -36,20 +40,45 @@ def train(
             services.jobs.reap(REPLAY, 0.0)
     shares = dict.fromkeys(range(len(asked)), 0.0)
 
+    def wait() -> None:
+        wait_for_mlflow(services)
+
     def run(number: int) -> str:
         def say(share: float, text: str) -> None:
             shares[number] = share
             tell(sum(shares.values()) / len(shares), text)
 
-        return str(runner.run_next(services, on_progress=say)["version_id"])
+        return str(runner.run_next(services, on_progress=say, await_tracking=wait)["version_id"])
 
-    with ThreadPoolExecutor(max_workers=max(len(asked), 1), thread_name_prefix="recipe") as pool:
+    with ThreadPoolExecutor(max(len(asked), 1), thread_name_prefix="recipe", initializer=one_core) as pool:
         for one in as_completed([pool.submit(run, number) for number in shares]):
             version = services.registry.version(REPLAY, one.result())
             found[version.recipe] = version.id
+    wait()
     for name, version_id in found.items():
         journal.note(name, version_id)
     return {name: str(version_id) for name, version_id in found.items()}
+
+
+def wait_for_mlflow(services: Services) -> None:
+    """Wait until the server, which was started with us, answers.
+
+    Raises:
+        Unavailable: it does not.
+    """
+    until = time.monotonic() + _MLFLOW_SECONDS
+    while reason := services.context.registry.why_unreachable():
+        if time.monotonic() > until:
+            raise Unavailable(reason, hint="See mlflow.out.log beside the other logs.")
+        time.sleep(0.2)
+
+
+def one_core() -> None:
+    """Keep this thread's OpenMP to one core: trees are small, and a second one spins more than it works.
+
+    The limit belongs to the thread that sets it, so every thread that fits or scores sets its own.
+    """
+    threadpool_limits(limits=1)
 
 
 def _made(services: Services, recipe: str) -> str | None:

