@@ -135,7 +135,7 @@ def frame_of(runs: Sequence[Run]) -> RunFrame:
         "artifact_uri": [one.info.artifact_uri or "" for one in runs],
         "start_time": np.array([one.info.start_time for one in runs], dtype=float),
         "end_time": np.array([one.info.end_time for one in runs], dtype=float),
-        "datasets": [_datasets(one) for one in runs],
+        "datasets": [datasets_of(one) for one in runs],
     }
     names = sorted({name for one in runs for name in one.data.metrics})
     values = np.array([[one.data.metrics.get(name, math.nan) for name in names] for one in runs], dtype=float)
@@ -158,7 +158,8 @@ def _texts(rows: Sequence[dict[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(cells, columns=names)
 
 
-def _datasets(run: Run) -> tuple[Dataset, ...]:
+def datasets_of(run: Run) -> tuple[Dataset, ...]:
+    """The data sets of a run, by name and digest."""
     inputs: Any = run.inputs.dataset_inputs if run.inputs is not None else ()
     found = {
         Dataset(

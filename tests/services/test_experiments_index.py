@@ -1,0 +1,274 @@
+"""The run index against MLflow's own server over HTTP: equal to the client, incremental, and not shaken by failures."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_dash.bench.experiments import fill
+from mlops_dash.clock import Clock
+from mlops_dash.domain.run_index import FIRST_PAGE, LOOK_EVERY, PASS_EVERY, IndexState, RunPage, page_size
+from mlops_dash.domain.runs import RunFrame
+from mlops_dash.errors import InvalidInput, StoreUnavailable, Unavailable
+from mlops_dash.services.experiments.index import Indexer
+from mlops_dash.store.mlflow_runs import MlflowDatabase
+from mlops_dash.store.run_index import RunIndex
+from mlops_dash.tracking.run_pages import RunPages
+from mlops_dash.tracking.search import MlflowRuns
+from tests.factories import NOON, context
+from tests.runs_server import serving
+from tests.runs_world import RunsWorld, awkward
+
+
+class Hands:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def clock(self) -> Clock:
+        return Clock(wall=lambda: self.at)
+
+    def wait(self, how_long: timedelta) -> None:
+        self.at += how_long
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> RunsWorld:
+    home = tmp_path_factory.mktemp("runs")
+    shutil.copyfile(mlflow_template, home / "mlflow.db")
+    return awkward(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts")
+
+
+@pytest.fixture
+def world(made_once: RunsWorld, tmp_path: Path) -> RunsWorld:
+    """A copy that a test may change."""
+    path = tmp_path / "mlflow.db"
+    shutil.copyfile(made_once.path, path)
+    return replace(made_once, path=path, uri=f"sqlite:///{path}")
+
+
+@pytest.fixture
+def server(world: RunsWorld, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    with serving(world.uri, monkeypatch) as address:
+        yield address
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def indexer(server: str, tmp_path: Path, hands: Hands) -> Iterator[Indexer]:
+    made = context(tmp_path, mlflow_uri=server, mlflow_is_ours=False, clock=hands.clock())
+    yield Indexer(made)
+    made.databases.dispose()
+
+
+def assert_equal(ours: RunFrame, theirs: RunFrame) -> None:
+    theirs = theirs.take(theirs.places(ours.ids))
+    assert len(ours) == len(theirs)
+    pd.testing.assert_frame_equal(ours.info, theirs.info)
+    pd.testing.assert_frame_equal(ours.metrics, theirs.metrics)
+    pd.testing.assert_frame_equal(ours.params, theirs.params)
+    pd.testing.assert_frame_equal(ours.tags, theirs.tags)
+    np.testing.assert_array_equal(ours.logged, theirs.logged)
+
+
+def filled(indexer: Indexer, experiment: str) -> IndexState:
+    indexer.open(experiment)
+    while indexer.step(10.0):
+        pass
+    found = indexer.index.state(experiment)
+    assert found is not None
+    return found
+
+
+def test_the_index_equals_what_the_client_and_the_database_say(world: RunsWorld, indexer: Indexer, server: str) -> None:
+    state = filled(indexer, world.experiment)
+    assert (state.complete, state.n_runs, state.token) == (True, 9, None)
+    ours = indexer.index.frame([world.experiment])
+    assert_equal(ours, MlflowRuns(server).frame([world.experiment], most=None))
+    assert_equal(ours, MlflowDatabase(world.uri).frame([world.experiment]))
+    assert world.ids["deleted"] not in ours.ids
+    assert indexer.index.experiment_of(world.ids["child"]) == world.experiment
+
+
+def test_a_thousand_metric_names_are_read_as_they_are(world: RunsWorld, indexer: Indexer, server: str) -> None:
+    import mlflow
+    from mlflow.entities import Metric
+
+    client = mlflow.MlflowClient(world.uri, world.uri)
+    made = client.create_experiment("wide")
+    for run in range(2):
+        run_id = client.create_run(made).info.run_id
+        points = [Metric(f"layer {at}/grad.norm", at + run / 10, 1_700_000_000_000, 0) for at in range(1_000)]
+        client.log_batch(run_id, points)
+        client.log_param(run_id, "width", 1_000)
+    filled(indexer, made)
+    ours = indexer.index.frame([made])
+    assert ours.metrics.shape == (2, 1_000)
+    assert_equal(ours, MlflowRuns(server).frame([made]))
+
+
+def test_the_first_page_shows_before_the_rest_is_read(world: RunsWorld, indexer: Indexer) -> None:
+    fill(world.path, 450)
+    state = indexer.open("0")
+    assert (state.n_runs, state.complete) == (FIRST_PAGE, False)
+    newest = indexer.index.frame(["0"])
+    assert len(newest) == FIRST_PAGE
+    assert indexer.open("0").n_runs == FIRST_PAGE  # a second look waits for the worker
+    assert filled(indexer, "0").n_runs == 450
+    assert indexer.index.frame(["0"]).ids[:FIRST_PAGE] == newest.ids
+
+
+def test_new_running_changed_and_deleted_runs_are_found(world: RunsWorld, indexer: Indexer, hands: Hands) -> None:
+    import mlflow
+
+    before = filled(indexer, world.experiment)
+    client = mlflow.MlflowClient(world.uri, world.uri)
+    new = client.create_run(world.experiment, run_name="new").info.run_id
+    client.log_metric(world.ids["empty"], "valid_auc", 0.7)  # it runs
+    client.delete_run(world.ids["depth-3-seed-1"])
+    client.set_tag(world.ids["depth-6-seed-2"], "note", "later")  # finished: the API has no trace of it
+    hands.wait(LOOK_EVERY)
+    after = filled(indexer, world.experiment)
+    seen = indexer.index.frame([world.experiment])
+    assert new in seen.ids
+    assert world.ids["depth-3-seed-1"] not in seen.ids
+    (empty,) = seen.places([world.ids["empty"]])
+    assert seen.metric(empty, "valid_auc") == 0.7
+    assert after.revision > before.revision
+    assert after.as_of == hands.at
+    hands.wait(PASS_EVERY)
+    filled(indexer, world.experiment)
+    assert_equal(indexer.index.frame([world.experiment]), MlflowDatabase(world.uri).frame([world.experiment]))
+
+
+def test_nothing_new_changes_nothing(world: RunsWorld, indexer: Indexer, hands: Hands) -> None:
+    before = filled(indexer, world.experiment)
+    hands.wait(PASS_EVERY)
+    after = filled(indexer, world.experiment)
+    assert after.revision == before.revision
+    assert after.pass_number == before.pass_number + 1
+    assert after.as_of == hands.at
+
+
+def test_a_run_that_is_gone_for_good_leaves_with_the_next_reading(
+    world: RunsWorld, indexer: Indexer, hands: Hands
+) -> None:
+    import sqlite3
+
+    filled(indexer, world.experiment)
+    with sqlite3.connect(world.path) as store:  # what `mlflow gc` does
+        for table in ("latest_metrics", "metrics", "params", "tags", "runs"):
+            store.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (world.ids["broken"],))
+    store.close()
+    hands.wait(PASS_EVERY)
+    filled(indexer, world.experiment)
+    assert world.ids["broken"] not in indexer.index.frame([world.experiment]).ids
+
+
+def test_a_kill_in_the_middle_goes_on_where_it_was(
+    world: RunsWorld, indexer: Indexer, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(world.path, 450)
+    indexer.open("0")
+    index = RunIndex(tmp_path / "run-index.db", server)  # another process
+    state = index.state("0")
+    assert state is not None
+    assert state.token
+
+    def killed(*_: object, **__: object) -> RunPage:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunIndex, "put_page", killed)
+        with pytest.raises(KeyboardInterrupt):
+            indexer.step(10.0)
+    assert index.state("0") == state
+    asked: list[str] = []
+    page = RunPages.page
+
+    def counted(self: RunPages, *args: object, **kwargs: object) -> RunPage:
+        asked.append(str(kwargs.get("token", "")))
+        return page(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RunPages, "page", counted)
+    again = filled(indexer, "0")
+    assert asked[0] == state.token
+    assert (again.n_runs, again.complete) == (450, True)
+
+
+def test_a_server_that_is_away_leaves_the_last_known_runs_with_their_age(
+    world: RunsWorld, tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(world.uri, monkeypatch) as address:
+        made = context(tmp_path, mlflow_uri=address, mlflow_is_ours=False, clock=hands.clock())
+        indexer = Indexer(made)
+        filled(indexer, world.experiment)
+    hands.wait(timedelta(minutes=7))
+    with pytest.raises(Unavailable):
+        indexer.step(10.0)
+    state = indexer.open(world.experiment, again=True)
+    assert state.n_runs == 9
+    assert state.as_of == NOON
+    assert "does not answer" in state.trouble
+    with pytest.raises(Unavailable):
+        indexer.open(world.other)
+    made.databases.dispose()
+
+
+def test_a_place_the_server_forgot_begins_the_reading_anew(
+    world: RunsWorld, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(world.path, 250)
+    indexer.open("0")
+    page = RunPages.page
+
+    def forgetful(self: RunPages, experiment: str, **kwargs: object) -> RunPage:
+        if kwargs.get("token"):
+            monkeypatch.setattr(RunPages, "page", page)
+            raise InvalidInput("invalid page token")
+        return page(self, experiment, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RunPages, "page", forgetful)
+    state = filled(indexer, "0")
+    assert (state.n_runs, state.complete, state.pass_number) == (250, True, 2)
+
+
+def test_an_experiment_nobody_looks_at_is_left_alone(world: RunsWorld, indexer: Indexer, hands: Hands) -> None:
+    filled(indexer, world.experiment)
+    hands.wait(timedelta(hours=2))
+    assert indexer.step(5.0) == 0
+    indexer.open(world.experiment)
+    assert indexer.step(5.0) > 0
+
+
+def test_an_index_of_another_server_is_not_mixed_in(world: RunsWorld, indexer: Indexer, tmp_path: Path) -> None:
+    filled(indexer, world.experiment)
+    other = RunIndex(tmp_path / "run-index.db", "http://elsewhere")
+    assert other.states() == ()
+    assert len(other.frame([world.experiment])) == 0
+
+
+def test_a_broken_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "run-index.db").write_text("no database " * 100)
+    with pytest.raises(StoreUnavailable) as caught:
+        RunIndex(tmp_path / "run-index.db", "http://x").states()
+    assert "delete it" in caught.value.hint
+
+
+def test_pages_are_smaller_where_runs_are_wide() -> None:
+    assert page_size(FIRST_PAGE, 3.0) == 100
+    assert page_size(FIRST_PAGE, 0.5) == 500
+    assert not math.isnan(page_size(1, 0.0))
