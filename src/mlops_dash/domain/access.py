@@ -34,6 +34,7 @@ class Permission(StrEnum):
     SCORE_WRITE = "score:write"  # predictions and labels, by token or system
     ALERT_ANSWER = "alert:answer"
     REPORT_MAKE = "report:make"
+    VIEW_SAVE = "view:save"  # saved views and notes of the Experiments room
     JOB_RUN = "job:run"
     JOB_CANCEL = "job:cancel"
     SCHEDULE_EDIT = "schedule:edit"
@@ -59,6 +60,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.SCORE_WRITE: Role.SCIENTIST,
     Permission.ALERT_ANSWER: Role.SCIENTIST,
     Permission.REPORT_MAKE: Role.SCIENTIST,
+    Permission.VIEW_SAVE: Role.SCIENTIST,
     Permission.JOB_RUN: Role.SCIENTIST,
     Permission.JOB_CANCEL: Role.SCIENTIST,
     Permission.SCHEDULE_EDIT: Role.SCIENTIST,

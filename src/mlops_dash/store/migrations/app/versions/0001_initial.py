@@ -219,6 +219,30 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_recipe_model"), "recipe", ["model"], unique=False)
     op.create_table(
+        "run_note",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("runs_key", sa.String(), nullable=False),
+        sa.Column("run_ids", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_run_note")),
+    )
+    op.create_index(op.f("ix_run_note_runs_key"), "run_note", ["runs_key"], unique=False)
+    op.create_table(
+        "run_view",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_run_view")),
+        sa.UniqueConstraint("owner", "name", name=op.f("uq_run_view_owner_name")),
+    )
+    op.create_index(op.f("ix_run_view_owner"), "run_view", ["owner"], unique=False)
+    op.create_table(
         "schedule",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -509,6 +533,10 @@ def downgrade() -> None:
     op.drop_table("session")
     op.drop_index(op.f("ix_schedule_next_due_at"), table_name="schedule")
     op.drop_table("schedule")
+    op.drop_index(op.f("ix_run_view_owner"), table_name="run_view")
+    op.drop_table("run_view")
+    op.drop_index(op.f("ix_run_note_runs_key"), table_name="run_note")
+    op.drop_table("run_note")
     op.drop_index(op.f("ix_recipe_model"), table_name="recipe")
     op.drop_table("recipe")
     op.drop_index("ix_reading_model_window", table_name="reading")
