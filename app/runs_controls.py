@@ -9,7 +9,7 @@ import streamlit as st
 from app import format as fmt
 from app import runs_url as url
 from app import session, widgets
-from app.charts.runs_table import against_baseline
+from app.charts.runs_table import against_baseline, counted, short
 from app.frame import Frame
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom
@@ -149,14 +149,20 @@ def _chosen_columns() -> None:
 
 
 def _metric(column: Column) -> None:
-    left, right = st.columns(2, gap="small")
+    at = column.reducer is Reducer.AT
+    left, right, *beside = st.columns([3, 4, 2] if at else 2, gap="small")
     session.put(f"red-{column.key}", str(column.reducer))
     left.selectbox(
-        f"{column.key} shows its", [str(one) for one in Reducer], key=f"red-{column.key}",
-        format_func=lambda one: f"{one} value", on_change=partial(_reducer, column.key),
+        f"{short(column.key)} shows its", [str(one) for one in Reducer], key=f"red-{column.key}",
+        format_func=lambda one: "value at step" if one == "at" else f"{one} value",
+        on_change=partial(_reducer, column.key),
     )  # fmt: skip
-    session.put(f"dir-{column.key}", _word(column.direction))
-    right.selectbox(f"For {column.key}", list(_WAYS), key=f"dir-{column.key}", format_func=_WAYS.__getitem__,
+    if at:
+        session.put(f"step-{column.key}", column.step)
+        beside[0].number_input("Step", min_value=0, step=1, key=f"step-{column.key}", on_change=partial(_step, column.key))
+    session.put(f"dir-{column.key}", _word(column.direction) if column.direction or not column.proposed else None)
+    right.selectbox(f"For {short(column.key)}", list(_WAYS), key=f"dir-{column.key}", format_func=_WAYS.__getitem__,
+                    index=None, placeholder="Which way is better?",
                     on_change=partial(_direction, column.key))  # fmt: skip
 
 
@@ -165,11 +171,31 @@ def _word(direction: Direction | None) -> str:
 
 
 def _reducer(key: str) -> None:
-    url.set_json("red", {**url.pairs("red"), key: session.get(f"red-{key}")})
+    word = session.get(f"red-{key}")
+    url.set_json("red", {**url.pairs("red"), key: "at 0" if word == "at" else word})
+
+
+def _step(key: str) -> None:
+    url.set_json("red", {**url.pairs("red"), key: f"at {session.get(f'step-{key}') or 0}"})
 
 
 def _direction(key: str) -> None:
-    url.set_json("dir", {**url.pairs("dir"), key: session.get(f"dir-{key}")})
+    url.set_json("dir", {**url.pairs("dir"), key: session.get(f"dir-{key}") or "none"})
+
+
+def reordered(table: str, room: ExperimentRoom) -> None:
+    """A heading was dragged: the columns in their new order, those that are hidden now behind them."""
+    names = session.get(table).order
+    if names:
+        url.set_json("cols", [*(str(one) for one in names), *room.hidden])
+
+
+def kept(table: str) -> None:
+    """A column was pinned to the left, or let go."""
+    name = session.get(table).keep
+    if name:
+        held = list(url.pinned())
+        url.set_json("pin", [one for one in held if one != name] if name in held else [*held, str(name)])
 
 
 def _repeat_key() -> None:
@@ -200,8 +226,14 @@ def below(room: ExperimentRoom) -> None:
         said.append(f"equal in all of them, hidden: {', '.join(one.partition('.')[2] for one in room.hidden)}")
     if room.query.grouped and room.grouping.why:
         said.append(room.grouping.why)
-    if room.query.grouped and room.grouping.unique:
-        said.append(f"set aside because it differs in every run: {', '.join(room.grouping.unique)}")
+    aside = [one for one in room.grouping.unique if f"params.{one}" not in room.query.columns]
+    if aside:
+        more = f" and {len(aside) - 5} more" if len(aside) > 5 else ""
+        said.append(f"set aside because it differs in every run: {', '.join(map(short, aside[:5]))}{more}")
+    for one in room.metrics:
+        numbers = counted(room.matching, one.key)
+        if "(" in numbers:
+            said.append(f"{short(one.key, 30)}: {numbers}")
     against = against_baseline(room)
     if against:
         st.html(against)

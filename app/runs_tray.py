@@ -11,7 +11,8 @@ from app import runs_url as url
 from app import session, widgets
 from app.charts.runs_table import started
 from app.frame import Frame
-from mlops_dash.domain.experiments import MOST_TRAY, STATUS_LOOKS, ExperimentRoom, RunDetail, number_text
+from mlops_dash.domain.experiments import MOST_TRAY, STATUS_LOOKS, ExperimentRoom, RunDetail
+from mlops_dash.domain.runs import number_text
 
 
 def tray(room: ExperimentRoom) -> None:

@@ -1,9 +1,12 @@
 """The Experiments page's state is its URL: this file reads it, writes it, and keeps it for the way back.
 
-exp q st p sort cols diff view rep pg   which runs, in which columns and order
-runs base run                           the compare tray, the baseline, the run whose details are open
-red dir                                 reducer and direction of a metric: red=auc:best,loss:min
-tab m x smooth at eq                    the picture beside the table
+exp q st p sort cols pin diff view rep pg   which runs, in which columns and order; pin: columns at the left
+runs base run   the compare tray, the baseline, the run whose details are open
+red dir         reducer and direction by metric: red={"auc":"best","loss":"at 100"}, dir={"loss":"down"}
+tab m           the picture beside the table, and its metric
+x smooth band n the curves: their x, smoothing, band and how many
+at vs by pf     axes of scatter and contour, parameter of the boxes, metrics of the Pareto front
+eq env          differences: equal facts too, installed packages too
 """
 
 from __future__ import annotations
@@ -14,21 +17,25 @@ from collections.abc import Mapping, Sequence
 
 from app import session
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import MOST_TRAY, Axis, Picture, RunQuery
+from mlops_dash.domain.experiments import MOST_TRAY, RunQuery
 from mlops_dash.domain.run_filter import Mistake, parse
+from mlops_dash.domain.run_pictures import Axis, Band, Picture
 from mlops_dash.domain.runs import Reducer
 
 NAMES = (
     "exp", "q", "st", "p", "sort", "cols", "diff", "view", "rep", "pg", "runs", "base", "red", "dir", "m", "x",
-    "smooth", "at", "eq", "tab",
+    "smooth", "at", "eq", "tab", "pin", "band", "n", "vs", "by", "pf", "env",
 )  # fmt: skip
 PICTURES = {
-    "Curves": Picture.CURVES, "Parallel": Picture.PARALLEL, "Scatter": Picture.SCATTER,
+    "Curves": Picture.CURVES, "Parallel": Picture.PARALLEL, "Scatter": Picture.SCATTER, "Contour": Picture.CONTOUR,
+    "Box": Picture.BOX, "Importance": Picture.IMPORTANCE, "Pareto": Picture.PARETO,
     "Differences": Picture.DIFFERENCES,
 }  # fmt: skip
+_OF_PICTURES = frozenset({"run", "base", "pg", "tab", "m", "x", "smooth", "band", "n", "at", "vs", "by", "eq", "env"})
 SMOOTHING = {"Off": 0.0, "Light": 0.6, "Strong": 0.9}
 _KEPT, _GOOD = "_experiments_url", "_experiments_filter"
 _ID = re.compile(r"[0-9a-f]{32}")
+_AT = re.compile(r"at \d{1,15}")
 _WAYS: dict[str, Direction | None] = {"up": Direction.HIGHER, "down": Direction.LOWER, "none": None}
 
 
@@ -38,15 +45,12 @@ def arrive() -> None:
         return
     kept = session.get(_KEPT) or {}
     for name, value in kept.items():
-        if name != "tab":  # the tabs bind it themselves
-            session.set_param(name, value)
-    session.put("tab", kept.get("tab", next(iter(PICTURES))))
+        session.set_param(name, value)
 
 
 def keep() -> None:
     """Remember the state for `arrive`."""
-    kept = {name: session.param(name) for name in NAMES if session.param(name)}
-    session.put(_KEPT, {**kept, "tab": session.get("tab") or next(iter(PICTURES))})
+    session.put(_KEPT, {name: session.param(name) for name in NAMES if session.param(name)})
 
 
 def forget(*names: str) -> None:
@@ -63,8 +67,6 @@ def query() -> RunQuery:
     text = session.param("q")
     if not isinstance(parse(text), Mistake):
         session.put(_GOOD, text)
-    tab = session.get("tab") or session.param("tab")
-    session.put("tab", tab if tab in PICTURES else next(iter(PICTURES)))
     return RunQuery(
         experiment=session.param("exp"),
         text=text,
@@ -79,13 +81,37 @@ def query() -> RunQuery:
         page=int(session.param("pg")) if session.param("pg").isdecimal() else 1,
         tray=tray(),
         baseline=session.param("base") if _ID.fullmatch(session.param("base")) else "",
-        reducers={key: Reducer(word) for key, word in pairs("red").items() if word in set(Reducer)},
+        reducers=reducers(),
+        steps={key: int(word[3:]) for key, word in pairs("red").items() if _AT.fullmatch(word)},
         directions={key: _WAYS[word] for key, word in pairs("dir").items() if word in _WAYS},
-        picture=PICTURES.get(tab, Picture.CURVES),
+        picture=PICTURES.get(session.param("tab"), Picture.CURVES),
         curve=session.param("m"),
-        axis=Axis.TIME if session.param("x") == "time" else Axis.STEP,
+        axis=Axis(session.param("x")) if session.param("x") in set(Axis) else Axis.STEP,
         smoothing=SMOOTHING.get(session.param("smooth"), 0.0),
+        band=Band.SD if session.param("band") == "sd" else Band.RANGE,
+        lines=int(session.param("n")) if session.param("n").isdecimal() else 0,
+        front=front(),
+        pinned=pinned(),
+        environment=session.param("env") == "1",
     )
+
+
+def reducers() -> dict[str, Reducer]:
+    """Reducer by metric."""
+    found = {key: "at" if _AT.fullmatch(word) else word for key, word in pairs("red").items()}
+    return {key: Reducer(word) for key, word in found.items() if word in set(Reducer)}
+
+
+def front() -> tuple[str, ...]:
+    """Metrics of the Pareto front."""
+    found = _json("pf")
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+
+def pinned() -> tuple[str, ...]:
+    """Columns that stay at the left."""
+    found = _json("pin")
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def words(name: str) -> tuple[str, ...]:
@@ -143,7 +169,7 @@ def set_word(name: str, value: str) -> None:
         session.set_param(name, value)
     else:
         forget(name)
-    if name not in {"run", "base", "pg", "m", "x", "smooth", "at", "eq"}:
+    if name not in _OF_PICTURES:
         forget("pg")
 
 

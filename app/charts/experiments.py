@@ -1,4 +1,4 @@
-"""Pictures of runs: curves with the band of repeats, parallel coordinates, scatter. Facts in, figures out."""
+"""Pictures of runs: parallel coordinates and scatter. Facts in, figures out."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from app import format as fmt
 from app.charts.runs_table import decimals, value_text
 from app.theme import DASHES, MARKERS, Tokens
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import Axis, Column, Curve, ExperimentRoom
+from mlops_dash.domain.experiments import Column, ExperimentRoom
 from mlops_dash.domain.run_groups import short_value
 from mlops_dash.domain.runs import RunFrame, numbers
 
 Floats = npt.NDArray[np.float64]
-MOST_POINTS = 1_500  # of one line; more cannot be seen
 MOST_DOTS = 2_000
 _MOST_ROWS = 200  # of a table behind a picture: it travels with every run of the page
 MOST_AXES = 7
@@ -31,78 +30,6 @@ _MOST_WORDS = 14  # categories on one axis
 def ink(t: Tokens, slot: int) -> str:
     """The colour of a place in the palette; beyond it everything is grey, because colours are an identity."""
     return t.series[slot] if slot < len(t.series) else t.context
-
-
-# --- curves -----------------------------------------------------------------------------------------------------------
-
-
-def curves(lines: Sequence[Curve], t: Tokens, *, metric: str, axis: Axis, slots: Sequence[int]) -> go.Figure:
-    """One line a run, or mean and range of its repeats; `slots` gives each its place in the palette."""
-    fig = go.Figure()
-    for one, slot in zip(lines, slots, strict=True):
-        colour, dash = ink(t, slot), DASHES[slot % len(DASHES)]
-        x, y, low, high = thinned(one)
-        if low is not None and high is not None:
-            fig.add_scatter(
-                x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]), fill="toself", mode="lines",
-                line={"width": 0}, fillcolor=_pale(colour), hoverinfo="skip", showlegend=False, legendgroup=one.label,
-            )  # fmt: skip
-        fig.add_scatter(
-            x=x, y=y, name=one.label, legendgroup=one.label, line={"color": colour, "dash": dash},
-            mode="lines" if len(x) > 1 else "markers", marker={"color": colour, "symbol": MARKERS[slot % len(MARKERS)]},
-            connectgaps=False, hovertemplate="%{y:.5~g}",
-        )  # fmt: skip
-    title = "Seconds since the run began" if axis is Axis.TIME else "Step"
-    fig.update_xaxes(title={"text": title})
-    fig.update_yaxes(title={"text": metric})
-    return fig.update_layout(
-        hovermode="x unified", margin={"l": 0, "r": 8, "t": 4, "b": 0},
-        legend={"y": -0.2, "yanchor": "top", "x": 0}, showlegend=len(lines) > 1,
-    )  # fmt: skip
-
-
-def thinned(curve: Curve, most: int = MOST_POINTS) -> tuple[Floats, Floats, Floats | None, Floats | None]:
-    """At most `most` points, the first and last among them."""
-    if len(curve.x) <= most:
-        return curve.x, curve.y, curve.low, curve.high
-    at = np.unique(np.linspace(0, len(curve.x) - 1, most).round().astype(int))
-    return (
-        curve.x[at], curve.y[at], None if curve.low is None else curve.low[at],
-        None if curve.high is None else curve.high[at],
-    )  # fmt: skip
-
-
-def curves_finding(lines: Sequence[Curve], column: Column | None, metric: str, digits: int) -> str:
-    """What the curves say: who ends best, or the range of the ends when no direction is known."""
-    ends = [(float(one.y[np.isfinite(one.y)][-1]), one.label) for one in lines if np.isfinite(one.y).any()]
-    if not ends:
-        return f"{metric} has no point to draw"
-    if column is None or column.direction is None or len(ends) == 1:
-        low, high = min(ends)[0], max(ends)[0]
-        if len(ends) == 1:
-            return f"{metric} ends at {fmt.metric(low, digits)}"
-        return f"{metric} ends between {fmt.metric(low, digits)} and {fmt.metric(high, digits)}"
-    value, label = max(ends) if column.direction is Direction.HIGHER else min(ends)
-    return (
-        f"{label} ends {'highest' if column.direction is Direction.HIGHER else 'lowest'}: {fmt.metric(value, digits)}"
-    )
-
-
-def curves_table(lines: Sequence[Curve]) -> pd.DataFrame:
-    """Points of every line, at most `_MOST_ROWS` of each."""
-    parts = []
-    for one in lines:
-        x, y, low, high = thinned(one, _MOST_ROWS)
-        part = pd.DataFrame({"Line": one.label, "x": x, "Value": y})
-        if low is not None:
-            part = part.assign(Lowest=low, Highest=high)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["Line", "x", "Value"])
-
-
-def _pale(colour: str) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},.15)"
 
 
 # --- parallel coordinates ---------------------------------------------------------------------------------------------
@@ -266,11 +193,12 @@ def parallel_finding(room: ExperimentRoom) -> str:
     return f"Best {primary.key} {fmt.metric(float(values[best]), digits)}" + (f" with {', '.join(own)}" if own else "")
 
 
-def runs_table(room: ExperimentRoom) -> pd.DataFrame:
-    """The first runs of a picture with the columns of the table."""
+def runs_table(room: ExperimentRoom, more: Sequence[Column] = ()) -> pd.DataFrame:
+    """The first runs of a picture with the columns of the table, and `more`."""
     runs = room.pictured.take(np.arange(min(_MOST_ROWS, len(room.pictured))))
+    columns = {one.name: one for one in (*more, *room.columns)}
     made: dict[str, list[str]] = {"Run": [str(one) for one in runs.info["run_name"]]}
-    for one in room.columns:
+    for one in columns.values():
         series = runs.column(one.name)
         if one.kind == "metrics":
             digits = decimals(series.to_numpy())

@@ -9,7 +9,7 @@ import pandas as pd
 
 from app import format as fmt
 from app.theme import Tokens
-from mlops_dash.domain.experiments import DiffBlock, DiffRow
+from mlops_dash.domain.run_differences import DiffBlock, DiffRow
 
 
 def html(blocks: Sequence[DiffBlock], names: Sequence[str], *, base: int, equal_too: bool) -> str:

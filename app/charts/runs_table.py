@@ -13,13 +13,14 @@ import pandas as pd
 
 from app import format as fmt
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom, SeedTest, number_text
+from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom, SeedTest
 from mlops_dash.domain.run_groups import label, short_value, telling
-from mlops_dash.domain.runs import Reducer, RunStatus, numbers
+from mlops_dash.domain.runs import Reducer, RunFrame, RunStatus, number_text, numbers
 
 _MOST_TELLING = 6
 _OTHER_ROWS = "judged on other rows than the baseline: better or worse cannot be said"
-_REDUCED = {Reducer.LAST: "last", Reducer.BEST: "best", Reducer.MIN: "min", Reducer.MAX: "max"}
+_REDUCED = {Reducer.LAST: "last", Reducer.BEST: "best", Reducer.MIN: "min", Reducer.MAX: "max", Reducer.AT: "at step"}
+_MOVE = "Drag the heading, or press Alt and an arrow on it, to move the column."
 _WAY = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better", None: "no direction"}
 _SHORT = {Direction.HIGHER: "↑", Direction.LOWER: "↓", None: ""}
 
@@ -48,6 +49,8 @@ def data(
     grouped = room.groups is not None
     digits = {one.key: decimals(room.matching.metrics[one.key].to_numpy()) for one in room.metrics}
     columns = [_heading(one, sort, room) for one in (_of_groups(room) if grouped else room.columns)]
+    if grouped:  # their order follows from what tells the groups apart
+        columns = [{**one, "movable": False} for one in columns]
     extra = (("attributes.status", "Status", False), ("attributes.start_time", "Started", False),
              ("attributes.duration", "Took", True))  # fmt: skip
     beyond = [_plain_heading(name, label, number, sort) for name, label, number in extra]
@@ -105,6 +108,15 @@ def decimals(values: Any) -> int:
     return min(6, max(needed, 3 if np.abs(finite).max() < 10 else 1))
 
 
+def short(text: str, most: int = 60) -> str:
+    """A name in a title or at an axis; MLflow lets a name have 250 signs.
+
+    >>> short("a" * 9, 5)
+    'aaaa…'
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def value_text(value: float, digits: int) -> str:
     """A metric's value; NaN and infinity by their names."""
     return fmt.metric(value, digits) if math.isfinite(value) else number_text(value)
@@ -130,27 +142,50 @@ def _of_groups(room: ExperimentRoom) -> tuple[Column, ...]:
     rest = [
         one for one in room.columns if one.name not in names and one.name != key and one.key not in room.grouping.by
     ]
-    return (*apart[:2], *rest, *apart[2:], *(one for one in room.columns if one.name == key))
+    ordered = (*apart[:2], *rest, *apart[2:], *(one for one in room.columns if one.name == key))
+    return tuple(sorted(ordered, key=lambda one: not one.pinned))
 
 
 def _heading(column: Column, sort: tuple[str, bool], room: ExperimentRoom) -> dict[str, Any]:
-    made = _plain_heading(column.name, column.key, False, sort)
+    made = {**_plain_heading(column.name, column.key, False, sort), "movable": True, "pinned": column.pinned}
+    made["hint"] = f"Sort by {column.key}. {_MOVE}"
     if column.kind != "metrics":
         number = numbers(room.rows.column(column.name)) is not None and column.key != room.grouping.key
         return {**made, "sub": {"params": "parameter", "tags": "tag"}.get(column.kind, ""), "number": number}
     said = "proposed from its name" if column.proposed and column.direction is not None else "chosen"
     way = _WAY[column.direction] + (f" ({said})" if column.direction is not None else "")
+    word, value = _REDUCED[column.reducer], f"{_REDUCED[column.reducer]} value"
+    if column.reducer is Reducer.AT:
+        word, value = f"step {column.step:,}", f"value at step {column.step:,}"
+    elif column.reducer is Reducer.BEST and column.direction is None:
+        word, value = "last", "last value, because nobody said yet which way is better (under Columns)"
     return {
         **made,
         "number": True,
-        "sub": f"{_REDUCED[column.reducer]} {_SHORT[column.direction]}".strip(),
-        "hint": f"{column.key}: {_REDUCED[column.reducer]} value, {way}. Click to sort.",
+        "sub": f"{word} {_SHORT[column.direction]}".strip(),
+        "hint": f"{column.key}: {value}, {way}. {counted(room.matching, column.key)}. Click to sort. {_MOVE}",
     }
+
+
+def counted(runs: RunFrame, metric: str) -> str:
+    """How many runs have a number, and what the others have instead."""
+    if metric not in runs.metrics.columns:
+        return "No run has it"
+    values = runs.metrics[metric].to_numpy()
+    has = runs.logged[:, runs.metrics.columns.get_loc(metric)]
+    parts = {
+        "NaN": int((has & np.isnan(values)).sum()),
+        "infinite": int((has & np.isinf(values)).sum()),
+        "not logged": int((~has).sum()),
+    }
+    odd = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+    n = len(values) - sum(parts.values())
+    return f"{n:,} of {fmt.plural(len(values), 'run')} have a number" + (f" ({odd})" if odd else "")
 
 
 def _plain_heading(name: str, label: str, number: bool, sort: tuple[str, bool]) -> dict[str, Any]:
     return {"id": name, "label": label, "sub": "", "number": number, "sorted": _way(sort) if sort[0] == name else "",
-            "hint": f"Sort by {label}" if name else ""}  # fmt: skip
+            "hint": f"Sort by {label}" if name else "", "movable": False, "pinned": False}  # fmt: skip
 
 
 def _way(sort: tuple[str, bool]) -> str:
@@ -206,7 +241,8 @@ def _run_cells(room: ExperimentRoom, column: Column, digits: Mapping[str, int]) 
     for at, run_id in enumerate(room.rows.ids):
         state = room.rows.state(at, column.key)
         if state == "missing":
-            made.append({"text": fmt.MISSING, "odd": True, "hint": f"{column.key} was not logged"})
+            where = f" at step {column.step:,}" if column.step is not None else ""
+            made.append({"text": fmt.MISSING, "odd": True, "hint": f"{column.key} was not logged{where}"})
             continue
         value = room.rows.metric(at, column.key)
         one: dict[str, Any] = {"text": value_text(value, digits[column.key]), "odd": state != "value"}

@@ -14,9 +14,35 @@ function heading(column) {
   const arrow = column.sorted ? icon(column.sorted === 'descending' ? 'arrow_downward' : 'arrow_upward') : '';
   const button = make('button', { 'data-sort': column.id, 'data-focus': `sort ${column.id}`, title: column.hint },
     make('span', { class: 'lbl', text: column.label }), arrow);
-  const cell = make('th', { scope: 'col', class: column.number ? 'n' : '', 'aria-sort': column.sorted || 'none' }, button);
+  const cell = make('th', {
+    scope: 'col', class: `${column.number ? 'n' : ''} ${column.pinned ? 'kept' : ''}`, 'aria-sort': column.sorted || 'none',
+    'data-column': column.movable ? column.id : null, draggable: column.movable ? 'true' : null,
+  }, button);
+  if (column.movable) {
+    const word = column.pinned ? `Unpin the column ${column.label}` : `Pin the column ${column.label} at the left`;
+    cell.append(make('button', {
+      class: 'keep', 'data-keep': column.id, 'data-focus': `keep ${column.id}`, 'aria-pressed': String(Boolean(column.pinned)),
+      title: word, 'aria-label': word,
+    }, icon('keep')));
+  }
   if (column.sub) cell.append(make('span', { class: 'sub', text: column.sub }));
   return cell;
+}
+
+// Pinned columns stay at the left of the first one that scrolls; on a narrow table there is no room for it.
+function hold(wrap) {
+  const heads = [...wrap.querySelectorAll('thead th')];
+  const narrow = wrap.clientWidth < 560;
+  let left = heads[0].offsetWidth;
+  heads.forEach((head, at) => {
+    if (at === 0 || !head.classList.contains('kept')) return;
+    for (const line of wrap.querySelectorAll('tr')) {
+      const one = line.children[at];
+      one.classList.toggle('held', !narrow);
+      one.style.left = narrow ? '' : `${left}px`;
+    }
+    left += head.offsetWidth;
+  });
 }
 
 function cell(value, column) {
@@ -67,6 +93,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     make('thead', {}, make('tr', {}, title, ...data.columns.map(heading))),
     make('tbody', {}, ...data.rows.map((run) => row(run, data.columns))));
   wrap.replaceChildren(table);
+  hold(wrap);
+  if (wrap.watcher) wrap.watcher.disconnect();
+  wrap.watcher = new ResizeObserver(() => hold(wrap));
+  wrap.watcher.observe(table);
   [wrap.scrollTop, wrap.scrollLeft] = place;
   if (held) {
     const again = [...wrap.querySelectorAll('[data-focus]')].find((node) => node.dataset.focus === held);
@@ -81,7 +111,42 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const button = event.target.closest('button');
     if (!button) return;
     if (button.dataset.sort) setTriggerValue('sort', button.dataset.sort);
+    else if (button.dataset.keep) setTriggerValue('keep', button.dataset.keep);
     else if (button.dataset.pin) setTriggerValue('pin', button.dataset.pin);
     else if (button.dataset.show) setTriggerValue('show', button.dataset.show);
+  };
+  const order = data.columns.filter((column) => column.movable).map((column) => column.id);
+  const move = (id, to) => {
+    const rest = order.filter((one) => one !== id);
+    rest.splice(Math.max(0, Math.min(rest.length, to)), 0, id);
+    if (rest.join() !== order.join()) setTriggerValue('order', rest);
+  };
+  wrap.onkeydown = (event) => {
+    const head = event.target.closest('th[data-column]');
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!head || !by || !event.altKey) return;
+    event.preventDefault();
+    move(head.dataset.column, order.indexOf(head.dataset.column) + by);
+  };
+  let dragged = null;
+  wrap.ondragstart = (event) => {
+    const head = event.target.closest('th[data-column]');
+    dragged = head ? head.dataset.column : null;
+    if (dragged) event.dataTransfer.setData('text/plain', dragged);
+  };
+  wrap.ondragover = (event) => {
+    const head = event.target.closest('th[data-column]');
+    wrap.querySelectorAll('th.over').forEach((one) => one.classList.remove('over'));
+    if (dragged && head && head.dataset.column !== dragged) { event.preventDefault(); head.classList.add('over'); }
+  };
+  wrap.ondrop = (event) => {
+    const head = event.target.closest('th[data-column]');
+    if (!dragged || !head) return;
+    event.preventDefault();
+    move(dragged, order.indexOf(head.dataset.column));
+  };
+  wrap.ondragend = () => {
+    dragged = null;
+    wrap.querySelectorAll('th.over').forEach((one) => one.classList.remove('over'));
   };
 }

@@ -1,6 +1,7 @@
 """The runs as a real table: rows are ids, never positions, so that no sort, filter or page can mix them up.
 
-Clicks come back as triggers: `tick` (ids, on), `sort` (column), `show` (id), `pin` (id of the baseline or "").
+Clicks come back as triggers: `tick` (ids, on), `sort` (column), `show` (id), `pin` (id of the baseline or "-"), `order`
+(columns from left to right, by dragging a heading or Alt and an arrow on it), `keep` (a column to pin or unpin).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ def mount(
     on_sort: Callable[[], None],
     on_show: Callable[[], None],
     on_pin: Callable[[], None],
+    on_order: Callable[[], None],
+    on_keep: Callable[[], None],
 ) -> None:
     """Draw the table; `data` is what `charts.runs_table.data` makes."""
     table = st.components.v2.component(
@@ -37,4 +40,6 @@ def mount(
         on_sort_change=on_sort,
         on_show_change=on_show,
         on_pin_change=on_pin,
+        on_order_change=on_order,
+        on_keep_change=on_keep,
     )

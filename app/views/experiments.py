@@ -102,8 +102,8 @@ def _source(frame: Frame, room: ExperimentRoom) -> None:
         if widgets.stale(f"Runs as read {frame.ago(source.as_of)}. {source.stale}", key="runs"):
             session.put("runs-again", True)
             st.rerun()
-    elif source.limit is not None:
-        widgets.note(f"The newest {source.limit:,} runs, read through MLflow's client. {source.why}")
+    elif source.filling is not None:
+        widgets.note(f"{source.filling:,} runs are in the index; the others are still being read. {source.why}")
 
 
 def _runs(frame: Frame, room: ExperimentRoom) -> None:
@@ -129,7 +129,10 @@ def _runs(frame: Frame, room: ExperimentRoom) -> None:
             sort=(room.sort, room.descending), slots=slots,
             versions=frame.services.experiments.versions(frame.actor),
         )  # fmt: skip
-        runs_table.mount(data, key=_KEY, on_tick=_tick, on_sort=lambda: _sort(room), on_show=_show, on_pin=_pin)
+        runs_table.mount(
+            data, key=_KEY, on_tick=_tick, on_sort=lambda: _sort(room), on_show=_show, on_pin=_pin,
+            on_order=lambda: runs_controls.reordered(_KEY, room), on_keep=lambda: runs_controls.kept(_KEY),
+        )  # fmt: skip
         runs_controls.below(room)
 
 

@@ -14,7 +14,7 @@ from app import session
 from mlops_dash.bootstrap import Services
 from mlops_dash.services.experiments import ExperimentService
 from tests.pages.conftest import OpenPage, words
-from tests.runs_world import RunsWorld, awkward
+from tests.runs_world import ODD, RunsWorld, awkward
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,10 @@ def test_a_run_deleted_meanwhile_is_named(runs: RunsWorld, open_page: OpenPage) 
         ("Curves", "depth-6-seed-1 ends highest: 0.6610"),
         ("Parallel", "Best valid_auc 0.6630 with depth 6"),
         ("Scatter", "valid_auc rises with depth (rank correlation"),
+        ("Contour", "valid_auc is highest near depth 6 and seed 3: 0.6630, mean of 1 run"),
+        ("Box", "Median valid_auc is highest at depth 6: 0.6620, against 0.6320 at depth 3"),
+        ("Importance", "What matters for valid_auc cannot be told"),
+        ("Pareto", "2 runs of 6 are beaten by no other in valid_auc and valid_log_loss at once"),
         ("Differences", "Facts that differ: 2 in parameters, 2 in metrics"),
     ],
 )
@@ -179,7 +183,7 @@ def test_only_the_open_picture_is_drawn_and_its_title_is_the_finding(
     assert not page.exception
     assert finding in words(page)
     charts = page.get("plotly_chart")
-    assert len(charts) == (0 if tab == "Differences" else 1)
+    assert len(charts) == (0 if tab in {"Differences", "Importance"} else 1)
     if charts:
         assert finding[:20] in charts[0].proto.alt
 
@@ -189,7 +193,10 @@ def test_curves_of_repeats_are_a_band(runs: RunsWorld, open_page: OpenPage) -> N
     spec = json.loads(page.get("plotly_chart")[0].proto.spec)
     assert [one.get("fill") for one in spec["data"]] == ["toself", None, "toself", None]
     assert [one["name"] for one in spec["data"] if "name" in one] == ["depth 6", "depth 3"]
-    assert "a band is the range of the repeats" in words(page)
+    assert "mean and range of the repeats" in words(page)
+    page.selectbox(key="band-pick").set_value("sd").run()
+    assert "mean ± sd of the repeats" in words(page)
+    assert asked(page, "band") == "sd"
 
 
 def test_columns_reducers_and_directions_are_chosen_and_kept_in_the_url(runs: RunsWorld, open_page: OpenPage) -> None:
@@ -201,6 +208,82 @@ def test_columns_reducers_and_directions_are_chosen_and_kept_in_the_url(runs: Ru
     page.selectbox(key="dir-valid_log_loss").set_value("up").run()
     assert table(page)["columns"][0]["sub"] == "min ↑"
     assert json.loads(asked(page, "dir")) == {"valid_log_loss": "up"}
+
+
+def test_too_few_runs_rank_no_parameter(runs: RunsWorld, open_page: OpenPage) -> None:
+    said = words(open_page("experiments", "viewer", tab="Importance"))
+    assert "configurations are too few to rank parameters: 20 at least" in said
+    assert "Permutation importance in a random forest: 7 runs of 2 configurations" in said
+    assert "2 runs without a finite valid_auc left out" in said
+
+
+def test_a_front_asks_which_way_is_better_where_nobody_knows(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", tab="Pareto", dir='{"valid_auc":"none"}', pf='["valid_auc","valid_log_loss"]')
+    assert "Say of valid_auc which way is better." in words(page)
+    assert not page.get("plotly_chart")
+    page.selectbox(key="pw-valid_auc").set_value("down").run()
+    assert json.loads(asked(page, "dir")) == {"valid_auc": "down"}
+    assert len(page.get("plotly_chart")) == 1
+    page.multiselect(key="pf-pick").set_value(["valid_auc"]).run()
+    assert "Choose a second metric." in words(page)
+
+
+def test_the_same_parameter_and_metric_with_every_sign_works_in_all_pictures(
+    runs: RunsWorld, open_page: OpenPage
+) -> None:
+    for tab in ("Curves", "Scatter", "Contour", "Box", "Importance", "Pareto"):
+        page = open_page("experiments", "viewer", tab=tab, m=ODD, pf=json.dumps([ODD, "valid_auc"]), by="params.depth",
+                         cols=json.dumps([f"metrics.{ODD}", "params.learning rate"]), sort=f"-metrics.{ODD}",
+                         q=f"metrics.`{ODD}` < 0", red=json.dumps({ODD: "min"}))  # fmt: skip
+        assert not page.exception
+        assert names(page) == ["broken"]
+        assert table(page)["rows"][0]["cells"][0]["text"] == "−∞"
+        assert table(page)["columns"][0]["label"] == ODD
+
+
+def test_a_metric_at_one_step_says_where_a_run_has_none(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer")
+    page.selectbox(key="red-valid_auc").set_value("at").run()
+    assert json.loads(asked(page, "red")) == {"valid_auc": "at 0"}
+    page.number_input(key="step-valid_auc").set_value(1).run()
+    assert json.loads(asked(page, "red")) == {"valid_auc": "at 1"}
+    assert table(page)["columns"][0]["sub"] == "step 1 ↑"
+    cells = {row["name"]: row["cells"][0] for row in table(page)["rows"]}
+    assert cells["depth-6-seed-1"]["text"] == "0.7110"
+    assert cells["broken"]["text"] == "NaN"
+    assert cells["child"]["hint"] == "valid_auc was not logged at step 1"
+    assert "7 of 9 runs have a number" not in table(page)["columns"][0]["hint"]
+    assert "6 of 9 runs have a number (1 NaN, 2 not logged)" in table(page)["columns"][0]["hint"]
+
+
+def test_best_without_a_direction_is_no_secret_last_value(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", red='{"valid_auc":"best"}', dir='{"valid_auc":"none"}')
+    assert table(page)["columns"][0]["sub"] == "last"
+    assert "nobody said yet which way is better" in table(page)["columns"][0]["hint"]
+
+
+def test_pinned_columns_come_first_and_are_marked(runs: RunsWorld, open_page: OpenPage) -> None:
+    page = open_page("experiments", "viewer", pin='["params.seed"]')
+    columns = table(page)["columns"]
+    assert [one["label"] for one in columns][:3] == ["seed", "valid_auc", "valid_log_loss"]
+    assert [one["pinned"] for one in columns][:2] == [True, False]
+    assert [one["movable"] for one in columns][-2:] == [False, False]
+
+
+def test_installed_packages_are_a_block_of_the_differences(
+    runs: RunsWorld, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlops_dash.services.experiments.reading import RunReader
+
+    found = {runs.ids["depth-3-seed-1"]: {"python": "3.11.9", "numpy": "2.1.0"},
+             runs.ids["depth-6-seed-1"]: {"python": "3.11.9", "numpy": "2.2.0"}}  # fmt: skip
+    monkeypatch.setattr(RunReader, "packages", lambda self, run_id: found[run_id])
+    page = open_page("experiments", "viewer", tab="Differences", runs=",".join(found))
+    assert "Environment" not in words(page)
+    page.toggle(key="env-pick").set_value(True).run()
+    assert asked(page, "env") == "1"
+    assert "Environment <span>1 of 2 differ" in words(page)
+    assert "<b>2.2.0</b>" in words(page)
 
 
 def test_one_run_opens_in_a_drawer_even_when_its_files_cannot_be_listed(runs: RunsWorld, open_page: OpenPage) -> None:

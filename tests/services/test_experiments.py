@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import Axis, Picture, RunQuery
+from mlops_dash.domain.experiments import RunQuery
+from mlops_dash.domain.run_pictures import Axis, Picture
 from mlops_dash.domain.runs import Reducer
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.experiments import ExperimentService
 from mlops_dash.tracking.search import MlflowRuns
-from tests.factories import VIEWER, context
+from tests.factories import VIEWER, WORKER, context
 from tests.runs_world import ODD, RunsWorld, awkward
 
 
@@ -42,7 +43,7 @@ def test_the_latest_experiment_is_shown_first_best_run_on_top(world: RunsWorld, 
     assert room.experiment is not None
     assert (room.experiment.name, room.experiment.n_runs, len(room.matching)) == ("sweep", 9, 9)
     assert room.source is not None
-    assert (room.source.kind, room.source.limit, room.source.stale) == ("database", None, "")
+    assert (room.source.kind, room.source.filling, room.source.stale) == ("database", None, "")
     assert [one.name for one in room.columns] == [
         "metrics.valid_auc", "metrics.valid_log_loss", "params.depth", "params.learning rate", "params.seed",
     ]  # fmt: skip
@@ -199,18 +200,19 @@ def test_what_mlflow_writes_is_seen_by_the_next_read(mlflow_uri: str, tmp_path: 
     made.databases.dispose()
 
 
-def test_the_client_answers_the_same_where_the_database_may_not_be_read(
+def test_the_index_answers_the_same_where_the_database_may_not_be_read(
     world: RunsWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = context(tmp_path, mlflow_uri=world.uri)
     service, other = ExperimentService(made), ExperimentService(made)
     monkeypatch.setattr(other._reader, "_database", None)
+    assert other.read_runs(WORKER) == 0  # nobody has looked at anything yet
     query = RunQuery(
         experiment=world.experiment, text="params.depth = '6'", grouped=True, reducers={"valid_auc": Reducer.MAX}
     )
     ours, theirs = service.room(VIEWER, query), other.room(VIEWER, query)
     assert theirs.source is not None
-    assert (theirs.source.kind, theirs.source.limit) == ("client", None)
+    assert (theirs.source.kind, theirs.source.filling) == ("index", None)
     assert "MLOPS_DASH_MLFLOW_DATABASE_URL" in theirs.source.why
     assert theirs.matching.ids == ours.matching.ids
     assert [one.y.tolist() for one in theirs.curves] == [one.y.tolist() for one in ours.curves]
@@ -220,20 +222,38 @@ def test_the_client_answers_the_same_where_the_database_may_not_be_read(
 def test_without_mlflow_the_last_known_runs_stay_or_an_error_says_the_next_step(
     world: RunsWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from mlops_dash.tracking.run_pages import RunPages
+
     made = context(tmp_path, mlflow_uri="http://127.0.0.1:9")
     service = ExperimentService(made)
     with pytest.raises(Unavailable, match="does not answer") as caught:
         service.room(VIEWER, RunQuery())
     assert "MLFLOW_TRACKING_URI" in caught.value.hint
-    dead = service._reader.client
-    monkeypatch.setattr(service._reader, "client", MlflowRuns(world.uri))
-    assert len(service.room(VIEWER, RunQuery(experiment=world.experiment)).matching) == 9
-    monkeypatch.setattr(service._reader, "client", dead)
+    with monkeypatch.context() as alive:
+        alive.setattr(service._reader, "client", MlflowRuns(world.uri))
+        alive.setattr(service._reader.indexer, "_pages", RunPages(world.uri))
+        assert len(service.room(VIEWER, RunQuery(experiment=world.experiment)).matching) == 9
     room = service.room(VIEWER, RunQuery(experiment=world.experiment, picture=Picture.PARALLEL), again=True)
     assert len(room.matching) == 9
     assert room.source is not None
     assert "does not answer" in room.source.stale
     made.databases.dispose()
+
+
+def test_several_experiments_are_one_table_with_their_names(world: RunsWorld, service: ExperimentService) -> None:
+    both = f"{world.experiment},{world.other}"
+    room = service.room(VIEWER, RunQuery(experiment=both, text="params.depth = '3'", grouped=True))
+    assert room.experiment is not None
+    assert (room.experiment.id, room.experiment.n_runs) == (both, 10)
+    assert room.columns[0].name == "attributes.experiment"
+    named = dict(zip(names(room.matching), room.matching.column("attributes.experiment"), strict=True))
+    assert (named["elsewhere"], named["depth-3-seed-1"]) == ("other", "sweep")
+    assert room.groups is not None
+    where = dict(zip(room.matching.ids, room.matching.column("attributes.experiment"), strict=True))
+    assert all(len({where[one] for one in members}) == 1 for members in room.groups.members.values())
+    by_name = service.room(VIEWER, RunQuery(experiment=both, sort="attributes.experiment"))
+    assert names(by_name.matching)[0] == "elsewhere"
+    assert service.room(VIEWER, RunQuery(experiment=f"{world.other},999")).experiment is not None
 
 
 def test_the_export_has_runs_and_groups_as_plain_data(world: RunsWorld, service: ExperimentService) -> None:

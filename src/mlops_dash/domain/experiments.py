@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 import pandas as pd
 
 from mlops_dash.domain.comparability import Comparability
 from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.run_differences import DiffBlock
 from mlops_dash.domain.run_filter import Mistake
 from mlops_dash.domain.run_groups import Grouping
+from mlops_dash.domain.run_pictures import Axis, Band, Curve, Front, Importance, Picture
 from mlops_dash.domain.runs import (
     HELD_OUT,
     Dataset,
-    Floats,
     Reducer,
     RunFrame,
     RunStatus,
@@ -32,23 +32,6 @@ from mlops_dash.errors import InvalidInput
 PAGE_SIZE: Final = 100
 MOST_TRAY: Final = 12
 MOST_LINES: Final = 500
-MOST_CURVES: Final = 12
-
-
-class Picture(StrEnum):
-    """What stands beside the table."""
-
-    CURVES = "curves"
-    PARALLEL = "parallel"
-    SCATTER = "scatter"
-    DIFFERENCES = "differences"
-
-
-class Axis(StrEnum):
-    """The x of curves."""
-
-    STEP = "step"
-    TIME = "time"
 
 
 @dataclass(frozen=True)
@@ -65,7 +48,7 @@ class Experiment:
 class RunQuery:
     """What a person wants to see; every field is a parameter of the URL."""
 
-    experiment: str = ""
+    experiment: str = ""  # its id; several with commas between
     text: str = ""
     text_before: str = ""  # the last filter that parsed: the table stays with it while `text` does not
     statuses: tuple[str, ...] = ()
@@ -79,22 +62,29 @@ class RunQuery:
     tray: tuple[str, ...] = ()
     baseline: str = ""
     reducers: Mapping[str, Reducer] = field(default_factory=dict)
+    steps: Mapping[str, int] = field(default_factory=dict)  # metric -> step, for the reducer "at step"
     directions: Mapping[str, Direction | None] = field(default_factory=dict)
     picture: Picture = Picture.CURVES
     curve: str = ""  # metric of the curves; "" = the first shown
     axis: Axis = Axis.STEP
     smoothing: float = 0.0
+    band: Band = Band.RANGE
+    lines: int = 0  # how many curves when none are ticked; 0 = a few
+    front: tuple[str, ...] = ()  # metrics of the Pareto front; () = the first two with a direction
+    pinned: tuple[str, ...] = ()  # columns that stay at the left
+    environment: bool = False  # compare the installed packages too: files of each run's model are read
 
 
 @dataclass(frozen=True)
 class Source:
     """Where the runs were read, how old that is, and what is not there."""
 
-    kind: str  # database | client
+    kind: str  # database | index
     as_of: datetime
     seconds: float  # how long the read took
     why: str = ""  # why not from the database
-    limit: int | None = None  # only this many of the newest runs were read
+    filling: int | None = None  # so many runs are in the index; the others are still being read
+    passed_at: datetime | None = None  # when all runs were last read through the API
     stale: str = ""  # why this is the last known state
 
 
@@ -108,6 +98,8 @@ class Column:
     reducer: Reducer = Reducer.LAST
     direction: Direction | None = None
     proposed: bool = False  # the direction comes from a well-known name, nobody chose it
+    step: int | None = None  # of the reducer "at step"
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,45 +126,6 @@ class GroupTable:
     members: Mapping[int, tuple[str, ...]]  # run ids by group code, of the shown page
     metrics: Mapping[str, pd.DataFrame]  # by metric; index = group code
     tests: Mapping[str, Mapping[int, SeedTest]] = field(default_factory=dict)  # by metric and group, of the shown page
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """One line: a run, or the mean of repeats with their range."""
-
-    label: str
-    run_ids: tuple[str, ...]
-    x: Floats  # steps, or seconds since the run began
-    y: Floats
-    low: Floats | None = None
-    high: Floats | None = None
-    n_bad: int = 0  # points that are NaN or infinite
-
-
-@dataclass(frozen=True)
-class DiffRow:
-    """One fact of several runs; `values` is None where a run has none."""
-
-    name: str
-    values: tuple[str | None, ...]
-
-    @property
-    def changed(self) -> bool:
-        """Whether the runs differ."""
-        return len(set(self.values)) > 1
-
-
-@dataclass(frozen=True)
-class DiffBlock:
-    """Facts of one kind."""
-
-    title: str
-    rows: tuple[DiffRow, ...]
-
-    @property
-    def n_changed(self) -> int:
-        """In how many facts the runs differ."""
-        return sum(row.changed for row in self.rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +160,9 @@ class ExperimentRoom:
     curves: tuple[Curve, ...]
     curve_metric: str
     differences: tuple[DiffBlock, ...]
+    epoch_metric: str = ""  # the metric that logs the epoch of a step, if there is one
+    importance: Importance | None = None
+    front: Front | None = None
 
     @property
     def metrics(self) -> tuple[Column, ...]:
@@ -295,14 +251,19 @@ def reducer(text: str) -> Reducer:
 
 
 def column(name: str, query: RunQuery) -> Column:
-    """One column with its reducer and direction."""
+    """One column with its reducer and direction; "at step" without a step is the last value."""
     kind, _, key = name.partition(".")
+    pinned = name in query.pinned
     if kind != "metrics":
-        return Column(name, kind, key)
+        return Column(name, kind, key, pinned=pinned)
     proposed = proposed_direction(key)
     known = key in query.directions
     direction = query.directions[key] if known else proposed
-    return Column(name, kind, key, query.reducers.get(key, Reducer.LAST), direction, proposed=not known)
+    reducer = query.reducers.get(key, Reducer.LAST)
+    step = query.steps.get(key) if reducer is Reducer.AT else None
+    if reducer is Reducer.AT and step is None:
+        reducer = Reducer.LAST
+    return Column(name, kind, key, reducer, direction, proposed=not known, step=step, pinned=pinned)
 
 
 def default_columns(runs: RunFrame, grouping: Grouping) -> tuple[str, ...]:
@@ -324,61 +285,6 @@ def _standing(metric: str) -> int:
     return (0 if known and held_out else 1 if known and not split else 2 if held_out else 3 if known else 4) + (
         5 if split.startswith("train") else 0
     )
-
-
-def differences(runs: RunFrame, shown: Sequence[str]) -> tuple[DiffBlock, ...]:
-    """Parameters, metrics, data, code and tags of several runs, in blocks.
-
-    Args:
-        runs: The runs to be compared.
-        shown: Texts of metrics are made here to six significant digits; `shown` metrics come first.
-    """
-    metric_names = [*shown, *(str(one) for one in runs.metrics.columns if one not in shown)]
-    tags = [str(one) for one in runs.tags.columns]
-    code = [one for one in tags if one in _CODE]
-    data = [one for one in tags if one in _DATA]
-    own = [one for one in tags if not one.startswith("mlflow.") and one not in code and one not in data]
-    return (
-        DiffBlock("Parameters", tuple(_texts(runs.params[one], str(one)) for one in runs.params.columns)),
-        DiffBlock("Metrics", tuple(_numbers(runs, one) for one in metric_names)),
-        DiffBlock("Data", (_given(runs), *(_texts(runs.tags[one], one) for one in data))),
-        DiffBlock("Code", tuple(_texts(runs.tags[one], one) for one in code)),
-        DiffBlock("Tags", tuple(_texts(runs.tags[one], one) for one in own)),
-    )
-
-
-_CODE = ("mlflow.source.git.commit", "mlflow.source.name", "mlflow.source.type", "mlops_dash.git_commit")
-_DATA = ("mlops_dash.dataset_sha256", "mlops_dash.eval_digest", "mlops_dash.eval_rows", "mlops_dash.split")
-
-
-def _texts(values: pd.Series[Any], name: str) -> DiffRow:
-    return DiffRow(name, tuple(None if one is None else str(one) for one in values))
-
-
-def _numbers(runs: RunFrame, metric: str) -> DiffRow:
-    found: list[str | None] = []
-    for at, value in enumerate(runs.metrics[metric]):
-        state = runs.state(at, metric)
-        found.append(None if state == "missing" else number_text(float(value)))
-    return DiffRow(metric, tuple(found))
-
-
-def _given(runs: RunFrame) -> DiffRow:
-    said = [", ".join(f"{one.name} {one.digest}" for one in of_run) or None for of_run in runs.info["datasets"]]
-    return DiffRow("data set and digest", tuple(said))
-
-
-def number_text(value: float) -> str:
-    """A metric as text: six significant digits; NaN and infinity by name.
-
-    >>> number_text(.123456789), number_text(float("inf")), number_text(12435.0)
-    ('0.123457', '∞', '12435')
-    """
-    if value != value:
-        return "NaN"
-    if value in {float("inf"), float("-inf")}:
-        return "∞" if value > 0 else "−∞"
-    return f"{value:.6g}".replace("-", "−")
 
 
 STATUS_LOOKS: Final[Mapping[str, tuple[str, str, str]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -53,9 +53,16 @@ def proposed_key(params: pd.DataFrame) -> str:
 
     >>> proposed_key(pd.DataFrame({"depth": ["3", "3"], "Seed": ["1", "2"]}))
     'Seed'
+    >>> proposed_key(pd.DataFrame({"depth": ["3", "3"], "model.random-state": ["1", "2"]}))
+    'model.random-state'
     """
     by_name = {str(name).lower(): str(name) for name in params.columns}
-    return next((by_name[one] for one in REPLICATE_KEYS if one in by_name and varies(params[by_name[one]])), "")
+    named = [by_name[one] for one in REPLICATE_KEYS if one in by_name]
+    inside = [
+        name for key in REPLICATE_KEYS for name in map(str, params.columns)
+        if re.search(rf"(^|_){key}(_|$)", re.sub(r"[^a-z0-9]+", "_", name.lower()))
+    ]  # fmt: skip
+    return next((one for one in [*named, *inside] if varies(params[one])), "")
 
 
 _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)T00:00:00(?:Z|[+-]\d\d:\d\d)?")
@@ -109,6 +116,12 @@ def grouped(frame: RunFrame, key: str | None = None) -> Grouping:
     codes, first = _in_order(codes)
     why = "" if len(first) < len(frame) else _why_alone(len(frame), chosen, by)
     return Grouping(chosen, by, unique, codes, first, why)
+
+
+def apart(grouping: Grouping, of_run: pd.Series) -> Grouping:
+    """The same groups, split where their runs come from different experiments; `of_run` names each run's."""
+    codes, first = _in_order(_codes([pd.Series(grouping.codes), of_run], len(of_run)))
+    return replace(grouping, codes=codes, first=first)
 
 
 def _names_the_run(column: pd.Series) -> bool:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +50,7 @@ class Reducer(StrEnum):
     BEST = "best"
     MIN = "min"
     MAX = "max"
+    AT = "at"  # at one step
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,26 @@ class RunFrame:
 
     def places(self, ids: Collection[str]) -> list[int]:
         """Positions of those of the ids that are here, in the order of `ids`."""
-        known = {run_id: at for at, run_id in enumerate(self.info["run_id"])}
+        known = self._places
         return [known[one] for one in ids if one in known]
 
-    def with_metrics(self, changed: Mapping[str, Floats]) -> RunFrame:
-        """The frame with other values in some metric columns (a reducer other than last)."""
-        return replace(self, metrics=self.metrics.assign(**dict(changed))) if changed else self
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {run_id: at for at, run_id in enumerate(self.info["run_id"])}
+
+    def with_metrics(self, changed: Mapping[str, Floats], lacking: Mapping[str, Bools] | None = None) -> RunFrame:
+        """The frame with other values in some metric columns (a reducer other than last).
+
+        `lacking` says where a run has no such value, though it logged the metric (at another step).
+        """
+        if not changed:
+            return self
+        logged = self.logged
+        if lacking:
+            logged = logged.copy()
+            for name, none in lacking.items():
+                logged[none, self.metrics.columns.get_loc(name)] = False
+        return replace(self, metrics=self.metrics.assign(**dict(changed)), logged=logged)
 
     def column(self, name: str) -> pd.Series[Any]:
         """One column by its name in the search syntax; missing names are a column of None."""
@@ -237,6 +254,12 @@ _KNOWN: dict[str, Direction] = {
     **dict.fromkeys(("loss", "logloss", "mse", "mape", "mean_squared_error", "mean_absolute_error", "error",
                      "root_mean_squared_error", "perplexity", "brier_score", "ece"), Direction.LOWER),
 }  # fmt: skip
+# Words inside longer names ("train_time", "auc_macro"); a name with words of both directions has none.
+_WORDS: dict[str, Direction] = {
+    **dict.fromkeys(("auc", "auroc", "acc", "accuracy", "f1", "r2", "precision", "recall", "ndcg"), Direction.HIGHER),
+    **dict.fromkeys(("loss", "error", "err", "mae", "mse", "rmse", "mape", "time", "seconds", "latency", "duration"),
+                    Direction.LOWER),
+}  # fmt: skip
 HELD_OUT = ("valid", "val", "validation", "test", "eval", "dev", "holdout", "cv")
 _SPLITS = (*HELD_OUT, "train", "training")
 
@@ -256,9 +279,26 @@ def split_of(metric: str) -> tuple[str, str]:
 
 def proposed_direction(metric: str) -> Direction | None:
     """Which way is better, proposed from a well-known name; people may say otherwise, and unknown stays unknown."""
-    return _KNOWN.get(split_of(metric)[1].lower())
+    known = _KNOWN.get(split_of(metric)[1].lower())
+    if known is not None:
+        return known
+    found = {_WORDS[one] for one in re.split(r"[^a-z0-9]+", metric.lower()) if one in _WORDS}
+    return found.pop() if len(found) == 1 else None
 
 
 def varies(column: pd.Series[Any]) -> bool:
     """Whether the runs differ here; missing in one and there in another is a difference."""
     return len(column) > 1 and column.nunique(dropna=False) > 1
+
+
+def number_text(value: float) -> str:
+    """A metric as text: six significant digits; NaN and infinity by name.
+
+    >>> number_text(.123456789), number_text(float("inf")), number_text(12435.0)
+    ('0.123457', '∞', '12435')
+    """
+    if value != value:
+        return "NaN"
+    if value in {float("inf"), float("-inf")}:
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.6g}".replace("-", "−")

@@ -70,8 +70,8 @@ def repeats(values: Floats, codes: Ints, n_groups: int, *, level: float = 0.95) 
 class Band:
     """The curves of repeats together, at every x that at least one of them has; arrays of shape (points,).
 
-    `low` and `high` are the smallest and largest value, not an interval: repeats are few. `sd` (n - 1) is 0 where only one
-    curve has a value.
+    `low` and `high` are the smallest and largest value, not an interval: repeats are few. `sd` (n - 1) is 0 where
+    only one curve has a value.
     """
 
     x: Floats

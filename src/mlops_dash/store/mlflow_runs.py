@@ -193,6 +193,23 @@ class MlflowDatabase:
         made = pd.DataFrame(rows, columns=["run_id", "key", "low", "high"])
         return made.assign(**{name: from_mlflow(made[name].to_numpy(dtype=float)) for name in ("low", "high")})
 
+    def at_step(self, experiment_ids: Sequence[str], key: str, step: int) -> dict[str, float]:
+        """The value of one metric at exactly one step, by run; of several at that step the last one written."""
+        wanted = [int(one) for one in experiment_ids if one.isdecimal()]
+        asked = (
+            select(_metrics.c.run_uuid, _metrics.c.value, _metrics.c.is_nan)
+            .join(_runs, _runs.c.run_uuid == _metrics.c.run_uuid)
+            .where(
+                _runs.c.experiment_id.in_(wanted), _runs.c.lifecycle_stage == "active", _metrics.c.key == key,
+                _metrics.c.step == step,
+            )
+            .order_by(_metrics.c.timestamp)
+        )  # fmt: skip
+        with self._reading() as connection:
+            rows = connection.execute(asked).all()
+        values = from_mlflow(np.array([math.nan if nan else value for _, value, nan in rows], dtype=float))
+        return dict(zip((run_id for run_id, _, _ in rows), values.tolist(), strict=True))
+
     def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
         """Every point of some metrics of some runs: columns run_id, key, step, timestamp (ms), value."""
         asked = (

@@ -1,29 +1,36 @@
-"""Runs from MLflow's database where it may be read, else through the client; kept in memory while nothing changes."""
+"""Runs from MLflow's database where it may be read, else from the run index; kept in memory while nothing changes."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from mlops_dash.domain.experiments import Experiment, Source, default_columns
-from mlops_dash.domain.run_groups import Grouping, grouped
-from mlops_dash.domain.runs import Floats, Reducer, RunFrame
+from mlops_dash.domain.run_groups import Grouping, apart, grouped
+from mlops_dash.domain.runs import Bools, Floats, Reducer, RunFrame
 from mlops_dash.errors import NotFound, Unavailable
 from mlops_dash.services.command import Context
+from mlops_dash.services.experiments.index import Indexer
 from mlops_dash.store.mlflow_runs import MlflowDatabase
-from mlops_dash.tracking.search import MOST_RUNS, MlflowRuns
+from mlops_dash.store.run_index import RunIndex
+from mlops_dash.tracking.environments import MlflowEnvironments
+from mlops_dash.tracking.search import MlflowRuns
 
 _KEPT: Final = 4  # experiments in memory; one of 10,000 runs takes about 60 MB
+_MOST_POINTS: Final = 1_000_000  # of curves in memory, for each experiment
+_PICTURES: Final = 16  # importances in memory, for each experiment
 _LEAST_SECONDS: Final = 2.0
 _TIMES_READING: Final = 10.0  # what takes a second to read may be ten seconds old
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -39,11 +46,17 @@ class KeptRuns:
     _extremes: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
     _groupings: dict[str | None, Grouping] = field(default_factory=dict)
     _columns: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
+    _at_steps: dict[tuple[str, int], tuple[Floats, Bools]] = field(default_factory=dict)
+    _histories: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
+    _points: int = 0
+    _pictures: OrderedDict[Hashable, object] = field(default_factory=OrderedDict)
 
     def grouping(self, key: str | None) -> Grouping:
         """Groups of repeats over all runs of the experiment."""
         if key not in self._groupings:
-            self._groupings[key] = grouped(self.frame, key)
+            made = grouped(self.frame, key)
+            several = "experiment" in self.frame.info.columns
+            self._groupings[key] = apart(made, self.frame.info["experiment"]) if several else made
         return self._groupings[key]
 
     def default_columns(self, key: str | None) -> tuple[str, ...]:
@@ -71,6 +84,48 @@ class KeptRuns:
                 self._extremes[key] = (ends[0], ends[1])
         return {key: self._extremes[key][0 if reducers[key] is Reducer.MIN else 1] for key in asked}
 
+    def at_steps(self, steps: Mapping[str, int], reader: RunReader) -> dict[str, tuple[Floats, Bools]]:
+        """Values at exactly one step, by metric, and whether there is one; both of shape (runs,).
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        asked = {key: step for key, step in steps.items() if key in self.frame.metrics.columns}
+        for key, step in asked.items():
+            if (key, step) not in self._at_steps:
+                found = reader.at_step(self.experiment, self.frame.ids, key, step)
+                has = np.array([one in found for one in self.frame.ids], dtype=bool)
+                values = np.array([found.get(one, np.nan) for one in self.frame.ids], dtype=float)
+                self._at_steps[key, step] = values, has
+        return {key: self._at_steps[key, step] for key, step in asked.items()}
+
+    def histories(self, reader: RunReader, run_ids: Sequence[str], key: str) -> dict[str, pd.DataFrame]:
+        """Points of one metric by run, in the order of steps; runs without any are left out.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        if self._points > _MOST_POINTS:
+            self._histories.clear()
+            self._points = 0
+        known = self._histories.setdefault(key, {})
+        missing = [one for one in run_ids if one not in known]
+        if missing:
+            points = reader.histories(missing, [key])
+            self._points += len(points)
+            parts = dict(tuple(points.groupby("run_id", sort=False)))
+            known.update({one: parts.get(one, points.iloc[:0]) for one in missing})
+        return {one: known[one] for one in run_ids if len(known[one])}
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What was computed of these runs once before, else now; the last few are kept."""
+        if key not in self._pictures:
+            self._pictures[key] = make()
+            while len(self._pictures) > _PICTURES:
+                self._pictures.popitem(last=False)
+        self._pictures.move_to_end(key)
+        return self._pictures[key]  # type: ignore[return-value]  # what `make` of this key gave
+
 
 class RunReader:
     """Reads of one installation, shared by all its sessions."""
@@ -80,8 +135,11 @@ class RunReader:
         url = context.settings.mlflow_database_url
         self._database = MlflowDatabase(url) if url else None
         self.client = MlflowRuns(context.settings.mlflow_uri)
+        self.indexer = Indexer(context)
         self._kept: OrderedDict[str, KeptRuns] = OrderedDict()
         self._experiments: tuple[Experiment, ...] = ()
+        self._environments = MlflowEnvironments(context.settings.mlflow_uri)
+        self._packages: dict[str, Mapping[str, str]] = {}
         self._lock = threading.Lock()
 
     def database(self) -> tuple[MlflowDatabase | None, str]:
@@ -99,8 +157,13 @@ class RunReader:
         """
         database, _ = self.database()
         try:
-            self._experiments = database.experiments() if database is not None else self.client.experiments()
+            if database is not None:
+                self._experiments = database.experiments()
+            else:
+                self._experiments = self.client.experiments()
+                self.indexer.index.put_experiments(self._experiments)
         except Unavailable:
+            self._experiments = self._experiments or (() if database is not None else self.indexer.index.experiments())
             if not self._experiments:
                 raise
         return self._experiments
@@ -108,7 +171,20 @@ class RunReader:
     def extremes(self, experiment: str, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
         """Smallest and largest value of the histories of some metrics."""
         database, _ = self.database()
-        return self.client.extremes(run_ids, keys) if database is None else database.extremes([experiment], keys)
+        return self.client.extremes(run_ids, keys) if database is None else database.extremes(ids_of(experiment), keys)
+
+    def at_step(self, experiment: str, run_ids: Sequence[str], key: str, step: int) -> dict[str, float]:
+        """The value of one metric at exactly one step, by run; runs without one are left out.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        database, _ = self.database()
+        if database is not None:
+            return database.at_step(ids_of(experiment), key, step)
+        points = self.client.histories(run_ids, [key])
+        at = points[points["step"] == step]
+        return dict(zip(at["run_id"], at["value"], strict=True))  # in the order of time: the last one stands
 
     def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
         """Every point of some metrics of some runs.
@@ -119,6 +195,20 @@ class RunReader:
         database, _ = self.database()
         return (self.client if database is None else database).histories(run_ids, keys)
 
+    def packages(self, run_id: str) -> Mapping[str, str]:
+        """Version by package of a run's model; kept, because a model does not change. Empty where none is recorded.
+
+        Raises:
+            NotFound: there is no such run, or it was deleted.
+            Unavailable: MLflow does not answer.
+        """
+        if run_id not in self._packages:
+            found = self._environments.packages(run_id, self.experiment_of(run_id))
+            if not found:
+                return {}  # it may still come
+            self._packages[run_id] = found
+        return self._packages[run_id]
+
     def experiment_of(self, run_id: str) -> str:
         """The experiment of a run.
 
@@ -128,7 +218,7 @@ class RunReader:
         """
         database, _ = self.database()
         if database is None:
-            return self.client.experiment_of(run_id)
+            return self.indexer.index.experiment_of(run_id) or self.client.experiment_of(run_id)
         found = database.experiment_of(run_id)
         if found is None:
             raise NotFound(f"The run {run_id} is not in MLflow, or was deleted.", hint="Check the address.")
@@ -138,40 +228,80 @@ class RunReader:
         """All runs of an experiment, and how old that is.
 
         Args:
-            experiment: Its id.
+            experiment: Its id, or several with commas between.
             again: Read now, whatever is kept.
 
         Raises:
             Unavailable: MLflow does not answer, and nothing is known from before.
         """
         database, why = self.database()
-        limit = None if database is not None else MOST_RUNS
-        kind = "client" if database is None else "database"
+        if database is None:
+            return self._indexed(experiment, again, why)
         now = self._context.clock.now()
         with self._lock:
-            kept = self._kept.get(experiment)
-            mark = database.mark() if database is not None else ""
+            kept, mark = self._kept.get(experiment), database.mark()
             if kept is not None and not again and self._holds(kept, mark):
                 unchanged = bool(mark) and mark == kept.mark
                 self._kept.move_to_end(experiment)
-                full = limit if limit is not None and len(kept.frame) >= limit else None
-                return kept, Source(kind, now if unchanged else kept.at, kept.seconds, why, full)
-            started = time.perf_counter()
+                return kept, Source("database", now if unchanged else kept.at, kept.seconds)
             try:
-                frame = database.frame([experiment]) if database is not None else self.client.frame([experiment])
+                kept = self._read(database, experiment, mark, now)
             except Unavailable as error:
                 if kept is None:
                     raise
-                return kept, Source(kind, kept.at, kept.seconds, why, limit, stale=error.sentence())
-            took = time.perf_counter() - started
-            kept = self._kept[experiment] = KeptRuns(experiment, frame, mark, now, time.monotonic(), took)
+                return kept, Source("database", kept.at, kept.seconds, stale=error.sentence())
+        return kept, Source("database", now, kept.seconds)
+
+    def whole(self, experiment: str) -> tuple[KeptRuns, Source]:
+        """All runs of an experiment, however long that takes the first time: for the command line.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        database, _ = self.database()
+        if database is None:
+            for one in ids_of(experiment):
+                self.indexer.fill(one)
+        return self.runs(experiment)
+
+    def _indexed(self, experiment: str, again: bool, why: str) -> tuple[KeptRuns, Source]:
+        """From the index, which the worker fills; the first runs are read here when it knows none."""
+        with self._lock:
+            states = [self.indexer.open(one, again=again) for one in ids_of(experiment)]
+            mark = " ".join(f"{one.experiment}:{one.revision}" for one in states)
+            as_of = min(one.as_of for one in states)
+            kept = self._kept.get(experiment)
+            if kept is None or again or not self._holds(kept, mark):
+                kept = self._read(self.indexer.index, experiment, mark, as_of)
             self._kept.move_to_end(experiment)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        full = limit if limit is not None and len(frame) >= limit else None
-        return kept, Source(kind, now, took, why, full)
+        passes = [one.passed_at for one in states if one.passed_at is not None]
+        return kept, Source(
+            "index", as_of, kept.seconds, why,
+            filling=None if all(one.complete for one in states) else sum(one.n_runs for one in states),
+            passed_at=min(passes) if len(passes) == len(states) else None,
+            stale=next((one.trouble for one in states if one.trouble), ""),
+        )  # fmt: skip
+
+    def _read(self, place: MlflowDatabase | RunIndex, experiment: str, mark: str, at: datetime) -> KeptRuns:
+        started = time.perf_counter()
+        frame = place.frame(ids_of(experiment))
+        if len(ids_of(experiment)) > 1:
+            names = {one.id: one.name for one in self._experiments}
+            named = [names.get(one, one) for one in frame.info["experiment_id"]]
+            frame = replace(frame, info=frame.info.assign(experiment=pd.Series(named, dtype=object)))
+        took = time.perf_counter() - started
+        made = self._kept[experiment] = KeptRuns(experiment, frame, mark, at, time.monotonic(), took)
+        self._kept.move_to_end(experiment)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return made
 
     def _holds(self, kept: KeptRuns, mark: str) -> bool:
         if mark and mark == kept.mark:
             return True
         return time.monotonic() - kept.clock < max(_LEAST_SECONDS, _TIMES_READING * kept.seconds)
+
+
+def ids_of(experiment: str) -> list[str]:
+    """The ids in "7" or "7,12"."""
+    return [one for one in experiment.split(",") if one]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,26 +13,26 @@ from mlops_dash.domain import experiments as domain
 from mlops_dash.domain.comparability import judge, judged_elsewhere, n_judged_on
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import (
-    MOST_CURVES,
     MOST_LINES,
     MOST_TRAY,
     PAGE_SIZE,
-    Axis,
     Column,
-    Curve,
     Experiment,
     ExperimentRoom,
     GroupTable,
-    Picture,
     RunQuery,
     Source,
 )
+from mlops_dash.domain.run_differences import DiffBlock, differences
 from mlops_dash.domain.run_filter import Mistake, parse
-from mlops_dash.domain.run_groups import Grouping, grouped, label, telling
-from mlops_dash.domain.runs import Bools, Floats, Ints, Reducer, RunFrame, matching, order, varies
+from mlops_dash.domain.run_groups import Grouping, grouped
+from mlops_dash.domain.run_pictures import Picture
+from mlops_dash.domain.runs import Bools, Ints, Reducer, RunFrame, matching, order, varies
+from mlops_dash.services.experiments.curves import curves, epoch_metric, metric_of
+from mlops_dash.services.experiments.pictures import front, importance
 from mlops_dash.services.experiments.reading import KeptRuns, RunReader
 from mlops_dash.services.experiments.repeats import against_baseline
-from mlops_dash.stats.experiments import band, repeats, smoothed
+from mlops_dash.stats.experiments import repeats
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,10 @@ def assemble(
     grouping = kept.grouping(query.repeat_key)
     clauses, mistake = _clauses(query)
     names = query.columns or kept.default_columns(query.repeat_key)
-    columns = tuple(domain.column(one, query) for one in names)
-    runs = kept.frame.with_metrics(_reduced(reader, kept, columns))
+    if "experiment" in kept.frame.info.columns:  # of several experiments
+        names = ("attributes.experiment", *names)
+    columns = _pinned_first([domain.column(one, query) for one in names])
+    runs = _reduced(reader, kept, columns)
     fits = matching(kept.frame, clauses)
     for name, values in query.chosen.items():
         fits &= kept.frame.column(f"params.{name}").isin(list(values)).to_numpy()
@@ -79,7 +81,7 @@ def assemble(
     tray = runs.take(tray_at)
     known = set(tray.ids)
     pictured = tray if len(tray) else found.runs.take(np.arange(min(MOST_LINES, len(found.runs))))
-    curves, metric = _curves(reader, runs, grouping, pictured, columns, query, from_tray=bool(len(tray)))
+    metric = metric_of(runs, columns, query)
     compared = pictured if len(tray) else pictured.take(np.arange(min(5, len(pictured))))
     return ExperimentRoom(
         query=query,
@@ -107,12 +109,26 @@ def assemble(
         baseline=query.baseline if runs.places([query.baseline]) else "",
         base=_base(runs, grouping, columns, query),
         pictured=_pictured(found.runs, pictured, compared, runs, query),
-        curves=curves,
+        curves=curves(reader, kept, runs, grouping, pictured, metric, query),
         curve_metric=metric,
-        differences=domain.differences(compared, [one.key for one in columns if one.kind == "metrics"])
-        if query.picture is Picture.DIFFERENCES
-        else (),
+        differences=_differences(reader, compared, columns, query),
+        epoch_metric=epoch_metric(runs),
+        importance=importance(kept, found.runs, found.codes, columns, grouping, metric, query),
+        front=front(found.runs, runs, found.codes, grouping, columns, query),
     )
+
+
+def _pinned_first(columns: Sequence[Column]) -> tuple[Column, ...]:
+    return tuple(sorted(columns, key=lambda one: not one.pinned))
+
+
+def _differences(
+    reader: RunReader, compared: RunFrame, columns: Sequence[Column], query: RunQuery
+) -> tuple[DiffBlock, ...]:
+    if query.picture is not Picture.DIFFERENCES:
+        return ()
+    installed = [reader.packages(one) for one in compared.ids] if query.environment else None
+    return differences(compared, [one.key for one in columns if one.kind == "metrics"], installed)
 
 
 def _clauses(query: RunQuery) -> tuple[tuple[Any, ...], Mistake | None]:
@@ -123,16 +139,23 @@ def _clauses(query: RunQuery) -> tuple[tuple[Any, ...], Mistake | None]:
     return (() if isinstance(before, Mistake) else before), read
 
 
-def _reduced(reader: RunReader, kept: KeptRuns, columns: Sequence[Column]) -> Mapping[str, Floats]:
+def _reduced(reader: RunReader, kept: KeptRuns, columns: Sequence[Column]) -> RunFrame:
+    """All runs with each shown metric by its reducer; "best" without a direction is the last value."""
     wanted: dict[str, Reducer] = {}
+    steps: dict[str, int] = {}
     for one in columns:
         if one.kind != "metrics" or one.reducer is Reducer.LAST:
             continue
-        if one.reducer is not Reducer.BEST:
+        if one.reducer is Reducer.AT and one.step is not None:
+            steps[one.key] = one.step
+        elif one.reducer is not Reducer.BEST:
             wanted[one.key] = one.reducer
         elif one.direction is not None:
             wanted[one.key] = Reducer.MAX if one.direction is Direction.HIGHER else Reducer.MIN
-    return kept.reduced(wanted, reader) if wanted else {}
+    changed = kept.reduced(wanted, reader) if wanted else {}
+    at_step = kept.at_steps(steps, reader) if steps else {}
+    lacking = {key: ~has for key, (_, has) in at_step.items()}
+    return kept.frame.with_metrics({**changed, **{key: values for key, (values, _) in at_step.items()}}, lacking)
 
 
 def _differing(
@@ -213,66 +236,6 @@ def _pictured(matches: RunFrame, chosen: RunFrame, compared: RunFrame, runs: Run
     if query.picture is not Picture.PARALLEL or not query.tray:
         return chosen
     return runs.take(runs.places(list(dict.fromkeys([*matches.ids[:MOST_LINES], *chosen.ids]))))
-
-
-def _curves(
-    reader: RunReader,
-    runs: RunFrame,
-    grouping: Grouping,
-    pictured: RunFrame,
-    columns: Sequence[Column],
-    query: RunQuery,
-    *,
-    from_tray: bool,
-) -> tuple[tuple[Curve, ...], str]:
-    names = [str(one) for one in runs.metrics.columns]
-    shown = [one.key for one in columns if one.kind == "metrics"]
-    metric = query.curve if query.curve in names else next(iter([*shown, *names]), "")
-    if query.picture is not Picture.CURVES or not metric or not len(pictured):
-        return (), metric
-    lines = _lines(runs, grouping, pictured, query, most=MOST_TRAY if from_tray else MOST_CURVES // 2)
-    points = reader.histories([run_id for _, ids in lines for run_id in ids], [metric])
-    by_run = dict(tuple(points.groupby("run_id")))
-    began = dict(zip(runs.ids, runs.info["start_time"], strict=True))
-    made = []
-    for name, ids in lines:
-        parts, bad = [], 0
-        for run_id in ids:
-            if run_id in by_run:
-                x, y = _xy(by_run[run_id], began[run_id], query)
-                bad += int((~np.isfinite(y)).sum())
-                parts.append((x, smoothed(y, query.smoothing)))
-        if len(parts) == 1:
-            made.append(Curve(name, tuple(ids), *parts[0], n_bad=bad))
-        elif parts:
-            whole = band(parts)
-            made.append(Curve(name, tuple(ids), whole.x, whole.mean, whole.low, whole.high, bad))
-    return tuple(made), metric
-
-
-def _xy(points: pd.DataFrame, began: float, query: RunQuery) -> tuple[Floats, Floats]:
-    y = points["value"].to_numpy(dtype=float)
-    if query.axis is Axis.TIME:
-        at = np.argsort(points["timestamp"].to_numpy(), kind="stable")
-        return (points["timestamp"].to_numpy(dtype=float)[at] - began) / 1000, y[at]
-    return points["step"].to_numpy(dtype=float), y
-
-
-def _lines(
-    runs: RunFrame, grouping: Grouping, pictured: RunFrame, query: RunQuery, *, most: int
-) -> list[tuple[str, list[str]]]:
-    """Which runs make which line: each its own, or all repeats of a configuration together."""
-    if not query.grouped:
-        pairs = zip(pictured.info["run_name"][:most], pictured.ids[:most], strict=True)
-        return [(str(name) or run_id[:8], [run_id]) for name, run_id in pairs]
-    code_of = dict(zip(runs.ids, grouping.codes.tolist(), strict=True))
-    lines: dict[int, list[str]] = {}
-    for run_id in pictured.ids:
-        code = code_of[run_id]
-        if code in lines or len(lines) < most:
-            lines.setdefault(code, []).append(run_id)
-    names = telling(runs, grouping, lines)
-    return [(label(runs, grouping, code, names), ids) for code, ids in lines.items()]
 
 
 def plain_number(value: float) -> float | str | None:

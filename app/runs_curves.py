@@ -1,0 +1,87 @@
+"""Curves of metrics beside the runs table: over steps, wall time or epochs, smoothed, with the band of repeats."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import format as fmt
+from app import runs_parts as parts
+from app import runs_url as url
+from app import session, widgets
+from app.charts import run_curves as charts
+from app.charts.runs_table import decimals
+from app.frame import Frame
+from mlops_dash.domain.experiments import ExperimentRoom, column
+from mlops_dash.domain.run_pictures import FEW_CURVES, MOST_CURVES, Axis, Band
+
+_AXES = {"step": "Step", "time": "Wall time", "epoch": "Epoch"}
+_SMOOTH = {"Off": "No smoothing", "Light": "Light smoothing", "Strong": "Strong smoothing"}
+_BANDS = {"range": "Band: range", "sd": "Band: mean ± sd"}
+_MANY = ("", "12", "25", "50", "100")
+
+
+def curves(frame: Frame, room: ExperimentRoom) -> None:
+    """Draw them."""
+    lines, metric = room.curves, room.curve_metric
+    smoothing = session.param("smooth") if session.param("smooth") in url.SMOOTHING else "Off"
+    n = sum(len(one.run_ids) for one in lines)
+    said = parts.which(room, n)
+    if room.query.grouped:
+        said += "; mean and range of the repeats" if room.query.band is Band.RANGE else "; mean ± sd of the repeats"
+    if room.query.smoothing:
+        said += f"; {smoothing.lower()} smoothing"
+    digits = decimals(room.matching.metrics[metric].to_numpy()) if metric else 3
+    finding = charts.curves_finding(lines, column(f"metrics.{metric}", room.query), parts.short(metric, 40), digits)
+    parts.head("curves", finding, said if lines else "")
+    _controls(room, smoothing)
+    if not lines:
+        why = f"None of these runs logged {metric or 'a metric'}"
+        if room.query.axis is Axis.EPOCH:
+            why += f" together with {room.epoch_metric}" if room.epoch_metric else "; no metric says the epoch"
+        widgets.empty("show_chart", "No curve", f"{why}.", key="curves")
+        return
+    places = parts.slots(room)
+    own = [next((places[one] for one in line.run_ids if one in places), at) for at, line in enumerate(lines)]
+    figure = charts.curves(lines, frame.tokens, metric=metric, axis=room.query.axis, slots=own,
+                           best=charts.best_of(lines, column(f"metrics.{metric}", room.query)))  # fmt: skip
+    named = len(lines) if len(lines) <= charts.MOST_NAMED else 0
+    widgets.chart(figure, key="curves", height=parts.HEIGHT + 18 * named, alt=f"{finding}; {said}.")
+    _notes(room, n)
+    widgets.as_table(charts.curves_table(lines), key="curves")
+
+
+def _controls(room: ExperimentRoom, smoothing: str) -> None:
+    metrics = parts.metric_names(room)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="curve-controls"):
+        if metrics:
+            parts.pick("Metric", "m-pick", metrics, room.curve_metric or metrics[0], "m", width=180)
+        axes = ["step", "time"] + (["epoch"] if room.epoch_metric or room.query.axis is Axis.EPOCH else [])
+        parts.pick("Along", "x-pick", axes, str(room.query.axis), "x", words=_AXES, width=110)
+        parts.pick("Smoothing", "smooth-pick", list(url.SMOOTHING), smoothing, "smooth", words=_SMOOTH, width=150)
+        if room.query.grouped:
+            parts.pick("Band", "band-pick", list(_BANDS), str(room.query.band), "band", words=_BANDS, width=140)
+        what = "configurations" if room.query.grouped else "runs"
+        if not len(room.tray) and len(room.matching) > FEW_CURVES:
+            few = {"": f"First {FEW_CURVES} {what}", **{one: f"First {one} {what}" for one in _MANY[1:]}}
+            now = session.param("n") if session.param("n") in _MANY else ""
+            parts.pick("How many", "n-pick", list(_MANY), now, "n", words=few, width=170)
+
+
+def _notes(room: ExperimentRoom, n: int) -> None:
+    lines, metric = room.curves, room.curve_metric
+    bad = sum(one.n_bad for one in lines)
+    single = sum(len(one.x) == 1 for one in lines)
+    said = [f"{fmt.plural(bad, 'point')} NaN or infinite, shown as gaps"] if bad else []
+    if single:
+        said.append(f"{fmt.plural(single, 'run')} logged {parts.short(metric)} once: a point, no curve")
+    lost = len(room.tray) - n
+    if len(room.tray) and lost:
+        said.append(f"{fmt.plural(lost, 'run')} of the comparison without {parts.short(metric)}")
+    most = charts.most_points(len(lines))
+    if any(len(one.x) > most for one in lines):
+        said.append(f"of each line at most {most:,} points are drawn: the lowest and highest of every stretch")
+    if len(lines) > charts.MOST_NAMED:
+        said.append("the line that ends best is coloured; point at the others for their names")
+    if len(lines) == MOST_CURVES:
+        said.append(f"at most {MOST_CURVES} lines")
+    parts.notes(said)
