@@ -51,8 +51,6 @@ def _write_csv(runs: Sequence[Mapping[str, Any]]) -> None:
 
 def _lines(said: Mapping[str, Any]) -> list[str]:
     lines = [f"{said['experiment']}: {said['n_runs']:,} runs in {len(said['groups']):,} groups"]
-    if said["limited_to"]:
-        lines[0] += f" (the newest {said['limited_to']:,})"
     for group in said["groups"][:_MOST_LINES]:
         what = ", ".join(f"{name} {value}" for name, value in group["params"].items()) or "one configuration"
         lines.append(f"  {group['n']:>4}  {what}")

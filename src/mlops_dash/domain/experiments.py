@@ -126,6 +126,7 @@ class GroupTable:
     members: Mapping[int, tuple[str, ...]]  # run ids by group code, of the shown page
     metrics: Mapping[str, pd.DataFrame]  # by metric; index = group code
     tests: Mapping[str, Mapping[int, SeedTest]] = field(default_factory=dict)  # by metric and group, of the shown page
+    whole: tuple[int, ...] = ()  # group codes of all pages
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,6 +80,7 @@ class Worker:
             "evaluate": Chore("evaluate", 5.0),
             "reconcile": Chore("reconcile", 3.0),
             "anchor": Chore("anchor", 10.0),
+            "runs": Chore("runs", 2.0),
         }
         self._step_chore = Chore("step", STEP_SECONDS)
         self._stale_readings = threading.Event()
@@ -230,6 +231,10 @@ class Worker:
     def anchor(self) -> None:
         """Keep the head of the ledger outside the database, in MLflow."""
         self.services.audit.anchor(WORKER)
+
+    def runs(self) -> None:
+        """Read the runs of a remote MLflow server into the run index."""
+        self.services.experiments.read_runs(WORKER)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,11 @@
 """Experiments: which runs there are, how they compare, what their repeats say together.
 
-reading   runs from MLflow's database or through its client, kept while nothing changes
+reading   runs from MLflow's database or the run index, kept while nothing changes
+index     the run index: filled through MLflow's API where its database cannot be read
 room      everything the page shows, from one read
 repeats   whether two configurations differ beyond the seed
+real      whether a difference is real, why, and files side by side (comparison, rows, slices, artifacts)
+views     saved views and notes
 """
 
 from __future__ import annotations
@@ -18,19 +21,24 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.experiments import Address, Artifact, Experiment, ExperimentRoom, RunDetail, RunQuery
 from mlops_dash.domain.run_filter import Mistake, parse
 from mlops_dash.domain.run_groups import grouped
+from mlops_dash.domain.run_pictures import Picture
+from mlops_dash.domain.run_tables import MIMES, Exported, TableFormat, file_name, shown
 from mlops_dash.domain.runs import PARENT, RunFrame, empty, matching
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
-from mlops_dash.services.command import Context, read
+from mlops_dash.rendering import tables
+from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.experiments import room as rooms
-from mlops_dash.services.experiments.reading import RunReader
+from mlops_dash.services.experiments.reading import RunReader, ids_of
+from mlops_dash.services.experiments.real import RealReads
+from mlops_dash.services.experiments.views import SavedViews
 from mlops_dash.store import experiments as store
 from mlops_dash.store.db import reading
 
 _MOST_FOLDERS = 12
 
 
-class ExperimentService:
-    """Reads of MLflow's experiments and runs."""
+class ExperimentService(SavedViews, RealReads):
+    """Reads of MLflow's experiments and runs, and what people keep of them."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -49,13 +57,32 @@ class ExperimentService:
             Unavailable: MLflow does not answer, and nothing is known from before.
         """
         experiments = self._reader.experiments()
-        chosen = next((one for one in experiments if one.id == query.experiment), None)
+        chosen = _together([one for one in experiments if one.id in ids_of(query.experiment)])
         if chosen is None and not query.experiment:
             chosen = next((one for one in experiments if one.n_runs != 0), next(iter(experiments), None))
         if chosen is None:
             return _nothing(query, experiments)
         kept, source = self._reader.runs(chosen.id, again=again)
         return rooms.assemble(self._reader, query, experiments, chosen, kept, source)
+
+    @record(Permission.SYSTEM)
+    def read_runs(self, actor: Actor, seconds: float = 10.0) -> int:
+        """Bring the run index up to date for at most about `seconds`; returns how many requests that took.
+
+        Nothing to do where MLflow's database is read, or before somebody has looked at an experiment.
+
+        Raises:
+            Unavailable: MLflow does not answer; what is known stays.
+        """
+        indexer = self._reader.indexer
+        return indexer.step(seconds) if indexer.index.path.is_file() and self._reader.database()[0] is None else 0
+
+    @read(Permission.ROOM_READ)
+    def still_reading(self, actor: Actor, experiment: str) -> int | None:
+        """How many runs the index knows while it is filled for the first time; None when that is over."""
+        states = [self._reader.indexer.index.state(one) for one in ids_of(experiment)]
+        known = [one for one in states if one is not None]
+        return None if all(one.complete for one in known) else sum(one.n_runs for one in known)
 
     @read(Permission.ROOM_READ)
     def locate(self, actor: Actor, text: str) -> Address | None:
@@ -109,7 +136,7 @@ class ExperimentService:
         if isinstance(clauses, Mistake):
             raise InvalidInput(f"The filter does not parse. {clauses.sentence()}", hint="Example: metrics.auc > 0.8")
         chosen = self._named(experiment)
-        kept, source = self._reader.runs(chosen.id)
+        kept, source = self._reader.whole(chosen.id)
         runs = kept.frame.take(matching(kept.frame, clauses).nonzero()[0])
         if group_by and group_by not in runs.params.columns:
             raise InvalidInput(f"No run has the parameter {group_by!r}.", hint="Name one of: "
@@ -119,10 +146,33 @@ class ExperimentService:
             "experiment_id": chosen.id,
             "n_runs": len(runs),
             "read": source.kind,
-            "limited_to": source.limit,
+            "as_of": source.as_of.isoformat(),
             "runs": [_plain(runs, at) for at in range(len(runs))],
             "groups": rooms.plain_groups(runs, group_by),
         }
+
+    @read(Permission.ROOM_READ)
+    def written(self, actor: Actor, query: RunQuery, kind: TableFormat, *, whole: bool = False) -> Exported:
+        """The table of a query as a file: all matching rows with the chosen columns, in the order of the page.
+
+        Args:
+            actor: Who asks.
+            query: As the page has it.
+            kind: CSV, XLSX, Markdown or LaTeX.
+            whole: Read all runs first where the run index is still being filled.
+
+        Raises:
+            NotFound: there is no such experiment.
+            Unavailable: MLflow does not answer, and nothing is known from before.
+        """
+        if whole:
+            self._reader.whole(query.experiment)
+        room = self.room(actor, replace(query, picture=Picture.PARALLEL))
+        if room.experiment is None:
+            raise NotFound("There is no such experiment.", hint="Choose one that MLflow has.")
+        table = shown(room)
+        name = file_name(room.experiment.name, self.context.clock.wall(), kind)
+        return Exported(name, MIMES[kind], tables.written(table, kind), len(table.rows))
 
     @read(Permission.ROOM_READ)
     def versions(self, actor: Actor) -> dict[str, tuple[str, str]]:
@@ -161,6 +211,19 @@ def _nothing(query: RunQuery, experiments: Sequence[Experiment]) -> ExperimentRo
         grouping=grouped(none), groups=None, tray=none, comparable=None, judged_elsewhere=frozenset(), n_judged_on=0,
         gone=query.tray, baseline="", base={}, pictured=none, curves=(), curve_metric="", differences=(),
     )  # fmt: skip
+
+
+def _together(chosen: Sequence[Experiment]) -> Experiment | None:
+    """Several experiments as one; None for none."""
+    if len(chosen) < 2:
+        return next(iter(chosen), None)
+    counts = [one.n_runs for one in chosen]
+    return Experiment(
+        ",".join(one.id for one in chosen),
+        ", ".join(one.name for one in chosen),
+        None if None in counts else sum(one for one in counts if one is not None),
+        max((one.last_at for one in chosen if one.last_at is not None), default=None),
+    )
 
 
 def _detail(

@@ -212,7 +212,7 @@ def _groups(found: _Found, grouping: Grouping, columns: Sequence[Column], query:
 
 
 def _tested(groups: GroupTable, part: slice, runs: RunFrame, columns: Sequence[Column], query: RunQuery) -> GroupTable:
-    shown = replace(groups, order=groups.order[part])
+    shown = replace(groups, order=groups.order[part], whole=groups.order)
     return replace(shown, tests=against_baseline(runs, groups.grouping, shown, columns, query.baseline))
 
 
