@@ -7,6 +7,8 @@ tab m           the picture beside the table, and its metric
 x smooth band n the curves: their x, smoothing, band and how many
 at vs by pf     axes of scatter and contour, parameter of the boxes, metrics of the Pareto front
 eq env          differences: equal facts too, installed packages too
+rm mg dt who why pair cut fs ff fc fv fp thr file   "Is it real?": metric, margin, tag of the data version, runs or
+                configurations, part, pair, slices, flipped rows (seed, side, column, value, page, threshold), file
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from mlops_dash.domain.runs import Reducer
 NAMES = (
     "exp", "q", "st", "p", "sort", "cols", "diff", "view", "rep", "pg", "runs", "base", "red", "dir", "m", "x",
     "smooth", "at", "eq", "tab", "pin", "band", "n", "vs", "by", "pf", "env",
+    "rm", "mg", "dt", "who", "why", "pair", "cut", "fs", "ff", "fc", "fv", "fp", "thr", "file",
 )  # fmt: skip
 PICTURES = {
     "Curves": Picture.CURVES, "Parallel": Picture.PARALLEL, "Scatter": Picture.SCATTER, "Contour": Picture.CONTOUR,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import format as fmt
-from app import runs_controls, runs_pictures, runs_tray, session, widgets
+from app import runs_controls, runs_pictures, runs_real, runs_tray, session, widgets
 from app import runs_url as url
 from app.charts import runs_table as table
 from app.charts.experiments import ink
@@ -57,6 +57,7 @@ def page(frame: Frame) -> None:
         _runs(frame, room)
     with right:
         runs_pictures.panel(frame, room)
+    runs_real.panel(frame, room)
     runs_tray.tray(room)
     _drawer(frame, room)
     url.keep()

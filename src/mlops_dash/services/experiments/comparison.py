@@ -154,6 +154,8 @@ def _verdict(
     said = domain.sentence(
         outcome, design, one.a.label, one.b.label, column.key, found, margin, digits=digits, comparable=state
     )
+    if outcome is Outcome.CANNOT_TELL and found.computable and found.p_value() < domain.ALPHA:
+        said += f" Alone it would differ, but not as one of {n} pairs (Holm)."
     day = one.rows.aligned is not None and one.rows.aligned.day is not None
     unit = "days" if day else "rows"
     need = domain.need(design, found, margin, unit=unit) if outcome is Outcome.CANNOT_TELL and state != "no" else ""

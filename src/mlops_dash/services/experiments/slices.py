@@ -106,7 +106,7 @@ def slices_of(column: pd.Series) -> tuple[list[str], Ints]:
     numbers = column.dtype.kind in {"f", "i", "u"}
     if numbers and column.nunique() > _MOST_VALUES:
         return _quarters(column)
-    texts = column.map(lambda one: "missing" if pd.isna(one) else str(one))
+    texts = column.astype(object).where(column.notna(), "missing").astype(str)
     sizes = texts.value_counts()
     largest = list(sizes.index if len(sizes) <= _MOST_SLICES else sizes.index[: _MOST_SLICES - 1])
     names = sorted(largest, key=_natural) if numbers else largest
