@@ -93,7 +93,7 @@ def slices_figure(why: WhyRoom, t: Tokens) -> go.Figure:
         hover = f"{one.name}: {text}<br>{one.n:,} rows, {one.share * 100:.0f} %"
         colour = t.context if not one.clear else _side_colour(one.value, why.direction, t)
         lines.append(_Line(one.name, f"{one.share * 100:.0f} % of rows", one.value, one.low, one.high, colour, hover))
-    return _forest(lines, t, _axis(f"part of the difference in {why.metric}", why.direction))
+    return _forest(lines, t, _axis(f"part of the {why.metric}", why.direction))
 
 
 def slices_table(why: WhyRoom) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def _side_colour(value: float, direction: Direction | None, t: Tokens) -> str:
 
 def _axis(metric: str, direction: Direction | None) -> str:
     way = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better"}.get(direction or Direction.ZERO)
-    return f"{metric}, difference to the other side" + (f" · {way}" if way else "")
+    return f"{metric} difference to the other side" + (f" · {way}" if way else "")
 
 
 def _forest(lines: Sequence[_Line], t: Tokens, title: str, *, margin: float = 0.0) -> go.Figure:

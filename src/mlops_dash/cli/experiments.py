@@ -9,15 +9,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlops_dash.cli.run_comparison import add_compare
 from mlops_dash.cli.shared import actor, json_flag, services
+from mlops_dash.errors import InvalidInput
 
 _MOST_LINES = 20
 
 
 def add_commands(commands: Any) -> None:
     """Register runs."""
-    runs = commands.add_parser("runs", help="runs of an experiment and their groups of repeats")
-    runs.add_argument("--experiment", required=True, help="name or id")
+    runs = commands.add_parser("runs", help="runs of an experiment and their groups of repeats; compare two sides")
+    add_compare(runs.add_subparsers(dest="what", metavar="compare"))
+    runs.add_argument("--experiment", default="", help="name or id")
     runs.add_argument("--group-by", default="", metavar="P", help="a parameter; by default groups of repeats")
     runs.add_argument("--filter", default="", metavar="F", help="MLflow's search syntax: metrics.auc > 0.8")
     json_flag(runs)
@@ -26,6 +29,8 @@ def add_commands(commands: Any) -> None:
 
 
 def _runs(arguments: argparse.Namespace) -> int:
+    if not arguments.experiment:
+        raise InvalidInput("No experiment was named.", hint="Add --experiment NAME.")
     made = services()
     said = made.experiments.export(
         actor(made), arguments.experiment, group_by=arguments.group_by, text=arguments.filter

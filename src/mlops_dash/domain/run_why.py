@@ -67,10 +67,11 @@ def finding(parts: Sequence[SlicePart], column: str, metric: str, total: float, 
     if not clear:
         return f"No slice of {column} can be told from 0 within {whole}"
     first = clear[0]
-    said = f"{column} {first.name}"
+    said = f"{len(clear)} of {len(parts)} slices of {column} can be told from 0; {first.name}"
+    rows = f"with {first.share * 100:.0f} % of the rows"
     if real and first.value * total > 0 and abs(first.value) <= abs(total):
-        return f"{said} makes {first.value / total:.0%} of {whole}, with {first.share:.0%} of the rows"
-    return f"{said} adds {signed(first.value, digits)} to {whole}, with {first.share:.0%} of the rows"
+        return f"{said} makes {first.value / total * 100:.0f} % of {whole} {rows}"
+    return f"{said} adds {signed(first.value, digits)} to {whole} {rows}"
 
 
 class Flip(StrEnum):
