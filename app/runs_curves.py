@@ -15,8 +15,8 @@ from mlops_dash.domain.experiments import ExperimentRoom, column
 from mlops_dash.domain.run_pictures import FEW_CURVES, MOST_CURVES, Axis, Band
 
 _AXES = {"step": "Step", "time": "Wall time", "epoch": "Epoch"}
-_SMOOTH = {"Off": "No smoothing", "Light": "Light smoothing", "Strong": "Strong smoothing"}
-_BANDS = {"range": "Band: range", "sd": "Band: mean ± sd"}
+_SMOOTH = {"Off": "Not smoothed", "Light": "Smoothed", "Strong": "Smoothed more"}
+_BANDS = {"range": "Range", "sd": "Mean ± sd"}
 _MANY = ("", "12", "25", "50", "100")
 
 
@@ -26,6 +26,10 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
     smoothing = session.param("smooth") if session.param("smooth") in url.SMOOTHING else "Off"
     n = sum(len(one.run_ids) for one in lines)
     said = parts.which(room, n)
+    if room.query.grouped and not len(room.tray):
+        every = len(room.groups.members) if room.groups is not None else len(lines)
+        said = f"The first {len(lines)} of {fmt.plural(every, 'configuration')}" if len(lines) < every else (
+            f"All {fmt.plural(every, 'configuration')}")  # fmt: skip
     if room.query.grouped:
         said += "; mean and range of the repeats" if room.query.band is Band.RANGE else "; mean ± sd of the repeats"
     if room.query.smoothing:
@@ -57,14 +61,13 @@ def _controls(room: ExperimentRoom, smoothing: str) -> None:
             parts.pick("Metric", "m-pick", metrics, room.curve_metric or metrics[0], "m", width=180)
         axes = ["step", "time"] + (["epoch"] if room.epoch_metric or room.query.axis is Axis.EPOCH else [])
         parts.pick("Along", "x-pick", axes, str(room.query.axis), "x", words=_AXES, width=110)
-        parts.pick("Smoothing", "smooth-pick", list(url.SMOOTHING), smoothing, "smooth", words=_SMOOTH, width=150)
+        parts.pick("Smoothing", "smooth-pick", list(url.SMOOTHING), smoothing, "smooth", words=_SMOOTH, width=135)
         if room.query.grouped:
-            parts.pick("Band", "band-pick", list(_BANDS), str(room.query.band), "band", words=_BANDS, width=140)
-        what = "configurations" if room.query.grouped else "runs"
+            parts.pick("Band", "band-pick", list(_BANDS), str(room.query.band), "band", words=_BANDS, width=110)
         if not len(room.tray) and len(room.matching) > FEW_CURVES:
-            few = {"": f"First {FEW_CURVES} {what}", **{one: f"First {one} {what}" for one in _MANY[1:]}}
+            few = {"": f"First {FEW_CURVES}", **{one: f"First {one}" for one in _MANY[1:]}}
             now = session.param("n") if session.param("n") in _MANY else ""
-            parts.pick("How many", "n-pick", list(_MANY), now, "n", words=few, width=170)
+            parts.pick("How many", "n-pick", list(_MANY), now, "n", words=few, width=105)
 
 
 def _notes(room: ExperimentRoom, n: int) -> None:

@@ -27,6 +27,12 @@ _VERDICTS: dict[str, tuple[str, str, Any]] = {
     "cannot_tell": ("help", "Cannot tell", "gray"),
 }
 slots = parts.slots
+_CSS = """
+.st-key-tab-pick,.st-key-tab-pick .stButtonGroup{width:100%}
+.st-key-tab-pick [role=radiogroup]{display:grid;grid-template-columns:repeat(4,1fr);gap:4px}
+.st-key-tab-pick button{border-radius:.4rem;margin:0;padding:.15rem .2rem;min-height:1.9rem;width:100%}
+.st-key-tab-pick button:not([aria-checked=true]){border:1px solid $line}
+"""
 
 
 def panel(frame: Frame, room: ExperimentRoom) -> None:
@@ -38,13 +44,17 @@ def panel(frame: Frame, room: ExperimentRoom) -> None:
     with st.container(border=True, key="card-pictures", gap="small"):
         names = {picture: name for name, picture in url.PICTURES.items()}
         session.put("tab-pick", names[room.query.picture])
+        st.html(f"<style>{_CSS.replace('$line', frame.tokens.line)}</style>")
         st.segmented_control("Picture", list(url.PICTURES), key="tab-pick", required=True, on_change=_picture,
-                             label_visibility="collapsed")  # fmt: skip
+                             label_visibility="collapsed", width="stretch")  # fmt: skip
         _comparable(room)
         if not len(room.pictured):
             widgets.empty("query_stats", "Nothing to draw", "No run matches the filter.", key="pictures")
             return
         draw[room.query.picture](frame, room)
+        if room.n_judged_on > 1 and room.query.picture is not Picture.DIFFERENCES:
+            widgets.note(f"The runs of the table were judged on {room.n_judged_on} different evaluation sets: their "
+                         "values differ for that reason too.")  # fmt: skip
 
 
 def _picture() -> None:

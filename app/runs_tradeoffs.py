@@ -43,7 +43,7 @@ def pareto(frame: Frame, room: ExperimentRoom) -> None:
     if found is None or len(metrics) < 2:
         widgets.empty("stacked_line_chart", "Too few metrics", "A Pareto front needs two metrics.", key="pareto")
         return
-    finding = run_pareto.finding(found)
+    finding = run_pareto.finding(found, alike=room.n_judged_on < 2)
     what = "configurations, by the means of their repeats" if found.grouped else "runs"
     parts.head("pareto", finding, f"Of {len(found.values):,} {what}")
     session.put("pf-pick", list(found.metrics))

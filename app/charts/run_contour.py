@@ -123,7 +123,7 @@ def figure(found: Cells, t: Tokens) -> go.Figure:
         "hovertemplate": f"%{{x:.4~g}}, %{{y:.4~g}}: %{{z:.{digits}f}}<extra></extra>",
     }  # fmt: skip
     if min(found.mean.shape) > 1:
-        fig.add_contour(**look, line={"width": 0.6, "color": t.card}, ncontours=9)
+        fig.add_contour(**look, line={"width": 0.6, "color": t.card, "smoothing": 0}, ncontours=9)
     else:
         fig.add_heatmap(**look)
     across, up = found.dots

@@ -22,7 +22,7 @@ from mlops_dash.domain.run_pictures import Axis, Curve
 
 Floats = npt.NDArray[np.float64]
 MOST_NAMED = 12  # lines with a colour and a name in the legend
-_MOST_POINTS, _LEAST_POINTS, _ALL_POINTS = 800, 100, 16_000  # of one line at most and least; of all lines
+_MOST_POINTS, _LEAST_POINTS, _ALL_POINTS = 800, 100, 10_000  # of one line at most and least; of all lines
 _MOST_ROWS = 200  # of the table behind the curves: it travels with every run of the page
 _ALONG = {Axis.STEP: "Step", Axis.TIME: "Seconds since the run began", Axis.EPOCH: "Epoch"}
 

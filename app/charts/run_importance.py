@@ -59,13 +59,13 @@ def figure(found: Importance, t: Tokens) -> go.Figure:
     )  # fmt: skip
     chance = max(found.chance, 0.0) * 100
     fig.add_vline(x=chance, line={"color": t.muted, "width": 1, "dash": "dot"})
-    fig.add_annotation(x=chance, y=-0.02, yref="paper", yanchor="top", text="chance", showarrow=False,
-                       font={"size": 11, "color": t.muted}, yshift=-16)  # fmt: skip
+    fig.add_annotation(x=chance, y=1, yref="paper", yanchor="bottom", text="chance", showarrow=False,
+                       font={"size": 11, "color": t.muted})  # fmt: skip
     names = [escape(short(one.name, 22)) for one in shown]
     fig.update_yaxes(tickvals=list(range(len(shown))), ticktext=names, showgrid=False, fixedrange=True)
     fig.update_xaxes(title={"text": "Rise of the squared error when shuffled, % of the variance", "standoff": 14},
                      ticksuffix=" %", rangemode="tozero")  # fmt: skip
-    return fig.update_layout(showlegend=False, hovermode="closest", margin={"l": 0, "r": 8, "t": 4, "b": 0})
+    return fig.update_layout(showlegend=False, hovermode="closest", margin={"l": 0, "r": 8, "t": 18, "b": 0})
 
 
 def notes(found: Importance) -> list[str]:

@@ -21,16 +21,17 @@ _MOST_ROWS = 200
 _MOST_NAMED = 8
 
 
-def finding(found: Front) -> str:
-    """How many points nothing beats."""
+def finding(found: Front, *, alike: bool = True) -> str:
+    """How many points nothing beats; `alike`: all were judged on the same rows, else none is called the best."""
     names = " and ".join(short(one, 30) for one in found.metrics)
     on, what = sum(found.on), "configuration" if found.grouped else "run"
     if found.asked or len(found.metrics) < 2:
         return f"Trade-off between {names}" if names else "Trade-off between metrics"
-    if on == 1:
+    if on == 1 and alike:
         best = short(found.labels[found.on.index(True)], 50)
         return f"{best} is best in {names} at once: no trade-off"
-    return f"{fmt.plural(on, what)} of {len(found.on):,} are beaten by no other in {names} at once"
+    verb = "is" if on == 1 else "are"
+    return f"{fmt.plural(on, what)} of {len(found.on):,} {verb} beaten by no other in {names} at once"
 
 
 def digits(found: Front) -> list[int]:

@@ -83,7 +83,7 @@ def _together(
 
 
 def _on_one_grid(parts: Sequence[tuple[Floats, Floats]], points: int = 200) -> list[tuple[Floats, Floats]]:
-    """Seconds hardly ever coincide: every curve is read off, by straight lines, at the same moments inside its own range."""
+    """Seconds hardly ever coincide: curves are read off, by straight lines, at the same moments in their own range."""
     fine = [(x[np.isfinite(y)], y[np.isfinite(y)]) for x, y in parts]
     fine = [one for one in fine if len(one[0])]
     if not fine:
@@ -108,7 +108,9 @@ def _xy(points: pd.DataFrame, epochs: pd.DataFrame | None, began: float, query: 
         steps, values = epochs["step"].to_numpy(dtype=float), epochs["value"].to_numpy(dtype=float)
         place = np.searchsorted(steps, step, side="right") - 1  # the epoch as last logged at that step or before
         known = place >= 0
-        return values[place[known]], y[known]
+        x, y = values[place[known]], y[known]
+        last = np.append(x[1:] != x[:-1], True) if len(x) else np.empty(0, dtype=bool)
+        return x[last], y[last]  # of an epoch its last value
     return step, y
 
 
