@@ -11,11 +11,35 @@ from app import format as fmt
 from app import widgets
 from app.charts import registry as charts
 from app.frame import Frame
+from mlops_dash.domain.monitoring_room import ModelHealth
 from mlops_dash.domain.registry import RegistryRoom
 from mlops_dash.domain.words import OperationState
 
 _EARLIEST = date(2000, 1, 1)  # without it the picker refuses days more than ten years ago
 _SHOWN = 7
+
+
+def status(frame: Frame, room: RegistryRoom) -> str:
+    """The line under the title: model, versions, champion."""
+    said = [room.model.name, fmt.plural(len(room.lines), "version")]
+    if room.champion is None or room.serving is None:
+        return " · ".join([*said, "nothing is approved to serve"])
+    return " · ".join([*said, f"champion {room.champion.label} since {fmt.day(room.serving.since, frame.zone)}"])
+
+
+def health(frame: Frame, model: str) -> ModelHealth | None:
+    """What Monitoring says of what this model serves."""
+    return next((one for one in frame.services.monitoring.models(frame.actor) if one.model == model), None)
+
+
+def in_production(room: RegistryRoom, found: ModelHealth | None) -> None:
+    """How the champion does on live traffic: gates speak of the day it was promoted."""
+    if room.champion is None or found is None or found.version != room.champion.version:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="in-production"):
+        widgets.badge(found.health)
+        st.markdown(f"{room.champion.label} in production: {found.why}.", width="content")
+        widgets.page_link("monitoring", "Monitoring", icon_name="monitoring", model=room.model.name)
 
 
 def progress(frame: Frame, room: RegistryRoom) -> None:

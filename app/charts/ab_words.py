@@ -11,7 +11,7 @@ from app.theme import Tokens
 from mlops_dash.domain.ab_room import Reach
 from mlops_dash.domain.ab_tests import DAY, READINGS, ABTest, Design, Reading, Verdict
 from mlops_dash.domain.evidence import METRICS
-from mlops_dash.domain.words import ABVerdict, GateState, look
+from mlops_dash.domain.words import ABState, ABVerdict, GateState, look
 
 _ICON = "<span class='mi' aria-hidden='true'>{}</span>"
 _MOST_E = math.log(1e6)
@@ -44,6 +44,15 @@ def headline(test: ABTest, reading: Reading | None, verdict: Verdict | None) -> 
     }.get(found.state, "is not shown to differ from")
     numbers = f"{fmt.delta(found.value)} {fmt.interval(found.low, found.high)}"
     return f"{test.challenger} {said} {test.control}: {in_sentence(found.metric)} {numbers}"
+
+
+def what_now(test: ABTest, verdict: Verdict) -> str:
+    """What a test that is over asks for."""
+    if test.state is not ABState.STOPPED:
+        return ""
+    if verdict.word is ABVerdict.SHIP:
+        return f"Next: propose {test.challenger} for promotion."
+    return f"{test.control} keeps serving; this test gives no reason to propose {test.challenger}."
 
 
 def badge_words(test: ABTest, verdict: Verdict) -> str:
@@ -89,7 +98,8 @@ def status(test: ABTest, reading: Reading | None, zone: str) -> str:
 
 def kpis_html(test: ABTest, reading: Reading) -> str:
     """Units, the outcome of both arms, days."""
-    planned = f"{fmt.percent(reading.units / test.design.planned_units, 0)} of {fmt.whole(test.design.planned_units)}"
+    share = math.floor(100 * reading.units / test.design.planned_units) / 100  # 99.7 % is not all of them
+    planned = f"{fmt.percent(share, 0)} of {fmt.whole(test.design.planned_units)}"
     primary, outcome = reading.primary, label(test.design.outcome)
     hidden = primary.value is None
     last = "no ripe day yet" if reading.last_day is None else f"until {reading.last_day.day} {reading.last_day:%b %Y}"

@@ -18,7 +18,7 @@ from plotly.subplots import make_subplots
 
 from app import format as fmt
 from app.theme import MONO, Tokens
-from mlops_dash.domain.monitoring_room import DriftMap, FeatureDetail, MonitoringRoom, Performance
+from mlops_dash.domain.monitoring_room import WINDOWS, DriftMap, FeatureDetail, MonitoringRoom, Performance
 from mlops_dash.domain.readings import SCORE, FeatureReading
 from mlops_dash.domain.words import Drift, look
 
@@ -81,11 +81,19 @@ def performance_alt(data: Performance) -> str:
     return f"{data.label} over the last {last.n_days} ripe days is {_number(last.value, data)}{gap}{said}."
 
 
+def began(data: Performance, room: MonitoringRoom) -> str:
+    """Why the chart shows fewer days than were asked for; "" when it shows them all."""
+    first = data.points[0].start
+    if (data.points[-1].end - first).days >= WINDOWS[room.window] - 1:
+        return ""
+    return f" The first judged day is {fmt.day(first, room.zone)}."
+
+
 def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
     """Draw events and version bands on top, the metric with interval, reference and bound, and rows below."""
     fig = make_subplots(rows=3, cols=1, shared_xaxes=True, row_heights=[0.11, 0.69, 0.2], vertical_spacing=0.03)
-    end = _day(data.points[-1].end, zone)
-    start = _day(data.points[0].start, zone)
+    end = _local(data.points[-1].end, zone)
+    start = _local(data.points[0].start, zone)
     _draw_bands(fig, data, zone, t, start, end)
     _draw_events(fig, data, zone, t, start)
     _draw_line(fig, data, zone, t)
@@ -93,7 +101,7 @@ def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
     _draw_counts(fig, data, zone, t)
     if data.awaiting_from is not None:
         for row in (2, 3):
-            fig.add_vrect(x0=_day(data.awaiting_from, zone), x1=end, fillcolor=t.shade, line_width=0, layer="below",
+            fig.add_vrect(x0=_local(data.awaiting_from, zone), x1=end, fillcolor=t.shade, line_width=0, layer="below",
                           row=row, col=1)  # fmt: skip
         fig.add_annotation(
             x=end, y=1, yref="y2 domain", xanchor="right", yanchor="top", text="awaiting labels", showarrow=False,
@@ -160,8 +168,8 @@ def _draw_counts(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> Non
 
 def _draw_bands(fig: go.Figure, data: Performance, zone: str, t: Tokens, start: datetime, end: datetime) -> None:
     for number, band in enumerate(data.bands):
-        x0 = max(start, _day(band.start, zone))
-        x1 = end if band.end is None else min(end, _day(band.end, zone))
+        x0 = max(start, _local(band.start, zone))
+        x1 = end if band.end is None else min(end, _local(band.end, zone))
         fig.add_shape(
             type="rect", x0=x0, x1=x1, y0=0.0, y1=0.42, fillcolor=t.band if number % 2 == 0 else t.shade, line_width=0,
             row=1, col=1,
@@ -214,7 +222,7 @@ def drift_alt(data: DriftMap) -> str:
 def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
     """Draw a cell a column and window: blue where it moved beyond its usual swing, grey where it did not."""
     fig = go.Figure()
-    x = [f"{_day(end, zone) - timedelta(days=1):%Y-%m-%d}" for end in data.ends]
+    x = [f"{_local(end, zone) - timedelta(days=1):%Y-%m-%d}" for end in data.ends]
     y = [column_name(name) for name in data.columns]
     z = np.array([[np.nan if v is None else v for v in row] for row in data.excess], dtype=float)
     is_moved = np.array([[v in _MOVED for v in row] for row in data.verdicts])
@@ -373,10 +381,6 @@ def facts(room: MonitoringRoom, data: FeatureDetail) -> dict[str, str]:
 
 def _local(t: datetime, zone: str) -> datetime:
     return t.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-
-
-def _day(t: datetime, zone: str) -> datetime:
-    return _local(t, zone)
 
 
 def _noon(t: datetime, zone: str) -> str:

@@ -20,7 +20,7 @@ from app.theme import Tokens
 from mlops_dash.domain.attention import Attention
 from mlops_dash.domain.audit import Action, Entry, title, who
 from mlops_dash.domain.fleet_room import DayVolume, FleetRoom
-from mlops_dash.domain.words import Health, Look, Word, look
+from mlops_dash.domain.words import ABVerdict, Health, Look, Word, look
 
 REASON = 120  # characters of a reason that are shown
 _ICON = "<span class='mi' aria-hidden='true'>{}</span>"
@@ -198,6 +198,8 @@ _DECISION_ICONS: Mapping[str, str] = {
     Action.SCHEDULE_RESUMED: "play_circle",
     Action.POLICY_ACTIVATED: "policy",
     Action.MODEL_ADDED: "add_box",
+    Action.TEST_STARTED: "science",
+    Action.TEST_STOPPED: "stop_circle",
 }
 
 
@@ -224,6 +226,11 @@ def _said(entry: Entry) -> str:
         return f"run of {recipe} asked for"
     if entry.action == Action.JOB_CANCEL_REQUESTED:
         return "run cancelled"
+    if entry.action == Action.TEST_STARTED:
+        return f"A/B test of {entry.after.get('challenger')} started"
+    if entry.action == Action.TEST_STOPPED:
+        verdict = entry.after.get("verdict")
+        return "A/B test stopped" + (f": {look(ABVerdict(verdict)).label.lower()}" if verdict else "")
     if entry.action.startswith(("schedule.", "alert.")):
         return f"{entry.object} {entry.action.partition('.')[2]}"
     return f"{title(entry.action)}: {entry.object}"

@@ -82,6 +82,7 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
         st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="verdict"),
     ):
         with st.container(gap="xsmall", key="verdict-said", width="stretch"):
+            widgets.note(test.question)
             if room.verdict is None:
                 widgets.badge(test.state)
             else:
@@ -90,7 +91,8 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
             if room.verdict is not None and room.reading is not None:
                 guardrails = "" if room.reading.blind else words.guardrail_words(room.reading)
                 ratio = "" if room.reading.mismatch else "The sample ratio holds."
-                widgets.note(" ".join(one for one in (room.verdict.reason, guardrails, ratio) if one))
+                said = (room.verdict.reason, guardrails, ratio, words.what_now(test, room.verdict))
+                widgets.note(" ".join(one for one in said if one))
             if room.champion_moved and test.state is ABState.RUNNING:
                 widgets.note(f"{test.control} is not the champion any more: no row is routed to the challenger.")
         ab_decisions.decide_buttons(frame, room, test)

@@ -94,7 +94,7 @@ def _verdict(frame: Frame, room: MonitoringRoom) -> None:
         with st.container(gap="xsmall", key="verdict-said", width="stretch"):
             widgets.badge(room.health, explain=room.why)
             st.markdown(f"**{room.headline}**" if room.headline else "**No ripe labels yet.**")
-            said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, _labels(room)]
+            said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room)]
             widgets.note(" ".join(one for one in said if one))
         alerts.next_step(frame, room)
 
@@ -117,7 +117,7 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
         return
     sub = (
         f"Line: mean of the last {data.trailing_days} ripe days, 95 % interval over days; dots: single days; "
-        "marks above: alerts, retrains, promotions."
+        f"marks above: alerts, retrains, promotions.{charts.began(data, room)}"
     )
 
     def controls() -> None:
@@ -140,7 +140,10 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
     if data is None:
         return
     each = "every day, the week that ends there" if data.step_days == 1 else "week by week"
-    sub = f"Excess PSI, {each}. Blue: beyond its usual swing; grey: within; blank: too few rows."
+    sub = (
+        f"Distance from the reference beyond chance (excess PSI), {each}. Blue: beyond its usual swing; grey: within; "
+        "blank: too few rows."
+    )
 
     def controls() -> None:
         widgets.as_table(charts.drift_table(data, room.zone), key="drift")

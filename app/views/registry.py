@@ -20,7 +20,7 @@ _COLUMNS = {
     "Alias": st.column_config.MultiselectColumn(
         width=160,
         options=["champion", "proposed", "shadow", "rolled back", "alias moved"],
-        color=["green", "orange", "gray", "red", "red"],
+        color=["green", "violet", "gray", "red", "red"],
     ),
     "Gates": st.column_config.TextColumn(width=64),
     "Trained on": st.column_config.TextColumn(),
@@ -33,29 +33,25 @@ def page(frame: Frame) -> None:
     names = [one.name for one in models if one.source == "mlflow"]
     if not names:
         widgets.header("Registry")
-        with widgets.empty(
-            "deployed_code", "No model is here yet",
-            "Its versions, their gates and who approved them stand here once a model is watched.", key="models",
-        ):  # fmt: skip
+        how = "Its versions, their gates and who approved them stand here once a model is watched."
+        with widgets.empty("deployed_code", "No model is here yet", how, key="models"):
             widgets.page_link("", "Three ways to begin", icon_name="home")
         return
+    names.insert(0, names.pop(names.index(_first(frame, names))))  # the menu's default is its first
     name = session.param("model") or names[0]
     version, proposal = session.param("version") or None, session.param("proposal") or None
-    room = frame.read(
-        lambda: frame.services.registry.room(frame.actor, name, version, proposal),
-        "registry",
-        name,
-        version,
-        proposal,
-        height=1_400,
-    )
+    room, health = frame.read(
+        lambda: (frame.services.registry.room(frame.actor, name, version, proposal), champions.health(frame, name)),
+        "registry", name, version, proposal, height=1_400,
+    )  # fmt: skip
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
-    with widgets.header("Registry", _status(frame, room)):
+    with widgets.header("Registry", champions.status(frame, room)):
         if len(names) > 1:
             st.selectbox("Model", names, key="model", bind="query-params", label_visibility="collapsed", width=200,
                          on_change=_other_model)  # fmt: skip
         promotions.rollback_button(frame, room)
     _stale(frame, room)
+    champions.in_production(room, health)
     promotions.alias_banner(frame, room)
     if not room.lines:
         widgets.empty("inventory_2", "No version is recorded yet", "Train one on the Retraining page.", key="versions")
@@ -72,11 +68,13 @@ def page(frame: Frame) -> None:
     champions.timeline(frame, room)
 
 
-def _status(frame: Frame, room: RegistryRoom) -> str:
-    said = [room.model.name, fmt.plural(len(room.lines), "version")]
-    if room.champion is None or room.serving is None:
-        return " · ".join([*said, "nothing is approved to serve"])
-    return " · ".join([*said, f"champion {room.champion.label} since {fmt.day(room.serving.since, frame.zone)}"])
+def _first(frame: Frame, names: list[str]) -> str:
+    """The model to begin with: the one that waits for this person. It stays for this visit, decided or not."""
+    waiting = [dict(one.parameters).get("model", "") for one in frame.waiting if one.page == "registry"]
+    kept = (session.get("registry-first", ""), *waiting, *names)
+    found: str = next(name for name in kept if name in names)
+    session.put("registry-first", found)
+    return found
 
 
 def _stale(frame: Frame, room: RegistryRoom) -> None:

@@ -217,6 +217,7 @@ def test_the_winner_is_proposed_with_the_tests_evidence(house: Services, play: P
     test = play(12, better=0.35)
     stopped = house.ab_tests.stop(LEAD, test.id, test.revision, reason="shown")
     page = open_page("ab", "scientist")
+    assert "Next: propose v2 for promotion." in words(page)
     assert not page.button(key="propose").disabled
     _decide(page, "propose", f"propose-{test.id}", "the test says so")
     room = house.registry.open_proposal(SCIENTIST, MODEL)

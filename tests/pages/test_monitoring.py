@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import format as fmt
 from app.charts import monitoring as charts
 from app.theme import tokens
 from mlops_dash.bootstrap import Services
@@ -72,6 +74,18 @@ def test_the_verdict_comes_first_with_its_numbers_and_the_next_action(harmed: Wo
     assert page.button(key="next").label == "Start retrain…"
     assert not page.button(key="next").disabled
     assert len(page.get("plotly_chart")) == 4
+
+
+def test_the_verdict_names_the_likely_cause_that_its_alert_names(harmed: World, open_page: OpenPage) -> None:
+    room = harmed.room()
+    assert room.cause == next(one.cause for one in room.alerts if one.kind == "harm") != ""
+    assert words(open_page("monitoring", "viewer")).count(html.escape(room.cause)) == 2  # in the verdict and its alert
+
+
+def test_a_chart_that_cannot_fill_its_span_says_when_judging_began(harmed: World, open_page: OpenPage) -> None:
+    room = harmed.room()
+    first = fmt.day(room.performance.points[0].start, room.zone)
+    assert f"The first judged day is {first}." in words(open_page("monitoring", "viewer", win="1y"))
 
 
 def test_a_viewer_reads_everything_and_may_press_nothing(harmed: World, open_page: OpenPage) -> None:

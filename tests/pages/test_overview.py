@@ -240,6 +240,8 @@ def entry(action: str, **changes: object) -> Entry:
         (entry(Action.SCHEDULE_PAUSED, object="schedule monthly"), "flight-delay: schedule monthly paused"),
         (entry(Action.ALERT_CLOSED, object="alert harm of flight-delay v1"), "alert harm of flight-delay v1 closed"),
         (entry(Action.MODEL_ADDED, object="flight-delay"), "flight-delay added"),
+        (entry(Action.TEST_STARTED, after={"challenger": "v2"}), "flight-delay: A/B test of v2 started"),
+        (entry(Action.TEST_STOPPED, after={"verdict": "keep"}), "flight-delay: A/B test stopped: keep"),
     ],
 )  # fmt: skip
 def test_a_decision_is_told_in_plain_words_with_its_model(one: Entry, said: str) -> None:

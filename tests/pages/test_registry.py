@@ -74,6 +74,22 @@ def test_no_model_says_how_to_get_one(house: Services, open_page: OpenPage) -> N
     assert not page.exception
 
 
+def test_the_page_opens_on_the_model_that_waits_for_this_person_and_stays_there(
+    house: Services, told: World, open_page: OpenPage
+) -> None:
+    house.registry.add_model(SCIENTIST, "another", reason="first by name")
+    assert "another" in words(open_page("registry", "viewer"))  # nothing waits for a viewer
+    page = open_page("registry", "lead")
+    assert f"{MODEL} · " in words(page)
+    asked = room(told).proposal
+    assert f"{MODEL} · " in words(decide(page, "reject", f"reject-{asked.id}-{asked.revision}", "not now"))
+
+
+def test_the_champions_health_on_live_traffic_stands_beside_its_gates(told: World, open_page: OpenPage) -> None:
+    said = words(open_page("registry", "viewer", model=MODEL))
+    assert "in production: nothing judged yet." in said
+
+
 def test_a_model_without_versions_says_where_to_train_one(house: Services, open_page: OpenPage) -> None:
     house.registry.add_model(SCIENTIST, MODEL)
     page = open_page("registry", "viewer")

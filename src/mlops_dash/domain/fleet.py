@@ -45,6 +45,8 @@ DECISIONS: tuple[Action, ...] = (
     Action.SCHEDULE_RESUMED,
     Action.JOB_REQUESTED,
     Action.JOB_CANCEL_REQUESTED,
+    Action.TEST_STARTED,
+    Action.TEST_STOPPED,
 )
 
 

@@ -197,3 +197,9 @@ class MonitoringRoom:
     alpha: float = 0.05
     watch_excess: float = 0.10
     drift_excess: float = 0.25
+
+    @property
+    def cause(self) -> str:
+        """The likely cause that the harm alert names; "" while none calls."""
+        calling = (one.cause for one in self.alerts if one.kind == "harm" and one.state is not AlertState.CLOSED)
+        return next(calling, "")

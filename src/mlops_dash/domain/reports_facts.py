@@ -13,7 +13,7 @@ from mlops_dash.domain.audit import Entry, title, who
 from mlops_dash.domain.gates import Gate, Measure
 from mlops_dash.domain.monitoring import LONG_DAYS
 from mlops_dash.domain.monitoring_room import METRIC_LABELS, AlertView, MonitoringRoom, Performance, Point
-from mlops_dash.domain.readings import Estimate, FeatureReading, Reading
+from mlops_dash.domain.readings import SCORE, Estimate, FeatureReading, Reading
 from mlops_dash.domain.registry import RegistryRoom
 from mlops_dash.domain.reports import WEEK_DAYS, ReportKind, Week
 
@@ -184,7 +184,7 @@ def _inputs(monitoring: MonitoringRoom) -> dict[str, Any]:
     return {
         "start": _iso(monitoring.features_start),
         "end": _iso(monitoring.features_end),
-        "watched": len(every),
+        "watched": sum(one.name != SCORE for one in every),
         "moved": [one.name for one in every if one.flagged],
         "not_computable": sum(one.psi is None for one in every),
         "columns": [_column(one) for one in shown],

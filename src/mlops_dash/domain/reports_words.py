@@ -156,18 +156,20 @@ def inputs(facts: Facts) -> tuple[str, ...]:
     data = facts["inputs"]
     if not data["watched"]:
         return ("Inputs: not known, because no window with enough rows was judged.",)
-    moved = data["moved"]
-    said = f"{fmt.plural(len(moved), 'column')} of {data['watched']} moved beyond the usual swing"
+    moved = [name for name in data["moved"] if name != SCORE]
+    said = f"{len(moved)} of {fmt.plural(data['watched'], 'input')} moved beyond the usual swing"
     period = fmt.period(at(data["start"]), at(data["end"]), facts["week"]["zone"])
     out = [
         f"{said} in {period}: {words_of(moved)}."
         if moved
-        else f"No column of {data['watched']} moved beyond its usual swing in {period}."
+        else f"None of {fmt.plural(data['watched'], 'input')} moved beyond its usual swing in {period}."
     ]
+    if SCORE in data["moved"]:
+        out.append("The model score moved beyond its usual swing.")
     if data["not_computable"]:
         out.append(f"{fmt.plural(data['not_computable'], 'column')} could not be judged.")
     out += [f"{one.rstrip('.')}." for one in data["odd"]]  # they begin with a column's name: left as it is
-    if moved:
+    if data["moved"]:
         out.append("Moved inputs alone are not harm; harm is judged by the losses above.")
     return tuple(out)
 

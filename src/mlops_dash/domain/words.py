@@ -155,7 +155,7 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
         JobState.SKIPPED: Look("skip_next", "Skipped", "gray"),
     },
     ProposalState: {
-        ProposalState.OPEN: Look("hourglass_top", "Waiting for approval", "orange"),
+        ProposalState.OPEN: Look("hourglass_top", "Waiting for approval", "violet"),
         ProposalState.APPROVED: Look("how_to_reg", "Approved", "blue"),
         ProposalState.PROMOTING: Look("progress_activity", "Promoting", "blue"),
         ProposalState.PROMOTED: Look("rocket_launch", "Promoted", "green"),
