@@ -1,4 +1,4 @@
-"""`bench pages|experiments`: what things cost, beside targets and rivals. Measures and judges nothing."""
+"""`bench pages|experiments|comparison`: what things cost beside targets and rivals, how often verdicts err. Judges nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from mlops_dash.bench import experiments, pages
+from mlops_dash.bench import experiments, pages, run_comparison
 from mlops_dash.cli.shared import json_flag, services, show
 from mlops_dash.domain.access import NOBODY, Role
 from mlops_dash.errors import InvalidInput
@@ -28,6 +28,20 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--repeats", type=int, default=3, metavar="R")
     json_flag(runs)
     runs.set_defaults(run=_experiments)
+    errs = kinds.add_parser("comparison", help="how often verdicts on runs err: equal recipes under every design")
+    errs.add_argument("--data-sets", type=int, default=600, metavar="N")
+    errs.add_argument("--seed", type=int, default=1, metavar="S")
+    errs.set_defaults(run=_comparison)
+
+
+def _comparison(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.data_sets <= 100_000:
+        raise InvalidInput("That many data sets cannot be simulated here.", hint="Use 1 to 100,000.")
+    found = run_comparison.measure(
+        arguments.data_sets, seed=arguments.seed, tell=lambda text: print(text, file=sys.stderr)
+    )
+    print(run_comparison.lines(found))
+    return 0
 
 
 def _experiments(arguments: argparse.Namespace) -> int:
