@@ -6,6 +6,7 @@ room      everything the page shows, from one read
 repeats   whether two configurations differ beyond the seed
 real      whether a difference is real, why, and files side by side (comparison, rows, slices, artifacts)
 views     saved views and notes
+registering   from a run to a version
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.experiments import room as rooms
 from mlops_dash.services.experiments.reading import RunReader, ids_of
 from mlops_dash.services.experiments.real import RealReads
+from mlops_dash.services.experiments.registering import Registering
 from mlops_dash.services.experiments.views import SavedViews
 from mlops_dash.store import experiments as store
 from mlops_dash.store.db import reading
@@ -37,7 +39,7 @@ from mlops_dash.store.db import reading
 _MOST_FOLDERS = 12
 
 
-class ExperimentService(SavedViews, RealReads):
+class ExperimentService(SavedViews, Registering, RealReads):
     """Reads of MLflow's experiments and runs, and what people keep of them."""
 
     def __init__(self, context: Context) -> None:
