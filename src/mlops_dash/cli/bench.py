@@ -1,4 +1,4 @@
-"""`bench pages|experiments|comparison`: what things cost beside targets and rivals, how often verdicts err. Judges nothing."""
+"""`bench pages|experiments|comparison`: costs beside targets and rivals, and how often verdicts err. Judges nothing."""
 
 from __future__ import annotations
 
