@@ -88,8 +88,8 @@ def lineage(frame: Frame, room: RegistryRoom) -> None:
             "Trained on": fmt.period(version.training_start, version.training_end, room.zone),
             "Recipe": version.recipe or fmt.MISSING,
             "Run": widgets.Mono(fmt.short(version.run_id, 32)),
-            "Rows": widgets.Mono(fmt.short(version.data_digest, 16)),
-            "Files": widgets.Mono(fmt.short(version.artifact_digest, 16)),
+            "Data digest": widgets.Mono(fmt.short(version.data_digest, 16)),
+            "Artifact digest": widgets.Mono(fmt.short(version.artifact_digest, 16)),
             "Made": f"{frame.instant(version.created_at)} by {room.name_of(version.created_by) or 'MLflow'}",
             **again,
         })  # fmt: skip

@@ -190,14 +190,15 @@ def _topbar(frame: Frame, url: str) -> None:
         ):
             search.mount(frame)
             _waiting(frame, url)
-            role = f"<span class='role'>· {html.escape(str(frame.actor.role))} </span>"
-            st.html(
-                f"<span class='who'><b>{html.escape(frame.actor.name)}</b> {role}· "
-                "<a href='/logout' target='_self'>Log out</a></span>",
-                width="content",
-            )
+            st.html(_who(frame.actor), width="content")
     for text in dialogs.take_flashes():
         st.success(text, icon=":material/check_circle:")
+
+
+def _who(actor: Actor) -> str:
+    """Name, role and the way out; an account that is named after its role (the demo's) is not called so twice."""
+    role = "" if actor.name == str(actor.role) else f"<span class='role'>· {html.escape(str(actor.role))} </span>"
+    return f"<span class='who'><b>{html.escape(actor.name)}</b> {role}· <a href='/logout' target='_self'>Log out</a></span>"
 
 
 def _waiting(frame: Frame, url: str) -> None:

@@ -109,7 +109,7 @@ def branches(reading: Reading) -> tuple[Branch, ...]:
     rows = [(reading.primary, label(reading.primary.metric))]
     rows += [(one, f"{label(one.metric)}, margin {fmt.delta(one.margin)}") for one in reading.guardrails]
     if reading.paired is not None:
-        rows.append((reading.paired, "Same rows, both versions"))
+        rows.append((reading.paired, f"{label(reading.paired.metric)}, same rows"))
     found = []
     for one, name in rows:
         if one.value is None or one.low is None or one.high is None:

@@ -84,7 +84,7 @@ def sample_ratio_words(test: ABTest, reading: Reading) -> str:
     shown = f"{math.exp(log_e):.2g}" if log_e < _MOST_E else "above a million"
     counts = f"{fmt.whole(reading.challenger.assigned)} to {fmt.whole(reading.control.assigned)}"
     word = "fails" if reading.mismatch else "holds"
-    return f"Sample ratio {word}: {counts}, planned {share}:{100 - share}; evidence against it E = {shown}, limit 100."
+    return f"Sample ratio {word}: {counts}, planned {share}:{100 - share}; e-value {shown}, it fails from 100."
 
 
 def status(test: ABTest, reading: Reading | None, zone: str) -> str:

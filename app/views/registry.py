@@ -13,7 +13,7 @@ from app.charts import registry as charts
 from app.frame import Frame
 from mlops_dash.domain.gates import outcome
 from mlops_dash.domain.registry import Proposal, RegistryRoom, Step, VersionLine
-from mlops_dash.domain.words import ProposalState
+from mlops_dash.domain.words import GateState, ProposalState
 
 _COLUMNS = {
     "Version": st.column_config.TextColumn(width=84),
@@ -139,7 +139,9 @@ def _word(room: RegistryRoom) -> None:
     icon = {"pass": "check_circle", "fail": "cancel"}.get(said, "help")
     line = room.line_of(room.selected.id if room.selected else None)
     if line is not None:
-        label = f"{line.gates_open} of {line.gates_required} open"
+        lifted = any(gate.state is GateState.OVERRIDDEN for gate in room.gates)
+        word = "passed" if said == "pass" and not lifted else "open"
+        label = f"{line.gates_open} of {line.gates_required} {word}"
         st.badge(label, icon=widgets.icon(icon), color=colour)  # type: ignore[arg-type]
 
 

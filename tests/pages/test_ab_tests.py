@@ -296,7 +296,7 @@ def test_a_published_file_that_is_missing_is_said(tmp_path: object) -> None:
 def test_the_sample_ratio_is_said_with_its_limit() -> None:
     counts = {"challenger": SimpleNamespace(assigned=520), "control": SimpleNamespace(assigned=480)}
     said = ab_words.sample_ratio_words(_test(), SimpleNamespace(**counts, mismatch_log_e=0.5, mismatch=False))  # type: ignore[arg-type]
-    assert said == "Sample ratio holds: 520 to 480, planned 50:50; evidence against it E = 1.6, limit 100."
+    assert said == "Sample ratio holds: 520 to 480, planned 50:50; e-value 1.6, it fails from 100."
 
 
 def test_with_several_models_a_menu_asks_which(house: Services, play: Play, open_page: OpenPage) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app import frame, session
 from app.pages import HOME, PAGES
 from mlops_dash.bootstrap import Services
-from mlops_dash.domain.access import NOBODY, Permission
+from mlops_dash.domain.access import NOBODY, Actor, Permission, Role
 from tests.pages.conftest import words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,12 +102,16 @@ def test_without_a_session_the_run_shows_the_way_to_the_login(house: Services, m
     assert not page.exception
 
 
+def test_the_role_stands_beside_a_name_that_does_not_say_it() -> None:
+    assert "<b>someone</b> <span class='role'>· lead </span>" in frame._who(Actor("user:1", "someone", Role.LEAD))
+
+
 def test_with_a_session_the_frame_says_who_where_and_when(house: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     secret, _ = house.access.login_demo(NOBODY, "lead")
     monkeypatch.setattr(session, "cookie_secret", lambda: secret)
     page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=30).run()
     said = words(page)
-    assert "<b>lead</b> <span class='role'>· lead" in said
+    assert "<b>lead</b> · <a href='/logout'" in said
     assert "local demo" in said
     assert "127.0.0.1:9" in said
     assert "Nothing waits for you" in said

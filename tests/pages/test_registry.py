@@ -281,6 +281,6 @@ def test_a_first_version_without_a_champion_can_be_proposed(
     made = furnish(replace(house.context, clock=(hands := Hands()).clock()), hands, champion=False)
     made.measured("1", None)
     page = open_page("registry", "scientist", version="1")
-    assert "There is no champion yet to be better than; the floor decides." in words(page)
+    assert "There was no champion to be better than; the floor decides." in words(page)
     decide(page, "propose", f"propose-{made.ids['1']}", "our first model")
     assert house.registry.open_proposal(VIEWER, MODEL).comment == "our first model"

@@ -175,7 +175,7 @@ def _primary(
     policy: PromotionPolicy, newest: Mapping[tuple[str, str], Evidence], now: datetime, champion: str | None
 ) -> Gate:
     if champion is None:
-        reason = "There is no champion yet to be better than; the floor decides."
+        reason = "There was no champion to be better than; the floor decides."
         measure = Measure(_label(policy.primary), policy.primary, GateState.NOT_COMPUTABLE, reason=reason)
         return Gate(PRIMARY, measure.state, (measure,), reason, required=False)
     measure = _difference(policy, newest.get(("paired_difference", policy.primary)), now, champion, policy.primary)

@@ -221,7 +221,7 @@ def compare_signatures(uri: str, candidate_uri: str, champion_uri: str | None) -
     if candidate is None:
         return Check(False, "no signature was logged with this version", method)
     if champion_uri is None:
-        return Check(True, "a signature is recorded; there is no champion to compare with", method)
+        return Check(True, "a signature is recorded; there was no champion to compare with", method)
     champion = _signature(uri, champion_uri)
     if champion is None:
         return Check(True, "a signature is recorded; the champion has none", method)
