@@ -80,6 +80,7 @@ def flips(frame: Frame, query: RunQuery, ask: RealQuery, anchor: str, key: str) 
         widgets.empty("rule", "No rows to look into", f"{_sentence(found.why_not)} {_HOW_TO_KEEP}", key="real-flips")
         return
     st.html(f"<div class='ch'><h2>{_safe(found.sentence)}</h2><p>{_safe(found.how)}</p></div>")
+    widgets.note(f"First: {found.a}. Other: {found.b}.")
     _counts(found)
     _flip_controls(found)
     if found.rows is None or not found.n:
@@ -106,13 +107,12 @@ def _threshold() -> float:
 def _counts(found: FlipRoom) -> None:
     if found.task == "regression":
         return
-    a, b = _safe(found.a), _safe(found.b)
-    rows = [(f"{b} right", found.both_right, found.only_b), (f"{b} wrong", found.only_a, found.both_wrong)]
+    rows = [("Other right", found.both_right, found.only_b), ("Other wrong", found.only_a, found.both_wrong)]
     body = "".join(
         f"<tr><th scope='row'>{name}</th><td class='num'>{one:,}</td><td class='num'>{other:,}</td></tr>"
         for name, one, other in rows
     )
-    head = f"<thead><tr><th></th><th scope='col'>{a} right</th><th scope='col'>{a} wrong</th></tr></thead>"
+    head = "<thead><tr><th></th><th scope='col'>First right</th><th scope='col'>First wrong</th></tr></thead>"
     st.html(f"<table class='facts'>{head}<tbody>{body}</tbody></table>")
 
 
@@ -152,9 +152,9 @@ def _unless_half(value: float) -> str:
 
 
 def _readable(found: FlipRoom) -> pd.DataFrame:
-    """The page of rows with the sides' names over their scores."""
+    """The page of rows as people read it."""
     rows = pd.DataFrame() if found.rows is None else found.rows
-    names = {"A": f"first: {found.a}", "B": f"other: {found.b}"}
+    names = {"A": "first", "B": "other"}
     made = rows.rename(columns={"row_id": "row", **names})
     return made.round(dict.fromkeys(names.values(), 4))
 

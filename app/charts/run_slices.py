@@ -54,7 +54,7 @@ def pairs_figure(pairs: Sequence[PairVerdict], t: Tokens) -> go.Figure:
                   inner if math.isfinite(inner[0]) else None)
         )  # fmt: skip
     margin = pairs[0].margin
-    return _forest(lines, t, _axis(pairs[0].metric, pairs[0].direction), margin=margin)
+    return _forest(lines, t, _axis(f"difference in {pairs[0].metric}", pairs[0].direction), margin=margin)
 
 
 def pairs_alt(pairs: Sequence[PairVerdict]) -> str:
@@ -93,7 +93,7 @@ def slices_figure(why: WhyRoom, t: Tokens) -> go.Figure:
         hover = f"{one.name}: {text}<br>{one.n:,} rows, {one.share * 100:.0f} %"
         colour = t.context if not one.clear else _side_colour(one.value, why.direction, t)
         lines.append(_Line(one.name, f"{one.share * 100:.0f} % of rows", one.value, one.low, one.high, colour, hover))
-    return _forest(lines, t, _axis(f"part of the {why.metric}", why.direction))
+    return _forest(lines, t, _axis("part of the difference", why.direction))
 
 
 def slices_table(why: WhyRoom) -> pd.DataFrame:
@@ -129,9 +129,9 @@ def _side_colour(value: float, direction: Direction | None, t: Tokens) -> str:
     return t.good if (value > 0) == (direction is Direction.HIGHER) else t.bad
 
 
-def _axis(metric: str, direction: Direction | None) -> str:
+def _axis(what: str, direction: Direction | None) -> str:
     way = {Direction.HIGHER: "higher is better", Direction.LOWER: "lower is better"}.get(direction or Direction.ZERO)
-    return f"{metric} difference to the other side" + (f" · {way}" if way else "")
+    return what + (f" · {way}" if way else "")
 
 
 def _forest(lines: Sequence[_Line], t: Tokens, title: str, *, margin: float = 0.0) -> go.Figure:
