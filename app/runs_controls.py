@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -24,19 +26,34 @@ def scope(frame: Frame, room: ExperimentRoom) -> None:
     names = {one.id: one.name for one in room.experiments}
     if not names:
         return
-    session.put("exp-pick", room.experiment.id if room.experiment is not None else None)
+    chosen = [] if room.experiment is None else room.experiment.id.split(",")
+    session.put("exp-pick", next(iter(chosen), None))
     st.selectbox("Experiment", list(names), key="exp-pick", format_func=lambda one: names.get(one, one),
                  on_change=_experiment, label_visibility="collapsed", width=220, index=None,
                  placeholder="Choose an experiment")  # fmt: skip
+    if chosen and len(names) > 1:
+        beside = [one for one in chosen[1:] if one in names]
+        with st.popover(f"+ {len(beside)}" if beside else "Add", icon=widgets.icon("library_add"), key="exp-more"):
+            session.put("exp-beside", beside)
+            st.multiselect("Runs of further experiments in the same table", [one for one in names if one != chosen[0]],
+                           key="exp-beside", format_func=lambda one: names.get(one, one), on_change=_beside,
+                           args=(chosen[0],))  # fmt: skip
     server = frame.services.context.settings.mlflow_uri
-    if server.startswith("http") and room.experiment is not None:
-        st.link_button("Open in MLflow", f"{server.rstrip('/')}/#/experiments/{room.experiment.id}",
-                       icon=widgets.icon("open_in_new"))  # fmt: skip
+    if server.startswith("http") and chosen:
+        where = f"experiments/{chosen[0]}"
+        if len(chosen) > 1:
+            where = f"compare-experiments/s?experiments={quote(json.dumps(chosen))}"
+        st.link_button("Open in MLflow", f"{server.rstrip('/')}/#/{where}", icon=widgets.icon("open_in_new"))
 
 
 def _experiment() -> None:
     url.forget(*url.NAMES)
     url.set_word("exp", session.get("exp-pick") or "")
+
+
+def _beside(first: str) -> None:
+    """Filter, columns and comparison stay: the further runs come into the same table."""
+    url.set_word("exp", ",".join([first, *(session.get("exp-beside") or [])]))
 
 
 def toolbar(frame: Frame, room: ExperimentRoom) -> None:
@@ -159,7 +176,9 @@ def _metric(column: Column) -> None:
     )  # fmt: skip
     if at:
         session.put(f"step-{column.key}", column.step)
-        beside[0].number_input("Step", min_value=0, step=1, key=f"step-{column.key}", on_change=partial(_step, column.key))
+        beside[0].number_input(
+            "Step", min_value=0, step=1, key=f"step-{column.key}", on_change=partial(_step, column.key)
+        )
     session.put(f"dir-{column.key}", _word(column.direction) if column.direction or not column.proposed else None)
     right.selectbox(f"For {short(column.key)}", list(_WAYS), key=f"dir-{column.key}", format_func=_WAYS.__getitem__,
                     index=None, placeholder="Which way is better?",

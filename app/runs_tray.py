@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app import format as fmt
+from app import runs_register, session, widgets
 from app import runs_url as url
-from app import session, widgets
 from app.charts.runs_table import started
 from app.frame import Frame
 from mlops_dash.domain.experiments import MOST_TRAY, STATUS_LOOKS, ExperimentRoom, RunDetail
@@ -83,6 +83,7 @@ def _detail(frame: Frame, room: ExperimentRoom, run: RunDetail) -> None:
             url.set_tray(ids if held else [*ids, run.id])
             _close()
             st.rerun()
+        runs_register.buttons(frame, run)
         if run.version is not None:
             model, version = run.version
             widgets.page_link("registry", f"Became {model} v{version}", icon_name="deployed_code", model=model,

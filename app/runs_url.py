@@ -56,6 +56,19 @@ def keep() -> None:
     session.put(_KEPT, {name: session.param(name) for name in NAMES if session.param(name)})
 
 
+def state(experiment: str) -> dict[str, str]:
+    """What a saved view keeps: every parameter, the experiment also where the link left it out."""
+    found = {name: session.param(name) for name in NAMES if session.param(name)}
+    return {**found, "exp": experiment}
+
+
+def restore(kept: Mapping[str, str]) -> None:
+    """Open a saved view: its parameters and no others."""
+    forget(*NAMES, "run")
+    for name in NAMES:
+        session.set_param(name, kept.get(name, ""))
+
+
 def forget(*names: str) -> None:
     """Remove parameters, here and from what is remembered."""
     kept = dict(session.get(_KEPT) or {})

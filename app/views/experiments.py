@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import format as fmt
-from app import runs_controls, runs_pictures, runs_real, runs_tray, session, widgets
+from app import runs_controls, runs_keep, runs_pictures, runs_real, runs_register, runs_tray, session, widgets
 from app import runs_url as url
 from app.charts import runs_table as table
 from app.charts.experiments import ink
@@ -35,17 +35,25 @@ _CSS = """
 
 def page(frame: Frame) -> None:
     """Draw the page."""
+    runs_keep.arrive(frame)
     url.arrive()
     query = url.query()
     room = frame.services.experiments.room(frame.actor, query, again=bool(session.pop("runs-again")))
-    css = _CSS.replace("$page", frame.tokens.page).replace("$line", frame.tokens.line).replace("$ink", frame.tokens.ink)
+    css = (
+        (_CSS + runs_keep.CSS)
+        .replace("$muted", frame.tokens.muted)
+        .replace("$page", frame.tokens.page)
+        .replace("$line", frame.tokens.line)
+        .replace("$ink", frame.tokens.ink)
+    )
     st.html(f"<style>{css}</style>")
     with widgets.header("Experiments", _status(room)):
         runs_controls.scope(frame, room)
+        kept = runs_keep.menu(frame, room)
     if room.experiment is None:
         _no_experiment(room)
         return
-    _source(frame, room)
+    runs_keep.source(frame, room)
     if not len(room.runs):
         how = f"mlflow.set_experiment({room.experiment.name!r}), then mlflow.start_run()"
         widgets.empty("science", f"{room.experiment.name} has no runs yet", how, key="runs")
@@ -58,7 +66,9 @@ def page(frame: Frame) -> None:
     with right:
         runs_pictures.panel(frame, room)
     runs_real.panel(frame, room)
+    runs_keep.notes(frame, room, kept)
     runs_tray.tray(room)
+    runs_register.decide(frame)
     _drawer(frame, room)
     url.keep()
 
@@ -94,19 +104,6 @@ def _no_experiment(room: ExperimentRoom) -> None:
                   "mlflow.start_run().", key="experiment")  # fmt: skip
 
 
-def _source(frame: Frame, room: ExperimentRoom) -> None:
-    """What is not as it should be with the reading, in one line."""
-    source = room.source
-    if source is None:
-        return
-    if source.stale:
-        if widgets.stale(f"Runs as read {frame.ago(source.as_of)}. {source.stale}", key="runs"):
-            session.put("runs-again", True)
-            st.rerun()
-    elif source.filling is not None:
-        widgets.note(f"{source.filling:,} runs are in the index; the others are still being read. {source.why}")
-
-
 def _runs(frame: Frame, room: ExperimentRoom) -> None:
     def actions() -> None:
         runs_controls.view(room)
@@ -118,8 +115,7 @@ def _runs(frame: Frame, room: ExperimentRoom) -> None:
     title = fmt.plural(n, "run")
     if room.groups is not None:
         title = f"{fmt.plural(len(room.groups.members), 'configuration')} of {title}"
-    as_of = "" if room.source is None else f"read {frame.ago(room.source.as_of)}"
-    with widgets.card("runs", title, as_of, actions):
+    with widgets.card("runs", title, runs_keep.age(frame, room), actions):
         if not n:
             with widgets.empty("filter_alt_off", "No run matches", "Loosen the filter or the clicks.", key="matching"):
                 st.button("Clear filters", key="runs-clear", on_click=url.forget, args=("q", "st", "p", "pg"))

@@ -1,0 +1,280 @@
+"""Keep and share the Experiments page: how old the runs are, saved views, export, notes on a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+
+import streamlit as st
+
+from app import format as fmt
+from app import runs_url as url
+from app import session, widgets
+from app.frame import Frame
+from mlops_dash.domain.access import Permission
+from mlops_dash.domain.audit import who
+from mlops_dash.domain.experiments import ExperimentRoom
+from mlops_dash.domain.run_tables import TableFormat, file_name
+from mlops_dash.domain.run_views import LONGEST_NAME, LONGEST_NOTE, Kept, RunNote, SavedView
+from mlops_dash.errors import NotFound
+
+_FORMATS = {
+    TableFormat.CSV: ("CSV", "Every digit; for programs"),
+    TableFormat.XLSX: ("XLSX", "Numbers as numbers; for spreadsheets"),
+    TableFormat.MARKDOWN: ("Markdown", "Rounded as shown; for issues and notes"),
+    TableFormat.LATEX: ("LaTeX", "Rounded as shown, with booktabs; for papers"),
+}
+_TICK_SECONDS = 2
+CSS = """
+.st-key-views-list{max-height:19rem;overflow-y:auto}
+.st-key-views-list .stButton button{justify-content:flex-start;text-align:left}
+.notes{margin:0;padding:0;list-style:none}.notes li{padding:.45rem 0;border-top:1px solid $line}
+.notes li:first-child{border-top:0}.notes p{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
+.notes span{color:$muted;font-size:.8rem}
+"""
+
+
+# --- a link to a saved view -------------------------------------------------------------------------------------------
+
+
+def arrive(frame: Frame) -> None:
+    """`?saved=ID` opens a saved view; an id that opens nothing says so."""
+    view_id = session.param("saved")
+    if not view_id:
+        return
+    session.set_param("saved", "")
+    try:
+        url.restore(frame.services.experiments.view(frame.actor, view_id).state)
+    except NotFound as error:
+        st.warning(error.sentence(), icon=widgets.icon("link_off"))
+
+
+# --- how old the runs are ---------------------------------------------------------------------------------------------
+
+
+def age(frame: Frame, room: ExperimentRoom) -> str:
+    """One line: as of when the runs are known."""
+    source = room.source
+    if source is None:
+        return ""
+    said = f"as of {frame.ago(source.as_of)}"
+    if source.kind == "index" and source.passed_at is not None and not source.stale:
+        said += f", tags and deletions {frame.ago(source.passed_at)}"
+    return said
+
+
+def source(frame: Frame, room: ExperimentRoom) -> None:
+    """What is not as it should be with the reading, in one line; while the index is filled, how far it is."""
+    known = room.source
+    if known is None or room.experiment is None:
+        return
+    if known.stale:
+        if widgets.stale(f"Runs as of {frame.ago(known.as_of)}. {known.stale}", key="runs"):
+            session.put("runs-again", True)
+            st.rerun()
+    elif known.filling is not None:
+        _filling(frame, room.experiment.id)
+
+
+@st.fragment(run_every=_TICK_SECONDS)
+def _filling(frame: Frame, experiment: str) -> None:
+    """Counts on while the worker reads; the page is drawn anew when it is done."""
+    known = frame.services.experiments.still_reading(frame.actor, experiment)
+    if known is None:
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="filling"):
+        st.badge("Reading", icon=widgets.icon("sync"), color="blue")
+        widgets.note(
+            f"{fmt.plural(known or 0, 'run')} so far, the newest first. MLflow's database is not configured, so all "
+            "runs are read once through its API; filters and groups know those read so far."
+        )
+
+
+# --- saved views and export -------------------------------------------------------------------------------------------
+
+
+def menu(frame: Frame, room: ExperimentRoom) -> Kept | None:
+    """Saved views and export, at the right of the page's title; gives what else was kept."""
+    if room.experiment is None:
+        return None
+    kept = frame.services.experiments.kept(frame.actor, room.tray.ids)
+    state = url.state(room.experiment.id)
+    current = next((one for one in kept.views if dict(one.state) == state), None)
+    with st.popover(_short(current.name) if current else "Views", icon=widgets.icon("bookmark"), key="views"):
+        _views(frame, kept, current, state)
+    with st.popover("Export", icon=widgets.icon("download"), key="export", disabled=not len(room.matching)):
+        _export(frame, room)
+    return kept
+
+
+def _views(frame: Frame, kept: Kept, current: SavedView | None, state: dict[str, str]) -> None:
+    why_not = frame.why_not(Permission.VIEW_SAVE)
+    if kept.views:
+        with st.container(key="views-list", gap="xsmall"):
+            for view in kept.views:
+                _line(frame, view, opened=current is not None and view.id == current.id)
+    else:
+        widgets.note("No view is kept yet. A view is this page under a name: filter, columns, groups, comparison.")
+    if widgets.action_button("Save this view…", key="view-save", why_not=why_not, icon_name="bookmark_add"):
+        _save(frame, state)
+    widgets.note("Link to this page, for anybody who may log in:")
+    st.code(session.origin() + session.path(), language=None)
+
+
+def _line(frame: Frame, view: SavedView, *, opened: bool) -> None:
+    own = view.owner == frame.actor.id
+    said = ("shared" if view.shared else "yours alone") if own else f"by {who(view.owner)}"
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"view-{view.id}"):
+        st.button(
+            f"{_short(view.name, 40)}  :gray[{said}, {frame.ago(view.updated_at)}]", key=f"view-open-{view.id}",
+            icon=widgets.icon("check" if opened else "bookmark"), type="tertiary", on_click=url.restore,
+            args=(view.state,), help=f"Open {view.name}", width="stretch",
+        )  # fmt: skip
+        if not view.why_not_change(frame.actor) and frame.may(Permission.VIEW_SAVE):
+            if st.button("", key=f"view-edit-{view.id}", icon=widgets.icon("edit"), type="tertiary",
+                         help="Rename or share"):  # fmt: skip
+                _change(frame, view)
+            if st.button("", key=f"view-drop-{view.id}", icon=widgets.icon("delete"), type="tertiary", help="Delete"):
+                _delete(frame, view)
+
+
+def _fields(key: str, name: str, *, shared: bool) -> Callable[[], None]:
+    def draw() -> None:
+        st.text_input("Name", name, key=f"{key}-name", max_chars=LONGEST_NAME, placeholder="What does it show?")
+        st.checkbox("Everybody may open it", shared, key=f"{key}-shared")
+
+    return draw
+
+
+def _save(frame: Frame, state: dict[str, str]) -> None:
+    key = "view-new"
+
+    def act(_: str) -> str:
+        made = frame.services.experiments.save_view(
+            frame.actor, str(session.get(f"{key}-name") or ""), state, shared=bool(session.get(f"{key}-shared"))
+        )
+        return f"The view “{made.name}” is kept{' and shared' if made.shared else ''}."
+
+    widgets.confirm(
+        key=key,
+        title="Save this view",
+        consequence="Filter, columns, groups, comparison and picture are kept under a name. A view of yours with the "
+        "same name is written over.",
+        button="Save the view",
+        act=act,
+        icon="bookmark_add",
+        reason="",
+        fields=_fields(key, "", shared=True),
+    )
+
+
+def _change(frame: Frame, view: SavedView) -> None:
+    key = f"view-change-{view.id}"
+
+    def act(_: str) -> str:
+        made = frame.services.experiments.change_view(
+            frame.actor, view.id, name=str(session.get(f"{key}-name") or ""), shared=bool(session.get(f"{key}-shared"))
+        )
+        return f"The view is called “{made.name}” and {'is shared' if made.shared else 'opens for its owner only'}."
+
+    widgets.confirm(
+        key=key,
+        title=f"Rename or share “{_short(view.name, 40)}”",
+        consequence="What it shows stays. Links to it stay too; they open for others only while it is shared.",
+        button="Change the view",
+        act=act,
+        icon="edit",
+        reason="",
+        fields=_fields(key, view.name, shared=view.shared),
+    )
+
+
+def _delete(frame: Frame, view: SavedView) -> None:
+    def act(_: str) -> str:
+        frame.services.experiments.delete_view(frame.actor, view.id)
+        return f"The view “{view.name}” is deleted."
+
+    widgets.confirm(
+        key=f"view-delete-{view.id}",
+        title=f"Delete “{_short(view.name, 40)}”",
+        consequence="Nobody can open it by its name any more. Links that hold the whole page still open.",
+        button="Delete the view",
+        act=act,
+        icon="delete",
+        reason="",
+    )
+
+
+def _export(frame: Frame, room: ExperimentRoom) -> None:
+    """One button a format; the file is made when it is clicked."""
+    assert room.experiment is not None
+    n = len(room.matching) if room.groups is None else len(room.groups.whole)
+    what = "run" if room.groups is None else "configuration"
+    widgets.note(f"{fmt.plural(n, what)} of all pages, filtered, grouped, ordered and with columns as shown.")
+    wall = frame.services.context.clock.wall()
+    for kind, (label, why) in _FORMATS.items():
+        st.download_button(
+            label,
+            data=partial(_written, frame, room, kind),
+            file_name=file_name(room.experiment.name, wall, kind),
+            key=f"export-{kind}",
+            icon=widgets.icon("download"),
+            on_click="ignore",
+            help=why,
+            width="stretch",
+        )
+    widgets.note("Charts have a camera in their own corner.")
+
+
+def _written(frame: Frame, room: ExperimentRoom, kind: TableFormat) -> bytes:
+    return frame.services.experiments.written(frame.actor, room.query, kind).content
+
+
+# --- notes ------------------------------------------------------------------------------------------------------------
+
+
+def notes(frame: Frame, room: ExperimentRoom, kept: Kept | None) -> None:
+    """What people wrote on just these runs, and a button to write."""
+    if kept is None or len(room.tray) < 2 or (not kept.notes and not frame.may(Permission.VIEW_SAVE)):
+        return
+    runs = fmt.plural(len(room.tray), "run")
+
+    def actions() -> None:
+        if widgets.action_button(
+            "Write a note…", key="note-write", why_not=frame.why_not(Permission.VIEW_SAVE), icon_name="edit_note"
+        ):
+            _write(frame, tuple(room.tray.ids))
+
+    with widgets.card("notes", "Notes on this comparison", f"Seen by everybody who compares these {runs}", actions):
+        if kept.notes:
+            st.html(f"<ul class='notes'>{''.join(_note(frame, one) for one in kept.notes)}</ul>")
+
+
+def _note(frame: Frame, one: RunNote) -> str:
+    return (
+        f"<li><p>{escape(one.text)}</p><span>{escape(who(one.author))}, {escape(frame.instant(one.at))} "
+        f"({escape(frame.ago(one.at))})</span></li>"
+    )
+
+
+def _write(frame: Frame, run_ids: tuple[str, ...]) -> None:
+    def act(text: str) -> str:
+        frame.services.experiments.write_note(frame.actor, run_ids, text)
+        return "The note stands on this comparison."
+
+    widgets.confirm(
+        key=f"note-{'-'.join(one[:4] for one in run_ids)}",
+        title="Write a note on this comparison",
+        consequence=f"Everybody who compares the same {len(run_ids)} runs reads it, with your name and the time. "
+        "Notes are not changed later.",
+        button="Write the note",
+        act=act,
+        icon="edit_note",
+        reason="Note",
+        placeholder=f"What did the comparison show? At most {LONGEST_NOTE:,} characters.",
+    )
+
+
+def _short(text: str, most: int = 22) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
