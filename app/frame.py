@@ -198,7 +198,8 @@ def _topbar(frame: Frame, url: str) -> None:
 def _who(actor: Actor) -> str:
     """Name, role and the way out; an account that is named after its role (the demo's) is not called so twice."""
     role = "" if actor.name == str(actor.role) else f"<span class='role'>· {html.escape(str(actor.role))} </span>"
-    return f"<span class='who'><b>{html.escape(actor.name)}</b> {role}· <a href='/logout' target='_self'>Log out</a></span>"
+    out = "<a href='/logout' target='_self'>Log out</a>"
+    return f"<span class='who'><b>{html.escape(actor.name)}</b> {role}· {out}</span>"
 
 
 def _waiting(frame: Frame, url: str) -> None:

@@ -94,7 +94,7 @@ def test_who_may_not_act_sees_why(visit: Visit, mode: str) -> None:
 def test_the_frame_says_who_where_and_when(visit: Visit) -> None:
     page = visit("lead", "/audit")
     top = page.locator(".st-key-topbar")
-    expect(top).to_contain_text("lead · lead")
+    expect(top).to_contain_text("lead · Log out")
     expect(top).to_contain_text("local demo")
     expect(top).to_contain_text("MLflow 127.0.0.1:9")
     expect(top).to_contain_text("Demo clock: 3 Jun 2013, 12:")
