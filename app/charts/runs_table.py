@@ -205,8 +205,9 @@ def _runs(
     made = []
     cells = [_run_cells(room, one, digits) for one in room.columns]
     texts = {one.name: runs.column(one.name).to_list() for one in room.columns if one.kind != "metrics"}
+    infos = runs.info[["run_name", "status", "start_time", "end_time"]].to_dict("records")
     for at, run_id in enumerate(runs.ids):
-        info = {name: runs.info[name].to_list()[at] for name in ("run_name", "status", "start_time", "end_time")}
+        info = infos[at]
         icon, label, colour = STATUS_LOOKS.get(info["status"], ("help", str(info["status"]), "gray"))
         begun = math.nan if info["start_time"] is None else float(info["start_time"])
         took = (info["end_time"] - begun) / 1000
@@ -259,15 +260,19 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
     grouping, ticked, made = room.grouping, set(room.tray.ids), []
     base = room.runs.places([room.baseline])
     base_code = int(grouping.codes[base[0]]) if base else -1
-    means: dict[str, Any] = {key: one.to_dict("index") for key, one in room.groups.metrics.items()}
+    means: dict[str, Any] = {
+        key: one.loc[list(room.groups.order)].to_dict("index") for key, one in room.groups.metrics.items()
+    }
     names = telling(room.runs, grouping, room.groups.members)
+    columns = _of_groups(room)
+    texts = {one.name: room.runs.column(one.name).to_numpy() for one in columns if one.kind != "metrics"}
     for code in room.groups.order:
         ids = room.groups.members[code]
         held = sum(one in ticked for one in ids)
         at = int(grouping.first[code])
         name = label(room.runs, grouping, code, names)
         cells: list[dict[str, Any]] = []
-        for column in _of_groups(room):
+        for column in columns:
             if column.kind == "metrics":
                 one = _mean(means[column.key][code], digits[column.key])
                 if base and code != base_code:
@@ -279,11 +284,10 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
                         one |= _seeds(one, room.groups.tests[column.key][code])
                 cells.append(one)
             elif column.key == grouping.key:
-                values = room.runs.column(column.name)
-                said = [str(values.to_list()[place]) for place in room.runs.places(ids)]
+                said = [str(texts[column.name][place]) for place in room.runs.places(ids)]
                 cells.append(_text(", ".join(_in_order(said))))
             else:
-                cells.append(_text(room.runs.column(column.name).to_list()[at]))
+                cells.append(_text(texts[column.name][at]))
         made.append(
             {
                 "id": f"g{code}", "ids": list(ids), "first": ids[0],

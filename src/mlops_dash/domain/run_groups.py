@@ -87,9 +87,9 @@ def telling(frame: RunFrame, grouping: Grouping, codes: Iterable[int]) -> tuple[
 def label(frame: RunFrame, grouping: Grouping, code: int, names: Sequence[str]) -> str:
     """A group by the named parameters: "depth 3 · rate 0.1"; by its first run's name where it has none of them."""
     at = int(grouping.first[code])
-    own = {name: frame.params[name].to_list()[at] for name in names}
+    own = {name: frame.params[name].iat[at] for name in names}
     said = " · ".join(f"{name} {short_value(str(value))}" for name, value in own.items() if value is not None)
-    return said or str(frame.info["run_name"].to_list()[at]) or frame.ids[at][:8]
+    return said or str(frame.info["run_name"].iat[at]) or str(frame.info["run_id"].iat[at])[:8]
 
 
 def grouped(frame: RunFrame, key: str | None = None) -> Grouping:
