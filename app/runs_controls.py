@@ -9,12 +9,13 @@ from urllib.parse import quote
 import streamlit as st
 
 from app import format as fmt
+from app import runs_keep, session, widgets
 from app import runs_url as url
-from app import session, widgets
 from app.charts.runs_table import against_baseline, counted, short
 from app.frame import Frame
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom
+from mlops_dash.domain.run_views import Kept
 from mlops_dash.domain.runs import Reducer
 
 _WAYS = {"up": "higher is better", "down": "lower is better", "none": "no direction"}
@@ -33,7 +34,8 @@ def scope(frame: Frame, room: ExperimentRoom) -> None:
                  placeholder="Choose an experiment")  # fmt: skip
     if chosen and len(names) > 1:
         beside = [one for one in chosen[1:] if one in names]
-        with st.popover(f"+ {len(beside)}" if beside else "Add", icon=widgets.icon("library_add"), key="exp-more"):
+        label = f"+ {len(beside)}" if beside else widgets.icon("library_add")
+        with st.popover(label, key="exp-more", help="Further experiments in the same table"):
             session.put("exp-beside", beside)
             st.multiselect("Runs of further experiments in the same table", [one for one in names if one != chosen[0]],
                            key="exp-beside", format_func=lambda one: names.get(one, one), on_change=_beside,
@@ -56,8 +58,8 @@ def _beside(first: str) -> None:
     url.set_word("exp", ",".join([first, *(session.get("exp-beside") or [])]))
 
 
-def toolbar(frame: Frame, room: ExperimentRoom) -> None:
-    """Filter, clicks and columns in one row; what is wrong with the filter under it."""
+def toolbar(frame: Frame, room: ExperimentRoom) -> Kept:
+    """Filter, clicks, columns, views and export in one row; what is wrong with the filter under it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="runs-toolbar"):
         session.put("q-text", session.param("q"))
         st.text_input(
@@ -68,12 +70,14 @@ def toolbar(frame: Frame, room: ExperimentRoom) -> None:
         _statuses(room)
         _parameters(room)
         _columns(room)
+        kept = runs_keep.menu(frame, room)
     if room.mistake is not None:
         st.error(f"This filter does not parse. {room.mistake.sentence()} The table stays as it was.",
                  icon=widgets.icon("error"))  # fmt: skip
     wrong = session.pop("runs-address")
     if wrong:
         st.error(wrong, icon=widgets.icon("error"))
+    return kept
 
 
 def _filter(frame: Frame) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from html import escape
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -94,18 +95,41 @@ def _filling(frame: Frame, experiment: str) -> None:
 # --- saved views and export -------------------------------------------------------------------------------------------
 
 
-def menu(frame: Frame, room: ExperimentRoom) -> Kept | None:
-    """Saved views and export, at the right of the page's title; gives what else was kept."""
-    if room.experiment is None:
-        return None
+def menu(frame: Frame, room: ExperimentRoom) -> Kept:
+    """Saved views and export, beside the columns; gives what else was kept."""
+    assert room.experiment is not None
     kept = frame.services.experiments.kept(frame.actor, room.tray.ids)
     state = url.state(room.experiment.id)
     current = next((one for one in kept.views if dict(one.state) == state), None)
-    with st.popover(_short(current.name) if current else "Views", icon=widgets.icon("bookmark"), key="views"):
+    label = _short(current.name) if current else "Views"
+    with st.popover(label, icon=widgets.icon("bookmark"), key="views", on_change="rerun"):
         _views(frame, kept, current, state)
+    _asked(frame, kept, state)
     with st.popover("Export", icon=widgets.icon("download"), key="export", disabled=not len(room.matching)):
         _export(frame, room)
     return kept
+
+
+def _ask(verb: str, view_id: str = "") -> None:
+    """A click in the popover: it closes, and the dialog of the next run stands alone."""
+    session.put("views", False)
+    session.put("views-asked", (verb, view_id))
+
+
+def _asked(frame: Frame, kept: Kept, state: dict[str, str]) -> None:
+    verb, view_id = session.pop("views-asked") or ("", "")
+    view = next((one for one in kept.views if one.id == view_id), None)
+    if verb == "save":
+        _save(frame, state)
+    elif verb == "change" and view is not None:
+        _change(frame, view)
+    elif verb == "delete" and view is not None:
+        _delete(frame, view)
+
+
+def _open(view: SavedView) -> None:
+    session.put("views", False)
+    url.restore(view.state)
 
 
 def _views(frame: Frame, kept: Kept, current: SavedView | None, state: dict[str, str]) -> None:
@@ -116,10 +140,10 @@ def _views(frame: Frame, kept: Kept, current: SavedView | None, state: dict[str,
                 _line(frame, view, opened=current is not None and view.id == current.id)
     else:
         widgets.note("No view is kept yet. A view is this page under a name: filter, columns, groups, comparison.")
-    if widgets.action_button("Save this view…", key="view-save", why_not=why_not, icon_name="bookmark_add"):
-        _save(frame, state)
+    st.button("Save this view…", key="view-save", disabled=bool(why_not), help=why_not or None, on_click=_ask,
+              args=("save",), icon=widgets.icon("bookmark_add"))  # fmt: skip
     widgets.note("Link to this page, for anybody who may log in:")
-    st.code(session.origin() + session.path(), language=None)
+    st.code(f"{session.origin()}/experiments?{urlencode(state)}", language=None)
 
 
 def _line(frame: Frame, view: SavedView, *, opened: bool) -> None:
@@ -128,15 +152,13 @@ def _line(frame: Frame, view: SavedView, *, opened: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"view-{view.id}"):
         st.button(
             f"{_short(view.name, 40)}  :gray[{said}, {frame.ago(view.updated_at)}]", key=f"view-open-{view.id}",
-            icon=widgets.icon("check" if opened else "bookmark"), type="tertiary", on_click=url.restore,
-            args=(view.state,), help=f"Open {view.name}", width="stretch",
+            icon=widgets.icon("check" if opened else "bookmark"), type="tertiary", on_click=_open,
+            args=(view,), help=f"Open {view.name}", width="stretch",
         )  # fmt: skip
         if not view.why_not_change(frame.actor) and frame.may(Permission.VIEW_SAVE):
-            if st.button("", key=f"view-edit-{view.id}", icon=widgets.icon("edit"), type="tertiary",
-                         help="Rename or share"):  # fmt: skip
-                _change(frame, view)
-            if st.button("", key=f"view-drop-{view.id}", icon=widgets.icon("delete"), type="tertiary", help="Delete"):
-                _delete(frame, view)
+            for verb, icon, said in (("change", "edit", "Rename or share"), ("delete", "delete", "Delete")):
+                st.button(widgets.icon(icon), key=f"view-{verb}-{view.id}", type="tertiary", on_click=_ask,
+                          args=(verb, view.id), help=f"{said} {view.name}")  # fmt: skip
 
 
 def _fields(key: str, name: str, *, shared: bool) -> Callable[[], None]:
@@ -234,9 +256,9 @@ def _written(frame: Frame, room: ExperimentRoom, kind: TableFormat) -> bytes:
 # --- notes ------------------------------------------------------------------------------------------------------------
 
 
-def notes(frame: Frame, room: ExperimentRoom, kept: Kept | None) -> None:
+def notes(frame: Frame, room: ExperimentRoom, kept: Kept) -> None:
     """What people wrote on just these runs, and a button to write."""
-    if kept is None or len(room.tray) < 2 or (not kept.notes and not frame.may(Permission.VIEW_SAVE)):
+    if len(room.tray) < 2 or (not kept.notes and not frame.may(Permission.VIEW_SAVE)):
         return
     runs = fmt.plural(len(room.tray), "run")
 

@@ -49,7 +49,6 @@ def page(frame: Frame) -> None:
     st.html(f"<style>{css}</style>")
     with widgets.header("Experiments", _status(room)):
         runs_controls.scope(frame, room)
-        kept = runs_keep.menu(frame, room)
     if room.experiment is None:
         _no_experiment(room)
         return
@@ -59,7 +58,7 @@ def page(frame: Frame) -> None:
         widgets.empty("science", f"{room.experiment.name} has no runs yet", how, key="runs")
         _drawer(frame, room)
         return
-    runs_controls.toolbar(frame, room)
+    kept = runs_controls.toolbar(frame, room)
     left, right = st.columns([8, 5], gap="small")
     with left:
         _runs(frame, room)
