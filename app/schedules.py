@@ -94,12 +94,9 @@ def next_runs(frame: Frame, room: Room) -> None:
             widgets.empty("event_upcoming", "Nothing is planned", _why_nothing(room), key="next")
             return
         for number, slot in enumerate(room.slots[:_NEXT]):
-            with st.container(
-                horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"slot-{number}"
-            ):
+            with st.container(key=f"slot-{number}"):
                 named = f"**{slot.title}** {slot.model}" if slot.model else f"**{slot.title}**"
-                st.markdown(f"{named}  \n:gray[{slot.why}]", width="content")
-                st.markdown(charts.when(frame.now, slot.at, frame.zone), width="content")
+                st.markdown(f"{charts.when(frame.now, slot.at, frame.zone)}  \n{named}  \n:gray[{slot.why}]")
 
 
 def _why_nothing(room: Room) -> str:

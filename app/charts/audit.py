@@ -17,7 +17,7 @@ _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
 
 def ledger(entries: Sequence[Entry], zone: str) -> pd.DataFrame:
-    """One row an entry, in the order given: number, when, who, what, object, change, reason."""
+    """One row an entry, in the order given: number, when, who, what, object, reason, change."""
     return pd.DataFrame(
         {
             "#": [entry.number for entry in entries],
@@ -25,8 +25,8 @@ def ledger(entries: Sequence[Entry], zone: str) -> pd.DataFrame:
             "Who": [who(entry.actor) for entry in entries],
             "What": [title(entry.action) for entry in entries],
             "Object": [entry.object for entry in entries],
-            "Before → after": [change(entry) for entry in entries],
             "Reason": [entry.reason or fmt.MISSING for entry in entries],
+            "Before → after": [change(entry) for entry in entries],
         }
     )
 

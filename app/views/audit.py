@@ -19,12 +19,12 @@ from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, chang
 PAGE_SIZE = 20
 _EARLIEST = date(2000, 1, 1)  # without it the picker refuses days more than ten years ago
 _COLUMNS = {
-    "#": st.column_config.NumberColumn(width=56, format="%d"),
-    "When": st.column_config.TextColumn(width=158),
-    "Who": st.column_config.TextColumn(width=98),
-    "What": st.column_config.TextColumn(width=150),
-    "Object": st.column_config.TextColumn(width=160),
-    "Before → after": st.column_config.TextColumn(width=180),
+    "#": st.column_config.NumberColumn(width=48, format="%d"),
+    "When": st.column_config.TextColumn(width=150),
+    "Who": st.column_config.TextColumn(width=84),
+    "What": st.column_config.TextColumn(width=136),
+    "Object": st.column_config.TextColumn(width=220),
+    "Reason": st.column_config.TextColumn(width=260),
 }
 
 
