@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.comparability import EVALUATION_TAG, judge, judged_elsewhere, n_judged_on
 from mlops_dash.domain.experiments import default_columns
 from mlops_dash.domain.run_groups import grouped, label, telling
 from mlops_dash.domain.runs import INFO, Dataset, RunFrame
@@ -68,23 +67,3 @@ def test_default_columns_put_held_out_metrics_with_a_direction_first() -> None:
     assert default_columns(runs, grouped(runs)) == (
         "metrics.valid_auc", "metrics.loss", "metrics.speed", "params.depth", "params.seed",
     )  # fmt: skip
-
-
-def test_equal_evaluation_rows_are_comparable_and_what_differs_is_named() -> None:
-    same: list[Row] = [{EVALUATION_TAG: "a", "mlflow.source.git.commit": "1"}] * 2
-    assert judge(frame([{}, {}], tags=same)).sentence == "Judged on the same rows and labels."
-    other = frame([{}, {}], tags=[{EVALUATION_TAG: "a", "mlflow.source.git.commit": c} for c in "12"])
-    assert judge(other).sentence == "Judged on the same rows and labels; code differs."
-    assert "not recorded" in judge(frame([{}, {}], tags=[{EVALUATION_TAG: "a"}] * 2)).sentence
-
-
-def test_other_or_unknown_rows_are_never_comparable() -> None:
-    different = frame([{}, {}, {}], tags=[{EVALUATION_TAG: "a"}, {EVALUATION_TAG: "b"}, {"x": "1"}])
-    assert judge(different).state == "no"
-    assert n_judged_on(different) == 2
-    assert judged_elsewhere(different, different.take(np.array([0]))) == {"run_id1"}
-    partly = frame([{}, {}], tags=[{EVALUATION_TAG: "a"}, {"x": "1"}])
-    assert (judge(partly).state, partly.tags.shape) == ("cannot_tell", (2, 2))
-    assert judge(partly).sentence.startswith("1 of 2 runs do not say")
-    assert judge(frame([{}, {}])).state == "cannot_tell"
-    assert judged_elsewhere(partly, partly.take(np.array([0]))) == frozenset()
