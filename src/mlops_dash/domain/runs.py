@@ -83,9 +83,9 @@ class RunFrame:
     def __len__(self) -> int:
         return len(self.info)
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
-        """Run ids by position."""
+        """Run ids by position; not to be changed."""
         return list(self.info["run_id"])
 
     def take(self, positions: npt.ArrayLike) -> RunFrame:
