@@ -246,7 +246,6 @@ def _export(frame: Frame, room: ExperimentRoom) -> None:
             help=why,
             width="stretch",
         )
-    widgets.note("Charts have a camera in their own corner.")
 
 
 def _written(frame: Frame, room: ExperimentRoom, kind: TableFormat) -> bytes:

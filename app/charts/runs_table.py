@@ -15,7 +15,10 @@ from app import format as fmt
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import STATUS_LOOKS, Column, ExperimentRoom, SeedTest
 from mlops_dash.domain.run_groups import label, short_value, telling
+from mlops_dash.domain.run_tables import decimals
 from mlops_dash.domain.runs import Reducer, RunFrame, RunStatus, number_text, numbers
+
+__all__ = ["decimals"]  # the rule is the domain's, because exports round alike
 
 _MOST_TELLING = 6
 _OTHER_ROWS = "judged on other rows than the baseline: better or worse cannot be said"
@@ -90,22 +93,6 @@ def against_baseline(room: ExperimentRoom, most: int = 6) -> str:
         )
     head = f"<div class='ch'><h2>{escape(primary.key)} against the baseline</h2></div>"
     return f"<div class='against'>{head}{''.join(made)}</div>"
-
-
-def decimals(values: Any) -> int:
-    """Digits after the point with which values can be told apart: 3 at least below 10, 0 for whole numbers.
-
-    >>> decimals(np.array([.6471, .6452])), decimals(np.array([12435., 37455.])), decimals(np.array([.5]))
-    (5, 0, 3)
-    """
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return 3
-    if (finite == np.round(finite)).all() and np.abs(finite).max() >= 10:
-        return 0
-    spread = float(finite.max() - finite.min())
-    needed = 2 - math.floor(math.log10(spread)) if spread > 0 else 3
-    return min(6, max(needed, 3 if np.abs(finite).max() < 10 else 1))
 
 
 def short(text: str, most: int = 60) -> str:

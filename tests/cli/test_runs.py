@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,57 @@ def test_csv_has_one_line_a_run_and_every_odd_name(world: RunsWorld, capsys: pyt
     broken = next(one for one in rows if one["name"] == "broken")
     assert (broken[f"metrics.{ODD}"], broken["metrics.valid_auc"]) == ("-Infinity", "NaN")
     assert next(one for one in rows if one["name"] == "child")["tags.note"] == "it's 100 % fine"
+
+
+def test_the_table_of_the_page_in_every_format(
+    world: RunsWorld, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    asked = ["runs", "--experiment", "sweep", "--filter", "params.depth = '6'", "--column", "metrics.valid_auc",
+             "--column", "params.seed", "--sort=-params.seed"]  # fmt: skip
+    assert main([*asked, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfdbinary.readouterr().out.decode())))
+    assert [one["seed"] for one in rows] == ["7", "3", "2", "1"]
+    assert list(rows[0])[:3] == ["Run", "valid_auc", "seed"]
+    assert main([*asked, "--format", "markdown", "--groups"]) == 0
+    said = capfdbinary.readouterr().out.decode()
+    assert said.splitlines()[0] == "| depth | Runs | valid\\_auc | seed |"
+    assert "| 6 | 4 | 0.66150 ± 0.00205 (n 4) | 7, 3, 2, 1 |" in said
+    assert main([*asked, "--format", "latex"]) == 0
+    assert capfdbinary.readouterr().out.decode().splitlines()[1] == r"\begin{tabular}{lrlllrl}"
+    assert main([*asked, "--output", str(tmp_path / "six.xlsx")]) == 0
+    assert b"six.xlsx: 4 rows" in capfdbinary.readouterr().out
+    with zipfile.ZipFile(tmp_path / "six.xlsx") as book:
+        assert world.ids["child"] in book.read("xl/worksheets/sheet1.xml").decode()
+    assert main([*asked, "--format", "csv", "--output", str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob("sweep-*.csv"))) == 1
+
+
+def test_several_experiments_are_one_table(world: RunsWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    both = ["runs", "--experiment", "sweep", "--experiment", "other"]
+    assert main([*both, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["n_runs"] == 10
+    assert {one["name"]: one["experiment"] for one in said["runs"]}["elsewhere"] == "other"
+    with_it = [one for one in said["groups"] if world.ids["elsewhere"] in one["run_ids"]]
+    assert [one["n"] for one in with_it] == [1]
+    assert main([*both, "--csv"]) == 0
+    assert {one["experiment"] for one in csv.DictReader(io.StringIO(capsys.readouterr().out))} == {"sweep", "other"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--format", "csv", "--filter", "metrics.valid_auc > high"], "Position 21"),
+        (["--format", "csv", "--column", "auc"], "no column 'auc'"),
+        (["--output", "table.odt"], "does not say its format"),
+        (["--output", "/nowhere/at/all.csv"], "cannot be written"),
+    ],
+)
+def test_a_table_that_cannot_be_made_says_why(
+    options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["runs", "--experiment", "sweep", *options]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_text_names_groups_with_their_intervals(capsys: pytest.CaptureFixture[str]) -> None:

@@ -162,7 +162,9 @@ def _of_groups(room: ExperimentRoom, title: str) -> Table:
     groups = room.groups
     assert groups is not None
     key = room.grouping.key
-    told = telling(room.runs, room.grouping, groups.members)[:_MOST_TELLING]
+    first = room.runs.params.iloc[[int(room.grouping.first[code]) for code in groups.members]]
+    alone = [one for one in room.grouping.by if first[one].notna().any()]  # one configuration is named by all it has
+    told = (telling(room.runs, room.grouping, groups.members) or tuple(alone))[:_MOST_TELLING]
     asked = {one.name: one for one in room.columns if one.kind != "metrics" and one.key != key}
     names = [*asked, *(f"params.{one}" for one in told if f"params.{one}" not in asked)]
     apart = [asked.get(one) or Column(one, "params", one.partition(".")[2]) for one in names]

@@ -45,7 +45,7 @@ def csv_text(table: Table) -> str:
     """
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\r\n")  # RFC 4180; also makes it quote both signs
-    lines.writerow([_harmless(one) for one in _wide_labels(table.headings)])
+    lines.writerow([harmless(one) for one in _wide_labels(table.headings)])
     for row in table.rows:
         lines.writerow([_csv_cell(one) for one in _wide(table.headings, row)])
     return out.getvalue()
@@ -58,13 +58,13 @@ def _csv_cell(cell: Cell) -> str | float | int:
         return f"{cell.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if isinstance(cell, float) and not math.isfinite(cell):
         return _named(cell)
-    return _harmless(cell) if isinstance(cell, str) else cell  # type: ignore[return-value]  # no spread is left
+    return harmless(cell) if isinstance(cell, str) else cell  # type: ignore[return-value]  # no spread is left
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     r"""Text that no spreadsheet takes for a formula.
 
-    >>> _harmless("=1+1"), _harmless("-0.5"), _harmless("-x")
+    >>> harmless("=1+1"), harmless("-0.5"), harmless("-x")
     ("'=1+1", '-0.5', "'-x")
     """
     if not text.startswith(_FORMULA):

@@ -120,12 +120,24 @@ class ExperimentService(SavedViews, Registering, RealReads):
         return _detail(kept.frame, at[0], named, artifacts, why, version)
 
     @read(Permission.ROOM_READ)
-    def export(self, actor: Actor, experiment: str, *, group_by: str = "", text: str = "") -> dict[str, Any]:
+    def named_ids(self, actor: Actor, experiments: Sequence[str]) -> str:
+        """The ids of experiments that are named by name or id, as a query has them.
+
+        Raises:
+            NotFound: there is none of that name.
+            Unavailable: MLflow does not answer.
+        """
+        return ",".join(dict.fromkeys(self._named(one).id for one in experiments))
+
+    @read(Permission.ROOM_READ)
+    def export(
+        self, actor: Actor, experiment: str | Sequence[str], *, group_by: str = "", text: str = ""
+    ) -> dict[str, Any]:
         """Runs and their groups as plain data, for the command line: last values, newest first.
 
         Args:
             actor: Who asks.
-            experiment: Its name or id.
+            experiment: Its name or id, or several.
             group_by: A parameter; "" for groups of repeats.
             text: A filter in MLflow's search syntax.
 
@@ -137,7 +149,10 @@ class ExperimentService(SavedViews, Registering, RealReads):
         clauses = parse(text)
         if isinstance(clauses, Mistake):
             raise InvalidInput(f"The filter does not parse. {clauses.sentence()}", hint="Example: metrics.auc > 0.8")
-        chosen = self._named(experiment)
+        named = dict.fromkeys(self._named(one) for one in ([experiment] if isinstance(experiment, str) else experiment))
+        chosen = _together(list(named))
+        if chosen is None:
+            raise InvalidInput("No experiment was named.", hint="Name one or more.")
         kept, source = self._reader.whole(chosen.id)
         runs = kept.frame.take(matching(kept.frame, clauses).nonzero()[0])
         if group_by and group_by not in runs.params.columns:
@@ -259,7 +274,9 @@ def _detail(
 def _plain(runs: RunFrame, at: int) -> dict[str, Any]:
     """One run for JSON: numbers as numbers; NaN and infinity by name, because JSON has no word for them."""
     one = _detail(runs, at, "", (), "", None)
+    several = {"experiment": str(runs.info["experiment"].iloc[at])} if "experiment" in runs.info.columns else {}
     return {
+        **several,
         "run_id": one.id,
         "name": one.name,
         "status": one.status,

@@ -25,7 +25,7 @@ from mlops_dash.domain.experiments import (
 )
 from mlops_dash.domain.run_differences import DiffBlock, differences
 from mlops_dash.domain.run_filter import Mistake, parse
-from mlops_dash.domain.run_groups import Grouping, grouped
+from mlops_dash.domain.run_groups import Grouping, apart, grouped
 from mlops_dash.domain.run_pictures import Picture
 from mlops_dash.domain.runs import Bools, Ints, Reducer, RunFrame, matching, order, varies
 from mlops_dash.services.experiments.curves import curves, epoch_metric, metric_of
@@ -256,6 +256,8 @@ def plain_groups(runs: RunFrame, parameter: str) -> list[dict[str, Any]]:
         of_group: list[dict[str, Any]] = [{parameter: value} for value in values]
     else:
         grouping = grouped(runs)
+        if "experiment" in runs.info.columns:
+            grouping = apart(grouping, runs.info["experiment"])
         codes = grouping.codes
         of_group = [{name: runs.params[name].iat[int(at)] for name in grouping.by} for at in grouping.first]
     made: list[dict[str, Any]] = [{"params": params, "run_ids": [], "metrics": {}} for params in of_group]
