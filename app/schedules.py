@@ -36,6 +36,7 @@ _KINDS = {
     "When an alert opens…": ScheduleKind.ALERT,
 }
 _MISFIRE = {Misfire.RUN_ONCE: "run once when a worker is back", Misfire.SKIP: "skip what was missed"}
+_UNANSWERED = 3
 _NEXT = 6
 
 
@@ -85,6 +86,16 @@ def cancel_button(frame: Frame, job: Job) -> None:
 
 
 # --- what comes next --------------------------------------------------------------------------------------------------
+
+
+def unanswered(room: Room) -> None:
+    """Harmed models for which nobody has started a run yet."""
+    for number, one in enumerate(room.unanswered[:_UNANSWERED]):
+        with st.container(
+            key=f"unanswered-{number}", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
+            st.markdown(f"**{one.model}**: {one.title}. No run answers this yet.", width="content")
+            widgets.page_link("monitoring", "Investigate", icon_name="arrow_forward", model=one.model)
 
 
 def next_runs(frame: Frame, room: Room) -> None:

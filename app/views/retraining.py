@@ -38,6 +38,7 @@ def page(frame: Frame) -> None:
         _actions(frame, room)
     _worker(room)
     _answer(frame, room)
+    schedules.unanswered(room)
     if not room.jobs and not room.recipes:
         with widgets.empty(
             "model_training", "Nothing is trained here yet",

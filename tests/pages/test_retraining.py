@@ -17,7 +17,9 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import JobState
-from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER, WORKER
+from mlops_dash.store.db import transaction
+from mlops_dash.store.tables_app import AlertRow
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER
 from tests.pages.conftest import OpenPage, words
 
 RECIPE = Recipe("refresh", "flight-delay", "flights", {"seed": 1, "parameters": {"max_iter": 80}}, max_attempts=2)
@@ -306,3 +308,15 @@ def test_a_schedule_is_paused_until_a_day_and_resumed(
     (resumed,) = trained.retraining.schedules(VIEWER)
     assert resumed.enabled
     assert (newest(trained).action, newest(trained).reason) == (Action.SCHEDULE_RESUMED, "they came")
+
+
+def test_harm_without_a_run_is_said_with_where_to_look(trained: Services, open_page: OpenPage) -> None:
+    assert "No run answers this yet" not in words(open_page("retraining", "viewer"))
+    with transaction(trained.context.databases.app) as session:
+        session.add(
+            AlertRow(
+                id="a1", model="air-time", version="a", kind="harm", state="open", title="MAE is up", body={},
+                opened_at=NOON, last_seen_at=NOON, evidence_ids=[],
+            )
+        )  # fmt: skip
+    assert "**air-time**: MAE is up. No run answers this yet." in words(open_page("retraining", "viewer"))

@@ -349,3 +349,14 @@ def test_the_newest_version_nobody_decided_on_waits_for_review(
         assert row is not None
         row.state = str(ProposalState.REJECTED)
     assert retraining.room(VIEWER).candidate is None
+
+
+def test_the_room_names_harm_that_no_run_answers(retraining: RetrainingService, context: Context) -> None:
+    alert(context, "a1")
+    alert(context, "a2", minutes=1)
+    alert(context, "a3", state=AlertState.CLOSED, minutes=2)
+    assert [one.title for one in retraining.room(VIEWER).unanswered] == ["Loss is up"] * 2
+    assert retraining.room(VIEWER, model="another").unanswered == ()
+    retraining.run_now(SCIENTIST, "monthly", "answer", alert_id="a1")
+    (left,) = retraining.room(VIEWER, model="flight-delay").unanswered
+    assert (left.model, left.since) == ("flight-delay", NOON + timedelta(minutes=1))

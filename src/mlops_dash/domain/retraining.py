@@ -126,6 +126,15 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Unanswered:
+    """A harm alert that no run answers."""
+
+    model: str
+    title: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Room:
     """Everything the Retraining page shows, from one read."""
 
@@ -137,6 +146,7 @@ class Room:
     schedules: tuple[Schedule, ...]
     failed_24h: int
     candidate: Candidate | None
+    unanswered: tuple[Unanswered, ...]  # oldest first
     worker_seen_at: datetime | None  # wall time of the leader's last sign; None = never
     worker_away_seconds: float | None
 

@@ -228,6 +228,7 @@ class RetrainingService:
                 schedules=schedules,
                 failed_24h=sum(job.state in {JobState.FAILED, JobState.TIMED_OUT} for job in past_day),
                 candidate=rows.candidate(session, finished),
+                unanswered=rows.harm_without_run(session, model=model),
                 worker_seen_at=seen,
                 worker_away_seconds=None if seen is None else max(0.0, (wall - seen).total_seconds()),
             )  # fmt: skip

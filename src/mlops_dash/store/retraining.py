@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
-from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, ScheduleKind
+from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, ScheduleKind, Unanswered
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
 from mlops_dash.store.jobs import to_job
 from mlops_dash.store.tables_app import AlertRow, JobRow, ProposalRow, RecipeRow, ScheduleRow, ServingRow
@@ -81,6 +81,16 @@ def unanswered_alerts(session: Session, *, model: str, kind: str) -> tuple[tuple
         .order_by(col(AlertRow.opened_at))
     )
     return tuple((row.id, row.opened_at, row.title) for row in rows)
+
+
+def harm_without_run(session: Session, *, model: str = "") -> tuple[Unanswered, ...]:
+    """Open harm alerts (of one model, or of all) that no job answers, oldest first."""
+    answered = select(JobRow.id).where(JobRow.alert_id == AlertRow.id).exists()
+    asked = select(AlertRow).where(AlertRow.kind == "harm", AlertRow.state == str(AlertState.OPEN), ~answered)
+    if model:
+        asked = asked.where(AlertRow.model == model)
+    found = session.exec(asked.order_by(col(AlertRow.opened_at)))
+    return tuple(Unanswered(row.model, row.title, row.opened_at) for row in found)
 
 
 def alert_title(session: Session, alert_id: str) -> str | None:
