@@ -127,7 +127,7 @@ def _flip_controls(found: FlipRoom) -> None:
         )  # fmt: skip
         if len(found.seeds) > 1:
             session.put("flip-seed", found.seed)
-            st.selectbox("Models of seed", list(found.seeds), key="flip-seed", width=130,
+            st.selectbox("Models of repeat", list(found.seeds), key="flip-seed", width=130,
                          on_change=lambda: _put("fs", session.get("flip-seed") or ""))  # fmt: skip
         if found.task == "binary":
             session.put("flip-cut", found.threshold)

@@ -57,8 +57,8 @@ def png(colour: int) -> bytes:
     return out.getvalue()
 
 
-def compared(uri: str, folder: Path) -> RealWorld:
-    """Configurations good, fair and twin (equal to fair) with kept rows; bare without; other; folds; splits; fresh."""
+def compared(uri: str, folder: Path, *, small: bool = False) -> RealWorld:
+    """Configurations good and fair with kept rows; not `small`: twin of fair, bare without rows, other rows, folds."""
     import mlflow
     from mlflow.entities import Metric, Param, RunTag
 
@@ -85,12 +85,14 @@ def compared(uri: str, folder: Path) -> RealWorld:
         client.set_terminated(run_id, "FINISHED", end_time=began + 60_000 * len(ids))
 
     commit = {"mlflow.source.git.commit": "c0ffee00"}
-    for name, quality in (("good", 1.2), ("fair", 0.7), ("twin", 0.701)):
+    for name, quality in (("good", 1.2), ("fair", 0.7), ("twin", 0.701))[: 2 if small else 3]:
         for seed in SEEDS:
             kept = rows(quality, int(seed))
             run(f"{name}-{seed}", {"model": name, "seed": seed}, _metrics(kept),
                 {EVALUATION_TAG: evaluation_digest(kept), "data_version": "v1", **commit},
                 {"eval/predictions.parquet": _parquet(kept), **_files(name, seed)})  # fmt: skip
+    if small:
+        return RealWorld(uri, made, ids)
     for seed in SEEDS:
         kept = rows(1.2, 10 + int(seed))
         run(f"bare-{seed}", {"model": "bare", "seed": seed}, _metrics(kept),
@@ -104,7 +106,8 @@ def compared(uri: str, folder: Path) -> RealWorld:
             {"data_version": "v1"}, {})  # fmt: skip
     for fold in range(5):
         for name, more in (("cv-good", 0.05), ("cv-fair", 0.0)):
-            run(f"{name}-{fold}", {"model": name, "fold": str(fold)}, {"valid_auc": 0.7 + more + 0.002 * fold * (more > 0)},
+            auc = 0.7 + more + 0.002 * fold * (more > 0)
+            run(f"{name}-{fold}", {"model": name, "fold": str(fold)}, {"valid_auc": auc},
                 {EVALUATION_TAG: f"fold-{fold}", "mlops_dash.split": "kfold-5", **commit}, {})  # fmt: skip
     return RealWorld(uri, made, ids)
 

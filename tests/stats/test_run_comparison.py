@@ -68,7 +68,7 @@ def test_only_seeds_of_both_sides_are_matched() -> None:
 
 def test_run_metrics_alone_are_scipys_t_tests() -> None:
     a, b = RNG.normal(1, 1, 6), RNG.normal(0, 2, 5)
-    paired = of_runs(a[:5], b, KEYS + ["5"], KEYS + ["5"])
+    paired = of_runs(a[:5], b, [*KEYS, "5"], [*KEYS, "5"])
     assert paired.p_value() == pytest.approx(stats.ttest_rel(a[:5], b).pvalue)
     welch = of_runs(a, b, [None] * 6, [None] * 5)
     known = stats.ttest_ind(a, b, equal_var=False)

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from mlops_dash.domain import run_comparison as domain
 from mlops_dash.domain.comparability import EVALUATION_TAG, Comparability, Meaning, evaluation_ids, judge
 from mlops_dash.domain.experiments import Column
 from mlops_dash.domain.run_comparison import CLAIMS, Design, DesignRead, Outcome, PairVerdict, Side
-from mlops_dash.domain.run_groups import Grouping, label, telling
-from mlops_dash.domain.runs import Floats, Reducer, RunFrame, RunStatus
+from mlops_dash.domain.run_groups import REPLICATE_KEYS, Grouping, grouped, label, telling
+from mlops_dash.domain.runs import Floats, Reducer, RunFrame, RunStatus, varies
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.experiments.rows import Aligned, RowReader, aligned
 from mlops_dash.stats.ab import holm
@@ -81,6 +82,23 @@ def sides(
     codes = list(dict.fromkeys(int(grouping.codes[at]) for at in places))[: domain.MOST_SIDES]
     names_by = telling(runs, grouping, codes)
     return tuple(_configuration(runs, grouping, code, places, names_by, named) for code in codes)
+
+
+def repeated(runs: RunFrame, grouping: Grouping) -> tuple[RunFrame, Grouping]:
+    """Groups over all replicate keys together, when runs vary several (seed and fold), with their joint key as column.
+
+    The table groups by one key; for a comparison a fold of a seed is a repeat too, never a configuration.
+    """
+    params = runs.params
+    names = [str(one) for one in params.columns if str(one).lower() in REPLICATE_KEYS and varies(params[one])]
+    if len(names) < 2:
+        return runs, grouping
+    texts = [[f"{name} {value}" for name, value in zip(names, row, strict=True) if value is not None]
+             for row in params[names].itertuples(index=False)]  # fmt: skip
+    joint = pd.Series([", ".join(one) or None for one in texts], dtype=object)
+    name = " and ".join(names)
+    found = grouped(replace(runs, params=params.drop(columns=names).assign(**{name: joint})), name)
+    return replace(runs, params=params.assign(**{name: joint})), found
 
 
 def _key(runs: RunFrame, grouping: Grouping, at: int) -> str | None:

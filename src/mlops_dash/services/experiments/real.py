@@ -18,7 +18,7 @@ from mlops_dash.domain.runs import Reducer, RunFrame
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.experiments.artifacts import side_by_side
-from mlops_dash.services.experiments.comparison import Rows, rows_of, shared_rows, sides, verdicts
+from mlops_dash.services.experiments.comparison import Rows, repeated, rows_of, shared_rows, sides, verdicts
 from mlops_dash.services.experiments.reading import RunReader
 from mlops_dash.services.experiments.room import _reduced
 from mlops_dash.services.experiments.rows import RowReader
@@ -206,10 +206,12 @@ class RealReads:
 
     def _asked(self, query: RunQuery, ask: RealQuery) -> _Asked:
         kept, _ = self._reader.runs(query.experiment)
-        grouping = kept.grouping(query.repeat_key)
+        runs, grouping = kept.frame, kept.grouping(query.repeat_key)
+        if query.repeat_key is None:
+            runs, grouping = repeated(runs, grouping)
         named, contest = self._versions_of(kept.frame)
         tray = list(dict.fromkeys([*query.tray, *([query.baseline] if query.baseline else [])]))
-        made = sides(kept.frame, grouping, tray, repeats=ask.repeats, versions=named)
+        made = sides(runs, grouping, tray, repeats=ask.repeats, versions=named)
         base = next((at for at, one in enumerate(made) if query.baseline in one.ids), None)
         if base is None:
             base = next((at for at, one in enumerate(made) if "champion" in one.version), 0)
@@ -218,9 +220,8 @@ class RealReads:
         shown = [one for one in (name.partition(".")[2] for name in wanted) if one in metrics]
         chosen = ask.metric if ask.metric in metrics else next(iter([*shown, *metrics]), "")
         column = room_domain.column(f"metrics.{chosen}", query) if chosen else None
-        runs = kept.frame
         if column is not None and column.reducer is not Reducer.LAST:
-            runs = _reduced(self._reader, kept, [column])
+            runs = replace(runs, metrics=_reduced(self._reader, kept, [column]).metrics)
         return _Asked(
             runs, grouping, made, base, column, tuple(dict.fromkeys([*shown, *metrics])), Meaning(ask.data_tag), contest
         )  # fmt: skip
