@@ -67,14 +67,15 @@ def _card(frame: Frame, query: RunQuery, *, groups: bool) -> None:
     room = frame.read(lambda: frame.services.experiments.real(frame.actor, query, read), "real", _key(query), read,
                       height=320)  # fmt: skip
     _head(room, part, groups=groups, repeats=ask.repeats)
+    if part == "Files":
+        runs_why.files(frame, query, _key(query))
+        return
     if len(room.sides) < 2:
         how = "The ticked runs are repeats of one configuration: compare them run by run, or tick a run of another one."
         with widgets.empty("compare_arrows", "One configuration alone", how, key="real"):
             st.button("Compare the runs", key="real-alone", on_click=_put, args=("who", "runs"))
         return
-    if part == "Files":
-        runs_why.files(frame, query, _key(query))
-    elif not room.metric:
+    if not room.metric:
         widgets.empty(
             "straighten", "No metric in common", "These runs logged no metric that all sides have.", key="real"
         )
