@@ -40,7 +40,9 @@ def panel(frame: Frame, room: ExperimentRoom) -> None:
 
 
 def _bounded(frame: Frame, query: RunQuery, groups: bool) -> None:
-    """A fragment runs outside the page's boundary when its own controls move."""
+    """A fragment runs outside the page's boundary when its own controls move; some of them change the page too."""
+    if session.pop("real-page"):
+        st.rerun()
     bounded(lambda: _card(frame, query, groups=groups))
 
 
@@ -171,15 +173,21 @@ def _data_tag(room: RealRoom) -> None:
         st.selectbox(
             "Equal evaluation data means equal", ["", *room.tags], key="real-tag",
             format_func=lambda one: f"tag {one}" if one else f"digest of rows and labels ({EVALUATION_TAG})",
-            on_change=lambda: _put("dt", session.get("real-tag") or ""),
+            on_change=_tagged,
             help="For runs that name their data version in a tag of their own. It is kept in the link.",
         )  # fmt: skip
+
+
+def _tagged() -> None:
+    _put("dt", session.get("real-tag") or "")
+    session.put("real-page", True)
 
 
 def _contest(challenger: str, champion: str) -> None:
     url.set_tray([challenger, champion])
     url.set_word("base", champion)
     _put("who", "runs")
+    session.put("real-page", True)
 
 
 def _pair(room: RealRoom) -> str:

@@ -96,6 +96,7 @@ def query() -> RunQuery:
         repeat_key=None if "rep" not in session.params() else session.param("rep").removeprefix("-"),
         page=int(session.param("pg")) if session.param("pg").isdecimal() else 1,
         tray=tray(),
+        data_tag=session.param("dt"),
         baseline=session.param("base") if _ID.fullmatch(session.param("base")) else "",
         reducers=reducers(),
         steps={key: int(word[3:]) for key, word in pairs("red").items() if _AT.fullmatch(word)},

@@ -61,6 +61,7 @@ class RunQuery:
     page: int = 1
     tray: tuple[str, ...] = ()
     baseline: str = ""
+    data_tag: str = ""  # the tag that names the evaluation data, as the user says; "" = our digest
     reducers: Mapping[str, Reducer] = field(default_factory=dict)
     steps: Mapping[str, int] = field(default_factory=dict)  # metric -> step, for the reducer "at step"
     directions: Mapping[str, Direction | None] = field(default_factory=dict)

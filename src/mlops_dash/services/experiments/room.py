@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain import experiments as domain
-from mlops_dash.domain.comparability import judge, judged_elsewhere, n_judged_on
+from mlops_dash.domain.comparability import Meaning, judge, judged_elsewhere, n_judged_on
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import (
     MOST_LINES,
@@ -102,7 +102,7 @@ def assemble(
         grouping=grouping,
         groups=None if groups is None else _tested(groups, part, runs, columns, query),
         tray=tray,
-        comparable=judge(tray) if len(tray) > 1 else None,
+        comparable=judge(tray, Meaning(query.data_tag)) if len(tray) > 1 else None,
         judged_elsewhere=judged_elsewhere(found.runs, runs.take(runs.places([query.baseline]))),
         n_judged_on=n_judged_on(found.runs),
         gone=tuple(one for one in query.tray if one not in known),
