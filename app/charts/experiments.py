@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app import format as fmt
-from app.charts.runs_table import decimals, value_text
+from app.charts.runs_table import decimals, short, value_text
 from app.theme import DASHES, MARKERS, Tokens
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import Column, ExperimentRoom
@@ -22,6 +23,7 @@ from mlops_dash.domain.runs import RunFrame, numbers
 
 Floats = npt.NDArray[np.float64]
 MOST_DOTS = 2_000
+_MOST_LABELS = 1_000  # points with a name to point at; of more only the numbers are said
 _MOST_ROWS = 200  # of a table behind a picture: it travels with every run of the page
 MOST_AXES = 7
 _MOST_WORDS = 14  # categories on one axis
@@ -70,7 +72,7 @@ def parallel(room: ExperimentRoom, axes: Sequence[Column]) -> Parallel:
     primary = room.primary
     colour = runs.metrics[primary.key].to_numpy()[whole] if primary is not None and len(runs) else np.zeros(whole.sum())
     drawn = runs.take(np.flatnonzero(whole))
-    names = tuple(str(one) for one in drawn.info["run_name"])
+    names = tuple(escape(short(str(one))) for one in drawn.info["run_name"])
     return Parallel(kept, colour, tuple(drawn.ids), names, int((~whole).sum()))
 
 
@@ -84,7 +86,7 @@ def _axis(runs: RunFrame, column: Column) -> dict[str, Any] | None:
             return None
         place = {word: float(at) for at, word in enumerate(words)}
         values = np.array([math.nan if one is None else place[str(one)] for one in series])
-        ticks = {"tickvals": list(range(len(words))), "ticktext": [short_value(one)[:14] for one in words]}
+        ticks = {"tickvals": list(range(len(words))), "ticktext": [escape(short_value(one)[:14]) for one in words]}
         return {"label": label, "values": values, **ticks}
     finite = values[np.isfinite(values)]
     few = np.unique(finite)
@@ -172,7 +174,7 @@ def _side(number: int, n: int) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 18 else text[:17] + "…"
+    return escape(short(text, 18))
 
 
 def parallel_finding(room: ExperimentRoom) -> str:
@@ -183,14 +185,16 @@ def parallel_finding(room: ExperimentRoom) -> str:
     values = runs.metrics[primary.key].to_numpy()
     finite = np.flatnonzero(np.isfinite(values))
     if primary.direction is None or not len(finite) or room.n_judged_on > 1:
-        return f"{fmt.plural(len(runs), 'run')} by parameter and {primary.key}"
+        return f"{fmt.plural(len(runs), 'run')} by parameter and {short(primary.key, 40)}"
     best = finite[
         int(np.argmax(values[finite]) if primary.direction is Direction.HIGHER else np.argmin(values[finite]))
     ]
     told = [one for one in room.columns if one.kind == "params" and one.key != room.grouping.key][:2]
     own = [f"{one.key} {short_value(str(runs.column(one.name).to_list()[best]))}" for one in told]
     digits = decimals(values)
-    return f"Best {primary.key} {fmt.metric(float(values[best]), digits)}" + (f" with {', '.join(own)}" if own else "")
+    return f"Best {short(primary.key, 40)} {fmt.metric(float(values[best]), digits)}" + (
+        f" with {', '.join(own)}" if own else ""
+    )
 
 
 def runs_table(room: ExperimentRoom, more: Sequence[Column] = ()) -> pd.DataFrame:
@@ -218,30 +222,29 @@ def scatter(room: ExperimentRoom, t: Tokens, *, x: Column, y: Column, slots: Map
     """Matching runs as points (of more than `MOST_DOTS` every second, third, ...), the tray in its colours."""
     runs = room.matching
     across = numbers(runs.column(x.name))
-    xs: Any = (
-        across if across is not None else [str(one) if one is not None else fmt.MISSING for one in runs.column(x.name)]
-    )
-    ys = runs.column(y.name).to_numpy(dtype=float)
-    names, ids = [str(one) for one in runs.info["run_name"]], runs.ids
+    words = [escape(short(fmt.MISSING if one is None else str(one), 24)) for one in runs.column(x.name)]
+    xs: Any = across.astype(np.float32) if across is not None else np.array(words, dtype=object)
+    ys = runs.column(y.name).to_numpy(dtype=float).astype(np.float32)
+    ids = runs.ids
+    names = np.array([escape(short(str(one))) for one in runs.info["run_name"]], dtype=object)
     chosen = [at for at, one in enumerate(ids) if one in slots]
-    rest = [at for at in range(len(ids)) if ids[at] not in slots]
+    rest = np.array([at for at in range(len(ids)) if ids[at] not in slots], dtype=np.int64)
     fig = go.Figure()
     rest = rest[:: -(-len(rest) // MOST_DOTS) or 1]
+    hover = f"%{{text}}<br>{escape(short(x.key, 30))} %{{x}}<br>{escape(short(y.key, 30))} %{{y:.5~g}}<extra></extra>"
 
-    def draw(points: list[int], **look: Any) -> Any:
-        return {
-            "x": [xs[at] for at in points], "y": [ys[at] for at in points], "text": [names[at] for at in points],
-            "mode": "markers", "hovertemplate": f"%{{text}}<br>{x.key} %{{x}}<br>{y.key} %{{y:.5~g}}<extra></extra>",
-            **look,
-        }  # fmt: skip
+    def draw(points: npt.NDArray[np.int64], **look: Any) -> Any:
+        across_of = xs[points] if across is not None else xs[points].tolist()
+        text = {"text": names[points].tolist(), "hovertemplate": hover} if len(points) <= _MOST_LABELS else {}
+        return {"x": across_of, "y": ys[points], "mode": "markers", **text, **look}
 
     fig.add_trace(go.Scatter(draw(rest, marker={"color": t.context, "size": 7, "opacity": 0.75}, name="other runs")))
     for at in chosen:
         slot = slots[ids[at]]
         marker = {"color": ink(t, slot), "symbol": MARKERS[slot % len(MARKERS)], "size": 11}
-        fig.add_trace(go.Scatter(draw([at], marker=marker, name=names[at])))
-    fig.update_xaxes(title={"text": x.key}, **({"type": "log"} if _wide(across) else {}))
-    fig.update_yaxes(title={"text": y.key})
+        fig.add_trace(go.Scatter(draw(np.array([at]), marker=marker, name=names[at])))
+    fig.update_xaxes(title={"text": escape(short(x.key, 40))}, **({"type": "log"} if _wide(across) else {}))
+    fig.update_yaxes(title={"text": escape(short(y.key, 40))})
     return fig.update_layout(
         hovermode="closest", showlegend=bool(chosen), legend={"y": -0.22, "yanchor": "top"},
         margin={"l": 0, "r": 8, "t": 4, "b": 0},
@@ -260,13 +263,14 @@ def scatter_finding(room: ExperimentRoom, x: Column, y: Column) -> str:
     runs = room.matching
     across, up = numbers(runs.column(x.name)), runs.column(y.name).to_numpy(dtype=float)
     if across is None:
-        return f"{y.key} by {x.key}"
+        return f"{short(y.key, 40)} by {short(x.key, 40)}"
     both = np.isfinite(across) & np.isfinite(up)
     if both.sum() < 5 or len(np.unique(across[both])) < 2 or len(np.unique(up[both])) < 2:
-        return f"{y.key} by {x.key}"
+        return f"{short(y.key, 40)} by {short(x.key, 40)}"
     rho = float(pd.Series(across[both]).rank().corr(pd.Series(up[both]).rank()))
     said = "moves little with" if abs(rho) < 0.3 else "rises with" if rho > 0 else "falls with"
-    return f"{y.key} {said} {x.key} (rank correlation {fmt.delta(rho, 2)}, {fmt.plural(int(both.sum()), 'run')})"
+    told = f"rank correlation {fmt.delta(rho, 2)}, {fmt.plural(int(both.sum()), 'run')}"
+    return f"{short(y.key, 40)} {said} {short(x.key, 40)} ({told})"
 
 
 def lacking(room: ExperimentRoom, x: Column, y: Column) -> int:

@@ -21,6 +21,7 @@ from mlops_dash.domain.runs import Reducer, RunFrame, RunStatus, number_text, nu
 __all__ = ["decimals"]  # the rule is the domain's, because exports round alike
 
 _MOST_TELLING = 6
+_MOST_NAMED = 8  # parameters in the name of a group
 _OTHER_ROWS = "judged on other rows than the baseline: better or worse cannot be said"
 _REDUCED = {Reducer.LAST: "last", Reducer.BEST: "best", Reducer.MIN: "min", Reducer.MAX: "max", Reducer.AT: "at step"}
 _MOVE = "Drag the heading, or press Alt and an arrow on it, to move the column."
@@ -66,8 +67,14 @@ def data(
         "name_hint": "Sort by name",
         "name_sorted": _way(sort) if sort[0] == "attributes.run_name" else "",
         "columns": shown,
-        "rows": rows,
+        "rows": [_lean(one) for one in rows],
     }
+
+
+def _lean(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without what is empty: a hundred of them travel at every click."""
+    cells = [{name: value for name, value in cell.items() if value or name == "verdict"} for cell in row["cells"]]
+    return {**{name: value for name, value in row.items() if value}, "cells": cells}
 
 
 def against_baseline(room: ExperimentRoom, most: int = 6) -> str:
@@ -200,17 +207,18 @@ def _runs(
         took = (info["end_time"] - begun) / 1000
         version = versions.get(run_id)
         name = info["run_name"] or fmt.short(run_id)
+        unfinished = {"flag": icon, "flag_colour": colour, "flag_text": label}
         own = [
             _text(texts[one.name][at]) if one.kind != "metrics" else cells[number][at]
             for number, one in enumerate(room.columns)
         ]
         made.append(
             {
-                "id": run_id, "ids": [run_id], "first": run_id, "name": name,
-                "hint": f"{name}, {run_id}" + (f"; became {version[0]} v{version[1]}" if version else ""),
+                "id": run_id, "name": name,
+                "hint": f"{name}, {run_id}; became {version[0]} v{version[1]}" if version else "",
                 "ticked": "all" if run_id in ticked else "", "pinned": run_id == room.baseline,
                 "slot": slots.get(run_id, ""),
-                "flag": "" if info["status"] == RunStatus.FINISHED else icon, "flag_colour": colour, "flag_text": label,
+                **(unfinished if info["status"] != RunStatus.FINISHED else {}),
                 "cells": [
                     *own,
                     {"text": label, "icon": icon, "colour": colour},
@@ -250,7 +258,7 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
     means: dict[str, Any] = {
         key: one.loc[list(room.groups.order)].to_dict("index") for key, one in room.groups.metrics.items()
     }
-    names = telling(room.runs, grouping, room.groups.members)
+    names = telling(room.runs, grouping, room.groups.order)[:_MOST_NAMED]
     columns = _of_groups(room)
     texts = {one.name: room.runs.column(one.name).to_numpy() for one in columns if one.kind != "metrics"}
     for code in room.groups.order:
@@ -277,7 +285,7 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
                 cells.append(_text(texts[column.name][at]))
         made.append(
             {
-                "id": f"g{code}", "ids": list(ids), "first": ids[0],
+                "id": f"g{code}", "ids": list(ids),
                 "name": fmt.plural(len(ids), "run"), "hint": name, "runs": len(ids),
                 "ticked": "all" if held == len(ids) else "some" if held else "", "pinned": code == base_code,
                 "slot": next((slots[one] for one in ids if one in slots), ""), "cells": cells,

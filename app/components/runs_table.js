@@ -53,18 +53,20 @@ function cell(value, column) {
   }
   node.append(make('span', { class: value.odd ? 'odd' : '', text: value.text }));
   if (value.spread) node.append(make('span', { class: 'spread', text: value.spread }));
-  if (value.delta) node.append(make('span', { class: `delta ${value.verdict}`, text: value.delta }));
+  if (value.delta) node.append(make('span', { class: `delta ${value.verdict || ''}`, text: value.delta }));
   return node;
 }
 
-function row(run, columns) {
+function row(sent, columns) {
+  const ids = sent.ids || [sent.id];
+  const run = { ticked: '', ...sent, first: ids[0], hint: sent.hint || `${sent.name}, ${sent.id}` };
   const box = make('input', {
     type: 'checkbox', 'data-tick': run.id, 'data-focus': `tick ${run.id}`, 'aria-label': `Compare ${run.runs === undefined ? run.name : run.hint}`,
   });
   box.checked = run.ticked === 'all';
   box.indeterminate = run.ticked === 'some';
   const pin = make('button', {
-    class: 'pin', 'data-pin': run.pinned ? '' : run.first, 'data-focus': `pin ${run.id}`, 'aria-pressed': String(run.pinned),
+    class: 'pin', 'data-pin': run.pinned ? '' : run.first, 'data-focus': `pin ${run.id}`, 'aria-pressed': String(Boolean(run.pinned)),
     title: run.pinned ? 'Baseline; click to unpin' : 'Make this the baseline',
     'aria-label': run.pinned ? `${run.hint} is the baseline; unpin` : `Make ${run.hint} the baseline`,
   }, icon('keep'));
@@ -102,7 +104,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const again = [...wrap.querySelectorAll('[data-focus]')].find((node) => node.dataset.focus === held);
     if (again) again.focus({ preventScroll: true });
   }
-  const ids = Object.fromEntries(data.rows.map((run) => [run.id, run.ids]));
+  const ids = Object.fromEntries(data.rows.map((run) => [run.id, run.ids || [run.id]]));
   wrap.onchange = (event) => {
     const id = event.target.dataset.tick;
     if (id !== undefined) setTriggerValue('tick', { ids: ids[id], on: event.target.checked });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import MODES, SIZES, Ui, Visit, arrange, assert_sound, settled, start_ui
 from tests.runs_world import RunsWorld, awkward
 
+DRAWN = "[...document.querySelectorAll('.js-plotly-plot .main-svg')].every(node => node.clientWidth > 0)"
 pytestmark = pytest.mark.browser
 
 
@@ -40,6 +42,10 @@ def asked(page: Page, name: str) -> list[str]:
     return [one for one in found.split(",") if one]
 
 
+def asked_text(page: Page, name: str) -> str:
+    return parse_qs(urlsplit(page.url).query).get(name, [""])[0]
+
+
 @pytest.mark.parametrize("width", list(SIZES))
 @pytest.mark.parametrize("mode", MODES)
 def test_every_picture_is_sound(room: Ui, world: RunsWorld, visit: Visit, mode: str, width: int) -> None:
@@ -47,12 +53,14 @@ def test_every_picture_is_sound(room: Ui, world: RunsWorld, visit: Visit, mode: 
     path = f"/experiments?runs={tray}&base={world.ids['depth-3-seed-1']}"
     page = visit("viewer", path, mode=mode, width=width, at=room)
     expect(row(page, "broken")).to_contain_text("∞")
-    for tab in ("Curves", "Parallel", "Scatter", "Differences"):
-        page.get_by_role("tab", name=tab).click()
+    for tab in ("Curves", "Parallel", "Scatter", "Contour", "Box", "Importance", "Pareto", "Differences"):
+        page.get_by_role("radio", name=tab, exact=True).click()
         settled(page)
-        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
-        if tab != "Differences":
-            expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+        expect(page.get_by_role("radio", name=tab, exact=True)).to_have_attribute("aria-checked", "true")
+        assert asked(page, "tab") == ([] if tab == "Curves" else [tab])
+        if tab not in {"Importance", "Differences"}:
+            expect(page.locator(".st-key-card-pictures .js-plotly-plot .main-svg").first).to_be_visible()
+        page.wait_for_function(DRAWN)  # the last picture's chart goes a moment later than the next one comes
         assert_sound(page)
 
 
@@ -84,6 +92,29 @@ def test_the_tray_holds_ids_through_sort_filter_reload_and_back(room: Ui, world:
     settled(page)
     assert asked(page, "runs") == [first, second]
     assert asked(page, "q") == ["params.depth = '6'"]
+
+
+def test_columns_move_and_stay_by_keyboard(room: Ui, world: RunsWorld, visit: Visit) -> None:
+    page = visit("viewer", "/experiments", at=room)
+    heads = page.locator("th[data-column]")
+    expect(heads.first).to_contain_text("valid_auc")
+    page.get_by_role("button", name="valid_auc", exact=True).focus()
+    page.keyboard.press("Alt+ArrowRight")
+    expect(heads.first).to_contain_text("valid_log_loss")
+    settled(page)
+    assert json.loads(asked_text(page, "cols"))[:2] == ["metrics.valid_log_loss", "metrics.valid_auc"]
+    keep = page.get_by_role("button", name="Pin the column seed at the left")
+    keep.focus()
+    page.keyboard.press("Enter")
+    expect(heads.first).to_contain_text("seed")
+    settled(page)
+    assert json.loads(asked_text(page, "pin")) == ["params.seed"]
+    wrap = page.locator(".wrap").first
+    wrap.evaluate("node => { node.scrollLeft = 300 }")
+    first, held = page.locator("tbody tr").first.locator("th").bounding_box(), heads.first.bounding_box()
+    assert first is not None
+    assert held is not None
+    assert abs(held["x"] - (first["x"] + first["width"])) < 2  # it stays beside the names
 
 
 def test_a_deep_link_restores_groups_and_the_drawer_in_a_fresh_browser(

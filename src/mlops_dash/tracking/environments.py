@@ -50,15 +50,15 @@ class MlflowEnvironments(MlflowRuns):
         if self._plain:
             asked: dict[str, Any] = {"experiment_ids": [experiment], "filter": wanted, "max_results": 1}
             models = self._ask("POST", "logged-models/search", asked, what).get("models", ())
-            ids = [str(one["info"]["model_id"]) for one in models]
+            where = [(str(one["info"]["model_id"]), "") for one in models]
         else:
             with self._asking(what) as client:
                 found = client.search_logged_models([experiment], filter_string=wanted, max_results=1)
-            ids = [str(one.model_id) for one in found]
-        if not ids:
+            where = [(str(one.model_id), str(one.artifact_location)) for one in found]
+        if not where:
             return {}
-        where = f"ajax-api/2.0/mlflow/logged-models/{ids[0]}/artifacts/files"
-        return self._texts(f"models:/{ids[0]}", where, {}, "artifact_file_path", "", what)
+        route = f"ajax-api/2.0/mlflow/logged-models/{where[0][0]}/artifacts/files"
+        return self._texts(where[0][1], route, {}, "artifact_file_path", "", what)
 
     def _of_artifacts(self, run_id: str) -> dict[str, str]:
         """Older clients keep the model in a folder of the run."""
