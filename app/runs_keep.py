@@ -27,7 +27,9 @@ _FORMATS = {
     TableFormat.LATEX: ("LaTeX", "Rounded as shown, with booktabs; for papers"),
 }
 _TICK_SECONDS = 2
+# A quick click can open a dialog while the list is still opening: the list never covers the dialog.
 CSS = """
+body:has([data-testid="stDialog"]) [data-testid="stPopoverBody"]:has(.st-key-view-save){display:none}
 .st-key-views-list{max-height:19rem;overflow-y:auto}
 .st-key-views-list .stButton button{justify-content:flex-start;text-align:left}
 .notes{margin:0;padding:0;list-style:none}.notes li{padding:.45rem 0;border-top:1px solid $line}
@@ -156,9 +158,8 @@ def _line(frame: Frame, view: SavedView, *, opened: bool) -> None:
             args=(view,), help=f"Open {view.name}", width="stretch",
         )  # fmt: skip
         if not view.why_not_change(frame.actor) and frame.may(Permission.VIEW_SAVE):
-            for verb, icon, said in (("change", "edit", "Rename or share"), ("delete", "delete", "Delete")):
-                st.button(widgets.icon(icon), key=f"view-{verb}-{view.id}", type="tertiary", on_click=_ask,
-                          args=(verb, view.id), help=f"{said} {view.name}")  # fmt: skip
+            for verb, said in (("change", "Edit"), ("delete", "Delete")):
+                st.button(said, key=f"view-{verb}-{view.id}", type="tertiary", on_click=_ask, args=(verb, view.id))
 
 
 def _fields(key: str, name: str, *, shared: bool) -> Callable[[], None]:
@@ -173,6 +174,7 @@ def _save(frame: Frame, state: dict[str, str]) -> None:
     key = "view-new"
 
     def act(_: str) -> str:
+        session.put("views", False)
         made = frame.services.experiments.save_view(
             frame.actor, str(session.get(f"{key}-name") or ""), state, shared=bool(session.get(f"{key}-shared"))
         )
@@ -195,6 +197,7 @@ def _change(frame: Frame, view: SavedView) -> None:
     key = f"view-change-{view.id}"
 
     def act(_: str) -> str:
+        session.put("views", False)
         made = frame.services.experiments.change_view(
             frame.actor, view.id, name=str(session.get(f"{key}-name") or ""), shared=bool(session.get(f"{key}-shared"))
         )
@@ -214,6 +217,7 @@ def _change(frame: Frame, view: SavedView) -> None:
 
 def _delete(frame: Frame, view: SavedView) -> None:
     def act(_: str) -> str:
+        session.put("views", False)
         frame.services.experiments.delete_view(frame.actor, view.id)
         return f"The view “{view.name}” is deleted."
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from mlops_dash.bench.experiments import add_curves, fill
 from mlops_dash.domain.run_filter import parse
@@ -216,3 +217,45 @@ def test_a_bulk_store_is_read_as_the_client_reads_it(mlflow_uri: str) -> None:
     pd.testing.assert_frame_equal(ours.params, theirs.params)
     pd.testing.assert_frame_equal(ours.tags, theirs.tags)
     assert math.isfinite(ours.metrics.to_numpy().sum())
+
+
+@pytest.mark.postgres
+def test_postgres_says_what_mlflow_says_and_is_never_written(postgres_url: str, tmp_path: Path) -> None:
+    assert MlflowRuns(postgres_url).reachable()  # MLflow makes its tables
+    made = awkward(postgres_url, tmp_path / "artifacts")
+    database = MlflowDatabase(postgres_url)
+    assert database.why_not() == ""
+    assert database.mark() == ""  # a server's tables have no file to look at
+    ours, theirs = database.frame([made.experiment]), MlflowRuns(postgres_url).frame([made.experiment])
+    theirs = theirs.take(theirs.places(ours.ids))
+    assert len(ours) == 9
+    assert made.ids["deleted"] not in ours.ids
+    pd.testing.assert_frame_equal(ours.info, theirs.info)
+    pd.testing.assert_frame_equal(ours.metrics, theirs.metrics)
+    pd.testing.assert_frame_equal(ours.params, theirs.params)
+    pd.testing.assert_frame_equal(ours.tags, theirs.tags)
+    np.testing.assert_array_equal(ours.logged, theirs.logged)
+    for text in (
+        "metrics.valid_auc != 0.631",
+        "tags.team LIKE 'Gr%'",
+        "params.seed IS NOT NULL",
+        f"metrics.`{ODD}` < 0",
+    ):
+        clauses = parse(text)
+        assert isinstance(clauses, tuple)
+        found = {one for one, fits in zip(ours.ids, matching(ours, clauses), strict=True) if fits}
+        assert found == set(client_runs(made, text)["run_id"]), text
+    names, keys = [made.ids["broken"], made.ids["depth-6-seed-2"]], ["valid_auc", "valid_log_loss", ODD]
+    client = MlflowRuns(postgres_url)
+    pd.testing.assert_frame_equal(database.histories(names, keys), client.histories(names, keys))
+    extremes = [
+        one.extremes(*asked).sort_values(["run_id", "key"], ignore_index=True)
+        for one, asked in ((database, ([made.experiment], keys[:2])), (client, (ours.ids, keys[:2])))
+    ]
+    pd.testing.assert_frame_equal(*extremes)
+    assert [(one.name, one.n_runs) for one in database.experiments()] == [("sweep", 9), ("other", 1), ("Default", 0)]
+    assert database.experiment_of(made.ids["child"]) == made.experiment
+    both = database.frame([made.experiment, made.other])
+    assert len(both) == 10
+    with database._reading() as connection, pytest.raises(DBAPIError, match="read-only"):
+        connection.exec_driver_sql("DELETE FROM runs")
