@@ -74,7 +74,7 @@ def test_the_tray_holds_ids_through_sort_filter_reload_and_back(room: Ui, world:
     page.keyboard.press("Space")
     settled(page)
     assert asked(page, "runs") == [first, second]
-    page.get_by_role("button", name="valid_log_loss").click()
+    page.get_by_role("button", name="valid_log_loss", exact=True).click()
     settled(page)
     assert asked(page, "sort") == ["metrics.valid_log_loss"]
     expect(row(page, "depth-3-seed-2").get_by_role("checkbox")).to_be_checked()
