@@ -86,6 +86,10 @@ def _differences(frame: Frame, room: ExperimentRoom) -> None:
         st.toggle("Equal facts too", key="eq-pick", on_change=_equal_too)
         st.toggle("Installed packages", key="env-pick", on_change=_environment,
                   help="Reads requirements.txt or conda.yaml beside the model of each run.")  # fmt: skip
+    if room.environment_why:
+        widgets.note(f"The installed packages cannot be read now: {room.environment_why}")
+    elif room.query.environment and not any(one.rows for one in room.differences if one.title == "Environment"):
+        widgets.note("None of these runs has a model with its packages beside it.")
     equal_too = session.param("eq") == "1"
     st.html(f"<style>{differences.css(frame.tokens)}</style>")
     st.html(differences.html(room.differences, names, base=base, equal_too=equal_too))

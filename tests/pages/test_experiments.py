@@ -288,6 +288,13 @@ def test_installed_packages_are_a_block_of_the_differences(
     assert "<b>2.2.0</b>" in words(page)
 
 
+def test_without_mlflow_the_other_differences_stay(runs: RunsWorld, open_page: OpenPage) -> None:
+    tray = f"{runs.ids['depth-3-seed-1']},{runs.ids['depth-6-seed-1']}"
+    page = open_page("experiments", "viewer", tab="Differences", runs=tray, env="1")
+    assert "The installed packages cannot be read now: MLflow at http://127.0.0.1:9 does not answer" in words(page)
+    assert "Facts that differ: 2 in parameters" in words(page)
+
+
 def test_one_run_opens_in_a_drawer_even_when_its_files_cannot_be_listed(runs: RunsWorld, open_page: OpenPage) -> None:
     page = open_page("experiments", "viewer", run=runs.ids["broken"])
     said = words(page)

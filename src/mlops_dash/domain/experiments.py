@@ -162,6 +162,7 @@ class ExperimentRoom:
     curves: tuple[Curve, ...]
     curve_metric: str
     differences: tuple[DiffBlock, ...]
+    environment_why: str = ""  # why the installed packages, though asked for, could not be read
     epoch_metric: str = ""  # the metric that logs the epoch of a step, if there is one
     importance: Importance | None = None
     front: Front | None = None

@@ -92,8 +92,9 @@ class MlflowEnvironments(MlflowRuns):
             ) as answer:
                 return str(answer.read(_MOST_BYTES).decode("utf-8", "replace"))
         except urllib.error.HTTPError as error:
-            # MLflow's route answers 500 for a file that a local store does not have
-            raise NotFound(f"MLflow has no such file ({error.code}); could not {what}.") from error
+            if error.code in {404, 500}:  # 500: the server's own store has no such file
+                raise NotFound(f"MLflow has no such file ({error.code}); could not {what}.") from error
+            raise Unavailable(f"MLflow answers {error.code}; could not {what}.", hint=self._hint()) from error
         except OSError as error:
             raise Unavailable(f"MLflow at {self.uri} does not answer.", hint=self._hint()) from error
 

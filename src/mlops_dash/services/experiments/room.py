@@ -28,6 +28,7 @@ from mlops_dash.domain.run_filter import Mistake, parse
 from mlops_dash.domain.run_groups import Grouping, apart, grouped
 from mlops_dash.domain.run_pictures import Picture
 from mlops_dash.domain.runs import Bools, Ints, Reducer, RunFrame, matching, order, varies
+from mlops_dash.errors import NotFound, Unavailable
 from mlops_dash.services.experiments.curves import curves, epoch_metric, metric_of
 from mlops_dash.services.experiments.pictures import front, importance
 from mlops_dash.services.experiments.reading import KeptRuns, RunReader
@@ -83,6 +84,7 @@ def assemble(
     pictured = tray if len(tray) else found.runs.take(np.arange(min(MOST_LINES, len(found.runs))))
     metric = metric_of(runs, columns, query)
     compared = pictured if len(tray) else pictured.take(np.arange(min(5, len(pictured))))
+    blocks, why = _differences(reader, compared, columns, query)
     return ExperimentRoom(
         query=query,
         experiments=tuple(experiments),
@@ -111,7 +113,8 @@ def assemble(
         pictured=_pictured(found.runs, pictured, compared, runs, query),
         curves=curves(reader, kept, runs, grouping, pictured, metric, query),
         curve_metric=metric,
-        differences=_differences(reader, compared, columns, query),
+        differences=blocks,
+        environment_why=why,
         epoch_metric=epoch_metric(runs),
         importance=importance(kept, found.runs, found.codes, columns, grouping, metric, query),
         front=front(found.runs, runs, found.codes, grouping, columns, query),
@@ -124,11 +127,17 @@ def _pinned_first(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 def _differences(
     reader: RunReader, compared: RunFrame, columns: Sequence[Column], query: RunQuery
-) -> tuple[DiffBlock, ...]:
+) -> tuple[tuple[DiffBlock, ...], str]:
+    """The blocks, and why the installed packages are not among them though they were asked for."""
     if query.picture is not Picture.DIFFERENCES:
-        return ()
-    installed = [reader.packages(one) for one in compared.ids] if query.environment else None
-    return differences(compared, [one.key for one in columns if one.kind == "metrics"], installed)
+        return (), ""
+    installed, why = None, ""
+    if query.environment:
+        try:
+            installed = [reader.packages(one) for one in compared.ids]
+        except (Unavailable, NotFound) as error:
+            why = error.sentence()
+    return differences(compared, [one.key for one in columns if one.kind == "metrics"], installed), why
 
 
 def _clauses(query: RunQuery) -> tuple[tuple[Any, ...], Mistake | None]:
