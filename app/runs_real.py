@@ -253,13 +253,14 @@ def _may(said: Comparability) -> None:
 def _tested(one: PairVerdict) -> None:
     st.html("<div class='ch'><h2>How it was tested</h2></div>")
     sides = {_named(side.label, side.version): fmt.plural(len(side.ids), "run") for side in (one.a, one.b)}
-    facts = {
-        "Design": f"{one.why_design[0].upper()}{one.why_design[1:]}.",
-        "The claim is about": f"{one.claim[0].upper()}{one.claim[1:]}.",
-        "Test": f"{one.method[0].upper()}{one.method[1:]}.",
-        "p": f"{fmt.p_value(one.p_adjusted)} of no difference" + (" after Holm" if one.n_pairs_tested > 1 else ""),
-        "Sides": "; ".join(f"{label}: {n}" for label, n in sides.items()),
-    }
+    facts = {"Design": f"{one.why_design[0].upper()}{one.why_design[1:]}."}
+    if one.found is not None and one.found.computable:
+        facts |= {
+            "The claim is about": f"{one.claim[0].upper()}{one.claim[1:]}.",
+            "Test": f"{one.method[0].upper()}{one.method[1:]}.",
+            "p": f"{fmt.p_value(one.p_adjusted)} of no difference" + (" after Holm" if one.n_pairs_tested > 1 else ""),
+        }
+    facts["Sides"] = "; ".join(f"{label}: {n}" for label, n in sides.items())
     if one.notes:
         facts["Notes"] = "; ".join(one.notes) + "."
     widgets.facts(facts)

@@ -156,6 +156,10 @@ def test_cannot_tell_says_how_many_runs_or_rows_would_do() -> None:
     assert "practically equal" in need(Design.SEEDS, equal, 0.01, unit="rows")
     rows = RunDifference(0.01, 0.02, 13.0, 0.8, 0.79, error_units=0.02, n_rows=900, n_clusters=14)
     assert "days instead of 14" in need(Design.SAME_ROWS, rows, 0.0, unit="days")
+    days = [
+        int(need(Design.SAME_ROWS, rows, 0.0, unit="days", n_tests=n).split("about ")[1].split()[0]) for n in (1, 3)
+    ]
+    assert days[0] < days[1]  # more pairs, a stricter level
     splits = RunDifference(0.0001, 0.02, 4.0, 0.8, 0.79, error_units=0.018, error_runs=0.009, n_runs=5)
     assert need(Design.RESPLITS, splits, 0.0, unit="rows").startswith("No number of further runs alone")
 

@@ -336,14 +336,14 @@ def sentence(
     return f"{a} against {b} cannot be told from {beyond}: {span}."
 
 
-def need(design: Design, found: RunDifference, margin: float, *, unit: str) -> str:
-    """How many more runs or rows would do, if the difference stays as it is; 80 % power."""
+def need(design: Design, found: RunDifference, margin: float, *, unit: str, n_tests: int = 1) -> str:
+    """How many runs or rows would do, if the difference stays as it is; 80 % power, at the level of `n_tests` pairs."""
     if not found.computable:
         return ""
     size = abs(found.value)
-    goals = [(size, ALPHA / 2, "to tell a difference of this size")]
+    goals = [(size, ALPHA / 2 / max(n_tests, 1), "to tell a difference of this size")]
     if margin > 0:
-        goals.append((margin - size, ALPHA, "to show that it is practically equal"))
+        goals.append((margin - size, ALPHA / max(n_tests, 1), "to show that it is practically equal"))
     told = []
     for distance, tail, what in goals:
         runs = found.runs_needed(distance, tail=tail)

@@ -176,7 +176,11 @@ def _verdict(
         said += f" Alone it would differ, but not as one of {n} pairs (Holm)."
     day = one.rows.aligned is not None and one.rows.aligned.day is not None
     unit = "days" if day else "rows"
-    need = domain.need(design, found, margin, unit=unit) if outcome is Outcome.CANNOT_TELL and state != "no" else ""
+    need = (
+        domain.need(design, found, margin, unit=unit, n_tests=n)
+        if outcome is Outcome.CANNOT_TELL and state != "no"
+        else ""
+    )
     return PairVerdict(
         a=one.a, b=one.b, metric=column.key, direction=column.direction, design=design, why_design=one.read.why,
         claim=CLAIMS[design].about, comparable=one.comparable, outcome=outcome, sentence=said, found=one.found,
