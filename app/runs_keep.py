@@ -32,7 +32,7 @@ CSS = """
 body:has([data-testid="stDialog"]) [data-testid="stPopoverBody"]:has(.st-key-view-save){display:none}
 .st-key-views-list{max-height:19rem;overflow-y:auto}
 .st-key-views-list .stButton button{justify-content:flex-start;text-align:left}
-.notes{margin:0;padding:0;list-style:none}.notes li{padding:.45rem 0;border-top:1px solid $line}
+.notes{margin:0;padding:0;list-style:none}.notes li{margin:0;padding:.45rem 0;border-top:1px solid $line}
 .notes li:first-child{border-top:0}.notes p{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 .notes span{color:$muted;font-size:.8rem}
 """

@@ -15,15 +15,18 @@ import pytest
 
 from mlops_dash.bench.experiments import fill
 from mlops_dash.clock import Clock
+from mlops_dash.domain.experiments import RunQuery
 from mlops_dash.domain.run_index import FIRST_PAGE, LOOK_EVERY, PASS_EVERY, IndexState, RunPage, page_size
+from mlops_dash.domain.run_pictures import Picture
 from mlops_dash.domain.runs import RunFrame
-from mlops_dash.errors import InvalidInput, StoreUnavailable, Unavailable
+from mlops_dash.errors import InvalidInput, NotAllowed, StoreUnavailable, Unavailable
+from mlops_dash.services.experiments import ExperimentService
 from mlops_dash.services.experiments.index import Indexer
 from mlops_dash.store.mlflow_runs import MlflowDatabase
 from mlops_dash.store.run_index import RunIndex
 from mlops_dash.tracking.run_pages import RunPages
 from mlops_dash.tracking.search import MlflowRuns
-from tests.factories import NOON, context
+from tests.factories import NOON, VIEWER, WORKER, context
 from tests.runs_server import serving
 from tests.runs_world import RunsWorld, awkward
 
@@ -225,6 +228,37 @@ def test_a_server_that_is_away_leaves_the_last_known_runs_with_their_age(
     assert "does not answer" in state.trouble
     with pytest.raises(Unavailable):
         indexer.open(world.other)
+    made.databases.dispose()
+
+
+def test_the_page_shows_the_first_runs_while_the_worker_reads_the_rest_and_outlives_the_server(
+    world: RunsWorld, tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(world.path, 450)
+    query = RunQuery(experiment="0", picture=Picture.PARALLEL)
+    with serving(world.uri, monkeypatch) as address:
+        made = context(tmp_path, mlflow_uri=address, mlflow_is_ours=False, clock=hands.clock())
+        page, worker = ExperimentService(made), ExperimentService(made)
+        room = page.room(VIEWER, query)
+        assert room.source is not None
+        assert (room.source.kind, room.source.filling, len(room.runs)) == ("index", FIRST_PAGE, FIRST_PAGE)
+        assert page.still_reading(VIEWER, "0") == FIRST_PAGE
+        while worker.read_runs(WORKER):
+            pass
+        assert page.still_reading(VIEWER, "0") is None
+        room = page.room(VIEWER, query, again=True)
+        assert room.source is not None
+        assert (room.source.filling, room.source.passed_at, len(room.runs)) == (None, NOON, 450)
+        with pytest.raises(NotAllowed):
+            page.read_runs(VIEWER)
+    hands.wait(timedelta(hours=1))
+    fresh = ExperimentService(made)  # a new process: MLflow is away, the index is not
+    room = fresh.room(VIEWER, query, again=True)
+    assert room.source is not None
+    assert (len(room.runs), room.source.as_of) == (450, NOON)
+    assert "does not answer" in room.source.stale
+    assert {one.name for one in room.experiments} == {"sweep", "other", "Default"}
+    assert fresh.run(VIEWER, room.runs.ids[0]).artifacts_why
     made.databases.dispose()
 
 
