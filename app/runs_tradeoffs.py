@@ -14,7 +14,7 @@ from app.charts import run_importance, run_pareto
 from app.frame import Frame
 from mlops_dash.domain.experiments import ExperimentRoom
 
-_WAYS = {"up": "Higher is better", "down": "Lower is better"}
+_WAYS = {"up": "higher", "down": "lower"}
 
 
 def importance(frame: Frame, room: ExperimentRoom) -> None:
@@ -54,8 +54,9 @@ def pareto(frame: Frame, room: ExperimentRoom) -> None:
     with st.container(horizontal=True, gap="xsmall", key="pareto-ways"):
         for one in found.metrics:
             session.put(f"pw-{one}", ways.get(one))
-            st.selectbox(parts.short(one, 24), list(_WAYS), key=f"pw-{one}", index=None, format_func=_WAYS.__getitem__,
-                         placeholder="Which way is better?", on_change=partial(_way, one), width=160)  # fmt: skip
+            st.selectbox(f"{parts.short(one, 20)}: better is", list(_WAYS), key=f"pw-{one}", index=None,
+                         format_func=_WAYS.__getitem__, placeholder="choose", on_change=partial(_way, one),
+                         width=160)  # fmt: skip
     if len(found.metrics) < 2 or found.asked:
         why = "Choose a second metric." if len(found.metrics) < 2 else (
             f"Say of {', '.join(parts.short(one) for one in found.asked)} which way is better."

@@ -7,16 +7,19 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import RunQuery
-from mlops_dash.domain.run_pictures import Axis, Picture
-from mlops_dash.domain.runs import Reducer
+from mlops_dash.domain.experiments import RunQuery, column
+from mlops_dash.domain.run_pictures import Axis, Band, Picture
+from mlops_dash.domain.runs import INFO, Reducer, RunFrame, empty
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
-from mlops_dash.services.experiments import ExperimentService
+from mlops_dash.services.experiments import ExperimentService, pictures
+from mlops_dash.services.experiments.reading import KeptRuns
 from mlops_dash.tracking.search import MlflowRuns
-from tests.factories import VIEWER, WORKER, context
+from tests.factories import NOON, VIEWER, WORKER, context
 from tests.runs_world import ODD, RunsWorld, awkward
 
 
@@ -109,6 +112,107 @@ def test_reducers_take_the_best_and_smallest_of_the_history(world: RunsWorld, se
     assert names(room.rows)[0] == "broken"  # its only finite value is the smallest
     unknown = service.room(VIEWER, RunQuery(reducers=reducers, directions={"valid_auc": None}))
     assert unknown.matching.metric(unknown.matching.places([world.ids["child"]])[0], "valid_auc") == 0.66
+
+
+def test_a_metric_at_one_step_is_that_of_the_history_by_either_way_of_reading(
+    world: RunsWorld, service: ExperimentService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = RunQuery(experiment=world.experiment, reducers={"valid_auc": Reducer.AT}, steps={"valid_auc": 1})
+
+    def said() -> dict[str, tuple[str, float]]:
+        runs = service.room(VIEWER, query, again=True).matching
+        return {
+            name: (runs.state(at, "valid_auc"), runs.metric(at, "valid_auc")) for at, name in enumerate(names(runs))
+        }
+
+    ours = said()
+    assert ours["depth-3-seed-1"] == ("value", pytest.approx(0.681))
+    assert ours["broken"][0] == "nan"
+    assert ours["child"][0] == "missing"  # it logged the metric once, at step 0
+    at_step = service._reader.client.histories(
+        [world.ids[one] for one in ("depth-3-seed-1", "broken", "child")], ["valid_auc"]
+    )
+    by_client = at_step[at_step["step"] == 1].set_index("run_id")["value"]
+    assert by_client[world.ids["depth-3-seed-1"]] == ours["depth-3-seed-1"][1]
+    assert math.isnan(by_client[world.ids["broken"]])
+    assert world.ids["child"] not in by_client.index
+    monkeypatch.setattr(service._reader, "database", lambda: (None, ""))
+    assert set(service._reader.at_step(world.experiment, list(world.ids.values())[:2], "valid_auc", 1)) == set(
+        list(world.ids.values())[:2]
+    )
+
+
+def test_epochs_wall_time_and_many_lines_of_curves(mlflow_uri: str, tmp_path: Path) -> None:
+    import mlflow
+    from mlflow.entities import Metric, Param
+
+    client = mlflow.MlflowClient(mlflow_uri, mlflow_uri)
+    for run in range(8):
+        made = client.create_run("0", start_time=1_000_000, run_name=f"r{run}").info.run_id
+        points = [Metric("auc", 0.5 + step / 100 + run, 1_000_000 + 1_000 * step + run, step) for step in range(6)]
+        points += [Metric("Epoch", step // 2, 1_000_000, step) for step in range(6) if step % 2 == 0]
+        client.log_batch(made, points, [Param("depth", str(run // 2)), Param("seed", str(run % 2))])
+    house = context(tmp_path, mlflow_uri=mlflow_uri)
+    service = ExperimentService(house)
+    room = service.room(VIEWER, RunQuery(experiment="0", axis=Axis.EPOCH, sort="metrics.auc", curve="auc"))
+    assert room.epoch_metric == "Epoch"
+    assert len(room.curves) == 6
+    assert room.curves[0].x.tolist() == [0, 1, 2]
+    assert room.curves[0].y.tolist() == pytest.approx([0.51, 0.53, 0.55])  # the last value of each epoch
+    room = service.room(VIEWER, RunQuery(experiment="0", lines=100, curve="auc"))
+    assert len(room.curves) == 8
+    grouped = RunQuery(experiment="0", grouped=True, axis=Axis.TIME, curve="auc", sort="params.depth", band=Band.SD)
+    line = service.room(VIEWER, grouped).curves[0]
+    assert len(line.x) == 200  # seconds never coincide: one grid
+    assert line.low is not None
+    assert line.y[100] - line.low[100] == pytest.approx(1 / math.sqrt(2), rel=1e-3)  # sd of two lines that lie 1 apart
+    house.databases.dispose()
+
+
+def test_importance_and_front_are_of_the_matching_runs(tmp_path: Path) -> None:
+    frame = big_frame()
+    kept = KeptRuns("0", frame, "", NOON, 0.0, 0.0)
+    grouping = kept.grouping(None)
+    shown = [column("metrics.auc", RunQuery()), column("metrics.time", RunQuery())]
+    query = RunQuery(picture=Picture.IMPORTANCE)
+    found = pictures.importance(kept, frame, grouping.codes, shown, grouping, "auc", query)
+    assert found is not None
+    assert found.why_not == ""
+    assert (found.n, found.n_configurations, found.n_bad) == (119, 40, 1)
+    assert [one.name for one in found.found if one.beyond][:1] == ["depth"]
+    assert pictures.importance(kept, frame, grouping.codes, shown, grouping, "auc", query) is found  # kept
+    front = pictures.front(
+        frame, frame, grouping.codes, grouping, shown, RunQuery(picture=Picture.PARETO, grouped=True)
+    )
+    assert front is not None
+    assert (front.metrics, front.higher, front.asked, len(front.on)) == (("auc", "time"), (True, False), (), 40)
+    asked = pictures.front(
+        frame,
+        frame,
+        grouping.codes,
+        grouping,
+        shown,
+        RunQuery(picture=Picture.PARETO, front=("auc", "time"), directions={"auc": None}),
+    )
+    assert asked is not None
+    assert (asked.asked, sum(asked.on), asked.n_bad) == (("auc",), 0, 1)
+
+
+def big_frame() -> RunFrame:
+    """40 configurations of 3 seeds: depth decides the AUC, one run has none."""
+    rng, rows = (
+        np.random.default_rng(2),
+        [(depth, act, seed) for depth in range(10) for act in "abcd" for seed in "123"],
+    )
+    n = len(rows)
+    info = pd.DataFrame({name: [""] * n for name in INFO}, dtype=object)
+    info["run_id"] = [f"{at:032x}" for at in range(n)]
+    info[["start_time", "end_time"]] = 0.0
+    auc = np.array([depth / 10 for depth, _, _ in rows]) + rng.normal(0, 0.01, n)
+    auc[5] = np.nan
+    metrics = pd.DataFrame({"auc": auc, "time": rng.uniform(1, 2, n)})
+    params = pd.DataFrame([[str(depth), act, seed] for depth, act, seed in rows], columns=["depth", "act", "seed"])
+    return RunFrame(info, metrics, np.ones((n, 2), dtype=bool), params.astype(object), empty().tags)
 
 
 def test_the_tray_holds_ids_through_any_filter_and_names_what_is_gone(
