@@ -68,20 +68,20 @@ def sides(
         versions: What to call runs that became a version.
     """
     places = runs.places(list(dict.fromkeys(tray)))
-    named = {runs.ids[at]: versions.get(runs.ids[at], "") for at in range(len(runs))}
+    ids = runs.ids
     if not repeats or not grouping.key:
-        names = [str(runs.info["run_name"].iloc[at]) or runs.ids[at][:8] for at in places]
+        names = [str(runs.info["run_name"].iloc[at]) or ids[at][:8] for at in places]
         return tuple(
             Side(
                 run_id, name if names.count(name) == 1 else f"{name} {run_id[:4]}", (run_id,),
-                (_key(runs, grouping, at),), version=named[run_id],
+                (_key(runs, grouping, at),), version=versions.get(run_id, ""),
             )
             for name, at in zip(names, places, strict=True)
-            for run_id in [runs.ids[at]]
+            for run_id in [ids[at]]
         )[: domain.MOST_SIDES]  # fmt: skip
     codes = list(dict.fromkeys(int(grouping.codes[at]) for at in places))[: domain.MOST_SIDES]
     names_by = telling(runs, grouping, codes)
-    return tuple(_configuration(runs, grouping, code, places, names_by, named) for code in codes)
+    return tuple(_configuration(runs, grouping, code, places, names_by, versions) for code in codes)
 
 
 def repeated(runs: RunFrame, grouping: Grouping) -> tuple[RunFrame, Grouping]:
@@ -106,21 +106,27 @@ def _key(runs: RunFrame, grouping: Grouping, at: int) -> str | None:
 
 
 def _configuration(
-    runs: RunFrame, grouping: Grouping, code: int, tray: Sequence[int], names: Sequence[str], named: Mapping[str, str]
+    runs: RunFrame,
+    grouping: Grouping,
+    code: int,
+    tray: Sequence[int],
+    names: Sequence[str],
+    versions: Mapping[str, str],
 ) -> Side:
+    ids = runs.ids
     members = [int(at) for at in np.flatnonzero(grouping.codes == code)]
     ended = [at for at in members if runs.info["status"].iloc[at] == RunStatus.FINISHED]
     kept: dict[str, int] = {}
     for at in ended or members:  # newest first
-        kept.setdefault(str(_key(runs, grouping, at)) if _key(runs, grouping, at) is not None else runs.ids[at], at)
+        kept.setdefault(str(_key(runs, grouping, at)) if _key(runs, grouping, at) is not None else ids[at], at)
     again, open_ = len(ended or members) - len(kept), len(members) - len(ended or members)
     said = [f"{again} older with the same {grouping.key} set aside"] if again else []
     said += [f"{open_} not finished set aside"] if open_ else []
     anchor = next(at for at in tray if grouping.codes[at] == code)
     chosen = sorted(kept.values(), key=lambda at: str(_key(runs, grouping, at)))
-    version = next((named[runs.ids[at]] for at in chosen if named[runs.ids[at]]), "")
+    version = next((versions[ids[at]] for at in chosen if ids[at] in versions), "")
     return Side(
-        runs.ids[anchor], label(runs, grouping, code, names), tuple(runs.ids[at] for at in chosen),
+        ids[anchor], label(runs, grouping, code, names), tuple(ids[at] for at in chosen),
         tuple(_key(runs, grouping, at) for at in chosen), "; ".join(said), version,
     )  # fmt: skip
 
