@@ -280,6 +280,35 @@ def test_a_place_the_server_forgot_begins_the_reading_anew(
     assert (state.n_runs, state.complete, state.pass_number) == (250, True, 2)
 
 
+def test_an_experiment_that_is_refused_does_not_hold_up_the_others(
+    world: RunsWorld, indexer: Indexer, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(indexer, world.experiment)
+    filled(indexer, world.other)
+    page = RunPages.page
+
+    def refused(self: RunPages, experiment: str, **kwargs: object) -> RunPage:
+        if experiment == world.other:
+            raise Unavailable("MLflow refuses this experiment.")
+        return page(self, experiment, **kwargs)  # type: ignore[arg-type]
+
+    hands.wait(LOOK_EVERY)
+    monkeypatch.setattr(RunPages, "page", refused)
+    with pytest.raises(Unavailable, match="refuses"):
+        indexer.step(10.0)
+    seen = {one.experiment: one for one in indexer.index.states()}
+    assert (seen[world.other].trouble, seen[world.other].as_of) == ("MLflow refuses this experiment.", NOON)
+    assert (seen[world.experiment].trouble, seen[world.experiment].as_of) == ("", hands.at)
+
+
+def test_everything_is_read_again_less_often_where_that_is_much() -> None:
+    now = NOON + timedelta(minutes=5)
+    state = IndexState("1", 100, 1, True, 1, None, 500, now, NOON, NOON)
+    assert state.pass_due(now)
+    assert not replace(state, n_runs=10_000).pass_due(now)
+    assert replace(state, n_runs=10_000).pass_due(NOON + timedelta(minutes=10))
+
+
 def test_an_experiment_nobody_looks_at_is_left_alone(world: RunsWorld, indexer: Indexer, hands: Hands) -> None:
     filled(indexer, world.experiment)
     hands.wait(timedelta(hours=2))

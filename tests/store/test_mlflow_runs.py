@@ -248,11 +248,11 @@ def test_postgres_says_what_mlflow_says_and_is_never_written(postgres_url: str, 
     names, keys = [made.ids["broken"], made.ids["depth-6-seed-2"]], ["valid_auc", "valid_log_loss", ODD]
     client = MlflowRuns(postgres_url)
     pd.testing.assert_frame_equal(database.histories(names, keys), client.histories(names, keys))
-    extremes = [
-        one.extremes(*asked).sort_values(["run_id", "key"], ignore_index=True)
-        for one, asked in ((database, ([made.experiment], keys[:2])), (client, (ours.ids, keys[:2])))
-    ]
-    pd.testing.assert_frame_equal(*extremes)
+    low_high, of_client = database.extremes([made.experiment], keys[:2]), client.extremes(ours.ids, keys[:2])
+    order = ["run_id", "key"]
+    pd.testing.assert_frame_equal(
+        low_high.sort_values(order, ignore_index=True), of_client.sort_values(order, ignore_index=True)
+    )
     assert [(one.name, one.n_runs) for one in database.experiments()] == [("sweep", 9), ("other", 1), ("Default", 0)]
     assert database.experiment_of(made.ids["child"]) == made.experiment
     both = database.frame([made.experiment, made.other])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from mlops_dash.domain.run_index import IndexState, RunPage, RunRecord, page_size
-from mlops_dash.errors import InvalidInput, NotFound, Unavailable
+from mlops_dash.errors import InvalidInput, MlopsDashError, NotFound, Unavailable
 from mlops_dash.services.command import Context
 from mlops_dash.store.run_index import RunIndex
 from mlops_dash.tracking.run_pages import RunPages
@@ -78,21 +78,25 @@ class Indexer:
             How many requests for runs were made.
 
         Raises:
-            Unavailable: MLflow does not answer; what is known stays, with the reason beside it.
+            Unavailable, InvalidInput, NotFound: MLflow does not answer or refuses an experiment; what is known stays,
+                with the reason beside it, and the other experiments are read.
         """
         until, done = time.monotonic() + seconds, 0
+        failed: dict[str, MlopsDashError] = {}
         while time.monotonic() < until:
             now = self._context.clock.now()
-            wanted = [one for one in self.index.states() if one.wanted(now)]
+            wanted = [one for one in self.index.states() if one.wanted(now) and one.experiment not in failed]
             due = next((one for one in wanted if one.look_due(now) or one.token is not None or one.pass_due(now)), None)
             if due is None:
-                return done
+                break
             try:
                 self._one(due)
-            except Unavailable as error:
+            except (Unavailable, InvalidInput, NotFound) as error:  # the others are read all the same
                 self.index.put_trouble(due.experiment, error.sentence())
-                raise
+                failed[due.experiment] = error
             done += 1
+        if failed:
+            raise next(iter(failed.values()))
         return done
 
     def _one(self, state: IndexState) -> None:
