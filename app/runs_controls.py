@@ -174,7 +174,7 @@ def _metric(column: Column) -> None:
     left, right, *beside = st.columns([3, 4, 2] if at else 2, gap="small")
     session.put(f"red-{column.key}", str(column.reducer))
     left.selectbox(
-        f"{short(column.key)} shows its", [str(one) for one in Reducer], key=f"red-{column.key}",
+        f"{short(column.key, 24)} shows its", [str(one) for one in Reducer], key=f"red-{column.key}",
         format_func=lambda one: "value at step" if one == "at" else f"{one} value",
         on_change=partial(_reducer, column.key),
     )  # fmt: skip
@@ -184,7 +184,7 @@ def _metric(column: Column) -> None:
             "Step", min_value=0, step=1, key=f"step-{column.key}", on_change=partial(_step, column.key)
         )
     session.put(f"dir-{column.key}", _word(column.direction) if column.direction or not column.proposed else None)
-    right.selectbox(f"For {short(column.key)}", list(_WAYS), key=f"dir-{column.key}", format_func=_WAYS.__getitem__,
+    right.selectbox(f"For {short(column.key, 24)}", list(_WAYS), key=f"dir-{column.key}", format_func=_WAYS.__getitem__,
                     index=None, placeholder="Which way is better?",
                     on_change=partial(_direction, column.key))  # fmt: skip
 

@@ -74,8 +74,9 @@ def cells(room: ExperimentRoom, x: Column, y: Column, z: Column) -> Cells:
     total = np.bincount(flat, weights=value, minlength=shape[0] * shape[1]).reshape(shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(count > 0, total / count, np.nan)
-    every = slice(None, None, max(1, -(-len(value) // _MOST_DOTS)))
-    return Cells(x, y, z, at_x, at_y, mean, count, (across[every], up[every]), len(value), int((~whole).sum()))
+    dots = np.unique(np.column_stack([across, up]), axis=0)  # runs at one place are one dot
+    dots = dots[:: max(1, -(-len(dots) // _MOST_DOTS))]
+    return Cells(x, y, z, at_x, at_y, mean, count, (dots[:, 0], dots[:, 1]), len(value), int((~whole).sum()))
 
 
 def _numbers(room: ExperimentRoom, column: Column) -> Floats:

@@ -133,6 +133,7 @@ def test_cells_are_means_and_those_without_a_run_are_empty() -> None:
     assert found.mean[0, 0] == 2.0
     assert np.isnan(found.mean[0, 1])
     assert (found.n, found.n_bad, found.n_filled) == (3, 1, 2)
+    assert (found.dots[0].tolist(), found.dots[1].tolist()) == ([1, 2], [10, 20])
     assert run_contour.finding(found) == "loss is lowest near x 2 and y 20: 0.500, mean of 1 run"
     assert run_contour.figure(found, TOKENS).data[0].connectgaps is False
     assert run_contour.table(found)["n"].tolist() == [2, 1]
