@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from html import escape
 from urllib.parse import urlencode
@@ -61,10 +62,15 @@ def age(frame: Frame, room: ExperimentRoom) -> str:
     source = room.source
     if source is None:
         return ""
-    said = f"as of {frame.ago(source.as_of)}"
+    said = f"as of {_ago(frame, source.as_of)}"
     if source.kind == "index" and source.passed_at is not None and not source.stale:
-        said += f", tags and deletions {frame.ago(source.passed_at)}"
+        said += f", tags and deletions {_ago(frame, source.passed_at)}"
     return said
+
+
+def _ago(frame: Frame, t: datetime) -> str:
+    """Runs may be read a moment after the page began to be drawn."""
+    return frame.ago(min(t, frame.now))
 
 
 def source(frame: Frame, room: ExperimentRoom) -> None:
@@ -73,7 +79,7 @@ def source(frame: Frame, room: ExperimentRoom) -> None:
     if known is None or room.experiment is None:
         return
     if known.stale:
-        if widgets.stale(f"Runs as of {frame.ago(known.as_of)}. {known.stale}", key="runs"):
+        if widgets.stale(f"Runs as of {_ago(frame, known.as_of)}. {known.stale}", key="runs"):
             session.put("runs-again", True)
             st.rerun()
     elif known.filling is not None:
