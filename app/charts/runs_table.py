@@ -214,7 +214,7 @@ def _runs(
         ]
         made.append(
             {
-                "id": run_id, "name": name,
+                "id": run_id, "name": f"{name} · v{version[1]}" if version else name,
                 "hint": f"{name}, {run_id}; became {version[0]} v{version[1]}" if version else "",
                 "ticked": "all" if run_id in ticked else "", "pinned": run_id == room.baseline,
                 "slot": slots.get(run_id, ""),

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from app import theme
-from app.charts import run_box, run_contour, run_curves, run_importance, run_pareto
+from app.charts import run_box, run_contour, run_curves, run_importance, run_pareto, runs_table
 from app.charts.experiments import scatter
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import Column, ExperimentRoom, RunQuery
 from mlops_dash.domain.run_groups import grouped
 from mlops_dash.domain.run_pictures import Axis, Curve, Front, Importance, ParameterImportance
 from mlops_dash.domain.runs import INFO, RunFrame, empty
+from tests.factories import NOON
 
 TOKENS = theme.tokens("light")
 AUC = Column("metrics.auc", "metrics", "auc", direction=Direction.HIGHER)
@@ -168,3 +169,16 @@ def test_the_front_is_stairs_towards_what_is_worse(higher: tuple[bool, bool], sh
     assert run_pareto.finding(alone) == "a is best in auc and loss at once: no trade-off"
     assert run_pareto.finding(alone, alike=False) == "1 run of 3 is beaten by no other in auc and loss at once"
     assert run_pareto.table(found, run_pareto.digits(found))["On the front"].tolist() == ["yes", "yes", "no"]
+
+
+# --- table ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_became_a_version_carries_it() -> None:
+    runs = frame({"seed": ["1", "2"]}, {"auc": [0.6, 0.7]})
+    versions = {runs.ids[1]: ("flight-delay", "3")}
+    made = runs_table.data(
+        room(runs), now=NOON, wall=NOON, zone="UTC", sort=("", True), slots={}, versions=versions
+    )  # fmt: skip
+    assert [row["name"] for row in made["rows"]] == ["<b>run</b> 0", "<b>run</b> 1 · v3"]
+    assert made["rows"][1]["hint"].endswith("became flight-delay v3")
