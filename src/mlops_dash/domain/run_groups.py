@@ -87,7 +87,7 @@ def telling(frame: RunFrame, grouping: Grouping, codes: Iterable[int]) -> tuple[
 def label(frame: RunFrame, grouping: Grouping, code: int, names: Sequence[str]) -> str:
     """A group by the named parameters: "depth 3 · rate 0.1"; by its first run's name where it has none of them."""
     at = int(grouping.first[code])
-    own = {name: frame.params[name].iat[at] for name in names}
+    own: dict[str, str | None] = {name: frame.params[name].to_numpy(dtype=object)[at] for name in names}
     said = " · ".join(f"{name} {short_value(str(value))}" for name, value in own.items() if value is not None)
     return said or str(frame.info["run_name"].iat[at]) or str(frame.info["run_id"].iat[at])[:8]
 
