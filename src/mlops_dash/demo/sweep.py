@@ -115,6 +115,7 @@ class Beside:
 
 def main(settings: Settings, mode: str) -> int:
     """The process: 0 = all runs are logged."""
+    os.nice(5)  # the story goes first; nothing waits for a run of the sweep but the end
     threading.Thread(target=_end_with_parent, daemon=True).start()
     services = build(settings)
     try:
