@@ -46,9 +46,9 @@ def server(secret: str) -> list[dict[str, Any]]:
     said: list[str] = []
     shown = faces.show
 
-    def noted(error: Said, *, grants: str = "") -> None:
+    def noted(error: Said, **how: str) -> None:
         said.append(error.title)
-        shown(error, grants=grants)
+        shown(error, **how)
 
     setattr(faces, "show", noted)  # noqa: B010
     page = AppTest.from_file(_MAIN, default_timeout=_TIMEOUT).run()

@@ -136,7 +136,7 @@ def measure(settings: Settings, root: Path, secret: str, *, url: str = "", peopl
         **os.environ,
         SESSION: secret,
         "MLOPS_DASH_HOME": str(settings.home),
-        "MLFLOW_TRACKING_URI": settings.mlflow_uri,
+        **({} if settings.mlflow_is_ours else {"MLFLOW_TRACKING_URI": settings.mlflow_uri}),
         "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])]),
     }
     before = os.getloadavg()[0]
