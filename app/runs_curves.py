@@ -35,7 +35,9 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
     if room.query.smoothing:
         said += f"; {smoothing.lower()} smoothing"
     digits = decimals(room.matching.metrics[metric].to_numpy()) if metric else 3
-    finding = charts.curves_finding(lines, column(f"metrics.{metric}", room.query), parts.short(metric, 40), digits)
+    apart = room.n_judged_on > 1 if room.comparable is None else room.comparable.state == "no"
+    judged = None if apart else column(f"metrics.{metric}", room.query)  # on other rows nobody ends best
+    finding = charts.curves_finding(lines, judged, parts.short(metric, 40), digits)
     parts.head("curves", finding, said if lines else "")
     _controls(room, smoothing)
     if not lines:
@@ -47,7 +49,7 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
     places = parts.slots(room)
     own = [next((places[one] for one in line.run_ids if one in places), at) for at, line in enumerate(lines)]
     figure = charts.curves(lines, frame.tokens, metric=metric, axis=room.query.axis, slots=own,
-                           best=charts.best_of(lines, column(f"metrics.{metric}", room.query)))  # fmt: skip
+                           best=None if judged is None else charts.best_of(lines, judged))  # fmt: skip
     named = len(lines) if len(lines) <= charts.MOST_NAMED else 0
     widgets.chart(figure, key="curves", height=parts.HEIGHT + 18 * named, alt=f"{finding}; {said}.")
     _notes(room, n)

@@ -326,3 +326,11 @@ def test_nonsense_in_the_url_is_left_out(runs: RunsWorld, open_page: OpenPage) -
     )  # fmt: skip
     assert not page.exception
     assert "No run matches" in words(page)  # of status WHAT
+
+
+def test_curves_of_runs_that_were_judged_on_other_rows_crown_nobody(runs: RunsWorld, open_page: OpenPage) -> None:
+    tray = f"{runs.ids['depth-3-seed-1']},{runs.ids['depth-3-seed-2']}"
+    said = words(open_page("experiments", "viewer", runs=tray, dt="team"))  # the tag that names the evaluation data
+    assert "valid_auc ends between 0.6310 and 0.6320" in said
+    assert "ends highest" not in said
+    assert "ends highest" in words(open_page("experiments", "viewer", runs=tray))
