@@ -220,8 +220,8 @@ def _verdict(frame: Frame, room: RealRoom) -> None:
             _said(one, number)
         drawn = [one for one in room.pairs if one.found is not None and one.found.value == one.found.value]
         if drawn:
-            widgets.chart(charts.pairs_figure(drawn, frame.tokens), key="real-pairs", height=charts.height(len(drawn)),
-                          alt=charts.pairs_alt(drawn))  # fmt: skip
+            widgets.chart(charts.pairs_figure(drawn, frame.tokens), picture=True, key="real-pairs",
+                          height=charts.height(len(drawn)), alt=charts.pairs_alt(drawn))  # fmt: skip
             how = "Thin line: 95 % interval; thick: 90 %"
             widgets.note(f"{how}; shaded: practically equal." if room.margin else f"{how}.")
         widgets.as_table(charts.pairs_table(room.pairs), key="real-pairs")

@@ -30,7 +30,8 @@ def importance(frame: Frame, room: ExperimentRoom) -> None:
                       key="importance")  # fmt: skip
     else:
         shown = min(len(found.found), run_importance.MOST_BARS)
-        widgets.chart(run_importance.figure(found, frame.tokens), key="importance", height=90 + 26 * shown,
+        widgets.chart(run_importance.figure(found, frame.tokens), picture=True, key="importance",
+                      height=90 + 26 * shown,
                       alt=f"{run_importance.finding(found)}. {run_importance.basis(found)}")  # fmt: skip
     parts.notes(run_importance.notes(found))
     if found.found:
@@ -69,7 +70,7 @@ def pareto(frame: Frame, room: ExperimentRoom) -> None:
         return
     digits = run_pareto.digits(found)
     figure = run_pareto.figure(found, frame.tokens, parts.slots(room))
-    widgets.chart(figure, key="pareto", height=parts.HEIGHT + 40, alt=f"{finding}.")
+    widgets.chart(figure, picture=True, key="pareto", height=parts.HEIGHT + 40, alt=f"{finding}.")
     notes = [f"{fmt.plural(found.n_bad, 'run')} without a finite value of every metric: no point"]
     said = notes if found.n_bad and not found.grouped else []
     if found.n_bad and found.grouped:

@@ -47,8 +47,8 @@ def slices(frame: Frame, query: RunQuery, ask: RealQuery, anchor: str, key: str)
         st.segmented_control("Slice by", list(why.columns), key="cut-pick", required=True,
                              on_change=lambda: _put("cut", session.get("cut-pick") or ""))  # fmt: skip
     st.html(f"<div class='ch'><h2>{_safe(why.finding)}</h2><p>{_safe(f'{why.a} against {why.b}')}</p></div>")
-    widgets.chart(charts.slices_figure(why, frame.tokens), key="real-slices", height=charts.height(len(why.parts)),
-                  alt=f"{why.finding}. {why.how}.")  # fmt: skip
+    widgets.chart(charts.slices_figure(why, frame.tokens), picture=True, key="real-slices",
+                  height=charts.height(len(why.parts)), alt=f"{why.finding}. {why.how}.")  # fmt: skip
     widgets.note(f"{why.how}. Grey: cannot be told from 0.")
     widgets.as_table(charts.slices_table(why), key="real-slices")
 
