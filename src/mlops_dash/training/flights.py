@@ -155,7 +155,8 @@ def _read(path: Path, _changed_ns: int) -> pd.DataFrame:
         frame[name] = frame[name].astype("datetime64[ns, UTC]")
     frame["air_time"] = frame["air_time"].astype("float64")
     delay = frame["dep_delay"].astype("float64")
-    frame["departed_at"] = frame["scheduled_at"] + pd.to_timedelta(delay, unit="min")
+    minutes = pd.to_timedelta(delay.fillna(0.0).astype("int64"), unit="min")  # whole; pandas warns at random of floats
+    frame["departed_at"] = (frame["scheduled_at"] + minutes).mask(delay.isna())
     frame["departed_late"] = (delay > LATE_MINUTES).astype("boolean").mask(delay.isna())
     return frame
 
