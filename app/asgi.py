@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import files, gate, incidents, login, lost, session
+from app import files, gate, incidents, login, lost, session, warm
 from mlops_dash import log, settings
 
 
@@ -28,6 +28,7 @@ log.configure("ui", MADE.logs)
 
 app = st.App(
     Path(__file__).with_name("main.py"),
+    lifespan=warm.lifespan,
     routes=ROUTES,
     middleware=[
         Middleware(gate.SecurityHeaders),

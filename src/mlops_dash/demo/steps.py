@@ -227,7 +227,7 @@ def _promote(stage: Stage, version_id: str, *, comment: str, reason: str) -> Non
     proposal = registry.propose(SCIENTIST, version_id, comment=comment)
     for gate in registry.room(LEAD, MODEL, version_id).gates:
         if not gate.opens:
-            why = f"{gate.name}: {gate.reason}; accepted for a short trial with the champion as shadow"
+            why = f"{gate.name}: {gate.reason.rstrip('.')}; accepted for a short trial with the champion as shadow"
             proposal = registry.override_gate(LEAD, proposal.id, proposal.revision, gate=gate.name, reason=why, days=7)
             proposal = registry.override_gate(ADMIN, proposal.id, proposal.revision, gate=gate.name, reason=why, days=7)
     proposal = registry.approve(LEAD, proposal.id, proposal.revision, comment="read the evidence")
