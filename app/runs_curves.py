@@ -38,13 +38,15 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
     apart = room.n_judged_on > 1 if room.comparable is None else room.comparable.state == "no"
     judged = None if apart else column(f"metrics.{metric}", room.query)  # on other rows nobody ends best
     finding = charts.curves_finding(lines, judged, parts.short(metric, 40), digits)
+    if room.curves_why:
+        finding = f"The curves of {parts.short(metric, 40)} cannot be read now"
     parts.head("curves", finding, said if lines else "")
     _controls(room, smoothing)
     if not lines:
         why = f"None of these runs logged {metric or 'a metric'}"
         if room.query.axis is Axis.EPOCH:
             why += f" together with {room.epoch_metric}" if room.epoch_metric else "; no metric says the epoch"
-        widgets.empty("show_chart", "No curve", f"{why}.", key="curves")
+        widgets.empty("show_chart", "No curve", room.curves_why or f"{why}.", key="curves")
         return
     places = parts.slots(room)
     own = [next((places[one] for one in line.run_ids if one in places), at) for at, line in enumerate(lines)]

@@ -84,6 +84,8 @@ def source(frame: Frame, room: ExperimentRoom) -> None:
             st.rerun()
     elif known.filling is not None:
         _filling(frame, room.experiment.id)
+    if known.histories and not known.stale:
+        _reading(frame, room.experiment.id, dict(known.histories))
 
 
 @st.fragment(run_every=_TICK_SECONDS)
@@ -97,6 +99,21 @@ def _filling(frame: Frame, experiment: str) -> None:
         widgets.note(
             f"{fmt.plural(known or 0, 'run')} so far, the newest first. MLflow's database is not configured, so all "
             "runs are read once through its API; filters and groups know those read so far."
+        )
+
+
+@st.fragment(run_every=_TICK_SECONDS)
+def _reading(frame: Frame, experiment: str, histories: dict[str, tuple[int, int]]) -> None:
+    """Counts on while the worker reads histories; the page is drawn anew when they are there."""
+    unread = frame.services.experiments.unread_histories(frame.actor, experiment, tuple(histories))
+    if not unread:
+        st.rerun()
+    whole = sum(total for _, total in histories.values())
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="reading"):
+        st.badge("Reading", icon=widgets.icon("sync"), color="blue")
+        widgets.note(
+            f"{max(0, whole - unread):,} of {fmt.plural(whole, 'history', 'histories')} of {', '.join(histories)} so "
+            "far, the newest first. Other values than the last need them; runs without one yet show none."
         )
 
 

@@ -69,6 +69,18 @@ def test_an_index_that_cannot_be_refreshed_says_its_age_and_why(
     assert "sweep · 9 runs" in words(page)
 
 
+def test_while_histories_are_read_the_page_counts_and_shows_no_other_value_in_their_place(
+    remote: ExperimentService, open_page: OpenPage
+) -> None:
+    remote._reader.whole("0")
+    page = open_page("experiments", "viewer", exp="0", cols='["metrics.m00"]', red='{"m00": "min"}', tab="parallel")
+    assert not page.exception
+    assert " of 260 histories of m00 so far, the newest first" in words(page)
+    remote._reader.whole("0", ["m00"])
+    page = open_page("experiments", "viewer", exp="0", cols='["metrics.m00"]', red='{"m00": "min"}', tab="parallel")
+    assert "histories of m00" not in words(page)
+
+
 def test_a_viewer_opens_shared_views_and_keeps_none(
     runs: ExperimentService, world: RunsWorld, open_page: OpenPage
 ) -> None:

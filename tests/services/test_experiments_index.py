@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_dash.bench.experiments import fill
+from mlops_dash.bench.experiments import add_curves, fill
 from mlops_dash.clock import Clock
 from mlops_dash.domain.experiments import RunQuery
-from mlops_dash.domain.run_index import FIRST_PAGE, LOOK_EVERY, PASS_EVERY, IndexState, RunPage, page_size
+from mlops_dash.domain.run_index import FIRST_PAGE, LOOK_EVERY, PASS_EVERY, IndexState, Point, RunPage, page_size
 from mlops_dash.domain.run_pictures import Picture
-from mlops_dash.domain.runs import RunFrame
+from mlops_dash.domain.runs import Reducer, RunFrame
 from mlops_dash.errors import InvalidInput, NotAllowed, StoreUnavailable, Unavailable
 from mlops_dash.services.experiments import ExperimentService
 from mlops_dash.services.experiments.index import Indexer
@@ -28,7 +28,7 @@ from mlops_dash.tracking.run_pages import RunPages
 from mlops_dash.tracking.search import MlflowRuns
 from tests.factories import NOON, VIEWER, WORKER, context
 from tests.runs_server import serving
-from tests.runs_world import RunsWorld, awkward
+from tests.runs_world import ODD, RunsWorld, awkward
 
 
 class Hands:
@@ -259,6 +259,110 @@ def test_the_page_shows_the_first_runs_while_the_worker_reads_the_rest_and_outli
     assert "does not answer" in room.source.stale
     assert {one.name for one in room.experiments} == {"sweep", "other", "Default"}
     assert fresh.run(VIEWER, room.runs.ids[0]).artifacts_why
+    made.databases.dispose()
+
+
+def test_histories_in_the_index_equal_those_of_the_database(world: RunsWorld, indexer: Indexer) -> None:
+    filled(indexer, world.experiment)
+    database, keys = MlflowDatabase(world.uri), ["valid_auc", "valid_log_loss", ODD]
+    assert indexer.want_histories([world.experiment], keys) == ()  # so few are read at once
+    ids = list(world.ids.values())
+    ours, theirs = indexer.histories(ids, keys), database.histories(ids, keys)
+    theirs = theirs[theirs["run_id"] != world.ids["deleted"]]
+    theirs = theirs[theirs["run_id"] != world.ids["elsewhere"]]
+    pd.testing.assert_frame_equal(ours, theirs.reset_index(drop=True))
+    order = ["run_id", "key"]
+    pd.testing.assert_frame_equal(
+        indexer.known.extremes([world.experiment], keys).sort_values(order, ignore_index=True),
+        database.extremes([world.experiment], keys).sort_values(order, ignore_index=True),
+    )
+    for step in range(3):
+        mine = indexer.known.at_step([world.experiment], "valid_auc", step)
+        np.testing.assert_equal(mine, database.at_step([world.experiment], "valid_auc", step))
+
+
+def test_many_histories_are_read_by_the_worker_while_the_page_shows_those_it_has(
+    world: RunsWorld, tmp_path: Path, server: str, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_curves(world.path, fill(world.path, 250), steps=3)
+    asked: list[str] = []
+    read_points = RunPages._points
+
+    def counted(self: RunPages, run_id: str, key: str) -> tuple[Point, ...]:
+        asked.append(run_id)
+        return read_points(self, run_id, key)
+
+    monkeypatch.setattr(RunPages, "_points", counted)
+    made = context(tmp_path, mlflow_uri=server, mlflow_is_ours=False, clock=hands.clock())
+    page, worker = ExperimentService(made), ExperimentService(made)
+    page._reader.whole("0")
+    key = str(page.room(VIEWER, RunQuery(experiment="0", picture=Picture.PARALLEL)).runs.metrics.columns[0])
+    query = RunQuery(experiment="0", picture=Picture.PARALLEL, reducers={key: Reducer.MIN}, columns=(f"metrics.{key}",))
+    room = page.room(VIEWER, query)
+    assert room.source is not None
+    assert room.source.histories == {key: (0, 250)}
+    assert {room.matching.state(at, key) for at in range(250)} == {"missing"}  # never the last value for the smallest
+    assert asked == []
+    assert page.unread_histories(VIEWER, "0", [key]) == 250
+    while worker.read_runs(WORKER):
+        pass
+    room = page.room(VIEWER, query)
+    assert room.source is not None
+    assert room.source.histories == {}
+    theirs = MlflowDatabase(world.uri).extremes(["0"], [key]).set_index("run_id")["low"]
+    np.testing.assert_array_equal(room.matching.metrics[key], theirs.loc[list(room.matching.ids)])
+    assert len(asked) == 250
+    page.room(VIEWER, query)
+    assert len(asked) == 250  # each once
+    made.databases.dispose()
+
+
+def test_only_the_history_of_a_run_that_changed_is_read_again(
+    world: RunsWorld, indexer: Indexer, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    filled(indexer, world.experiment)
+    client = mlflow.MlflowClient(world.uri, world.uri)
+    client.log_metric(world.ids["empty"], "valid_auc", 0.4, step=0)  # it runs
+    hands.wait(LOOK_EVERY)
+    filled(indexer, world.experiment)
+    indexer.want_histories([world.experiment], ["valid_auc"])
+    client.log_metric(world.ids["empty"], "valid_auc", 0.9, step=1)
+    hands.wait(LOOK_EVERY)
+    asked: list[str] = []
+    read_points = RunPages._points
+
+    def counted(self: RunPages, run_id: str, key: str) -> tuple[Point, ...]:
+        asked.append(run_id)
+        return read_points(self, run_id, key)
+
+    monkeypatch.setattr(RunPages, "_points", counted)
+    filled(indexer, world.experiment)  # somebody wants them: the worker keeps them fresh
+    assert asked == [world.ids["empty"]]
+    found = indexer.known.extremes([world.experiment], ["valid_auc"]).set_index("run_id")
+    assert found.loc[world.ids["empty"], ["low", "high"]].tolist() == [0.4, 0.9]
+
+
+def test_histories_outlive_the_server_and_leave_with_their_run(
+    world: RunsWorld, tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    gone = world.ids["depth-3-seed-1"]
+    with serving(world.uri, monkeypatch) as address:
+        made = context(tmp_path, mlflow_uri=address, mlflow_is_ours=False, clock=hands.clock())
+        indexer = Indexer(made)
+        filled(indexer, world.experiment)
+        indexer.want_histories([world.experiment], ["valid_auc"])
+        mlflow.MlflowClient(world.uri, world.uri).delete_run(gone)
+        hands.wait(LOOK_EVERY)
+        filled(indexer, world.experiment)
+    found = indexer.histories(list(world.ids.values()), ["valid_auc"])
+    assert gone not in set(found["run_id"])
+    assert world.ids["child"] in set(found["run_id"])
+    with pytest.raises(Unavailable):
+        indexer.histories(list(world.ids.values()), ["valid_log_loss"])
     made.databases.dispose()
 
 

@@ -87,6 +87,7 @@ class Source:
     filling: int | None = None  # so many runs are in the index; the others are still being read
     passed_at: datetime | None = None  # when all runs were last read through the API
     stale: str = ""  # why this is the last known state
+    histories: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # metric -> histories read so far, and all
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ class ExperimentRoom:
     curves: tuple[Curve, ...]
     curve_metric: str
     differences: tuple[DiffBlock, ...]
+    curves_why: str = ""  # why the curves could not be read
     environment_why: str = ""  # why the installed packages, though asked for, could not be read
     epoch_metric: str = ""  # the metric that logs the epoch of a step, if there is one
     importance: Importance | None = None

@@ -20,6 +20,8 @@ PASS_EVERY: Final = timedelta(minutes=2)  # everything again: changed tags of fi
 _PASS_A_RUN: Final = timedelta(milliseconds=60)  # a pass costs the server some 3 ms a run: a twentieth of its time
 ASKED_FOR: Final = timedelta(minutes=30)  # an experiment that nobody looked at for so long is left alone
 
+Point = tuple[int, int, float]  # step, ms since 1970, value
+
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:

@@ -23,7 +23,7 @@ from mlops_dash.domain.runs import RunFrame
 from mlops_dash.errors import StoreUnavailable
 from mlops_dash.store.mlflow_runs import MlflowDatabase
 
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 _PATIENCE_SECONDS: Final = 10
 _ASK_EVERY_SECONDS: Final = 60  # how often it is written down that somebody looks
 _TABLES: Final = """
@@ -42,12 +42,20 @@ CREATE TABLE inputs (input_uuid TEXT PRIMARY KEY, source_type TEXT, source_id TE
     destination_id TEXT);
 CREATE INDEX inputs_of_run ON inputs (destination_id);
 CREATE TABLE input_tags (input_uuid TEXT PRIMARY KEY, name TEXT, value TEXT);
+CREATE TABLE metrics (run_uuid TEXT, key TEXT, place INTEGER, step INTEGER, timestamp INTEGER, value REAL,
+    is_nan INTEGER, PRIMARY KEY (run_uuid, key, place)) WITHOUT ROWID;
+CREATE TABLE histories (run_uuid TEXT, key TEXT, digest TEXT NOT NULL, PRIMARY KEY (run_uuid, key)) WITHOUT ROWID;
+CREATE TABLE wanted_histories (experiment_id INTEGER, key TEXT, asked_at REAL NOT NULL,
+    PRIMARY KEY (experiment_id, key)) WITHOUT ROWID;
 CREATE TABLE fills (experiment_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, complete INTEGER NOT NULL,
     pass_number INTEGER NOT NULL, token TEXT, size INTEGER NOT NULL, as_of REAL NOT NULL, passed_at REAL,
     asked_at REAL NOT NULL, trouble TEXT NOT NULL);
 """
-_NAMES: Final = ("experiments", "runs", "latest_metrics", "params", "tags", "datasets", "inputs", "input_tags", "fills")
-_FORGET: Final = (  # everything of some runs, what hangs on inputs first and the runs themselves last
+_NAMES: Final = (
+    "experiments", "runs", "latest_metrics", "params", "tags", "datasets", "inputs", "input_tags", "metrics",
+    "histories", "wanted_histories", "fills",
+)  # fmt: skip
+_FORGET: Final = (  # what is known of some runs, what hangs on inputs first
     (
         "DELETE FROM datasets WHERE dataset_uuid IN "
         "(SELECT source_id FROM inputs WHERE destination_id IN (SELECT value FROM json_each(?)))"
@@ -60,6 +68,10 @@ _FORGET: Final = (  # everything of some runs, what hangs on inputs first and th
     "DELETE FROM latest_metrics WHERE run_uuid IN (SELECT value FROM json_each(?))",
     "DELETE FROM params WHERE run_uuid IN (SELECT value FROM json_each(?))",
     "DELETE FROM tags WHERE run_uuid IN (SELECT value FROM json_each(?))",
+)
+_GONE: Final = (  # a run that changed keeps its histories until they are read again
+    "DELETE FROM metrics WHERE run_uuid IN (SELECT value FROM json_each(?))",
+    "DELETE FROM histories WHERE run_uuid IN (SELECT value FROM json_each(?))",
     "DELETE FROM runs WHERE run_uuid IN (SELECT value FROM json_each(?))",
 )
 
@@ -71,7 +83,7 @@ class RunIndex:
         """An index of the runs of `server`; one of another server or layout is emptied when it is first opened."""
         self.path = path
         self._server = server
-        self._reader = MlflowDatabase(f"sqlite:///{path}")
+        self.reader = MlflowDatabase(f"sqlite:///{path}")
         self._ready = False
 
     def frame(self, experiments: Sequence[str]) -> RunFrame:
@@ -81,7 +93,7 @@ class RunIndex:
             StoreUnavailable: the file cannot be read.
         """
         self._prepare()
-        return self._reader.frame(experiments)
+        return self.reader.frame(experiments)
 
     def state(self, experiment: str) -> IndexState | None:
         """How far an experiment has been read; None when never."""
@@ -90,7 +102,7 @@ class RunIndex:
 
     def states(self) -> tuple[IndexState, ...]:
         """How far each experiment has been read, the last looked at first."""
-        with self._open() as file:
+        with self.opened() as file:
             rows = file.execute(
                 "SELECT f.*, (SELECT count(*) FROM runs r WHERE r.experiment_id = f.experiment_id) FROM fills f "
                 "ORDER BY f.asked_at DESC, f.experiment_id"
@@ -102,7 +114,7 @@ class RunIndex:
         at, known = now.timestamp(), self.state(experiment)
         if known is not None and 0 <= at - known.asked_at.timestamp() < _ASK_EVERY_SECONDS:
             return known
-        with self._writing() as file:
+        with self.writing() as file:
             file.execute(
                 "INSERT INTO fills VALUES (?, 0, 0, 1, '', ?, ?, NULL, ?, '') "
                 "ON CONFLICT (experiment_id) DO UPDATE SET asked_at = excluded.asked_at",
@@ -126,7 +138,7 @@ class RunIndex:
             size: Runs of the next page.
             now: When it was read.
         """
-        with self._writing() as file:
+        with self.writing() as file:
             changed = _put(file, runs, state.pass_number)
             file.execute(
                 "UPDATE fills SET token = ?, size = ?, as_of = CASE complete WHEN 1 THEN as_of ELSE ? END, "
@@ -145,7 +157,7 @@ class RunIndex:
     def end_pass(self, state: IndexState, found: Sequence[RunRecord], gone: Sequence[str], now: datetime) -> None:
         """Everything has been read: keep the runs that moved, forget those that are gone."""
         at = now.timestamp()
-        with self._writing() as file:
+        with self.writing() as file:
             changed = _put(file, found, state.pass_number) + _forget(file, gone)
             _revise(file, state.experiment, changed)
             file.execute(
@@ -156,7 +168,7 @@ class RunIndex:
 
     def begin_pass(self, state: IndexState) -> None:
         """Read everything from the beginning; also when the server has forgotten where we were."""
-        with self._writing() as file:
+        with self.writing() as file:
             file.execute(
                 "UPDATE fills SET pass_number = pass_number + 1, token = '' WHERE experiment_id = ? "
                 "AND pass_number = ?", (state.experiment, state.pass_number),
@@ -164,7 +176,7 @@ class RunIndex:
 
     def put_changes(self, experiment: str, runs: Sequence[RunRecord], gone: Sequence[str], now: datetime) -> None:
         """Keep what a look for new, running and deleted runs found."""
-        with self._writing() as file:
+        with self.writing() as file:
             passes = file.execute("SELECT pass_number FROM fills WHERE experiment_id = ?", (experiment,)).fetchone()
             changed = _put(file, runs, passes[0] if passes else 1) + _forget(file, gone)
             _revise(file, experiment, changed)
@@ -174,12 +186,12 @@ class RunIndex:
 
     def put_trouble(self, experiment: str, sentence: str) -> None:
         """MLflow did not answer; what is known stays."""
-        with self._writing() as file:
+        with self.writing() as file:
             file.execute("UPDATE fills SET trouble = ? WHERE experiment_id = ?", (sentence, experiment))
 
     def known(self, experiment: str, ids: Sequence[str]) -> dict[str, str]:
         """The digests of those of the runs that are in the index, by id."""
-        with self._open() as file:
+        with self.opened() as file:
             return dict(
                 file.execute(
                     "SELECT run_uuid, digest FROM runs WHERE experiment_id = ? "
@@ -189,7 +201,7 @@ class RunIndex:
 
     def unfinished(self, experiment: str) -> tuple[str, ...]:
         """Runs that ran or waited when they were last read."""
-        with self._open() as file:
+        with self.opened() as file:
             rows = file.execute(
                 "SELECT run_uuid FROM runs WHERE experiment_id = ? AND status IN ('RUNNING', 'SCHEDULED')",
                 (int(experiment),),
@@ -198,7 +210,7 @@ class RunIndex:
 
     def experiment_of(self, run_id: str) -> str | None:
         """The experiment of a run in the index."""
-        with self._open() as file:
+        with self.opened() as file:
             row = file.execute("SELECT experiment_id FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -209,17 +221,17 @@ class RunIndex:
             for one in experiments
             if one.id.isdecimal()
         ]
-        with self._open() as file:
+        with self.opened() as file:
             kept = file.execute("SELECT * FROM experiments").fetchall()
         if sorted(kept) == sorted(rows):
             return
-        with self._writing() as file:
+        with self.writing() as file:
             file.execute("DELETE FROM experiments")
             file.executemany("INSERT INTO experiments VALUES (?, ?, ?, ?)", rows)
 
     def experiments(self) -> tuple[Experiment, ...]:
         """The list of experiments as last kept, the latest changed first."""
-        with self._open() as file:
+        with self.opened() as file:
             rows = file.execute(
                 "SELECT experiment_id, name, creation_time FROM experiments ORDER BY creation_time DESC, experiment_id"
             ).fetchall()
@@ -248,14 +260,20 @@ class RunIndex:
         self._ready = True
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """The file, for as long as this lasts; made when it is not there yet.
+
+        Raises:
+            StoreUnavailable: the file cannot be used.
+        """
         self._prepare()
         with _our_errors(self.path), closing(_connect(self.path)) as file:
             yield file
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._open() as file:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it or nothing."""
+        with self.opened() as file:
             file.execute("PRAGMA synchronous = NORMAL")  # a lost last page is read again
             file.execute("BEGIN IMMEDIATE")
             try:
@@ -307,7 +325,7 @@ def _put(file: sqlite3.Connection, runs: Sequence[RunRecord], pass_number: int) 
     )  # fmt: skip
     file.executemany(
         "INSERT INTO latest_metrics VALUES (?, ?, ?, ?)",
-        [(one.run_id, key, *_number(value)) for one in changed for key, value in one.metrics.items()],
+        [(one.run_id, key, *number(value)) for one in changed for key, value in one.metrics.items()],
     )
     params = [(one.run_id, key, text) for one in changed for key, text in one.params.items()]
     file.executemany("INSERT INTO params VALUES (?, ?, ?)", params)
@@ -327,18 +345,22 @@ def _put(file: sqlite3.Connection, runs: Sequence[RunRecord], pass_number: int) 
     return len(changed)
 
 
-def _number(value: float) -> tuple[float, int]:
+def number(value: float) -> tuple[float, int]:
+    """A value and whether it is NaN, as MLflow keeps them: SQL has no NaN."""
     return (0.0, 1) if math.isnan(value) else (value, 0)
 
 
 def _forget(file: sqlite3.Connection, ids: Sequence[str]) -> int:
     _clear(file, ids)
-    return file.execute(_FORGET[-1], (json.dumps(list(ids)),)).rowcount
+    gone = 0
+    for statement in _GONE:
+        gone = file.execute(statement, (json.dumps(list(ids)),)).rowcount
+    return gone
 
 
 def _clear(file: sqlite3.Connection, ids: Sequence[str]) -> None:
     if ids:
-        for statement in _FORGET[:-1]:
+        for statement in _FORGET:
             file.execute(statement, (json.dumps(list(ids)),))
 
 

@@ -241,8 +241,10 @@ class MlflowRegistry:
         found = self._ask("GET", "registered-models/get", {"name": name}, what)["registered_model"]
         return {str(one["alias"]): str(one["version"]) for one in found.get("aliases", ())}
 
-    def _ask(self, method: str, path: str, asked: Mapping[str, str], what: str) -> dict[str, Any]:
-        """One REST request, answered within four seconds or not at all."""
+    def _ask(
+        self, method: str, path: str, asked: Mapping[str, Any], what: str, *, seconds: float = ANSWER_SECONDS
+    ) -> dict[str, Any]:
+        """One REST request, answered within `seconds` or not at all."""
         url = f"{self.uri.rstrip('/')}/api/2.0/mlflow/{path}"
         body = json.dumps(dict(asked)).encode() if method == "POST" else None
         if body is None:
@@ -250,7 +252,7 @@ class MlflowRegistry:
         headers = {**_credentials(), "Content-Type": "application/json"}
         request = urllib.request.Request(url, data=body, headers=headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
                 return dict(json.loads(answer.read() or b"{}"))
         except urllib.error.HTTPError as error:
             raise _refusal(error, what, self._hint()) from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS: Final = 1_000
 _PAGE: Final = 500
-_CONTEXT: Final = "mlflow.data.context"
+CONTEXT: Final = "mlflow.data.context"
 
 
 @dataclass
@@ -37,6 +37,8 @@ class MlflowRuns(MlflowRegistry):
         Raises:
             Unavailable: MLflow does not answer.
         """
+        if self._plain:
+            return self._experiments_by_rest()
         found: list[Experiment] = []
         with self._asking("list the experiments") as client:
             token: str | None = None
@@ -81,11 +83,17 @@ class MlflowRuns(MlflowRegistry):
         Raises:
             NotFound: MLflow knows no such run.
         """
-        with self._asking(f"find the run {run_id}") as client:
-            found = client.get_run(run_id)
-        if found.info.lifecycle_stage != "active":
+        what = f"find the run {run_id}"
+        if self._plain:
+            info = self._ask("GET", "runs/get", {"run_id": run_id}, what)["run"]["info"]
+            stage, experiment = info["lifecycle_stage"], info["experiment_id"]
+        else:
+            with self._asking(what) as client:
+                found = client.get_run(run_id)
+            stage, experiment = found.info.lifecycle_stage, found.info.experiment_id
+        if stage != "active":
             raise NotFound(f"The run {run_id} was deleted.", hint="Restore it in MLflow to see it here.")
-        return str(found.info.experiment_id)
+        return str(experiment)
 
     def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
         """Every point of some metrics of some runs: columns run_id, key, step, timestamp (ms), value."""
@@ -106,6 +114,20 @@ class MlflowRuns(MlflowRegistry):
         points = self.histories(run_ids, keys).dropna(subset=["value"])
         made = points.groupby(["run_id", "key"], as_index=False)["value"].agg(["min", "max"])
         return made.rename(columns={"min": "low", "max": "high"})
+
+    def _experiments_by_rest(self) -> tuple[Experiment, ...]:
+        found: list[Experiment] = []
+        token = ""
+        while True:
+            asked = {"max_results": _PAGE, "order_by": ["last_update_time DESC"], "page_token": token}
+            said = self._ask("POST", "experiments/search", asked, "list the experiments")
+            for one in said.get("experiments", ()):
+                at = one.get("last_update_time")
+                made = Experiment(str(one["experiment_id"]), str(one["name"]), None, _moment(at and int(at)))
+                found.append(made)
+            token = said.get("next_page_token", "")
+            if not token:
+                return tuple(found)
 
     def artifacts(self, run_id: str, folder: str = "") -> tuple[Artifact, ...]:
         """Files and folders of a run, one level.
@@ -163,7 +185,7 @@ def datasets_of(run: Run) -> tuple[Dataset, ...]:
     inputs: Any = run.inputs.dataset_inputs if run.inputs is not None else ()
     found = {
         Dataset(
-            one.dataset.name, one.dataset.digest, next((tag.value for tag in one.tags or () if tag.key == _CONTEXT), "")
+            one.dataset.name, one.dataset.digest, next((tag.value for tag in one.tags or () if tag.key == CONTEXT), "")
         )
         for one in inputs
     }

@@ -24,7 +24,7 @@ from mlops_dash.domain.run_filter import Mistake, parse
 from mlops_dash.domain.run_groups import grouped
 from mlops_dash.domain.run_pictures import Picture
 from mlops_dash.domain.run_tables import MIMES, Exported, TableFormat, file_name, shown
-from mlops_dash.domain.runs import PARENT, RunFrame, empty, matching
+from mlops_dash.domain.runs import PARENT, Reducer, RunFrame, empty, matching
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.rendering import tables
 from mlops_dash.services.command import Context, read, record
@@ -85,6 +85,11 @@ class ExperimentService(SavedViews, Registering, RealReads):
         states = [self._reader.indexer.index.state(one) for one in ids_of(experiment)]
         known = [one for one in states if one is not None]
         return None if all(one.complete for one in known) else sum(one.n_runs for one in known)
+
+    @read(Permission.ROOM_READ)
+    def unread_histories(self, actor: Actor, experiment: str, keys: Sequence[str]) -> int:
+        """How many histories of these metrics the index has still to read."""
+        return sum(len(ids) for ids in self._reader.waiting(experiment, keys).values())
 
     @read(Permission.ROOM_READ)
     def locate(self, actor: Actor, text: str) -> Address | None:
@@ -183,7 +188,9 @@ class ExperimentService(SavedViews, Registering, RealReads):
             Unavailable: MLflow does not answer, and nothing is known from before.
         """
         if whole:
-            self._reader.whole(query.experiment)
+            self._reader.whole(
+                query.experiment, [key for key, one in query.reducers.items() if one is not Reducer.LAST]
+            )
         room = self.room(actor, replace(query, picture=Picture.PARALLEL))
         if room.experiment is None:
             raise NotFound("There is no such experiment.", hint="Choose one that MLflow has.")

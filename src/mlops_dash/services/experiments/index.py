@@ -1,23 +1,29 @@
 """Filling the run index from a remote server: all runs once, then what is new, running, deleted or tagged anew.
 
 The worker calls `step` again and again; a page calls `open`, which reads the first runs itself when nothing is known.
-Each step is one or two requests, kept before the next one begins.
+Each step is one or two requests, kept before the next one begins. Histories of metrics are read when somebody asked
+for them: a few by the page, many by the worker when the runs are fresh.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from datetime import datetime
+
+import pandas as pd
 
 from mlops_dash.domain.run_index import IndexState, RunPage, RunRecord, page_size
 from mlops_dash.errors import InvalidInput, MlopsDashError, NotFound, Unavailable
 from mlops_dash.services.command import Context
+from mlops_dash.store.run_histories import DueHistory, RunHistories
 from mlops_dash.store.run_index import RunIndex
 from mlops_dash.tracking.run_pages import RunPages
 
 _LOOK = 50  # newest runs of a look; all of them new: the next fifty too
 _MOST_DELETED = 200
 _MOST_IDS = 100
+_HISTORIES = 100  # a step; so many a page reads itself
 
 
 class Indexer:
@@ -26,6 +32,7 @@ class Indexer:
     def __init__(self, context: Context) -> None:
         self._context = context
         self.index = RunIndex(context.settings.home / "run-index.db", context.settings.mlflow_uri)
+        self.known = RunHistories(self.index)
         self._pages = RunPages(context.settings.mlflow_uri)
 
     def open(self, experiment: str, *, again: bool = False) -> IndexState:
@@ -75,7 +82,7 @@ class Indexer:
         """Work on what is due, the last looked at experiment first, until nothing is or `seconds` are over.
 
         Returns:
-            How many requests for runs were made.
+            How many steps were made.
 
         Raises:
             Unavailable, InvalidInput, NotFound: MLflow does not answer or refuses an experiment; what is known stays,
@@ -87,17 +94,73 @@ class Indexer:
             now = self._context.clock.now()
             wanted = [one for one in self.index.states() if one.wanted(now) and one.experiment not in failed]
             due = next((one for one in wanted if one.look_due(now) or one.token is not None or one.pass_due(now)), None)
-            if due is None:
+            histories = () if due is not None else self._due(now, failed)
+            if due is None and not histories:
                 break
+            experiment = due.experiment if due is not None else histories[0].experiment
             try:
-                self._one(due)
+                if due is not None:
+                    self._one(due)
+                else:
+                    self._read_histories(histories)
             except (Unavailable, InvalidInput, NotFound) as error:  # the others are read all the same
-                self.index.put_trouble(due.experiment, error.sentence())
-                failed[due.experiment] = error
+                self.index.put_trouble(experiment, error.sentence())
+                failed[experiment] = error
             done += 1
         if failed:
             raise next(iter(failed.values()))
         return done
+
+    def want_histories(self, experiments: Sequence[str], keys: Sequence[str]) -> tuple[DueHistory, ...]:
+        """Somebody looks at histories of these metrics; a few are read here, of many the worker reads them all.
+
+        Returns:
+            Those that are not there, or not as new as their run.
+        """
+        self.known.want(experiments, keys, self._context.clock.now())
+        due = self.known.due(experiments, keys)
+        if not 0 < len(due) <= _HISTORIES:
+            return due
+        try:
+            self._read_histories(due)
+        except Unavailable as error:
+            self.index.put_trouble(due[0].experiment, error.sentence())
+            return due
+        return self.known.due(experiments, keys)
+
+    def fill_histories(self, experiments: Sequence[str], keys: Sequence[str]) -> None:
+        """Read until all histories of these metrics are there; for the command line.
+
+        Raises:
+            Unavailable: MLflow does not answer.
+        """
+        while due := self.known.due(experiments, keys, _HISTORIES):
+            self._read_histories(due)
+
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
+        """Every point of some metrics of some runs, as `MlflowDatabase.histories`.
+
+        Raises:
+            Unavailable: MLflow does not answer, and nothing of them is known from before.
+        """
+        try:
+            self._read_histories(self.known.due_of(run_ids, keys))
+        except Unavailable:
+            found = self.known.histories(run_ids, keys)
+            if not len(found):
+                raise
+            return found
+        return self.known.histories(run_ids, keys)
+
+    def _due(self, now: datetime, failed: Container[str]) -> tuple[DueHistory, ...]:
+        for experiment, key in self.known.wanted(now):
+            if experiment not in failed and (found := self.known.due([experiment], [key], _HISTORIES)):
+                return found
+        return ()
+
+    def _read_histories(self, due: Sequence[DueHistory]) -> None:
+        points = self._pages.points([(one.run_id, one.key) for one in due])
+        self.known.put(list(zip(due, points, strict=True)))
 
     def _one(self, state: IndexState) -> None:
         now = self._context.clock.now()

@@ -31,6 +31,7 @@ _LEAST_SECONDS: Final = 2.0
 _TIMES_READING: Final = 10.0  # what takes a second to read may be ten seconds old
 
 T = TypeVar("T")
+Waiting = Mapping[str, frozenset[str]]  # metric -> runs whose history is still to be read
 
 
 @dataclass
@@ -43,10 +44,10 @@ class KeptRuns:
     at: datetime
     clock: float
     seconds: float
-    _extremes: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    _extremes: dict[str, tuple[frozenset[str], Floats, Floats]] = field(default_factory=dict)
     _groupings: dict[str | None, Grouping] = field(default_factory=dict)
     _columns: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
-    _at_steps: dict[tuple[str, int], tuple[Floats, Bools]] = field(default_factory=dict)
+    _at_steps: dict[tuple[str, int], tuple[frozenset[str], Floats, Bools]] = field(default_factory=dict)
     _histories: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
     _points: int = 0
     _pictures: OrderedDict[Hashable, object] = field(default_factory=OrderedDict)
@@ -65,26 +66,37 @@ class KeptRuns:
             self._columns[key] = default_columns(self.frame, self.grouping(key))
         return self._columns[key]
 
-    def reduced(self, reducers: Mapping[str, Reducer], reader: RunReader) -> dict[str, Floats]:
+    def reduced(
+        self, reducers: Mapping[str, Reducer], reader: RunReader, waiting: Waiting
+    ) -> tuple[dict[str, Floats], dict[str, Bools]]:
         """Smallest or largest value of the histories, by metric; shape (runs,), NaN where there is none.
+
+        The second: where the history has not been read yet.
 
         Raises:
             Unavailable: MLflow does not answer.
         """
         asked = [key for key in reducers if key in self.frame.metrics.columns]
-        missing = [key for key in asked if key not in self._extremes]
+        missing = [key for key in asked if key not in self._extremes or self._extremes[key][0] != waiting[key]]
         if missing:
-            found = reader.extremes(self.experiment, self.frame.ids, missing)
+            found = reader.extremes(self.experiment, missing)
             place = pd.Series(np.arange(len(self.frame)), index=self.frame.ids)
             for key in missing:
                 of_key = found[(found["key"] == key) & found["run_id"].isin(place.index)]
                 at = place.loc[of_key["run_id"]].to_numpy()
                 ends = np.full((2, len(self.frame)), np.nan)
                 ends[0, at], ends[1, at] = of_key["low"].to_numpy(), of_key["high"].to_numpy()
-                self._extremes[key] = (ends[0], ends[1])
-        return {key: self._extremes[key][0 if reducers[key] is Reducer.MIN else 1] for key in asked}
+                self._extremes[key] = (waiting[key], ends[0], ends[1])
+        values: dict[str, Floats] = {}
+        for key in asked:
+            _, low, high = self._extremes[key]
+            values[key] = low if reducers[key] is Reducer.MIN else high
+        unread = {key: self._among(waiting[key]) & np.isnan(values[key]) for key in asked if waiting[key]}
+        return values, unread
 
-    def at_steps(self, steps: Mapping[str, int], reader: RunReader) -> dict[str, tuple[Floats, Bools]]:
+    def at_steps(
+        self, steps: Mapping[str, int], reader: RunReader, waiting: Waiting
+    ) -> dict[str, tuple[Floats, Bools]]:
         """Values at exactly one step, by metric, and whether there is one; both of shape (runs,).
 
         Raises:
@@ -92,12 +104,15 @@ class KeptRuns:
         """
         asked = {key: step for key, step in steps.items() if key in self.frame.metrics.columns}
         for key, step in asked.items():
-            if (key, step) not in self._at_steps:
-                found = reader.at_step(self.experiment, self.frame.ids, key, step)
+            if (key, step) not in self._at_steps or self._at_steps[key, step][0] != waiting[key]:
+                found = reader.at_step(self.experiment, key, step)
                 has = np.array([one in found for one in self.frame.ids], dtype=bool)
                 values = np.array([found.get(one, np.nan) for one in self.frame.ids], dtype=float)
-                self._at_steps[key, step] = values, has
-        return {key: self._at_steps[key, step] for key, step in asked.items()}
+                self._at_steps[key, step] = waiting[key], values, has
+        return {key: self._at_steps[key, step][1:] for key, step in asked.items()}
+
+    def _among(self, ids: frozenset[str]) -> Bools:
+        return np.array([one in ids for one in self.frame.ids], dtype=bool)
 
     def histories(self, reader: RunReader, run_ids: Sequence[str], key: str) -> dict[str, pd.DataFrame]:
         """Points of one metric by run, in the order of steps; runs without any are left out.
@@ -168,32 +183,41 @@ class RunReader:
                 raise
         return self._experiments
 
-    def extremes(self, experiment: str, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
-        """Smallest and largest value of the histories of some metrics."""
-        database, _ = self.database()
-        return self.client.extremes(run_ids, keys) if database is None else database.extremes(ids_of(experiment), keys)
+    def waiting(self, experiment: str, keys: Sequence[str]) -> Waiting:
+        """By metric, the runs whose history is still to be read into the index; none where the database is read."""
+        waiting: dict[str, set[str]] = {key: set() for key in keys}
+        if keys and self.database()[0] is None:
+            for one in self.indexer.want_histories(ids_of(experiment), keys):
+                waiting[one.key].add(one.run_id)
+        return {key: frozenset(ids) for key, ids in waiting.items()}
 
-    def at_step(self, experiment: str, run_ids: Sequence[str], key: str, step: int) -> dict[str, float]:
-        """The value of one metric at exactly one step, by run; runs without one are left out.
-
-        Raises:
-            Unavailable: MLflow does not answer.
-        """
+    def extremes(self, experiment: str, keys: Sequence[str]) -> pd.DataFrame:
+        """Smallest and largest value of the histories of some metrics, as far as they are known."""
         database, _ = self.database()
-        if database is not None:
-            return database.at_step(ids_of(experiment), key, step)
-        points = self.client.histories(run_ids, [key])
-        at = points[points["step"] == step]
-        return dict(zip(at["run_id"], at["value"], strict=True))  # in the order of time: the last one stands
+        return (self.indexer.known if database is None else database).extremes(ids_of(experiment), keys)
+
+    def at_step(self, experiment: str, key: str, step: int) -> dict[str, float]:
+        """The value of one metric at exactly one step, by run; runs without one are left out."""
+        database, _ = self.database()
+        return (self.indexer.known if database is None else database).at_step(ids_of(experiment), key, step)
 
     def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
         """Every point of some metrics of some runs.
 
         Raises:
-            Unavailable: MLflow does not answer.
+            Unavailable: MLflow does not answer, and nothing of them is known from before.
         """
         database, _ = self.database()
-        return (self.client if database is None else database).histories(run_ids, keys)
+        return (self.indexer if database is None else database).histories(run_ids, keys)
+
+    def read_now(self, run_ids: Sequence[str], keys: Sequence[str]) -> None:
+        """Read the histories of a few runs that the index has not yet, instead of waiting for the worker.
+
+        Raises:
+            Unavailable: MLflow does not answer, and nothing of them is known from before.
+        """
+        if self.database()[0] is None:
+            self.indexer.histories(run_ids, keys)
 
     def packages(self, run_id: str) -> Mapping[str, str]:
         """Version by package of a run's model; kept, because a model does not change. Empty where none is recorded.
@@ -252,8 +276,12 @@ class RunReader:
                 return kept, Source("database", kept.at, kept.seconds, stale=error.sentence())
         return kept, Source("database", now, kept.seconds)
 
-    def whole(self, experiment: str) -> tuple[KeptRuns, Source]:
+    def whole(self, experiment: str, histories: Sequence[str] = ()) -> tuple[KeptRuns, Source]:
         """All runs of an experiment, however long that takes the first time: for the command line.
+
+        Args:
+            experiment: Its id, or several with commas between.
+            histories: Metrics whose whole histories are needed.
 
         Raises:
             Unavailable: MLflow does not answer.
@@ -262,6 +290,7 @@ class RunReader:
         if database is None:
             for one in ids_of(experiment):
                 self.indexer.fill(one)
+            self.indexer.fill_histories(ids_of(experiment), histories)
         return self.runs(experiment)
 
     def _indexed(self, experiment: str, again: bool, why: str) -> tuple[KeptRuns, Source]:

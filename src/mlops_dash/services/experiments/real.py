@@ -221,7 +221,9 @@ class RealReads:
         chosen = ask.metric if ask.metric in metrics else next(iter([*shown, *metrics]), "")
         column = room_domain.column(f"metrics.{chosen}", query) if chosen else None
         if column is not None and column.reducer is not Reducer.LAST:
-            runs = replace(runs, metrics=_reduced(self._reader, kept, [column]).metrics)
+            self._reader.read_now([run_id for one in made for run_id in one.ids], [column.key])
+            reduced, _ = _reduced(self._reader, kept, [column])
+            runs = replace(runs, metrics=reduced.metrics, logged=reduced.logged)
         return _Asked(
             runs, grouping, made, base, column, tuple(dict.fromkeys([*shown, *metrics])), Meaning(ask.data_tag), contest
         )  # fmt: skip

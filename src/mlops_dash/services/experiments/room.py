@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,7 +55,7 @@ def assemble(
     """Answer one query on the runs that were read.
 
     Raises:
-        Unavailable: MLflow does not answer where more of it is needed (curves, other reducers).
+        Unavailable: MLflow's database does not answer where more of it is needed (other reducers).
     """
     grouping = kept.grouping(query.repeat_key)
     clauses, mistake = _clauses(query)
@@ -63,7 +63,7 @@ def assemble(
     if "experiment" in kept.frame.info.columns:  # of several experiments
         names = ("attributes.experiment", *names)
     columns = _pinned_first([domain.column(one, query) for one in names])
-    runs = _reduced(reader, kept, columns)
+    runs, histories = _reduced(reader, kept, columns)
     fits = matching(kept.frame, clauses)
     for name, values in query.chosen.items():
         fits &= kept.frame.column(f"params.{name}").isin(list(values)).to_numpy()
@@ -85,11 +85,12 @@ def assemble(
     metric = metric_of(runs, columns, query)
     compared = pictured if len(tray) else pictured.take(np.arange(min(5, len(pictured))))
     blocks, why = _differences(reader, compared, columns, query)
+    lines, curves_why = curves(reader, kept, runs, grouping, pictured, metric, query)
     return ExperimentRoom(
         query=query,
         experiments=tuple(experiments),
         experiment=experiment,
-        source=source,
+        source=replace(source, histories=histories),
         runs=runs,
         matching=found.runs,
         sort=sort,
@@ -111,7 +112,8 @@ def assemble(
         baseline=query.baseline if runs.places([query.baseline]) else "",
         base=_base(runs, grouping, columns, query),
         pictured=_pictured(found.runs, pictured, compared, runs, query),
-        curves=curves(reader, kept, runs, grouping, pictured, metric, query),
+        curves=lines,
+        curves_why=curves_why,
         curve_metric=metric,
         differences=blocks,
         environment_why=why,
@@ -148,8 +150,13 @@ def _clauses(query: RunQuery) -> tuple[tuple[Any, ...], Mistake | None]:
     return (() if isinstance(before, Mistake) else before), read
 
 
-def _reduced(reader: RunReader, kept: KeptRuns, columns: Sequence[Column]) -> RunFrame:
-    """All runs with each shown metric by its reducer; "best" without a direction is the last value."""
+def _reduced(
+    reader: RunReader, kept: KeptRuns, columns: Sequence[Column]
+) -> tuple[RunFrame, Mapping[str, tuple[int, int]]]:
+    """All runs with each shown metric by its reducer; "best" without a direction is the last value.
+
+    The second: of the metrics whose histories are still being read, how many have been and how many there are.
+    """
     wanted: dict[str, Reducer] = {}
     steps: dict[str, int] = {}
     for one in columns:
@@ -161,10 +168,14 @@ def _reduced(reader: RunReader, kept: KeptRuns, columns: Sequence[Column]) -> Ru
             wanted[one.key] = one.reducer
         elif one.direction is not None:
             wanted[one.key] = Reducer.MAX if one.direction is Direction.HIGHER else Reducer.MIN
-    changed = kept.reduced(wanted, reader) if wanted else {}
-    at_step = kept.at_steps(steps, reader) if steps else {}
-    lacking = {key: ~has for key, (_, has) in at_step.items()}
-    return kept.frame.with_metrics({**changed, **{key: values for key, (values, _) in at_step.items()}}, lacking)
+    known = [key for key in {**wanted, **steps} if key in kept.frame.metrics.columns]
+    waiting = reader.waiting(kept.experiment, known)
+    changed, unread = kept.reduced(wanted, reader, waiting)
+    at_step = kept.at_steps(steps, reader, waiting)
+    lacking = {**unread, **{key: ~has for key, (_, has) in at_step.items()}}
+    runs = kept.frame.with_metrics({**changed, **{key: values for key, (values, _) in at_step.items()}}, lacking)
+    whole = {key: int(kept.frame.logged[:, kept.frame.metrics.columns.get_loc(key)].sum()) for key in known}
+    return runs, {key: (whole[key] - len(ids), whole[key]) for key, ids in waiting.items() if ids}
 
 
 def _differing(
