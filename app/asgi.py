@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import files, gate, incidents, login, lost, session, warm
+from app import assets, files, gate, incidents, login, lost, session, warm
 from mlops_dash import log, settings
 
 
@@ -32,11 +32,12 @@ app = st.App(
     routes=ROUTES,
     middleware=[
         Middleware(gate.SecurityHeaders),
-        # Plotly's bundle is 4.7 MB raw and 1.4 MB compressed; Streamlit leaves static files to a proxy we may not have.
-        Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),
         Middleware(
             gate.Gate, cookie=gate.cookie_name(MADE), knows=_knows, lost=lambda scope: lost.answer(scope, ROUTES)
         ),
+        Middleware(assets.Assets),
+        # Streamlit leaves the compression of static files to a proxy we may not have.
+        Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=5),
     ],
     on_script_error=_script_error,
 )

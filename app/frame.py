@@ -14,7 +14,7 @@ import streamlit as st
 
 from app import dialogs, faces, search, session, theme, widgets
 from app import format as fmt
-from app.components import theme_watch
+from app.components import ahead, theme_watch
 from app.incidents import explain
 from app.pages import HOME, PAGES, PageRow
 from mlops_dash.bootstrap import Services
@@ -136,6 +136,7 @@ def _signed_in() -> None:
     _topbar(frame, chosen.url_path)
     chosen.run()
     theme_watch.mount()
+    ahead.mount()
 
 
 def _page(row: PageRow, frame: Frame) -> Any:

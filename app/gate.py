@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -33,6 +34,8 @@ OPEN_FILES = frozenset(
 )
 _LINK = re.compile(r"/link/[A-Za-z0-9_-]{20,128}")
 NOT_PAGES = ("/_stcore", "/static/", "/media/", "/component/", "/app/static/", "/oauth2callback", "/auth/")
+
+KNOWN_SECONDS = 10.0  # a session is asked for once for the hundred files of Streamlit's that a first page loads
 
 Knows = Callable[[str], bool]
 Lost = Callable[[Scope], Response | None]
@@ -79,6 +82,7 @@ class Gate:
         self.cookie = cookie
         self.knows = knows  # whether a cookie's secret belongs to somebody; asked in a thread
         self.lost = lost  # the answer to somebody with a session who asks for a page that does not exist
+        self._known: dict[str, float] = {}  # digest of a secret -> until when its holder gets files without asking
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Decide about one request or websocket."""
@@ -105,11 +109,18 @@ class Gate:
     async def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """None for who has a session; else the way to the login, or why nobody can be asked now."""
         secret = cookie_secret(headers, self.cookie)
+        if scope["path"].startswith("/static/") and self._known.get(sha256_text(secret), 0.0) > time.monotonic():
+            return None
         try:
             known = await run_in_threadpool(self.knows, secret) if secret else False
         except Exception as error:  # noqa: BLE001 - an entry point: a database that is away closes the door, in words
             return PlainTextResponse(explain(error).sentence(), status_code=503)
-        return None if known else _to_login(scope, headers)
+        if not known:
+            return _to_login(scope, headers)
+        now = time.monotonic()
+        self._known = {one: until for one, until in self._known.items() if until > now}
+        self._known[sha256_text(secret)] = now + KNOWN_SECONDS
+        return None
 
 
 def _to_login(scope: Scope, headers: Headers) -> Response:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from app import incidents
+from app import incidents, sockets
 from app.pages import PAGES
 
 
@@ -30,6 +30,7 @@ def get_ready() -> None:
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[dict[str, Any] | None]:
     """Get ready beside the first requests; a page that cannot be imported says so when it is opened."""
+    sockets.without_delay()
     ready = asyncio.get_running_loop().run_in_executor(None, _get_ready_or_log)
     yield None
     await ready

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-_HERE = Path(__file__).parent
+from app.components import source
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ def mount(data: Mapping[str, Any], *, key: str) -> Opened | None:
     table = st.components.v2.component(
         "mlops_dash_fleet_table",
         html="<div class='wrap'></div>",
-        css=(_HERE / "fleet_table.css").read_text(encoding="utf-8"),
-        js=(_HERE / "fleet_table.js").read_text(encoding="utf-8"),
+        css=source("fleet_table.css"),
+        js=source("fleet_table.js"),
     )
     result = table(key=key, data=dict(data), on_open_change=_noticed, on_step_change=_noticed)
     if result.step:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-_HERE = Path(__file__).parent
+from app.components import source
+
 _GLASS = (
     '<svg width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.6" '
     'aria-hidden="true"><circle cx="7" cy="7" r="4.6"/><path d="M10.6 10.6 14 14" stroke-linecap="round"/></svg>'
@@ -41,8 +41,8 @@ def mount(key: str, data: dict[str, Any]) -> str:
     palette = st.components.v2.component(
         "mlops_dash_palette",
         html=_HTML,
-        css=(_HERE / "palette.css").read_text(encoding="utf-8"),
-        js=(_HERE / "palette.js").read_text(encoding="utf-8"),
+        css=source("palette.css"),
+        js=source("palette.js"),
     )
     answer = palette(key=key, data=data, on_query_change=_noticed, on_open_change=_noticed)
     return str(answer.get("open") or "")

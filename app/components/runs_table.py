@@ -7,12 +7,11 @@ Clicks come back as triggers: `tick` (ids, on), `sort` (column), `show` (id), `p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-_HERE = Path(__file__).parent
+from app.components import source
 
 
 def mount(
@@ -30,8 +29,8 @@ def mount(
     table = st.components.v2.component(
         "mlops_dash_runs_table",
         html="<div class='wrap' tabindex='-1'></div>",
-        css=(_HERE / "runs_table.css").read_text(encoding="utf-8"),
-        js=(_HERE / "runs_table.js").read_text(encoding="utf-8"),
+        css=source("runs_table.css"),
+        js=source("runs_table.js"),
     )
     table(
         key=key,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.components import lean
+
 _SCRIPT = """
 export default function({ setStateValue }) {
   const read = () => {
@@ -35,6 +37,6 @@ def _noticed() -> None:
 
 def mount() -> None:
     """Put the watcher on the page, without taking space."""
-    watch = st.components.v2.component("mlops_dash_theme_watch", html="<span></span>", js=_SCRIPT)
+    watch = st.components.v2.component("mlops_dash_theme_watch", html="<span></span>", js=lean(_SCRIPT))
     with st.container(key="tw", height=1):
         watch(key="theme-watch", on_mode_change=_noticed)

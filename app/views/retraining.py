@@ -192,4 +192,4 @@ def _log(frame: Frame, job: Job) -> None:
         widgets.note("No line of that level." if chunk.text else "It has written nothing yet.")
         return
     shown = lines[-_LIVE_LINES:] if job.running else lines
-    st.code("\n".join(shown), language=None, wrap_lines=True, height="content" if len(shown) <= 16 else 380)
+    widgets.lines(shown, label="Log of the run")

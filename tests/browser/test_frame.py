@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.components.ahead import scripts
 from app.gate import cookie_name
 from app.pages import PAGES
 from mlops_dash.domain.access import NOBODY
@@ -45,6 +46,14 @@ def test_anonymous_requests_reach_nothing_but_the_login_and_health(ui: Ui) -> No
         "/main.py",
     )
     assert [fetch(ui.url + path)[0] for path in shut] == [401] * len(shut)
+    secret, _ = ui.services.access.login_demo(NOBODY, "viewer")
+    cookie = {"Cookie": f"{cookie_name(ui.services.context.settings)}={secret}"}
+    for _ in range(2):  # from the disk, then from memory: for who has a session
+        with urllib.request.urlopen(
+            urllib.request.Request(ui.url + scripts()[0], headers=cookie), timeout=20
+        ) as answer:
+            assert answer.status == 200
+    assert fetch(ui.url + scripts()[0])[0] == 401
     opened = ("/login", "/healthz", "/_stcore/health", "/app/static/icon.svg")
     assert [fetch(ui.url + path)[0] for path in opened] == [200] * len(opened)
 
@@ -208,6 +217,16 @@ def test_every_selector_of_the_style_sheet_still_matches(visit: Visit) -> None:
                      '[role="tab"][aria-selected="true"] p', ".st-key-topbar", ".st-key-pagehead", ".st-key-tw",
                      '[class*="st-key-card-"]', '[class*="st-key-ch-"]', ".stMain .stHtml a"):  # fmt: skip
         assert page.locator(selector).count() > 0, selector
+
+
+def test_scripts_of_the_next_pages_are_there_before_they_are_opened(visit: Visit) -> None:
+    page = visit("admin", "/audit?tab=Users")
+    page.wait_for_function(
+        "wanted => wanted.every(one => performance.getEntriesByType('resource').some(got => got.name.endsWith(one)))",
+        arg=list(scripts()),
+    )
+    assert any("PlotlyChart" in one for one in scripts())
+    assert page.locator(".js-plotly-plot").count() == 0
 
 
 def test_a_websocket_needs_the_session_and_our_origin(ui: Ui, chromium: Browser) -> None:

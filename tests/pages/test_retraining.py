@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -131,6 +133,12 @@ def test_a_second_run_of_the_model_is_refused_in_the_dialog(trained: Services, o
     assert "is running already" in page.session_state["run-now-error"]
 
 
+def log_of(page: AppTest) -> str:
+    """The text of the log on the page."""
+    (found,) = re.findall(r"<pre class='log'[^>]*>(.*?)</pre>", words(page), flags=re.DOTALL)
+    return html.unescape(found)
+
+
 def test_a_running_job_shows_progress_cause_and_log_and_can_be_cancelled(
     trained: Services, open_page: OpenPage
 ) -> None:
@@ -139,7 +147,7 @@ def test_a_running_job_shows_progress_cause_and_log_and_can_be_cancelled(
     said = words(page)
     assert "1 running" in said
     assert "asked by lead: loss is up since April" in said
-    assert "16:00:05 WARN  wind_gust" in page.code[0].value
+    assert "16:00:05 WARN  wind_gust" in log_of(page)
     click(page, "cancel-run")
     page.text_area(key=f"cancel-{job_id}-reason").set_value("wrong recipe")
     click(page, f"cancel-{job_id}-act")
@@ -153,8 +161,8 @@ def test_the_log_is_filtered_by_level_and_keeps_a_traceback_with_its_error(
 ) -> None:
     job_id = run(trained, JobState.FAILED, error="It broke.")
     page = open_page("retraining", "viewer", run=job_id, lvl=level)
-    assert len(page.code[0].value.splitlines()) == lines
-    assert page.code[0].value.endswith("Traceback (most recent call last):")
+    assert len(log_of(page).splitlines()) == lines
+    assert log_of(page).endswith("Traceback (most recent call last):")
 
 
 def test_a_failure_is_the_answer_until_something_better_waits(trained: Services, open_page: OpenPage) -> None:

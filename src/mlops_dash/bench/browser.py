@@ -17,6 +17,7 @@ _HEADED = """title => [...document.querySelectorAll('.ph h1')].some(one => one.t
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
           "--disable-component-update", "--disable-sync")  # fmt: skip
 _PATIENCE_MS = 60_000
+THINK_SECONDS = 3.0  # before the click: who opens a page looks at it
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def _own_chromium() -> bool:
 
 
 def measure(url: str, cookie: Mapping[str, str], pages: Sequence[tuple[str, str]]) -> dict[str, Shown]:
-    """Open every page in a browser of its own, and reach it from another page by the sidebar.
+    """Open every page in a browser of its own, and reach it from another page by the sidebar, after a look at that one.
 
     Args:
         url: Of the running ui.
@@ -71,6 +72,7 @@ def measure(url: str, cookie: Mapping[str, str], pages: Sequence[tuple[str, str]
                 first = _until_it_stands(page, title, lambda page=page, path=path: page.goto(f"{url}/{path}"))
                 page.goto(f"{url}/{elsewhere}")
                 _stands(page, dict(pages)[elsewhere])
+                time.sleep(THINK_SECONDS)
                 link = page.locator('[data-testid="stSidebarNav"]').get_by_role("link", name=title, exact=True)
                 found[path] = Shown(first, _until_it_stands(page, title, lambda link=link: link.click()))
             finally:

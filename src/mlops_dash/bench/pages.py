@@ -105,9 +105,10 @@ class PagesBench:
         if self.browser:
             lines.append(f"first, next: not measured, {self.browser}.")
         else:
-            lines.append(
-                "first: a cold headless Chromium opens the page; next: one click in its sidebar; charts drawn."
-            )
+            lines += [
+                "first: a cold headless Chromium opens the page; charts drawn.",
+                f"next: a click in its sidebar {browser.THINK_SECONDS:.0f} s after another page stood; charts drawn.",
+            ]
         before, after = self.load
         lines.append(f"Machine: {self.cores} cores; load {before:.1f} at the start, {after:.1f} at the end.")
         if self.crowd is not None:
