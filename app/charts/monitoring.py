@@ -6,6 +6,7 @@ red are kept for losses beyond their bound.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -222,7 +223,11 @@ def drift_alt(data: DriftMap) -> str:
 def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
     """Draw a cell a column and window: blue where it moved beyond its usual swing, grey where it did not."""
     fig = go.Figure()
-    x = [f"{_local(end, zone) - timedelta(days=1):%Y-%m-%d}" for end in data.ends]
+    days = [_local(end, zone).date() - timedelta(days=1) for end in data.ends]
+    steps = {after - before for before, after in itertools.pairwise(days)}
+    x: dict[str, Any] = {"x": [f"{one:%Y-%m-%d}" for one in days]}
+    if len(steps) == 1:  # said once for all windows, in ms
+        x = {"x0": x["x"][0], "dx": steps.pop() / timedelta(milliseconds=1)}
     y = [column_name(name) for name in data.columns]
     z = np.array([[np.nan if v is None else v for v in row] for row in data.excess], dtype=float)
     is_moved = np.array([[v in _MOVED for v in row] for row in data.verdicts])
@@ -239,7 +244,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
         text = {"text": np.where(own, words, "")} if len(kinds) > 1 else {}
         said = "%{text}" if text else "".join(kinds)
         fig.add_heatmap(
-            x=x, y=y, z=np.where(own, z, np.nan).astype("float32"), zmin=0.0, zmax=CAP, colorscale=scale, **text,
+            **x, y=y, z=np.where(own, z, np.nan).astype("float32"), zmin=0.0, zmax=CAP, colorscale=scale, **text,
             xgap=1, ygap=2, hoverongaps=False, showscale=moved,
             hovertemplate=f"%{{x|%-d %b}}<br><b>%{{y}}</b> excess PSI %{{z:.2f}}<br>{said}<extra></extra>",
             colorbar={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 1, "xanchor": "right", "thickness": 7,
