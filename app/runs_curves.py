@@ -12,11 +12,12 @@ from app.charts import run_curves as charts
 from app.charts.runs_table import decimals
 from app.frame import Frame
 from mlops_dash.domain.experiments import ExperimentRoom, column
-from mlops_dash.domain.run_pictures import FEW_CURVES, MOST_CURVES, Axis, Band
+from mlops_dash.domain.run_pictures import FEW_CURVES, MOST_CURVES, Axis, Band, CurveGaps
 
 _AXES = {"step": "Step", "time": "Wall time", "epoch": "Epoch"}
 _SMOOTH = {"Off": "Not smoothed", "Light": "Smoothed", "Strong": "Smoothed more"}
 _BANDS = {"range": "Range", "sd": "Mean ± sd"}
+_TICK_SECONDS = 2
 _MANY = ("", "12", "25", "50", "100")
 
 
@@ -38,7 +39,7 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
     apart = room.n_judged_on > 1 if room.comparable is None else room.comparable.state == "no"
     judged = None if apart else column(f"metrics.{metric}", room.query)  # on other rows nobody ends best
     finding = charts.curves_finding(lines, judged, parts.short(metric, 40), digits)
-    if room.curves_why:
+    if room.curve_gaps.why and not lines:
         finding = f"The curves of {parts.short(metric, 40)} cannot be read now"
     parts.head("curves", finding, said if lines else "")
     _controls(room, smoothing)
@@ -46,7 +47,10 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
         why = f"None of these runs logged {metric or 'a metric'}"
         if room.query.axis is Axis.EPOCH:
             why += f" together with {room.epoch_metric}" if room.epoch_metric else "; no metric says the epoch"
-        widgets.empty("show_chart", "No curve", room.curves_why or f"{why}.", key="curves")
+        if room.curve_gaps.unread and not room.curve_gaps.why:
+            _reading(frame, room.curve_gaps)
+            return
+        widgets.empty("show_chart", "No curve", room.curve_gaps.why or f"{why}.", key="curves")
         return
     places = parts.slots(room)
     own = [next((places[one] for one in line.run_ids if one in places), at) for at, line in enumerate(lines)]
@@ -55,6 +59,8 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
     named = len(lines) if len(lines) <= charts.MOST_NAMED else 0
     widgets.chart(figure, picture=True, key="curves", height=parts.HEIGHT + 18 * named, alt=f"{finding}; {said}.")
     _notes(room, n)
+    if room.curve_gaps.unread and not room.curve_gaps.why:
+        _reading(frame, room.curve_gaps)
     widgets.as_table(charts.curves_table(lines), key="curves")
 
 
@@ -74,6 +80,17 @@ def _controls(room: ExperimentRoom, smoothing: str) -> None:
             parts.pick("How many", "n-pick", list(_MANY), now, "n", words=few, width=105)
 
 
+@st.fragment(run_every=_TICK_SECONDS)
+def _reading(frame: Frame, gaps: CurveGaps) -> None:
+    """Reads on, a few at a time; the curves are drawn anew when all are there, or cannot be."""
+    left = frame.services.experiments.unread_curves(frame.actor, gaps.unread, gaps.metrics)
+    if not left:
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="reading-curves"):
+        st.badge("Reading", icon=widgets.icon("sync"), color="blue")
+        widgets.note(f"The curves of {gaps.of - left} of {fmt.plural(gaps.of, 'run')} are there.")
+
+
 def _notes(room: ExperimentRoom, n: int) -> None:
     lines, metric = room.curves, room.curve_metric
     bad = sum(one.n_bad for one in lines)
@@ -81,8 +98,11 @@ def _notes(room: ExperimentRoom, n: int) -> None:
     said = [f"{fmt.plural(bad, 'point')} NaN or infinite, shown as gaps"] if bad else []
     if single:
         said.append(f"{fmt.plural(single, 'run')} logged {parts.short(metric)} once: a point, no curve")
-    lost = len(room.tray) - n
-    if len(room.tray) and lost:
+    gaps = room.curve_gaps
+    if gaps.why:
+        said.append(f"{fmt.plural(len(gaps.unread), 'run')} of {gaps.of} could not be read: {gaps.why}")
+    lost = len(room.tray) - n - len(gaps.unread)
+    if len(room.tray) and lost > 0:
         said.append(f"{fmt.plural(lost, 'run')} of the comparison without {parts.short(metric)}")
     most = charts.most_points(len(lines))
     if any(len(one.x) > most for one in lines):

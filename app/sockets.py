@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,13 +21,9 @@ def without_delay() -> int:
     n = 0
     for one in list(_DESCRIPTORS.iterdir()) if _DESCRIPTORS.is_dir() else ():
         with suppress(OSError):  # closed meanwhile
-            descriptor = os.dup(int(one.name))
-            try:
-                copy = socket.socket(fileno=descriptor)
-            except OSError:  # a file or a pipe
-                os.close(descriptor)
-                continue
-            with copy:
+            if not stat.S_ISSOCK(os.fstat(int(one.name)).st_mode):
+                continue  # closing the copy of a file would drop this process's locks on it, SQLite's too
+            with socket.socket(fileno=os.dup(int(one.name))) as copy:
                 if (
                     copy.family in {socket.AF_INET, socket.AF_INET6}
                     and copy.type == socket.SOCK_STREAM

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -128,6 +133,19 @@ def test_accepted_connections_do_not_wait_for_acknowledgements() -> None:
         with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert not other.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_locks_on_files_are_kept(tmp_path: Path) -> None:
+    """Closing any copy of a file's descriptor drops this process's locks on it: another would write in between."""
+    path = tmp_path / "held.db"
+    ask = f"import sqlite3; sqlite3.connect({str(path)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
+    with closing(sqlite3.connect(path, isolation_level=None)) as held:
+        held.execute("CREATE TABLE t (x)")
+        held.execute("BEGIN IMMEDIATE")
+        sockets.without_delay()
+        done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, check=False)
+        assert "database is locked" in done.stderr
+        held.execute("COMMIT")
 
 
 def test_the_scripts_to_load_ahead_are_those_of_the_installed_streamlit() -> None:

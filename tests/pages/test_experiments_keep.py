@@ -12,6 +12,7 @@ from app import session
 from mlops_dash.bench.experiments import fill
 from mlops_dash.bootstrap import Services
 from mlops_dash.services.experiments import ExperimentService
+from mlops_dash.services.experiments.index import Indexer
 from mlops_dash.tracking.run_pages import RunPages
 from mlops_dash.tracking.search import MlflowRuns
 from tests.factories import SCIENTIST, VIEWER
@@ -79,6 +80,22 @@ def test_while_histories_are_read_the_page_counts_and_shows_no_other_value_in_th
     remote._reader.whole("0", ["m00"])
     page = open_page("experiments", "viewer", exp="0", cols='["metrics.m00"]', red='{"m00": "min"}', tab="parallel")
     assert "histories of m00" not in words(page)
+
+
+def test_curves_that_are_still_read_are_counted_and_those_that_cannot_be_are_said(
+    remote: ExperimentService, world: RunsWorld, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote._reader.whole(world.experiment)
+    with monkeypatch.context() as another_page_reads:
+        another_page_reads.setattr(Indexer, "_read_for_page", lambda *_: "")
+        page = open_page("experiments", "viewer", exp=world.experiment)
+        assert not page.exception
+        assert "The curves of 0 of 6 runs are there." in words(page)
+    remote._reader.indexer._pages = RunPages("http://127.0.0.1:9")
+    page = open_page("experiments", "viewer", exp=world.experiment)
+    assert not page.exception
+    assert "The curves of valid_auc cannot be read now" in words(page)
+    assert "MLflow at http://127.0.0.1:9 does not answer" in words(page)
 
 
 def test_a_viewer_opens_shared_views_and_keeps_none(

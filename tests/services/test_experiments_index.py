@@ -267,10 +267,11 @@ def test_histories_in_the_index_equal_those_of_the_database(world: RunsWorld, in
     database, keys = MlflowDatabase(world.uri), ["valid_auc", "valid_log_loss", ODD]
     assert indexer.want_histories([world.experiment], keys) == ()  # so few are read at once
     ids = list(world.ids.values())
-    ours, theirs = indexer.histories(ids, keys), database.histories(ids, keys)
+    found, theirs = indexer.histories(ids, keys), database.histories(ids, keys)
+    assert (found.unread, found.why) == (frozenset(), "")
     theirs = theirs[theirs["run_id"] != world.ids["deleted"]]
     theirs = theirs[theirs["run_id"] != world.ids["elsewhere"]]
-    pd.testing.assert_frame_equal(ours, theirs.reset_index(drop=True))
+    pd.testing.assert_frame_equal(found.points, theirs.reset_index(drop=True))
     order = ["run_id", "key"]
     pd.testing.assert_frame_equal(
         indexer.known.extremes([world.experiment], keys).sort_values(order, ignore_index=True),
@@ -288,9 +289,9 @@ def test_many_histories_are_read_by_the_worker_while_the_page_shows_those_it_has
     asked: list[str] = []
     read_points = RunPages._points
 
-    def counted(self: RunPages, run_id: str, key: str) -> tuple[Point, ...]:
+    def counted(self: RunPages, run_id: str, key: str, seconds: float) -> tuple[Point, ...]:
         asked.append(run_id)
-        return read_points(self, run_id, key)
+        return read_points(self, run_id, key, seconds)
 
     monkeypatch.setattr(RunPages, "_points", counted)
     made = context(tmp_path, mlflow_uri=server, mlflow_is_ours=False, clock=hands.clock())
@@ -333,15 +334,21 @@ def test_only_the_history_of_a_run_that_changed_is_read_again(
     asked: list[str] = []
     read_points = RunPages._points
 
-    def counted(self: RunPages, run_id: str, key: str) -> tuple[Point, ...]:
+    def counted(self: RunPages, run_id: str, key: str, seconds: float) -> tuple[Point, ...]:
         asked.append(run_id)
-        return read_points(self, run_id, key)
+        return read_points(self, run_id, key, seconds)
 
     monkeypatch.setattr(RunPages, "_points", counted)
     filled(indexer, world.experiment)  # somebody wants them: the worker keeps them fresh
     assert asked == [world.ids["empty"]]
     found = indexer.known.extremes([world.experiment], ["valid_auc"]).set_index("run_id")
     assert found.loc[world.ids["empty"], ["low", "high"]].tolist() == [0.4, 0.9]
+    for step, value in ((2, 3.0), (3, 0.9)):  # the last value is as it was: only its step tells
+        client.log_metric(world.ids["empty"], "valid_auc", value, step=step)
+    hands.wait(LOOK_EVERY)
+    filled(indexer, world.experiment)
+    found = indexer.known.extremes([world.experiment], ["valid_auc"]).set_index("run_id")
+    assert found.loc[world.ids["empty"], ["low", "high"]].tolist() == [0.4, 3.0]
 
 
 def test_histories_outlive_the_server_and_leave_with_their_run(
@@ -359,11 +366,119 @@ def test_histories_outlive_the_server_and_leave_with_their_run(
         hands.wait(LOOK_EVERY)
         filled(indexer, world.experiment)
     found = indexer.histories(list(world.ids.values()), ["valid_auc"])
-    assert gone not in set(found["run_id"])
-    assert world.ids["child"] in set(found["run_id"])
-    with pytest.raises(Unavailable):
-        indexer.histories(list(world.ids.values()), ["valid_log_loss"])
+    assert gone not in set(found.points["run_id"])
+    assert world.ids["child"] in set(found.points["run_id"])
+    none = indexer.histories(list(world.ids.values()), ["valid_log_loss"])
+    assert len(none.points) == 0
+    assert "does not answer" in none.why
+    assert world.ids["broken"] in none.unread
     made.databases.dispose()
+
+
+class Grumpy:
+    """Histories of some runs are refused while `refused` holds their ids; counts what is asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refused: set[str] = set()
+        self.asked: list[str] = []
+        read_points = RunPages._points
+
+        def points(pages: RunPages, run_id: str, key: str, seconds: float) -> tuple[Point, ...]:
+            self.asked.append(run_id)
+            if run_id in self.refused:
+                raise Unavailable("MLflow answers 500.")
+            return read_points(pages, run_id, key, seconds)
+
+        monkeypatch.setattr(RunPages, "_points", points)
+
+
+def test_curves_that_could_not_be_read_are_named_and_come_when_they_can(
+    world: RunsWorld, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = context(tmp_path, mlflow_uri=server, mlflow_is_ours=False)
+    page = ExperimentService(made)
+    page._reader.whole(world.experiment)
+    grumpy = Grumpy(monkeypatch)
+    tray = tuple(world.ids[f"depth-3-seed-{seed}"] for seed in (1, 2, 3))
+    query = RunQuery(experiment=world.experiment, tray=tray, curve="valid_auc")
+    grumpy.refused = {tray[1], tray[2]}
+    room = page.room(VIEWER, query)
+    assert [one.run_ids for one in room.curves] == [(tray[0],)]
+    assert room.curve_gaps.unread == tray[1:]
+    assert page.unread_curves(VIEWER, tray, ["valid_auc"]) == 0  # they rest for a minute: nothing to wait for
+    assert "answers 500" in page.room(VIEWER, query).curve_gaps.why
+    assert len(grumpy.asked) == 3
+    grumpy.refused = set()
+    page._reader.indexer._resting.clear()
+    room = page.room(VIEWER, query)
+    assert len(room.curves) == 3
+    assert room.curve_gaps.unread == ()
+    made.databases.dispose()
+
+
+def test_a_history_that_cannot_be_read_does_not_hold_up_the_others(
+    world: RunsWorld, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = fill(world.path, 150)
+    add_curves(world.path, ids, steps=2)
+    filled(indexer, "0")
+    grumpy = Grumpy(monkeypatch)
+    grumpy.refused = set(ids[:3])
+    assert len(indexer.want_histories(["0"], ["m00"])) == 150  # too many for a page
+    filled(indexer, "0")
+    assert {one.run_id for one in indexer.known.due(["0"], ["m00"])} == set(ids[:3])
+    assert sorted(grumpy.asked) == sorted(ids)  # each once: the refused ones rest
+    with pytest.raises(Unavailable, match="3 histories of m00"):
+        indexer.fill_histories(["0"], ["m00"])
+
+
+def test_a_server_too_slow_for_its_looks_gives_histories_all_the_same(
+    world: RunsWorld, indexer: Indexer, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = fill(world.path, 120)
+    add_curves(world.path, ids, steps=2)
+    filled(indexer, "0")
+    indexer.want_histories(["0"], ["m00"])
+    page = RunPages.page
+
+    def slow(self: RunPages, experiment: str, **kwargs: object) -> RunPage:
+        hands.wait(LOOK_EVERY)  # the next look is due when this one is over
+        return page(self, experiment, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RunPages, "page", slow)
+    indexer.step(3.0)
+    assert indexer.known.due(["0"], ["m00"]) == ()
+
+
+def test_importance_waits_for_histories_and_is_not_kept_from_before(
+    world: RunsWorld, tmp_path: Path, server: str
+) -> None:
+    add_curves(world.path, fill(world.path, 150), steps=2)
+    made = context(tmp_path, mlflow_uri=server, mlflow_is_ours=False)
+    page = ExperimentService(made)
+    page._reader.whole("0")
+    query = RunQuery(
+        experiment="0", picture=Picture.IMPORTANCE, curve="m00", columns=("metrics.m00",), reducers={"m00": Reducer.MAX}
+    )
+    before = page.room(VIEWER, query).importance
+    page._reader.whole("0", ["m00"])
+    after = page.room(VIEWER, query).importance
+    assert before is not None
+    assert after is not None
+    assert (before.n, after.n) == (0, 150)
+    made.databases.dispose()
+
+
+def test_a_page_does_not_ask_a_server_that_hangs_for_its_runs(
+    world: RunsWorld, indexer: Indexer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hangs(_: RunPages) -> None:
+        raise Unavailable("MLflow does not answer: timed out.")
+
+    monkeypatch.setattr(RunPages, "_look", hangs)
+    monkeypatch.setattr(RunPages, "_ask", lambda *_, **__: pytest.fail("it would have waited for this"))
+    with pytest.raises(Unavailable, match="timed out"):
+        indexer.open(world.experiment)
 
 
 def test_a_place_the_server_forgot_begins_the_reading_anew(

@@ -190,3 +190,44 @@ def test_importing_the_room_does_not_import_mlflow() -> None:
     code = "import sys; import mlops_dash.tracking.registry; sys.exit('mlflow' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], check=False, env=environment).returncode == 0
+
+
+def test_an_answer_that_breaks_off_is_no_answer() -> None:
+    class Broken(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "500")
+            self.end_headers()
+            self.wfile.write(b'{"registered_model": ')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Broken) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(Unavailable, match="does not answer"):
+            MlflowRegistry(f"http://127.0.0.1:{server.server_port}").alias("m", "champion")
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "plain"),
+    [
+        ("none", "", True),
+        (".mlflow/credentials", "[mlflow]\nmlflow_tracking_username = a\n", False),
+        (".netrc", "machine mlflow.example login a password b\n", False),
+        (".netrc", "machine elsewhere.example login a password b\n", True),
+        (".netrc", "no netrc", True),
+    ],
+)
+def test_passwords_in_files_are_left_to_mlflows_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, *, plain: bool
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.delenv("NETRC", raising=False)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text)
+    (tmp_path / file).chmod(0o600)
+    assert MlflowRegistry("http://mlflow.example:5000")._plain is plain
+    monkeypatch.setenv("MLFLOW_WORKSPACE", "team")
+    assert not MlflowRegistry("http://mlflow.example:5000")._plain

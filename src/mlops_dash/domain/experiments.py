@@ -16,7 +16,7 @@ from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.run_differences import DiffBlock
 from mlops_dash.domain.run_filter import Mistake
 from mlops_dash.domain.run_groups import Grouping
-from mlops_dash.domain.run_pictures import Axis, Band, Curve, Front, Importance, Picture
+from mlops_dash.domain.run_pictures import Axis, Band, Curve, CurveGaps, Front, Importance, Picture
 from mlops_dash.domain.runs import (
     HELD_OUT,
     Dataset,
@@ -163,7 +163,7 @@ class ExperimentRoom:
     curves: tuple[Curve, ...]
     curve_metric: str
     differences: tuple[DiffBlock, ...]
-    curves_why: str = ""  # why the curves could not be read
+    curve_gaps: CurveGaps = field(default_factory=CurveGaps)  # what the curves lack
     environment_why: str = ""  # why the installed packages, though asked for, could not be read
     epoch_metric: str = ""  # the metric that logs the epoch of a step, if there is one
     importance: Importance | None = None

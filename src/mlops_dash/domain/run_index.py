@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -39,6 +39,7 @@ class RunRecord:
     params: Mapping[str, str]
     tags: Mapping[str, str]
     datasets: tuple[Dataset, ...] = ()
+    logged_at: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # metric -> step and ms of the last value
 
     @property
     def digest(self) -> str:
@@ -46,7 +47,7 @@ class RunRecord:
         parts = {
             "info": [self.experiment_id, self.name, self.status, self.user_id, self.artifact_uri, self.start_time,
                      self.end_time],
-            "metrics": {key: repr(value) for key, value in self.metrics.items()},
+            "metrics": {key: [repr(value), *self.logged_at.get(key, ())] for key, value in self.metrics.items()},
             "params": dict(self.params),
             "tags": dict(self.tags),
             "datasets": [[one.name, one.digest, one.context] for one in self.datasets],

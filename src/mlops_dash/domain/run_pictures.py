@@ -41,6 +41,23 @@ class Band(StrEnum):
     SD = "sd"  # one standard deviation to both sides
 
 
+@dataclass(frozen=True)
+class CurveGaps:
+    """Whose histories the curves lack.
+
+    Attributes:
+        unread: Ids of runs whose histories are still to be read.
+        metrics: Of which metrics.
+        of: How many runs the curves are of.
+        why: Why they could not be read; "" when there was only no time.
+    """
+
+    unread: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    of: int = 0
+    why: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
     """One line: a run, or the mean of repeats with their band."""

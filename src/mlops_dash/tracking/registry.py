@@ -8,7 +8,9 @@ client, after a two-second look, because that client would retry a dead server f
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import netrc
 import os
 import urllib.error
 import urllib.parse
@@ -18,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -37,6 +40,7 @@ _OWN_WAYS = (
     "MLFLOW_TRACKING_CLIENT_CERT_PATH",
     "MLFLOW_TRACKING_AWS_SIGV4",
     "MLFLOW_TRACKING_AUTH",
+    "MLFLOW_WORKSPACE",
 )
 # One retry of 15 s is enough where the look before said that somebody answers; MLflow's own are 7 retries of 120 s.
 
@@ -217,7 +221,7 @@ class MlflowRegistry:
 
     @property
     def _plain(self) -> bool:
-        return self._over_http and not any(os.environ.get(name) for name in _OWN_WAYS)
+        return self._over_http and not _needs_client(urllib.parse.urlsplit(self.uri).hostname or "")
 
     def _versions_by_rest(self, name: str) -> tuple[RegisteredVersion, ...]:
         what = f"read the versions of {name}"
@@ -258,7 +262,7 @@ class MlflowRegistry:
             raise _refusal(error, what, self._hint()) from error
         except ValueError as error:
             raise Unavailable(f"MLflow at {self.uri} does not answer with JSON.", hint=self._hint()) from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # the latter: an answer that breaks off
             raise Unavailable(
                 f"MLflow at {self.uri} does not answer: {_first_line(error)}.", hint=self._hint()
             ) from error
@@ -298,7 +302,7 @@ class MlflowRegistry:
         except urllib.error.HTTPError as answer:
             if answer.code in {502, 503, 504}:
                 raise Unavailable(f"MLflow at {self.uri} answers {answer.code}.", hint=self._hint()) from answer
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"MLflow at {self.uri} does not answer: {_first_line(error)}.", hint=self._hint()
             ) from error
@@ -351,6 +355,17 @@ def _our_error(code: str, said: str, what: str) -> NotFound | Conflict | Invalid
     if code in {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}:
         return InvalidInput(sentence)
     return Unavailable(sentence, hint="Look at MLflow's log, then try again.")
+
+
+def _needs_client(host: str) -> bool:
+    """Whether only MLflow's client knows how to talk to the server: special ways, or passwords kept in files."""
+    if any(os.environ.get(name) for name in _OWN_WAYS) or (Path.home() / ".mlflow" / "credentials").is_file():
+        return True
+    kept = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    try:
+        return kept.is_file() and netrc.netrc(kept).authenticators(host) is not None
+    except (netrc.NetrcParseError, OSError):
+        return False
 
 
 def _credentials() -> dict[str, str]:

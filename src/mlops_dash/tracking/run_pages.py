@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlops_dash.domain.run_index import Point, RunPage, RunRecord
 from mlops_dash.domain.runs import Dataset
-from mlops_dash.errors import NotFound
+from mlops_dash.errors import InvalidInput, MlopsDashError, NotFound, Unavailable
 from mlops_dash.tracking.search import CONTEXT, MlflowRuns, datasets_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_PAGE_SECONDS: Final = 60.0  # a page of 500 wide runs takes a loaded server several seconds
-_AT_ONCE: Final = 4  # histories asked for at the same time
+PATIENCE: Final = 60.0  # a page of 500 wide runs takes a loaded server several seconds
+AT_ONCE: Final = 4  # histories asked for at the same time
 
 
 @dataclass
@@ -28,7 +28,14 @@ class RunPages(MlflowRuns):
     """Pages of the runs at `uri`."""
 
     def page(
-        self, experiment: str, *, size: int, token: str = "", deleted: bool = False, ids: Sequence[str] = ()
+        self,
+        experiment: str,
+        *,
+        size: int,
+        token: str = "",
+        deleted: bool = False,
+        ids: Sequence[str] = (),
+        seconds: float = PATIENCE,
     ) -> RunPage:
         """Runs of an experiment, newest first.
 
@@ -38,6 +45,7 @@ class RunPages(MlflowRuns):
             token: Where the page before ended.
             deleted: The deleted ones instead of those that are not.
             ids: Only these.
+            seconds: How long to wait for the answer.
 
         Raises:
             InvalidInput: the server does not know the token any more.
@@ -48,6 +56,7 @@ class RunPages(MlflowRuns):
         among = f"attributes.run_id IN ({quoted})" if ids else ""
         newest = ["attributes.start_time DESC"]
         if self._plain:
+            self._look()  # a server that hangs is known after two seconds
             asked = {
                 "experiment_ids": [experiment],
                 "filter": among,
@@ -56,7 +65,7 @@ class RunPages(MlflowRuns):
                 "order_by": newest,
                 "page_token": token,
             }
-            said = self._ask("POST", "runs/search", asked, "read the runs", seconds=_PAGE_SECONDS)
+            said = self._ask("POST", "runs/search", asked, "read the runs", seconds=seconds)
             return RunPage(tuple(_record(one) for one in said.get("runs", ())), said.get("next_page_token", ""))
         with self._asking("read the runs") as client:
             from mlflow.entities import ViewType
@@ -71,8 +80,12 @@ class RunPages(MlflowRuns):
             )
             return RunPage(tuple(record_of(one) for one in found), found.token or "")
 
-    def points(self, wanted: Sequence[tuple[str, str]]) -> list[tuple[Point, ...]]:
+    def points(
+        self, wanted: Sequence[tuple[str, str]], *, seconds: float = PATIENCE
+    ) -> list[tuple[Point, ...] | MlopsDashError]:
         """The whole history of each pair of run id and metric, a few at a time; empty where the run is gone.
+
+        A history that cannot be read is its error: the others stand.
 
         Raises:
             Unavailable: MLflow does not answer.
@@ -82,29 +95,34 @@ class RunPages(MlflowRuns):
         self._look()
         if not self._plain:
             self._client()  # MLflow is imported by one thread
-        with ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as several:
-            return list(several.map(lambda one: self._points(*one), wanted))
+        with ThreadPoolExecutor(min(AT_ONCE, len(wanted))) as several:
+            return list(several.map(lambda one: self._points_or_why(one[0], one[1], seconds), wanted))
 
-    def _points(self, run_id: str, key: str) -> tuple[Point, ...]:
-        what = f"read the history of {key}"
-        found: list[Point] = []
+    def _points_or_why(self, run_id: str, key: str, seconds: float) -> tuple[Point, ...] | MlopsDashError:
         try:
-            if not self._plain:
-                with self._asking(what) as client:
-                    return tuple((one.step, one.timestamp, one.value) for one in client.get_metric_history(run_id, key))
-            token = ""
-            while True:
-                asked = {"run_id": run_id, "metric_key": key, "page_token": token}
-                said = self._ask("GET", "metrics/get-history", asked, what, seconds=_PAGE_SECONDS)
-                found += [
-                    (int(one.get("step", 0)), int(one.get("timestamp", 0)), float(one.get("value", 0.0)))
-                    for one in said.get("metrics", ())
-                ]
-                token = said.get("next_page_token", "")
-                if not token:
-                    return tuple(found)
+            return self._points(run_id, key, seconds)
         except NotFound:
             return ()
+        except (Unavailable, InvalidInput) as error:
+            return error
+
+    def _points(self, run_id: str, key: str, seconds: float) -> tuple[Point, ...]:
+        what = f"read the history of {key}"
+        if not self._plain:
+            with self._asking(what) as client:
+                return tuple((one.step, one.timestamp, one.value) for one in client.get_metric_history(run_id, key))
+        found: list[Point] = []
+        token = ""
+        while True:
+            asked = {"run_id": run_id, "metric_key": key, "page_token": token}
+            said = self._ask("GET", "metrics/get-history", asked, what, seconds=seconds)
+            found += [
+                (int(one.get("step", 0)), int(one.get("timestamp", 0)), float(one.get("value", 0.0)))
+                for one in said.get("metrics", ())
+            ]
+            token = said.get("next_page_token", "")
+            if not token:
+                return tuple(found)
 
 
 def record_of(run: Run) -> RunRecord:
@@ -123,6 +141,7 @@ def record_of(run: Run) -> RunRecord:
         params=dict(data.params),
         tags=dict(data.tags),
         datasets=datasets_of(run),
+        logged_at={one.key: (one.step, one.timestamp) for one in getattr(data, "_metric_objs", ())},
     )
 
 
@@ -142,6 +161,9 @@ def _record(run: Mapping[str, Any]) -> RunRecord:
         params={str(one["key"]): str(one.get("value", "")) for one in data.get("params", ())},
         tags={str(one["key"]): str(one.get("value", "")) for one in data.get("tags", ())},
         datasets=_datasets(run),
+        logged_at={
+            str(one["key"]): (int(one.get("step", 0)), int(one.get("timestamp", 0))) for one in data.get("metrics", ())
+        },
     )
 
 

@@ -88,8 +88,15 @@ class ExperimentService(SavedViews, Registering, RealReads):
 
     @read(Permission.ROOM_READ)
     def unread_histories(self, actor: Actor, experiment: str, keys: Sequence[str]) -> int:
-        """How many histories of these metrics the index has still to read."""
-        return sum(len(ids) for ids in self._reader.waiting(experiment, keys).values())
+        """How many histories of these metrics the index has still to read; 0 also when it cannot."""
+        unread = sum(len(ids) for ids in self._reader.waiting(experiment, keys).values())
+        return 0 if unread and self._reader.trouble(experiment) else unread
+
+    @read(Permission.ROOM_READ)
+    def unread_curves(self, actor: Actor, run_ids: Sequence[str], metrics: Sequence[str]) -> int:
+        """Of how many runs histories are still to be read, after reading some; 0 also when they cannot be."""
+        found = self._reader.histories(run_ids, metrics)
+        return 0 if found.why else len(found.unread)
 
     @read(Permission.ROOM_READ)
     def locate(self, actor: Actor, text: str) -> Address | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops_dash.domain.experiments import MOST_TRAY, Column, RunQuery
 from mlops_dash.domain.run_groups import Grouping, label, telling
-from mlops_dash.domain.run_pictures import EPOCH_NAMES, FEW_CURVES, MOST_CURVES, Axis, Band, Curve, Picture
+from mlops_dash.domain.run_pictures import EPOCH_NAMES, FEW_CURVES, MOST_CURVES, Axis, Band, Curve, CurveGaps, Picture
 from mlops_dash.domain.runs import Floats, RunFrame
 from mlops_dash.errors import Unavailable
 from mlops_dash.services.experiments.reading import KeptRuns, RunReader
@@ -39,19 +39,22 @@ def curves(
     pictured: RunFrame,
     metric: str,
     query: RunQuery,
-) -> tuple[tuple[Curve, ...], str]:
-    """The lines of one metric, and why they cannot be read now; the table stands without them."""
+) -> tuple[tuple[Curve, ...], CurveGaps]:
+    """The lines of one metric, and what they lack; the table stands without them."""
     if query.picture is not Picture.CURVES or not metric or not len(pictured):
-        return (), ""
+        return (), CurveGaps()
     few = min(query.lines or FEW_CURVES, MOST_CURVES)
     lines = _lines(runs, grouping, pictured, query, most=MOST_TRAY if query.tray else few)
     ids = [run_id for _, of_line in lines for run_id in of_line]
     epoch = epoch_metric(runs) if query.axis is Axis.EPOCH else ""
     try:
-        points = kept.histories(reader, ids, metric)
-        epochs = kept.histories(reader, ids, epoch) if epoch else {}
+        points, found = kept.histories(reader, ids, metric)
+        epochs, found_epochs = kept.histories(reader, ids, epoch) if epoch else ({}, found)
     except Unavailable as error:
-        return (), error.sentence()
+        return (), CurveGaps(why=error.sentence())
+    unread = found.unread | found_epochs.unread
+    gaps = CurveGaps(tuple(one for one in ids if one in unread), (metric, epoch) if epoch else (metric,), len(ids),
+                     found.why or found_epochs.why)  # fmt: skip
     began = dict(zip(runs.ids, runs.info["start_time"], strict=True))
     made = []
     for name, of_line in lines:
@@ -67,7 +70,7 @@ def curves(
             made.append(Curve(name, tuple(of_line), *parts[0], n_bad=bad))
         elif parts:
             made.append(_together(name, of_line, parts, bad, query))
-    return tuple(made), ""
+    return tuple(made), gaps
 
 
 def _together(

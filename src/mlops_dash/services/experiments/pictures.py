@@ -36,7 +36,8 @@ def importance(
     if query.picture is not Picture.IMPORTANCE or not metric:
         return None
     shown = next((one for one in columns if one.name == f"metrics.{metric}"), domain.column(f"metrics.{metric}", query))
-    key = ("importance", metric, shown.reducer, shown.step, shown.direction, grouping.key, hash(frozenset(runs.ids)))
+    values = hash(np.sort(runs.metrics[metric].to_numpy(dtype=float)).tobytes())  # histories may still be coming in
+    key = ("importance", metric, shown.reducer, shown.step, grouping.key, hash(frozenset(runs.ids)), values)
     return kept.remember(key, lambda: _importance(runs, codes, grouping, metric))
 
 

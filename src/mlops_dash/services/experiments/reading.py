@@ -18,7 +18,7 @@ from mlops_dash.domain.run_groups import Grouping, apart, grouped
 from mlops_dash.domain.runs import Bools, Floats, Reducer, RunFrame
 from mlops_dash.errors import NotFound, Unavailable
 from mlops_dash.services.command import Context
-from mlops_dash.services.experiments.index import Indexer
+from mlops_dash.services.experiments.index import Histories, Indexer
 from mlops_dash.store.mlflow_runs import MlflowDatabase
 from mlops_dash.store.run_index import RunIndex
 from mlops_dash.tracking.environments import MlflowEnvironments
@@ -114,23 +114,31 @@ class KeptRuns:
     def _among(self, ids: frozenset[str]) -> Bools:
         return np.array([one in ids for one in self.frame.ids], dtype=bool)
 
-    def histories(self, reader: RunReader, run_ids: Sequence[str], key: str) -> dict[str, pd.DataFrame]:
+    def histories(
+        self, reader: RunReader, run_ids: Sequence[str], key: str
+    ) -> tuple[dict[str, pd.DataFrame], Histories]:
         """Points of one metric by run, in the order of steps; runs without any are left out.
 
+        The second: whose are still to be read, and why they are not there.
+
         Raises:
-            Unavailable: MLflow does not answer.
+            Unavailable: MLflow's database does not answer.
         """
         if self._points > _MOST_POINTS:
             self._histories.clear()
             self._points = 0
         known = self._histories.setdefault(key, {})
         missing = [one for one in run_ids if one not in known]
+        found = reader.histories(missing, [key]) if missing else Histories(pd.DataFrame())
+        parts: dict[str, pd.DataFrame] = {}
         if missing:
-            points = reader.histories(missing, [key])
-            self._points += len(points)
-            parts = dict(tuple(points.groupby("run_id", sort=False)))
-            known.update({one: parts.get(one, points.iloc[:0]) for one in missing})
-        return {one: known[one] for one in run_ids if len(known[one])}
+            parts = {str(one): part for one, part in found.points.groupby("run_id", sort=False)}
+        for one in missing:
+            if one not in found.unread:  # of the others the next run may know more
+                known[one] = parts.get(one, found.points.iloc[:0])
+                self._points += len(known[one])
+        here = {**parts, **known}
+        return {one: here[one] for one in run_ids if one in here and len(here[one])}, found
 
     def remember(self, key: Hashable, make: Callable[[], T]) -> T:
         """What was computed of these runs once before, else now; the last few are kept."""
@@ -201,21 +209,26 @@ class RunReader:
         database, _ = self.database()
         return (self.indexer.known if database is None else database).at_step(ids_of(experiment), key, step)
 
-    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
-        """Every point of some metrics of some runs.
+    def histories(self, run_ids: Sequence[str], keys: Sequence[str]) -> Histories:
+        """Every point of some metrics of some runs, and of which runs something is still to be read.
 
         Raises:
-            Unavailable: MLflow does not answer, and nothing of them is known from before.
+            Unavailable: MLflow's database does not answer.
         """
         database, _ = self.database()
-        return (self.indexer if database is None else database).histories(run_ids, keys)
+        return (
+            self.indexer.histories(run_ids, keys) if database is None else Histories(database.histories(run_ids, keys))
+        )
+
+    def trouble(self, experiment: str) -> str:
+        """Why the index could not be brought up to date the last time; "" when it could, or none is needed."""
+        if self.database()[0] is not None:
+            return ""
+        states = [self.indexer.index.state(one) for one in ids_of(experiment)]
+        return next((one.trouble for one in states if one is not None and one.trouble), "")
 
     def read_now(self, run_ids: Sequence[str], keys: Sequence[str]) -> None:
-        """Read the histories of a few runs that the index has not yet, instead of waiting for the worker.
-
-        Raises:
-            Unavailable: MLflow does not answer, and nothing of them is known from before.
-        """
+        """Read the histories of a few runs that the index has not yet, instead of waiting for the worker."""
         if self.database()[0] is None:
             self.indexer.histories(run_ids, keys)
 
@@ -295,8 +308,8 @@ class RunReader:
 
     def _indexed(self, experiment: str, again: bool, why: str) -> tuple[KeptRuns, Source]:
         """From the index, which the worker fills; the first runs are read here when it knows none."""
+        states = [self.indexer.open(one, again=again) for one in ids_of(experiment)]
         with self._lock:
-            states = [self.indexer.open(one, again=again) for one in ids_of(experiment)]
             mark = " ".join(f"{one.experiment}:{one.revision}" for one in states)
             as_of = min(one.as_of for one in states)
             kept = self._kept.get(experiment)

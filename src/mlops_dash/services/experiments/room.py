@@ -64,6 +64,8 @@ def assemble(
         names = ("attributes.experiment", *names)
     columns = _pinned_first([domain.column(one, query) for one in names])
     runs, histories = _reduced(reader, kept, columns)
+    if histories:
+        source = replace(source, histories=histories, stale=source.stale or reader.trouble(kept.experiment))
     fits = matching(kept.frame, clauses)
     for name, values in query.chosen.items():
         fits &= kept.frame.column(f"params.{name}").isin(list(values)).to_numpy()
@@ -85,12 +87,14 @@ def assemble(
     metric = metric_of(runs, columns, query)
     compared = pictured if len(tray) else pictured.take(np.arange(min(5, len(pictured))))
     blocks, why = _differences(reader, compared, columns, query)
-    lines, curves_why = curves(reader, kept, runs, grouping, pictured, metric, query)
+    lines, gaps = curves(reader, kept, runs, grouping, pictured, metric, query)
     return ExperimentRoom(
         query=query,
         experiments=tuple(experiments),
         experiment=experiment,
-        source=replace(source, histories=histories),
+        source=replace(
+            source, histories=histories, stale=source.stale or (reader.trouble(kept.experiment) if histories else "")
+        ),
         runs=runs,
         matching=found.runs,
         sort=sort,
@@ -113,7 +117,7 @@ def assemble(
         base=_base(runs, grouping, columns, query),
         pictured=_pictured(found.runs, pictured, compared, runs, query),
         curves=lines,
-        curves_why=curves_why,
+        curve_gaps=gaps,
         curve_metric=metric,
         differences=blocks,
         environment_why=why,
@@ -170,12 +174,14 @@ def _reduced(
             wanted[one.key] = Reducer.MAX if one.direction is Direction.HIGHER else Reducer.MIN
     known = [key for key in {**wanted, **steps} if key in kept.frame.metrics.columns]
     waiting = reader.waiting(kept.experiment, known)
-    changed, unread = kept.reduced(wanted, reader, waiting)
+    changed, lacks = kept.reduced(wanted, reader, waiting)
     at_step = kept.at_steps(steps, reader, waiting)
-    lacking = {**unread, **{key: ~has for key, (_, has) in at_step.items()}}
+    lacking = {**lacks, **{key: ~has for key, (_, has) in at_step.items()}}
     runs = kept.frame.with_metrics({**changed, **{key: values for key, (values, _) in at_step.items()}}, lacking)
+    here = set(kept.frame.ids)  # the index may know of newer runs
+    unread = {key: len(ids & here) for key, ids in waiting.items()}
     whole = {key: int(kept.frame.logged[:, kept.frame.metrics.columns.get_loc(key)].sum()) for key in known}
-    return runs, {key: (whole[key] - len(ids), whole[key]) for key, ids in waiting.items() if ids}
+    return runs, {key: (max(0, whole[key] - n), whole[key]) for key, n in unread.items() if n}
 
 
 def _differing(
