@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from mlops_dash.domain.evidence import BINARY, REGRESSION
@@ -80,8 +80,17 @@ def alarm_title(reading: Reading, watch: Watch, baseline: float | None) -> str:
     return "; ".join(one for one in said if one)
 
 
-def alarm_cause(stretch: Sequence[Reading], watch: Watch, prior: float) -> str:
-    """The likely cause: what moved in these windows (latest last), or that nothing did, and the labels themselves."""
+def alarm_cause(
+    stretch: Sequence[Reading], watch: Watch, prior: float, days: Mapping[datetime, date] | None = None
+) -> str:
+    """The likely cause: what moved in these windows (latest last), or that nothing did, and the labels themselves.
+
+    Args:
+        stretch: The windows.
+        watch: The loss in alarm.
+        prior: Label rate or mean of the reference.
+        days: The calendar day of each window, by its start; to say since when something no longer moves.
+    """
     rate = stretch[-1].estimate(LABEL_OF[task_of(stretch[-1])], LONG_DAYS)
     rates = label_sentence(stretch[-1], prior)
     if watch is RAW_LOSS:
@@ -90,7 +99,7 @@ def alarm_cause(stretch: Sequence[Reading], watch: Watch, prior: float) -> str:
         return f"{said} {rates} The base-rate-free losses raise no alarm."
     names = moved_in(stretch)
     if names:
-        said = f"Likely cause: {words_of(names)} moved ({_peaks(stretch, names)})."
+        said = f"Likely cause: {words_of(names)} moved ({_peaks(stretch, names, days or {})})."
     else:
         said = (
             "Likely cause: no input moved beyond its usual swing, "
@@ -127,9 +136,9 @@ def inputs_title(stretch: Sequence[Reading]) -> str:
     return f"Inputs moved: {words_of(inputs)}" if inputs else "The scores moved"
 
 
-def inputs_cause(stretch: Sequence[Reading]) -> str:
-    """How far the moved inputs went, and that this alone is no harm."""
-    return f"{_peaks(stretch, moved_in(stretch))}. Moved inputs alone are not harm."
+def inputs_cause(stretch: Sequence[Reading], days: Mapping[datetime, date] | None = None) -> str:
+    """How far the moved inputs went, until when, and that this alone is no harm."""
+    return f"{_peaks(stretch, moved_in(stretch), days or {})}. Moved inputs alone are not harm."
 
 
 def moved_in(stretch: Sequence[Reading]) -> list[str]:
@@ -138,7 +147,7 @@ def moved_in(stretch: Sequence[Reading]) -> list[str]:
     return [name for name, n in sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])) if 4 * n >= len(stretch)]
 
 
-def _peaks(stretch: Sequence[Reading], names: Sequence[str]) -> str:
+def _peaks(stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, date]) -> str:
     peak: dict[str, FeatureReading] = {}
     for window in stretch:
         for one in window.features():
@@ -146,9 +155,18 @@ def _peaks(stretch: Sequence[Reading], names: Sequence[str]) -> str:
                 peak[one.name] = one
     said = [
         f"{words_of([name])} excess PSI up to {one.excess or 0.0:.2f}, {one.ratio or 0.0:.1f} times its usual swing"
+        f"{_until(stretch, name, days)}"
         for name, one in ((name, peak[name]) for name in names[:3] if name in peak)
     ]
     return "; ".join(said)
+
+
+def _until(stretch: Sequence[Reading], name: str, days: Mapping[datetime, date]) -> str:
+    """On which day a column moved last; "" while it still does."""
+    last = max((one.start for one in stretch if name in one.body["moved"]), default=None)
+    if last is None or last == stretch[-1].start or last not in days:
+        return ""
+    return f", last on {day_words(days[last])}"
 
 
 def schema_title(reading: Reading) -> str:

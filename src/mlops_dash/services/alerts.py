@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
@@ -324,14 +324,17 @@ class _Writer:
             first = next((day.start for day in self.course.days if day.date.isoformat() == since), first)
         return [one for one in self.course.readings if first <= one.start <= episode.last]
 
+    def _dates(self) -> dict[datetime, date]:
+        return {day.start: day.date for day in self.course.days}
+
     def _words(self, kind: str, reading: Reading, stretch: Sequence[Reading]) -> tuple[str, str]:
         if kind in (HARM, LABEL_SHIFT):
             watch = headline_watch(reading) if kind == HARM else RAW_LOSS
             mean = known(self.course.references[watch.key].mean)
             prior = self.reference.baseline["prior"]
-            return alarm_title(reading, watch, mean), alarm_cause(stretch, watch, prior)
+            return alarm_title(reading, watch, mean), alarm_cause(stretch, watch, prior, self._dates())
         if kind == INPUTS:
-            return inputs_title(stretch), inputs_cause(stretch)
+            return inputs_title(stretch), inputs_cause(stretch, self._dates())
         return schema_title(reading), "The columns arrive without values; the model answers as if they were missing."
 
     def _evidence(self, reading: Reading, at: datetime) -> Evidence:
