@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,9 +32,10 @@ from mlops_dash.demo.story import (
 from mlops_dash.demo.sweep import Beside
 from mlops_dash.demo.train import train
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.registry import Proposal
 from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
-from mlops_dash.domain.words import OperationState
-from mlops_dash.errors import Unavailable
+from mlops_dash.domain.words import JobState, OperationState
+from mlops_dash.errors import Conflict, Unavailable
 from mlops_dash.training.recipes import BASE
 
 _CONFIRM_SECONDS = 30.0
@@ -110,6 +112,7 @@ def _first_versions(stage: Stage) -> None:
     siblings.introduce(services, story)
     recipes = [RECIPE_FIRST, *(one.recipe.name for one in siblings.SIBLINGS)]
     versions = train(services, stage.journal, recipes, reason="the first version", tell=stage.progress.tell)
+    _catch_up(stage)
     _promote(
         stage,
         versions[RECIPE_FIRST],
@@ -140,6 +143,10 @@ def _rollback(stage: Stage) -> None:
     """A week later the same comparison, on the week it served, says what it cost."""
     services, story = stage.services, stage.story
     replay.drive(stage.clock, story.rolled_back_at + timedelta(days=1))
+    begun = services.registry.room(LEAD, MODEL).operation
+    if begun is not None and begun.kind == "rollback":  # decided by a start that was broken off
+        _deliver(stage, begun.id)
+        return
     hasty, first = stage.journal.noted(RECIPE_HASTY), stage.journal.noted(RECIPE_FIRST)
     found = services.evidence.compare(LEAD, MODEL, hasty, first, story.hasty_at, story.rolled_back_at)
     brier = next(one for one in found if one.kind == "paired_difference" and one.metric == "brier")
@@ -171,28 +178,25 @@ def _challenger(stage: Stage) -> None:
     """Retrain on everything before the hold-out, judge on the hold-out, and leave the proposal waiting."""
     services = stage.services
     replay.drive(stage.clock, stage.story.end + timedelta(minutes=1))
-    services.retraining.save_schedule(
-        SCIENTIST,
-        ScheduleDraft(
-            name="monthly refresh",
-            kind=ScheduleKind.CRON,
-            expression="0 6 1 * *",
-            zone=ZONE,
-            recipe=RECIPE_REFRESH,
-            misfire=Misfire.SKIP,
-        ),
-    )
+    with suppress(Conflict):  # saved by a start that was broken off
+        services.retraining.save_schedule(
+            SCIENTIST,
+            ScheduleDraft(
+                name="monthly refresh",
+                kind=ScheduleKind.CRON,
+                expression="0 6 1 * *",
+                zone=ZONE,
+                recipe=RECIPE_REFRESH,
+                misfire=Misfire.SKIP,
+            ),
+        )
     alerts = services.monitoring.room(SCIENTIST, MODEL).alerts
     alert_id = alerts[0].id if alerts else None
     version_id = _train(
         stage, RECIPE_REFRESH, "answer to the alert" if alerts else "the quarter is over", alert_id=alert_id
     )
-    services.registry.propose(
-        SCIENTIST,
-        version_id,
-        comment=f"Trained on everything before the last {stage.story.holdout_days} days, judged on those.",
-        alert_id=alert_id,
-    )
+    said = f"Trained on everything before the last {stage.story.holdout_days} days, judged on those."
+    _proposed(stage, version_id, comment=said, alert_id=alert_id)
 
 
 def _finish(stage: Stage) -> None:
@@ -218,22 +222,59 @@ def _replay(stage: Stage, start: datetime, end: datetime) -> None:
 
 def _train(stage: Stage, recipe: str, reason: str, *, alert_id: str | None = None) -> str:
     done = train(stage.services, stage.journal, [recipe], reason=reason, tell=stage.progress.tell, alert_id=alert_id)
+    _catch_up(stage)
     return done[recipe]
 
 
+def _catch_up(stage: Stage) -> None:
+    """Go on after the last job: a start that was broken off may have come further in the story's time than this one."""
+    done = stage.services.jobs.recent(REPLAY, states=(JobState.SUCCEEDED,))
+    last = max((one.finished_at for one in done if one.finished_at is not None), default=None)
+    if last is not None and stage.clock.now() < last:
+        replay.drive(stage.clock, last)
+
+
 def _promote(stage: Stage, version_id: str, *, comment: str, reason: str) -> None:
-    """Propose as scientist, approve as lead, promote as lead; a gate that cannot pass is lifted by two people."""
+    """Propose as scientist, approve as lead, promote as lead; a gate that cannot pass is lifted by two people.
+
+    What a start that was broken off has decided is not decided again.
+    """
     registry = stage.services.registry
-    proposal = registry.propose(SCIENTIST, version_id, comment=comment)
-    for gate in registry.room(LEAD, MODEL, version_id).gates:
-        if not gate.opens:
-            why = f"{gate.name}: {gate.reason.rstrip('.')}; accepted for a short trial with the champion as shadow"
-            proposal = registry.override_gate(LEAD, proposal.id, proposal.revision, gate=gate.name, reason=why, days=7)
-            proposal = registry.override_gate(ADMIN, proposal.id, proposal.revision, gate=gate.name, reason=why, days=7)
-    proposal = registry.approve(LEAD, proposal.id, proposal.revision, comment="read the evidence")
-    shadows = [stage.journal.noted(RECIPE_FIRST)] if version_id != stage.journal.noted(RECIPE_FIRST) else []
-    operation = registry.begin_promotion(LEAD, proposal.id, proposal.revision, reason=reason, shadows=shadows)
+    begun = registry.room(LEAD, MODEL, version_id).operation
+    if begun is None or begun.to_version_id != version_id:
+        proposal = _proposed(stage, version_id, comment=comment)
+        for gate in registry.room(LEAD, MODEL, version_id).gates:
+            if not gate.opens:
+                proposal = _lifted(stage, proposal, gate.name, gate.reason)
+        if not registry.room(LEAD, MODEL, version_id).approvals_counted:
+            proposal = registry.approve(LEAD, proposal.id, proposal.revision, comment="read the evidence")
+        first = stage.journal.noted(RECIPE_FIRST)
+        shadows = [first] if version_id != first else []
+        operation = registry.begin_promotion(LEAD, proposal.id, proposal.revision, reason=reason, shadows=shadows)
+    else:
+        operation = begun.id
     _deliver(stage, operation)
+
+
+def _proposed(stage: Stage, version_id: str, *, comment: str, alert_id: str | None = None) -> Proposal:
+    """The open proposal of the version, made now where there is none."""
+    known = stage.services.registry.room(SCIENTIST, MODEL, version_id).proposal
+    if known is not None and known.version_id == version_id and known.is_open(stage.clock.now()):
+        return known
+    return stage.services.registry.propose(SCIENTIST, version_id, comment=comment, alert_id=alert_id)
+
+
+def _lifted(stage: Stage, proposal: Proposal, gate: str, reason: str) -> Proposal:
+    """The proposal after two people have lifted a gate; one of them may have done so before."""
+    why = f"{gate}: {reason.rstrip('.')}; accepted for a short trial with the champion as shadow"
+    for person in (LEAD, ADMIN):
+        try:
+            proposal = stage.services.registry.override_gate(
+                person, proposal.id, proposal.revision, gate=gate, reason=why, days=7
+            )
+        except Conflict:  # in a start that was broken off
+            proposal = _proposed(stage, proposal.version_id, comment="")
+    return proposal
 
 
 def _deliver(stage: Stage, operation: str) -> None:
