@@ -145,6 +145,26 @@ def test_a_run_that_lost_its_job_stops_before_its_next_side_effect(house: Servic
     assert house.jobs.job(VIEWER, job_id).epoch == 2
 
 
+def test_a_version_that_a_lost_attempt_registered_is_taken_up_and_not_made_twice(house: Services, time: Time) -> None:
+    job_id = house.retraining.run_now(SCIENTIST, "first", "why not")
+
+    def lose(share: float, text: str) -> None:
+        if text.startswith("keeping the out-of-fold"):
+            time.at += timedelta(seconds=30)
+            house.jobs.reap(WORKER, 15)
+
+    with pytest.raises(Conflict, match="epoch 1 was taken over"):
+        runner.run_next(house, on_progress=lose)
+    assert house.jobs.job(VIEWER, job_id).state is JobState.QUEUED
+    again = runner.run_next(house)
+    assert again["version"] == "1"
+    assert [one.version for one in house.context.registry.versions(MODEL)] == ["1"]
+    version = house.registry.version(LEAD, str(again["version_id"]))
+    assert (version.run_id, version.incarnation) == (again["run_id"], 1)
+    assert "as v1 already; it is taken up" in house.jobs.log(VIEWER, job_id).text
+    assert {one.kind for one in house.evidence.get(LEAD, again["evidence_ids"])} == {"metric", "check"}
+
+
 def test_ctrl_c_in_the_middle_gives_the_job_back_and_the_next_start_takes_it_up(house: Services) -> None:
     job_id = house.retraining.run_now(SCIENTIST, "first", "why not")
 

@@ -195,14 +195,17 @@ def train(run: Run) -> dict[str, Any]:
     run.say("  ".join(f"{name}={value:.4f}" for name, value in sorted(fitted.metrics.items())))
     if run.await_tracking is not None:
         run.await_tracking()
+    uri = services.context.settings.mlflow_uri
+    logged = runs.taken_up(uri, fitted, job_id=job.id) if job.epoch > 1 else None
     if job.epoch > 1:
-        for orphan in runs.tag_orphans(services.context.settings.mlflow_uri, job_id=job.id):
+        for orphan in runs.tag_orphans(uri, job_id=job.id):
             run.say(f"run {orphan} of a lost attempt is tagged as an orphan", "WARN")
-    run.step(0.62, "logging the run, its model and its evaluation rows to MLflow")
-    logged = runs.log_fitted(
-        services.context.settings.mlflow_uri, fitted,
-        tags={"mlops_dash.job": job.id, "mlops_dash.epoch": str(job.epoch), "mlops_dash.recipe": recipe.name},
-    )  # fmt: skip
+    if logged is None:
+        run.step(0.62, "logging the run, its model and its evaluation rows to MLflow")
+        tags = {"mlops_dash.job": job.id, "mlops_dash.epoch": str(job.epoch), "mlops_dash.recipe": recipe.name}
+        logged = runs.log_fitted(uri, fitted, tags=tags)
+    else:
+        run.say(f"a lost attempt has registered this fit as v{logged.version} already; it is taken up")
     run.step(0.72, f"recording v{logged.version}")
     version_id = services.registry.record_version(
         RUNNER, recipe.model, logged.version, run_id=logged.run_id, source_uri=logged.source_uri,

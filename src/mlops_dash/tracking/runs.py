@@ -27,7 +27,7 @@ from mlops_dash.tracking.registry import MlflowRegistry
 from mlops_dash.tracking.trust import TRUSTED_TYPES, artifact_digest
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric
+    from mlflow.entities import Metric, Run
     from mlflow.tracking import MlflowClient
 
 TAG = "mlops_dash."
@@ -187,6 +187,35 @@ def log_fitted(
     return Logged(run_id, model_uri, version, source, digest, eval_digest, taken.laps)
 
 
+def taken_up(uri: str, fitted: Fitted, *, job_id: str) -> Logged | None:
+    """What a lost attempt of the job registered, when it is this very fit; None when nothing, or something else.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    registry = MlflowRegistry(uri)
+    reason = registry.why_unreachable()
+    if reason:
+        raise Unavailable(reason)
+    client, model = _client(uri), fitted.recipe.model_name
+    of_job = {one.info.run_id: one for one in _of_job(client, job_id)}
+    if not of_job or model not in registry.models():
+        return None
+    digest = evaluation_digest(fitted.evaluation)
+    for version in registry.versions(model):
+        run = of_job.get(version.run_id)
+        if run is None:
+            continue
+        told = (run.data.tags.get(f"{TAG}dataset_sha256"), run.data.tags.get(f"{TAG}eval_digest"))
+        if told == (fitted.dataset_sha256, digest):
+            client.set_tag(version.run_id, f"{TAG}version", version.version)
+            if run.info.status == "RUNNING":
+                client.set_terminated(version.run_id, "FINISHED")
+            artifact = version.tags.get(f"{TAG}artifact_digest", "")
+            return Logged(version.run_id, version.source, version.version, version.source, artifact, digest)
+    return None
+
+
 def tag_orphans(uri: str, *, job_id: str) -> tuple[str, ...]:
     """Mark the runs that a lost attempt of a job left behind unregistered; gives their ids.
 
@@ -197,13 +226,16 @@ def tag_orphans(uri: str, *, job_id: str) -> tuple[str, ...]:
     if reason:
         raise Unavailable(reason)
     client = _client(uri)
-    experiments = [one.experiment_id for one in client.search_experiments()]
-    found = client.search_runs(experiments, f"tags.`{TAG}job` = '{job_id}'")
-    orphans = [one for one in found if f"{TAG}version" not in one.data.tags]
+    orphans = [one for one in _of_job(client, job_id) if f"{TAG}version" not in one.data.tags]
     for one in orphans:
         client.set_tag(one.info.run_id, f"{TAG}orphan", "true")
         _fail(client, one.info.run_id)
     return tuple(one.info.run_id for one in orphans)
+
+
+def _of_job(client: MlflowClient, job_id: str) -> list[Run]:
+    experiments = [one.experiment_id for one in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.`{TAG}job` = '{job_id}'")) if experiments else []
 
 
 def settle(uri: str, *, experiment: str, tag: str, value: str) -> tuple[str, ...]:
