@@ -160,9 +160,10 @@ def log_fitted(
     try:
         experiment_id = _experiment(client, experiment or fitted.recipe.model_name)
         name = run_name or fitted.recipe.name
-        run_id = client.create_run(experiment_id, start_time=started, run_name=name).info.run_id
+        told = _tags(fitted, eval_digest, tags or {})  # from the first moment: whoever tidies up knows whose run it is
+        run_id = client.create_run(experiment_id, start_time=started, run_name=name, tags=told).info.run_id
         taken.lap("run")
-        _log_numbers(client, run_id, fitted, _tags(fitted, eval_digest, tags or {}), started)
+        _log_numbers(client, run_id, fitted, started)
         taken.lap("numbers")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(EVALUATION_FILE).name
@@ -312,15 +313,15 @@ def _experiment(client: MlflowClient, name: str) -> str:
         return str(known.experiment_id)
 
 
-def _log_numbers(client: MlflowClient, run_id: str, fitted: Fitted, tags: Mapping[str, str], started: int) -> None:
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Param, RunTag
+def _log_numbers(client: MlflowClient, run_id: str, fitted: Fitted, started: int) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
     recipe = fitted.recipe
     values = {**recipe.parameters, "seed": recipe.seed, "validation_days": recipe.validation_days}
     parameters = [Param(name, str(value)) for name, value in values.items()]
     parameters += [Param("train_start", recipe.start.isoformat()), Param("train_end", recipe.end.isoformat())]
     metrics = _metrics(fitted, started)
-    client.log_batch(run_id, metrics[:_METRICS_A_CALL], parameters, [RunTag(k, v) for k, v in tags.items()])
+    client.log_batch(run_id, metrics[:_METRICS_A_CALL], parameters)
     for first in range(_METRICS_A_CALL, len(metrics), _METRICS_A_CALL):
         client.log_batch(run_id, metrics[first : first + _METRICS_A_CALL])
     rows = Dataset(
