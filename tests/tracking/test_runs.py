@@ -137,6 +137,26 @@ def test_orphans_of_a_lost_attempt_are_marked_and_registered_runs_are_not(uri: s
     assert client.get_run(lost.run_id).data.tags["mlops_dash.orphan"] == "true"
 
 
+def test_a_run_that_was_killed_while_it_was_logged_is_found_by_its_marks(
+    uri: str, fitted: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            runs.log_fitted(uri, fitted, experiment="swept", register=False, tags={"sweep": "one"})
+    assert runs.settle(uri, experiment="swept", tag="sweep", value="one") == ()
+    client = MlflowClient(uri, uri)
+    known = client.get_experiment_by_name("swept")
+    assert known is not None
+    (run,) = client.search_runs([known.experiment_id])
+    assert (run.info.status, run.data.tags["mlops_dash.orphan"]) == ("FAILED", "true")
+
+
 def test_evaluation_rows_that_lack_a_column_are_refused_before_mlflow_is_asked(fitted: Fit) -> None:
     with pytest.raises(InvalidInput, match="lack score"):
         runs.log_fitted("http://127.0.0.1:9", replace(fitted, evaluation=fitted.evaluation.drop(columns="score")))
