@@ -43,7 +43,7 @@ class Assets:
             await self.app(scope, receive, _listening(send, known))
             self._keep(key, known)
             return
-        await send({**known.start, "headers": list(known.start["headers"])})
+        await send(_own(known.start))
         await send({"type": "http.response.body", "body": known.body})
 
     def _keep(self, key: tuple[str, bool], made: _Answer) -> None:

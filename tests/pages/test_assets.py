@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app import assets, gate, sockets
+from app.components import lean, source
 from app.components.ahead import scripts
 
 with warnings.catch_warnings():  # starlette wants a client that is not in our lock; the one that is works
@@ -151,3 +152,8 @@ def test_locks_on_files_are_kept(tmp_path: Path) -> None:
 def test_the_scripts_to_load_ahead_are_those_of_the_installed_streamlit() -> None:
     names = {one.removeprefix("/static/js/").partition(".")[0] for one in scripts()}
     assert {"PlotlyChart", "DataFrame", "Selectbox", "ButtonGroup"} <= names
+
+
+def test_a_script_loses_its_comments_and_indentation_and_no_line_of_code():
+    assert lean("// why\nif (a) {\n\n  b();  // because\n}\n") == "if (a) {\nb();  // because\n}"
+    assert "export default function" in source("palette.js")

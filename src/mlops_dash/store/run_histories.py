@@ -15,9 +15,8 @@ from typing import Final
 import pandas as pd
 
 from mlops_dash.domain.run_index import ASKED_FOR, Point
-from mlops_dash.store.run_index import RunIndex, number
+from mlops_dash.store.run_index import ASK_EVERY_SECONDS, RunIndex, number
 
-_ASK_EVERY_SECONDS: Final = 60
 _DUE: Final = """
 SELECT CAST(r.experiment_id AS TEXT), r.run_uuid, m.key, r.digest FROM runs r
 JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key IN (SELECT value FROM json_each(:keys))
@@ -53,7 +52,7 @@ class RunHistories:
         with self._index.opened() as file:
             rows = file.execute("SELECT experiment_id, key, asked_at FROM wanted_histories").fetchall()
         known = {(one, key): asked for one, key, asked in rows}
-        late = [pair for pair in pairs if not 0 <= at - known.get(pair, -_ASK_EVERY_SECONDS) < _ASK_EVERY_SECONDS]
+        late = [pair for pair in pairs if not 0 <= at - known.get(pair, -ASK_EVERY_SECONDS) < ASK_EVERY_SECONDS]
         if late:
             with self._index.writing() as file:
                 file.executemany(

@@ -25,7 +25,7 @@ from mlops_dash.store.mlflow_runs import MlflowDatabase
 
 _LAYOUT: Final = 2
 _PATIENCE_SECONDS: Final = 10
-_ASK_EVERY_SECONDS: Final = 60  # how often it is written down that somebody looks
+ASK_EVERY_SECONDS: Final = 60  # how often it is written down that somebody looks
 _TABLES: Final = """
 CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT NOT NULL, lifecycle_stage TEXT NOT NULL,
     creation_time INTEGER);
@@ -112,7 +112,7 @@ class RunIndex:
     def ask(self, experiment: str, now: datetime) -> IndexState:
         """Somebody looks at an experiment: it is to be read, or kept fresh."""
         at, known = now.timestamp(), self.state(experiment)
-        if known is not None and 0 <= at - known.asked_at.timestamp() < _ASK_EVERY_SECONDS:
+        if known is not None and 0 <= at - known.asked_at.timestamp() < ASK_EVERY_SECONDS:
             return known
         with self.writing() as file:
             file.execute(
