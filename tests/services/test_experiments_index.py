@@ -16,6 +16,7 @@ import pytest
 from mlops_dash.bench.experiments import add_curves, fill
 from mlops_dash.clock import Clock
 from mlops_dash.domain.experiments import RunQuery
+from mlops_dash.domain.run_comparison import RealQuery
 from mlops_dash.domain.run_index import FIRST_PAGE, LOOK_EVERY, PASS_EVERY, IndexState, Point, RunPage, page_size
 from mlops_dash.domain.run_pictures import Picture
 from mlops_dash.domain.runs import Reducer, RunFrame
@@ -413,6 +414,25 @@ def test_curves_that_could_not_be_read_are_named_and_come_when_they_can(
     room = page.room(VIEWER, query)
     assert len(room.curves) == 3
     assert room.curve_gaps.unread == ()
+    made.databases.dispose()
+
+
+def test_no_verdict_on_runs_whose_histories_are_not_all_read(
+    world: RunsWorld, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = context(tmp_path, mlflow_uri=server, mlflow_is_ours=False)
+    page = ExperimentService(made)
+    page._reader.whole(world.experiment)
+    grumpy = Grumpy(monkeypatch)
+    tray = tuple(world.ids[f"depth-{depth}-seed-{seed}"] for depth in (3, 6) for seed in (1, 2, 3))
+    grumpy.refused = {tray[0]}
+    query = RunQuery(experiment=world.experiment, tray=tray, reducers={"valid_auc": Reducer.MAX})
+    ask = RealQuery(metric="valid_auc")
+    with pytest.raises(Unavailable, match="Histories of 1 of 7 runs are not read yet"):
+        page.real(VIEWER, query, ask)
+    grumpy.refused = set()
+    page._reader.indexer._resting.clear()
+    assert page.real(VIEWER, query, ask).sides
     made.databases.dispose()
 
 

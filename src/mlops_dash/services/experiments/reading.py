@@ -228,9 +228,17 @@ class RunReader:
         return next((one.trouble for one in states if one is not None and one.trouble), "")
 
     def read_now(self, run_ids: Sequence[str], keys: Sequence[str]) -> None:
-        """Read the histories of a few runs that the index has not yet, instead of waiting for the worker."""
-        if self.database()[0] is None:
-            self.indexer.histories(run_ids, keys)
+        """Read the histories of a few runs that the index has not yet, instead of waiting for the worker.
+
+        Raises:
+            Unavailable: some are still missing; a verdict on the others would be another one.
+        """
+        if self.database()[0] is not None:
+            return
+        found = self.indexer.histories(run_ids, keys)
+        if found.unread:
+            n = f"{len(found.unread)} of {len(set(run_ids))} runs"
+            raise Unavailable(f"Histories of {n} are not read yet. {found.why}".strip(), hint="Try again in a moment.")
 
     def packages(self, run_id: str) -> Mapping[str, str]:
         """Version by package of a run's model; kept, because a model does not change. Empty where none is recorded.
