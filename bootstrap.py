@@ -421,6 +421,7 @@ def checks(arguments):
             ["pytest", "-n", "2", "--dist", "worksteal", "-m", "not browser and not journey", *cover],
             (0,),
         ),
+        # two browsers at once on two cores are slower than one after the other, and wait too long for one another
         ("pytest: browser and journeys, one by one", ["pytest", "-m", "browser or journey", *cover], (0,)),
         ("coverage", ["coverage", "report", f"--fail-under={COVERAGE_PERCENT}"], (0,)),
     ]

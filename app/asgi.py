@@ -1,19 +1,34 @@
-"""The ui process: Streamlit behind our gate, for `streamlit run app/asgi.py` or any ASGI server on `app.asgi:app`."""
+"""The ui process: Streamlit behind our gate, for `streamlit run app/asgi.py` or any ASGI server on `app.asgi:app`.
+
+A server of your own must not read X-Forwarded-* itself (uvicorn: FORWARDED_ALLOW_IPS set to nothing).
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import assets, files, gate, incidents, login, lost, session, warm
+from app.shell import cookies, files, gate, incidents, login, lost, proxies, session, warm
+from app.ui import assets
 from mlops_dash import log, settings
+from mlops_dash.errors import InvalidInput
 
 
 def _knows(secret: str) -> bool:
     return session.services().access.actor_for_session(secret) is not None
+
+
+def _settings() -> settings.Settings:
+    """The settings, or the end of this process in one sentence."""
+    try:
+        return settings.from_environment()
+    except InvalidInput as error:
+        sys.stderr.write(f"ui: {error.sentence()}\n")
+        raise SystemExit(2) from None
 
 
 def _script_error(error: Exception) -> bool:
@@ -23,7 +38,7 @@ def _script_error(error: Exception) -> bool:
 
 
 ROUTES = [*login.routes(session.services), *files.routes(session.services)]
-MADE = settings.from_environment()
+MADE = _settings()
 log.configure("ui", MADE.logs)
 
 app = st.App(
@@ -31,9 +46,10 @@ app = st.App(
     lifespan=warm.lifespan,
     routes=ROUTES,
     middleware=[
+        Middleware(proxies.Proxies, trusted=MADE.trusted_proxies),
         Middleware(gate.SecurityHeaders),
         Middleware(
-            gate.Gate, cookie=gate.cookie_name(MADE), knows=_knows, lost=lambda scope: lost.answer(scope, ROUTES)
+            gate.Gate, cookie=cookies.cookie_name(MADE), knows=_knows, lost=lambda scope: lost.answer(scope, ROUTES)
         ),
         Middleware(assets.Assets),
         # Streamlit leaves the compression of static files to a proxy we may not have.

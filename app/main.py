@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from app import frame
+from app.shell import frame
 
 frame.run()

@@ -12,8 +12,9 @@ from mlops_dash.ids import new_id
 from mlops_dash.services.command import Context
 from mlops_dash.settings import Settings
 from mlops_dash.store.db import Databases, connect
-from mlops_dash.store.tables_app import APP, ModelRow, ModelVersionRow
-from mlops_dash.store.tables_log import LOG
+from mlops_dash.store.tables.app import APP
+from mlops_dash.store.tables.log import LOG
+from mlops_dash.store.tables.registry import ModelRow, ModelVersionRow
 from mlops_dash.tracking.registry import MlflowRegistry
 
 NOON = datetime(2013, 6, 3, 16, 0, tzinfo=UTC)

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops_dash.domain.evidence import BINARY
-from mlops_dash.domain.monitoring import WATCHES_OF
-from mlops_dash.domain.readings import SCORE, Estimate, FeatureReading, estimate_to_row, feature_to_row
+from mlops_dash.domain.monitoring.readings import SCORE, Estimate, FeatureReading, estimate_to_row, feature_to_row
+from mlops_dash.domain.tasks import BINARY
 from mlops_dash.domain.words import AlertState, Drift, Health, OperationState
 from mlops_dash.services.command import Context
 from mlops_dash.store.db import transaction
 from mlops_dash.store.prediction_log import to_us
-from mlops_dash.store.tables_app import AlertRow, OperationRow, ReadingRow, ReferenceRow, ServingRow
-from mlops_dash.store.tables_log import LabelRow, PredictionRow
+from mlops_dash.store.tables.log import LabelRow, PredictionRow
+from mlops_dash.store.tables.monitoring import AlertRow, ReadingRow, ReferenceRow
+from mlops_dash.store.tables.registry import OperationRow, ServingRow
 from tests.factories import model_row, version_row
 
 DAY = timedelta(days=1)
-WATCHES = WATCHES_OF[BINARY]
+WATCHES = BINARY.watches
 FEATURES = ("hour", "temp", "wind_speed", "carrier")
 WHY = {
     Health.OK: "no harm, and inputs within their usual swing",

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.comparability import EVALUATION_TAG
+from mlops_dash.domain.experiments.comparability import EVALUATION_TAG
 from mlops_dash.stats.ranking import auc_of_rows
-from mlops_dash.tracking.runs import evaluation_digest
+from mlops_dash.tracking.experiments.runs import evaluation_digest
 
 N, DAYS = 400, 20
 SEEDS = ("1", "2", "3", "4")

@@ -9,9 +9,10 @@ from pathlib import Path
 from mlops_dash.clock import Clock
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.audit import Action, Entry, Verdict, verify
-from mlops_dash.domain.evidence import METRICS, Evidence
+from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.registry import Proposal
+from mlops_dash.domain.registry.records import Proposal
+from mlops_dash.domain.tasks import METRICS
 from mlops_dash.ids import sha256_text
 from mlops_dash.services.command import Context
 from mlops_dash.services.policies import PolicyService
@@ -19,8 +20,8 @@ from mlops_dash.services.registry import RegistryService
 from mlops_dash.store import audit, evidence
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import to_us
-from mlops_dash.store.tables_app import UserRow
-from mlops_dash.store.tables_log import HeartbeatRow
+from mlops_dash.store.tables.access import UserRow
+from mlops_dash.store.tables.log import HeartbeatRow
 from mlops_dash.tracking.registry import MlflowRegistry
 from tests import factories
 from tests.factories import ADMIN, LEAD, LEAD_TOO, NOON, SCIENTIST, VIEWER, WORKER
@@ -120,7 +121,7 @@ class World:
 
     def verified(self) -> Verdict:
         """Whether the ledger hangs together."""
-        anchor = audit.read_anchor(self.context.anchor_path)
+        anchor = audit.read_anchor(self.context.anchor_path, key=self.context.settings.ledger_key)
         return verify(self.context.settings.ledger_key, self.ledger(), [anchor] if anchor else [])
 
 

@@ -67,3 +67,34 @@ def awkward(uri: str, artifacts: Path) -> RunsWorld:
         tags={"mlflow.parentRunId": ids["depth-6-seed-1"], "note": "it's 100 % fine"})  # fmt: skip
     client.delete_run(ids["deleted"])
     return RunsWorld(uri, Path(uri.removeprefix("sqlite:///")), made, other, ids)
+
+
+BIASES = {"far": [2.0, -3.0], "near": [0.5, -0.2], "above": [-0.1, 0.4], "off": [1.0, 1.5]}  # by step, best and last
+
+
+def biased(uri: str, artifacts: Path) -> dict[str, str]:
+    """Runs of a regression, by name: `valid_bias` is best at 0 and alphabetically first, `valid_mae` is what counts."""
+    import mlflow
+    from mlflow.entities import Metric, Param
+
+    client, ids = mlflow.MlflowClient(uri, uri), {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = client.create_experiment("air time", artifact_location=artifacts.as_uri())
+    start = 1_800_000_000_000
+    for number, (name, biases) in enumerate(BIASES.items()):
+        for seed in (1, 2, 3):
+            at = start + (3 * number + seed) * 60_000
+            run_id = ids[f"{name}-{seed}"] = client.create_run(
+                made, start_time=at, run_name=f"{name}-{seed}"
+            ).info.run_id
+            points = [
+                Metric(key, value, at + step, step)
+                for step, bias in enumerate(biases)
+                for key, value in (("valid_bias", bias + seed / 1000), ("valid_mae", 9.0 - number + seed / 100 - step),
+                                   ("valid_rmse", 12.0 - number + seed / 100))
+            ]  # fmt: skip
+            params = {"depth": number, "rate": (0.1, 0.2, 0.1, 0.3)[number], "seed": seed}
+            client.log_batch(run_id, points, [Param(key, str(value)) for key, value in params.items()], [])
+            client.set_terminated(run_id, end_time=at + 60_000)
+    return ids

@@ -55,7 +55,7 @@ def _log_versions(uri: str, home: Path) -> dict[str, str]:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
-    from mlops_dash.tracking.models import TRUSTED_TYPES
+    from mlops_dash.tracking.models.loading import TRUSTED_TYPES
 
     def fitted(iterations: int) -> Pipeline:
         rows = flights(600, seed=1)

@@ -1,4 +1,4 @@
-"""A retrain job on real flights: train, log, record, judge on later rows; and what happens when it cannot."""
+"""A retrain job: the flights' program and a stranger's, what is recorded and judged; and when it cannot."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ import pytest
 from mlops_dash import bootstrap, runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
+from mlops_dash.demo.flights.columns import FEATURE_NAMES, LABEL, load_flights
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import Conflict, InvalidInput, NotFound
+from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.store.db import transaction
-from mlops_dash.store.tables_app import ServingRow
-from mlops_dash.training.flights import FEATURE_NAMES, LABEL, load_flights
+from mlops_dash.store.tables.registry import ServingRow
+from mlops_dash.tracking.experiments import attempts
+from mlops_dash.tracking.registry import MlflowRegistry
 from tests import factories
-from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER, WORKER
 
 MODEL = "flight-delay"
 ROOT = Path(__file__).parents[1]
@@ -62,14 +65,14 @@ def house(
     monkeypatch.chdir(tmp_path)  # MLflow on a database address keeps artifacts in the working folder
     made = bootstrap.build(factories.settings(tmp_path, mlflow_uri=mlflow_uri), clock=Clock(wall=time))
     made.registry.add_model(SCIENTIST, MODEL, reason="test")
-    made.retraining.save_recipe(SCIENTIST, recipe("first", few_flights, holdout_days=0))
-    made.retraining.save_recipe(SCIENTIST, recipe("refresh", few_flights, holdout_days=10))
+    made.retraining.save_recipe(ADMIN, recipe("first", few_flights, holdout_days=0))
+    made.retraining.save_recipe(ADMIN, recipe("refresh", few_flights, holdout_days=10))
     yield made
     made.close()
 
 
 def recipe(name: str, data: Path, **parameters: object) -> Recipe:
-    return Recipe(name, MODEL, "flights", {**SMALL, "data": str(data), **parameters}, max_attempts=1)
+    return Recipe(name, MODEL, ENTRY, {**SMALL, "data": str(data), **parameters}, max_attempts=1)
 
 
 def replay(house: Services, frame: pd.DataFrame, version_id: str) -> None:
@@ -145,7 +148,9 @@ def test_a_run_that_lost_its_job_stops_before_its_next_side_effect(house: Servic
     assert house.jobs.job(VIEWER, job_id).epoch == 2
 
 
-def test_a_version_that_a_lost_attempt_registered_is_taken_up_and_not_made_twice(house: Services, time: Time) -> None:
+def test_a_version_that_a_lost_attempt_registered_is_taken_up_and_not_made_twice(
+    house: Services, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = house.retraining.run_now(SCIENTIST, "first", "why not")
 
     def lose(share: float, text: str) -> None:
@@ -156,12 +161,15 @@ def test_a_version_that_a_lost_attempt_registered_is_taken_up_and_not_made_twice
     with pytest.raises(Conflict, match="epoch 1 was taken over"):
         runner.run_next(house, on_progress=lose)
     assert house.jobs.job(VIEWER, job_id).state is JobState.QUEUED
-    again = runner.run_next(house)
+    answers = iter(["MLflow does not answer."] * 2)  # its server was started again with us
+    monkeypatch.setattr(MlflowRegistry, "why_unreachable", lambda self: next(answers, ""))
+    again = runner.run_next(house, patience=30)
     assert again["version"] == "1"
     assert [one.version for one in house.context.registry.versions(MODEL)] == ["1"]
     version = house.registry.version(LEAD, str(again["version_id"]))
     assert (version.run_id, version.incarnation) == (again["run_id"], 1)
-    assert "as v1 already; it is taken up" in house.jobs.log(VIEWER, job_id).text
+    assert "already; it is taken up" in house.jobs.log(VIEWER, job_id).text
+    assert "fitting on" not in house.jobs.log(VIEWER, job_id).text.partition("taken up")[2], "it is not made again"
     assert {one.kind for one in house.evidence.get(LEAD, again["evidence_ids"])} == {"metric", "check"}
 
 
@@ -203,27 +211,6 @@ def test_nothing_due_is_said(house: Services) -> None:
         runner.run_next(house)
 
 
-def test_the_training_window_counts_back_from_the_last_known_label(few_flights: Path) -> None:
-    frame = load_flights(few_flights)
-    made = recipe("refresh", few_flights, holdout_days=10)
-    live = runner.window_of(made, frame, now=LATER + timedelta(hours=20))
-    assert (live.end, live.edge) == (LATER - timedelta(days=10), LATER + timedelta(hours=20))
-    # the last flight of the file is on 14 March: a world that lives on keeps the same later rows
-    end = datetime(2013, 3, 15, 4, tzinfo=UTC)
-    for days in (2, 400):
-        after = runner.window_of(made, frame, now=end + timedelta(days=days))
-        assert (after.end, after.edge) == (datetime(2013, 3, 5, 5, tzinfo=UTC), end)
-
-
-@pytest.mark.parametrize(
-    "changes", [{"holdout_days": -1}, {"holdout_days": 2.5}, {"holdout_days": 400}, {"train_start": "2013-01-01"}]
-)
-def test_a_window_that_cannot_be_meant_is_refused(few_flights: Path, changes: dict[str, object]) -> None:
-    made = recipe("refresh", few_flights)
-    with pytest.raises(InvalidInput):
-        runner.window_of(replace(made, parameters={**made.parameters, **changes}), load_flights(few_flights), now=LATER)
-
-
 def test_a_child_whose_epoch_was_taken_over_does_nothing(
     house: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,7 +227,7 @@ def test_mlflow_away_puts_the_job_back_with_a_back_off_before_anything_is_traine
 ) -> None:
     away = bootstrap.build(factories.settings(tmp_path), clock=Clock(wall=time))
     away.registry.add_model(SCIENTIST, MODEL, reason="test")
-    away.retraining.save_recipe(SCIENTIST, recipe("first", few_flights, holdout_days=0))
+    away.retraining.save_recipe(ADMIN, recipe("first", few_flights, holdout_days=0))
     job = claimed(away)
     monkeypatch.setattr(runner, "build", lambda _settings: away)
     monkeypatch.setattr(runner, "from_environment", lambda: away.context.settings)
@@ -256,3 +243,124 @@ def claimed(house: Services) -> Job:
     job = house.jobs.claim(WORKER, "w1")
     assert job is not None
     return job
+
+
+# --- a stranger's program ---------------------------------------------------------------------------------------------
+
+MINUTES = 'handling "minutes"'
+TRAIN = """
+import os, sys, numpy as np, pandas as pd, mlflow
+from sklearn.linear_model import LinearRegression
+
+rng = np.random.default_rng(int(sys.argv[1]))
+days = pd.date_range(os.environ["MLOPS_DASH_RECIPE_START"][:10], periods=40, freq="D", tz="UTC")
+at = days.repeat(10)
+rows = pd.DataFrame({"at": at, "crates": rng.integers(1, 90, 400).astype(float), "depot": "north"})
+label = 12 + 0.7 * rows["crates"] + rng.normal(0, 4, 400)
+print("progress 0.2 fitting on 400 handlings")
+with mlflow.start_run(run_name="weekly"):
+    with mlflow.start_run(nested=True):
+        mlflow.log_metric("tried", 1.0)
+    model = LinearRegression().fit(rows[["crates"]], label)
+    score = model.predict(rows[["crates"]])
+    mlflow.log_metric("mae", float(np.abs(label - score).mean()))
+    mlflow.sklearn.log_model(model, name="model", input_example=rows[["crates"]].head(3), serialization_format="skops")
+    if WITH_ROWS:
+        kept = rows.assign(label=label, score=score, row_id=[f"h{i}" for i in range(400)])
+        kept[["row_id", "label", "score", "depot"]].to_parquet("predictions.parquet")
+        mlflow.log_artifact("predictions.parquet", "eval")
+        kept[["at", "crates", "label", "score"]].to_parquet("reference.parquet")
+        mlflow.log_artifact("reference.parquet", "eval")
+print("done")
+"""
+
+
+@pytest.fixture
+def depot(tmp_path: Path, mlflow_uri: str, time: Time, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """Another team's house: a regression in minutes, with quotes in its name, and a plain train.py."""
+    monkeypatch.chdir(tmp_path)
+    made = bootstrap.build(factories.settings(tmp_path, mlflow_uri=mlflow_uri), clock=Clock(wall=time))
+    made.registry.add_model(SCIENTIST, MINUTES, task="regression", reason="test")
+    yield made
+    made.close()
+
+
+def their_recipe(folder: Path, *, rows: bool = True, code: str = TRAIN) -> Recipe:
+    path = folder / "their train.py"
+    path.write_text(code.replace("WITH_ROWS", str(rows)))
+    return Recipe("weekly", MINUTES, f"{{python}} '{path}' {{seed}}", {"seed": 7, "train_days": 60, "holdout_days": 7})
+
+
+@pytest.mark.timeout(600)
+def test_a_strangers_plain_program_becomes_a_version_that_is_measured_and_watched(
+    depot: Services, tmp_path: Path
+) -> None:
+    depot.retraining.save_recipe(ADMIN, their_recipe(tmp_path))
+    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    seen: list[str] = []
+    result = runner.run_next(depot, on_progress=lambda _share, text: seen.append(text))
+    assert "fitting on 400 handlings" in seen
+    version = depot.registry.version(VIEWER, str(result["version_id"]))
+    assert (version.version, version.recipe, version.run_id) == ("1", "weekly", result["run_id"])
+    assert version.training_end == datetime(2013, 2, 8, tzinfo=UTC)
+    assert version.training_start == datetime(2012, 12, 10, tzinfo=UTC)
+    evidence = depot.evidence.get(LEAD, result["evidence_ids"])
+    mae = next(one for one in evidence if one.metric == "mae")
+    assert mae.value == pytest.approx(3.2, abs=0.4)
+    assert "out of fold" in mae.bound
+    assert {one.metric: one.value for one in evidence if one.kind == "check"} == {
+        "signature": 1.0,
+        "input_example": 1.0,
+    }
+    assert " done\n" in depot.jobs.log(VIEWER, job_id).text
+
+
+@pytest.mark.timeout(600)
+def test_a_program_that_leaves_no_rows_is_told_what_is_missing_and_its_runs_are_orphans(
+    depot: Services, tmp_path: Path
+) -> None:
+    depot.retraining.save_recipe(ADMIN, their_recipe(tmp_path, rows=False))
+    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    with pytest.raises(InvalidInput, match=r"keeps no eval/predictions\.parquet"):
+        runner.run_next(depot)
+    assert depot.jobs.job(VIEWER, job_id).state is JobState.FAILED
+    assert attempts.of_job(depot.context.settings.mlflow_uri, job_id=job_id) == ()
+    assert depot.context.registry.models() == ()
+
+
+def test_a_program_that_fails_says_its_exit_code_and_its_last_words_are_in_the_log(
+    depot: Services, tmp_path: Path
+) -> None:
+    depot.retraining.save_recipe(ADMIN, their_recipe(tmp_path, code="raise SystemExit('no rows in March')"))
+    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    with pytest.raises(InvalidInput, match="ended with exit code 1"):
+        runner.run_next(depot)
+    assert "no rows in March" in depot.jobs.log(VIEWER, job_id).text
+
+
+@pytest.mark.timeout(300)
+def test_what_a_failing_program_had_begun_is_an_orphan_and_of_several_runs_the_one_with_a_model_counts(
+    depot: Services, tmp_path: Path
+) -> None:
+    several = "import mlflow\nwith mlflow.start_run():\n    mlflow.log_metric('tried', 1.0)\n" + TRAIN
+    depot.retraining.save_recipe(ADMIN, their_recipe(tmp_path, code=several + "raise SystemExit(3)"))
+    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    with pytest.raises(InvalidInput, match="ended with exit code 3"):
+        runner.run_next(depot)
+    assert attempts.of_job(depot.context.settings.mlflow_uri, job_id=job_id) == ()
+    their_recipe(tmp_path, code=several)
+    depot.retraining.run_now(SCIENTIST, "weekly", "once more")
+    assert runner.run_next(depot)["version"] == "1"
+
+
+def test_only_admins_say_which_program_runs(depot: Services, tmp_path: Path) -> None:
+    theirs = their_recipe(tmp_path)
+    for person in (SCIENTIST, LEAD):
+        with pytest.raises(NotAllowed):
+            depot.retraining.save_recipe(person, theirs)
+    depot.retraining.save_recipe(ADMIN, theirs)
+    depot.retraining.save_recipe(SCIENTIST, replace(theirs, parameters={"seed": 8}, timeout_seconds=60))
+    with pytest.raises(NotAllowed):
+        depot.retraining.save_recipe(SCIENTIST, replace(theirs, entry="{python} other.py"))
+    with pytest.raises(NotAllowed):
+        depot.retraining.save_recipe(SCIENTIST, replace(theirs, model="flight-delay"))

@@ -9,7 +9,7 @@ from html import escape
 
 import pandas as pd
 
-from app import format as fmt
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Token, User
 from mlops_dash.domain.audit import Entry, changes, title, who
 

@@ -13,12 +13,14 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from app import format as fmt
-from app.theme import Tokens
+from app.ui.theme import Tokens, icon_mark
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Action, Entry
-from mlops_dash.domain.evidence import METRICS, Direction, Evidence
-from mlops_dash.domain.gates import Gate, Measure
-from mlops_dash.domain.registry import Operation, RegistryRoom, VersionLine
+from mlops_dash.domain.evidence import Direction, Evidence
+from mlops_dash.domain.experiments.directions import gain
+from mlops_dash.domain.registry.gates import Gate, Measure
+from mlops_dash.domain.registry.records import Operation, RegistryRoom, VersionLine
+from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.words import GateState, OperationState, look
 
 ROW = 58  # px of a row of the forest
@@ -28,7 +30,6 @@ STEPS = (
     (OperationState.DELIVERED, "Delivered"),
     (OperationState.CONFIRMED, "Confirmed serving"),
 )
-_ICON = "<span class='mi' aria-hidden='true'>{}</span>"
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ def gate_html(gate: Gate, t: Tokens) -> str:
     said = gate.reason if gate.state is not GateState.PASSED or not _has_numbers(gate) else ""
     reason = f"<p class='gr'>{escape(said)}</p>" if said else ""
     return (
-        f"<div class='gate'><div class='gh'><span style='color:{ink}'>{_ICON.format(shown.icon)}</span>"
+        f"<div class='gate'><div class='gh'><span style='color:{ink}'>{icon_mark(shown.icon)}</span>"
         f"<b>{escape(gate.name[:1].upper() + gate.name[1:])}</b>"
         f"<span class='gs' style='color:{ink}'>{escape(shown.label)}</span></div>{rows}{reason}</div>"
     )
@@ -130,10 +131,15 @@ def versions(lines: Sequence[VersionLine], zone: str) -> pd.DataFrame:
         {
             "Version": [one.version.label for one in lines],
             "Alias": [chips(one) for one in lines],
-            "Gates": [f"{one.gates_open} of {one.gates_required}" for one in lines],
+            "Gates": [_gates(one) for one in lines],
             "Trained on": [_span(one.version.training_start, one.version.training_end, zone) for one in lines],
         }
     )
+
+
+def _gates(line: VersionLine) -> str:
+    lifted = sum(gate.state is GateState.OVERRIDDEN for gate in line.gates)
+    return f"{line.gates_open} of {line.gates_required}" + (f", {lifted} overridden" if lifted else "")
 
 
 def chips(line: VersionLine) -> list[str]:
@@ -179,7 +185,9 @@ def branches(comparisons: Sequence[Evidence]) -> tuple[Branch, ...]:
         if one.value is None or one.low is None or one.high is None:
             continue
         metric = METRICS[one.metric]
-        sign = 1.0 if metric.direction is Direction.HIGHER else -1.0
+        if metric.direction is Direction.ZERO:
+            continue  # a difference of biases has no better side: the forest shows improvements
+        sign = gain(1.0, 0.0, metric.direction)
         scale = max(abs(one.low), abs(one.high)) or 1.0
         ends = sorted((sign * one.low / scale, sign * one.high / scale))
         verdict = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "unclear"
@@ -256,7 +264,7 @@ def progress_html(operation: Operation, zone: str) -> str:
         reached = moment is not None
         icon = "check_circle" if reached else "radio_button_unchecked"
         when = fmt.instant(moment, zone) if reached else "not yet"
-        mark = f"<span class='pi'>{_ICON.format(icon)}</span>"
+        mark = f"<span class='pi'>{icon_mark(icon)}</span>"
         cells.append(f"<li class='{'on' if reached else ''}'>{mark}<b>{label}</b><span>{escape(when)}</span></li>")
     return f"<ol class='steps'>{''.join(cells)}</ol>"
 
@@ -272,8 +280,12 @@ _ICONS: dict[str, str] = {
     Action.ALIAS_DRIFTED: "warning",
     Action.ALIAS_ADOPTED: "sell",
     Action.ALIAS_RESTORED: "sell",
+    Action.SERVED_ELSEWHERE: "output",
     Action.POLICY_ACTIVATED: "policy",
     Action.MODEL_ADDED: "add_box",
+    Action.MODEL_EDITED: "edit",
+    Action.MODEL_ARCHIVED: "archive",
+    Action.MODEL_RESTORED: "unarchive",
 }
 
 
@@ -288,7 +300,7 @@ def timeline_html(entries: Sequence[Entry], names: Mapping[str, str], zone: str)
         who = names.get(person, person.removeprefix("user:"))
         reason = f"<q>{escape(one.reason)}</q>" if one.reason else ""
         items.append(
-            f"<li><span class='ti'>{_ICON.format(_ICONS.get(one.action, 'circle'))}</span><div><b>{escape(told)}</b>"
+            f"<li><span class='ti'>{icon_mark(_ICONS.get(one.action, 'circle'))}</span><div><b>{escape(told)}</b>"
             f"<span>{escape(who)} · {escape(fmt.instant(one.at, zone))}</span>{reason}</div></li>"
         )
     return f"<ul class='tl'>{''.join(items)}</ul>"
@@ -313,8 +325,12 @@ def story(entry: Entry) -> str:
         Action.ALIAS_DRIFTED: f"Alias moved outside to {entry.after.get('alias')}",
         Action.ALIAS_ADOPTED: f"{after} adopted as champion, no gate asked",
         Action.ALIAS_RESTORED: f"Alias restored to {entry.after.get('alias')}",
+        Action.SERVED_ELSEWHERE: f"{after} answers, served elsewhere, no gate asked",
         Action.POLICY_ACTIVATED: f"{entry.object[:1].upper()}{entry.object[1:]} in force",
         Action.MODEL_ADDED: f"{entry.object} added",
+        Action.MODEL_EDITED: f"{entry.object}: {', '.join(name.replace('_', ' ') for name in entry.after)} changed",
+        Action.MODEL_ARCHIVED: f"{entry.object} archived",
+        Action.MODEL_RESTORED: f"{entry.object} restored",
     }
     return told.get(entry.action, "")
 
@@ -325,7 +341,9 @@ def reign_sentence(room: RegistryRoom, on: datetime, zone: str) -> str:
     if reign is None:
         return f"At {fmt.instant(on, zone)} there was no champion."
     until = "until now" if reign.until is None else f"until {fmt.instant(reign.until, zone)}"
-    how = {"promote": "promoted", "rollback": "rolled back to", "adopt": "adopted"}.get(reign.kind, reign.kind)
+    how = {"promote": "promoted", "rollback": "rolled back to", "adopt": "adopted", "elsewhere": "said to serve"}.get(
+        reign.kind, reign.kind
+    )
     return (
         f"{reign.label}, {how} by {room.name_of(reign.who)} on {fmt.instant(reign.since, zone)}, {until}: {reign.why}"
     )

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import plotly.graph_objects as go
 
-from app import format as fmt
-from app.theme import Tokens
+from app.ui.theme import Tokens
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.jobs import FAILED, FINISHED, Job
 from mlops_dash.domain.retraining import Recipe, Room
 from mlops_dash.domain.words import JobState, look

@@ -1,6 +1,6 @@
 """The fleet as a real HTML table: names are links in the tab order, rows open by their model's id, never by number.
 
-Takes words that are already formatted (`app.charts.fleet.table`); draws them, and says which row was opened.
+Takes words that are already formatted (`app.charts.overview.fleet.table`); draws them, and says which row was opened.
 """
 
 from __future__ import annotations

@@ -122,6 +122,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   me.trigger = setTriggerValue;
   document.removeEventListener('keydown', me.onkey);
   document.addEventListener('keydown', me.onkey);
+  parentElement.querySelector('.open').classList.add('listening');
   me.answer(data);
   return () => document.removeEventListener('keydown', me.onkey);
 }

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import ab_decisions, field_experiment, session, widgets
-from app import format as fmt
-from app.charts import ab_tests as charts
-from app.charts import ab_words as words
-from app.frame import Frame
-from mlops_dash.domain.ab_room import ABRoom
-from mlops_dash.domain.ab_tests import ABTest, Reading
+from app.charts.ab_tests import figures as charts
+from app.charts.ab_tests import words
+from app.parts.ab_tests import decisions, field_experiment
+from app.shell import session
+from app.ui import widgets
+from app.ui.context import Frame
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.room import ABRoom
+from mlops_dash.domain.ab_tests.rules import ABTest, Reading
 from mlops_dash.domain.words import ABState, ABVerdict
 
 PUBLISHED = "published"
@@ -23,7 +25,7 @@ def page(frame: Frame) -> None:
     """Draw the page."""
     st.html(f"<style>{words.css(frame.tokens)}</style>")
     demo = frame.services.context.settings.demo
-    asked = session.get("test") or session.param("test")
+    asked = session.chosen("test")
     room = frame.services.ab_tests.room(frame.actor, "" if asked == PUBLISHED else asked)
     published = demo and (asked == PUBLISHED or not room.tests)
     test = None if published else room.test
@@ -31,7 +33,7 @@ def page(frame: Frame) -> None:
     zone = frame.zone if test is None else test.design.zone
     with widgets.header("A/B tests", said if test is None else words.status(test, room.reading, zone)):
         _choice(room, asked, demo=demo)
-        ab_decisions.design_button(frame, room, primary=test is None and not published)
+        decisions.design_button(frame, room, primary=test is None and not published)
     if not room.tests:
         widgets.empty("science", "No test of your own yet",
                       "A test lets another version answer a share of the live rows and says which one is better.",
@@ -95,7 +97,7 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
                 widgets.note(" ".join(one for one in said if one))
             if room.champion_moved and test.state is ABState.RUNNING:
                 widgets.note(f"{test.control} is not the champion any more: no row is routed to the challenger.")
-        ab_decisions.decide_buttons(frame, room, test)
+        decisions.decide_buttons(frame, room, test)
 
 
 def _waiting(reading: Reading) -> None:

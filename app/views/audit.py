@@ -1,23 +1,26 @@
-"""Audit & admin: what was decided, by whom and why; proof that nobody changed it; users and tokens.
+"""Audit & admin: what was decided, by whom and why; proof that nobody changed it; models, policies, users, tokens.
 
-Deep links: ?tab=&actor=&action=&object=&from=&entry=
+Deep links: ?tab=&actor=&action=&object=&from=&entry=&model=&kind=
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from collections.abc import Callable
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from app import admin, session, widgets
-from app import format as fmt
 from app.charts import audit as tables
-from app.frame import Frame
+from app.parts.admin import accounts, models, policies
+from app.shell import session
+from app.ui import widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, changes, title, who
 
 PAGE_SIZE = 20
-_EARLIEST = date(2000, 1, 1)  # without it the picker refuses days more than ten years ago
 _COLUMNS = {
     "#": st.column_config.NumberColumn(width=48, format="%d"),
     "When": st.column_config.TextColumn(width=150),
@@ -36,19 +39,19 @@ def page(frame: Frame) -> None:
         if st.button("Verify the ledger", key="verify", icon=widgets.icon("verified_user"), disabled=number == 0):
             session.put("verdict", frame.services.audit.verify(frame.actor))
     _verdict(session.get("verdict"))
-    admin.secret_shown_once()
-    ledger, users, tokens = st.tabs(
-        ["Ledger", "Users", "Tokens"], key="tab", bind="query-params", on_change="rerun", default="Ledger"
-    )
-    if ledger.open:
-        with ledger:
-            _ledger(frame, empty=number == 0)
-    if users.open:
-        with users:
-            admin.users_panel(frame)
-    if tokens.open:
-        with tokens:
-            admin.tokens_panel(frame)
+    accounts.secret_shown_once()
+    panels: dict[str, Callable[[], None]] = {
+        "Ledger": lambda: _ledger(frame, empty=number == 0),
+        "Models": lambda: models.models_panel(frame),
+        "Policies": lambda: policies.policies_panel(frame),
+        "Users": lambda: accounts.users_panel(frame),
+        "Tokens": lambda: accounts.tokens_panel(frame),
+    }
+    tabs = st.tabs(list(panels), key="tab", bind="query-params", on_change="rerun", default="Ledger")
+    for tab, draw in zip(tabs, panels.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
 
 
 def _verdict(verdict: Verdict | None) -> None:
@@ -120,7 +123,7 @@ def _filter(frame: Frame, known: Choices) -> Filter:
             on_change=_first_page,
         )
         start = st.date_input(
-            "From", value=None, min_value=_EARLIEST, key="from", bind="query-params", on_change=_first_page
+            "From", value=None, min_value=widgets.EARLIEST, key="from", bind="query-params", on_change=_first_page
         )
     at = datetime.combine(start, time(), ZoneInfo(frame.zone)).astimezone(UTC) if start else None
     return Filter(actor=actor or "", action=action or "", text=text or "", start=at)
@@ -161,7 +164,7 @@ def _open(key: str, numbers: tuple[int, ...]) -> None:
 
 def _drawer(frame: Frame, entry: Entry) -> None:
     def show() -> None:
-        st.markdown(f"{title(entry.action)} by **{who(entry.actor)}**, {frame.ago(entry.at)}")
+        st.markdown(f"{title(entry.action)} by **{plain(who(entry.actor))}**, {frame.ago(entry.at)}")
         if changes(entry):
             widgets.changes_table(changes(entry))
         evidence = ", ".join(fmt.short(one, 12) for one in entry.evidence_ids)

@@ -1,21 +1,25 @@
 """Experiments: a filter and the runs table with pictures beside it, and a tray that holds what is compared.
 
-Deep links: every parameter of `app.runs_url`, first of all ?exp=&q=&view=&sort=&runs=&base=&tab=&run=
+Deep links: every parameter of `app.parts.experiments.url`, first of all ?exp=&q=&view=&sort=&runs=&base=&tab=&run=
 """
 
 from __future__ import annotations
 
 import streamlit as st
 
-from app import format as fmt
-from app import runs_controls, runs_keep, runs_pictures, runs_real, runs_register, runs_tray, session, widgets
-from app import runs_url as url
-from app.charts import runs_table as table
-from app.charts.experiments import ink
+from app.charts.experiments import table
+from app.charts.experiments.relations import ink
 from app.components import runs_table
-from app.frame import Frame
-from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import ExperimentRoom
+from app.parts.experiments import controls, pictures, real, register, url
+from app.parts.experiments import keep as runs_keep
+from app.parts.experiments import tray as runs_tray
+from app.shell import session
+from app.ui import widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.experiments import directions
+from mlops_dash.domain.experiments.room import ExperimentRoom
 from mlops_dash.errors import NotFound
 
 _KEY = "runs-table"
@@ -48,7 +52,7 @@ def page(frame: Frame) -> None:
     )
     st.html(f"<style>{css}</style>")
     with widgets.header("Experiments", _status(room)):
-        runs_controls.scope(frame, room)
+        controls.scope(frame, room)
     if room.experiment is None:
         _no_experiment(room)
         return
@@ -58,16 +62,16 @@ def page(frame: Frame) -> None:
         widgets.empty("science", f"{room.experiment.name} has no runs yet", how, key="runs")
         _drawer(frame, room)
         return
-    kept = runs_controls.toolbar(frame, room)
+    kept = controls.toolbar(frame, room)
     left, right = st.columns([8, 5], gap="small")
     with left:
         _runs(frame, room)
     with right:
-        runs_pictures.panel(frame, room)
-    runs_real.panel(frame, room)
+        pictures.panel(frame, room)
+    real.panel(frame, room)
     runs_keep.notes(frame, room, kept)
     runs_tray.tray(room)
-    runs_register.decide(frame)
+    register.decide(frame)
     _drawer(frame, room)
     url.keep()
 
@@ -85,10 +89,9 @@ def _status(room: ExperimentRoom) -> str:
         said.append(f"judged on {room.n_judged_on} different evaluation sets")
     elif primary is not None and primary.direction is not None and matching:
         values = room.matching.metrics[primary.key].to_numpy()
-        finite = values[values == values]
-        if len(finite):
-            best = finite.max() if primary.direction is Direction.HIGHER else finite.min()
-            said.append(f"best {primary.key} {fmt.metric(float(best), table.decimals(values))}")
+        best = directions.best(values, primary.direction)
+        if best is not None:
+            said.append(f"best {primary.key} {fmt.metric(float(values[best]), table.decimals(values))}")
     return " · ".join(said)
 
 
@@ -105,7 +108,7 @@ def _no_experiment(room: ExperimentRoom) -> None:
 
 def _runs(frame: Frame, room: ExperimentRoom) -> None:
     def actions() -> None:
-        runs_controls.view(room)
+        controls.view(room)
         if st.button("Refresh", key="runs-refresh", type="tertiary", icon=widgets.icon("refresh")):
             session.put("runs-again", True)
             st.rerun()
@@ -119,7 +122,7 @@ def _runs(frame: Frame, room: ExperimentRoom) -> None:
             with widgets.empty("filter_alt_off", "No run matches", "Loosen the filter or the clicks.", key="matching"):
                 st.button("Clear filters", key="runs-clear", on_click=url.forget, args=("q", "st", "p", "pg"))
             return
-        slots = {one: ink(frame.tokens, at) for one, at in runs_pictures.slots(room).items()}
+        slots = {one: ink(frame.tokens, at) for one, at in pictures.slots(room).items()}
         data = table.data(
             room, now=frame.now, wall=frame.services.context.clock.wall(), zone=frame.zone,
             sort=(room.sort, room.descending), slots=slots,
@@ -127,9 +130,9 @@ def _runs(frame: Frame, room: ExperimentRoom) -> None:
         )  # fmt: skip
         runs_table.mount(
             data, key=_KEY, on_tick=_tick, on_sort=lambda: _sort(room), on_show=_show, on_pin=_pin,
-            on_order=lambda: runs_controls.reordered(_KEY, room), on_keep=lambda: runs_controls.kept(_KEY),
+            on_order=lambda: controls.reordered(_KEY, room), on_keep=lambda: controls.kept(_KEY),
         )  # fmt: skip
-        runs_controls.below(room)
+        controls.below(room)
 
 
 def _tick() -> None:
@@ -150,7 +153,7 @@ def _sort(room: ExperimentRoom) -> None:
         descending = not descending
     else:
         column = next((one for one in room.columns if one.name == name), None)
-        descending = (column is not None and column.direction is Direction.HIGHER) or name == "attributes.start_time"
+        descending = (column is not None and directions.descends(column.direction)) or name == "attributes.start_time"
     url.set_word("sort", ("-" if descending else "") + name)
 
 
@@ -170,4 +173,4 @@ def _drawer(frame: Frame, room: ExperimentRoom) -> None:
         runs_tray.drawer(frame, room)
     except NotFound as error:
         session.set_param("run", "")
-        st.warning(error.sentence(), icon=widgets.icon("link_off"))
+        st.warning(plain(error.sentence()), icon=widgets.icon("link_off"))

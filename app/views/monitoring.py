@@ -5,16 +5,20 @@ Deep links: ?model=&win=&metric=&feature=&end=
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta
 
 import streamlit as st
 
-from app import alerts, session, widgets
-from app import format as fmt
-from app.charts import monitoring as charts
-from app.frame import Frame
-from mlops_dash.domain.monitoring_room import METRIC_LABELS, WINDOWS, FeatureDetail, ModelHealth, MonitoringRoom
+from app.charts.monitoring import columns, drift, performance
+from app.parts.monitoring import alerts, aside, classes, reference
+from app.shell import session
+from app.ui import widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.monitoring.room import WINDOWS, FeatureDetail, ModelHealth, MonitoringRoom
+from mlops_dash.domain.monitoring.words import column_name
+from mlops_dash.domain.tasks import is_charted
 
 _DEFAULT_WINDOW = "90d"
 
@@ -32,7 +36,7 @@ def page(frame: Frame) -> None:
     session.put("monitored-model", model)
     window = str(session.get("win") or session.param("win") or _DEFAULT_WINDOW)
     window = window if window in WINDOWS else _DEFAULT_WINDOW
-    metric = session.param("metric") if session.param("metric") in METRIC_LABELS else ""
+    metric = session.param("metric") if is_charted(session.param("metric")) else ""
     feature, end = session.param("feature"), _end(session.param("end"))
     room = frame.read(
         lambda: frame.services.monitoring.room(frame.actor, model, window, metric=metric, feature=feature, end=end),
@@ -41,24 +45,30 @@ def page(frame: Frame) -> None:
     with widgets.header("Monitoring", _status(room)):
         _scope(models)
     if room.empty:
-        widgets.empty("monitoring", room.empty, room.empty_next, key="room")
+        reference.nothing_yet(frame, room)
+        aside.listing(room.aside)
         return
     _verdict(frame, room)
     _performance(frame, room)
-    left, right = st.columns([7, 5], gap="small")
-    with left:
+    classes.table(room)
+    if room.features:
+        left, right = st.columns([7, 5], gap="small")
+        with left:
+            _drift(frame, room)
+        with right:
+            _ranked(frame, room)
+    else:
         _drift(frame, room)
-    with right:
-        _ranked(frame, room)
     if room.detail is not None:
         _detail(frame, room, room.detail)
-    with widgets.card("alerts", "Alerts", _alarm_words(room)):
+    with widgets.card("alerts", "Alerts", alerts.alarm_words(room)):
         alerts.listing(frame, room)
+    aside.listing(room.aside)
 
 
 def _wanted(models: tuple[ModelHealth, ...]) -> str:
     """The model of the URL, else the one that is worst off."""
-    asked = session.get("model") or session.param("model")
+    asked = session.chosen("model", [one.model for one in models])
     return next((one.model for one in models if one.model == asked), models[0].model)
 
 
@@ -67,7 +77,7 @@ def _end(text: str) -> datetime | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return datetime.combine(day + timedelta(days=1), time(), ZoneInfo("UTC"))
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def _status(room: MonitoringRoom) -> str:
@@ -75,12 +85,11 @@ def _status(room: MonitoringRoom) -> str:
         return f"v{room.version} serves" if room.version else "Nothing is served yet"
     period = fmt.period(room.reference.start, room.reference.end, room.zone)
     rows = f"{fmt.whole(room.reference.n_rows)} rows, {fmt.plural(room.reference.n_days, 'day')}"
-    return f"v{room.version} serves · compared with {period} ({rows}, out of fold) · days in {room.zone}"
+    return f"v{room.version} serves · compared with {period} ({rows}, {room.reference.scored}) · days in {room.zone}"
 
 
 def _scope(models: tuple[ModelHealth, ...]) -> None:
-    names = [one.model for one in models]
-    st.selectbox("Model", names, key="model", bind="query-params",  # no index: what equals it would leave the URL
+    st.selectbox("Model", [one.model for one in models], key="model", bind="query-params",  # an index leaves the URL
                  label_visibility="collapsed", width=200)  # fmt: skip
     st.segmented_control("Window", list(WINDOWS), default=_DEFAULT_WINDOW, required=True, key="win",
                          bind="query-params", label_visibility="collapsed")  # fmt: skip
@@ -93,7 +102,7 @@ def _verdict(frame: Frame, room: MonitoringRoom) -> None:
     ):
         with st.container(gap="xsmall", key="verdict-said", width="stretch"):
             widgets.badge(room.health, explain=room.why)
-            st.markdown(f"**{room.headline}**" if room.headline else "**No ripe labels yet.**")
+            st.markdown(f"**{plain(room.headline)}**" if room.headline else "**No ripe labels yet.**")
             said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room)]
             widgets.note(" ".join(one for one in said if one))
         alerts.next_step(frame, room)
@@ -102,7 +111,7 @@ def _verdict(frame: Frame, room: MonitoringRoom) -> None:
 def _labels(room: MonitoringRoom) -> str:
     rate, reference = room.label_rate, room.reference
     if rate is None and room.labels:
-        return f"{room.labels} {fmt.percent(room.coverage)} of rows are labelled."
+        return f"{room.worse} {room.labels} {fmt.percent(room.coverage)} of rows are labelled."
     if rate is None or rate.value is None or reference is None:
         return ""
     return (
@@ -117,21 +126,21 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
         return
     sub = (
         f"Line: mean of the last {data.trailing_days} ripe days, 95 % interval over days; dots: single days; "
-        f"marks above: alerts, retrains, promotions.{charts.began(data, room)}"
+        f"marks above: alerts, retrains, promotions.{performance.apart(data)}{performance.began(data, room)}"
     )
 
     def controls() -> None:
-        widgets.as_table(charts.performance_table(data, room.zone), key="performance")
-        keys = list(data.choices)
+        widgets.as_table(performance.performance_table(data, room.zone), key="performance")
+        keys = {one.key: one.label for one in data.choices}
         st.selectbox(
-            "Metric", keys, index=keys.index(data.metric), key="metric-pick", format_func=lambda k: METRIC_LABELS[k],
+            "Metric", list(keys), index=list(keys).index(data.metric), key="metric-pick", format_func=keys.__getitem__,
             on_change=_remember, args=("metric", "metric-pick"), label_visibility="collapsed", width=230,
         )  # fmt: skip
 
-    with widgets.card("performance", f"{charts.metric_name(data)} against its reference", sub, controls):
+    with widgets.card("performance", f"{performance.metric_name(data)} against its reference", sub, controls):
         widgets.chart(
-            charts.performance_figure(data, room.zone, frame.tokens), key="performance",
-            alt=charts.performance_alt(data), height=340, zoom=True, revision=f"{room.model}-{room.window}",
+            performance.performance_figure(data, room.zone, frame.tokens), key="performance",
+            alt=performance.performance_alt(data), height=340, zoom=True, revision=f"{room.model}-{room.window}",
         )  # fmt: skip
 
 
@@ -146,23 +155,23 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
     )
 
     def controls() -> None:
-        widgets.as_table(charts.drift_table(data, room.zone), key="drift")
+        widgets.as_table(drift.drift_table(data, room.zone), key="drift")
 
     with widgets.card("drift", "Drift by column", sub, controls, height="stretch"):
-        widgets.chart(charts.drift_figure(data, room.zone, frame.tokens), key="drift", alt=charts.drift_alt(data),
-                      height=charts.drift_height(data))  # fmt: skip
+        widgets.chart(drift.drift_figure(data, room.zone, frame.tokens), key="drift", alt=drift.drift_alt(data),
+                      height=drift.drift_height(data))  # fmt: skip
 
 
 def _ranked(frame: Frame, room: MonitoringRoom) -> None:
     sub = f"PSI of {fmt.period(room.features_start, room.features_end, room.zone)}, 95 % interval; tick: its usual PSI."
+    sub += f" {room.unjudged[0].upper()}{room.unjudged[1:]}." if room.unjudged else ""
 
     def controls() -> None:
-        widgets.as_table(charts.ranked_table(room.features), key="ranked")
+        widgets.as_table(columns.ranked_table(room.features), key="ranked")
 
     with widgets.card("ranked", "Farthest now", sub, controls, height="stretch"):
-        height = charts.drift_height(room.drift) if room.drift else 320
-        widgets.chart(charts.ranked_figure(room.features, frame.tokens), key="ranked",
-                      alt=charts.ranked_alt(room.features), height=height)  # fmt: skip
+        widgets.chart(columns.ranked_figure(room.features, frame.tokens), key="ranked",
+                      alt=columns.ranked_alt(room.features), height=drift.drift_height(room.drift))  # fmt: skip
 
 
 def _detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
@@ -170,27 +179,20 @@ def _detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
     left, right = st.columns([4, 8], gap="small")
     with left, widgets.card("feature", "One column", height="stretch"):
         st.selectbox(
-            "Column", names, index=names.index(data.reading.name), key="feature-pick", format_func=charts.column_name,
+            "Column", names, index=names.index(data.reading.name), key="feature-pick", format_func=column_name,
             on_change=_remember, args=("feature", "feature-pick"), label_visibility="collapsed",
         )  # fmt: skip
-        widgets.facts(charts.facts(room, data))
+        widgets.facts(columns.facts(room, data))
         for sentence in room.odd[:4]:
             widgets.note(sentence)
 
     def controls() -> None:
-        widgets.as_table(charts.detail_table(data), key="detail")
+        widgets.as_table(columns.detail_table(data), key="detail")
 
+    title = f"Distribution of {column_name(data.reading.name)}"
     sub = "Share of rows in each cell; cells were cut from the reference before any live row was seen."
-    with right, widgets.card("distribution", f"Distribution of {charts.column_name(data.reading.name)}", sub, controls,
-                             height="stretch"):  # fmt: skip
-        widgets.chart(charts.detail_figure(data, frame.tokens), key="detail", alt=charts.detail_alt(data), height=430)
-
-
-def _alarm_words(room: MonitoringRoom) -> str:
-    said = f"A model that did not get worse sets off the harm alarm with a chance of at most {room.alpha:.0%}."
-    if not room.restarts:
-        return said
-    return f"{said} It was restarted {fmt.plural(room.restarts, 'time')}; each restart spends as much again."
+    with right, widgets.card("distribution", title, sub, controls, height="stretch"):
+        widgets.chart(columns.detail_figure(data, frame.tokens), key="detail", alt=columns.detail_alt(data), height=430)
 
 
 def _remember(parameter: str, widget: str) -> None:

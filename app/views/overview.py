@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import session, welcome, widgets
-from app.charts import fleet
-from app.charts import overview as charts
+from app.charts.overview import figures as charts
+from app.charts.overview import fleet
 from app.components import fleet_table
-from app.frame import Frame
-from mlops_dash.domain.attention import Attention
-from mlops_dash.domain.fleet import FleetRow
-from mlops_dash.domain.fleet_room import FleetRoom
+from app.parts.connect import adopt, welcome
+from app.shell import session
+from app.ui import live, widgets
+from app.ui.context import Frame
+from mlops_dash.domain.fleet.attention import Attention
+from mlops_dash.domain.fleet.room import FleetRoom
+from mlops_dash.domain.fleet.rows import FleetRow
 from mlops_dash.domain.words import look
 
 SENTENCES = 5
@@ -28,7 +30,9 @@ def page(frame: Frame) -> None:
         return
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
     room = frame.read(lambda: frame.services.fleet.room(frame.actor), "fleet")
-    widgets.header("Overview", charts.status(room))
+    with widgets.header("Overview", charts.status(room)):
+        if room.rows:
+            adopt.button(frame)
     if not room.rows:
         welcome.show(frame)
         _decisions(frame, room)
@@ -65,10 +69,10 @@ def _attention(frame: Frame, room: FleetRoom) -> None:
 def _sentence(frame: Frame, one: Attention, number: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False, key=f"attention-{number}"):
         st.html(charts.attention_html(one, frame.ago(one.since), frame.tokens), width="stretch")
-        widgets.page_link(one.page, charts.plain(one.action), icon_name="arrow_forward", **dict(one.parameters))
+        widgets.page_link(one.page, one.action, icon_name="arrow_forward", **dict(one.parameters))
 
 
-@st.fragment
+@live.fragment
 def _fleet(frame: Frame, room: FleetRoom) -> None:
     """The table with its filter; typing here draws nothing else anew."""
     rows = room.rows if len(room.rows) < SEARCH_FROM else _filtered(room)
@@ -113,7 +117,7 @@ def _decisions(frame: Frame, room: FleetRoom) -> None:
     with widgets.card("decisions", "Recent decisions", "From the ledger: who, what, when and why", height="stretch"):
         for entry in room.decisions:
             with st.container(gap=None, key=f"decision-{entry.number}"):
-                widgets.page_link("audit", charts.plain(charts.decision(entry)),
+                widgets.page_link("audit", charts.decision(entry),
                                   icon_name=charts.decision_icon(entry), entry=str(entry.number))  # fmt: skip
                 who = str(entry.after.get("decided_by", entry.actor))
                 said = (room.name_of(who), frame.ago(entry.at), charts.reason(entry))

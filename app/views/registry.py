@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import champions, promotions, session, widgets
-from app import format as fmt
 from app.charts import registry as charts
-from app.frame import Frame
-from mlops_dash.domain.gates import outcome
-from mlops_dash.domain.registry import Proposal, RegistryRoom, Step, VersionLine
+from app.parts.registry import champions, promotions
+from app.shell import session
+from app.ui import widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.registry.gates import outcome
+from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, VersionLine
 from mlops_dash.domain.words import GateState, ProposalState
 
 _COLUMNS = {
@@ -32,13 +35,10 @@ def page(frame: Frame) -> None:
     models = frame.services.registry.models(frame.actor)
     names = [one.name for one in models if one.source == "mlflow"]
     if not names:
-        widgets.header("Registry")
-        how = "Its versions, their gates and who approved them stand here once a model is watched."
-        with widgets.empty("deployed_code", "No model is here yet", how, key="models"):
-            widgets.page_link("", "Three ways to begin", icon_name="home")
+        champions.nobody(others=bool(models))
         return
     names.insert(0, names.pop(names.index(_first(frame, names))))  # the menu's default is its first
-    name = session.param("model") or names[0]
+    name = session.chosen("model", names) or names[0]
     version, proposal = session.param("version") or None, session.param("proposal") or None
     room, health = frame.read(
         lambda: (frame.services.registry.room(frame.actor, name, version, proposal), champions.health(frame, name)),
@@ -117,7 +117,7 @@ def _gates(frame: Frame, room: RegistryRoom) -> None:
     against = f"Against {rival}" if rival else "No champion before it"
     policy = "the default policy" if room.policy.is_default else f"promotion policy {room.policy.number}"
     with widgets.card("gates", f"Gates of {room.selected.label}", f"{against}, by {policy}", lambda: _word(room)):
-        st.markdown(room.next_action.sentence)
+        st.markdown(plain(room.next_action.sentence))
         for gate in room.gates:
             with st.container(gap=None, key=f"gate-{gate.name.replace(' ', '-')}"):
                 st.html(charts.gate_html(gate, frame.tokens))
@@ -139,9 +139,9 @@ def _word(room: RegistryRoom) -> None:
     icon = {"pass": "check_circle", "fail": "cancel"}.get(said, "help")
     line = room.line_of(room.selected.id if room.selected else None)
     if line is not None:
-        lifted = any(gate.state is GateState.OVERRIDDEN for gate in room.gates)
+        lifted = sum(gate.state is GateState.OVERRIDDEN for gate in room.gates)
         word = "passed" if said == "pass" and not lifted else "open"
-        label = f"{line.gates_open} of {line.gates_required} {word}"
+        label = f"{line.gates_open} of {line.gates_required} {word}" + (f", {lifted} overridden" if lifted else "")
         st.badge(label, icon=widgets.icon(icon), color=colour)  # type: ignore[arg-type]
 
 

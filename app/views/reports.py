@@ -12,12 +12,14 @@ from urllib.parse import quote
 import pandas as pd
 import streamlit as st
 
-from app import format as fmt
-from app import session, widgets
-from app.files import report_path
-from app.frame import Frame
+from app.shell import session
+from app.shell.files import report_path
+from app.ui import dialogs, widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import who
-from mlops_dash.domain.reports import KIND_LABELS, Report, ReportsRoom
+from mlops_dash.domain.reports.snapshot import KIND_LABELS, Report, ReportsRoom
 
 _ROW, _SHOWN = 32, 8
 _FRAME_HEIGHT = 900
@@ -81,7 +83,7 @@ def _make(frame: Frame, room: ReportsRoom) -> None:
         session.set_param("report", made.line.id)
         return f"The review of {made.line.model}, {made.line.week.said()}, is kept: facts {made.line.sha256[:12]}."
 
-    widgets.confirm(
+    dialogs.confirm(
         key="review",
         title="Make the weekly model review",
         consequence="Freezes the facts of seven days under a hash. Labels that come later do not change it; "
@@ -167,5 +169,5 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     title = f"{KIND_LABELS[line.kind]} of {line.model}, {line.week.said()}"
     by = f"Made by {who(line.made_by)}, {frame.instant(line.made_at)}"
     with widgets.card("preview", title, by, actions):
-        st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {room.since}")
+        st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {plain(room.since)}")
         st.iframe(report_path(line.id), height=_FRAME_HEIGHT, alt=title)

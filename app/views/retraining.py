@@ -9,10 +9,14 @@ from datetime import timedelta
 
 import streamlit as st
 
-from app import format as fmt
-from app import schedules, session, widgets
 from app.charts import retraining as charts
-from app.frame import Frame
+from app.parts.retraining import schedules
+from app.shell import session
+from app.ui import widgets
+from app.ui.context import Frame
+from app.ui.live import fragment
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.jobs import FAILED, Job
 from mlops_dash.domain.retraining import Room
@@ -32,7 +36,7 @@ def page(frame: Frame) -> None:
     """Draw the page."""
     back, ahead = _SPANS.get(session.param("span"), _SPANS["2 days"])
     room = frame.services.retraining.room(
-        frame.actor, model=session.param("model"), back=back, ahead=_LIST_AHEAD, job_id=session.param("run") or None
+        frame.actor, model=session.chosen("model"), back=back, ahead=_LIST_AHEAD, job_id=session.param("run") or None
     )
     with widgets.header("Retraining", _status(room)):
         _actions(frame, room)
@@ -64,8 +68,8 @@ def _status(room: Room) -> str:
 
 
 def _actions(frame: Frame, room: Room) -> None:
-    if len(room.models) > 1 or session.param("model"):
-        known = list(dict.fromkeys([*room.models, session.param("model")]))
+    if len(room.models) > 1 or session.chosen("model"):
+        known = list(dict.fromkeys([*room.models, session.chosen("model")]))
         st.selectbox("Model", [name for name in known if name], index=None, placeholder="All models", key="model",
                      bind="query-params", label_visibility="collapsed", width=190)  # fmt: skip
     schedules.new_button(frame, room)
@@ -92,15 +96,16 @@ def _answer(frame: Frame, room: Room) -> None:
         key="answer", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"
     ):
         if waiting is not None:
-            widgets_said = "is proposed and waits for approval" if waiting.proposed else "waits for review"
-            st.markdown(f"**v{waiting.version} of {waiting.model}** is trained and {widgets_said}.", width="content")
+            said = "is proposed and waits for approval" if waiting.proposed else "waits for review"
+            st.markdown(f"**v{waiting.version} of {plain(waiting.model)}** is trained and {said}.", width="content")
             if st.button(f"Review v{waiting.version}", key="review", type="primary", icon=widgets.icon("fact_check")):
                 widgets.go_to("registry", model=waiting.model, version=waiting.version)
-        elif room.running:
-            job = room.running[0]
-            st.markdown(f"**{job.title}** of {job.model} runs: {job.progress_text or 'starting'}.", width="content")
+        elif job := next(iter(room.running), None):
+            st.markdown(f"**{plain(job.title)}** of {plain(job.model)} runs: "
+                        f"{plain(job.progress_text or 'starting')}.", width="content")  # fmt: skip
         elif room.failed_24h and failed is not None:
-            st.markdown(f"**{failed.title}** failed {frame.ago(failed.finished_at)}: {failed.error}", width="content")
+            st.markdown(f"**{plain(failed.title)}** failed {frame.ago(failed.finished_at)}: "
+                        f"{plain(failed.error)}", width="content")  # fmt: skip
             st.button("See the run", key="see-failed", on_click=session.set_param, args=("run", failed.id))
 
 
@@ -149,7 +154,7 @@ def _run(frame: Frame, room: Room) -> None:
         )  # fmt: skip
         job = by_id[chosen]
         live = not job.finished
-        st.fragment(_detail, run_every=_LIVE_SECONDS if live else None)(frame, job.id, live)
+        fragment(_detail, run_every=_LIVE_SECONDS if live else None)(frame, job.id, live)
         schedules.cancel_button(frame, job)
 
 
@@ -164,7 +169,7 @@ def _detail(frame: Frame, job_id: str, live: bool) -> None:
     if job.running:
         st.progress(job.progress, text=f"{job.progress_text or 'Starting'} · {fmt.percent(job.progress, 0)}")
     if job.error and job.state is not JobState.SUCCEEDED:
-        st.error(job.error, icon=widgets.icon("error"))
+        st.error(plain(job.error), icon=widgets.icon("error"))
     version = str((job.result or {}).get("version", ""))
     if version:
         widgets.page_link("registry", f"Made v{version}: its evidence", icon_name="fact_check", model=job.model,

@@ -26,7 +26,7 @@ from mlops_dash.services.scoring import ScoringService
 from mlops_dash.services.search import SearchService
 from mlops_dash.settings import Settings
 from mlops_dash.store import db, migrate, world
-from mlops_dash.tracking.models import ModelCache
+from mlops_dash.tracking.models.loading import ModelCache
 from mlops_dash.tracking.registry import MlflowRegistry
 
 # Nobody's telemetry, ours or a dependency's; MLflow reads these when it is imported.

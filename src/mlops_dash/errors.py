@@ -19,6 +19,8 @@ Caught only in the entry points (app, gateway, worker, cli).
 
 from __future__ import annotations
 
+import reprlib
+
 
 class MlopsDashError(Exception):
     """Base of all errors raised on purpose; `hint` says the next step."""
@@ -37,12 +39,18 @@ class InvalidInput(MlopsDashError):
     """The input breaks a rule that the caller can mend."""
 
 
+_SHOWN = reprlib.Repr()  # a value from outside may be nested 3,000 deep or have thousands of digits
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 80
+_SHOWN.maxlevel = 3
+
+
 class InvalidRow(InvalidInput):
     """One row of a batch breaks a rule; the whole batch is refused."""
 
     def __init__(self, row: int, column: str, value: object, reason: str, *, hint: str = "") -> None:
-        shown = repr(value)
+        shown = _SHOWN.repr(value)
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
+        column = column if len(column) <= 80 else column[:77] + "..."
         super().__init__(f"Row {row}, column {column!r}, value {shown}: {reason}. Nothing was stored.", hint=hint)
         self.row = row
         self.column = column

@@ -1,10 +1,11 @@
-"""Runs one retrain job: train, log, record, judge on later rows. One job, one process, one log.
+"""Runs one retrain job: its recipe's program, what that left in MLflow, and the verdict on later rows.
 
     python -m mlops_dash.runner JOB EPOCH
 
-The worker starts it below a guard (training.launcher). Each step first asks the queue whether this epoch still owns the
-job, so a run that was taken over stops before its next side effect. A new attempt is a new MLflow run; runs of lost
-attempts are tagged as orphans.
+One job, one process, one log. The worker starts it below a guard (training.launcher). Each step first asks the queue
+whether this epoch still owns the job, so a run that was taken over stops before its next side effect. What a program is
+told and must leave behind stands in training.contract; a finished run of a lost attempt is taken up, others are tagged
+as orphans.
 """
 
 from __future__ import annotations
@@ -16,46 +17,27 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import pandas as pd
 
 from mlops_dash.bootstrap import Services, build
 from mlops_dash.domain.access import system
+from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.jobs import Job, Task, Trouble
-from mlops_dash.domain.retraining import Recipe, instant
+from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.retraining import Recipe
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailable
-from mlops_dash.settings import data_file, from_environment
-from mlops_dash.tracking import runs
-from mlops_dash.training import recipes
-from mlops_dash.training.flights import LATE_ARRIVAL, ZONE, Target, load_flights, target_of
-from mlops_dash.training.recipes import FittedModel
+from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
+from mlops_dash.settings import from_environment
+from mlops_dash.tracking.experiments import attempts
+from mlops_dash.tracking.experiments.files import RunFiles
+from mlops_dash.tracking.experiments.models import RunModels
+from mlops_dash.training import contract, program
+from mlops_dash.training.contract import Kept, LeftRun, Request
 
 RUNNER = system("runner")
-DATA = "data/flights-2013.parquet"
-HOLDOUT_DAYS = 28
-_KNOWN = frozenset({"train_start", "holdout_days", "validation_days", "folds", "seed", "data", "parameters"})
-_MODEL_PARAMETERS = frozenset(
-    {*recipes.BASE, "max_depth", "max_bins", "l2_regularization", "class_weight", "monotonic_cst", "loss"}
-)
+ROWS_BYTES = 1_000_000_000  # the largest file of rows that is read from a run
 Tell = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class Window:
-    """What a run trains on, [start, end), and the later rows it is judged on, [end, edge)."""
-
-    start: datetime
-    end: datetime
-    edge: datetime
-
-    @property
-    def has_holdout(self) -> bool:
-        """Whether there are later rows."""
-        return self.edge > self.end
 
 
 @dataclass
@@ -66,7 +48,9 @@ class Run:
     job: Job
     write: Callable[[str], object]
     tell: Tell | None = None
-    await_tracking: Callable[[], None] | None = None  # returns when MLflow, which is being started, answers
+    patience: float = 0.0  # seconds for which MLflow may still be starting
+    zone: str = "UTC"  # of the model's monitoring
+    own_process: bool = False  # nobody else's MLflow lives here: what it reads from the environment may be set
     share: float = field(default=0.0)
 
     def say(self, text: str, level: str = "INFO") -> None:
@@ -93,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     services = build(from_environment())
     try:
         job = services.jobs.job(RUNNER, job_id)
-        run = Run(services, job, sys.stdout.write)
+        run = Run(services, job, sys.stdout.write, own_process=True)
         if job.epoch != int(epoch):
             run.say(f"epoch {epoch} was taken over by {job.epoch}; nothing is done", "WARN")
             return 4
@@ -102,14 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         services.close()
 
 
-def run_next(
-    services: Services, *, on_progress: Tell | None = None, await_tracking: Callable[[], None] | None = None
-) -> Mapping[str, Any]:
+def run_next(services: Services, *, on_progress: Tell | None = None, patience: float = 0.0) -> Mapping[str, Any]:
     """Take the most urgent due job and run it in this process (the demo does); returns its result.
 
     Args:
-        await_tracking: Called when the model is fitted and MLflow is asked for the first time; without it a server
-            that does not answer ends the run before anything is fitted.
+        patience: Seconds for which the program may wait for MLflow to start; with 0 a server that does not answer
+            ends the run before anything is fitted.
 
     Raises:
         Conflict: no retrain job is due.
@@ -128,7 +110,7 @@ def run_next(
         def write(line: str) -> None:
             file.write(f"{services.context.clock.now().astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {line}")
 
-        run = Run(services, job, write, on_progress, await_tracking)
+        run = Run(services, job, write, on_progress, patience)
         try:
             result = train(run)
         except Conflict as error:
@@ -172,68 +154,145 @@ def _finish(run: Run) -> int:
 
 
 def train(run: Run) -> dict[str, Any]:
-    """Train, log, record, judge. Returns version_id, version, run_id and evidence_ids.
+    """Run the program, register, record, judge. Returns version_id, version, run_id and evidence_ids.
 
     Raises:
         Conflict: another attempt owns the job.
-        InvalidInput: the recipe cannot be run on these rows.
+        InvalidInput: the recipe cannot be run, or its program failed or broke the contract.
         Unavailable: MLflow or a database does not answer.
     """
     services, job = run.services, run.job
-    away = "" if run.await_tracking else services.context.registry.why_unreachable()
-    if away:  # said before minutes of training, not after
-        raise Unavailable(away, hint="The job is tried again when MLflow answers.")
+    if job.epoch > 1 or not run.patience:  # its runs are looked for; else: said before minutes of work
+        services.context.registry.wait(run.patience, hint="The job is tried again when MLflow answers.")
     run.step(0.01, f"attempt {job.attempt} of {job.recipe}: {job.cause}")
     recipe = services.retraining.recipe(RUNNER, job.recipe or "")
-    frame = load_flights(data_path(recipe, services.context.settings.home))
-    window = window_of(recipe, frame, now=services.context.clock.now())
-    run.step(0.04, f"snapshot rows={len(frame):,} train={_span(window.start, window.end)} "
-                   f"later={_span(window.end, window.edge) if window.has_holdout else 'none'}")  # fmt: skip
-    fitted = recipes.fit(
-        recipe_of(recipe, window), frame, lambda done, of, text: run.step(0.05 + 0.55 * done / max(of, 1), text)
-    )
-    run.say("  ".join(f"{name}={value:.4f}" for name, value in sorted(fitted.metrics.items())))
-    if run.await_tracking is not None:
-        run.await_tracking()
-    uri = services.context.settings.mlflow_uri
-    logged = runs.taken_up(uri, fitted, job_id=job.id) if job.epoch > 1 else None
-    if job.epoch > 1:
-        for orphan in runs.tag_orphans(uri, job_id=job.id):
-            run.say(f"run {orphan} of a lost attempt is tagged as an orphan", "WARN")
-    if logged is None:
-        run.step(0.62, "logging the run, its model and its evaluation rows to MLflow")
-        tags = {"mlops_dash.job": job.id, "mlops_dash.epoch": str(job.epoch), "mlops_dash.recipe": recipe.name}
-        logged = runs.log_fitted(uri, fitted, tags=tags)
-    else:
-        run.say(f"a lost attempt has registered this fit as v{logged.version} already; it is taken up")
-    run.step(0.72, f"recording v{logged.version}")
+    request = _request(run, recipe)
+    kept = (_taken_up(run, request) if job.epoch > 1 else None) or _produced(run, recipe, request)
+    models = RunModels(services.context.settings.mlflow_uri)
+    run.step(0.70, "registering the model as the next version")
+    digest = models.digest_of(kept.run.source)
+    version, source = models.register(recipe.model, kept.run.run_id, kept.run.source, digest)
+    run.step(0.72, f"recording v{version}")
     version_id = services.registry.record_version(
-        RUNNER, recipe.model, logged.version, run_id=logged.run_id, source_uri=logged.source_uri,
-        artifact_digest=logged.artifact_digest, training_start=window.start, training_end=window.end,
-        data_digest=fitted.dataset_sha256, recipe=recipe.name, created_by=job.requested_by, note=job.cause,
+        RUNNER, recipe.model, version, run_id=kept.run.run_id, source_uri=source, artifact_digest=digest,
+        training_start=kept.window.start, training_end=kept.window.end,
+        data_digest=kept.run.tags.get(contract.DATA_TAG, ""), recipe=recipe.name, created_by=job.requested_by,
+        note=job.cause,
     )  # fmt: skip
     with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:  # waits for a process that takes seconds to start
         checks = beside.submit(services.evidence.check_version, RUNNER, version_id)
-        run.step(0.76, f"keeping the out-of-fold reference of {len(fitted.reference):,} rows")
-        reference = with_features(fitted, frame, target_of(recipe.model))
-        services.monitoring.record_reference(RUNNER, version_id, reference)
-        evidence = _judge(run, recipe, window, version_id, reference)
+        if not kept.reference.empty:
+            run.step(0.76, f"keeping the out-of-fold reference of {len(kept.reference):,} rows")
+            services.monitoring.record_reference(RUNNER, version_id, kept.reference)
+        evidence = _judge(run, recipe, kept, version_id)
         run.step(0.94, "checking signature and input example in a fresh process")
         evidence += [one.id for one in checks.result()]
-    return {"version_id": version_id, "version": logged.version, "run_id": logged.run_id, "evidence_ids": evidence}
+    return {"version_id": version_id, "version": version, "run_id": kept.run.run_id, "evidence_ids": evidence}
 
 
-def _judge(run: Run, recipe: Recipe, window: Window, version_id: str, reference: pd.DataFrame) -> list[str]:
+def _request(run: Run, recipe: Recipe) -> Request:
+    """What the program is told."""
+    settings, now = run.services.context.settings, run.services.context.clock.now()
+    run.zone = run.services.policies.active(RUNNER, recipe.model, PolicyKind.MONITORING).monitoring.zone
+    return Request(
+        tracking_uri=settings.mlflow_uri, experiment=recipe.model, model=recipe.model, recipe=recipe.name,
+        window=contract.window_of(recipe.parameters, now=now, zone=run.zone), parameters=recipe.parameters,
+        job_id=run.job.id, epoch=run.job.epoch, home=str(settings.home), patience=run.patience,
+    )  # fmt: skip
+
+
+def _taken_up(run: Run, request: Request) -> Kept | None:
+    """The run that a lost attempt finished, when it was asked for the same; what else it left is tagged as orphan."""
+    uri, asked = request.tracking_uri, request.tags[contract.REQUEST_TAG]
+    kept = None
+    for left in attempts.of_job(uri, job_id=run.job.id):
+        same = kept is None and not left.parent and left.tags.get(contract.REQUEST_TAG) == asked
+        whole = _whole(uri, left, request) if same else None
+        if whole is not None:
+            kept = whole
+            run.say(f"a lost attempt has finished run {left.run_id[:8]} already; it is taken up")
+        elif not left.registered:
+            attempts.mark_orphans(uri, [left.run_id])
+            run.say(f"run {left.run_id} of a lost attempt is tagged as an orphan", "WARN")
+    return kept
+
+
+def _whole(uri: str, left: attempts.Attempt, request: Request) -> Kept | None:
+    """A run that keeps the contract; None for one that was lost before its end."""
+    try:
+        return contract.check(_read(uri, left), request)
+    except InvalidInput:
+        return None
+
+
+def _produced(run: Run, recipe: Recipe, request: Request) -> Kept:
+    """Run the program, and read the one run that it left; what breaks the contract is tagged as orphan.
+
+    Raises:
+        InvalidInput: the program failed, or broke the contract.
+    """
+    uri, window = request.tracking_uri, request.window
+    run.step(0.04, f"starting {recipe.entry} for {_span(window.start, window.end, run)}")
+    if run.own_process:
+        os.environ.update(request.environment())
+    try:
+        program.run(
+            recipe.entry, request, tell=lambda share, text: run.step(0.05 + 0.60 * share, text), write=run.write
+        )
+        run.step(0.66, "reading what the program left in MLflow")
+        kept = contract.check(_read(uri, _final(_left(request), request)), request)
+    except InvalidInput:
+        attempts.mark_orphans(uri, [one.run_id for one in _left(request)])
+        raise
+    numbers = sorted(kept.run.metrics.items())
+    run.say("  ".join(f"{name}={value:.4f}" for name, value in numbers[:40]) or "its run has no metrics")
+    return kept
+
+
+def _left(request: Request) -> list[attempts.Attempt]:
+    """The runs of this attempt, nested ones too."""
+    of_job = attempts.of_job(request.tracking_uri, job_id=request.job_id)
+    return [one for one in of_job if one.tags.get(contract.EPOCH_TAG) == str(request.epoch)]
+
+
+def _final(left: Sequence[attempts.Attempt], request: Request) -> attempts.Attempt:
+    """The one run that counts: not nested, and where there are several, the one with a model.
+
+    Raises:
+        InvalidInput: there is none, or more than one.
+    """
+    whole = [one for one in left if not one.parent]
+    if len(whole) > 1:
+        models = RunModels(request.tracking_uri)
+        whole = [one for one in whole if models.source_of(one.run_id, one.experiment)] or whole
+    run_id = contract.the_run([one.run_id for one in whole], request)
+    return next(one for one in whole if one.run_id == run_id)
+
+
+def _read(uri: str, attempt: attempts.Attempt) -> LeftRun:
+    """The run with its model's address and its rows."""
+    files = RunFiles(uri)
+
+    def content(path: str) -> bytes | None:
+        try:
+            return files.read(attempt.run_id, path, most=ROWS_BYTES)
+        except NotFound:
+            return None
+
+    return LeftRun(
+        attempt.run_id, attempt.status, RunModels(uri).source_of(attempt.run_id, attempt.experiment), attempt.metrics,
+        attempt.tags, content(contract.PREDICTIONS), content(contract.REFERENCE),
+    )  # fmt: skip
+
+
+def _judge(run: Run, recipe: Recipe, kept: Kept, version_id: str) -> list[str]:
     """Compare with the champion on later rows that both scored; without any, measure the version alone."""
-    services = run.services
+    services, window = run.services, kept.window
     serving = services.registry.serving(RUNNER, recipe.model)
     if serving is None or not window.has_holdout:
         why = "nothing serves yet" if serving is None else "the recipe keeps no later rows"
-        run.step(0.84, f"measuring the version alone, out of fold: {why}")
-        bound = f"out of fold by day, {_span(window.start, window.end)}"
-        rows = reference[["at", "score", "label"]]
-        return [one.id for one in services.evidence.measure(RUNNER, version_id, rows, bound=bound)]
-    run.step(0.80, f"scoring the logged rows of {_span(window.end, window.edge)}")
+        return _alone(run, kept, version_id, why)
+    run.step(0.80, f"scoring the logged rows of {_span(window.end, window.edge, run)}")
     n = services.scoring.backfill(RUNNER, recipe.model, version_id, window.end, window.edge)
     run.step(0.90, f"comparing with the champion on {n:,} rows that both scored")
     found = services.evidence.compare(RUNNER, recipe.model, version_id, serving.version_id, window.end, window.edge)
@@ -244,76 +303,22 @@ def _judge(run: Run, recipe: Recipe, window: Window, version_id: str, reference:
     return [one.id for one in found]
 
 
-def data_path(recipe: Recipe, home: Path) -> Path:
-    """Where the recipe's rows are."""
-    return data_file(str(recipe.parameters.get("data", DATA)), home)
+def _alone(run: Run, kept: Kept, version_id: str, why: str) -> list[str]:
+    """Measure the version on the rows that came with it: those scored out of fold, else those it was evaluated on."""
+    out_of_fold = not kept.reference.empty
+    rows = kept.reference if out_of_fold else kept.predictions
+    if "at" not in rows.columns:
+        run.say(f"not measured: {contract.PREDICTIONS} has no column at, and there is no {contract.REFERENCE}", "WARN")
+        return []
+    kind = "out of fold" if out_of_fold else "on its evaluation rows"
+    run.step(0.84, f"measuring the version alone, {kind}: {why}")
+    bound = f"{kind}, by day, {_span(kept.window.start, kept.window.end, run)}"
+    measured = run.services.evidence.measure(RUNNER, version_id, rows[["at", "score", "label"]], bound=bound)
+    return [one.id for one in measured]
 
 
-def window_of(recipe: Recipe, frame: pd.DataFrame, *, now: datetime) -> Window:
-    """The training window ends `holdout_days` before the last day whose labels are known now.
-
-    Counted from the rows and not from the clock: in a world that lives on after its last flight, the later rows that a
-    challenger is judged on stay the same.
-
-    Raises:
-        InvalidInput: a parameter cannot be read, or nothing is left to train on.
-    """
-    given = recipe.parameters
-    start = instant(str(given.get("train_start", "")))
-    days = given.get("holdout_days", HOLDOUT_DAYS)
-    if not isinstance(days, int) or isinstance(days, bool) or days < 0:
-        raise InvalidInput(f"holdout_days is {days!r}.", hint="Use a whole number of days, 0 for none.")
-    target = target_of(recipe.model)
-    known = frame.loc[(frame[target.known_at] <= now) & frame[target.label].notna(), "scheduled_at"]
-    if known.empty:
-        raise InvalidInput(f"No flight has a label at {now:%Y-%m-%d %H:%M} UTC.", hint="Wait for labels.")
-    last = known.max().tz_convert(ZONE).date()
-    edge = min(_midnight(last + timedelta(days=1)), now)
-    end = _midnight(edge.astimezone(ZONE).date() - timedelta(days=days)) if days else edge
-    if end <= start:
-        raise InvalidInput(
-            f"{days} days held out before {edge:%Y-%m-%d} leave nothing after {start:%Y-%m-%d}.",
-            hint="Train from an earlier day, or hold fewer days out.",
-        )
-    return Window(start.astimezone(UTC), end, edge)
-
-
-def recipe_of(recipe: Recipe, window: Window) -> recipes.Recipe:
-    """The training recipe: our stored parameters with the window filled in.
-
-    Raises:
-        InvalidInput: a parameter that nothing reads (a typing error would silently change nothing).
-    """
-    given = recipe.parameters
-    model_parameters = dict(given.get("parameters", {}))
-    unknown = sorted([*(set(given) - _KNOWN), *(set(model_parameters) - _MODEL_PARAMETERS)])
-    if unknown:
-        raise InvalidInput(
-            f"The recipe {recipe.name} has parameters nobody reads: {', '.join(unknown)}.",
-            hint=f"Known: {', '.join(sorted(_KNOWN))}; below 'parameters': {', '.join(sorted(_MODEL_PARAMETERS))}.",
-        )
-    return recipes.Recipe(
-        name=recipe.name, model_name=recipe.model, parameters={**recipes.BASE, **model_parameters},
-        start=window.start.astimezone(ZONE), end=window.end.astimezone(ZONE), seed=int(given.get("seed", 1)),
-        validation_days=int(given.get("validation_days", 14)), folds=int(given.get("folds", 5)),
-    )  # fmt: skip
-
-
-def with_features(fitted: FittedModel, frame: pd.DataFrame, target: Target = LATE_ARRIVAL) -> pd.DataFrame:
-    """The out-of-fold rows with their time and features: what live traffic will be compared with."""
-    rows = fitted.reference
-    known = frame.set_index("flight_id")[["scheduled_at", *target.feature_names]].reindex(rows["row_id"])
-    joined = known.rename(columns={"scheduled_at": "at"}).reset_index(drop=True)
-    return joined.assign(score=rows["score"].to_numpy(), label=rows["label"].to_numpy())
-
-
-def _midnight(day: date) -> datetime:
-    return recipes.new_york(day).astimezone(UTC)
-
-
-def _span(start: datetime, end: datetime) -> str:
-    first, last = start.astimezone(ZONE), (end - timedelta(seconds=1)).astimezone(ZONE)
-    return f"{first:%Y-%m-%d}..{last:%Y-%m-%d}"
+def _span(start: datetime, end: datetime, run: Run) -> str:
+    return f"{day_of(start, run.zone)}..{day_of(end - timedelta(seconds=1), run.zone)}"
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@ Every variable begins with MLOPS_DASH_ (but MLFLOW_TRACKING_URI, which people al
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import re
 import secrets
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +19,20 @@ from pathlib import Path
 from mlops_dash.errors import InvalidInput
 
 LOOPBACK = "127.0.0.1"
+DEMO_FLAG = "--demo"  # the value of MLOPS_DASH_DEMO that `up --demo` hands to its processes
+_PORTS = {"UI_PORT": 8501, "GATEWAY_PORT": 8601, "MLFLOW_PORT": 8701, "WORKER_PORT": 8801}
+VARIABLES = (
+    "MLFLOW_TRACKING_URI",
+    *(
+        f"MLOPS_DASH_{name}"
+        for name in (
+            "ALLOW_PICKLE", "DATABASE_URL", "DEMO", "ENVIRONMENT", "HOME", "HOST", "LEDGER_IN_MLFLOW", "LEDGER_KEY",
+            "LOG_DATABASE_URL", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS", "OPEN_INVOCATIONS", "PROTOCOL_TRACES", "TOKEN",
+            "TRUSTED_PROXIES",
+            *_PORTS,
+        )
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,6 +44,7 @@ class Settings:
     log_database_url: str  # predictions, labels, profiles ("log")
     mlflow_uri: str  # tracking and registry server
     mlflow_is_ours: bool  # started by our supervisor
+    ledger_in_mlflow: bool = False  # a server that is not ours gets a tag with the ledger's head too
     mlflow_database: str = ""  # MLflow's own database, to read runs from (never written)
     host: str = LOOPBACK
     ui_port: int = 8501
@@ -34,9 +53,12 @@ class Settings:
     worker_port: int = 8801
     ledger_key: bytes = b""  # HMAC key of the ledger; lives outside the database
     demo: bool = False
+    demo_by_flag: bool = False  # asked for by `--demo`, not by a variable that may be there by accident
+    trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* headers are believed
     environment: str = "local"
     allow_pickle: bool = False
     open_invocations: bool = False  # /invocations without a token, on loopback only
+    protocol_traces: bool = False  # errors of /invocations carry stack traces, as MLflow's own server has them
     metronome_seconds: float = 1.0
 
     @property
@@ -50,6 +72,11 @@ class Settings:
         if self.mlflow_database or self.mlflow_uri.startswith(("sqlite:", "postgresql")):
             return self.mlflow_database or self.mlflow_uri
         return f"sqlite:///{self.home / 'mlflow.db'}" if self.mlflow_is_ours else ""
+
+    @property
+    def anchors_in_mlflow(self) -> bool:
+        """Whether the ledger's head is kept as a tag in MLflow: where the server is ours, or somebody said so."""
+        return self.mlflow_is_ours or self.ledger_in_mlflow
 
     @property
     def on_loopback(self) -> bool:
@@ -91,42 +118,116 @@ def default_home(environ: Mapping[str, str]) -> Path:
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; creates the home folder and the ledger key on first use.
 
+    From here on this process makes files for its owner alone, and what lies in the home is made so.
+
     Raises:
-        InvalidInput: a variable has a value that cannot be used.
+        InvalidInput: a variable has a value that cannot be used, or the home cannot be written.
     """
     env = os.environ if environ is None else environ
+    for name in VARIABLES:
+        if not env.get(name, "unset").strip():
+            raise InvalidInput(f"{name} is empty.", hint="Give it a value, or unset it.")
+    os.umask(0o077)
     home = default_home(env)
+    _make_home(home)
+    database_url = _database(env, "MLOPS_DASH_DATABASE_URL") or f"sqlite:///{home / 'app.db'}"
+    log_url = _database(env, "MLOPS_DASH_LOG_DATABASE_URL") or (
+        f"sqlite:///{home / 'log.db'}" if database_url.startswith("sqlite") else database_url
+    )
+    ports = {name: _port(env, f"MLOPS_DASH_{name}", usual) for name, usual in _PORTS.items()}
+    outside = _tracking(env)
+    demo_by_flag = env.get("MLOPS_DASH_DEMO") == DEMO_FLAG
+    return Settings(
+        home=home,
+        database_url=database_url,
+        log_database_url=log_url,
+        mlflow_uri=outside or f"http://{LOOPBACK}:{ports['MLFLOW_PORT']}",
+        mlflow_is_ours=not outside or _flag(env, "MLOPS_DASH_MLFLOW_IS_OURS"),
+        ledger_in_mlflow=_flag(env, "MLOPS_DASH_LEDGER_IN_MLFLOW"),
+        mlflow_database=_database(env, "MLOPS_DASH_MLFLOW_DATABASE_URL"),
+        host=env.get("MLOPS_DASH_HOST", LOOPBACK),
+        ui_port=ports["UI_PORT"],
+        gateway_port=ports["GATEWAY_PORT"],
+        mlflow_port=ports["MLFLOW_PORT"],
+        worker_port=ports["WORKER_PORT"],
+        ledger_key=_ledger_key(env, home),
+        demo=demo_by_flag or _flag(env, "MLOPS_DASH_DEMO"),
+        demo_by_flag=demo_by_flag,
+        trusted_proxies=_networks(env, "MLOPS_DASH_TRUSTED_PROXIES"),
+        environment=env.get("MLOPS_DASH_ENVIRONMENT", "local"),
+        allow_pickle=_flag(env, "MLOPS_DASH_ALLOW_PICKLE"),
+        open_invocations=_flag(env, "MLOPS_DASH_OPEN_INVOCATIONS"),
+        protocol_traces=_flag(env, "MLOPS_DASH_PROTOCOL_TRACES"),
+    )
+
+
+def keep_private(path: Path, *, others: int = 0o077) -> None:
+    """Take these rights on a file or folder away from everybody but its owner; one of somebody else's is left alone."""
+    with contextlib.suppress(OSError):  # gone meanwhile, or a file system without rights
+        now = path.lstat()
+        if now.st_uid == os.geteuid() and now.st_mode & others and not path.is_symlink():
+            path.chmod(now.st_mode & 0o7777 & ~others)
+
+
+def _make_home(home: Path) -> None:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(
             f"The folder {home} cannot be made: {error.strerror}.",
             hint="Set MLOPS_DASH_HOME to another folder.",
         ) from error
-    database_url = env.get("MLOPS_DASH_DATABASE_URL") or f"sqlite:///{home / 'app.db'}"
-    log_url = env.get("MLOPS_DASH_LOG_DATABASE_URL") or (
-        f"sqlite:///{home / 'log.db'}" if database_url.startswith("sqlite") else database_url
-    )
-    mlflow_port = _port(env, "MLOPS_DASH_MLFLOW_PORT", 8701)
-    outside = env.get("MLFLOW_TRACKING_URI", "")
-    return Settings(
-        home=home,
-        database_url=database_url,
-        log_database_url=log_url,
-        mlflow_uri=outside or f"http://{LOOPBACK}:{mlflow_port}",
-        mlflow_is_ours=not outside or _flag(env, "MLOPS_DASH_MLFLOW_IS_OURS"),
-        mlflow_database=env.get("MLOPS_DASH_MLFLOW_DATABASE_URL", ""),
-        host=env.get("MLOPS_DASH_HOST", LOOPBACK),
-        ui_port=_port(env, "MLOPS_DASH_UI_PORT", 8501),
-        gateway_port=_port(env, "MLOPS_DASH_GATEWAY_PORT", 8601),
-        mlflow_port=mlflow_port,
-        worker_port=_port(env, "MLOPS_DASH_WORKER_PORT", 8801),
-        ledger_key=_ledger_key(env, home),
-        demo=_flag(env, "MLOPS_DASH_DEMO"),
-        environment=env.get("MLOPS_DASH_ENVIRONMENT", "local"),
-        allow_pickle=_flag(env, "MLOPS_DASH_ALLOW_PICKLE"),
-        open_invocations=_flag(env, "MLOPS_DASH_OPEN_INVOCATIONS"),
-    )
+    try:
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise InvalidInput(
+            f"The folder {home} cannot be written: {error.strerror}.",
+            hint="Make it writable, or set MLOPS_DASH_HOME to another folder.",
+        ) from error
+    # A folder that is closed closes what lies below it; the loose files of an older version need it each.
+    logs = home / "logs"
+    for path in (home, *home.iterdir(), *(logs.iterdir() if logs.is_dir() else ())):
+        keep_private(path)
+
+
+def _database(env: Mapping[str, str], name: str) -> str:
+    """The address of a database; SQLite would fail late, in a sentence of its own, where the folder is mistyped."""
+    address = env.get(name, "").strip()
+    file = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", address)
+    if file and file[1] != ":memory:" and not Path(file[1]).parent.is_dir():
+        raise InvalidInput(
+            f"{name} names a file in {Path(file[1]).parent}, which does not exist.", hint="Check the path."
+        )
+    return address
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ipaddress.ip_network(one)) for one in re.split(r"[\s,]+", env.get(name, "").strip()) if one)
+    except ValueError as error:
+        raise InvalidInput(f"{name}: {error}.", hint="Use addresses or networks: 127.0.0.1, 10.0.0.0/8.") from error
+
+
+def _tracking(env: Mapping[str, str]) -> str:
+    """The address of an MLflow server or of its database; "" when none is given."""
+    address = env.get("MLFLOW_TRACKING_URI", "").strip()
+    if not address:
+        return ""
+    if re.match(r"https?://[^/\s]+", address) or re.match(r"(postgresql|mysql|mssql)(\+\w+)?://", address):
+        return address
+    if not address.startswith("sqlite:///"):
+        raise InvalidInput(
+            f"MLFLOW_TRACKING_URI is {address[:200]!r}.",
+            hint="Use http://host:port of a server, or its database (sqlite:///, postgresql://). A folder of files is "
+            "not read: run `mlflow server` over it.",
+        )
+    folder = Path(address.removeprefix("sqlite:///")).parent
+    if not folder.is_dir():
+        raise InvalidInput(
+            f"MLFLOW_TRACKING_URI names a database in {folder}, which does not exist.", hint="Check the path."
+        )
+    return address
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:

@@ -2,7 +2,7 @@
 
 It knows command lines and addresses only, never a service. Three promises:
 
-* a child that ends is started again after 1, 2, 4 ... 30 seconds, and that is said in one line;
+* a child that ends is started again after 1, 2 and then 4 seconds, and that is said in one line;
 * Ctrl-C, SIGTERM or a closed terminal stop every child and grandchild;
 * when this process itself is killed, a small guard process (this module run as a script) sees its pipe close and ends
   them all.
@@ -27,13 +27,14 @@ from types import FrameType
 
 import psutil
 
+from mlops_dash.log import rotate
+
 _log = logging.getLogger(__name__)
 
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0  # seconds before a restart
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 4.0  # seconds before a restart: with the start itself back within 10
 _STEADY_SECONDS = 60.0  # a child that ran this long starts again with the shortest wait
-_TICK_SECONDS = 0.1
-_GUARD_GRACE_SECONDS = 3.0
-_LOG_BYTES = 20_000_000
+_TICK_SECONDS, _GUARD_GRACE_SECONDS = 0.1, 3.0
+_LOG_BYTES, _ROTATE_SECONDS = 20_000_000, 10.0  # rotated beyond so many bytes, looked at every so many seconds
 # Windows has no SIGHUP
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
@@ -118,9 +119,8 @@ class Supervisor:
                     if on_ready is not None:
                         on_ready()
                     self._stopping.wait()
-            except (
-                KeyboardInterrupt
-            ) as heard:  # the way out of `on_ready` or a wait; `with self` has stopped everything
+            except KeyboardInterrupt as heard:
+                # the way out of `on_ready` or a wait; `with self` has stopped everything
                 _log.info("was asked to stop", extra={"signal": str(heard)})
         return 0
 
@@ -183,8 +183,7 @@ class Supervisor:
                 _log.warning("child killed", extra={"child": child.spec.name, "processes": len(stubborn)})
             assert child.process is not None
             child.process.wait()
-            child.process = None
-            child.ready = False
+            child.process, child.ready = None, False
         self._tell_guard("done")  # the children are gone, and others may get their process ids
         self._end_guard()
         if running:
@@ -200,8 +199,7 @@ class Supervisor:
     def _start_child(self, child: _Child) -> None:
         spec = child.spec
         spec.log_path.parent.mkdir(parents=True, exist_ok=True)
-        if spec.log_path.exists() and spec.log_path.stat().st_size > _LOG_BYTES:
-            spec.log_path.replace(spec.log_path.with_name(spec.log_path.name + ".1"))
+        rotate(spec.log_path, _LOG_BYTES)
         child.restart_at, child.ready = None, False
         child.started = time.monotonic()
         child.attempt += 1
@@ -218,11 +216,16 @@ class Supervisor:
         _log.info("child started", extra={"child": spec.name, "pid": child.process.pid, "attempt": child.attempt})
 
     def _watch(self) -> None:
+        rotate_at = time.monotonic() + _ROTATE_SECONDS
         while not self._stopping.wait(_TICK_SECONDS):
             if self._guard is not None and self._guard.poll() is not None:
                 self._start_guard()
             for child in self._children:
                 self._look_after(child)
+            if time.monotonic() >= rotate_at:
+                rotate_at = time.monotonic() + _ROTATE_SECONDS
+                for child in self._children:
+                    rotate(child.spec.log_path, _LOG_BYTES)
 
     def _look_after(self, child: _Child) -> None:
         now = time.monotonic()
@@ -276,12 +279,9 @@ class Supervisor:
     def _start_guard(self) -> None:
         self._end_guard()  # one that was killed
         self._guard = subprocess.Popen(
-            [sys.executable, "-P", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+            [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         for child in self._children:
             if child.process is not None:
                 self._tell_guard(f"+{child.process.pid}")
@@ -298,8 +298,8 @@ class Supervisor:
     def _end_guard(self) -> None:
         if self._guard is None:
             return
-        if self._guard.stdin is not None:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._guard.stdin is not None:
                 self._guard.stdin.close()
         try:
             self._guard.wait(_GUARD_GRACE_SECONDS + 2)

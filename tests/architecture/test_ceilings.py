@@ -6,15 +6,16 @@ import tomllib
 
 from tests.architecture.tree import ROOT, source_files
 
-MODULE_FAILS, MODULE_TOLD, VIEW_LINES, MAIN_LINES, DEPTH, STATEMENTS = 600, 400, 200, 60, 3, 40
+MODULE_FAILS, MODULE_TOLD, VIEW_LINES, MAIN_LINES, DEPTH, STATEMENTS = 400, 380, 200, 60, 3, 40
 
 
-def test_no_module_is_longer_than_600_lines() -> None:
+def test_no_module_is_longer_than_400_lines() -> None:
     lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines()) for path in source_files()}
     for name, lines in sorted(lengths.items()):
         if lines > MODULE_TOLD:
             print(f"{name}: {lines} lines, above {MODULE_TOLD}: split it by noun soon")
-    assert {name: lines for name, lines in lengths.items() if lines > MODULE_FAILS} == {}
+    long = {name: lines for name, lines in lengths.items() if lines > MODULE_FAILS and "migrations/" not in name}
+    assert long == {}  # a migration is written once and never grows
 
 
 def test_no_view_is_longer_than_200_lines() -> None:

@@ -17,7 +17,7 @@ from mlops_dash.services.command import Context
 from tests.architecture.tree import ROOT, dotted, imports, source_files
 
 DOORS = {
-    "streamlit": ("app",),
+    "streamlit": ("app", "mlops_dash.bench.visits"),
     "sqlmodel": ("mlops_dash.store",),
     "sqlalchemy": ("mlops_dash.store",),
     "alembic": ("mlops_dash.store",),
@@ -54,6 +54,16 @@ def test_alibi_detect_is_imported_only_inside_functions() -> None:
     ] == []
 
 
+def test_fragments_and_dialogs_are_opened_by_the_one_file_that_asks_for_the_session_again() -> None:
+    opened = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / "app").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"st.fragment", "st.dialog"}
+    ]
+    assert {one.rpartition(":")[0] for one in opened} == {"app/ui/live.py"}
+
+
 def test_views_do_not_import_each_other() -> None:
     crossings = [
         f"{path.name}:{line}"
@@ -70,16 +80,28 @@ def noun_of(path: Path) -> str:
     return parts[0].removesuffix(".py")
 
 
-def test_no_service_holds_another_one() -> None:
-    # Two verbs are composed by entry points; only the reads of all models may be composed inside.
-    wired = {kind.__name__ for kind in typing.get_type_hints(Services).values() if kind is not Context}
-    assert "RegistryService" in wired
+BELOW_ALL_SERVICES = {
+    "cells",
+    "command",
+    "tables",
+    "two_tables",
+    "watching",
+}  # what every service may import: kinds of verb, users' files
+COMPOSING = {"fleet", "reports"}  # the reads of all models, which may be put together from other services
+
+
+def test_no_service_takes_anything_from_another_one() -> None:
+    # Two verbs are composed by entry points. What two services share, be it a class, a function or a constant, lies
+    # in the store or the domain below both.
+    nouns = {noun for noun, kind in typing.get_type_hints(Services).items() if kind is not Context}
+    files = list((ROOT / "src/mlops_dash/services").rglob("*.py"))
+    assert {noun_of(path) for path in files} == nouns | BELOW_ALL_SERVICES | {"__init__"}
     crossings = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in (ROOT / "src/mlops_dash/services").rglob("*.py")
-        if noun_of(path) not in {"fleet", "reports"}
+        for path in files
+        if noun_of(path) not in COMPOSING
         for line, name in imports(path)
-        if name.startswith("mlops_dash.services.") and name.split(".")[2] != noun_of(path)
-        if name.split(".")[-1] in wired
+        if f"{name}.".startswith("mlops_dash.services.")
+        and name.split(".")[2:3] not in ([noun_of(path)], *([room] for room in BELOW_ALL_SERVICES))
     ]
     assert crossings == []

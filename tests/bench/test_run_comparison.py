@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlops_dash.bench.run_comparison import RUNS, Rate, lines, measure
-from mlops_dash.domain.run_comparison import Design
+from mlops_dash.domain.experiments.comparison import Design
 
 N = 80
 

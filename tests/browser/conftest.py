@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,7 +31,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.gate import cookie_name
+from app.shell.cookies import cookie_name
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import wall_now
@@ -40,13 +39,15 @@ from mlops_dash.domain.access import NOBODY, Role
 from mlops_dash.settings import Settings, from_environment
 from mlops_dash.store import world
 from mlops_dash.store.db import transaction
-from mlops_dash.store.tables_app import AlertRow
+from mlops_dash.store.tables.monitoring import AlertRow
 from tests.browser import town
 from tests.factories import ADMIN, NOON, WORKER
+from tests.machine import free_port, unmeasured
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {1440: 900, 390: 844}
 MODES = ("light", "dark")
+SETTLES = 5.0  # seconds within which a turned theme or a resized chart must be sound
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
 _READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
@@ -65,14 +66,12 @@ def environment(home: Path, port: int) -> dict[str, str]:
     """The environment of a demo installation in `home`; its MLflow does not answer, but its database may be there."""
     runs = home / "mlflow.db"
     return {
-        **{
-            name: value for name, value in os.environ.items() if not name.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))
-        },
+        **{key: value for key, value in unmeasured().items() if not key.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))},
         "MLOPS_DASH_HOME": str(home),
         "MLOPS_DASH_DEMO": "1",
         "MLOPS_DASH_UI_PORT": str(port),
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
-        "MLOPS_DASH_MLFLOW_DATABASE_URL": f"sqlite:///{runs}" if runs.is_file() else "",
+        **({"MLOPS_DASH_MLFLOW_DATABASE_URL": f"sqlite:///{runs}"} if runs.is_file() else {}),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
     }
 
@@ -80,13 +79,6 @@ def environment(home: Path, port: int) -> dict[str, str]:
 def settings_of(home: Path) -> Settings:
     """The settings that a ui process on `home` will read."""
     return from_environment(environment(home, free_port()))
-
-
-def free_port() -> int:
-    """A port of loopback where nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -257,15 +249,22 @@ def assert_sound(page: Page, *, unreadable: tuple[str, ...] = ()) -> None:
 
     `unreadable` names CSS selectors whose text is decoration.
     """
-    assert page.locator('[data-testid="stException"]').count() == 0
-    assert page.locator(".st-key-card-error").count() == 0
+    expect(page.locator("[data-testid='stException'], .st-key-card-error")).to_have_count(0)
+    until = time.monotonic() + SETTLES
+    while (problem := unsound(page, unreadable)) and time.monotonic() < until:
+        page.wait_for_timeout(100)
+    assert not problem, problem
+
+
+def unsound(page: Page, unreadable: tuple[str, ...] = ()) -> str:
+    """What cannot be read or does not fit at this moment, "" when all is well."""
     width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert width[0] <= width[1], f"the page is {width[0]} px wide in a window of {width[1]}"
+    if width[0] > width[1]:
+        return f"the page is {width[0]} px wide in a window of {width[1]}"
     charts = page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot .main-svg')].map(s => s.getBoundingClientRect().width)"
     )
-    assert all(wide > 0 for wide in charts), f"charts of no width: {charts}"
+    if not all(wide > 0 for wide in charts):
+        return f"charts of no width: {charts}"
     weak = page.evaluate(CONTRAST, list(unreadable))
-    assert not weak, "\n".join(
-        f"{one['ratio']:.2f} {one['colour']} on {one['ground']}: {one['text']!r}" for one in weak
-    )
+    return "\n".join(f"{one['ratio']:.2f} {one['colour']} on {one['ground']}: {one['text']!r}" for one in weak)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from app.gate import cookie_name
+from app.shell.cookies import cookie_name
 from mlops_dash.domain.access import NOBODY
 from tests.browser.conftest import ROOT, Ui
 

@@ -57,8 +57,8 @@ def configuration(page: Page, depth: str) -> Locator:
     return page.get_by_role("row", name=re.compile(rf"Compare depth {depth}"))
 
 
-def asked(page: Page) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+def asked_by(url: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
 
 
 def test_filter_group_compare_export_save_and_open_in_another_account(room: Ui, visit: Visit) -> None:
@@ -97,8 +97,8 @@ def test_filter_group_compare_export_save_and_open_in_another_account(room: Ui, 
     views = page.get_by_role("button", name="Depth 6 against 7").first
     expect(views).to_be_visible()
     settled(page)
-    state = asked(page)
-    assert {"q", "view", "runs", "mg"} <= set(state)
+    page.wait_for_url(lambda url: {"q", "view", "runs", "mg"} <= set(asked_by(url)))
+    state = asked_by(page.url)
 
     (kept,) = room.services.experiments.kept(VIEWER).views
     other = visit("viewer", f"/experiments?saved={kept.id}", at=room)
@@ -106,10 +106,7 @@ def test_filter_group_compare_export_save_and_open_in_another_account(room: Ui, 
     expect(other.locator(".st-key-card-real")).to_contain_text(re.compile("practically equal", re.IGNORECASE))
     expect(other.locator(".st-key-card-notes")).to_contain_text("Depth 7 buys nothing.")
     settled(other)
-    seen = asked(other)
-    assert {name: value for name, value in seen.items() if name != "exp"} == {
-        name: value for name, value in state.items() if name != "exp"
-    }
+    other.wait_for_url(lambda url: {**asked_by(url), "exp": ""} == {**state, "exp": ""})
     other.get_by_role("button", name="Depth 6 against 7").first.click()
     expect(other.get_by_role("button", name="Save this view")).to_be_disabled()
     expect(other.get_by_text("by scientist").first).to_be_visible()

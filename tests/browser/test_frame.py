@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.components.ahead import scripts
-from app.gate import cookie_name
 from app.pages import PAGES
+from app.shell.cookies import cookie_name
 from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.audit import Action, Filter
 from tests.browser.conftest import MODES, SIZES, Ui, Visit, Watch, assert_sound, settled
@@ -20,7 +20,13 @@ from tests.factories import ADMIN
 
 pytestmark = pytest.mark.browser
 
-AUDIT = ("/audit?tab=Users", "/audit?tab=Tokens", "/audit?entry=2")  # the ledger itself: test_pages
+AUDIT = (
+    "/audit?tab=Models",
+    "/audit?tab=Policies",
+    "/audit?tab=Users",
+    "/audit?tab=Tokens",
+    "/audit?entry=2",
+)  # the ledger itself: test_pages
 
 
 def fetch(url: str) -> tuple[int, str]:
@@ -66,7 +72,7 @@ def test_the_login_is_sound(visit: Visit, mode: str, width: int) -> None:
     assert_sound(page)
 
 
-def test_a_deep_link_survives_the_login_by_keyboard_alone(visit: Visit, watches: list[Watch]) -> None:
+def test_a_deep_link_survives_the_login_by_keyboard_alone(ui: Ui, visit: Visit, watches: list[Watch]) -> None:
     page = visit("", "/audit?action=user.role_set&entry=4")
     watches[0].allowed.append("401 (Unauthorized)")  # the refused login of this story
     expect(page.get_by_label("Name")).to_be_focused()
@@ -79,7 +85,7 @@ def test_a_deep_link_survives_the_login_by_keyboard_alone(visit: Visit, watches:
     page.get_by_label("Password").fill("four short words")
     page.keyboard.press("Enter")
     settled(page)
-    assert page.url.endswith("/audit?action=user.role_set&entry=4")
+    expect(page).to_have_url(f"{ui.url}/audit?action=user.role_set&entry=4")
     expect(page.get_by_role("dialog")).to_contain_text("stands in for the admin")
 
 
@@ -138,7 +144,7 @@ def test_filters_stand_in_the_url_and_narrow_the_table(visit: Visit) -> None:
     page.get_by_label("Object or reason").fill("booking")
     page.keyboard.press("Enter")
     expect(page.get_by_text("1 entry fit the filters")).to_be_visible()
-    assert "object=booking" in page.url
+    expect(page).to_have_url(re.compile("object=booking"))
 
 
 def test_verify_answers_on_the_page(visit: Visit, ui: Ui) -> None:
@@ -199,7 +205,7 @@ def test_a_session_that_ended_asks_for_the_login_and_leads_back(visit: Visit, ui
     page.get_by_role("link", name="Log in").click()
     page.get_by_role("button", name="Lead").click()
     settled(page)
-    assert page.url.endswith("/audit?object=token")
+    expect(page).to_have_url(f"{ui.url}/audit?object=token")
 
 
 def test_logout_ends_here(visit: Visit, watches: list[Watch]) -> None:
@@ -216,7 +222,7 @@ def test_every_selector_of_the_style_sheet_still_matches(visit: Visit) -> None:
     for selector in ('[data-testid="stHeader"]', '[data-testid="stNavSectionHeader"]', ".stMainBlockContainer",
                      '[role="tab"][aria-selected="true"] p', ".st-key-topbar", ".st-key-pagehead", ".st-key-tw",
                      '[class*="st-key-card-"]', '[class*="st-key-ch-"]', ".stMain .stHtml a"):  # fmt: skip
-        assert page.locator(selector).count() > 0, selector
+        expect(page.locator(selector).first).to_be_attached()
 
 
 def test_scripts_of_the_next_pages_are_there_before_they_are_opened(visit: Visit) -> None:

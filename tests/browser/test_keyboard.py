@@ -42,6 +42,12 @@ def tab_to(page: Page, key: str, *, at_most: int = 60) -> list[dict[str, object]
     pytest.fail(f"{key} is not reached by Tab: {[one['text'] for one in way]}")
 
 
+def press_search(page: Page) -> None:
+    """Ctrl-K; the button shows itself when the page listens to it."""
+    expect(page.get_by_role("button", name="Search Ctrl K")).to_be_visible()
+    page.keyboard.press("Control+k")
+
+
 def search_box(page: Page):  # type: ignore[no-untyped-def]
     return page.get_by_role("dialog", name="Search")
 
@@ -51,7 +57,7 @@ def search_box(page: Page):  # type: ignore[no-untyped-def]
 def test_ctrl_k_finds_a_version_and_enter_opens_it(full: Ui, visit: Visit, mode: str, width: int) -> None:
     page = visit("viewer", "/audit", mode=mode, width=width, at=full)
     page.evaluate("window.stayed = true")
-    page.keyboard.press("Control+k")
+    press_search(page)
     box = search_box(page)
     expect(box.get_by_role("combobox")).to_be_focused()
     page.keyboard.type("FLIGHT v")
@@ -68,7 +74,7 @@ def test_ctrl_k_finds_a_version_and_enter_opens_it(full: Ui, visit: Visit, mode:
 
 def test_enter_before_the_answer_opens_the_first_hit(full: Ui, visit: Visit) -> None:
     page = visit("viewer", "/audit", at=full)
-    page.keyboard.press("Control+k")
+    press_search(page)
     expect(search_box(page).get_by_role("combobox")).to_be_focused()
     page.keyboard.type("flight-delay v1")
     page.keyboard.press("Enter")
@@ -89,7 +95,8 @@ def test_a_search_without_a_hit_says_so_and_escape_leaves(full: Ui, visit: Visit
 
 def test_tab_walks_the_hits_and_a_hit_can_open_in_a_new_tab(full: Ui, visit: Visit) -> None:
     page = visit("viewer", "/audit", at=full)
-    page.keyboard.press("Control+k")
+    press_search(page)
+    expect(search_box(page).get_by_role("combobox")).to_be_focused()
     page.keyboard.type("refresh")
     hit = search_box(page).get_by_role("option", name=re.compile("refresh of flight-delay"))
     expect(hit).to_be_visible()

@@ -16,7 +16,7 @@ from mlops_dash.store.db import transaction
 from tests import fleet_world
 from tests.browser.conftest import MODES, SIZES, Ui, Visit, assert_sound, settings_of, settled, start_ui
 from tests.factories import ADMIN, WORKER
-from tests.services.monitoring_world import MODEL, world
+from tests.services.monitoring.monitoring_world import MODEL, world
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +56,7 @@ def table(page: Page) -> Locator:
 
 
 def names(page: Page) -> list[str]:
+    expect(table(page)).to_be_visible()
     return table(page).get_by_role("rowheader").get_by_role("link").all_inner_texts()
 
 
@@ -63,7 +64,6 @@ def names(page: Page) -> list[str]:
 @pytest.mark.parametrize("mode", MODES)
 def test_the_page_is_sound_and_nothing_in_the_table_is_cut(fleet: Ui, visit: Visit, mode: str, width: int) -> None:
     page = visit("lead", "/", mode=mode, width=width, at=fleet)
-    expect(table(page)).to_be_visible()
     assert len(names(page)) == 13
     assert table(page).evaluate(CUT) == []
     assert_sound(page)
@@ -99,7 +99,7 @@ def test_the_table_by_keyboard_and_back_by_the_menu(fleet: Ui, visit: Visit) -> 
     assert EVIL in every
     assert page.evaluate("() => document.querySelectorAll('img[src=x]').length") == 0
 
-    table(page).get_by_role("link", name=EVIL).focus()
+    table(page).get_by_role("link", name=EVIL, exact=True).focus()
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/monitoring"))
     expect(page.get_by_text("Nothing is served yet").first).to_be_visible()  # of that model, not of the row's number
@@ -107,7 +107,7 @@ def test_the_table_by_keyboard_and_back_by_the_menu(fleet: Ui, visit: Visit) -> 
     page.get_by_role("link", name="Overview", exact=True).click()
     expect(table(page)).to_be_visible()
     settled(page)
-    assert "/monitoring" not in page.url
+    expect(page).not_to_have_url(re.compile("/monitoring"))
     table(page).get_by_role("link", name="Train a version with a recipe").click()  # the next step of new_one
     page.wait_for_url(re.compile(r"/retraining\?model=new_one$"))
 
@@ -136,8 +136,8 @@ def test_both_pages_and_the_header_say_the_same(fleet: Ui, visit: Visit) -> None
     waiting = page.locator(".st-key-topbar").get_by_text(re.compile(r"^\d+ waiting for you")).inner_text()
     expect(page.locator(".kpis")).to_contain_text(f"{waiting.split()[0]} for you")
     drawn = table(page).get_by_role("img")
+    expect(drawn).to_have_count(11)
     alts = [one.get_attribute("aria-label") or "" for one in drawn.all()]
-    assert len(alts) == 11
     assert all(re.fullmatch(r".+ over the last \d+ days: between .+ reference 0\.\d{3}.*\.", alt) for alt in alts)
     first = page.locator(".st-key-attention-0")
     sentence = first.locator(".ats").inner_text().removeprefix(MODEL).strip()

@@ -67,6 +67,7 @@ def test_the_link_shows_another_account_the_same_verdict(room: Ui, world: RealWo
     settled(page)
     said = card.locator(".st-key-real-said-0").inner_text()
     assert re.search(r"valid_auc \+0\.\d+ \[\+", said)
+    page.wait_for_url(re.compile("[?&]mg="))
     link = page.url.partition("/experiments")[2]
     other = visit("viewer", f"/experiments{link}", at=room)
     expect(other.locator(".st-key-real-said-0")).to_contain_text("is better than")

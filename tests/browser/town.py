@@ -9,17 +9,18 @@ from pathlib import Path
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import wall_now
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.settings import from_environment
 from mlops_dash.store import world
 from mlops_dash.store.db import transaction
-from mlops_dash.store.tables_app import PolicyVersionRow
+from mlops_dash.store.tables.registry import PolicyVersionRow
 from tests import registry_world
-from tests.factories import LEAD, NOON, SCIENTIST, WORKER
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, WORKER
 from tests.registry_world import MODEL, Hands
-from tests.services import monitoring_world
+from tests.services.monitoring import monitoring_world
 
 GOOD, BLIND = 14, 12  # live days whose score says something, and after them days where it says nothing
 
@@ -41,8 +42,8 @@ def build(home: Path, mlflow_template: Path, environment: dict[str, str]) -> str
 
 
 def _runs(services: Services) -> None:
-    recipe = Recipe("refresh", MODEL, "flights", {"seed": 1, "parameters": {"max_iter": 80}}, max_attempts=2)
-    services.retraining.save_recipe(SCIENTIST, recipe)
+    recipe = Recipe("refresh", MODEL, ENTRY, {"seed": 1, "parameters": {"max_iter": 80}}, max_attempts=2)
+    services.retraining.save_recipe(ADMIN, recipe)
     services.jobs.lead(WORKER, "w1", seconds=600)
     job_id = services.retraining.run_now(LEAD, "refresh", "loss is up since April")
     job = services.jobs.claim(WORKER, "w1")

@@ -154,3 +154,96 @@ def test_a_file_that_is_not_there(run: Run, home: Path) -> None:
     code, _, error = run(str(home / "none.csv"), "--variant", "a", "--metric", "b")
     assert code == 2
     assert "There is no file" in error
+
+
+def table(home: Path, **columns: list) -> str:
+    pd.DataFrame(columns).to_csv(home / "t.csv", index=False)
+    return str(home / "t.csv")
+
+
+def test_a_planned_split_is_no_mismatch_and_another_plan_is(run: Run, home: Path) -> None:
+    path = table(home, arm=["control"] * 900 + ["new"] * 100, bought=[0, 1] * 500)
+    words = (path, "--variant", "arm", "--metric", "bought", "--shares")
+    planned = answer(run, *words, "control=.9,new=.1")
+    assert planned["srm"] == {
+        "p_value": 1.0, "drawn": {"control": 900, "new": 100}, "shares": {"control": 0.9, "new": 0.1},
+    }  # fmt: skip
+    assert answer(run, *words, "control=9,new=1")["srm"]["p_value"] == 1
+    assert answer(run, *words, "control=80%,new=20%")["verdict"] == "invalid_srm"
+    for wrong in ("control=.9", "control=.9,green=.1", "control=.9,new=0", "control", "new=nan,control=1"):
+        code, _, said = run(*words, wrong)
+        assert code == 2, wrong
+        assert "planned share" in said
+
+
+@pytest.mark.parametrize("names", [("None", "email"), ("NA", "nan"), ("01", "1"), ("007", "7"), ("null", "N/A")])
+def test_words_and_zeros_are_names_and_only_an_empty_cell_is_missing(
+    run: Run, home: Path, names: tuple[str, str]
+) -> None:
+    path = table(home, arm=[*names] * 200 + [""] * 3, bought=[0, 1, 1, 0] * 100 + [1] * 3)
+    found = answer(run, path, "--variant", "arm", "--metric", "bought")
+    assert {one["name"]: one["n"] for one in found["arms"]} == dict.fromkeys(names, 200)
+    assert found["warnings"][0] == "3 rows without a variant are left out."
+
+
+def test_a_country_called_na_is_a_cluster(run: Run, home: Path) -> None:
+    countries = ["NA", "ZM", "UG", "KE", "ET", "NG", "01", "1"]
+    path = table(home, country=countries * 50, arm=(["a"] * 8 + ["b"] * 8) * 25, spend=list(range(400)))
+    found = answer(run, path, "--variant", "arm", "--metric", "spend", "--cluster", "country")
+    assert found["clusters"] == 8
+
+
+def test_a_column_with_a_slash_is_a_column_and_a_ratio_of_such_columns_is_found(run: Run, home: Path) -> None:
+    values = [1.5, 2.5, 3.5, 4.5]
+    columns = {"arm": ["a", "b"] * 100, "spend/visit": values * 50, "visit": [1, 2] * 100, "spend": values * 50}
+    path = table(home, **columns)
+    assert answer(run, path, "--variant", "arm", "--metric", "spend/visit")["kind"] == "mean"
+    assert answer(run, path, "--variant", "arm", "--metric", "spend/visit", "--kind", "ratio")["kind"] == "ratio"
+    assert answer(run, path, "--variant", "arm", "--metric", "spend/visit/visit")["kind"] == "ratio"
+
+
+def test_none_against_all_is_clearly_different(run: Run, home: Path) -> None:
+    path = table(home, arm=["a"] * 500 + ["b"] * 500, opened=[0] * 500 + [1] * 500)
+    found = answer(run, path, "--variant", "arm", "--metric", "opened")
+    (effect,) = found["effects"]
+    assert found["verdict"] == "ship"
+    assert effect["p_value"] < 1e-100
+    assert effect["absolute"]["low"] > 0.98
+    assert effect["probability_better"] > 0.999
+    nothing = table(home, arm=["a", "b"] * 500, opened=[0] * 1_000)
+    found = answer(run, nothing, "--variant", "arm", "--metric", "opened")
+    assert (found["verdict"], found["effects"][0]["p_value"]) == ("keep", 1)
+
+
+def test_means_without_any_spread_are_different_by_construction(run: Run, home: Path) -> None:
+    path = table(home, arm=["a"] * 50 + ["b"] * 50, price=[5] * 50 + [7] * 50)
+    found = answer(run, path, "--variant", "arm", "--metric", "price")
+    assert found["verdict"] == "not_computable"
+    assert found["reason"].startswith("different by construction: 7 in every unit of one arm, 5 in every unit of")
+    assert found["effects"][0]["absolute"] == {"value": 2, "low": None, "high": None}
+
+
+def test_units_in_two_arms_are_counted_named_and_left_out(run: Run, home: Path) -> None:
+    ids = [f"{at:03d}" for at in range(200)]
+    path = table(home, who=[*ids, "007", "012"], arm=["a", "b"] * 100 + ["a", "a"], spend=list(range(202)))
+    found = answer(run, path, "--variant", "arm", "--metric", "spend", "--unit", "who")
+    assert "1 unit is in two arms (007): left out with all 2 rows." in found["warnings"]
+    assert found["srm"]["drawn"] == {"a": 100, "b": 99}
+    assert found["clusters"] == 199  # unit 012 has two rows of one arm
+
+
+def test_clusters_drawn_whole_leave_when_a_few_are_in_two_arms(run: Run, home: Path) -> None:
+    schools = [f"s{at // 20:02d}" for at in range(800)]
+    arm = ["a" if at // 20 % 2 else "b" for at in range(800)]
+    arm[0] = "a"
+    path = table(home, school=schools, arm=arm, score=[at % 7 for at in range(800)])
+    found = answer(run, path, "--variant", "arm", "--metric", "score", "--cluster", "school")
+    assert found["warnings"] == ["1 cluster is in two arms (s00): left out with all 20 rows."]
+    assert found["srm"]["drawn"] == {"a": 20, "b": 19}  # schools, not pupils
+
+
+def test_clusters_that_hold_both_arms_by_design_stay(run: Run, home: Path) -> None:
+    path = table(home, school=[f"s{at // 20}" for at in range(800)], arm=["a", "b"] * 400, score=[1, 2, 4, 3] * 200)
+    found = answer(run, path, "--variant", "arm", "--metric", "score", "--cluster", "school")
+    assert found["warnings"] == []
+    assert found["srm"]["drawn"] == {"a": 400, "b": 400}

@@ -1,42 +1,23 @@
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Callable, Iterator
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from mlops_dash import bootstrap, cli
+from mlops_dash import cli
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli import up
 from mlops_dash.domain.access import Role
-from mlops_dash.settings import Settings, from_environment
+from mlops_dash.settings import Settings
 from mlops_dash.store.db import transaction
+from tests.cli.conftest import Run
 from tests.factories import ADMIN, model_row, version_row
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
-    """A home of its own whose owner types; MLflow does not answer."""
-    monkeypatch.setenv("MLOPS_DASH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.delenv("MLOPS_DASH_TOKEN", raising=False)
-    made = bootstrap.build(from_environment())
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*words: str) -> tuple[int, str, str]:
-        code = cli.main(list(words))
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_db_check_is_fine_after_an_upgrade(house: Services, run: Run) -> None:
@@ -57,8 +38,12 @@ def test_db_check_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.Monk
     assert "mlops-dash db upgrade" in error
 
 
-def test_audit_verify_says_ok_and_finds_a_changed_entry(house: Services, run: Run) -> None:
+def test_audit_verify_says_ok_and_finds_a_changed_entry(
+    house: Services, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.access.create_user(ADMIN, "ada", role=Role.LEAD, password="four short words", reason="joins")
+    assert run("audit", "verify") == (0, "ok 1 entries\n", "")  # nothing of ours is kept on a server of others
+    monkeypatch.setenv("MLOPS_DASH_LEDGER_IN_MLFLOW", "1")
     code, out, said = run("audit", "verify")
     assert (code, out) == (0, "ok 1 entries\n")
     assert "copy of the head in MLflow" in said  # nobody answers there
@@ -237,3 +222,18 @@ def test_the_story_is_told_in_order() -> None:
         assert times == sorted(times)
     assert FULL.end.astimezone(UTC) == datetime(2014, 1, 1, 5, tzinfo=UTC)
     assert FULL.sweep_runs >= 24
+
+
+def test_the_table_of_commands_names_what_each_file_registers() -> None:
+    for module, names in cli.COMMANDS.items():
+        registered = next(
+            action for action in cli.parser(names[0])._actions if isinstance(action, argparse._SubParsersAction)
+        )
+        assert tuple(registered.choices) == names, module
+
+
+def test_a_command_without_a_database_imports_none() -> None:
+    code = "import sys; from mlops_dash import cli; cli.parser('drift'); print('sqlalchemy' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert said.stdout.strip() == "False"

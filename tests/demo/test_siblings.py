@@ -16,15 +16,16 @@ from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo import siblings
+from mlops_dash.demo.flights.columns import load_flights
+from mlops_dash.demo.flights.recipes import new_york
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import FAST, Story
 from mlops_dash.demo.train import train
 from mlops_dash.domain.policies import PolicyKind, policy_body
+from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import GateState
 from mlops_dash.store import prediction_log
 from mlops_dash.store.db import reading
-from mlops_dash.training.flights import load_flights
-from mlops_dash.training.recipes import new_york
 from tests import factories
 from tests.factories import LEAD, VIEWER, WORKER
 
@@ -68,9 +69,9 @@ def on_few(few_flights: Path) -> tuple[siblings.Sibling, ...]:
 
 @pytest.mark.parametrize("sibling", siblings.SIBLINGS, ids=lambda one: one.target.model)
 def test_the_policies_suit_the_task_of_their_model(sibling: siblings.Sibling) -> None:
-    task = sibling.target.task
-    assert policy_body(PolicyKind.PROMOTION, sibling.promotion.as_json(), task=task) == sibling.promotion.as_json()
-    assert policy_body(PolicyKind.MONITORING, sibling.monitoring.as_json(), task=task) == sibling.monitoring.as_json()
+    task = task_named(sibling.target.task)
+    assert policy_body(PolicyKind.PROMOTION, sibling.promotion.as_json(), task) == sibling.promotion.as_json()
+    assert policy_body(PolicyKind.MONITORING, sibling.monitoring.as_json(), task) == sibling.monitoring.as_json()
 
 
 def test_the_fleet_goes_live_is_scored_in_bulk_and_twice_changes_nothing(

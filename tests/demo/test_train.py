@@ -13,13 +13,14 @@ from mlops_dash import bootstrap, runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo import train as training
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.demo.journal import Journal
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict
 from mlops_dash.store.db import transaction
 from tests import factories
-from tests.factories import SCIENTIST, WORKER
+from tests.factories import ADMIN, SCIENTIST, WORKER
 
 VERSION = "flight-delay-v1"
 
@@ -31,7 +32,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]
     with transaction(made.context.databases.app) as session:
         session.add(factories.model_row())
         session.add(factories.version_row("1", recipe="first"))
-    made.retraining.save_recipe(SCIENTIST, Recipe("first", "flight-delay", "flights", {"seed": 1}))
+    made.retraining.save_recipe(ADMIN, Recipe("first", "flight-delay", ENTRY, {"seed": 1}))
     monkeypatch.setattr(training, "wait_for_mlflow", lambda _services: None)
     monkeypatch.setattr(runner, "run_next", _run_next)
     yield made

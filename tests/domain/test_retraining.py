@@ -6,15 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mlops_dash.domain.retraining import (
-    Recipe,
-    ScheduleDraft,
-    ScheduleKind,
-    check_recipe,
-    check_schedule,
-    cron_fields,
-    describe,
-)
+from mlops_dash.domain.cron import cron_fields
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind, check_recipe, check_schedule, describe
 from mlops_dash.errors import InvalidInput
 
 NOW = datetime(2014, 1, 1, 5, tzinfo=UTC)
@@ -106,10 +99,18 @@ def test_a_schedule_needs_a_name_a_zone_and_something_to_run(changes: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"name": "a b"}, {"model": ""}, {"entry": "os.system('x')"}, {"memory_mib": 0}, {"max_attempts": 0}]
+    "changes",
+    [
+        {"name": "a b"},
+        {"model": ""},
+        {"entry": " "},
+        {"entry": "python 'train.py"},
+        {"memory_mib": 0},
+        {"max_attempts": 0},
+    ],
 )
 def test_a_recipe_that_cannot_run_is_refused(changes: dict[str, object]) -> None:
-    values: dict[str, object] = {"name": "monthly", "model": "flight-delay", "entry": "flights"}
+    values: dict[str, object] = {"name": "monthly", "model": "flight-delay", "entry": "{python} train.py --until {end}"}
     check_recipe(Recipe(**values))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         check_recipe(Recipe(**{**values, **changes}))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mlops_dash.domain import scoring as rules
+from mlops_dash.domain.tasks import BINARY, REGRESSION
 from mlops_dash.errors import InvalidInput, InvalidRow
 
 NOW = datetime(2013, 6, 3, 16, tzinfo=UTC)
@@ -111,27 +112,27 @@ def test_a_body_that_is_not_a_list_is_refused(bad: object) -> None:
 
 def test_a_row_that_is_not_an_object_is_refused() -> None:
     with pytest.raises(InvalidRow, match="not an object"):
-        rules.read_labels([7], now=NOW, binary=True)
+        rules.read_labels([7], now=NOW, task=BINARY)
 
 
 def test_a_batch_has_a_most() -> None:
     with pytest.raises(InvalidInput, match="100,001 rows"):
-        rules.read_labels([{}] * 100_001, now=NOW, binary=True)
+        rules.read_labels([{}] * 100_001, now=NOW, task=BINARY)
 
 
 def test_labels_are_read_and_default_to_now() -> None:
-    found = rules.read_labels([{"prediction_id": "a", "value": True}], now=NOW, binary=True)
+    found = rules.read_labels([{"prediction_id": "a", "value": True}], now=NOW, task=BINARY)
     assert found == (rules.OutsideLabel("a", 1.0, NOW),)
 
 
 @pytest.mark.parametrize("bad", [2, 0.5, None, "1", math.nan])
 def test_a_binary_label_is_0_or_1(bad: object) -> None:
     with pytest.raises(InvalidRow):
-        rules.require_label(3, bad, binary=True)
+        rules.require_label(3, bad, task=BINARY)
 
 
 def test_a_regressions_label_is_any_finite_number() -> None:
-    assert rules.require_label(0, 12.5, binary=False) == 12.5
+    assert rules.require_label(0, 12.5, task=REGRESSION) == 12.5
 
 
 def test_scores_must_be_finite() -> None:

@@ -7,6 +7,7 @@ import json
 import socket
 import sqlite3
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any, cast
 import httpx
 import pytest
 import uvicorn
+from sqlmodel import update
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor
@@ -27,8 +29,8 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.scoring import ScoringService, following
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import counts
-from mlops_dash.store.tables_app import ServingRow
-from mlops_dash.tracking.models import ModelCache
+from mlops_dash.store.tables.registry import ServingRow
+from mlops_dash.tracking.models.loading import ModelCache
 from tests import factories
 from tests.factories import LEAD, NOON, SCIENTIST, VIEWER
 from tests.served import MODEL, Served, flights
@@ -52,9 +54,9 @@ class Tokens:
         return TOKENS[secret]
 
 
-@pytest.fixture
-def home(served: Served, tmp_path: Path) -> Iterator[Context]:
-    made = factories.context(tmp_path, mlflow_uri=served.uri)
+def furnished(served: Served, folder: Path) -> Context:
+    """A home in which version 1 of the served model is approved."""
+    made = factories.context(folder, mlflow_uri=served.uri)
     with transaction(made.databases.app) as session:
         session.add(factories.model_row())
         session.add(factories.model_row("idle"))
@@ -72,6 +74,12 @@ def home(served: Served, tmp_path: Path) -> Iterator[Context]:
                 since=NOON,
             )
         )
+    return made
+
+
+@pytest.fixture
+def home(served: Served, tmp_path: Path) -> Iterator[Context]:
+    made = furnished(served, tmp_path)
     yield made
     made.databases.dispose()
 
@@ -409,3 +417,33 @@ def test_an_error_of_ours_is_an_incident(home: Context, tokens: Tokens, monkeypa
         answer = client.get("/v1/serving")
     assert (answer.status_code, answer.json()["error_code"]) == (500, "INTERNAL")
     assert "incident" in answer.json()["message"]
+
+
+def test_a_body_that_never_ends_is_cut_off(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "BODY_SECONDS", 0.3)
+    held = threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield b'{"model": '
+        held.wait(3.0)
+        yield b"1}"
+
+    try:
+        answer = client.post("/v1/labels", content=slowly())
+    except httpx.TransportError:  # the answer came and the connection was closed while we still sent
+        return
+    assert answer.status_code == 408
+
+
+def test_health_names_a_model_that_answers_nothing(home: Context, tokens: Tokens) -> None:
+    with transaction(home.databases.app) as session:
+        session.add(factories.version_row("9", artifact_digest="", source_uri="/nowhere/9"))
+        session.flush()
+        session.exec(update(ServingRow).values(version_id=f"{MODEL}-v9"))  # type: ignore[call-overload]
+    with open_client(home, tokens, headers=HEADERS) as client:
+        until = time.monotonic() + 60
+        while client.get("/healthz").json()["status"] == "ok" and time.monotonic() < until:
+            time.sleep(0.2)
+        health = client.get("/healthz").json()
+    assert health["status"] == "degraded"
+    assert MODEL in health["why"]

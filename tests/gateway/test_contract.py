@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pytest
 
 from mlops_dash.services.command import Context
 from tests.gateway.test_app import HEADERS, INVOCATIONS, Tokens, home, open_client
+from tests.machine import free_port, unmeasured
 from tests.served import MODEL, Served, flights
 
 __all__ = ["home"]
@@ -27,18 +28,16 @@ __all__ = ["home"]
 @pytest.fixture(scope="module")
 def rival(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """`mlflow models serve` on version 1."""
-    from mlops_dash.tracking.models import ModelCache
+    from mlops_dash.tracking.models.loading import ModelCache
 
     folder = tmp_path_factory.mktemp("rival")
     files = shutil.copytree(ModelCache(served.uri, folder).get(MODEL, "1").folder, folder / "model")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(files), "-p", str(port), "--env-manager"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "local"], stdout=log, stderr=log, env={**os.environ, "PATH": path}, start_new_session=True
+            [*command, "local"], stdout=log, stderr=log, env={**unmeasured(), "PATH": path}, start_new_session=True
         )
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30.0) as client:
@@ -62,7 +61,8 @@ def _wait(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> 
 
 @pytest.fixture
 def ours(home: Context) -> Iterator[httpx.Client]:
-    with open_client(home, Tokens(), headers=HEADERS) as client:
+    settings = replace(home.settings, protocol_traces=True)  # MLflow's own server sends stack traces
+    with open_client(replace(home, settings=settings), Tokens(), headers=HEADERS) as client:
         yield client
 
 

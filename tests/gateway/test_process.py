@@ -22,11 +22,12 @@ from mlops_dash.services.command import Context
 from mlops_dash.store import migrate
 from mlops_dash.store.db import connect, reading, transaction
 from mlops_dash.store.prediction_log import batch_rows
-from mlops_dash.store.tables_app import ServingRow
-from mlops_dash.store.tables_log import HeartbeatRow
+from mlops_dash.store.tables.log import HeartbeatRow
+from mlops_dash.store.tables.registry import ServingRow
 from tests import factories
 from tests.factories import NOON
 from tests.gateway.test_app import INVOCATIONS, split
+from tests.machine import free_port
 from tests.served import MODEL, Served
 
 SOURCE = Path(gateway.__file__).parents[2]
@@ -94,9 +95,7 @@ def running(world: Context, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def test_nothing_that_was_answered_is_lost_by_kill_9(world: Context, port: int) -> None:

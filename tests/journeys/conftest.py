@@ -20,7 +20,8 @@ import pytest
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.settings import from_environment
-from tests.browser.conftest import Ui, free_port, visit, watches
+from tests.browser.conftest import Ui, visit, watches
+from tests.machine import free_port, unmeasured
 
 __all__ = ["visit", "watches"]
 
@@ -59,6 +60,7 @@ def build_under_fire(env: dict[str, str], output: Path, *, kills: int = 3) -> No
                 _ends_within(builder, draw.uniform(5, 30))
             else:
                 _ends_after(builder, output, "Replaying", draw.uniform(0, 1.5))
+            assert builder.poll() is None, f"it ended by itself: {output.read_text(errors='replace')[-2000:]}"
             victims = [builder.pid, *(one.pid for one in psutil.Process(builder.pid).children())]
             victim = builder.pid if shot == kills - 1 else draw.choice(victims)
             _kill([victim])
@@ -122,7 +124,7 @@ def _belongs(process: psutil.Process, home: str) -> bool:
 
 
 def _environment(home: Path) -> dict[str, str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))}
+    clean = {k: v for k, v in unmeasured().items() if not k.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))}
     ports = {f"MLOPS_DASH_{name}_PORT": str(free_port()) for name in ("UI", "GATEWAY", "MLFLOW", "WORKER")}
     return {**clean, **ports, "MLOPS_DASH_HOME": str(home)}
 

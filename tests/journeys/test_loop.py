@@ -19,14 +19,14 @@ from playwright.sync_api import Page, expect
 from sqlmodel import select
 
 from app.pages import HOME, PAGES
+from mlops_dash.demo.flights.columns import features_of, load_flights
 from mlops_dash.demo.story import FAST
 from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.audit import Action, Filter
 from mlops_dash.domain.words import JobState, OperationState
 from mlops_dash.settings import checkout_root
 from mlops_dash.store.db import reading
-from mlops_dash.store.tables_log import LabelRow, PredictionRow, ScoreRow
-from mlops_dash.training.flights import features_of, load_flights
+from mlops_dash.store.tables.log import LabelRow, PredictionRow, ScoreRow
 from tests.browser.conftest import assert_sound, settled
 from tests.journeys.conftest import Installation
 

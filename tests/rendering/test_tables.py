@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mlops_dash.domain.run_tables import Cell, Heading, Spread, Table, TableFormat
+from mlops_dash.domain.experiments.tables import Cell, Heading, Spread, Table, TableFormat
 from mlops_dash.rendering.tables import csv_text, latex, markdown, written, xlsx
 from tests.runs_world import ODD
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from app.theme import tokens as theme_tokens
-from mlops_dash.domain.reports import sha256_of
+from app.ui.theme import tokens as theme_tokens
+from mlops_dash.domain.reports.snapshot import sha256_of
 from mlops_dash.rendering import charts, tokens, weekly
 from tests.rendering.facts import FACTS
 

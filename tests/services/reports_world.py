@@ -9,7 +9,7 @@ from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports import ReportService
-from tests.services.monitoring_world import MODEL, World, world
+from tests.services.monitoring.monitoring_world import MODEL, World, world
 
 DAY = timedelta(days=1)
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from mlops_dash.domain.access import NOBODY, Role
-from mlops_dash.domain.audit import Action, Anchor, Entry, Filter, Verdict, anchor_tag
+from mlops_dash.domain.audit import Action, Anchor, Entry, Filter, Verdict, anchor_tag, anchor_text
 from mlops_dash.errors import NotAuthenticated, NotFound
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.audit import AuditService
@@ -42,7 +42,7 @@ def write(context: Context, count: int, **changes: object) -> list[Entry]:
                 "evidence_ids": ("e1",),
             }
             made.append(store.append(session, **{**values, **changes}))  # type: ignore[arg-type]
-    store.write_anchor(context.anchor_path, Anchor(made[-1].number, made[-1].mac))
+    store.write_anchor(context.anchor_path, Anchor(made[-1].number, made[-1].mac), key=context.settings.ledger_key)
     return made
 
 
@@ -199,12 +199,23 @@ def test_the_head_is_kept_in_mlflow_once_for_each_new_entry(anchored: Context) -
     (name, text_kept) = next(iter(anchored.registry.model_tags(anchor_tag(anchored.settings.ledger_key)).items()))
     head = audit.head(ADMIN)
     assert head is not None
-    assert (name, text_kept) == ("flight-delay", f"3:{head.mac}")
+    assert (name, text_kept) == ("flight-delay", anchor_text(anchored.settings.ledger_key, head))
     assert audit.verify(VIEWER) == Verdict(True, 3)
 
     write(anchored, 1)
     assert audit.verify(VIEWER) == Verdict(True, 4)
     assert audit.anchor(WORKER)
+
+
+def test_a_server_of_others_gets_no_tag_until_the_settings_say_so(anchored: Context) -> None:
+    theirs = replace(anchored, settings=replace(anchored.settings, mlflow_is_ours=False))
+    write(theirs, 2)
+    audit = AuditService(theirs)
+    assert not audit.anchor(WORKER)
+    assert theirs.registry.model_tags(anchor_tag(theirs.settings.ledger_key)) == {}
+    assert audit.verify(VIEWER) == Verdict(True, 2)  # the file vouches, and a server that is not asked is no doubt
+    asked = replace(theirs, settings=replace(theirs.settings, ledger_in_mlflow=True))
+    assert AuditService(asked).anchor(WORKER)
 
 
 def test_removed_entries_are_found_though_the_file_was_adapted(anchored: Context) -> None:
@@ -213,13 +224,68 @@ def test_removed_entries_are_found_though_the_file_was_adapted(anchored: Context
     audit.anchor(WORKER)
     sql(anchored, "DELETE FROM ledger WHERE number > 3")
     anchored.anchor_path.unlink()
-    store.write_anchor(anchored.anchor_path, Anchor(3, made[2].mac))
+    store.write_anchor(anchored.anchor_path, Anchor(3, made[2].mac), key=anchored.settings.ledger_key)
 
     verdict = audit.verify(VIEWER)
 
     assert (verdict.ok, verdict.bad_number) == (False, 5)
     assert not audit.anchor(WORKER)  # an older head never replaces a newer one
     assert not audit.verify(VIEWER).ok
+
+
+def test_removed_entries_are_found_though_file_and_tag_were_rewritten_without_the_key(anchored: Context) -> None:
+    audit = AuditService(anchored)
+    made = write(anchored, 5)
+    audit.anchor(WORKER)
+    sql(anchored, "DELETE FROM ledger WHERE number > 3")
+    forged = f"3:{made[2].mac}:{made[2].mac}"
+    anchored.registry.set_model_tag("flight-delay", anchor_tag(anchored.settings.ledger_key), forged)
+    assert audit.verify(VIEWER).bad_number == 5  # the file is where users of MLflow cannot write
+
+    anchored.anchor_path.write_text(forged)
+
+    verdict = audit.verify(VIEWER)
+    assert "nothing outside the database vouches for the last entries" in verdict.reason
+    assert "does not carry our seal" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    "forged", ["9999:ff", "\u00b2:x", f"{'9' * 5_000}:ff", ":", "1:" + "a" * 64, "\u0663:" + "a" * 64, "-1:ff"]
+)
+def test_a_tag_that_anybody_wrote_is_a_doubt_until_the_next_head_is_written_over_it(
+    anchored: Context, forged: str
+) -> None:
+    audit = AuditService(anchored)
+    write(anchored, 3)
+    anchored.registry.set_model_tag("flight-delay", anchor_tag(anchored.settings.ledger_key), forged)
+    verdict = audit.verify(VIEWER)
+    assert (verdict.ok, verdict.n_entries) == (True, 3)
+    assert "does not carry our seal" in verdict.reason
+    assert audit.anchor(WORKER)
+    assert audit.verify(VIEWER) == Verdict(True, 3)
+
+
+@pytest.mark.parametrize("forged", [b"9999:ff", "\u00b2:x".encode(), b"9" * 5_000, b"", b"\xff\xfe", b'{"number": 3}'])
+def test_a_file_that_anybody_wrote_is_a_doubt_until_the_next_decision(anchored: Context, forged: bytes) -> None:
+    audit = AuditService(anchored)
+    write(anchored, 3)
+    anchored.anchor_path.write_bytes(forged)
+    verdict = audit.verify(VIEWER)
+    assert verdict.ok
+    assert "no head with our seal is in ledger.anchor" in verdict.reason
+    assert "nothing outside the database vouches" in verdict.reason
+    write(anchored, 1)
+    assert audit.verify(VIEWER) == Verdict(True, 4)
+
+
+def test_no_anchor_where_entries_exist_is_a_warning(anchored: Context) -> None:
+    audit = AuditService(anchored)
+    assert audit.verify(VIEWER) == Verdict(True, 0)
+    write(anchored, 2)
+    anchored.anchor_path.unlink()
+    verdict = audit.verify(VIEWER)
+    assert verdict.ok
+    assert "nothing outside the database vouches for the last entries" in verdict.reason
 
 
 def test_a_file_that_was_rewritten_disagrees_with_mlflow(anchored: Context) -> None:
@@ -278,7 +344,7 @@ def assert_one_chain(context: Context, count: int) -> None:
         numbers = [entry.number for entry in store.entries(session)]
     assert numbers == list(range(1, count + 1))
     assert AuditService(context).verify(VIEWER).sentence() == f"ok {count} entries"
-    anchor = store.read_anchor(context.anchor_path)
+    anchor = store.read_anchor(context.anchor_path, key=context.settings.ledger_key)
     assert anchor is not None
     assert anchor.number == count
 

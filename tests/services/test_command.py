@@ -107,13 +107,16 @@ def test_the_head_is_anchored_outside_the_database_after_every_command(context: 
     for text in ("one", "two"):
         Notes(context).write(LEAD, text)
         head = entries(context)[-1]
-        assert audit.read_anchor(context.anchor_path) == audit.Anchor(head.number, head.mac)
+        assert audit.read_anchor(context.anchor_path, key=context.settings.ledger_key) == audit.Anchor(
+            head.number, head.mac
+        )
 
 
 def test_an_older_head_never_replaces_a_newer_anchor(context: Context) -> None:
-    audit.write_anchor(context.anchor_path, audit.Anchor(7, "seven"))
-    audit.write_anchor(context.anchor_path, audit.Anchor(6, "six"))
-    assert audit.read_anchor(context.anchor_path) == audit.Anchor(7, "seven")
+    key = context.settings.ledger_key
+    audit.write_anchor(context.anchor_path, audit.Anchor(7, "7" * 64), key=key)
+    audit.write_anchor(context.anchor_path, audit.Anchor(6, "6" * 64), key=key)
+    assert audit.read_anchor(context.anchor_path, key=context.settings.ledger_key) == audit.Anchor(7, "7" * 64)
 
 
 def test_a_decision_stands_when_its_anchor_cannot_be_written(

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import event
 
 from mlops_dash.domain.access import NOBODY
-from mlops_dash.domain.attention import Rank
-from mlops_dash.domain.fleet import FleetRow
-from mlops_dash.domain.fleet_room import FleetRoom
-from mlops_dash.domain.readings import words_of
+from mlops_dash.domain.fleet.attention import Rank
+from mlops_dash.domain.fleet.room import FleetRoom
+from mlops_dash.domain.fleet.rows import FleetRow
+from mlops_dash.domain.monitoring.readings import words_of
 from mlops_dash.domain.words import Health, Progress
 from mlops_dash.errors import NotAuthenticated
 from mlops_dash.services.access import AccessService
@@ -21,12 +21,12 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.fleet import FleetService
 from mlops_dash.store.db import transaction
 from mlops_dash.store.fleet import SERIES
-from mlops_dash.store.tables_app import ModelRow, PolicyVersionRow
+from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
 from tests import fleet_world
 from tests.factories import LEAD, SCIENTIST, VIEWER
 from tests.fleet_world import DAY
-from tests.services.monitoring_world import MODEL, World, world
-from tests.services.test_regression import POLICY, Minutes
+from tests.services.monitoring.monitoring_world import MODEL, World, world
+from tests.services.monitoring.test_regression import POLICY, Minutes
 
 
 @pytest.fixture

@@ -8,16 +8,26 @@ from datetime import timedelta
 import pytest
 
 from mlops_dash.clock import fixed
+from mlops_dash.domain.access import Role
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.policies.room import PolicyState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.store import audit
-from mlops_dash.store.db import reading
-from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER
+from mlops_dash.store.db import reading, transaction
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, model_row
 
 KIND = PolicyKind.PROMOTION
+
+
+@pytest.fixture(autouse=True)
+def known(context: Context) -> None:
+    """The model that these policies are of."""
+    with transaction(context.databases.app) as session:
+        session.add(model_row("m"))
 
 
 def test_without_a_policy_the_named_default_holds(context: Context) -> None:
@@ -100,3 +110,70 @@ def test_models_and_kinds_are_kept_apart(context: Context) -> None:
 def test_an_unknown_policy_is_not_found(context: Context) -> None:
     with pytest.raises(NotFound, match="nothing"):
         PolicyService(context).activate(LEAD, "nothing", reason="r")
+
+
+def test_a_policy_of_a_model_that_nobody_added_is_refused(context: Context) -> None:
+    service = PolicyService(context)
+    for ask in (
+        lambda: service.propose(LEAD, "chrun", KIND, {"floor": 0.7}, reason="r"),
+        lambda: service.room(VIEWER, "chrun", KIND),
+        lambda: service.changes(VIEWER, "chrun", KIND, {}),
+    ):
+        with pytest.raises(NotFound, match="No model 'chrun'"):
+            ask()
+
+
+def test_what_waits_already_is_not_written_twice(context: Context) -> None:
+    service = PolicyService(context)
+    service.propose(LEAD, "m", KIND, {"floor": 0.7}, reason="r")
+    with pytest.raises(Conflict, match="policy 1 of m says that already and waits"):
+        service.propose(ADMIN, "m", KIND, {"floor": 0.7}, reason="r")
+
+
+def test_nothing_comes_into_force_without_a_reason(context: Context) -> None:
+    service = PolicyService(context)
+    written = service.propose(LEAD, "m", KIND, {"floor": 0.7}, reason="r")
+    with pytest.raises(InvalidInput, match="needs a reason"):
+        service.activate(ADMIN, written.id, reason=" ")
+    assert service.active(VIEWER, "m", KIND).is_default
+
+
+def test_the_author_is_told_whom_to_ask_and_what_to_do_where_there_is_nobody(context: Context) -> None:
+    service, access = PolicyService(context), AccessService(context)
+    written = service.propose(LEAD, "m", KIND, {"floor": 0.7}, reason="r")
+
+    def hint() -> str:
+        with pytest.raises(NotAllowed) as refused:
+            service.activate(LEAD, written.id, reason="mine")
+        return refused.value.hint
+
+    assert "mlops-dash user add NAME --role lead" in hint()
+    access.create_user(ADMIN, "vi", Role.VIEWER)
+    access.create_user(ADMIN, "lead", Role.LEAD)  # the author themselves
+    assert "Nobody else here may yet" in hint()
+    access.create_user(ADMIN, "ada", Role.LEAD)
+    access.create_user(ADMIN, "zoe", Role.LEAD)
+    access.disable_user(ADMIN, "zoe")
+    assert hint() == "Ask another lead or admin: ada."
+
+
+def test_one_read_tells_every_field_and_how_far_each_version_has_come(context: Context) -> None:
+    service = PolicyService(context)
+    first, _overtaken, third = (
+        service.propose(LEAD, "m", KIND, {"floor": floor}, reason="r") for floor in (0.61, 0.62, 0.63)
+    )
+    service.activate(ADMIN, first.id, reason="r")
+    service.activate(ADMIN, third.id, reason="r")
+    service.propose(LEAD, "m", KIND, {"floor": 0.64}, reason="r")
+
+    room = service.room(VIEWER, "m", KIND)
+
+    assert [room.state(one) for one in room.history] == [
+        PolicyState.WAITS, PolicyState.IN_FORCE, PolicyState.OVERTAKEN, PolicyState.REPLACED,
+    ]  # fmt: skip
+    assert [one.number for one in room.waiting] == [4]
+    floor = next(one for one in room.fields if one.name == "floor")
+    assert (floor.value, floor.default) == (0.63, 0.60)
+    assert service.changes(VIEWER, "m", KIND, {"floor": 0.7, "level": 0.9}) == (
+        ("floor", 0.63, 0.7), ("level", 0.95, 0.9),
+    )  # fmt: skip

@@ -7,16 +7,16 @@ from datetime import date, timedelta
 import pytest
 
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.reports import sha256_of
+from mlops_dash.domain.reports.snapshot import sha256_of
 from mlops_dash.errors import InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.command import Context
 from mlops_dash.services.reports import ReportService
 from mlops_dash.store.db import transaction
-from mlops_dash.store.tables_app import ModelRow, PolicyVersionRow
+from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
 from tests.factories import LEAD, SCIENTIST, VIEWER
-from tests.services.monitoring_world import world
+from tests.services.monitoring.monitoring_world import world
+from tests.services.monitoring.test_regression import POLICY, Minutes
 from tests.services.reports_world import DAY, MODEL, Office, office
-from tests.services.test_regression import POLICY, Minutes
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.clock import Clock
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft, ScheduleKind
@@ -20,11 +21,12 @@ from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.store import audit
 from mlops_dash.store.db import reading, transaction
-from mlops_dash.store.tables_app import AlertRow, ProposalRow, ServingRow
-from tests.factories import LEAD, NOON, SCIENTIST, VIEWER, WORKER, model_row, version_row
+from mlops_dash.store.tables.monitoring import AlertRow
+from mlops_dash.store.tables.registry import ProposalRow, ServingRow
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER, model_row, version_row
 from tests.factories import context as make_context
 
-MONTHLY = Recipe("monthly", "flight-delay", "flights", {"seed": 1}, max_attempts=2)
+MONTHLY = Recipe("monthly", "flight-delay", ENTRY, {"seed": 1}, max_attempts=2)
 WEEKLY = ScheduleDraft("weekly", ScheduleKind.CRON, "0 6 * * 1", "America/New_York", recipe="monthly")
 
 
@@ -53,7 +55,7 @@ def context(tmp_path: Path, time: Time) -> Iterator[Context]:
 @pytest.fixture
 def retraining(context: Context) -> RetrainingService:
     made = RetrainingService(context)
-    made.save_recipe(SCIENTIST, MONTHLY)
+    made.save_recipe(ADMIN, MONTHLY)
     return made
 
 
@@ -172,6 +174,17 @@ def test_a_plan_made_before_an_edit_is_dropped(retraining: RetrainingService, ti
     retraining.save_schedule(LEAD, replace(WEEKLY, id=seen.id, expression="0 7 * * 2"))
     retraining.plan(WORKER, seen, (NOON + timedelta(days=1),))
     assert one(retraining).upcoming is None
+
+
+def test_no_schedule_of_an_archived_model_is_looked_at(
+    context: Context, retraining: RetrainingService, time: Time
+) -> None:
+    made = planned(retraining, NOON + timedelta(hours=1))
+    time.at += timedelta(hours=2)
+    assert set(retraining.names_needing_the_metronome(WORKER)) == {made.id}
+    with transaction(context.databases.app) as session:
+        session.add(model_row(archived_at=NOON))
+    assert retraining.names_needing_the_metronome(WORKER) == {}
 
 
 def test_a_due_slot_becomes_one_job_even_when_two_leaders_fire_it(

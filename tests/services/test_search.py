@@ -15,8 +15,9 @@ from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
 from mlops_dash.services.search import SearchService
 from mlops_dash.store.db import transaction
-from mlops_dash.store.tables_ab import ABTestRow
-from mlops_dash.store.tables_app import AlertRow, JobRow
+from mlops_dash.store.tables.ab_tests import ABTestRow
+from mlops_dash.store.tables.jobs import JobRow
+from mlops_dash.store.tables.monitoring import AlertRow
 from tests.factories import ADMIN, NOON, VIEWER, WORKER, model_row, version_row
 
 
@@ -93,7 +94,7 @@ def test_a_model_from_elsewhere_opens_in_monitoring_and_an_actor_by_decisions(se
     [odd] = search.find(VIEWER, "odd")
     assert (odd.page, odd.detail) == ("monitoring", "binary · owner nobody")
     [admin] = search.find(VIEWER, "admin")
-    assert (admin.kind, dict(admin.parameters)) == (Kind.PERSON, {"actor": "admin"})  # they made grace's account
+    assert (admin.kind, dict(admin.parameters)) == (Kind.PERSON, {"actor": "user:admin"})  # they made grace's account
 
 
 @pytest.mark.parametrize("text", ["100%", "%_odd", "odd\\", "_ODD\\name"])

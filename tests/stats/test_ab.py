@@ -20,16 +20,15 @@ from mlops_dash.stats.ab import (
     base_rate_free,
     clustered,
     cuped,
-    detectable,
-    holm,
     mean_of,
     permutation_p,
     probability_greater,
     quantile_of,
     ratio_of,
-    sample_ratio_p,
     welch,
 )
+from mlops_dash.stats.ab_plan import detectable, sample_ratio_p
+from mlops_dash.stats.families import holm
 from mlops_dash.stats.intervals import ratio
 from mlops_dash.stats.losses import base_rate_free_loss
 

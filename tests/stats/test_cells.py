@@ -189,3 +189,7 @@ def test_50_000_rows_of_15_columns_by_hour_are_all_counted():
     columns += [(CategoryCells.of("c", values), values) for values in category]
     profiles = [count_by(cells, values, groups, hours) for cells, values in columns]
     assert all(profile[:, :-2].sum() == n for profile in profiles)
+
+
+def test_whatever_comes_into_an_always_empty_column_is_unseen() -> None:
+    assert count(CategoryCells.empty("note"), ["x", None, 3]).unseen == 2

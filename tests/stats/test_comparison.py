@@ -67,6 +67,21 @@ def test_a_model_does_not_differ_from_itself(scored, metric, direction):
     assert (found.value, found.low, found.high) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_answers_with_classes_are_compared_by_accuracy_and_macro_f1(metric):
+    rng = np.random.default_rng(12)
+    y = rng.choice(5, 1_500, p=[0.4, 0.3, 0.2, 0.1, 0.0])  # the last class never occurs
+    a, b = (np.where(rng.random(y.size) < right, y, rng.integers(0, 4, y.size)) for right in (0.85, 0.7))
+    day = np.repeat(np.arange(30), 50)
+    found = paired_difference(y, a, b, day, metric=metric, direction=HIGHER, level=0.95)
+    of = sk.accuracy_score if metric == "accuracy" else lambda truth, said: sk.f1_score(truth, said, average="macro")
+    assert (found.value_a, found.value_b) == pytest.approx((of(y, a), of(y, b)))
+    assert (found.value > 0, found.low < found.value < found.high) == (True, True)
+    assert (found.n, found.n_clusters, found.reason) == (1_500, 30, "")
+    none = paired_difference([], [], [], [], metric=metric, direction=HIGHER, level=0.95)
+    assert none.reason == "not computable: no rows"
+
+
 @given(st.integers(0, 10_000))
 def test_the_order_of_rows_does_not_matter(seed):
     rows = two_models(np.random.default_rng(2), days=6, per_day=10)

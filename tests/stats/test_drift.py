@@ -297,3 +297,23 @@ def test_days_that_swing_as_usual_are_flagged_in_at_most_5_percent(sd):
             for value, (name, drift) in zip(q, found.items(), strict=True)
         )
     assert flagged / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
+
+
+def test_rows_beside_the_only_value_are_counted():
+    for values, fresh, value in (
+        (np.zeros(2_000), np.r_[np.ones(90), np.zeros(10)], "0"),
+        (np.where(np.arange(2_000) == 7, 1.0, 0.0), np.r_[np.ones(90), np.zeros(10)], "0"),
+    ):
+        cells = NumericCells.of("flag", values)
+        found = column_drift(cells, count(cells, values), count(cells, fresh))
+        assert found.others is not None
+        assert (found.others.value, found.others.reference) == (value, int(values.sum()))
+        assert (found.others.current, found.others.n_current) == (90, 100)
+
+
+def test_an_always_empty_column_counts_the_rows_with_a_value():
+    cells = CategoryCells.empty("note")
+    found = column_drift(cells, count(cells, [None] * 500), count(cells, ["x"] * 30 + [None] * 70))
+    assert found.others is not None
+    assert (found.others.reference, found.others.n_reference) == (0, 500)
+    assert (found.others.current, found.others.n_current) == (30, 100)

@@ -107,16 +107,6 @@ def test_sessions_end_by_user_and_by_kind(session: Session) -> None:
     assert store.live_session(session, "other", kinds=kinds, wall=NOON) is not None
 
 
-def test_tries_wait_after_the_fifth_and_a_waiting_try_is_not_counted(session: Session) -> None:
-    waits = [store.count_try(session, "ada", wall=NOON) for _ in range(7)]
-    assert waits == [0, 0, 0, 0, 0, 2, 2]
-    assert store.count_try(session, "ada", wall=NOON + timedelta(seconds=2)) == 0
-    assert store.count_try(session, "ada", wall=NOON + timedelta(seconds=2)) == 4
-    store.forget_tries(session, "ada")
-    store.forget_tries(session, "nobody")
-    assert store.count_try(session, "ada", wall=NOON) == 0
-
-
 def token(session: Session, id_: str = "t1", **changes: object) -> Token:
     values: dict[str, object] = {
         "id": id_,

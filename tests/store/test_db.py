@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import text
 
 from mlops_dash.errors import InvalidInput, StoreUnavailable
+from mlops_dash.settings import Settings
 from mlops_dash.store import db
-from mlops_dash.store.db import engine, is_sqlite, reading, transaction
+from mlops_dash.store.db import connect, engine, is_sqlite, reading, transaction
 from tests import factories
 
 
@@ -222,3 +223,16 @@ def test_both_databases_are_opened_and_closed(tmp_path: Path) -> None:
     both.dispose()
     assert (tmp_path / "app.db").is_file()
     assert (tmp_path / "log.db").is_file()
+
+
+def test_databases_are_closed_to_people_outside_their_group(tmp_path: Path) -> None:
+    names = ("app.db", "app.db-wal", "app.db-shm", "log.db", "mine.txt")
+    for name in names:
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o666)
+    made = Settings(
+        home=tmp_path / "home", database_url=f"sqlite:///{tmp_path}/app.db", mlflow_uri="", mlflow_is_ours=True,
+        log_database_url=f"sqlite:///{tmp_path}/log.db",
+    )  # fmt: skip
+    connect(made).dispose()
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in names] == [0o660] * 4 + [0o666]

@@ -11,13 +11,15 @@ import pytest
 from sqlmodel import Session
 
 from mlops_dash.clock import fixed
-from mlops_dash.domain.readings import estimate_from_row
+from mlops_dash.domain.monitoring.readings import estimate_from_row
 from mlops_dash.domain.words import JobState, OperationState
 from mlops_dash.services.command import Context
 from mlops_dash.store import fleet as store
 from mlops_dash.store.db import connect, reading, transaction
-from mlops_dash.store.tables_app import APP, EvidenceRow, JobRow, OperationRow
-from mlops_dash.store.tables_log import LOG
+from mlops_dash.store.tables.app import APP
+from mlops_dash.store.tables.jobs import JobRow
+from mlops_dash.store.tables.log import LOG
+from mlops_dash.store.tables.registry import EvidenceRow, OperationRow
 from mlops_dash.tracking.registry import MlflowRegistry
 from tests import factories, fleet_world
 from tests.factories import NOON
@@ -58,17 +60,17 @@ def test_models_come_with_what_they_serve(session: Session) -> None:
 
 def test_a_series_is_the_last_windows_in_order_without_bodies(session: Session) -> None:
     found = store.series(session, before=NOON)
-    assert {name: len(windows) for name, windows in found.items()} == {"old-v1": store.SERIES, "young-v2": 3}
-    starts = [one.reading.start for one in found["old-v1"]]
+    assert {name: len(windows) for name, windows in found.items()} == {"old": store.SERIES, "young": 3}
+    starts = [one.reading.start for one in found["old"]]
     midnight = NOON.replace(hour=0)
     assert starts == [midnight - back * DAY for back in range(store.SERIES, 0, -1)]
-    assert all(one.reading.body == {} for one in found["old-v1"])
+    assert all(one.reading.body == {} for one in found["old"])
     early = store.series(session, before=midnight - 1 * DAY)
-    assert early["old-v1"][-1].reading.start == midnight - 2 * DAY
+    assert early["old"][-1].reading.start == midnight - 2 * DAY
 
 
 def test_the_trailing_metrics_are_those_of_the_body(session: Session) -> None:
-    windows = store.series(session, before=NOON)["old-v1"]
+    windows = store.series(session, before=NOON)["old"]
     ids = [one.id for one in windows[-5:]]
     bodies, cut = store.bodies(session, ids), store.trailing(session, ids, 28)
     assert set(bodies) == set(ids)

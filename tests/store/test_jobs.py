@@ -15,7 +15,7 @@ from mlops_dash.domain.jobs import Job, NewJob, Task
 from mlops_dash.domain.words import JobState
 from mlops_dash.store import jobs as rows
 from mlops_dash.store.db import Engine, engine, reading, transaction
-from mlops_dash.store.tables_app import APP
+from mlops_dash.store.tables.app import APP
 
 NOW = datetime(2014, 1, 1, 5, tzinfo=UTC)
 WALL = datetime(2026, 1, 1, 12, tzinfo=UTC)

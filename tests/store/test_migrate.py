@@ -7,15 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy.exc import OperationalError
 from sqlmodel import text
 
 from mlops_dash.errors import StoreUnavailable
 from mlops_dash.store import migrate
 from mlops_dash.store.db import Databases, connect, transaction
+from mlops_dash.store.tables.jobs import RecipeRow
 from tests import factories
 
 SOURCE = Path(migrate.__file__).parents[2]
@@ -125,3 +128,18 @@ def test_a_failed_upgrade_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
     connection.close()
     databases.dispose()
     assert tables == {"user_account"}
+
+
+def test_a_recipe_of_the_time_when_the_runner_knew_the_flights_names_their_program(databases: Databases) -> None:
+    migrate.upgrade(databases)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with transaction(databases.app) as session:
+        session.add(RecipeRow(name="old", model="m", entry="flights", parameters={}, updated_at=now))
+        session.add(RecipeRow(name="own", model="m", entry="team:train", parameters={}, updated_at=now))
+    with databases.app.begin() as connection:  # as it was before: what later revisions added is taken away again
+        command.downgrade(migrate._config("app", connection), "0001")
+        connection.execute(text("UPDATE recipe SET entry = 'flights' WHERE name = 'old'"))
+    migrate.upgrade(databases)
+    with transaction(databases.app) as session:
+        entries = dict(session.connection().execute(text("SELECT name, entry FROM recipe")).all())
+    assert entries == {"old": "mlops_dash.demo.flights.train:train", "own": "team:train"}

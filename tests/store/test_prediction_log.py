@@ -14,7 +14,7 @@ from sqlmodel import text
 
 from mlops_dash.store import prediction_log as log
 from mlops_dash.store.db import engine, reading, transaction
-from mlops_dash.store.tables_log import LOG
+from mlops_dash.store.tables.log import LOG
 
 DAY = datetime(2013, 6, 3, tzinfo=UTC)
 DAY_US = log.to_us(DAY)

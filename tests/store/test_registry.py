@@ -14,7 +14,8 @@ from sqlmodel import text
 
 from mlops_dash import bootstrap
 from mlops_dash.domain.policies import PolicyKind, default_policy
-from mlops_dash.domain.registry import Approval, Operation, Proposal, Serving
+from mlops_dash.domain.registry.records import Approval, Operation, Proposal, Serving
+from mlops_dash.domain.tasks import BINARY
 from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.errors import Conflict, MlopsDashError, NotFound
 from mlops_dash.services.registry import RegistryService
@@ -22,7 +23,7 @@ from mlops_dash.settings import from_environment
 from mlops_dash.store import evidence, policies
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import engine, reading, transaction
-from mlops_dash.store.tables_app import APP
+from mlops_dash.store.tables.app import APP
 from tests.factories import LEAD, NOON, VIEWER, WORKER, model_row, version_row
 from tests.registry_world import MODEL, Hands, evidence_for, furnish
 
@@ -185,7 +186,7 @@ def test_evidence_is_kept_once_and_read_back_equal(database: Engine) -> None:
 
 def test_the_policy_in_force_is_the_newest_activated_one(database: Engine) -> None:
     kind = PolicyKind.PROMOTION
-    first = replace(default_policy(MODEL, kind), id="a", number=1, approver="x", active_from=NOON)
+    first = replace(default_policy(MODEL, kind, BINARY), id="a", number=1, approver="x", active_from=NOON)
     with transaction(database) as session:
         assert policies.active(session, MODEL, kind, NOON).is_default
         policies.add(session, first)

@@ -11,10 +11,10 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import text
 
-from mlops_dash.domain.reports import Report, ReportKind, ReportLine, sha256_of, week_ending
+from mlops_dash.domain.reports.snapshot import Report, ReportKind, ReportLine, sha256_of, week_ending
 from mlops_dash.store import reports as store
 from mlops_dash.store.db import engine, reading, transaction
-from mlops_dash.store.tables_app import APP
+from mlops_dash.store.tables.app import APP
 from tests.factories import NOON, model_row
 from tests.rendering.facts import FACTS
 

@@ -43,15 +43,6 @@ def test_an_alias_moves_and_the_same_move_again_changes_nothing(mlflow_uri: str)
         registry.set_alias("m", "champion", "2")
         assert registry.alias("m", "champion") == "2"
     assert registry.version("m", "2").aliases == ("champion",)
-    registry.delete_alias("m", "champion")
-    assert registry.alias("m", "champion") is None
-
-
-def test_tags_are_set_on_one_version(mlflow_uri: str) -> None:
-    registry = MlflowRegistry(mlflow_uri)
-    registry.create_version("m", source="/nowhere/a", run_id="")
-    registry.set_tags("m", "1", {"mlops_dash.proposal": "p1", "other": "x"})
-    assert registry.version("m", "1").tags == {"mlops_dash.proposal": "p1", "other": "x"}
 
 
 def test_registering_a_model_twice_leaves_it_as_it_is(mlflow_uri: str) -> None:
@@ -106,6 +97,23 @@ def test_over_http_the_same_is_read_and_moved_as_through_mlflows_client(mlflow_u
         remote.versions("nobody")
     with pytest.raises(InvalidInput, match="reserved"):
         remote.set_alias("it's", "v3", "1")
+
+
+QUOTES = ('it\'s "x"', "it's", 'say "x"', "back\\", "\\'", "' OR name != '")
+HOSTILE = (*QUOTES, " pad ", "a;b -- c", "100%_", "tab\tx", "A", "a")
+
+
+@pytest.mark.parametrize("over_http", [False, True])
+def test_a_name_is_only_a_name_whatever_signs_it_holds(mlflow_uri: str, mlflow_server: str, over_http: bool) -> None:
+    direct = MlflowRegistry(mlflow_uri)
+    registry = MlflowRegistry(mlflow_server) if over_http else direct
+    for name in HOSTILE:
+        direct.create_version(name, source="/nowhere/a", run_id="")
+    for name in HOSTILE:
+        registry.set_alias(name, "champion", "1")
+        assert [(one.name, one.version, one.aliases) for one in registry.versions(name)] == [(name, "1", ("champion",))]
+        assert registry.alias(name, "champion") == "1"
+    assert set(registry.models()) == set(HOSTILE)
 
 
 def test_over_http_many_versions_come_page_by_page(
@@ -170,6 +178,17 @@ def test_a_server_that_is_not_there_is_said_at_once_with_the_next_step() -> None
     assert time.monotonic() - began < 5
     assert "mlops-dash up" in caught.value.hint
     assert registry.reachable() is False
+
+
+def test_a_server_that_starts_with_us_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry, answers = MlflowRegistry("http://127.0.0.1:9"), ["away", "away", ""]
+    monkeypatch.setattr(MlflowRegistry, "why_unreachable", lambda self: answers.pop(0))
+    registry.wait(30, hint="look at its log")
+    assert answers == []
+    answers = ["away", "never asked"]
+    with pytest.raises(Unavailable, match="away") as caught:
+        registry.wait(0, hint="look at its log")
+    assert (caught.value.hint, answers) == ("look at its log", ["never asked"])
 
 
 def test_a_server_that_hangs_is_given_up_within_five_seconds() -> None:

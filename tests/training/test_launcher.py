@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlops_dash.processes import Limits
 from mlops_dash.training import launcher
 from mlops_dash.training.launcher import Ending, Exit, launch
-from mlops_dash.training.limits import Limits
 
 AT = datetime(2014, 1, 1, 5, tzinfo=UTC)
 # A grandchild that left the session, lost its parent and ignores SIGTERM: the hardest one to end.
@@ -136,7 +136,7 @@ def test_kill_9_of_the_worker_ends_the_whole_tree(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from mlops_dash.training.launcher import launch
-        from mlops_dash.training.limits import Limits
+        from mlops_dash.processes import Limits
         launch([sys.executable, "-c", sys.argv[1], sys.argv[2]], log=Path(sys.argv[3]),
                limits=Limits(60, 2000, grace_seconds=0.3), should_stop=lambda: False)
     """

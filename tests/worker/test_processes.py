@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,11 +20,13 @@ import pytest
 
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.domain.words import JobState
 from mlops_dash.settings import from_environment
-from tests.factories import LEAD, SCIENTIST, VIEWER
+from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER
+from tests.machine import free_port, unmeasured
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(400)
@@ -44,9 +45,7 @@ class House:
 
     def worker(self) -> subprocess.Popen[bytes]:
         """Start one more worker."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         process = subprocess.Popen(
             [sys.executable, "-m", "mlops_dash.worker", "--stale-seconds", "4"],
             env={**self.variables, "MLOPS_DASH_WORKER_PORT": str(port)}, cwd=self.home,
@@ -89,9 +88,9 @@ def house(tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch) -> I
     services.registry.add_model(SCIENTIST, MODEL, reason="test")
     parameters = {"data": str(few), "train_start": "2013-01-01T00:00:00-05:00", "holdout_days": 0, "folds": 2,
                   "validation_days": 7, "parameters": {"max_iter": 10, "min_samples_leaf": 20}}  # fmt: skip
-    services.retraining.save_recipe(SCIENTIST, Recipe("small", MODEL, "flights", parameters, timeout_seconds=120))
+    services.retraining.save_recipe(ADMIN, Recipe("small", MODEL, ENTRY, parameters, timeout_seconds=120))
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
-    made = House(tmp_path, {**os.environ, "PYTHONPATH": paths}, services)
+    made = House(tmp_path, {**unmeasured(), "PYTHONPATH": paths}, services)
     yield made
     for process in made.workers:
         if process.poll() is None:

@@ -16,6 +16,7 @@ import pytest
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.jobs import Job, NewJob, Task
 from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import JobState
@@ -25,7 +26,7 @@ from mlops_dash.worker import Chore, Running, Worker
 from mlops_dash.worker.due import following
 from mlops_dash.worker.health import HealthServer
 from tests import factories
-from tests.factories import LEAD, NOON, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER
 
 WEEKLY = ScheduleDraft("weekly", ScheduleKind.CRON, "0 6 * * 1", "America/New_York", recipe="monthly")
 
@@ -48,7 +49,7 @@ def time() -> Time:
 @pytest.fixture
 def house(tmp_path: Path, time: Time) -> Iterator[Services]:
     made = bootstrap.build(factories.settings(tmp_path), clock=Clock(wall=time))
-    made.retraining.save_recipe(SCIENTIST, Recipe("monthly", "flight-delay", "flights"))
+    made.retraining.save_recipe(ADMIN, Recipe("monthly", "flight-delay", ENTRY))
     yield made
     made.close()
 

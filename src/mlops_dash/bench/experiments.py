@@ -15,8 +15,8 @@ from uuid import UUID
 
 import numpy as np
 
-from mlops_dash.store.mlflow_runs import MlflowDatabase
-from mlops_dash.tracking.search import MlflowRuns
+from mlops_dash.store.experiments.mlflow_runs import MlflowDatabase
+from mlops_dash.tracking.experiments.search import MlflowRuns
 
 EXPERIMENT: Final = "0"  # MLflow's Default, which every store has
 _FIRST_MS: Final = 1_700_000_000_000

@@ -21,12 +21,11 @@ from statistics import median
 from typing import Any
 from urllib.error import URLError
 
-from mlops_dash.bench import browser
+from mlops_dash.bench import SESSION, browser
 from mlops_dash.errors import Unavailable
 from mlops_dash.ports import free_port
 from mlops_dash.settings import LOOPBACK, Settings
 
-SESSION = "MLOPS_DASH_BENCH_SESSION"
 TARGETS = {
     "server_ms": "Overview <= 150, others <= 250",
     "kilobytes": "<= 120",
@@ -137,6 +136,7 @@ def measure(settings: Settings, root: Path, secret: str, *, url: str = "", peopl
         **os.environ,
         SESSION: secret,
         "MLOPS_DASH_HOME": str(settings.home),
+        **({"MLOPS_DASH_DEMO": "1"} if settings.demo else {}),
         **({} if settings.mlflow_is_ours else {"MLFLOW_TRACKING_URI": settings.mlflow_uri}),
         "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])]),
     }
@@ -184,7 +184,7 @@ def _crowd(root: Path, environment: Mapping[str, str], url: str, people: int) ->
 def _ask(root: Path, environment: Mapping[str, str], *words: str) -> dict[str, Any]:
     """Run one measurement in a process of its own and read its JSON."""
     done = subprocess.run(
-        [sys.executable, "-m", "app.measure", *words],
+        [sys.executable, "-m", "mlops_dash.bench.visits", *words],
         cwd=root,
         env=dict(environment),
         capture_output=True,

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.run_comparison import ALPHA, Design, Outcome, conclude
+from mlops_dash.domain.experiments.comparison import ALPHA, Design, Outcome, conclude
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.run_comparison import RunDifference, of_resamples, of_rows, of_runs
 

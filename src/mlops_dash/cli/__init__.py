@@ -8,27 +8,59 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mlops_dash import __version__, errors, log, settings
-from mlops_dash.cli import ab, admin, bench, control, experiments, reports, up
 from mlops_dash.ids import new_id
+
+# Which file holds a command: only that one is imported for it, and with it what it needs (pandas alone takes half of a
+# second). In the order of `mlops-dash --help`.
+COMMANDS = {
+    "up": ("up", "ui", "worker", "gateway"),
+    "admin": ("db", "audit", "user"),
+    "watch": ("watch",),
+    "rows": ("ingest", "labels"),
+    "evidence": ("evidence",),
+    "references": ("reference",),
+    "control": (
+        "monitor", "quarantine", "gate", "propose", "approve", "reject", "promote", "rollback", "retrain", "jobs",
+    ),
+    "connect": ("connect",),
+    "models": ("model",),
+    "policies": ("policy",),
+    "recipes": ("recipe",),
+    "experiments": ("runs",),
+    "drift": ("drift",),
+    "ab": ("ab",),
+    "reports": ("report",),
+    "bench": ("bench",),
+}  # fmt: skip
+_READ_ENOUGH = 141  # as of a process that SIGPIPE ends
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    arguments = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = parser(words[0] if words else "").parse_args(words)
+    os.umask(0o077)  # also the log is its owner's alone
     _log_to_file()
     gate = arguments.command == "gate"
     try:
+        _refuse_empty(words)
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except errors.MlopsDashError as error:
         print(error.sentence(), file=sys.stderr)
         unreachable = isinstance(error, errors.Unavailable)
         return 3 if gate or unreachable else 2
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _READ_ENOUGH
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
@@ -40,19 +72,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command with its arguments."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """The commands of the file that holds this one; all commands where none does."""
     root = argparse.ArgumentParser(prog="mlops-dash", description="Decide what your models do in production.")
     root.add_argument("--version", action="version", version=f"mlops-dash {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up.add_commands(commands)
-    admin.add_commands(commands)
-    control.add_commands(commands)
-    experiments.add_commands(commands)
-    ab.add_commands(commands)
-    reports.add_commands(commands)
-    bench.add_commands(commands)
+    holders = [module for module, names in COMMANDS.items() if command in names]
+    for module in holders or COMMANDS:
+        importlib.import_module(f"mlops_dash.cli.{module}").add_commands(commands)
     return root
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """An empty word is a variable of a script that was never set; it would be taken for "not given".
+
+    Raises:
+        InvalidInput: a word is empty, or an option ends with its equals sign.
+    """
+    for before, word in pairwise(["", *words]):
+        option, sign, value = word.partition("=")
+        if not word.strip() or (option.startswith("--") and sign and not value.strip()):
+            name = option.strip() or (before if before.startswith("-") else "an argument")
+            raise errors.InvalidInput(f"The value of {name} is empty.", hint="Give it one, or leave it out.")
 
 
 def _log_to_file() -> None:

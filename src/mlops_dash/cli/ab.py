@@ -7,12 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from mlops_dash.cli.shared import json_flag, show
-from mlops_dash.domain.ab_analysis import KINDS, Analysis, EffectLine, Question
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.domain.ab_tests.analysis import KINDS, Analysis, EffectLine, Question, planned_shares
 from mlops_dash.services.ab_tests.files import analyse
+from mlops_dash.services.tables import read_table
 
 _MOST_DIGITS = 4
 
@@ -28,6 +26,8 @@ def add_commands(commands: Any) -> None:
     ab.add_argument("--control", default="", metavar="V", help="default: control, 0, a, false, baseline, or the first")
     ab.add_argument("--covariate", default="", metavar="C", help="measured before assignment (CUPED)")
     ab.add_argument("--cluster", default="", metavar="C", help="rows of one cluster are alike")
+    ab.add_argument("--unit", default="", metavar="C", help="what was randomised, where it has several rows")
+    ab.add_argument("--shares", default="", metavar="A=S,B=S", help="planned shares of the arms; default: equal")
     ab.add_argument("--alpha", type=float, default=0.05, metavar="A")
     ab.add_argument("--planned", type=int, metavar="N", help="planned units; default: those of the file")
     ab.add_argument("--lower-is-better", action="store_true")
@@ -44,22 +44,15 @@ def _ab(arguments: argparse.Namespace) -> int:
         control=arguments.control,
         covariate=arguments.covariate,
         cluster=arguments.cluster,
+        unit=arguments.unit,
+        shares=planned_shares(arguments.shares) if arguments.shares else {},
         alpha=arguments.alpha,
         planned=arguments.planned,
         lower_is_better=arguments.lower_is_better,
     )
-    found = analyse(_frame(Path(arguments.file)), question)
+    found = analyse(read_table(Path(arguments.file)), question)
     show(found.as_json(), as_json=arguments.json, line=_text(found))
     return 0
-
-
-def _frame(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise NotFound(f"There is no file {path}.", hint="Give the path of a CSV or parquet file.")
-    try:
-        return pd.read_parquet(path) if path.suffix in {".parquet", ".pq"} else pd.read_csv(path)
-    except (OSError, ValueError) as error:  # pyarrow and pandas raise their own kinds of ValueError
-        raise InvalidInput(f"{path} could not be read: {error}.", hint="Give a CSV or parquet file.") from error
 
 
 def _text(found: Analysis) -> str:
@@ -77,7 +70,8 @@ def _text(found: Analysis) -> str:
 
 def _effect(one: EffectLine, alpha: float) -> list[str]:
     if not math.isfinite(one.absolute.low):
-        return [f"  {one.arm}: not computable. {one.reason}"]
+        known = "" if math.isnan(one.p_value) else f" p = {_number(one.p_value)}."
+        return [f"  {one.arm}: no interval.{known} {one.reason}"]
     relative = "" if math.isnan(one.relative.low) else (
         f", relative {one.relative.value:+.1%} [{one.relative.low:+.1%}, {one.relative.high:+.1%}]"
     )  # fmt: skip

@@ -70,11 +70,17 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 def _user_add(arguments: argparse.Namespace) -> int:
     made = services()
+    who = actor(made)
+    first_link = made.access.first_admin_link_is_open(who)
     secret = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     made.access.create_user(
-        actor(made), arguments.name, role=Role(arguments.role), password=secret, display_name=arguments.display_name
+        who, arguments.name, role=Role(arguments.role), password=secret, display_name=arguments.display_name
     )
     print(f"{arguments.name} may log in as {arguments.role}.")
+    if first_link:
+        print("The first administrator's link that `mlops-dash up` printed is void now, since somebody is known.")
+        if Role(arguments.role) is not Role.ADMIN:
+            print("Nobody is an administrator yet. Run: mlops-dash user add NAME --role admin")
     return 0
 
 

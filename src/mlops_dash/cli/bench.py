@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
-from mlops_dash.bench import experiments, pages, run_comparison
-from mlops_dash.cli.shared import json_flag, services, show
+from mlops_dash.bench import SESSION, experiments, pages, run_comparison
+from mlops_dash.bootstrap import Services, build
+from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import NOBODY, Role
 from mlops_dash.errors import InvalidInput
 from mlops_dash.settings import app_root
+
+_DEMO = "MLOPS_DASH_DEMO"
 
 
 def add_commands(commands: Any) -> None:
@@ -54,15 +58,27 @@ def _experiments(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _as_demo(made: Services) -> Services:
+    """The services of this home with its demo accounts, which are there when `up --demo` made it; for its owner."""
+    actor(made)
+    settings = replace(made.context.settings, demo=True)
+    made.close()
+    return build(settings)
+
+
 def _pages(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.users <= 200:
         raise InvalidInput(f"{arguments.users} users cannot click here.", hint="Use 0 to 200.")
     made = services()
-    given = os.environ.get(pages.SESSION, "")
+    given = os.environ.get(SESSION, "")
+    unsaid = not given and _DEMO not in os.environ  # a demo's home is one by its accounts, in whatever shell
+    if unsaid and not made.access.demo_accounts(NOBODY):
+        made = _as_demo(made)
     if not given and not made.access.demo_accounts(NOBODY):
+        made.close()
         raise InvalidInput(
             "The pages need somebody who is logged in.",
-            hint=f"The demo does that itself; elsewhere set {pages.SESSION} to the value of your session cookie.",
+            hint=f"The demo does that itself; elsewhere set {SESSION} to the value of your session cookie.",
         )
     secret = given or made.access.login_demo(NOBODY, str(Role.LEAD), user_agent="bench")[0]
     try:

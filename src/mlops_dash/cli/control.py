@@ -16,11 +16,16 @@ _FINAL = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIME
 
 
 def add_commands(commands: Any) -> None:
-    """Register monitor, gate, propose, approve, reject, promote, rollback, retrain, jobs."""
+    """Register monitor, quarantine, gate, propose, approve, reject, promote, rollback, retrain, jobs."""
     monitor = commands.add_parser("monitor", help="evaluate a model now: drift, performance, alerts")
     monitor.add_argument("--model", required=True)
     json_flag(monitor)
     monitor.set_defaults(run=_monitor)
+
+    quarantine = commands.add_parser("quarantine", help="list rows that cannot be digested: how many, why, a sample")
+    quarantine.add_argument("--model", required=True)
+    json_flag(quarantine)
+    quarantine.set_defaults(run=_quarantine)
 
     gate = commands.add_parser("gate", help="judge a version: exit 0 pass, 1 fail, 2 needs approval, 3 error")
     gate.add_argument("--model", required=True)
@@ -60,10 +65,23 @@ def add_commands(commands: Any) -> None:
 
 def _monitor(arguments: argparse.Namespace) -> int:
     made = services()
-    made.monitoring.profile_dirty_hours(system("cli"))
+    made.monitoring.profile_dirty_hours(system("cli"), model=arguments.model)
     made.monitoring.evaluate(system("cli"), arguments.model)
     summary = made.monitoring.summary(actor(made), arguments.model)
     show(summary, as_json=arguments.json, line=f"{summary['verdict']}: {summary['sentence']}")
+    return 0
+
+
+def _quarantine(arguments: argparse.Namespace) -> int:
+    made = services()
+    found = made.monitoring.quarantine(actor(made), arguments.model)
+    lines = [f"{found.rows} rows of {found.model} are set aside." if found.rows else "Nothing is set aside."]
+    for one in found.groups:
+        version = f"v{one.version} " if one.version else ""
+        lines.append(f"  {one.rows:>6}  {version}{one.column}: {one.reason}")
+        lines += [f"          {name}  {value}".rstrip() for name, value in one.samples]
+    show({"model": found.model, "rows": found.rows, "groups": [vars(one) for one in found.groups]},
+         as_json=arguments.json, line="\n".join(lines))  # fmt: skip
     return 0
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from mlops_dash.cli.run_comparison import add_compare
 from mlops_dash.cli.shared import actor, json_flag, services
-from mlops_dash.domain.experiments import RunQuery
-from mlops_dash.domain.run_filter import Mistake, parse
-from mlops_dash.domain.run_tables import TableFormat
+from mlops_dash.domain.experiments.filter import Mistake, parse
+from mlops_dash.domain.experiments.room import RunQuery
+from mlops_dash.domain.experiments.tables import TableFormat
 from mlops_dash.errors import InvalidInput
 from mlops_dash.rendering.tables import harmless
 

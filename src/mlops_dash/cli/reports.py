@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
-from mlops_dash.domain.reports import KIND_LABELS, Facts, sha256_of
+from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, sha256_of
 from mlops_dash.errors import InvalidInput
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from mlops_dash.cli.shared import actor, services
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.run_comparison import PairVerdict, Side
+from mlops_dash.domain.experiments.comparison import PairVerdict, Side
 from mlops_dash.errors import InvalidInput
 
-_WAYS = {"higher": Direction.HIGHER, "lower": Direction.LOWER}
+_WAYS = {"higher": Direction.HIGHER, "lower": Direction.LOWER, "zero": Direction.ZERO}
 
 
 def add_compare(kinds: Any) -> None:

@@ -6,20 +6,26 @@ import argparse
 import getpass
 import json
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlops_dash import bootstrap, settings
+from mlops_dash import settings
 from mlops_dash.domain.access import Actor, Role
 from mlops_dash.errors import NotAuthenticated
 
+if TYPE_CHECKING:
+    from mlops_dash.bootstrap import Services
 
-def services() -> bootstrap.Services:
-    """The services of this installation."""
+
+def services() -> Services:
+    """The services of this installation; they are imported only for commands that need them."""
+    from mlops_dash import bootstrap
+
     return bootstrap.build(settings.from_environment())
 
 
-def actor(made: bootstrap.Services) -> Actor:
+def actor(made: Services) -> Actor:
     """Who types: the owner of MLOPS_DASH_TOKEN; without one, the owner of a local SQLite store.
 
     Raises:
@@ -31,7 +37,7 @@ def actor(made: bootstrap.Services) -> Actor:
     path = made.context.databases.app.url.database
     local = made.context.settings.database_url.startswith("sqlite") and path is not None
     if local and Path(str(path)).stat().st_uid == os.getuid():
-        return Actor(id=f"owner:{getpass.getuser()}", name=getpass.getuser(), role=Role.ADMIN, kind="person")
+        return Actor(id=f"owner:{getpass.getuser()}", name=getpass.getuser(), role=Role.ADMIN, kind="owner")
     raise NotAuthenticated(
         "The command line does not know who you are.",
         hint="Set MLOPS_DASH_TOKEN to a token from Audit & admin, tab Tokens.",
@@ -46,3 +52,9 @@ def show(value: Any, *, as_json: bool, line: str) -> None:
 def json_flag(command: argparse.ArgumentParser) -> None:
     """Add --json."""
     command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def progress_on_terminal(done: int, rows: int) -> None:
+    """One line on standard error that moves; nothing where nobody looks."""
+    if sys.stderr.isatty():
+        print(f"\r{done:,} of {rows:,} rows", end="" if done < rows else "\n", file=sys.stderr)

@@ -100,7 +100,7 @@ def _welcome(made: Settings) -> None:
 
 def _demo_home(made: Settings) -> Settings:
     """The demo has a home of its own, so that it never mixes with real data."""
-    os.environ["MLOPS_DASH_DEMO"] = "1"
+    os.environ["MLOPS_DASH_DEMO"] = settings.DEMO_FLAG
     if "MLOPS_DASH_HOME" not in os.environ:
         os.environ["MLOPS_DASH_HOME"] = str(made.home / "demo")
     made = settings.from_environment()
@@ -141,6 +141,7 @@ def _child(made: Settings, name: str) -> ChildSpec:
 def _our_children(made: Settings) -> list[ChildSpec]:
     root = settings.app_root()
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])])
+    env = {"PYTHONPATH": path, "FORWARDED_ALLOW_IPS": ""}  # app/shell/proxies.py decides whom to believe
     streamlit = [
         sys.executable, "-m", "streamlit", "run", str(root / "app" / "asgi.py"),
         "--server.address", made.host, "--server.port", str(made.ui_port),
@@ -148,7 +149,7 @@ def _our_children(made: Settings) -> list[ChildSpec]:
     return [
         _spec(made, "gateway", [sys.executable, "-m", "mlops_dash.gateway"], made.gateway_port),
         _spec(made, "worker", [sys.executable, "-m", "mlops_dash.worker"], made.worker_port),
-        _spec(made, "ui", streamlit, made.ui_port, cwd=root, env={"PYTHONPATH": path}),
+        _spec(made, "ui", streamlit, made.ui_port, cwd=root, env=env),
     ]
 
 

@@ -11,16 +11,15 @@ from threadpoolctl import threadpool_limits
 from mlops_dash.bootstrap import Services
 from mlops_dash.bootstrap import build as build_services
 from mlops_dash.clock import Clock
+from mlops_dash.demo.flights.columns import DATA, load_flights
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
 from mlops_dash.demo.steps import BEFORE_MLFLOW, STEPS, Stage
 from mlops_dash.demo.story import STORIES
 from mlops_dash.demo.sweep import Beside
 from mlops_dash.demo.train import wait_for_mlflow
-from mlops_dash.runner import DATA
 from mlops_dash.settings import Settings, data_file
-from mlops_dash.tracking.fresh_check import libraries_ready
-from mlops_dash.training.flights import load_flights
+from mlops_dash.tracking.models.fresh_check import libraries_ready
 
 __all__ = ["build", "is_built"]
 

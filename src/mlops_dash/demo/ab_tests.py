@@ -10,10 +10,11 @@ import time
 from datetime import date, datetime
 
 from mlops_dash.bootstrap import Services
+from mlops_dash.demo.flights.recipes import new_york
 from mlops_dash.demo.story import LEAD, MODEL, SCIENTIST
+from mlops_dash.domain.ab_tests.rules import NewTest
 from mlops_dash.domain.words import ABState
 from mlops_dash.services.scoring.following import STALE_SECONDS
-from mlops_dash.training.recipes import new_york
 
 CHALLENGER = "2"
 STARTS_AT = new_york(date(2013, 5, 10))
@@ -39,13 +40,15 @@ def design(services: Services) -> None:
         challenger = services.registry.version_id(SCIENTIST, MODEL, CHALLENGER)
         test = services.ab_tests.design(
             SCIENTIST,
-            MODEL,
-            challenger,
-            question=QUESTION,
-            guardrails={"brier": 0.005, "log_loss": 0.015},
-            days=DAYS,
-            planned_units=PLANNED_UNITS,
-            key="flights of May 2013",  # the same arms in every build
+            NewTest(
+                model=MODEL,
+                challenger_id=challenger,
+                question=QUESTION,
+                guardrails={"brier": 0.005, "log_loss": 0.015},
+                days=DAYS,
+                planned_units=PLANNED_UNITS,
+                key="flights of May 2013",  # the same arms in every build
+            ),
         )
     if test.state is ABState.DESIGNED:
         services.ab_tests.start(LEAD, test.id, test.revision, reason="the rollback deserves a fair test")

@@ -10,11 +10,11 @@ import httpx
 import pandas as pd
 
 from mlops_dash.bootstrap import Services
+from mlops_dash.demo.flights.columns import LABEL, ZONE, features_of
 from mlops_dash.demo.story import ADMIN, MODEL
 from mlops_dash.errors import Unavailable
 from mlops_dash.store import world
 from mlops_dash.store.db import transaction
-from mlops_dash.training.flights import LABEL, ZONE, features_of
 
 _FOLLOW_SECONDS = 30.0  # the gateway asks for the shared clock four times a second
 

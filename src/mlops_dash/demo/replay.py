@@ -9,8 +9,8 @@ import pandas as pd
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
+from mlops_dash.demo.flights.columns import LABEL, ZONE, features_of
 from mlops_dash.demo.story import MODEL, REPLAY
-from mlops_dash.training.flights import LABEL, ZONE, features_of
 
 EVALUATE_ON = 0  # Mondays
 

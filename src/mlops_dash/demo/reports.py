@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.demo.story import SCIENTIST
-from mlops_dash.domain.reports import WEEK_DAYS
+from mlops_dash.domain.reports.snapshot import WEEK_DAYS
 
 WEEKS = 2
 

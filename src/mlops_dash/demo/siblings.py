@@ -24,17 +24,17 @@ from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo import last_day, replay
+from mlops_dash.demo.flights.columns import AIR_TIME, LATE_DEPARTURE, Target, features_of
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.demo.journal import Journal
-from mlops_dash.demo.story import ADMIN, LEAD, REPLAY, SCIENTIST, ZONE, Story
+from mlops_dash.demo.story import ADMIN, CONFIRM_SECONDS, LEAD, REPLAY, SCIENTIST, ZONE, Story
 from mlops_dash.demo.train import one_core
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.domain.words import OperationState
 from mlops_dash.errors import Conflict, Unavailable
-from mlops_dash.training.flights import AIR_TIME, LATE_DEPARTURE, Target, features_of
 
 Tell = Callable[[float, str], None]
-_CONFIRM_SECONDS = 30.0
 _CHUNK = timedelta(days=31)
 
 
@@ -60,7 +60,7 @@ class Sibling:
         return Recipe(
             name=f"{self.target.model}-{name}",
             model=self.target.model,
-            entry="flights",
+            entry=ENTRY,
             parameters={
                 "train_start": "2013-01-01T00:00:00-05:00",
                 "holdout_days": holdout_days,
@@ -206,7 +206,7 @@ def _introduce(services: Services, sibling: Sibling, story: Story) -> None:
         if not made.is_active:
             services.policies.activate(ADMIN, made.id, reason="read and agreed")
     for recipe in (sibling.recipe, sibling.refresh(story)):
-        services.retraining.save_recipe(SCIENTIST, recipe)
+        services.retraining.save_recipe(ADMIN, recipe)
 
 
 def _promote(services: Services, model: str, version_id: str) -> str:
@@ -225,7 +225,7 @@ def _promote(services: Services, model: str, version_id: str) -> str:
 
 def _confirmed(services: Services, operations: Mapping[str, str]) -> None:
     """Wait until the running gateway says that it answers with these versions."""
-    waiting, until = dict(operations), time.monotonic() + _CONFIRM_SECONDS
+    waiting, until = dict(operations), time.monotonic() + CONFIRM_SECONDS
     while waiting:
         services.registry.reconcile(REPLAY)
         for model, operation in operations.items():

@@ -13,10 +13,13 @@ import pandas as pd
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo import ab_tests, last_day, replay, reports, siblings
+from mlops_dash.demo.flights.recipes import BASE
+from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.progress import Progress
 from mlops_dash.demo.story import (
     ADMIN,
+    CONFIRM_SECONDS,
     LEAD,
     MODEL,
     MONITORING,
@@ -32,13 +35,10 @@ from mlops_dash.demo.story import (
 from mlops_dash.demo.sweep import Beside
 from mlops_dash.demo.train import train
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.registry import Proposal
+from mlops_dash.domain.registry.records import Proposal
 from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import JobState, OperationState
 from mlops_dash.errors import Conflict, Unavailable
-from mlops_dash.training.recipes import BASE
-
-_CONFIRM_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _people(stage: Stage) -> None:
         made = services.policies.propose(LEAD, MODEL, kind, body.as_json(), reason=f"how {MODEL} is judged")
         services.policies.activate(ADMIN, made.id, reason="read and agreed")
     for recipe in _recipes(stage.story):
-        services.retraining.save_recipe(SCIENTIST, recipe)
+        services.retraining.save_recipe(ADMIN, recipe)
 
 
 def _recipes(story: Story) -> tuple[Recipe, ...]:
@@ -74,7 +74,7 @@ def _recipes(story: Story) -> tuple[Recipe, ...]:
         return Recipe(
             name=name,
             model=MODEL,
-            entry="flights",
+            entry=ENTRY,
             parameters={
                 "train_start": train_start,
                 "holdout_days": holdout_days,
@@ -282,7 +282,7 @@ def _deliver(stage: Stage, operation: str) -> None:
     services = stage.services
     last_day.set_world_clock(services, stage.clock.now())
     services.registry.finish_promotion(LEAD, operation)
-    until = time.monotonic() + _CONFIRM_SECONDS
+    until = time.monotonic() + CONFIRM_SECONDS
     while time.monotonic() < until:
         services.registry.reconcile(REPLAY)
         room = services.registry.room(LEAD, MODEL)

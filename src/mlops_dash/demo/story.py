@@ -11,14 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from mlops_dash.demo.flights.recipes import new_york
 from mlops_dash.domain.access import Actor, Role, system
 from mlops_dash.domain.policies import MonitoringPolicy, PromotionPolicy
-from mlops_dash.training.recipes import new_york
 
 MODEL = "flight-delay"
 EXPERIMENT = "flight-delay"
 ZONE = "America/New_York"
 RECIPE_FIRST = "first"
+CONFIRM_SECONDS = 30.0  # for the gateway to answer with a promoted version
 RECIPE_REFRESH = "refresh"
 RECIPE_HASTY = "april-only"
 

@@ -22,16 +22,16 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from mlops_dash.bootstrap import Services, build
+from mlops_dash.demo.flights import recipes
+from mlops_dash.demo.flights.columns import DATA, load_flights
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import EXPERIMENT, STORIES, Story
 from mlops_dash.demo.train import wait_for_mlflow
 from mlops_dash.errors import MlopsDashError, Unavailable
-from mlops_dash.runner import DATA
 from mlops_dash.settings import Settings, from_environment
 from mlops_dash.settings import data_file as find
-from mlops_dash.tracking.runs import log_fitted, settle
-from mlops_dash.training import recipes
-from mlops_dash.training.flights import load_flights
+from mlops_dash.tracking.experiments.attempts import settle
+from mlops_dash.tracking.experiments.runs import log_fitted
 
 _KEY = "demo_sweep"
 _BEGUN, _LOGGED = "begun", "logged"
@@ -52,7 +52,7 @@ def play(services: Services, story: Story, flights: pd.DataFrame) -> None:
 
     def log(fitted: recipes.FittedModel) -> None:
         wait_for_mlflow(services)
-        log_fitted(uri, fitted, experiment=EXPERIMENT, register=False, tags={_TAG: _SWEEP})
+        log_fitted(uri, fitted, experiment=EXPERIMENT, tags={_TAG: _SWEEP})
         logged.add(fitted.recipe.name)
         journal.note(_LOGGED, sorted(logged))
 

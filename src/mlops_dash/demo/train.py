@@ -13,7 +13,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.story import REPLAY, SCIENTIST
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import Conflict, Unavailable
+from mlops_dash.errors import Conflict
 
 Tell = Callable[[float, str], None]
 _MLFLOW_SECONDS = 120.0
@@ -41,9 +41,6 @@ def train(
             services.jobs.reap(REPLAY, 0.0)
     shares = dict.fromkeys(range(len(asked)), 0.0)
 
-    def wait() -> None:
-        wait_for_mlflow(services)
-
     def run(number: int) -> str:
         def say(share: float, text: str) -> None:
             shares[number] = share
@@ -52,7 +49,7 @@ def train(
         until = time.monotonic() + _DUE_SECONDS
         while True:
             try:
-                return str(runner.run_next(services, on_progress=say, await_tracking=wait)["version_id"])
+                return str(runner.run_next(services, on_progress=say, patience=_MLFLOW_SECONDS)["version_id"])
             except Conflict:  # queued by a start that was slower: due some moments later by the story's clock
                 if time.monotonic() > until:
                     raise
@@ -62,7 +59,7 @@ def train(
         for one in as_completed([pool.submit(run, number) for number in shares]):
             version = services.registry.version(REPLAY, one.result())
             found[version.recipe] = version.id
-    wait()
+    wait_for_mlflow(services)
     for name, version_id in found.items():
         journal.note(name, version_id)
     return {name: str(version_id) for name, version_id in found.items()}
@@ -74,11 +71,7 @@ def wait_for_mlflow(services: Services) -> None:
     Raises:
         Unavailable: it does not.
     """
-    until = time.monotonic() + _MLFLOW_SECONDS
-    while reason := services.context.registry.why_unreachable():
-        if time.monotonic() > until:
-            raise Unavailable(reason, hint="See mlflow.out.log beside the other logs.")
-        time.sleep(0.2)
+    services.context.registry.wait(_MLFLOW_SECONDS, hint="See mlflow.out.log beside the other logs.")
 
 
 def one_core() -> None:

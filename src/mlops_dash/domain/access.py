@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -38,7 +38,9 @@ class Permission(StrEnum):
     JOB_RUN = "job:run"
     JOB_CANCEL = "job:cancel"
     SCHEDULE_EDIT = "schedule:edit"
+    RECIPE_DEFINE = "recipe:define"  # which program runs: it may do whatever our own account may
     MODEL_EDIT = "model:edit"
+    MODEL_ARCHIVE = "model:archive"  # ends serving and watching, and begins them again
     MONITOR_EDIT = "monitor:edit"
     PROPOSAL_OPEN = "proposal:open"
     PROPOSAL_JUDGE = "proposal:judge"
@@ -64,7 +66,9 @@ NEEDS: dict[Permission, Role] = {
     Permission.JOB_RUN: Role.SCIENTIST,
     Permission.JOB_CANCEL: Role.SCIENTIST,
     Permission.SCHEDULE_EDIT: Role.SCIENTIST,
+    Permission.RECIPE_DEFINE: Role.ADMIN,
     Permission.MODEL_EDIT: Role.SCIENTIST,
+    Permission.MODEL_ARCHIVE: Role.LEAD,
     Permission.MONITOR_EDIT: Role.LEAD,
     Permission.PROPOSAL_OPEN: Role.SCIENTIST,
     Permission.PROPOSAL_JUDGE: Role.LEAD,
@@ -86,7 +90,8 @@ class Actor:
     id: str
     name: str
     role: Role | None
-    kind: str = "person"  # person | token | system | anonymous
+    kind: str = "person"  # person | token | owner (of a local store, at the command line) | system | anonymous
+    credential: str = field(default="", compare=False, repr=False)  # session digest or token id
 
     @property
     def is_system(self) -> bool:
@@ -224,6 +229,32 @@ def slow_down(failures: int) -> timedelta:
     [0, 2, 4, 8, 60]
     """
     return timedelta(0) if failures < 5 else timedelta(seconds=min(60, 2 ** min(6, failures - 4)))
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """So many tries at once, and then one every so many seconds.
+
+    All that is kept is the moment at which what was spent is paid off (the generic cell rate algorithm).
+
+    >>> from datetime import UTC
+    >>> noon, office = datetime(2013, 1, 1, 12, tzinfo=UTC), Allowance(at_once=2, every_seconds=10)
+    >>> owed = office.after_one_more(office.after_one_more(None, noon), noon)
+    >>> office.wait_seconds(owed, noon), office.wait_seconds(owed, noon + timedelta(seconds=10))
+    (10.0, 0.0)
+    """
+
+    at_once: int
+    every_seconds: float
+
+    def after_one_more(self, paid_off: datetime | None, now: datetime) -> datetime:
+        """When all is paid off, this try included."""
+        return max(paid_off or now, now) + timedelta(seconds=self.every_seconds)
+
+    def wait_seconds(self, paid_off: datetime | None, now: datetime) -> float:
+        """How long until there is a try again; 0: there is one."""
+        owed = 0.0 if paid_off is None else (paid_off - now).total_seconds()
+        return max(0.0, owed - (self.at_once - 1) * self.every_seconds)
 
 
 def proposal_waits_for(

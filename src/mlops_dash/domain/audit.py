@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +32,12 @@ class Action(StrEnum):
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
     MODEL_ADDED = "model.added"
+    MODEL_EDITED = "model.edited"
+    MODEL_ARCHIVED = "model.archived"
+    MODEL_RESTORED = "model.restored"
     MONITOR_SET = "monitor.set"
+    EVIDENCE_PUSHED = "evidence.pushed"
+    REFERENCE_SET = "reference.set"
     POLICY_PROPOSED = "policy.proposed"
     POLICY_ACTIVATED = "policy.activated"
     PROPOSAL_OPENED = "proposal.opened"
@@ -46,9 +52,12 @@ class Action(StrEnum):
     ALIAS_DRIFTED = "alias.moved_outside"
     ALIAS_ADOPTED = "alias.adopted"
     ALIAS_RESTORED = "alias.restored"
+    SERVED_ELSEWHERE = "version.served_elsewhere"
     ALERT_ACKNOWLEDGED = "alert.acknowledged"
     ALERT_SNOOZED = "alert.snoozed"
     ALERT_CLOSED = "alert.closed"
+    ALERT_CONFIRMED = "alert.closed_by_rule"
+    ALERT_REOPENED = "alert.reopened_by_rule"
     ALARM_RESTARTED = "alarm.restarted"
     RECIPE_SAVED = "recipe.saved"
     SCHEDULE_SAVED = "schedule.saved"
@@ -250,16 +259,28 @@ def anchor_tag(key: bytes) -> str:
     return f"mlops_dash.ledger.{hmac.new(key, b'anchor tag', hashlib.sha256).hexdigest()[:12]}"
 
 
-def anchor_text(anchor: Anchor) -> str:
-    """An anchor as a tag's value; `anchor_of` reads it back."""
-    return f"{anchor.number}:{anchor.mac}"
+def anchor_text(key: bytes, anchor: Anchor) -> str:
+    """An anchor as it is kept outside the database, with a seal of its own; `anchor_of` reads it back."""
+    return f"{anchor.number}:{anchor.mac}:{_seal(key, anchor)}"
 
 
-def anchor_of(text: str) -> Anchor | None:
-    """An anchor from a tag's value; None when it cannot be read.
+def anchor_of(key: bytes, text: str) -> Anchor | None:
+    """An anchor from a text that anybody may have written; None when it is none, or does not carry our seal.
 
-    >>> anchor_of("12:ab"), anchor_of("twelve")
-    (Anchor(number=12, mac='ab'), None)
+    >>> kept = anchor_text(b"key", Anchor(12, "a" * 64))
+    >>> anchor_of(b"key", kept) == Anchor(12, "a" * 64), anchor_of(b"another", kept), anchor_of(b"key", "9999:ff")
+    (True, None, None)
     """
-    number, colon, mac = text.partition(":")
-    return Anchor(int(number), mac) if colon and number.isdigit() else None
+    parts = _ANCHOR.fullmatch(text)
+    if parts is None:
+        return None
+    anchor = Anchor(int(parts["number"]), parts["mac"])
+    return anchor if hmac.compare_digest(parts["seal"], _seal(key, anchor)) else None
+
+
+# At most 18 digits, and ASCII alone: "\u00b2".isdigit() is true, and int() refuses more than 4,300 digits.
+_ANCHOR = re.compile(r"(?P<number>[1-9][0-9]{0,17}):(?P<mac>[0-9a-f]{64}):(?P<seal>[0-9a-f]{64})")
+
+
+def _seal(key: bytes, anchor: Anchor) -> str:
+    return hmac.new(key, f"ledger anchor {anchor.number}:{anchor.mac}".encode(), hashlib.sha256).hexdigest()

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlops_dash.ids import digest
 
-BINARY, REGRESSION = "binary", "regression"  # what a model predicts: a probability of label 1, or a number
+DAYS = "days"  # what clusters are unless `details` says another word under "clusters"
 
 
 class Direction(StrEnum):
@@ -23,50 +23,6 @@ class Direction(StrEnum):
     HIGHER = "higher_is_better"
     LOWER = "lower_is_better"
     ZERO = "nearer_to_zero_is_better"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is named, rounded and compared. Lower-is-better is declared, never guessed from the name.
-
-    A metric of a regression is `in_label_unit`; which unit that is, the model's monitoring policy says.
-    """
-
-    key: str
-    label: str
-    direction: Direction
-    decimals: int = 3
-    unit: str = ""
-    in_label_unit: bool = False
-
-    def unit_of(self, label_unit: str) -> str:
-        """The unit behind its numbers, for a model whose labels have this unit.
-
-        >>> METRICS["mae"].unit_of("min"), METRICS["auc"].unit_of("min")
-        ('min', '')
-        """
-        return label_unit if self.in_label_unit else self.unit
-
-
-METRICS: dict[str, Metric] = {
-    m.key: m
-    for m in (
-        Metric("auc", "ROC AUC", Direction.HIGHER),
-        Metric("pr_auc", "PR AUC", Direction.HIGHER),
-        Metric("accuracy", "Accuracy", Direction.HIGHER),
-        Metric("precision", "Precision", Direction.HIGHER),
-        Metric("recall", "Recall", Direction.HIGHER),
-        Metric("f1", "F1", Direction.HIGHER),
-        Metric("brier", "Brier score", Direction.LOWER),
-        Metric("log_loss", "Log-loss", Direction.LOWER),
-        Metric("base_rate_free_loss", "Base-rate-free log-loss", Direction.LOWER),
-        Metric("calibration_error", "Calibration error", Direction.LOWER),
-        Metric("late_rate", "Late rate", Direction.LOWER),
-        Metric("mae", "MAE", Direction.LOWER, 2, in_label_unit=True),
-        Metric("rmse", "RMSE", Direction.LOWER, 2, in_label_unit=True),
-        Metric("bias", "Bias", Direction.ZERO, 2, in_label_unit=True),
-    )
-}
 
 
 @dataclass(frozen=True)

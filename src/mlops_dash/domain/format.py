@@ -1,4 +1,4 @@
-"""Numbers and times in sentences that leave the pages: the same words as on them (a test holds both to one another).
+"""Numbers and times as people read them, on pages, in sentences and in files.
 
 Missing is an em dash, never 0 and never NaN; minus is a true minus.
 """
@@ -13,6 +13,8 @@ from mlops_dash.domain.calendar import zone_of
 MISSING = "—"
 MINUS = "−"
 
+_SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
+
 
 def metric(value: float | None, decimals: int = 3) -> str:
     """A metric's value.
@@ -21,6 +23,15 @@ def metric(value: float | None, decimals: int = 3) -> str:
     ('0.871', '−0.5', '—')
     """
     return MISSING if value is None or not math.isfinite(value) else f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def with_unit(value: float, decimals: int, unit: str) -> str:
+    """A metric's value with its unit.
+
+    >>> with_unit(8.917, 2, "min"), with_unit(.6573, 3, "")
+    ('8.92 min', '0.657')
+    """
+    return f"{metric(value, decimals)} {unit}" if unit else metric(value, decimals)
 
 
 def delta(value: float | None, decimals: int = 3) -> str:
@@ -57,6 +68,27 @@ def percent(value: float | None, decimals: int = 1) -> str:
     return shown if shown == MISSING else f"{shown} %"
 
 
+def points(value: float | None, decimals: int = 1) -> str:
+    """A difference of shares in percentage points: `+1.2 pp`."""
+    return MISSING if value is None or not math.isfinite(value) else f"{delta(value * 100, decimals)} pp"
+
+
+def count(value: float | None) -> str:
+    """A count, compact from ten thousand on: `9,412`, `412 K`, `41 M`."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if abs(value) >= 10_000:
+        for index, (scale, letter) in enumerate(_SCALES):
+            if abs(value) >= scale:
+                scaled = value / scale
+                if abs(round(scaled)) >= 1_000 and index > 0:  # 999,960 is 1.0 M, not 1000 K
+                    scale, letter = _SCALES[index - 1]
+                    scaled = value / scale
+                digits = 1 if abs(scaled) < 10 else 0
+                return f"{scaled:.{digits}f} {letter}".replace("-", MINUS)
+    return f"{value:,.0f}".replace("-", MINUS)
+
+
 def whole(value: float | None) -> str:
     """A count in full.
 
@@ -64,6 +96,18 @@ def whole(value: float | None) -> str:
     '336,776'
     """
     return MISSING if value is None or not math.isfinite(value) else f"{value:,.0f}".replace("-", MINUS)
+
+
+def psi(value: float | None) -> str:
+    """A population stability index, two decimals."""
+    return metric(value, 2)
+
+
+def p_value(value: float | None) -> str:
+    """A p- or q-value: three decimals, `< 0.001` below."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def plural(number: int, one: str, many: str = "") -> str:
@@ -75,6 +119,45 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def duration(span: timedelta | float | None) -> str:
+    """How long: `42 s`, `9 min`, `6 h`, `3 d` (a float is seconds)."""
+    if span is None:
+        return MISSING
+    seconds = abs(span.total_seconds() if isinstance(span, timedelta) else span)
+    if not math.isfinite(seconds):
+        return MISSING
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3_600:
+        return f"{seconds // 60:.0f} min"
+    if seconds < 48 * 3_600:
+        hours = seconds / 3_600
+        return f"{hours:.1f} h" if hours < 3 and round(hours, 1) != round(hours) else f"{hours:.0f} h"
+    return f"{seconds // 86_400:.0f} d"
+
+
+def ago(now: datetime, t: datetime | None) -> str:
+    """How long ago: `just now`, `9 min ago`, `6 h ago`; a time to come reads `in 2 h`."""
+    if t is None:
+        return MISSING
+    span = now - t
+    if span < timedelta(seconds=-1):
+        return until(now, t)
+    return "just now" if span < timedelta(seconds=45) else f"{duration(span)} ago"
+
+
+def until(now: datetime, t: datetime | None) -> str:
+    """How long from now: `in 2 h`; a time already gone reads `now` or `9 min late`."""
+    if t is None:
+        return MISSING
+    span = t - now
+    if span < timedelta(seconds=-45):
+        return f"{duration(span)} late"
+    return "now" if span < timedelta(seconds=1) else f"in {duration(span)}"
+
+
 def day(t: datetime | None, zone: str = "UTC") -> str:
     """A calendar day in a zone: `3 Jun 2013`."""
     if t is None:
@@ -83,12 +166,13 @@ def day(t: datetime | None, zone: str = "UTC") -> str:
     return f"{local.day} {local:%b %Y}"
 
 
-def instant(t: datetime | None, zone: str = "UTC") -> str:
+def instant(t: datetime | None, zone: str = "UTC", *, seconds: bool = False) -> str:
     """A moment with its zone: `3 Jun 2013, 12:00 EDT`."""
     if t is None:
         return MISSING
     local = t.astimezone(zone_of(zone))
-    return f"{local.day} {local:%b %Y}, {local:%H:%M} {local.tzname()}"
+    hour = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
+    return f"{local.day} {local:%b %Y}, {hour} {local.tzname()}"
 
 
 def period(start: datetime | None, end: datetime | None, zone: str = "UTC") -> str:
@@ -100,3 +184,8 @@ def period(start: datetime | None, end: datetime | None, zone: str = "UTC") -> s
         return day(start, zone)
     year = "" if first.year == last.year else f" {first.year}"
     return f"{first.day} {first:%b}{year} to {last.day} {last:%b %Y}"
+
+
+def short(digest: str, length: int = 8) -> str:
+    """The beginning of a digest or id."""
+    return digest[:length] if digest else MISSING

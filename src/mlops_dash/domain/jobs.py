@@ -20,6 +20,8 @@ FAILED = frozenset({JobState.FAILED, JobState.TIMED_OUT})
 LOST_ALLOWANCE = 2
 # Something outside does not answer (MLflow is down): about 15 minutes of patience.
 UNAVAILABLE_ATTEMPTS = 8
+LEASE = "worker"  # whoever holds it leads
+LEASE_SECONDS = 2.0
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(minutes=5)
 

@@ -6,7 +6,9 @@ computed by the worker's metronome, which stores the next times; nothing here co
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,15 +16,13 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mlops_dash.domain.cron import WEEKDAYS, cron_fields
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.errors import InvalidInput
 
-WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")  # cron's order: 0 (and 7) is Sunday
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LONG = {"sun": "Sunday", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
          "sat": "Saturday"}  # fmt: skip
 SHORTEST_INTERVAL = 60
-ENTRIES = ("flights",)  # families of models that `runner` can train
 ALERT_KINDS = ("harm", "label_shift", "inputs", "schema")
 
 
@@ -44,11 +44,11 @@ class Misfire(StrEnum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make a version: entry point, parameters and limits of one run."""
+    """How to make a version: program, parameters and limits of one run."""
 
     name: str
     model: str
-    entry: str
+    entry: str  # `module:function`, or a command line
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout_seconds: int = 900
     memory_mib: int = 4096
@@ -175,7 +175,7 @@ def check_recipe(recipe: Recipe) -> None:
     """Refuse a recipe that cannot run.
 
     Raises:
-        InvalidInput: an empty name or model, an entry that nobody can run, or a limit that is not positive.
+        InvalidInput: an empty name or model, a program that cannot be started, or a limit that is not positive.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", recipe.name):
         raise InvalidInput(
@@ -184,12 +184,45 @@ def check_recipe(recipe: Recipe) -> None:
         )
     if not recipe.model:
         raise InvalidInput(f"The recipe {recipe.name} names no model.", hint="Say which model it makes a version of.")
-    if recipe.entry not in ENTRIES:
-        raise InvalidInput(f"There is no recipe entry {recipe.entry!r}.", hint=f"Use one of: {', '.join(ENTRIES)}.")
+    check_entry(recipe.entry)
     limits = {"timeout_seconds": recipe.timeout_seconds, "memory_mib": recipe.memory_mib}
     for name, value in {**limits, "max_attempts": recipe.max_attempts}.items():
         if value < 1:
             raise InvalidInput(f"The recipe's {name} is {value}.", hint="Use a number above 0.")
+
+
+def parameters_of(text: str) -> dict[str, Any]:
+    """A recipe's parameters as somebody typed them: a JSON object.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"The parameters are not JSON: {error}.", hint='Write {"seed": 1}.') from error
+    if not isinstance(given, dict):
+        raise InvalidInput("The parameters are not a JSON object.", hint='Write {"seed": 1}.')
+    return given
+
+
+def check_entry(entry: str) -> None:
+    """Refuse a program that could not be started.
+
+    Raises:
+        InvalidInput: it is empty, or a command line whose quotes do not close.
+
+    >>> check_entry("team.churn:train")
+    >>> check_entry("{python} train.py --until {end}")
+    """
+    try:
+        words = shlex.split(entry)
+    except ValueError as error:
+        raise InvalidInput(f"The program {entry!r} cannot be read: {error}.", hint="Close its quotes.") from error
+    if not words or "\0" in entry or "\n" in entry:
+        raise InvalidInput(
+            f"{entry!r} is no program.", hint="Use module:function, or a command line such as {python} train.py."
+        )
 
 
 def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
@@ -257,49 +290,6 @@ def interval_seconds(text: str) -> int:
     return int(text)
 
 
-def cron_fields(text: str) -> dict[str, str]:
-    """Check a five-field cron text and say it in words that no scheduler can misread.
-
-    Returns:
-        minute, hour, day, month, day_of_week. Weekday numbers become names, because cron counts from Sunday and other
-        schedulers from Monday ("0 6 * * 1" must fire on Monday).
-
-    Raises:
-        InvalidInput: not five fields, a value out of range, or both a day of the month and a weekday (cron reads that
-            as "or", others as "and").
-
-    >>> cron_fields("0 6 * * 1")["day_of_week"]
-    'mon'
-    >>> cron_fields("*/15 8-18 * * 5-7")["day_of_week"]
-    'sun,fri,sat'
-    """
-    parts = text.split()
-    if len(parts) != 5:
-        raise InvalidInput(
-            f"The cron text {text!r} has {len(parts)} fields.",
-            hint='Give five: minute, hour, day of month, month, weekday. "0 6 * * 1" is Monday 06:00.',
-        )
-    minute = _cron_values(parts[0], "minute", 0, 59)
-    hour = _cron_values(parts[1], "hour", 0, 23)
-    day = _cron_values(parts[2], "day of month", 1, 31)
-    month = _cron_values(parts[3], "month", 1, 12, MONTHS)
-    weekday = _cron_values(parts[4], "weekday", 0, 7, WEEKDAYS)
-    if day is not None and weekday is not None:
-        raise InvalidInput(
-            f"The cron text {text!r} names a day of the month and a weekday.",
-            hint="Use one of them; make two schedules.",
-        )
-    if day is not None and month is not None and not _exists(day, month):
-        raise InvalidInput(f"The cron text {text!r} names a day that no month has.", hint="Choose an earlier day.")
-
-    def joined(values: set[int] | None) -> str:
-        return "*" if values is None else ",".join(str(value) for value in sorted(values))
-
-    named = "*" if weekday is None else ",".join(WEEKDAYS[n] for n in sorted({v % 7 for v in weekday}))
-    return {"minute": joined(minute), "hour": joined(hour), "day": joined(day), "month": joined(month),
-            "day_of_week": named}  # fmt: skip
-
-
 def describe(kind: ScheduleKind, expression: str, zone: str) -> str:
     """When a schedule runs, in words a person would use.
 
@@ -333,46 +323,6 @@ def describe(kind: ScheduleKind, expression: str, zone: str) -> str:
 def place(zone: str) -> str:
     """A zone's everyday name: "America/New_York" is New York."""
     return zone.rsplit("/", 1)[-1].replace("_", " ")
-
-
-def _cron_values(text: str, name: str, low: int, high: int, names: tuple[str, ...] = ()) -> set[int] | None:
-    if text in {"*", "?"}:
-        return None
-    values: set[int] = set()
-    for part in text.lower().split(","):
-        span, slash, step_text = part.partition("/")
-        first_text, dash, last_text = span.partition("-")
-        if slash and (not step_text.isdecimal() or int(step_text) < 1):
-            raise _bad_cron(part, name, low, high)
-        if first_text == "*":
-            # "*" is a whole week, not Sunday twice
-            first, last = low, 6 if names is WEEKDAYS else high
-        else:
-            first = _cron_number(first_text, name, low, high, names)
-            last = _cron_number(last_text, name, low, high, names) if dash else (high if slash else first)
-        if dash and names is WEEKDAYS and last == 0:
-            last = 7  # "fri-sun" ends on the Sunday after
-        if last < first:
-            raise _bad_cron(part, name, low, high)
-        values.update(range(first, last + 1, int(step_text) if slash else 1))
-    return values
-
-
-def _cron_number(text: str, name: str, low: int, high: int, names: tuple[str, ...]) -> int:
-    if text in names:
-        return names.index(text) + (low if names is MONTHS else 0)
-    if text.isdecimal() and low <= int(text) <= high:
-        return int(text)
-    raise _bad_cron(text, name, low, high)
-
-
-def _bad_cron(text: str, name: str, low: int, high: int) -> InvalidInput:
-    return InvalidInput(f"The {name} {text!r} of the cron text cannot be used.", hint=f"It goes from {low} to {high}.")
-
-
-def _exists(days: set[int], months: set[int]) -> bool:
-    longest = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
-    return any(min(days) <= longest.get(month, 31) for month in months)
 
 
 def _span(seconds: int) -> str:

@@ -6,15 +6,16 @@ A bad row refuses its whole batch with its number, column, value and reason. Mus
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from mlops_dash import ids as naming
+from mlops_dash.domain.schema import EARLIEST, LARGEST, LATEST, VersionSchema, in_range
+from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput, InvalidRow
 
 LONGEST_ID = 200
@@ -69,6 +70,7 @@ class OutsideRow:
     role: ScoreRole
     score: float
     features: str  # canonical JSON
+    timed: bool = True  # whether `at` was sent; else it is when we received it
 
 
 @dataclass(frozen=True)
@@ -117,9 +119,14 @@ def require_name(value: str, what: str) -> str:
     return value
 
 
-def stable_ids(model: str, times: Sequence[datetime], rows: Sequence[str]) -> tuple[str, ...]:
-    """Ids for rows that came without: the same rows at the same times get the same ids, equal rows are numbered."""
-    seen: Counter[tuple[str, str]] = Counter()
+def stable_ids(
+    model: str, times: Sequence[datetime], rows: Sequence[str], *, seen: Counter[tuple[str, str]] | None = None
+) -> tuple[str, ...]:
+    """Ids for rows that came without: the same rows at the same times get the same ids, equal rows are numbered.
+
+    `seen` counts on from the part before, where the rows of one file come in parts.
+    """
+    seen = Counter() if seen is None else seen
     found = []
     for at, row in zip(times, rows, strict=True):
         key = (at.astimezone(UTC).isoformat(), row)
@@ -158,63 +165,119 @@ def require_feature_names(names: Mapping[str, Any]) -> None:
         raise InvalidInput(f"The feature name {', '.join(sorted(taken))} is taken.", hint="Rename the feature.")
 
 
-def read_predictions(rows: Any, *, now: datetime, do_not_log: Sequence[str] = ()) -> tuple[OutsideRow, ...]:
+def read_predictions(
+    rows: Any,
+    *,
+    now: datetime,
+    task: ModelTask | None = None,
+    do_not_log: Sequence[str] = (),
+    schemas: Callable[[Sequence[str]], Sequence[VersionSchema]] = lambda _versions: (),
+) -> tuple[OutsideRow, ...]:
     """Predictions as sent: objects with `features`, `score`, `version` and, if known, `prediction_id`, `at`, `role`.
+
+    Args:
+        rows: What was sent.
+        now: The time of rows that say none.
+        task: What the model predicts: which scores it can give; None = any number.
+        do_not_log: Names that must not be stored.
+        schemas: What is known of the columns of these versions; every schema of a row's version must let it pass.
 
     Raises:
         InvalidInput: not a list of objects, or too many.
         InvalidRow: the first value that breaks a rule.
     """
-    found = tuple(_prediction(row, one, now, do_not_log) for row, one in enumerate(_objects(rows, "predictions")))
-    named = [one.prediction_id for one in found]
+    fit, unfit = sift_predictions(rows, now=now, task=task, do_not_log=do_not_log, schemas=schemas)
+    if unfit:
+        raise unfit[0]
+    named = [one.prediction_id for _, one in fit]
     if any(named):
         require_ids([one or None for one in named], column="prediction_id")
-    return found
+    return tuple(one for _, one in fit)
 
 
-def read_labels(rows: Any, *, now: datetime, binary: bool) -> tuple[OutsideLabel, ...]:
+def sift_predictions(
+    rows: Any,
+    *,
+    now: datetime,
+    task: ModelTask | None = None,
+    do_not_log: Sequence[str] = (),
+    schemas: Callable[[Sequence[str]], Sequence[VersionSchema]] = lambda _versions: (),
+) -> tuple[tuple[tuple[int, OutsideRow], ...], tuple[InvalidRow, ...]]:
+    """The rows that can be kept, each with its place, and what is wrong with the others; as `read_predictions` takes.
+
+    Raises:
+        InvalidInput: not a list of objects, or too many.
+    """
+    read: list[tuple[int, OutsideRow]] = []
+    unfit: dict[int, InvalidRow] = {}
+    sent = _objects(rows, "predictions")
+    for row, one in enumerate(sent):
+        try:
+            read.append((row, _prediction(row, one, now, task, do_not_log)))
+        except InvalidRow as error:
+            unfit[row] = error
+    known = schemas(sorted({one.version for _, one in read}))
+    for row, made in read:
+        features = sent[row]["features"]
+        for schema in known:
+            reason = schema.why_not(features) if schema.version == made.version else None
+            if reason is not None:
+                unfit.setdefault(row, InvalidRow(row, reason[0], features.get(reason[0]), reason[1], hint=_MEND))
+    return tuple(one for one in read if one[0] not in unfit), tuple(unfit[row] for row in sorted(unfit))
+
+
+def read_labels(rows: Any, *, now: datetime, task: ModelTask) -> tuple[OutsideLabel, ...]:
     """Labels as sent: objects with `prediction_id`, `value` and, if known, `observed_at`.
 
     Raises:
         InvalidInput: not a list of objects, or too many.
-        InvalidRow: the first value that breaks a rule; a binary model's labels are 0 or 1.
+        InvalidRow: the first value that breaks a rule, or is no label of the model's task.
     """
     found = []
     for row, one in enumerate(_objects(rows, "labels")):
         _only(row, one, {"prediction_id", "value", "observed_at"})
-        value = require_label(row, one.get("value"), binary=binary)
+        value = require_label(row, one.get("value"), task=task)
         observed = _time(row, "observed_at", one.get("observed_at"), now)
         found.append(OutsideLabel(_name(row, "prediction_id", one.get("prediction_id")), value, observed))
     return tuple(found)
 
 
-def require_label(row: int, value: Any, *, binary: bool) -> float:
+def require_label(row: int, value: Any, *, task: ModelTask) -> float:
     """One label as a number.
 
     Raises:
-        InvalidRow: it is not finite, or a binary model's is neither 0 nor 1.
+        InvalidRow: it is not finite, or no label of the model's task.
     """
-    number = _number(row, "value", int(value) if isinstance(value, bool) else value)
-    if binary and number not in {0.0, 1.0}:
-        raise InvalidRow(row, "value", value, "the label of this model is 0 or 1", hint=_MEND)
+    sent = _sent(row, value, task, column="value")
+    number = _number(row, "value", int(sent) if isinstance(sent, bool) else sent)
+    if reason := task.why_no_label(number):
+        raise InvalidRow(row, "value", value, reason, hint=_MEND)
     return number
 
 
-def require_scores(scores: Sequence[float]) -> tuple[float, ...]:
-    """The scores, all finite.
+def require_scores(scores: Sequence[float], *, task: ModelTask | None = None) -> tuple[float, ...]:
+    """The scores, all numbers that such a model can give.
 
     Raises:
         InvalidRow: the first that is not.
     """
     for row, score in enumerate(scores):
-        if not math.isfinite(score):
-            raise InvalidRow(
-                row, "score", score, "the model gave no finite number", hint="Look at this row's features."
-            )
+        reason = why_no_score(score, task=task)
+        if reason:
+            raise InvalidRow(row, "score", score, reason, hint="Look at this row's features.")
     return tuple(scores)
 
 
-def _prediction(row: int, one: Mapping[str, Any], now: datetime, do_not_log: Sequence[str]) -> OutsideRow:
+def why_no_score(score: float, *, task: ModelTask | None) -> str:
+    """Why a number that a model gave cannot be its score; "" when it can."""
+    if not in_range(score):
+        return "the model gave no finite number"
+    return "" if task is None else task.why_no_score(score)
+
+
+def _prediction(
+    row: int, one: Mapping[str, Any], now: datetime, task: ModelTask | None, do_not_log: Sequence[str]
+) -> OutsideRow:
     _only(row, one, {"prediction_id", "at", "version", "role", "score", "features"})
     features = one.get("features")
     if not isinstance(features, dict):
@@ -223,24 +286,29 @@ def _prediction(row: int, one: Mapping[str, Any], now: datetime, do_not_log: Seq
     for name, value in features.items():
         if value is not None and type(value) not in _SCALARS:
             raise InvalidRow(row, name, value, "is neither number, text, true, false nor null", hint=_MEND)
-        if type(value) is float and not math.isfinite(value):
-            raise InvalidRow(row, name, value, "is not finite; send null for a missing value", hint=_MEND)
+        if type(value) in _NUMBERS and not in_range(value):
+            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}; null means missing", hint=_MEND)
     kept = {name: features[name] for name in sorted(features) if name not in do_not_log}
     role = one.get("role", "champion")
-    if role not in {"champion", "arm", "shadow"}:
+    if not isinstance(role, str) or role not in {"champion", "arm", "shadow"}:
         raise InvalidRow(row, "role", role, "is not champion, arm or shadow", hint=_MEND)
-    version = one.get("version")
+    version, score = one.get("version"), _number(row, "score", _sent(row, one.get("score"), task))
+    reason = why_no_score(score, task=task)
+    if reason:
+        raise InvalidRow(row, "score", score, reason, hint=_MEND)
     return OutsideRow(
         prediction_id="" if one.get("prediction_id") is None else _name(row, "prediction_id", one["prediction_id"]),
         at=_time(row, "at", one.get("at"), now),
         version=_name(row, "version", str(version) if type(version) is int else version),
         role=ScoreRole(role),
-        score=_number(row, "score", one.get("score")),
+        score=score,
         features=_ENCODER.encode(kept),
+        timed=one.get("at") is not None,
     )
 
 
 _SCALARS = frozenset({str, int, float, bool})
+_NUMBERS = frozenset({int, float})
 
 
 def _objects(rows: Any, what: str) -> Sequence[Mapping[str, Any]]:
@@ -270,9 +338,16 @@ def _name(row: int, column: str, value: Any) -> str:
     return value
 
 
+def _sent(row: int, value: Any, task: ModelTask | None, *, column: str = "score") -> Any:
+    """An answer or a label as it came, as the number that the log keeps."""
+    if task is not None and (reason := task.why_not_sent(value)):
+        raise InvalidRow(row, column, value, reason, hint=_MEND)
+    return value if task is None else task.number_of(value)
+
+
 def _number(row: int, column: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidRow(row, column, value, "a finite number is needed", hint=_MEND)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not in_range(value):
+        raise InvalidRow(row, column, value, f"a finite number of at most {LARGEST:g} is needed", hint=_MEND)
     return float(value)
 
 
@@ -285,6 +360,9 @@ def _time(row: int, column: str, value: Any, now: datetime) -> datetime:
         raise InvalidRow(row, column, value, "is not an ISO 8601 time", hint=_MEND) from None
     if moment.tzinfo is None:
         raise InvalidRow(row, column, value, "has no zone; add Z for UTC", hint=_MEND)
+    # Year 1 in another zone is no instant, so the years are looked at before the instant is made.
+    if not EARLIEST.year - 1 <= moment.year <= LATEST.year or not EARLIEST <= moment.astimezone(UTC) < LATEST:
+        raise InvalidRow(row, column, value, f"lies outside {EARLIEST:%Y} to {LATEST:%Y}", hint=_MEND)
     return moment.astimezone(UTC)
 
 
@@ -293,23 +371,27 @@ def _plain_column(name: str, values: Sequence[Any]) -> Sequence[Any]:
     kinds = set(map(type, values))
     if kinds <= _AS_THEY_ARE:
         return values
-    if kinds <= _AS_THEY_ARE | {float}:
-        made = [None if value != value else value for value in values]  # NaN is the one value that differs from itself
-        if math.inf not in made and -math.inf not in made:
-            return made
+    if kinds <= _AS_THEY_ARE | _NUMBERS:
+        # NaN is the one value that differs from itself
+        found = values if float not in kinds else [None if value != value else value for value in values]
+        numbers: list[float] = [value for value in found if type(value) in _NUMBERS]  # type: ignore[misc]
+        if not numbers or (max(numbers) <= LARGEST and min(numbers) >= -LARGEST):
+            return found
     return [_plain(row, name, value) for row, value in enumerate(values)]
 
 
-_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+_AS_THEY_ARE = frozenset({str, bool, type(None)})
 
 
 def _plain(row: int, name: str, value: Any) -> Any:
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, str | bool):
         return value
-    if isinstance(value, float):
-        if math.isinf(value):
-            raise InvalidRow(row, name, value, "is not finite", hint=_MEND)
-        return None if value != value else value  # NaN is the one value that differs from itself
+    if isinstance(value, int | float):
+        if value != value:  # NaN is the one value that differs from itself
+            return None
+        if not in_range(value):
+            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}", hint=_MEND)
+        return value
     if isinstance(value, datetime):
         return None if value != value else value.isoformat()  # pandas' NaT as well
     item = getattr(value, "item", None)

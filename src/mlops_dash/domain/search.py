@@ -80,4 +80,4 @@ def link(kind: Kind, subject: str, other: str) -> tuple[str, tuple[tuple[str, st
         return "ab", (("test", subject),)
     if kind is Kind.ALERT:
         return "monitoring", (("model", subject),)
-    return "audit", (("actor" if other == "1" else "object", subject),)
+    return "audit", (("actor", f"user:{subject}") if other == "1" else ("object", subject),)

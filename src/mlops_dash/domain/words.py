@@ -20,9 +20,10 @@ class Health(StrEnum):
 
 
 class Drift(StrEnum):
-    """Drift of one feature, or of a window."""
+    """Drift of one feature, or of a window; only a window can be partly stable."""
 
     STABLE = "stable"
+    PARTLY_STABLE = "stable_as_far_as_computable"
     WATCH = "watch"
     DRIFT = "drift"
     NOT_COMPUTABLE = "not_computable"
@@ -133,6 +134,7 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
     },
     Drift: {
         Drift.STABLE: Look("check_circle", "Stable", "gray"),
+        Drift.PARTLY_STABLE: Look("help", "Stable as far as computable", "gray"),
         Drift.WATCH: Look("visibility", "Watch", "blue"),
         Drift.DRIFT: Look("moving", "Drift", "blue"),
         Drift.NOT_COMPUTABLE: Look("help", "Not computable", "gray"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version as installed
 from typing import Any, TypeVar
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
 
 from mlops_dash import __version__
@@ -26,8 +27,10 @@ from mlops_dash.services.scoring import Pending
 
 GATEWAY = system("gateway")
 MOST_BYTES = 64 * 1024 * 1024
+BODY_SECONDS = 60.0  # a body that never ends holds no connection for longer
 THREADS = 4  # models release the lock of Python only in part: more threads gain nothing
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -39,6 +42,7 @@ class Gateway:
         self.writer = Writer(services.scoring, GATEWAY)
         self.follower = Follower(services.scoring, GATEWAY, process)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="score")
+        self._cold: dict[str, ThreadPoolExecutor] = {}  # a model that is not loaded yet: its requests wait apart
 
     def start(self) -> None:
         """Start the threads."""
@@ -50,10 +54,28 @@ class Gateway:
         self.follower.close()
         self.writer.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for waiting in self._cold.values():  # a load that hangs must not keep the gateway from ending
+            waiting.shutdown(wait=False, cancel_futures=True)
 
-    async def off_loop(self, call: Callable[[], T]) -> T:
-        """Run `call` in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+    def why_degraded(self) -> str:
+        """What does not work now, in one sentence; "" when all is well."""
+        if not self.writer.alive:
+            return "The log's writer has ended."
+        if self.follower.trouble:
+            return self.follower.trouble
+        silent = self.follower.silent
+        return f"No version answers for {', '.join(silent)}." if silent else ""
+
+    def not_logged(self, model: str, reason: str) -> None:
+        """Note that an answer was given and not kept."""
+        _log.warning("an answer was not logged", extra={"model": model, "reason": reason})
+
+    async def off_loop(self, call: Callable[[], T], *, model: str = "") -> T:
+        """Run `call` in a thread; requests of a model that has to be loaded first wait in a thread of their own."""
+        threads = self._threads
+        if model and not self.services.scoring.is_warm(GATEWAY, model):
+            threads = self._cold.setdefault(model, ThreadPoolExecutor(1, thread_name_prefix="cold"))
+        return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     async def store(self, prepare: Callable[[], Pending]) -> dict[str, Any]:
         """Check in a thread, store with the group, and say what became of it."""
@@ -121,9 +143,10 @@ def _health_routes(app: FastAPI, gateway: Gateway) -> None:
 
     @app.get("/healthz", summary="Is it well? And what time is it in this world?", openapi_extra={"security": []})
     async def healthz() -> dict[str, str]:
-        well = gateway.writer.alive and not gateway.follower.trouble
+        why = gateway.why_degraded()
         now = await asyncio.to_thread(gateway.services.context.clock.now)  # never behind a model that loads
-        return {"status": "ok" if well else "degraded", "process": gateway.process, "now": now.isoformat()}
+        status = {"status": "degraded", "why": why} if why else {"status": "ok"}
+        return {**status, "process": gateway.process, "now": now.isoformat()}
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -146,12 +169,19 @@ def _scoring_routes(app: FastAPI, gateway: Gateway) -> None:
                 request.headers.get("content-type", ""),
                 batch_id=batch_id,
                 ids_column=request.headers.get("x-prediction-ids-column", ""),
-            )
+            ),
+            model=name,
         )
         headers = {}
+        if answered.not_logged:
+            gateway.not_logged(name, answered.not_logged)
+            headers = {"X-Prediction-Not-Logged": _header(answered.not_logged)}
         if answered.pending is not None:
-            await gateway.writer.store(answered.pending)
-            headers = {"X-Prediction-Batch": batch_id}
+            stored = await gateway.writer.store(answered.pending)
+            known = len(answered.pending.predictions) - stored.predictions
+            headers["X-Prediction-Batch"] = batch_id
+            if known:  # sent again: the log keeps what it has
+                headers["X-Prediction-Known"] = str(known)
             if answered.pending.version:  # "" when an A/B test split the batch: the batch says whose row it is
                 headers["X-Model-Version"] = answered.pending.version
         return Response(answered.body, answered.status, headers, answered.media_type)
@@ -179,7 +209,7 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
 
         return await gateway.store(prepare)
 
-    @app.get("/v1/predictions/{batch}", summary="The ids and versions of a batch", openapi_extra=shapes.BATCH)
+    @app.get("/v1/predictions/{batch:path}", summary="The ids and versions of a batch", openapi_extra=shapes.BATCH)
     async def batch(batch: str, request: Request) -> dict[str, Any]:
         rows = await gateway.off_loop(lambda: scoring.batch(_actor(request), batch))
         answered = [
@@ -204,13 +234,22 @@ def _actor(request: Request) -> Actor:
     return actor
 
 
+def _header(text: str) -> str:
+    """A sentence as a header may carry it: printable ASCII, 300 characters at most."""
+    return "".join(sign if " " <= sign <= "~" else "?" for sign in text[:300])
+
+
 async def _body(request: Request) -> bytes:
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MOST_BYTES:
-            raise InvalidInput(f"The body is larger than {MOST_BYTES // 2**20} MiB.", hint="Send it in parts.")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > MOST_BYTES:
+                    raise InvalidInput(f"The body is larger than {MOST_BYTES // 2**20} MiB.", hint="Send it in parts.")
+                parts.append(part)
+    except TimeoutError:
+        raise HTTPException(408, f"the body did not end within {BODY_SECONDS:.0f} s", {"Connection": "close"}) from None
     return b"".join(parts)
 
 

@@ -24,6 +24,7 @@ class Follower:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
         self.trouble = ""
+        self.silent: tuple[str, ...] = ()  # models that have an approved version and answer 503
 
     def start(self) -> None:
         """Start the thread."""
@@ -38,13 +39,14 @@ class Follower:
         warm_up()
         while not self._stopping.is_set():
             try:
-                self._scoring.follow(self._actor, self._process)
+                served = self._scoring.follow(self._actor, self._process, patience=LOOK_SECONDS)
             except MlopsDashError as error:
                 self._say(error.sentence())
             except Exception as error:  # noqa: BLE001 - the thread must live on: without it no promotion would arrive
                 self._say(f"{type(error).__name__}: {error}")
             else:
                 self.trouble = ""
+                self.silent = tuple(model.model for model in served if not model.version_id)
             self._stopping.wait(LOOK_SECONDS)
 
     def _say(self, trouble: str) -> None:

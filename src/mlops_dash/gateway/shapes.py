@@ -7,12 +7,18 @@ from typing import Any
 ABOUT = """Scores rows with the version that was approved, and remembers every answer before it is given.
 
 Send `Authorization: Bearer TOKEN`. A bad row refuses its whole batch with row, column, value and reason; nothing is
-stored then. Sending the same batch again stores nothing twice.
+stored then. Of rows that were answered here, those that cannot be kept are set aside: the header
+X-Prediction-Not-Logged says how many and why, and the others are stored.
+Sending the same batch again stores nothing twice.
 """
 
 Shape = dict[str, Any]
 _TEXT: Shape = {"type": "string"}
-_TIME: Shape = {"type": "string", "format": "date-time", "description": "ISO 8601 with a zone; now, when left out"}
+_TIME: Shape = {
+    "type": "string",
+    "format": "date-time",
+    "description": "ISO 8601 with a zone, 1990 to 2099; now, when left out",
+}
 
 
 def _answer(description: str, example: Any) -> Shape:
@@ -67,6 +73,7 @@ INVOCATIONS: Shape = {
         "200": _answer("The answers", {"predictions": [[0.8, 0.2], [0.3, 0.7]]}),
         "400": _answer("What MLflow refuses, in MLflow's words", {"error_code": "BAD_REQUEST", "message": "..."}),
         "409": _answer("Nothing is approved", {"error_code": "NOTHING_TO_SERVE", "message": "...", "hint": "..."}),
+        "415": {"description": "Neither JSON nor CSV in UTF-8, in MLflow's words"},
         **_REFUSALS,
     },
 }
@@ -95,8 +102,16 @@ PREDICTIONS: Shape = {
                                     "at": _TIME,
                                     "version": _TEXT,
                                     "role": {"enum": ["champion", "arm", "shadow"], "default": "champion"},
-                                    "score": {"type": "number"},
-                                    "features": {"type": "object"},
+                                    "score": {
+                                        "type": ["number", "string"],
+                                        "description": "0 to 1 for a binary model; the class that a multiclass one "
+                                        "answered",
+                                    },
+                                    "features": {
+                                        "type": "object",
+                                        "description": "Column and value, as the version's signature and its "
+                                        "reference have them; null means missing",
+                                    },
                                 },
                             },
                         },
@@ -138,7 +153,10 @@ LABELS: Shape = {
                                 "additionalProperties": False,
                                 "properties": {
                                     "prediction_id": _TEXT,
-                                    "value": {"type": "number", "description": "0 or 1 for a binary model"},
+                                    "value": {
+                                        "type": ["number", "string"],
+                                        "description": "0 or 1 for a binary model; the true class of a multiclass one",
+                                    },
                                     "observed_at": _TIME,
                                 },
                             },

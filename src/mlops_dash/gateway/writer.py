@@ -40,6 +40,8 @@ class Writer:
         self._actor = actor
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._closing = threading.Lock()  # between the last look at `_closed` and the end of the thread
+        self._closed = False
         self.commits = 0
         self.requests = 0
 
@@ -48,7 +50,9 @@ class Writer:
         self._thread.start()
 
     def close(self) -> None:
-        """Store what waits, then end the thread."""
+        """Store what waits, then end the thread; later requests are refused."""
+        with self._closing:
+            self._closed = True
         self._queue.put(None)
         self._thread.join()
 
@@ -61,12 +65,16 @@ class Writer:
         """Return when the rows are on disk.
 
         Raises:
-            StoreUnavailable: the log does not take them, or too many requests wait.
+            StoreUnavailable: the log does not take them, too many requests wait, or the writer is closed.
+            Conflict: an id is known with other features or another time.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Stored] = loop.create_future()
         try:
-            self._queue.put_nowait(_Waiting(pending, loop, future))
+            with self._closing:
+                if self._closed:
+                    raise StoreUnavailable("The gateway is stopping.", hint="Try again; nothing was stored.")
+                self._queue.put_nowait(_Waiting(pending, loop, future))
         except queue.Full:
             raise StoreUnavailable(
                 f"{MOST_WAITING:,} requests wait for the disk already.",

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.calendar import zone_of
-from mlops_dash.domain.reports import number
+from mlops_dash.domain.reports.snapshot import number
 from mlops_dash.rendering.tokens import LIGHT, with_variables
 
 WIDE, NARROW = WIDTHS = (720, 340)  # CSS pixels

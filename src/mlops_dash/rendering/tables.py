@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import Final
 from xml.sax.saxutils import escape
 
-from mlops_dash.domain.run_tables import Cell, Heading, Spread, Table, TableFormat
-from mlops_dash.domain.runs import number_text
+from mlops_dash.domain.experiments.frame import number_text
+from mlops_dash.domain.experiments.tables import Cell, Heading, Spread, Table, TableFormat
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PARTS: Final = ("mean", "sd", "low", "high")

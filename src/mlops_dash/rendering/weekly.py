@@ -14,8 +14,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain import reports_words as words
-from mlops_dash.domain.reports import KIND_LABELS, Facts, ReportKind, coverage, number, sha256_of
+from mlops_dash.domain.monitoring.words import column_name
+from mlops_dash.domain.reports import words
+from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind, coverage, number, sha256_of
 from mlops_dash.domain.words import AlertState, GateState, Health, Look, ProposalState, Word, look
 from mlops_dash.ids import canonical_json
 from mlops_dash.rendering import tokens
@@ -164,7 +165,7 @@ def _inputs(facts: Facts) -> dict[str, Any]:
     section["note"] = "Bar: PSI of the week against the reference; line: its 95 % interval; tick: its usual PSI."
     rows: list[list[Cell]] = [
         [
-            words.column_name(one["name"]),
+            column_name(one["name"]),
             "moved" if one["verdict"] in ("watch", "drift") else one["verdict"].replace("_", " "),
             fmt.metric(one["psi"], 2),
             fmt.interval(one["low"], one["high"], 2, signed=False),

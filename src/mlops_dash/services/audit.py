@@ -51,56 +51,73 @@ class AuditService:
     def verify(self, actor: Actor) -> Verdict:
         """Walk the whole chain and compare it with its heads outside the database: a file, and a tag in MLflow.
 
-        Without MLflow the file alone is compared, and the verdict says so.
+        A head counts when it carries our seal. What is missing or was forged vouches for nothing, and the verdict
+        says so; it can neither hide removed entries (the highest sealed head is in the file) nor raise an alarm.
         """
         # The anchors first: entries written between the two reads are newer than they, which is fine.
-        kept = store.read_anchor(self.context.anchor_path)
+        key = self.context.settings.ledger_key
+        kept = store.read_anchor(self.context.anchor_path, key=key)
         anchors = [] if kept is None else [kept]
-        away = ""
+        doubts = [] if kept is not None else [f"no head with our seal is in {self.context.anchor_path.name}"]
         try:
-            anchors += self._tagged().values()
+            tags = self._tags() if self.context.settings.anchors_in_mlflow else {}
+            sealed = _sealed(key, tags)
+            anchors += sealed.values()
+            if len(sealed) < len(tags):
+                doubts.append("its copy of the head in MLflow does not carry our seal and was not counted")
         except MlopsDashError:
-            away = "its copy of the head in MLflow could not be read"
+            doubts.append("its copy of the head in MLflow could not be read")
         with reading(self.context.databases.app) as session:
             unreadable = store.first_unreadable(session)
             if unreadable is not None:
                 return Verdict(False, unreadable - 1, unreadable, "its text cannot be read any more")
-            found = domain.verify(self.context.settings.ledger_key, store.entries(session), anchors)
-        return replace(found, reason=away) if found.ok else found
+            found = domain.verify(key, store.entries(session), anchors)
+        if not anchors and found.n_entries:
+            doubts.append("nothing outside the database vouches for the last entries")
+        return replace(found, reason="; ".join(doubts)) if found.ok and found.n_entries else found
 
     @record(Permission.SYSTEM)
     def anchor(self, actor: Actor) -> bool:
         """Keep the head of the ledger as a tag in MLflow, on the first registered model that is ours.
 
+        A server that others run gets it only where the settings say so: nothing is written there unasked.
+
         Returns:
-            Whether a newer head was written; False too when there is no entry or no model yet.
+            Whether a newer head was written; False too when there is no entry or no model yet, or it is not asked for.
 
         Raises:
             Unavailable: MLflow does not answer.
         """
+        if not self.context.settings.anchors_in_mlflow:
+            return False
         with reading(self.context.databases.app) as session:
-            head, names = store.head(session), [model.name for model in registry.models(session)]
+            head, names = store.head(session), [model.name for model in registry.models(session, archived=True)]
         if head is None or not names:
             return False
-        known = self._tagged()
+        key = self.context.settings.ledger_key
+        tags = self._tags()
+        known = _sealed(key, tags)
         if any(anchor.number >= head.number for anchor in known.values()):
             return False
-        tag = domain.anchor_tag(self.context.settings.ledger_key)
+        tag = domain.anchor_tag(key)
         there = set(self.context.registry.models())
-        for name in [*known, *sorted(names)]:
+        for name in [*tags, *sorted(names)]:  # a forged tag is written over
             if name in there:
-                self.context.registry.set_model_tag(name, tag, domain.anchor_text(head))
+                self.context.registry.set_model_tag(name, tag, domain.anchor_text(key, head))
                 return True
         return False
 
-    def _tagged(self) -> dict[str, Anchor]:
-        """Heads kept in MLflow, by the registered model that carries them."""
-        found = self.context.registry.model_tags(domain.anchor_tag(self.context.settings.ledger_key))
-        read_back = {name: domain.anchor_of(value) for name, value in found.items()}
-        return {name: anchor for name, anchor in read_back.items() if anchor is not None}
+    def _tags(self) -> dict[str, str]:
+        """What stands in MLflow as our head, by the registered model that carries it; anybody there may write it."""
+        return self.context.registry.model_tags(domain.anchor_tag(self.context.settings.ledger_key))
 
     @read(Permission.AUDIT_READ)
     def head(self, actor: Actor) -> Anchor | None:
         """The last entry's number and seal; None for an empty ledger."""
         with reading(self.context.databases.app) as session:
             return store.head(session)
+
+
+def _sealed(key: bytes, tags: dict[str, str]) -> dict[str, Anchor]:
+    read_back = {name: domain.anchor_of(key, text) for name, text in tags.items()}
+    return {name: anchor for name, anchor in read_back.items() if anchor is not None}

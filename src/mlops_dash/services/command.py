@@ -1,8 +1,8 @@
 """The three kinds of service method, and what each guarantees.
 
     @read(permission)             looks; checks the permission
-    @command(permission, action)  a decision of a person or a policy: permission, ONE transaction, and it raises if no
-                                  ledger entry was written
+    @command(permission, action)  a decision of a person or a policy: ONE transaction, in which session, state and role
+                                  are read again, and it raises if no ledger entry was written
     @record(permission)           a machine fact (prediction, label, heartbeat, progress): idempotent, no ledger
     @identifies                   the few reads that answer who the actor is (session, token): public, no actor yet
 
@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 from mlops_dash.clock import Clock
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Anchor, Entry
-from mlops_dash.errors import LedgerMissing
+from mlops_dash.errors import LedgerMissing, NotAuthenticated
 from mlops_dash.ids import NewId
 from mlops_dash.settings import Settings
+from mlops_dash.store import access as access_store
 from mlops_dash.store import audit as ledger_store
 from mlops_dash.store.db import Databases, Session, transaction
 
@@ -114,7 +115,7 @@ def _anchor(context: Context, head: Anchor) -> None:
     only finds removed entries later.
     """
     try:
-        ledger_store.write_anchor(context.anchor_path, head)
+        ledger_store.write_anchor(context.anchor_path, head, key=context.settings.ledger_key)
     except OSError as error:
         _log.error("the ledger's anchor was not written", extra={"ledger": head.number, "why": str(error)})
 
@@ -156,6 +157,17 @@ def _checked(
     return decorate
 
 
+def _standing(session: Session, actor: Actor, context: Context, now: datetime) -> Actor:
+    """The actor as the database knows them inside this transaction: a page may have been open for hours."""
+    standing = access_store.standing(session, actor, wall=context.clock.wall(), now=now)
+    if standing is None:
+        raise NotAuthenticated(
+            f"{actor.name} is not logged in any more, so nothing was done.",
+            hint="The session ended, the token was revoked, or the account was disabled. Log in again.",
+        )
+    return standing
+
+
 def command(
     permission: Permission, action: Action
 ) -> Callable[[Callable[Concatenate[S, Unit, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
@@ -167,7 +179,10 @@ def command(
             actor.require(permission)
             context = self.context
             with transaction(context.databases.app, ledger=True) as session:
-                unit = Unit(session=session, now=context.clock.now(), actor=actor, context=context, action=action)
+                now = context.clock.now()
+                actor = _standing(session, actor, context, now)
+                actor.require(permission)
+                unit = Unit(session=session, now=now, actor=actor, context=context, action=action)
                 result = method(self, unit, actor, *args, **kwargs)
                 if not unit.entries and not unit.unchanged:
                     raise LedgerMissing(f"{action} by {actor.id} wrote no ledger entry.", hint="This is a bug of ours.")

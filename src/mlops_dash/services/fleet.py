@@ -11,32 +11,28 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from mlops_dash.domain import fleet
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.attention import FailedJob, OpenAlert, OpenProposal, StuckOperation, attention
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.calendar import day_of
-from mlops_dash.domain.fleet import (
-    DECISIONS,
-    TREND_WINDOWS,
-    FleetModel,
-    FleetRow,
-    Traffic,
-)
-from mlops_dash.domain.fleet_room import DayVolume, FleetRoom
-from mlops_dash.domain.monitoring import LONG_DAYS
-from mlops_dash.domain.monitoring_words import headline_watch
+from mlops_dash.domain.fleet import rows as fleet
+from mlops_dash.domain.fleet.attention import FailedJob, OpenAlert, OpenProposal, StuckOperation, attention
+from mlops_dash.domain.fleet.room import DayVolume, FleetRoom
+from mlops_dash.domain.fleet.rows import DECISIONS, TREND_WINDOWS, FleetModel, FleetRow, Traffic
+from mlops_dash.domain.monitoring.judging import LONG_DAYS
+from mlops_dash.domain.monitoring.past import Takeover, of_model, spans_of
+from mlops_dash.domain.monitoring.readings import SCORE, Reading, estimate_from_row
+from mlops_dash.domain.monitoring.words import headline_watch
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, default_policy
-from mlops_dash.domain.readings import SCORE, Reading, estimate_from_row
+from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import Drift, Health, Progress
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context, read
-from mlops_dash.services.monitoring_room import STALE_AFTER, current_health, headline, staleness
+from mlops_dash.services.monitoring.room import STALE_AFTER, current_health, lead, staleness
 from mlops_dash.store import fleet as store
 from mlops_dash.store import registry
 from mlops_dash.store.db import Session, reading
 from mlops_dash.store.fleet import Window
-from mlops_dash.store.references import Reference
+from mlops_dash.store.monitoring.references import Reference
 
 FAILURES_OF = timedelta(days=7)  # an older failure that nobody repeated is history
 SHOWN_DECISIONS = 6
@@ -70,7 +66,7 @@ class FleetService:
             proposals_open=len(facts.proposals),
             alerts_open=len(alerts),
             oldest_open=min(since, default=None),
-            coverage=fleet.ripe_coverage([_readings(one) for one in facts.series.values()]),
+            coverage=fleet.ripe_coverage([_readings(facts.days_of(one)) for one in facts.models]),
             volume=_volume(facts),
             decisions=facts.decisions,
             names=facts.names,
@@ -83,7 +79,8 @@ class _Facts:
 
     models: tuple[FleetModel, ...]
     policies: Mapping[str, MonitoringPolicy]
-    series: Mapping[str, tuple[Window, ...]]
+    series: Mapping[str, tuple[Window, ...]]  # by model, of all its versions
+    changes: Mapping[str, Sequence[tuple[datetime, str]]]
     bodies: Mapping[str, Mapping[str, Any]]
     trends: Mapping[str, Mapping[str, Sequence[Any]]]
     references: Mapping[str, Reference]
@@ -95,24 +92,41 @@ class _Facts:
     decisions: tuple[Entry, ...]
     names: Mapping[str, str]
 
+    def own(self, model: FleetModel) -> tuple[Window, ...]:
+        """The windows of the version in service."""
+        return tuple(one for one in self.series.get(model.name, ()) if one.reading.version_id == model.version_id)
+
+    def days_of(self, model: FleetModel) -> tuple[Window, ...]:
+        """One window a day of the model, of the version that served it."""
+        held = {(one.reading.version_id, one.reading.start): one for one in self.series.get(model.name, ())}
+        spans = spans_of(self.changes.get(model.name, ()), serving=model.version_id, since=model.since)
+        zone = self.policies[model.name].zone
+        days = of_model([one.reading for one in held.values()], spans, serving=model.version_id, zone=zone)
+        return tuple(held[one.version_id, one.start] for one in days)
+
 
 def _read(session: Session, now: datetime) -> _Facts:
-    models = store.models(session)
+    models, archived = store.models(session), registry.archived_names(session)
     own = store.monitoring_policies(session, now)
     series = store.series(session, before=now)
-    spoken = {one.id for windows in series.values() for one in _spoken_of(windows)}
-    drawn = [one.id for windows in series.values() for one in windows[-TREND_WINDOWS:]]
+    live = {one.name: one.version_id for one in models}
+    judged = [[one for one in series[name] if one.reading.version_id == live[name]] for name in series]
+    spoken = {one.id for windows in judged if windows for one in _spoken_of(windows)}
+    drawn = [one.id for windows in judged for one in windows[-TREND_WINDOWS:]]
     return _Facts(
         models=models,
         policies={
-            one.name: (own.get(one.name) or default_policy(one.name, PolicyKind.MONITORING, one.task)).monitoring
+            one.name: (
+                own.get(one.name) or default_policy(one.name, PolicyKind.MONITORING, task_named(one.task))
+            ).monitoring
             for one in models
         },
         series=series,
+        changes=store.changes(session),
         bodies=store.bodies(session, spoken),
         trends=store.trailing(session, drawn, LONG_DAYS),
         references=store.references(session),
-        alerts=store.open_alerts(session),
+        alerts=tuple(one for one in store.open_alerts(session) if one.model not in archived),
         proposals=store.open_proposals(session, now),
         operations=store.stuck_operations(session),
         jobs=store.failed_jobs(session, since=now - FAILURES_OF),
@@ -148,7 +162,8 @@ def _readings(windows: Sequence[Window]) -> list[Reading]:
 
 
 def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> FleetRow:
-    windows, reference = facts.series.get(model.version_id, ()), facts.references.get(model.version_id)
+    windows, reference = facts.own(model), facts.references.get(model.version_id)
+    days = _readings(facts.days_of(model))
     reached = _reached(model, facts, traffic, judged=bool(windows))
     step = fleet.next_step(reached, model.version)
     policy = facts.policies[model.name]
@@ -166,8 +181,13 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         deployed_at=model.since,
         reached=reached,
         next_step=step,
+        usual_day=fleet.usual_volume(days),
     )
-    return row if not windows or reference is None else _judged(row, facts, windows, reference, policy, now)
+    if reference is None or not days:
+        return row
+    taken = Takeover(model.replaced, model.version, model.since) if model.replaced and model.since else None
+    row = replace(row, stale=staleness(days, now, policy.zone), headline=lead(None, reference, taken, policy.zone))
+    return row if not windows else _judged(row, facts, windows, reference, policy, now, takeover=taken)
 
 
 def _reached(model: FleetModel, facts: _Facts, traffic: Traffic, *, judged: bool) -> tuple[Progress, ...]:
@@ -196,14 +216,15 @@ def _judged(
     reference: Reference,
     policy: MonitoringPolicy,
     now: datetime,
+    *,
+    takeover: Takeover | None,
 ) -> FleetRow:
     """The same row with what its windows say, in the words and numbers of Monitoring."""
     readings = _readings(windows)
     latest = _whole(windows[-1], facts)
     known, judged = _last(windows, _is_known), _last(windows, _is_judged)
     told = latest if known is None else _whole(known, facts)
-    stale = staleness(readings, now, policy.zone)
-    health = current_health(latest, stale)
+    health = current_health(latest, row.stale)
     watch = headline_watch(told)
     mean = reference.baseline["watches"][watch.key]["mean"]
     inputs = () if judged is None else tuple(one.name for one in _whole(judged, facts).features() if one.name != SCORE)
@@ -211,8 +232,7 @@ def _judged(
         row,
         health=health,
         why=str(latest.body["why"]),
-        headline=headline(told, reference),
-        stale=stale,
+        headline=lead(told, reference, takeover, policy.zone),
         as_of=latest.end,
         metric=watch.key,
         metric_label=watch.label,
@@ -226,7 +246,6 @@ def _judged(
         trend=tuple(_value(facts.trends.get(one.id, {}).get(watch.key)) for one in windows[-TREND_WINDOWS:]),
         moved=tuple(name for name in latest.body["moved"] if name != SCORE),
         n_inputs=len(inputs) or None,
-        usual_day=fleet.usual_volume(readings),
         late=fleet.late_labels(readings, policy, now),
     )
 
@@ -244,7 +263,7 @@ def _volume(facts: _Facts) -> tuple[DayVolume, ...]:
     rows: Counter[date] = Counter()
     labelled: Counter[date] = Counter()
     for model in facts.models:
-        for one in _readings(facts.series.get(model.version_id, ())):
+        for one in _readings(facts.days_of(model)):
             day = day_of(one.start, facts.policies[model.name].zone)
             rows[day] += one.n
             labelled[day] += one.n_labelled

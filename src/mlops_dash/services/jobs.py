@@ -14,15 +14,13 @@ from typing import Any
 from mlops_dash.domain import jobs as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.jobs import Beat, Job, Lease, LogChunk, NewJob, Trouble
+from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, Beat, Job, Lease, LogChunk, NewJob, Trouble
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import jobs as rows
 from mlops_dash.store.db import Session, reading, transaction
 
-LEASE = "worker"
-LEASE_SECONDS = 2.0
 TAIL_BYTES = 64_000
 
 

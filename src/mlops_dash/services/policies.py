@@ -8,11 +8,19 @@ from typing import Any
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion, policy_body
+from mlops_dash.domain.policies.room import (
+    PolicyRoom,
+    others_who_may,
+    policy_changes,
+    policy_fields,
+    second_person,
+)
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read
+from mlops_dash.store import access, registry
 from mlops_dash.store import policies as store
-from mlops_dash.store.db import reading
+from mlops_dash.store.db import Session, reading
 
 
 class PolicyService:
@@ -33,6 +41,38 @@ class PolicyService:
         with reading(self.context.databases.app) as session:
             return store.history(session, model, kind)
 
+    @read(Permission.ROOM_READ)
+    def room(self, actor: Actor, model: str, kind: PolicyKind) -> PolicyRoom:
+        """What is in force field by field, every version, and who may put the next one into force.
+
+        Raises:
+            NotFound: nobody has added the model.
+        """
+        with reading(self.context.databases.app) as session:
+            registry.model(session, model)
+            active = store.active(session, model, kind, self.context.clock.now())
+            return PolicyRoom(
+                active=active,
+                fields=policy_fields(active, store.task_of(session, model)),
+                history=store.history(session, model, kind),
+                who_may=self._who_may(session),
+            )
+
+    @read(Permission.ROOM_READ)
+    def changes(
+        self, actor: Actor, model: str, kind: PolicyKind, body: Mapping[str, Any]
+    ) -> tuple[tuple[str, Any, Any], ...]:
+        """What a body would change of the policy in force: (field, now, then). Nothing is stored.
+
+        Raises:
+            InvalidInput: a field is unknown or out of range.
+            NotFound: nobody has added the model.
+        """
+        with reading(self.context.databases.app) as session:
+            registry.model(session, model)
+            active = store.active(session, model, kind, self.context.clock.now())
+            return policy_changes(active.body, policy_body(kind, body, store.task_of(session, model)))
+
     @command(Permission.POLICY_EDIT, Action.POLICY_PROPOSED)
     def propose(
         self, unit: Unit, actor: Actor, model: str, kind: PolicyKind, body: Mapping[str, Any], *, reason: str
@@ -43,15 +83,23 @@ class PolicyService:
 
         Raises:
             InvalidInput: a field is unknown or out of range, or the reason is empty.
-            Conflict: it says what the policy in force says already.
+            NotFound: nobody has added the model.
+            Conflict: it says what the policy in force, or one that waits for a second person, says already.
         """
         if not reason.strip():
             raise InvalidInput("A policy needs a reason.", hint="Say why it changes; it goes into the ledger.")
-        checked = policy_body(kind, body, task=store.task_of(unit.session, model))
+        registry.model(unit.session, model)
+        checked = policy_body(kind, body, store.task_of(unit.session, model))
         before = store.active(unit.session, model, kind, unit.now)
         if before.digest == digest(checked) and not before.is_default:
             raise Conflict(f"The {kind} policy of {model} says that already (version {before.number}).")
         known = store.history(unit.session, model, kind)
+        waiting = next((one for one in known if one.number > before.number and one.digest == digest(checked)), None)
+        if waiting is not None:
+            raise Conflict(
+                f"The {kind} policy {waiting.number} of {model} says that already and waits for a second person.",
+                hint=second_person(self._who_may(unit.session), waiting.author),
+            )
         made = PolicyVersion(
             id=self.context.new_id(),
             model=model,
@@ -79,16 +127,22 @@ class PolicyService:
         """Put a written policy into force. Never its author, admin included. Approvals given before are void.
 
         Raises:
+            InvalidInput: the reason is empty.
             NotFound: no such policy.
             NotAllowed: the actor wrote it.
             Conflict: it holds already, or a newer one does.
         """
+        if not reason.strip():
+            raise InvalidInput("Putting a policy into force needs a reason.", hint="It goes into the ledger.")
         version = store.get(unit.session, policy_id)
         if version is None:
-            raise NotFound(f"No policy {policy_id}.")
+            raise NotFound(
+                f"No policy has the id {policy_id!r}.", hint="Ids stand in: mlops-dash policy history --model M"
+            )
         if version.author == actor.id:
             raise NotAllowed(
-                f"{actor.name} wrote this policy and cannot put it into force.", hint="Ask another lead or admin."
+                f"{actor.name} wrote this policy and cannot put it into force.",
+                hint=second_person(self._who_may(unit.session), version.author),
             )
         before = store.active(unit.session, version.model, version.kind, unit.now)
         if version.is_active or before.number > version.number:
@@ -102,3 +156,6 @@ class PolicyService:
             reason=reason,
         )
         return store.active(unit.session, version.model, version.kind, unit.now)
+
+    def _who_may(self, session: Session) -> tuple[tuple[str, str], ...]:
+        return others_who_may(access.users(session), demo=self.context.settings.demo)

@@ -12,7 +12,8 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Filter
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.reports import (
+from mlops_dash.domain.reports.facts import weekly_facts
+from mlops_dash.domain.reports.snapshot import (
     KIND_LABELS,
     Draft,
     Facts,
@@ -27,17 +28,16 @@ from mlops_dash.domain.reports import (
     since_sentence,
     week_ending,
 )
-from mlops_dash.domain.reports_facts import weekly_facts
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.rendering import weekly
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.registry import RegistryService
-from mlops_dash.store import monitoring as monitoring_store
 from mlops_dash.store import policies
 from mlops_dash.store import reports as store
 from mlops_dash.store.db import reading
+from mlops_dash.store.monitoring import readings as monitoring_store
 
 _LOOK_BACK = timedelta(days=40)  # how long before the week's end the latest known losses are looked for
 _MOST_ENTRIES = 200

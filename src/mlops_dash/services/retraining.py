@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 from mlops_dash.domain import retraining as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.jobs import NewJob, Task
+from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, NewJob, Task
 from mlops_dash.domain.retraining import Misfire, Recipe, Room, Schedule, ScheduleDraft, Slot
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
-from mlops_dash.services.jobs import LEASE, LEASE_SECONDS
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
 from mlops_dash.store.db import Session, reading, transaction
@@ -32,13 +31,19 @@ class RetrainingService:
 
     @command(Permission.SCHEDULE_EDIT, Action.RECIPE_SAVED)
     def save_recipe(self, unit: Unit, actor: Actor, recipe: Recipe) -> None:
-        """Keep a recipe under its name. Scientists and above; audited with what changed.
+        """Keep a recipe under its name; audited with what changed.
+
+        Which program runs, and for which model, is for admins: it may do whatever this server's account may.
+        Parameters and limits are for scientists and above.
 
         Raises:
             InvalidInput: it could not run.
+            NotAllowed: the program or its model is new, and the actor is no admin.
         """
         rules.check_recipe(recipe)
         known = rows.recipe(unit.session, recipe.name)
+        if known is None or (known.entry, known.model) != (recipe.entry, recipe.model):
+            actor.require(Permission.RECIPE_DEFINE)
         if known is not None and _plain(known) == _plain(recipe):
             unit.nothing_changed()
             return
@@ -236,10 +241,16 @@ class RetrainingService:
     # --- what the metronome does --------------------------------------------------------------------------------------
 
     @read(Permission.SYSTEM)
-    def needing_the_metronome(self, actor: Actor) -> tuple[Schedule, ...]:
-        """Schedules that are due, not planned yet or paused for long enough, and all that follow alerts."""
+    def needing_the_metronome(self, actor: Actor, schedule_id: str = "") -> tuple[Schedule, ...]:
+        """Schedules that are due, not planned yet or paused for long enough, and all on alerts: all of them, or one."""
         with reading(self.context.databases.app) as session:
-            return rows.needing_the_metronome(session, now=self.context.clock.now())
+            return rows.needing_the_metronome(session, now=self.context.clock.now(), schedule_id=schedule_id)
+
+    @record(Permission.SYSTEM)
+    def names_needing_the_metronome(self, actor: Actor) -> dict[str, str]:
+        """The same ones, id -> name, without reading what they say."""
+        with reading(self.context.databases.app) as session:
+            return rows.names_needing_the_metronome(session, now=self.context.clock.now())
 
     @record(Permission.SYSTEM)
     def plan(self, actor: Actor, seen: Schedule, upcoming: tuple[datetime, ...]) -> None:

@@ -5,13 +5,13 @@ Reading again and again is in `sequential_ab`; which verdict follows is decided 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
-from scipy.stats import beta, chi2
+from scipy.special import ndtr, stdtr, stdtrit
+from scipy.stats import beta
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_complete, check_between, check_same_length
@@ -196,7 +196,7 @@ def welch(arm: ArmValue, control: ArmValue) -> Effect:
     (1.0, 4.0, 0.2879)
     """
     df = _satterthwaite(arm.variance, arm.n - 1, control.variance, control.n - 1)
-    reason = "" if math.isfinite(df) else "not computable: too few units, or all alike"
+    reason = "" if math.isfinite(df) else _why_no_error(arm.value, control.value, min(arm.n, control.n))
     return Effect(
         arm.value, control.value, arm.variance, control.variance, 0.0, df, arm.n, control.n, None,
         "Welch, units taken as independent", reason,
@@ -235,7 +235,9 @@ def clustered(statistic: Sums, arm: Floats, control: Floats, *, n_1: int, n_0: i
         left_1, left_0 = _without(statistic, arm[in_1]), _without(statistic, control[in_0])
         v_1, v_0 = _jackknife(left_1, left_1), _jackknife(left_0, left_0)
         df = _satterthwaite(v_1, groups[0] - 1, v_0, groups[1] - 1)
-        return replace(made, variance_1=v_1, variance_0=v_0, df=df, method="jackknife over the clusters of each arm")
+        reason = "" if math.isfinite(df) else _why_no_error(value_1, value_0, min(groups))
+        how = "jackknife over the clusters of each arm"
+        return replace(made, variance_1=v_1, variance_0=v_0, df=df, method=how, reason=reason)
     held = in_1 | in_0
     left_1, left_0 = _without(statistic, arm[held]), _without(statistic, control[held])
     return replace(
@@ -310,19 +312,6 @@ def cuped(y: ArrayLike, x: ArrayLike) -> tuple[Floats, float]:
     return outcome - theta * centred, float(1.0 - known.mean())
 
 
-def sample_ratio_p(counts: Sequence[int], shares: Sequence[float]) -> float:
-    """Return the chi-square p of counts against planned shares, for the final report; NaN without units.
-
-    >>> round(sample_ratio_p([510, 490], [.5, .5]), 3)
-    0.527
-    """
-    seen, planned = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
-    if seen.sum() == 0:
-        return math.nan
-    expected = seen.sum() * planned / planned.sum()
-    return float(chi2.sf(((seen - expected) ** 2 / expected).sum(), seen.size - 1))
-
-
 def probability_greater(effect: Effect, *, successes: tuple[int, int] | None = None) -> float:
     """Return P(arm 1 is greater than control) under a flat prior; not peek-safe.
 
@@ -333,47 +322,13 @@ def probability_greater(effect: Effect, *, successes: tuple[int, int] | None = N
     >>> round(probability_greater(welch(mean_of([1., 2., 3.]), mean_of([0., 1., 2.]))), 3)
     0.89
     """
-    if not effect.computable:
-        return math.nan
     if successes is None:
-        return float(ndtr(effect.difference / effect.se))
+        return float(ndtr(effect.difference / effect.se)) if effect.computable else math.nan
+    if min(effect.n_1, effect.n_0) == 0:
+        return math.nan
     middle = (np.arange(_GRID) + 0.5) / _GRID
     draws = beta.ppf(middle, 1 + successes[0], 1 + effect.n_1 - successes[0])
     return float(beta.cdf(draws, 1 + successes[1], 1 + effect.n_0 - successes[1]).mean())
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return Holm-adjusted p-values in the given order; NaN stay NaN and do not count.
-
-    >>> [round(one, 9) for one in holm([.01, .04, .03])]
-    [0.03, 0.06, 0.06]
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    order = [int(i) for i in np.argsort(p) if math.isfinite(p[i])]
-    adjusted, greatest = np.full(p.size, math.nan), 0.0
-    for rank, i in enumerate(order):
-        greatest = max(greatest, min(1.0, (len(order) - rank) * float(p[i])))
-        adjusted[i] = greatest
-    return tuple(float(one) for one in adjusted)
-
-
-def detectable(*, sd: float, units: float, share: float, alpha: float, power: float) -> float:
-    """Return the difference that one look at the end finds with probability `power`.
-
-    Args:
-        sd: Standard deviation between units.
-        units: Units of both arms together.
-        share: Share of units in arm 1.
-        alpha: Two-sided error.
-        power: Probability of finding it.
-
-    >>> round(detectable(sd=1, units=785, share=.5, alpha=.05, power=.8), 3)
-    0.2
-    """
-    for name, value in (("share", share), ("alpha", alpha), ("power", power)):
-        check_between(value, 0.0, 1.0, name=name)
-    reach = float(ndtri(1.0 - alpha / 2.0) + ndtri(power))
-    return reach * sd * math.sqrt((1.0 / share + 1.0 / (1.0 - share)) / units)
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------
@@ -383,6 +338,18 @@ def _satterthwaite(v_1: float, df_1: float, v_0: float, df_0: float) -> float:
     if not (v_1 + v_0 > 0 and df_1 > 0 and df_0 > 0):
         return math.nan
     return (v_1 + v_0) ** 2 / (v_1**2 / df_1 + v_0**2 / df_0)
+
+
+def _why_no_error(value: float, control: float, fewest: int) -> str:
+    """Why a difference has no standard error: too few to tell, or no spread in either arm."""
+    if fewest < 2 or not (math.isfinite(value) and math.isfinite(control)):
+        return f"not computable: {fewest} units in an arm"
+    if value == control:
+        return f"not computable: {value:g} in every unit of both arms"
+    return (
+        f"different by construction: {value:g} in every unit of one arm, {control:g} in every unit of the control; "
+        "without any spread no interval can be computed"
+    )
 
 
 def _without(statistic: Sums, sums: Floats) -> Floats:

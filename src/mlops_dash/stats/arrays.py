@@ -34,7 +34,7 @@ def as_floats(values: ArrayLike, *, name: str = "values") -> Floats:
             if raw.dtype.kind in "MmUSc":
                 raise TypeError(f"they are {raw.dtype}")
             array = raw.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:  # a whole number of 400 digits overflows
         raise InvalidInput(
             f"{name} are not numbers: {error}.", hint="Convert the column to numbers or declare it a category."
         ) from error

@@ -1,10 +1,10 @@
-"""Into which cells does a column fall, and how many rows fell into each?
+"""Into which cells does a column fall?
 
 Cells are built from the reference alone and stored; after that every window, day or hour is counted into the same
-cells, so counts add up exactly. Nothing here compares two windows: that is `drift`.
+cells (`counting`), so counts add up exactly.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_floats, check_groups, check_same_length
+from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_floats
 
 NUMERIC_CELLS = 20
 MAX_LEVELS = 50
@@ -35,6 +35,7 @@ class NumericCells:
             single far value must not stretch a distance.
         n_reference: Reference rows that are not missing.
 
+    >>> from mlops_dash.stats.counting import count
     >>> cells = NumericCells.of("delay", [1, 2, 2, 2, 3, 4], cells=3)
     >>> cells.edges
     (1.0, 2.0, 4.0)
@@ -97,8 +98,7 @@ class NumericCells:
         """Return the cell of each value (k where missing), whether it is out of range, whether unseen (never)."""
         array = as_floats(values, name=f"Column {self.name!r}")
         codes = np.searchsorted(self._cuts, array, side="left").astype(np.int64, copy=False)
-        missing = np.isnan(array)
-        codes[missing] = self.k
+        codes[np.isnan(array)] = self.k
         outside = (array < self.edges[0]) | (array > self.edges[-1])
         return codes, outside, np.zeros(array.size, dtype=np.bool_)
 
@@ -145,6 +145,7 @@ class CategoryCells:
     References:
         - I. J. Good, Biometrika 40 (1953): the expected share of unseen levels is singletons / n.
 
+    >>> from mlops_dash.stats.counting import count
     >>> cells = CategoryCells.of("carrier", ["AA"] * 30 + ["UA"] * 25 + ["ZZ"])
     >>> cells.levels, cells.rare, cells.k
     (('AA', 'UA'), ('ZZ',), 3)
@@ -171,6 +172,21 @@ class CategoryCells:
         """
         texts, codes = _texts(reference)
         tally = np.bincount(codes[codes >= 0], minlength=len(texts))
+        return cls.of_tally(name, texts, tally, max_levels=max_levels, min_rows=min_rows)
+
+    @classmethod
+    def of_tally(
+        cls, name: str, texts: Sequence[str], tally: Ints, *, max_levels: int = MAX_LEVELS,
+        min_rows: int = MIN_LEVEL_ROWS,
+    ) -> "CategoryCells":  # fmt: skip
+        """Build cells from the different texts of a reference and how many rows hold each, int64[texts].
+
+        Raises:
+            InvalidInput: If there is none.
+
+        >>> CategoryCells.of_tally("carrier", ["AA", "ZZ"], np.array([30, 1])).levels
+        ('AA',)
+        """
         if not texts:
             raise InvalidInput(
                 f"Column {name!r} holds no level in the reference.", hint="Leave the column out or choose another."
@@ -180,6 +196,11 @@ class CategoryCells:
         rare = tuple(sorted(text for text, _ in by_mass[len(common) :]))
         return cls(name, common, rare, int(np.count_nonzero(tally == 1)), int(tally.sum()))
 
+    @classmethod
+    def empty(cls, name: str) -> "CategoryCells":
+        """Cells of a column without any value in the reference: whatever comes later is unseen."""
+        return cls(name, (), (), 0, 0)
+
     @property
     def k(self) -> int:
         """How many cells, "rest" included."""
@@ -188,7 +209,7 @@ class CategoryCells:
     @property
     def unseen_expected(self) -> float:
         """Share of unseen levels expected without change (Good-Turing)."""
-        return self.singletons / self.n_reference
+        return self.singletons / self.n_reference if self.n_reference else 0.0
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -251,109 +272,6 @@ def cells_from_dict(stored: Mapping[str, Any]) -> Cells:
     if kind == CategoryCells.kind:
         return CategoryCells.from_dict(stored)
     raise InvalidInput(f"Stored cells are of kind {kind!r}.", hint="Known kinds: numeric, category.")
-
-
-@dataclass(frozen=True, eq=False)
-class Histogram:
-    """How many rows of a window fell into each cell of a column; windows add up exactly.
-
-    Attributes:
-        counts: int64[k] rows in each cell.
-        missing: Rows without a value; in no cell.
-        outside: Rows beyond the reference's range; also counted in the end cells.
-        unseen: Rows with a level the reference never saw; also counted in "rest".
-        n: All rows, missing ones included.
-
-    >>> day = Histogram.from_row(np.array([3, 1, 2, 0, 1]))
-    >>> (day + day).counts, (day + day).n
-    (array([6, 2]), 12)
-    """
-
-    counts: Ints
-    missing: int
-    outside: int
-    unseen: int
-    n: int
-
-    @classmethod
-    def from_row(cls, row: Ints) -> "Histogram":
-        """Read one row of `count_by`: k counts, then missing, outside, unseen."""
-        counts = np.asarray(row[:-3], dtype=np.int64)
-        missing, outside, unseen = (int(value) for value in row[-3:])
-        return cls(counts, missing, outside, unseen, int(counts.sum()) + missing)
-
-    def to_row(self) -> Ints:
-        """Return int64[k+3]: k counts, then missing, outside, unseen."""
-        row: Ints = np.asarray([*self.counts.tolist(), self.missing, self.outside, self.unseen], dtype=np.int64)
-        return row
-
-    @property
-    def present(self) -> int:
-        """Rows that have a value."""
-        return self.n - self.missing
-
-    def merge(self, other: "Histogram") -> "Histogram":
-        """Return the counts of both windows together.
-
-        Raises:
-            InvalidInput: If the numbers of cells differ.
-        """
-        if self.counts.size != other.counts.size:
-            raise InvalidInput(
-                f"Histograms have {self.counts.size} and {other.counts.size} cells.",
-                hint="Count both windows into the cells of the same reference.",
-            )
-        return Histogram.from_row(self.to_row() + other.to_row())
-
-    def __add__(self, other: "Histogram") -> "Histogram":
-        """Merge, so that windows can be added."""
-        return self.merge(other)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare by content."""
-        return isinstance(other, Histogram) and np.array_equal(self.to_row(), other.to_row())
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def count(cells: Cells, values: ArrayLike) -> Histogram:
-    """Count the values of one window into the cells.
-
-    >>> count(NumericCells.of("x", [1, 2, 3, 4], cells=2), [1, 3, 3, 99]).outside
-    1
-    """
-    codes = np.zeros(np.shape(np.asarray(values))[0], dtype=np.int64)
-    return Histogram.from_row(count_by(cells, values, codes, n_groups=1)[0])
-
-
-def count_by(cells: Cells, values: ArrayLike, groups: Ints, n_groups: int) -> Ints:
-    """Count the values of every group (an hour, a day) at once.
-
-    Args:
-        cells: Cells of the column.
-        values: One value a row, missing as None or NaN.
-        groups: Group of each row, int64[n], 0..n_groups-1.
-        n_groups: How many groups, empty ones included.
-
-    Returns:
-        int64[n_groups, k+3]: k counts, then missing, outside, unseen; `Histogram.from_row` reads a row.
-
-    Raises:
-        InvalidInput: If lengths differ or a group number is out of range.
-
-    >>> count_by(NumericCells.of("x", [1, 2, 3, 4], cells=2), [1, 3, None], np.array([0, 2, 2]), 3)
-    array([[1, 0, 0, 0, 0],
-           [0, 0, 0, 0, 0],
-           [0, 1, 1, 0, 0]])
-    """
-    codes, outside, unseen = cells.place(values)
-    check_same_length(values=codes, groups=groups)
-    check_groups(groups, n_groups)
-    width = cells.k + 1
-    counted = np.bincount(groups * width + codes, minlength=n_groups * width).reshape(n_groups, width)
-    extra = [np.bincount(groups[flagged], minlength=n_groups) for flagged in (outside, unseen)]
-    rows: Ints = np.column_stack([counted, *extra]).astype(np.int64, copy=False)
-    return rows
 
 
 def _texts(values: ArrayLike) -> tuple[list[str], Ints]:

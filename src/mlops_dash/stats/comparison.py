@@ -22,11 +22,14 @@ from mlops_dash.stats.arrays import (
     check_same_length,
     sums_by,
 )
+from mlops_dash.stats.classes import ACCURACY, MACRO_F1, confusion_by
 from mlops_dash.stats.intervals import FEW_CLUSTERS, MIN_CLUSTERS, cluster_reason, jackknife, of_sums, ratio
 from mlops_dash.stats.losses import LOG_LOSS_CLIP, as_ranked, as_scored, log_losses, squared_errors
 from mlops_dash.stats.ranking import auc_of_rows, auc_without_each_cluster
 
-PairedMetric: TypeAlias = Literal["auc", "brier", "log_loss", "base_rate_free_loss", "mae", "rmse"]
+PairedMetric: TypeAlias = Literal[
+    "auc", "brier", "log_loss", "base_rate_free_loss", "mae", "rmse", "accuracy", "macro_f1"
+]
 HIGHER: Final = "higher_is_better"
 LOWER: Final = "lower_is_better"
 _DIRECTIONS: Final = {
@@ -36,8 +39,11 @@ _DIRECTIONS: Final = {
     "base_rate_free_loss": LOWER,
     "mae": LOWER,
     "rmse": LOWER,
+    "accuracy": HIGHER,
+    "macro_f1": HIGHER,
 }
 _OF_NUMBERS: Final = ("mae", "rmse")  # of a regression: labels and predictions are numbers in one unit
+_OF_CLASSES: Final = {"accuracy": ACCURACY, "macro_f1": MACRO_F1}  # labels and answers are numbers of classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +95,12 @@ def paired_difference(
     """Estimate the improvement of A (challenger) over B (champion) with a delete-one-cluster jackknife.
 
     Args:
-        y: Labels, one a row: 0/1, for mae and rmse numbers.
-        p_a: What A said, one a row: probability of label 1, for mae and rmse the predicted number.
+        y: Labels, one a row: 0/1, for mae and rmse numbers, for accuracy and macro_f1 numbers of classes.
+        p_a: What A said, one a row: probability of label 1, for mae and rmse the predicted number, for accuracy and
+            macro_f1 the class that it answers.
         p_b: What B said, the same rows.
         clusters: Cluster (day) of each row.
-        metric: "auc", "brier", "log_loss" or "base_rate_free_loss"; "mae" or "rmse".
+        metric: "auc", "brier", "log_loss" or "base_rate_free_loss"; "mae" or "rmse"; "accuracy" or "macro_f1".
         direction: "higher_is_better" or "lower_is_better"; must be the metric's own.
         level: Coverage, e.g. 0.95.
         prior: Share of label 1 in the reference; needed by base_rate_free_loss alone.
@@ -119,6 +126,11 @@ def paired_difference(
         n = int(truth.size)
         value_a, without_a = _error_with_and_without(metric, a - truth, codes, n_clusters)
         value_b, without_b = _error_with_and_without(metric, b - truth, codes, n_clusters)
+    elif metric in _OF_CLASSES:
+        truth = as_complete(y, name="labels")
+        n = int(truth.size)
+        value_a, without_a = _class_metric_with_and_without(metric, truth, p_a, codes, n_clusters)
+        value_b, without_b = _class_metric_with_and_without(metric, truth, p_b, codes, n_clusters)
     else:
         labels, a = (as_ranked if metric == "auc" else as_scored)(y, p_a)
         _, b = (as_ranked if metric == "auc" else as_scored)(y, p_b)
@@ -180,3 +192,13 @@ def _error_with_and_without(metric: str, error: Floats, codes: Ints, n_clusters:
     if metric == "mae":
         return of_sums(lambda s: ratio(s[..., 0], s[..., 1]), sums)
     return of_sums(lambda s: np.sqrt(np.maximum(ratio(s[..., 0], s[..., 1]), 0.0)), sums)
+
+
+def _class_metric_with_and_without(
+    metric: str, truth: Floats, answers: ArrayLike, codes: Ints, n_clusters: int
+) -> tuple[float, Floats]:
+    """Return accuracy or macro F1 on all rows and without each cluster."""
+    said = as_complete(answers, name="answers")
+    n_classes = int(max(truth.max(initial=0.0), said.max(initial=0.0))) + 1
+    tables = confusion_by(truth, said, codes, n_classes=n_classes, n_groups=n_clusters)
+    return of_sums(_OF_CLASSES[metric], tables.reshape(n_clusters, n_classes**2).astype(np.float64))

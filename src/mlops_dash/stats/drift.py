@@ -6,13 +6,15 @@ in `domain`. Cells are merged before the current window is looked at, so the tes
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_floats, check_between, sums_by
-from mlops_dash.stats.cells import Cells, Histogram, NumericCells
+from mlops_dash.stats.cells import Cells, NumericCells
+from mlops_dash.stats.constants import Others, Risen, others_of, risen_of
+from mlops_dash.stats.counting import Histogram
 from mlops_dash.stats.distances import (
     MIN_EXPECTED,
     chi_square_p,
@@ -51,6 +53,8 @@ class ColumnDrift:
         k: Cells after merging.
         n_reference: Reference rows with a value.
         n_current: Current rows with a value.
+        others: Rows besides the reference's value, where it has (nearly) one or none, so that there is no PSI.
+        risen: The cell whose share grew most.
         reason: Why it could not be computed; empty when it could.
     """
 
@@ -73,6 +77,8 @@ class ColumnDrift:
     k: int
     n_reference: int
     n_current: int
+    others: Others | None = None
+    risen: Risen | None = None
     reason: str = ""
 
     @property
@@ -122,7 +128,9 @@ def column_drift(
     k = int(to_cell.max()) + 1
     reason = _reason(n_ref, n_cur, k, min_expected)
     if reason:
-        return _not_computable(cells, reference, current, k=k, reason=reason)
+        others = others_of(cells, reference, current) if k < 2 else None
+        made = _not_computable(cells, reference, current, k=k, reason=reason)
+        return replace(made, others=others, risen=risen_of(cells, reference, current))
     old = sums_by(reference.counts, to_cell, k)
     new = sums_by(current.counts, to_cell, k)
     c = 1.0 / n_ref + 1.0 / n_cur
@@ -152,6 +160,7 @@ def column_drift(
         k=k,
         n_reference=n_ref,
         n_current=n_cur,
+        risen=risen_of(cells, reference, current),
     )
 
 

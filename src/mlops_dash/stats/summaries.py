@@ -4,7 +4,6 @@
 All merge exactly: adding the summaries of days 1..n gives the summary of all their rows.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,17 +20,10 @@ from mlops_dash.stats.arrays import (
     check_groups,
     check_same_length,
 )
-from mlops_dash.stats.cells import (
-    CategoryCells,
-    Cells,
-    Histogram,
-    NumericCells,
-    cells_from_dict,
-    count,
-    count_by,
-)
+from mlops_dash.stats.cells import CategoryCells, Cells, NumericCells, cells_from_dict
+from mlops_dash.stats.counting import Histogram, count, count_by
 from mlops_dash.stats.moments import Moments, moments_by
-from mlops_dash.stats.ranking import auc_of_table, delong_variance_of_table
+from mlops_dash.stats.ranking import auc_of_table
 
 __all__ = [
     "SCORE_CELLS",
@@ -98,18 +90,9 @@ class ScoreTable:
         """Rows with label 0."""
         return int(self.counts[:, 0].sum())
 
-    @property
-    def base_rate(self) -> float:
-        """Share of label 1; NaN without rows."""
-        return self.positives / self.n if self.n else math.nan
-
     def auc(self) -> float:
         """Return the ROC AUC, rows of one cell as ties; NaN without both classes."""
         return float(auc_of_table(self.counts))
-
-    def auc_variance(self) -> float:
-        """Return DeLong's variance of the AUC, rows independent; NaN below two rows of a class."""
-        return delong_variance_of_table(self.counts)
 
     def merge(self, other: "ScoreTable") -> "ScoreTable":
         """Return the table of both windows together.

@@ -11,12 +11,12 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.ab_tests import ABTest, Design
+from mlops_dash.domain.ab_tests.rules import ABTest, Design
 from mlops_dash.domain.words import ABState
 from mlops_dash.errors import Conflict, NotFound
 from mlops_dash.store import prediction_log
 from mlops_dash.store import registry as registry_store
-from mlops_dash.store.tables_ab import ABTestRow
+from mlops_dash.store.tables.ab_tests import ABTestRow
 
 
 def get(session: Session, test_id: str) -> ABTest:

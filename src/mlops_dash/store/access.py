@@ -1,27 +1,21 @@
-"""Rows of people: users, sessions and one-time links, failed logins, tokens, and what waits for a person."""
+"""Rows of people: users, sessions and one-time links, tokens, and what waits for a person."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.access import Role, Token, User, slow_down
+from mlops_dash.domain.access import Actor, Role, Token, User
 from mlops_dash.domain.words import AlertState, ProposalState
-from mlops_dash.store.tables_app import (
-    AlertRow,
-    ApprovalRow,
-    LoginAttemptRow,
-    ModelVersionRow,
-    ProposalRow,
-    SessionRow,
-    TokenRow,
-    UserRow,
-)
+from mlops_dash.store.tables.access import SessionRow, TokenRow, UserRow
+from mlops_dash.store.tables.monitoring import AlertRow
+from mlops_dash.store.tables.registry import ApprovalRow, ModelVersionRow, ProposalRow
 
 BROWSER, ADMIN_LINK, INVITE = "browser", "admin_link", "invite"
+KNOWN = "known"  # a browser that its user logged in from before: it opens nothing, and waits behind nobody
 
 
 # Users
@@ -146,6 +140,14 @@ def live_session(session: Session, sha256: str, *, kinds: Sequence[str], wall: d
     return LiveSession(row.kind, row.user_id)
 
 
+def open_links(session: Session, kind: str, *, wall: datetime) -> int:
+    """How many links of a kind are neither used nor expired."""
+    found = select(SessionRow.id).where(
+        SessionRow.kind == kind, col(SessionRow.ended_at_wall).is_(None), SessionRow.expires_at_wall > wall
+    )
+    return len(session.exec(found).all())
+
+
 def end_session(session: Session, sha256: str, *, wall: datetime) -> None:
     """End one session or link; nothing happens when it is unknown or ended already."""
     row = session.get(SessionRow, sha256)
@@ -166,26 +168,31 @@ def end_sessions(session: Session, *, wall: datetime, user_id: str | None = None
         session.add(row)
 
 
-# Failed logins
+# Who still may act
 
 
-def count_try(session: Session, key: str, *, wall: datetime) -> float:
-    """Count a try under this key; returns the seconds it must still wait (then it was not counted), else 0."""
-    row = session.get(LoginAttemptRow, key) or LoginAttemptRow(name=key, failures=0)
-    if row.blocked_until_wall is not None and wall < row.blocked_until_wall:
-        return (row.blocked_until_wall - wall).total_seconds()
-    row.failures += 1
-    pause = slow_down(row.failures)
-    row.blocked_until_wall = wall + pause if pause else None
-    session.add(row)
-    return 0.0
+def standing(session: Session, actor: Actor, *, wall: datetime, now: datetime) -> Actor | None:
+    """The actor with the role of this moment; None when disabled, logged out, revoked or expired meanwhile.
+
+    Read inside the transaction of what they decide. Users are never deleted, so an unknown one is no person of ours.
+    Machines, nobody yet, and the owner of a local store have no row.
+    """
+    if actor.kind not in {"person", "token"}:
+        return actor
+    row = session.get(UserRow, actor.id)
+    if row is None:
+        return None if actor.credential else actor  # without a credential it was made by our own code
+    if row.disabled or (actor.credential and not _still_opens(session, actor, wall=wall, now=now)):
+        return None
+    return replace(actor, role=Role(row.role))
 
 
-def forget_tries(session: Session, key: str) -> None:
-    """A login that fits starts the count anew."""
-    row = session.get(LoginAttemptRow, key)
-    if row is not None:
-        session.delete(row)
+def _still_opens(session: Session, actor: Actor, *, wall: datetime, now: datetime) -> bool:
+    if actor.kind == "token":
+        known = token(session, actor.credential)
+        return known is not None and known.live(now)
+    found = live_session(session, actor.credential, kinds=(BROWSER,), wall=wall)
+    return found is not None and found.user_id == actor.id
 
 
 # Tokens

@@ -14,9 +14,22 @@ from typing import Any
 from sqlalchemy import Text, cast, func, or_
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.audit import GENESIS, Action, Anchor, Choices, Entry, Filter, Page, sign
+from mlops_dash.domain.audit import (
+    GENESIS,
+    Action,
+    Anchor,
+    Choices,
+    Entry,
+    Filter,
+    Page,
+    anchor_of,
+    anchor_text,
+    sign,
+)
 from mlops_dash.ids import canonical_json
-from mlops_dash.store.tables_app import LedgerRow
+from mlops_dash.store.tables.audit import LedgerRow
+
+_LONGEST_ANCHOR = 1_000  # characters; a whole one has at most 148
 
 
 def append(
@@ -122,24 +135,26 @@ def _readable(session: Session, number: int) -> bool:
         return False
 
 
-def write_anchor(path: Path, anchor: Anchor) -> None:
-    """Remember the head outside the database; an older head never replaces a newer one."""
+def write_anchor(path: Path, anchor: Anchor, *, key: bytes) -> None:
+    """Remember the head outside the database, sealed; an older head never replaces a newer one."""
     with path.with_name(f"{path.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released with the file; two processes may commit at the same moment
-        known = read_anchor(path)
+        known = read_anchor(path, key=key)
         if known is not None and known.number >= anchor.number:
             return
         draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        draft.write_text(json.dumps({"number": anchor.number, "mac": anchor.mac}), encoding="utf-8")
+        draft.touch(mode=0o600)
+        draft.write_text(anchor_text(key, anchor), encoding="ascii")
         draft.replace(path)
 
 
-def read_anchor(path: Path) -> Anchor | None:
-    """The remembered head, or None when there is none yet."""
-    if not path.is_file():
+def read_anchor(path: Path, *, key: bytes) -> Anchor | None:
+    """The remembered head; None when there is none, or what stands there cannot be read or is not sealed by us."""
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            return anchor_of(key, file.read(_LONGEST_ANCHOR).strip())
+    except OSError:
         return None
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return Anchor(number=int(kept["number"]), mac=str(kept["mac"]))
 
 
 def head(session: Session) -> Anchor | None:

@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, create_engine, text
 
 from mlops_dash.errors import InvalidInput, StoreUnavailable
-from mlops_dash.settings import Settings
+from mlops_dash.settings import Settings, keep_private
 
 __all__ = ["BUSY_SECONDS", "Databases", "Engine", "Session", "connect", "engine", "is_sqlite", "reading", "transaction"]
 
@@ -41,8 +42,14 @@ class Databases:
 
 
 def connect(settings: Settings) -> Databases:
-    """Engines for both databases; nothing is opened until used."""
-    return Databases(engine(settings.database_url, schema="app"), engine(settings.log_database_url, schema="log"))
+    """Engines for both databases; nothing is opened until used. SQLite files are closed to people outside their group.
+
+    A new file is its owner's alone (the process's umask); one that is there may be shared with a group on purpose.
+    """
+    made = Databases(engine(settings.database_url, schema="app"), engine(settings.log_database_url, schema="log"))
+    for file in (*_sqlite_files(made.app), *_sqlite_files(made.log)):
+        keep_private(file, others=0o007)
+    return made
 
 
 def engine(url: str, *, schema: str) -> Engine:
@@ -105,6 +112,12 @@ def reading(target: Engine) -> Iterator[Session]:
 def is_sqlite(session: Session) -> bool:
     """Whether this session talks to SQLite."""
     return session.get_bind().dialect.name == "sqlite"
+
+
+def _sqlite_files(target: Engine) -> tuple[Path, ...]:
+    """The file of a SQLite engine with those that SQLite keeps beside it, where they exist; none for Postgres."""
+    name = target.url.database if target.dialect.name == "sqlite" else None
+    return tuple(file for end in ("", "-wal", "-shm") if name and (file := Path(f"{name}{end}")).is_file())
 
 
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:

@@ -10,8 +10,9 @@ from sqlmodel import Session, col, func, select
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.errors import NotFound
 from mlops_dash.store.prediction_log import to_us
-from mlops_dash.store.tables_app import EvidenceRow, ReferenceRow
-from mlops_dash.store.tables_log import ScoreRow
+from mlops_dash.store.tables.log import ScoreRow
+from mlops_dash.store.tables.monitoring import ReferenceRow
+from mlops_dash.store.tables.registry import EvidenceRow
 
 
 def put(session: Session, found: Iterable[Evidence]) -> tuple[str, ...]:

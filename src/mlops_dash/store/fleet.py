@@ -18,33 +18,32 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.attention import FailedJob, OpenAlert, OpenProposal, StuckOperation
 from mlops_dash.domain.audit import Action, Entry
-from mlops_dash.domain.fleet import FleetModel, Traffic
+from mlops_dash.domain.fleet.attention import FailedJob, OpenAlert, OpenProposal, StuckOperation
+from mlops_dash.domain.fleet.rows import FleetModel, Traffic
 from mlops_dash.domain.jobs import FAILED
+from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
-from mlops_dash.domain.readings import Reading
-from mlops_dash.domain.registry import CHAMPION, OPEN_STATES
+from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES
 from mlops_dash.domain.words import AlertState, Drift, Health, JobState, OperationState, ProposalState
 from mlops_dash.store.audit import to_entry
 from mlops_dash.store.db import is_sqlite
+from mlops_dash.store.monitoring.readings import MOVED
+from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import from_us, to_us
-from mlops_dash.store.references import Reference
-from mlops_dash.store.tables_app import (
-    AlertRow,
+from mlops_dash.store.tables.audit import LedgerRow
+from mlops_dash.store.tables.jobs import JobRow
+from mlops_dash.store.tables.log import LabelRow, PredictionRow
+from mlops_dash.store.tables.monitoring import AlertRow, ReadingRow, ReferenceRow
+from mlops_dash.store.tables.registry import (
     EvidenceRow,
-    JobRow,
-    LedgerRow,
     ModelRow,
     ModelVersionRow,
     OperationRow,
     PolicyVersionRow,
     ProposalRow,
-    ReadingRow,
-    ReferenceRow,
     ServingRow,
 )
-from mlops_dash.store.tables_log import LabelRow, PredictionRow
 from mlops_dash.store.types import UtcDateTime
 
 SERIES = 90  # windows of each model: what Monitoring shows by default
@@ -53,23 +52,31 @@ MODELS_A_STATEMENT = 200  # of the log: SQLite gives back 2,000 columns at most,
 
 
 def models(session: Session) -> tuple[FleetModel, ...]:
-    """Every model with what it serves, by name."""
+    """Every model that is not archived with what it serves, by name."""
+    replaced = aliased(ModelVersionRow)
     rows = session.exec(
-        select(ModelRow, ServingRow, ModelVersionRow.version, OperationRow.kind)
+        select(  # type: ignore[call-overload]
+            ModelRow, ServingRow, ModelVersionRow.version, OperationRow.kind, replaced.version
+        )
         .join(ServingRow, and_(col(ServingRow.model) == ModelRow.name, col(ServingRow.alias) == CHAMPION), isouter=True)
         .join(ModelVersionRow, col(ModelVersionRow.id) == ServingRow.version_id, isouter=True)
         .join(OperationRow, col(OperationRow.id) == ServingRow.operation_id, isouter=True)
+        .join(replaced, col(replaced.id) == OperationRow.from_version_id, isouter=True)
+        .where(col(ModelRow.archived_at).is_(None))
         .order_by(ModelRow.name)
     ).all()
     return tuple(_model(*row) for row in rows)
 
 
-def _model(row: ModelRow, serving: ServingRow | None, version: str | None, kind: str | None) -> FleetModel:
+def _model(
+    row: ModelRow, serving: ServingRow | None, version: str | None, kind: str | None, replaced: str | None
+) -> FleetModel:
     title = row.title or row.name
     if serving is None:
         return FleetModel(row.name, title, row.task)
     gated = kind in ("promote", "rollback")
-    return FleetModel(row.name, title, row.task, serving.version_id, version or "", serving.since, gated)
+    return FleetModel(row.name, title, row.task, serving.version_id, version or "", serving.since, gated,
+                      replaced or "")  # fmt: skip
 
 
 def monitoring_policies(session: Session, now: datetime) -> dict[str, PolicyVersion]:
@@ -98,12 +105,13 @@ class Window:
 
 
 def series(session: Session, *, before: datetime) -> dict[str, tuple[Window, ...]]:
-    """Served version -> its last `SERIES` windows that began before a time, in order, without their bodies."""
+    """Model that serves -> windows of all its versions on its last `SERIES` days before a time, without bodies."""
     back = aliased(ReadingRow)
     first = (
         select(back.window_start)
+        .distinct()
         .where(
-            back.version_id == ServingRow.version_id,
+            back.model == ServingRow.model,
             back.window_kind == "day",
             back.window_start < before,
         )
@@ -127,19 +135,32 @@ def series(session: Session, *, before: datetime) -> dict[str, tuple[Window, ...
             ReadingRow.drift,
             ReadingRow.health,
         )
-        .join(ServingRow, and_(col(ServingRow.version_id) == ReadingRow.version_id, col(ServingRow.alias) == CHAMPION))
+        .join(ServingRow, and_(col(ServingRow.model) == ReadingRow.model, col(ServingRow.alias) == CHAMPION))
         .where(
             ReadingRow.window_kind == "day",
             col(ReadingRow.window_start) < before,
             col(ReadingRow.window_start) >= func.coalesce(first, literal(_LONG_AGO, UtcDateTime)),
         )
-        .order_by(ReadingRow.version_id, ReadingRow.window_start)
+        .order_by(ReadingRow.model, ReadingRow.window_start, ReadingRow.version_id)
     ).all()
     found: dict[str, list[Window]] = {}
     for id_, model, version, version_id, start, end, n, n_labelled, ripe, drift, health in rows:
         made = Reading(model, version, version_id, start, end, n, n_labelled, ripe, Drift(drift), Health(health), {})
-        found.setdefault(version_id, []).append(Window(id_, made))
-    return {version_id: tuple(windows) for version_id, windows in found.items()}
+        found.setdefault(model, []).append(Window(id_, made))
+    return {model: tuple(windows) for model, windows in found.items()}
+
+
+def changes(session: Session) -> dict[str, list[tuple[datetime, str]]]:
+    """Model -> its changes of champion, in order: when, and to which version."""
+    rows = session.exec(
+        select(OperationRow.model, OperationRow.alias_moved_at, OperationRow.decided_at, OperationRow.to_version_id)
+        .where(OperationRow.alias == CHAMPION, OperationRow.kind != "restore", col(OperationRow.state).in_(MOVED))
+        .order_by(OperationRow.model, col(OperationRow.epoch), col(OperationRow.decided_at))
+    ).all()
+    found: dict[str, list[tuple[datetime, str]]] = {}
+    for model, moved_at, decided_at, version_id in rows:
+        found.setdefault(model, []).append((moved_at or decided_at, version_id))
+    return found
 
 
 def bodies(session: Session, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:

@@ -7,18 +7,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from mlops_dash.store.tables_app import (
-    AlertRow,
-    EvidenceRow,
-    JobRow,
-    LedgerRow,
-    ModelVersionRow,
-    OperationRow,
-    ReadingRow,
-    ReferenceRow,
-    ServingRow,
-    WorldRow,
-)
+from mlops_dash.store.tables.audit import LedgerRow, WorldRow
+from mlops_dash.store.tables.jobs import JobRow
+from mlops_dash.store.tables.monitoring import AlertRow, ReadingRow, ReferenceRow
+from mlops_dash.store.tables.registry import EvidenceRow, ModelVersionRow, OperationRow, ServingRow
 
 
 def mark(session: Session) -> tuple[Any, ...]:

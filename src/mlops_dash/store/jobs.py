@@ -19,7 +19,7 @@ from sqlmodel import Session, col, or_, select
 from mlops_dash.domain.jobs import Beat, Job, Lease, NewJob, Task
 from mlops_dash.domain.words import JobState
 from mlops_dash.store.db import is_sqlite
-from mlops_dash.store.tables_app import JobRow, LeaseRow
+from mlops_dash.store.tables.jobs import JobRow, LeaseRow
 
 _RUNNING = str(JobState.RUNNING)
 _QUEUED = str(JobState.QUEUED)

@@ -31,10 +31,9 @@ from sqlmodel import text
 from sqlmodel.sql.sqltypes import AutoString
 
 from mlops_dash.errors import StoreUnavailable
-from mlops_dash.store import tables_ab, tables_reports, tables_runs  # noqa: F401 - their tables belong to APP
 from mlops_dash.store.db import Databases, engine, reading, transaction
-from mlops_dash.store.tables_app import APP
-from mlops_dash.store.tables_log import LOG
+from mlops_dash.store.tables.app import APP
+from mlops_dash.store.tables.log import LOG
 from mlops_dash.store.types import JsonText, UtcDateTime
 
 MIGRATIONS = Path(__file__).parent / "migrations"

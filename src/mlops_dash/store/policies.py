@@ -7,10 +7,11 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.evidence import BINARY
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion, default_policy
+from mlops_dash.domain.tasks import BINARY, task_named
+from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import Conflict
-from mlops_dash.store.tables_app import ModelRow, PolicyVersionRow
+from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
 
 
 def active(session: Session, model: str, kind: PolicyKind, now: datetime) -> PolicyVersion:
@@ -29,10 +30,28 @@ def active(session: Session, model: str, kind: PolicyKind, now: datetime) -> Pol
     return default_policy(model, kind, task_of(session, model)) if row is None else _to_domain(row)
 
 
-def task_of(session: Session, model: str) -> str:
-    """What a model predicts: "binary" or "regression"; binary while the model is not known."""
+def in_force(session: Session, kind: PolicyKind, now: datetime) -> dict[str, PolicyVersion]:
+    """The policy in force at `now` of every model that is not archived, in two statements; or its named default."""
+    rows = session.exec(
+        select(PolicyVersionRow)
+        .where(
+            PolicyVersionRow.kind == str(kind),
+            col(PolicyVersionRow.approver).is_not(None),
+            col(PolicyVersionRow.active_from) <= now,
+        )
+        .order_by(PolicyVersionRow.model, col(PolicyVersionRow.number))
+    ).all()
+    written = {row.model: _to_domain(row) for row in rows}
+    models = session.exec(select(ModelRow.name, ModelRow.task, ModelRow.archived_at)).all()
+    archived = {name for name, _, archived_at in models if archived_at is not None}
+    by_default = {name: default_policy(name, kind, task_named(task)) for name, task, _ in models}
+    return {name: policy for name, policy in (by_default | written).items() if name not in archived}
+
+
+def task_of(session: Session, model: str) -> ModelTask:
+    """What a model predicts; binary while the model is not known."""
     row = session.get(ModelRow, model)
-    return BINARY if row is None else row.task
+    return BINARY if row is None else task_named(row.task, row.class_names or ())
 
 
 def history(session: Session, model: str, kind: PolicyKind) -> tuple[PolicyVersion, ...]:

@@ -15,29 +15,46 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col, select
 
 from mlops_dash.domain.audit import Entry
-from mlops_dash.domain.registry import CHAMPION, Approval, Heartbeat, Model, Operation, Proposal, Serving, Version
+from mlops_dash.domain.registry.records import (
+    CHAMPION,
+    Approval,
+    Heartbeat,
+    Model,
+    Operation,
+    Proposal,
+    Serving,
+    Version,
+)
 from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.errors import Conflict, NotFound
 from mlops_dash.store.audit import to_entry
 from mlops_dash.store.prediction_log import from_us, to_us
-from mlops_dash.store.tables_app import (
+from mlops_dash.store.tables.access import UserRow
+from mlops_dash.store.tables.audit import LedgerRow
+from mlops_dash.store.tables.log import HeartbeatRow, ScoreRow
+from mlops_dash.store.tables.registry import (
     ApprovalRow,
-    LedgerRow,
     ModelRow,
     ModelVersionRow,
     OperationRow,
     ProposalRow,
     ServingRow,
-    UserRow,
 )
-from mlops_dash.store.tables_log import HeartbeatRow, ScoreRow
 
 # --- models and versions ----------------------------------------------------------------------------------------------
 
 
-def models(session: Session) -> tuple[Model, ...]:
-    """All models, by name."""
-    return tuple(_model(row) for row in session.exec(select(ModelRow).order_by(col(ModelRow.name))).all())
+def models(session: Session, *, archived: bool = False) -> tuple[Model, ...]:
+    """All models, by name; those that are archived only when asked for."""
+    query = select(ModelRow).order_by(col(ModelRow.name))
+    if not archived:
+        query = query.where(col(ModelRow.archived_at).is_(None))
+    return tuple(_model(row) for row in session.exec(query).all())
+
+
+def archived_names(session: Session) -> frozenset[str]:
+    """Names of the models that are archived."""
+    return frozenset(session.exec(select(ModelRow.name).where(col(ModelRow.archived_at).is_not(None))).all())
 
 
 def model(session: Session, name: str) -> Model:
@@ -58,7 +75,15 @@ def add_model(session: Session, made: Model) -> None:
     Raises:
         Conflict: the name is taken.
     """
-    _add(session, ModelRow(**{**vars(made), "do_not_log": list(made.do_not_log)}), f"A model {made.name!r} exists.")
+    _add(session, _model_row(made), f"A model {made.name!r} exists.")
+
+
+def change_model(session: Session, made: Model) -> None:
+    """Keep what is new about a model."""
+    row = session.get_one(ModelRow, made.name)
+    for name, value in vars(made).items():
+        setattr(row, name, list(value) if isinstance(value, tuple) else value)
+    session.flush()
 
 
 def versions(session: Session, name: str) -> tuple[Version, ...]:
@@ -267,6 +292,17 @@ def serving(session: Session, name: str, alias: str = CHAMPION) -> Serving | Non
     return None if row is None else _serving(row)
 
 
+def champion(session: Session, name: str) -> Version | None:
+    """The version that is served as champion."""
+    current = serving(session, name)
+    return None if current is None else version(session, current.version_id)
+
+
+def in_flight(session: Session, name: str) -> Operation | None:
+    """The change of champion that is decided and not done, if there is one."""
+    return next((change for change in operations(session, name) if change.in_flight), None)
+
+
 def servings(session: Session) -> tuple[Serving, ...]:
     """What the gateway follows, all models."""
     return tuple(_serving(row) for row in session.exec(select(ServingRow).order_by(col(ServingRow.model))).all())
@@ -329,7 +365,13 @@ def _number(text: str) -> int:
 
 
 def _model(row: ModelRow) -> Model:
-    return Model(**{**row.model_dump(), "do_not_log": tuple(row.do_not_log or ())})
+    lists = {"do_not_log": tuple(row.do_not_log or ()), "class_names": tuple(row.class_names or ())}
+    return Model(**{**row.model_dump(), **lists})
+
+
+def _model_row(made: Model) -> ModelRow:
+    lists = {"do_not_log": list(made.do_not_log), "class_names": list(made.class_names)}
+    return ModelRow(**{**vars(made), **lists})
 
 
 def _version(row: ModelVersionRow) -> Version:

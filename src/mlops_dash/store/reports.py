@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.reports import Report, ReportKind, ReportLine, Week
-from mlops_dash.store.tables_reports import ReportRow
+from mlops_dash.domain.reports.snapshot import Report, ReportKind, ReportLine, Week
+from mlops_dash.store.tables.reports import ReportRow
 
 
 def add(session: Session, report: Report) -> None:

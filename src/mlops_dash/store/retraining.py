@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, ScheduleKind, Unanswered
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
 from mlops_dash.store.jobs import to_job
-from mlops_dash.store.tables_app import AlertRow, JobRow, ProposalRow, RecipeRow, ScheduleRow, ServingRow
+from mlops_dash.store.tables.jobs import JobRow, RecipeRow, ScheduleRow
+from mlops_dash.store.tables.monitoring import AlertRow
+from mlops_dash.store.tables.registry import ModelRow, ProposalRow, ServingRow
 
 _STILL_TO_DECIDE = {str(s) for s in (ProposalState.OPEN, ProposalState.APPROVED, ProposalState.PROMOTING)}
 
@@ -61,15 +64,33 @@ def put_schedule(session: Session, made: Schedule) -> None:
     session.flush()
 
 
-def needing_the_metronome(session: Session, *, now: datetime) -> tuple[Schedule, ...]:
-    """Schedules that are due, not planned yet, or whose pause is over; alert schedules always."""
+def needing_the_metronome(session: Session, *, now: datetime, schedule_id: str = "") -> tuple[Schedule, ...]:
+    """Schedules that are due, not planned yet, or whose pause is over, and alert schedules always: all or only one."""
+    query = select(ScheduleRow).where(_needs_the_metronome(now)).order_by(ScheduleRow.name)
+    if schedule_id:
+        query = query.where(ScheduleRow.id == schedule_id)
+    return tuple(_to_schedule(row) for row in session.exec(query))
+
+
+def names_needing_the_metronome(session: Session, *, now: datetime) -> dict[str, str]:
+    """The same ones, id -> name, without reading what they say: one that cannot be read keeps no other waiting."""
+    query = select(ScheduleRow.id, ScheduleRow.name).where(_needs_the_metronome(now)).order_by(ScheduleRow.name)
+    return dict(session.exec(query).all())
+
+
+def _needs_the_metronome(now: datetime) -> ColumnElement[bool]:
     on = col(ScheduleRow.enabled).is_(True)
     due = on & (col(ScheduleRow.next_due_at) <= now)
     unplanned = on & col(ScheduleRow.upcoming).is_(None)
     on_alert = on & (col(ScheduleRow.kind) == str(ScheduleKind.ALERT))
     over = col(ScheduleRow.enabled).is_(False) & (col(ScheduleRow.paused_until) <= now)
-    rows = session.exec(select(ScheduleRow).where(or_(due, unplanned, on_alert, over)).order_by(ScheduleRow.name))
-    return tuple(_to_schedule(row) for row in rows)
+    of_archived = (
+        select(RecipeRow.name)
+        .join(ModelRow, col(ModelRow.name) == RecipeRow.model)
+        .where(col(RecipeRow.name) == ScheduleRow.recipe, col(ModelRow.archived_at).is_not(None))
+        .exists()
+    )
+    return or_(due, unplanned, on_alert, over) & ~of_archived
 
 
 def unanswered_alerts(session: Session, *, model: str, kind: str) -> tuple[tuple[str, datetime, str], ...]:

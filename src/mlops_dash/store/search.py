@@ -11,8 +11,12 @@ from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal,
 from sqlmodel import Session, SQLModel, col
 
 from mlops_dash.domain.search import Kind
-from mlops_dash.store.tables_ab import ABTestRow
-from mlops_dash.store.tables_app import AlertRow, JobRow, LedgerRow, ModelRow, ModelVersionRow, UserRow
+from mlops_dash.store.tables.ab_tests import ABTestRow
+from mlops_dash.store.tables.access import UserRow
+from mlops_dash.store.tables.audit import LedgerRow
+from mlops_dash.store.tables.jobs import JobRow
+from mlops_dash.store.tables.monitoring import AlertRow
+from mlops_dash.store.tables.registry import ModelRow, ModelVersionRow
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ def _sources() -> dict[Kind, _Source]:
         Kind.MODEL: _Source(
             ModelRow, model, col(ModelRow.task) + " · owner " + _or(col(ModelRow.owner), "nobody"), model,
             col(ModelRow.source), col(ModelRow.created_at), (model, col(ModelRow.title), col(ModelRow.owner)),
+            where=col(ModelRow.archived_at).is_(None),
         ),
         Kind.VERSION: _Source(
             version, label, _made_by(col(version.recipe), col(version.created_by)), col(version.model),

@@ -9,14 +9,17 @@ from datetime import datetime, timedelta
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from mlops_dash.domain.ab_tests import Design
+from mlops_dash.domain.ab_tests.rules import Design
+from mlops_dash.domain.registry.records import CHAMPION, EXTERNAL
+from mlops_dash.domain.tasks import task_named
+from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.domain.words import ABState, AlertState
 from mlops_dash.store.prediction_log import to_us
-from mlops_dash.store.tables_ab import ABTestRow
-from mlops_dash.store.tables_app import AlertRow, ModelRow, ModelVersionRow, ServingRow
-from mlops_dash.store.tables_log import HeartbeatRow
+from mlops_dash.store.tables.ab_tests import ABTestRow
+from mlops_dash.store.tables.log import HeartbeatRow
+from mlops_dash.store.tables.monitoring import AlertRow
+from mlops_dash.store.tables.registry import ModelRow, ModelVersionRow, ServingRow
 
-CHAMPION = "champion"
 BROKEN_MODEL = "broken_model"
 
 
@@ -53,6 +56,13 @@ class ServingState:
     champion: ServedVersion | None
     shadows: tuple[ServedVersion, ...]
     test: ServedTest | None = None
+    archived: bool = False
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def predicts(self) -> ModelTask:
+        """What the model answers with."""
+        return task_named(self.task, self.class_names)
 
 
 def states(session: Session) -> dict[str, ServingState]:
@@ -65,7 +75,8 @@ def states(session: Session) -> dict[str, ServingState]:
     versions = {row.id: _served(row) for row in rows}
     found = {}
     for model in session.exec(select(ModelRow)):
-        row = serving.get(model.name)
+        ours = model.source != EXTERNAL and model.archived_at is None  # of others, somebody else answers
+        row = serving.get(model.name) if ours else None
         shadows = () if row is None else tuple(row.shadow_version_ids or ())
         found[model.name] = ServingState(
             model=model.name,
@@ -76,6 +87,8 @@ def states(session: Session) -> dict[str, ServingState]:
             champion=None if row is None else versions.get(row.version_id),
             shadows=tuple(versions[one] for one in shadows if one in versions and row and one != row.version_id),
             test=_test(tests.get(model.name), row, versions),
+            archived=model.archived_at is not None,
+            class_names=tuple(model.class_names or ()),
         )
     return found
 
@@ -136,6 +149,11 @@ def close_broken(session: Session, model: str, *, still_broken: Sequence[str], a
         if row.version not in still_broken:
             row.state, row.closed_at = AlertState.CLOSED, at
             session.add(row)
+
+
+def broken_versions(session: Session, model: str) -> frozenset[str]:
+    """Numbers of the versions that do not load now."""
+    return frozenset(row.version for row in session.exec(_broken(model)))
 
 
 def _broken(model: str) -> SelectOfScalar[AlertRow]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
-from mlops_dash.store.tables_app import WorldRow
+from mlops_dash.store.tables.audit import WorldRow
 
 CLOCK_OFFSET = "clock_offset_seconds"
 
@@ -16,6 +16,12 @@ def get(session: Session, key: str) -> Any:
     """The value kept under `key`, or None."""
     row = session.get(WorldRow, key)
     return None if row is None else row.value
+
+
+def beginning(session: Session, prefix: str) -> dict[str, Any]:
+    """Every key that begins so, with its value, in one statement."""
+    rows = session.exec(select(WorldRow).where(col(WorldRow.key).startswith(prefix, autoescape=True))).all()
+    return {row.key: row.value for row in rows}
 
 
 def put(session: Session, key: str, value: Any) -> None:

@@ -12,6 +12,7 @@ import http.client
 import json
 import netrc
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
+from mlops_dash.tracking.filters import equals
 from mlops_dash.tracking.imports import mlflow_ready
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
+_LOOK_AGAIN = 0.2  # s
 _PAGE = 200
 # With any of these only MLflow's own client knows how to talk to the server.
 _OWN_WAYS = (
@@ -81,6 +84,22 @@ class MlflowRegistry:
             return error.message
         return ""
 
+    def wait(self, seconds: float, *, hint: str) -> None:
+        """Return as soon as the registry answers: its server may have been started with us.
+
+        Args:
+            seconds: For how long it may not answer; with 0 it is asked once.
+            hint: What to do when it does not.
+
+        Raises:
+            Unavailable: it does not answer in time.
+        """
+        until = time.monotonic() + seconds
+        while reason := self.why_unreachable():
+            if time.monotonic() >= until:
+                raise Unavailable(reason, hint=hint)
+            time.sleep(_LOOK_AGAIN)
+
     def models(self) -> tuple[str, ...]:
         """Names of all registered models, sorted."""
         names: list[str] = []
@@ -106,12 +125,12 @@ class MlflowRegistry:
             pointing: dict[str, list[str]] = {}
             for alias, version in client.get_registered_model(name).aliases.items():
                 pointing.setdefault(str(version), []).append(alias)
-            quote = '"' if "'" in name else "'"
             found: list[RegisteredVersion] = []
             token: str | None = None
             while True:
-                page = client.search_model_versions(f"name={quote}{name}{quote}", max_results=_PAGE, page_token=token)
-                found.extend(_version(item, tuple(sorted(pointing.get(str(item.version), [])))) for item in page)
+                page = client.search_model_versions(equals("name", name), max_results=_PAGE, page_token=token)
+                own = [one for one in page if one.name == name]
+                found.extend(_version(one, tuple(sorted(pointing.get(str(one.version), [])))) for one in own)
                 token = page.token
                 if not token:
                     return tuple(sorted(found, key=lambda one: -int(one.version)))
@@ -175,17 +194,6 @@ class MlflowRegistry:
         with self._asking(what) as client:
             client.set_registered_model_alias(name, alias, version)
 
-    def delete_alias(self, name: str, alias: str) -> None:
-        """Remove an alias; one that is not there is no error."""
-        with self._asking(f"remove the alias {alias} of {name}") as client:
-            client.delete_registered_model_alias(name, alias)
-
-    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        """Set tags of a version."""
-        with self._asking(f"tag {name} version {version}") as client:
-            for key, value in tags.items():
-                client.set_model_version_tag(name, version, key, value)
-
     def model_tags(self, key: str) -> dict[str, str]:
         """The value of one tag on every registered model that carries it, by model."""
         found: dict[str, str] = {}
@@ -228,13 +236,12 @@ class MlflowRegistry:
         pointing: dict[str, list[str]] = {}
         for alias, version in self._aliases_by_rest(name, what).items():
             pointing.setdefault(version, []).append(alias)
-        quote = '"' if "'" in name else "'"
         found: list[dict[str, Any]] = []
         token = ""
         while True:
-            asked = {"filter": f"name={quote}{name}{quote}", "max_results": str(_PAGE), "page_token": token}
+            asked = {"filter": equals("name", name), "max_results": str(_PAGE), "page_token": token}
             page = self._ask("GET", "model-versions/search", asked, what)
-            found.extend(page.get("model_versions", ()))
+            found.extend(one for one in page.get("model_versions", ()) if one["name"] == name)
             token = page.get("next_page_token", "")
             if not token:
                 break

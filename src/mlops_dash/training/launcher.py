@@ -27,7 +27,7 @@ from typing import IO
 
 import psutil
 
-from mlops_dash.training.limits import (
+from mlops_dash.processes import (
     Limits,
     become_subreaper,
     end,

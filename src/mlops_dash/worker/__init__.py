@@ -12,9 +12,10 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
+from functools import partial
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -24,10 +25,10 @@ from mlops_dash.domain.access import system
 from mlops_dash.domain.jobs import Job, Task, Trouble
 from mlops_dash.domain.retraining import ScheduleKind, instant
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import Conflict, MlopsDashError, Unavailable
+from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailable
+from mlops_dash.processes import Limits
 from mlops_dash.settings import Settings, python_executable
 from mlops_dash.training.launcher import Ending, Exit, launch
-from mlops_dash.training.limits import Limits
 from mlops_dash.worker.due import following
 from mlops_dash.worker.health import HealthServer
 
@@ -83,8 +84,10 @@ class Worker:
             "runs": Chore("runs", 2.0),
         }
         self._step_chore = Chore("step", STEP_SECONDS)
-        self._stale_readings = threading.Event()
-        self._stale_readings.set()
+        self._reaping = Chore("lost jobs", self.settings.metronome_seconds)
+        self._parts: dict[tuple[str, str], Chore] = {}  # of a chore: one model, one schedule
+        self._profiled: set[str] = set()  # models with new profiles, not judged since
+        self._judged: dict[str, tuple[str, datetime | None]] = {}  # on which grounds, and when again
         self._last_beat = 0.0
         self._time = services.context.clock
 
@@ -105,7 +108,8 @@ class Worker:
 
     def health(self) -> dict[str, object]:
         """What /healthz says."""
-        troubled = {c.name: c.said for c in [*self._chores.values(), self._step_chore] if c.said}
+        chores = [*self._chores.values(), *list(self._parts.values()), self._reaping, self._step_chore]
+        troubled = {chore.name: chore.said for chore in chores if chore.said}
         status = "degraded" if troubled else "ok"
         return {"status": status, "holder": self.holder, "leading": self.leading, "jobs": sorted(self.running),
                 "trouble": troubled}  # fmt: skip
@@ -180,6 +184,13 @@ class Worker:
                 _log.warning(f"{chore.name} works again", extra={"chore": chore.name})
             chore.said, chore.failures, chore.not_before = "", 0, 0.0
 
+    def _each(self, of: str, parts: Mapping[str, Callable[[], object]]) -> None:
+        """Do the parts of a chore, by name; one that fails waits longer and longer, alone, and the others go on."""
+        for name in [part for chore, part in self._parts if chore == of and part not in parts]:
+            del self._parts[of, name]  # nothing to do any more: its trouble is over
+        for name, work in parts.items():
+            self._guarded(self._parts.setdefault((of, name), Chore(f"{of}: {name}", self._chores[of].seconds)), work)
+
     def _failed(self, chore: Chore, now: float, sentence: str, *, told: bool = False) -> None:
         chore.failures += 1
         longest = 2.0 if chore is self._step_chore else 60.0  # the lead is lost after two seconds of silence
@@ -191,9 +202,18 @@ class Worker:
     # --- the leader's chores ------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Plan and fire schedules, end pauses that are over, take back jobs of vanished workers."""
+        """Take back jobs of vanished workers, then plan and fire schedules and end pauses that are over, one by one."""
+        self._guarded(self._reaping, self._reap)  # first, and whatever the schedules say
+        waiting = self.services.retraining.names_needing_the_metronome(WORKER)
+        self._each("tick", {name: partial(self._wake, schedule_id) for schedule_id, name in waiting.items()})
+
+    def _reap(self) -> None:
+        for job in self.services.jobs.reap(WORKER, self.stale_seconds):
+            _log.warning(f"job {job.id} lost its worker and is {job.state} now", extra={"job": job.id})
+
+    def _wake(self, schedule_id: str) -> None:
         retraining, now = self.services.retraining, self._time.now()
-        for schedule in retraining.needing_the_metronome(WORKER):
+        for schedule in retraining.needing_the_metronome(WORKER, schedule_id):
             if not schedule.enabled:
                 retraining.resume(WORKER, schedule.id, "The pause is over.")
             elif schedule.kind is ScheduleKind.ALERT:
@@ -204,25 +224,30 @@ class Worker:
                 job_id = retraining.fire(WORKER, schedule, following(schedule, now))
                 if job_id:
                     _log.info("schedule fired", extra={"schedule": schedule.name, "job": job_id})
-        for job in self.services.jobs.reap(WORKER, self.stale_seconds):
-            _log.warning(f"job {job.id} lost its worker and is {job.state} now", extra={"job": job.id})
 
     def profile(self) -> None:
-        """Profile hours with new predictions or labels."""
-        if self.services.monitoring.profile_dirty_hours(WORKER, limit=DIRTY_HOURS).hours:
-            self._stale_readings.set()
+        """Profile hours with new predictions or labels, model by model."""
+        models = self.services.monitoring.models_to_profile(WORKER)
+        self._each("profile", {model: partial(self._profile, model) for model in models})
+
+    def _profile(self, model: str) -> None:
+        if self.services.monitoring.profile_dirty_hours(WORKER, model=model, limit=DIRTY_HOURS).hours:
+            self._profiled.add(model)
 
     def evaluate(self) -> None:
-        """Judge windows again when profiles changed."""
-        if not self._stale_readings.is_set():
-            return
-        self._stale_readings.clear()
-        try:
-            for model in self.services.registry.models(WORKER):
-                self.services.monitoring.evaluate(WORKER, model.name)
-        except BaseException:
-            self._stale_readings.set()
-            raise
+        """Judge a model again when its profiles changed, a day ended, a window ripened, or its grounds are others."""
+        grounds, now = self.services.monitoring.grounds(WORKER), self._time.now()
+        due = [model for model in sorted(grounds) if self._is_due(model, grounds[model], now)]
+        self._each("evaluate", {model: partial(self._evaluate, model, grounds[model]) for model in due})
+
+    def _is_due(self, model: str, grounds: str, now: datetime) -> bool:
+        before, again_at = self._judged.get(model, ("", None))
+        return model in self._profiled or grounds != before or (again_at is not None and now >= again_at)
+
+    def _evaluate(self, model: str, grounds: str) -> None:
+        self._profiled.discard(model)
+        self._judged.pop(model, None)  # whatever fails from here on leaves it to be judged again
+        self._judged[model] = (grounds, self.services.monitoring.evaluate(WORKER, model).again_at)
 
     def reconcile(self) -> None:
         """Finish promotions that a crash left half done, and look for aliases that moved behind our back."""
@@ -278,16 +303,20 @@ class Worker:
 
     def _inline(self, job: Job) -> dict[str, object]:
         """The short tasks, done in this process."""
-        if job.task is Task.EVALUATE:
-            return {"health": str(self.services.monitoring.evaluate(WORKER, job.model).health)}
-        if job.task is Task.PROFILE:
-            return {"hours": self.services.monitoring.profile_dirty_hours(WORKER).hours}
-        if job.task is Task.RECONCILE:
-            self.services.registry.reconcile(WORKER)
-            return {}
-        start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
-        version_id = str(job.arguments["version_id"])
-        return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
+        match job.task:
+            case Task.EVALUATE:
+                return {"health": str(self.services.monitoring.evaluate(WORKER, job.model).health)}
+            case Task.PROFILE:
+                return {"hours": self.services.monitoring.profile_dirty_hours(WORKER).hours}
+            case Task.RECONCILE:
+                self.services.registry.reconcile(WORKER)
+                return {}
+            case Task.BACKFILL:
+                start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
+                version_id = str(job.arguments["version_id"])
+                return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
+            case Task.RETRAIN:
+                raise InvalidInput("A retraining has a process of its own.")
 
     def _retrain(self, mine: Running) -> None:
         job = mine.job

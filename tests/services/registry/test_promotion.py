@@ -15,6 +15,7 @@ from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotAllowed
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import reading
+from mlops_dash.tracking.registry import MlflowRegistry
 from tests import factories
 from tests.factories import LEAD, LEAD_TOO, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World, world
@@ -128,7 +129,7 @@ def test_a_crash_after_the_alias_moved_is_finished_by_the_worker_without_an_alar
     def die(*arguments: object) -> None:
         raise Died
 
-    monkeypatch.setattr(RegistryService, "_promoted", die)
+    monkeypatch.setattr(MlflowRegistry, "alias", die)  # it is set, and then read back
     with pytest.raises(Died):
         house.service.finish_promotion(LEAD, operation)
     monkeypatch.undo()

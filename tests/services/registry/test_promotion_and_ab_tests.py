@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_dash.domain.ab_tests.rules import NewTest
 from mlops_dash.errors import Conflict
 from mlops_dash.services.ab_tests import ABTestService
 from tests import registry_world
@@ -23,7 +24,7 @@ def house(tmp_path: Path, mlflow_uri: str) -> Iterator[World]:
 
 def test_promoting_asks_to_stop_the_running_test_first(house: World) -> None:
     tests = ABTestService(house.context)
-    made = tests.design(SCIENTIST, MODEL, house.ids["2"], question="?", planned_units=1_000)
+    made = tests.design(SCIENTIST, NewTest(MODEL, house.ids["2"], question="?", planned_units=1_000))
     running = tests.start(LEAD, made.id, made.revision, reason="go")
     proposal = house.service.propose(SCIENTIST, house.ids["2"], comment="better")
     proposal = house.service.approve(LEAD, proposal.id, proposal.revision)
@@ -38,7 +39,7 @@ def test_promoting_asks_to_stop_the_running_test_first(house: World) -> None:
 
 def test_a_test_s_evidence_goes_with_the_proposal(house: World) -> None:
     tests = ABTestService(house.context)
-    made = tests.design(SCIENTIST, MODEL, house.ids["2"], question="?", planned_units=1_000)
+    made = tests.design(SCIENTIST, NewTest(MODEL, house.ids["2"], question="?", planned_units=1_000))
     running = tests.start(LEAD, made.id, made.revision, reason="go")
     stopped = tests.stop(LEAD, running.id, running.revision, reason="enough")
     proposal = house.service.propose(SCIENTIST, house.ids["2"], comment="x", evidence_ids=stopped.evidence_ids)
@@ -48,7 +49,7 @@ def test_a_test_s_evidence_goes_with_the_proposal(house: World) -> None:
 def test_rolling_back_is_possible_while_a_test_runs(house: World) -> None:
     house.promoted("2")
     tests = ABTestService(house.context)
-    made = tests.design(SCIENTIST, MODEL, house.ids["1"], question="?", planned_units=1_000)
+    made = tests.design(SCIENTIST, NewTest(MODEL, house.ids["1"], question="?", planned_units=1_000))
     tests.start(LEAD, made.id, made.revision, reason="go")
     operation = house.service.begin_rollback(LEAD, MODEL, "it fails")
     house.service.finish_promotion(LEAD, operation)

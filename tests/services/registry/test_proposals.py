@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,26 @@ def test_an_override_takes_two_other_people_a_reason_and_an_end(house: World) ->
     assert house.service.room(LEAD, MODEL, "2").approvals_counted == 0
     with pytest.raises(Conflict, match="primary metric"):
         house.service.begin_promotion(LEAD, made.id, approved.revision, "now")
+
+
+def test_a_champion_let_through_by_overrides_stays_shown_as_overridden(house: World) -> None:
+    house.register("3", end=house.hands.at)  # nothing was ever measured of it
+    made = house.proposal(version="3")
+    for gate in house.service.room(LEAD, MODEL, "3").gates:
+        for who in (LEAD, ADMIN):
+            act = {"gate": gate.name, "reason": "the old one is broken", "days": 2}
+            made = house.service.override_gate(who, made.id, made.revision, **act)  # type: ignore[arg-type]
+    approved = house.service.approve(LEAD, made.id, made.revision)
+    house.service.finish_promotion(LEAD, house.service.begin_promotion(LEAD, approved.id, approved.revision, "now"))
+    house.hands.turn(days=40)  # the overrides ended long ago, and everything measured is too old
+    house.measured("3", "1", low=0.01, high=0.02)
+    line = house.service.room(VIEWER, MODEL, "3").line_of(house.ids["3"])
+    assert line is not None
+    assert (line.is_champion, line.gates_open, line.gates_required) == (True, 4, 4)
+    assert {gate.state for gate in line.gates} == {GateState.OVERRIDDEN}
+    assert {gate.measured_state for gate in line.gates} == {GateState.WAITING}
+    day = f"{house.hands.at - timedelta(days=40):%d %b %Y}"
+    assert {gate.reason for gate in line.gates} == {f"Overridden by admin and lead on {day}: the old one is broken"}
 
 
 def test_an_override_does_not_survive_a_change_of_what_the_gates_say(house: World) -> None:

@@ -11,13 +11,14 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.errors import Conflict
 from mlops_dash.services.registry import RegistryService
-from mlops_dash.store import alerts
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.monitoring import alerts
 from mlops_dash.store.prediction_log import Prediction, Score, append, to_us
 from tests import factories
 from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World, world
+from tests.strangers import Statements
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_an_alias_moved_back_outside_closes_the_alert(house: World) -> None:
 
 
 def test_a_removed_alias_is_an_alarm_too(house: World) -> None:
-    house.mlflow.delete_alias(MODEL, "champion")
+    house.mlflow._client().delete_registered_model_alias(MODEL, "champion")  # somebody else, with MLflow's own client
     house.service.reconcile(WORKER)
     assert "points at nothing" in open_alerts(house)[0][1]
     assert house.service.room(LEAD, MODEL).why_not["adopt"] == "The alias points at nothing."
@@ -225,6 +226,41 @@ def test_versions_that_only_mlflow_knows_are_mirrored_and_a_reused_number_is_a_n
     assert second != house.ids["1"]
     assert house.service.version(VIEWER, second).label == "v1 (no. 2)"
     assert served(house) == house.ids["1"]  # the approved files, not the new ones under the old number
+
+
+def test_a_quiet_pass_costs_as_many_statements_with_fifty_versions_as_with_five(house: World) -> None:
+    counted = []
+    for last in (5, 50):
+        for number in range(len(house.service.room(VIEWER, MODEL).lines) + 1, last + 1):
+            house.mlflow.create_version(MODEL, source=f"/nowhere/{number}", run_id="")
+        house.service.reconcile(WORKER)
+        assert len(house.service.room(VIEWER, MODEL).lines) == last
+        with Statements(house.context) as quiet:
+            house.service.reconcile(WORKER)
+        counted.append(quiet.n)
+    assert counted[0] == counted[1]
+    assert counted[0] < 40
+
+
+def test_a_name_with_every_quote_stops_nobody_elses_reconciliation(house: World) -> None:
+    names = ["\"both' kinds", " leading and trailing ", "a\\", "z's"]
+    for name in names:
+        house.mlflow.create_version(name, source="/nowhere/x", run_id="")
+        house.service.add_model(SCIENTIST, name, reason="ours")
+    house.mlflow.create_version("churn", source="/nowhere/x", run_id="")
+    house.service.add_model(SCIENTIST, "churn", reason="ours")
+    done = house.service.reconcile(WORKER)
+    assert (set(done.mirrored), done.mlflow) == ({*names, "churn", MODEL}, "")
+    for name in names:
+        assert [one.version.label for one in house.service.room(VIEWER, name).lines] == ["v1"], name
+
+
+def test_a_model_that_mlflow_refuses_leaves_the_others_theirs(house: World) -> None:
+    house.mlflow.create_version("churn", source="/nowhere/x", run_id="")
+    for name in ("a/b", "churn"):  # MLflow knows no name with a slash
+        house.service.add_model(SCIENTIST, name, reason="ours")
+    assert set(house.service.reconcile(WORKER).mirrored) == {"churn", MODEL}
+    assert "a/b" in house.service.room(VIEWER, "a/b").mirror.reason
 
 
 def test_mlflow_away_leaves_the_last_look_with_its_age_and_the_reason(house: World) -> None:

@@ -6,18 +6,17 @@ and its evidence for ever, so that a proposal, its approvals and its report carr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from mlops_dash.domain.ab_analysis import FieldExperiment
-from mlops_dash.domain.ab_room import PRICE_OF_PEEKING, ABRoom, Choice, Plan, Reach
-from mlops_dash.domain.ab_tests import (
-    ALWAYS_VALID,
+from mlops_dash.domain.ab_tests.analysis import FieldExperiment
+from mlops_dash.domain.ab_tests.room import PRICE_OF_PEEKING, ABRoom, Choice, Plan, Reach
+from mlops_dash.domain.ab_tests.rules import (
     OUTCOMES,
-    ROW,
     ABTest,
     Design,
     Guardrail,
+    NewTest,
     Reading,
     Verdict,
     check,
@@ -26,16 +25,17 @@ from mlops_dash.domain.ab_tests import (
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
-from mlops_dash.domain.registry import Model
+from mlops_dash.domain.registry.records import Model, Version
+from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import ABState, ABVerdict
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
+from mlops_dash.services.ab_tests.choices import why_not_challenger, why_not_offered
 from mlops_dash.services.ab_tests.evidence import evidence_of
 from mlops_dash.services.ab_tests.published import FILE, published
 from mlops_dash.services.ab_tests.reading import losses_of, read_test
 from mlops_dash.services.command import Context, Unit, command, read, record
-from mlops_dash.services.registry.judging import champion_of, in_flight
 from mlops_dash.settings import app_root
-from mlops_dash.stats.ab import detectable
+from mlops_dash.stats.ab_plan import detectable
 from mlops_dash.store import ab_tests as store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
@@ -46,7 +46,6 @@ from mlops_dash.store.db import Session, reading
 PLAN_DAYS = (7, 14, 21, 28)
 TRAFFIC_DAYS = 7
 POWER = 0.8
-MIN_UNITS = 1_000
 
 
 class ABTestService:
@@ -59,95 +58,34 @@ class ABTestService:
     # --- decisions ----------------------------------------------------------------------------------------------------
 
     @command(Permission.TEST_EDIT, Action.TEST_DESIGNED)
-    def design(
-        self,
-        unit: Unit,
-        actor: Actor,
-        model: str,
-        challenger_id: str,
-        *,
-        question: str,
-        outcome: str = "base_rate_free_loss",
-        guardrails: Mapping[str, float] | None = None,
-        unit_of: str = ROW,
-        share: float = 0.5,
-        days: int = 21,
-        planned_units: int,
-        min_units: int = MIN_UNITS,
-        alpha: float = 0.05,
-        reading_as: str = ALWAYS_VALID,
-        key: str = "",
-    ) -> ABTest:
+    def design(self, unit: Unit, actor: Actor, wanted: NewTest) -> ABTest:
         """Fix a test of a version against the champion. A scientist or above may; nothing is routed yet.
-
-        Args:
-            unit: Of this command.
-            actor: Who designs.
-            model: The model's name.
-            challenger_id: The version to be tried.
-            question: What the test shall answer; goes into the ledger.
-            outcome: The primary metric: base_rate_free_loss, log_loss or brier.
-            guardrails: Metric -> how much worse it may be; by default that of the promotion policy.
-            unit_of: "row", or "day": all rows of a day go to one arm.
-            share: Share of the units that the challenger answers.
-            days: Planned length.
-            planned_units: Units with an outcome, of both arms; the interval is tightest at half of them.
-            min_units: Units an arm must have before anything is shown.
-            alpha: Share of such tests that may ever exclude the truth.
-            reading_as: "always_valid" or "at_end".
-            key: Of the random assignment; by default a new one. The same key gives the same arms.
 
         Raises:
             InvalidInput: no question, or a design that cannot be carried out.
             NotFound: no such model or version.
-            Conflict: there is no champion, or the challenger is it.
+            Conflict: there is no champion, or the challenger is it, does not load or failed its check.
         """
-        if not question.strip():
+        if not wanted.question.strip():
             raise InvalidInput("A test needs a question.", hint="Say what it shall answer; it goes into the ledger.")
-        challenger = registry_store.version(unit.session, challenger_id)
-        control = champion_of(unit.session, model)
-        if control is None:
-            raise Conflict(f"{model} has no champion to test against.", hint="Promote a first version.")
-        if challenger.id == control.id or challenger.model != model:
-            raise Conflict(f"{challenger.subject} cannot be tested against {control.subject}.")
-        promotion, watch = _policies(unit.session, model, unit.now)
-        wanted = {promotion.guardrail: promotion.guardrail_margin} if guardrails is None else guardrails
-        made = check(
-            Design(
-                outcome=outcome,
-                guardrails=tuple(Guardrail(*one) for one in wanted.items() if one[0] != outcome),
-                unit=unit_of,
-                share=share,
-                days=days,
-                planned_units=planned_units,
-                min_units=min_units,
-                alpha=alpha,
-                reading=reading_as,
-                prior=evidence_store.prior_of(unit.session, control.id) or 0.5,
-                zone=watch.zone,
-                label_delay_hours=watch.label_delay_hours,
-                ripe_coverage=watch.ripe_coverage,
-                key=key or self.context.new_id(),
-            )
-        )
+        control, challenger = _arms(unit.session, wanted)
+        design = _design(unit, wanted, control)
         test = ABTest(
             id=self.context.new_id(),
-            model=model,
+            model=wanted.model,
             control_id=control.id,
             control=control.label,
             challenger_id=challenger.id,
             challenger=challenger.label,
-            design=made,
+            design=design,
             state=ABState.DESIGNED,
             revision=1,
-            question=question.strip(),
+            question=wanted.question.strip(),
             designed_by=actor.id,
             designed_at=unit.now,
         )
         store.add(unit.session, test)
-        told = {**made.as_json(), "challenger": challenger.label, "control": control.label, "digest": made.digest}
-        told.pop("key")  # who knows it could foresee the arms
-        unit.audit(test.object, model=model, after=told, reason=test.question)
+        unit.audit(test.object, model=test.model, after=_public(test), reason=test.question)
         return test
 
     @command(Permission.TEST_START, Action.TEST_STARTED)
@@ -162,12 +100,12 @@ class ABTestService:
         if not reason.strip():
             raise InvalidInput("A start needs a reason.", hint="One sentence; it goes into the ledger.")
         test = store.get(unit.session, test_id)
-        champion = champion_of(unit.session, test.model)
+        champion = registry_store.champion(unit.session, test.model)
         if test.state is not ABState.DESIGNED:
             raise Conflict(f"This test is {test.state} already.")
         if champion is None or champion.id != test.control_id:
             raise Conflict("The champion changed since the test was designed.", hint="Design it anew.")
-        if in_flight(unit.session, test.model) is not None:
+        if registry_store.in_flight(unit.session, test.model) is not None:
             raise Conflict(f"A change of champion of {test.model} is being carried out.", hint="Wait until it is done.")
         after = store.change(
             unit.session, test_id, revision, state=ABState.RUNNING, started_by=actor.id, started_at=unit.now
@@ -248,7 +186,7 @@ class ABTestService:
             if test_id and test is None:
                 raise NotFound(f"No test {test_id[:8]}.", hint="Choose one from the list.")
             test = test or next(iter([*running, *tests]), None)
-            champion = None if test is None else champion_of(session, test.model)
+            champion = None if test is None else registry_store.champion(session, test.model)
         last, verdict, over = self._now(test, now)
         return ABRoom(
             models=models,
@@ -278,15 +216,19 @@ class ABTestService:
         """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
-            champion = champion_of(session, model)
+            champion = registry_store.champion(session, model)
             versions = registry_store.versions(session, model)
+            why_not = why_not_offered(session, model, versions)
             promotion, _ = _policies(session, model, now)
             prior = None if champion is None else evidence_store.prior_of(session, champion.id)
         if champion is None:
             raise Conflict(f"{model} has no champion to test against.", hint="Promote a first version.")
-        choices = tuple(Choice(one.id, one.label) for one in versions if one.id != champion.id)
+        others = [one for one in versions if one.id != champion.id]
+        choices = tuple(Choice(one.id, one.label) for one in others if not why_not[one.id])
+        left_out = tuple(f"{one.label} {why_not[one.id]}" for one in others if why_not[one.id])
         if not choices:
-            raise Conflict(f"{model} has no other version.", hint="Train one on the Retraining page.")
+            none = f"{model} has no other version" + (f" to try: {'; '.join(left_out)}." if left_out else ".")
+            raise Conflict(none, hint="Train one on the Retraining page.")
         with reading(self.context.databases.log) as log:
             start = now - timedelta(days=TRAFFIC_DAYS + 1)
             rows = prediction_log.read_window(log, champion.id, start, now - timedelta(days=1), features=False)
@@ -301,6 +243,7 @@ class ABTestService:
             model=model,
             champion=champion.label,
             choices=choices,
+            left_out=left_out,
             units_a_day=a_day,
             guardrails=tuple(Guardrail(*one) for one in margins.items() if one[0] == promotion.guardrail),
             alpha=1.0 - promotion.level,
@@ -334,12 +277,59 @@ class ABTestService:
         return read_test(test, rows, both, now=now, over=over)
 
 
+def _arms(session: Session, wanted: NewTest) -> tuple[Version, Version]:
+    """The champion and the version that is tried against it."""
+    challenger = registry_store.version(session, wanted.challenger_id)
+    control = registry_store.champion(session, wanted.model)
+    if control is None:
+        raise Conflict(f"{wanted.model} has no champion to test against.", hint="Promote a first version.")
+    if challenger.id == control.id or challenger.model != wanted.model:
+        raise Conflict(f"{challenger.subject} cannot be tested against {control.subject}.")
+    why_not = why_not_challenger(session, wanted.model, [challenger])[challenger.id]
+    if why_not:
+        raise Conflict(f"{challenger.subject} {why_not}.", hint="Choose another version, or train a new one.")
+    return control, challenger
+
+
+def _design(unit: Unit, wanted: NewTest, control: Version) -> Design:
+    """What is asked for, and what the policies in force fix with it."""
+    promotion, watch = _policies(unit.session, wanted.model, unit.now)
+    margins = wanted.guardrails
+    if margins is None:
+        margins = {promotion.guardrail: promotion.guardrail_margin}
+    return check(
+        Design(
+            outcome=wanted.outcome,
+            guardrails=tuple(Guardrail(metric, most) for metric, most in margins.items() if metric != wanted.outcome),
+            unit=wanted.unit,
+            share=wanted.share,
+            days=wanted.days,
+            planned_units=wanted.planned_units,
+            min_units=wanted.min_units,
+            alpha=wanted.alpha,
+            reading=wanted.reading,
+            prior=evidence_store.prior_of(unit.session, control.id) or 0.5,
+            zone=watch.zone,
+            label_delay_hours=watch.label_delay_hours,
+            ripe_coverage=watch.ripe_coverage,
+            key=wanted.key or unit.context.new_id(),
+        )
+    )
+
+
+def _public(test: ABTest) -> dict[str, Any]:
+    """The design as the ledger tells it: without the key, for who knows it could foresee the arms."""
+    fixed = {**test.design.as_json(), "challenger": test.challenger, "control": test.control}
+    fixed.pop("key")
+    return {**fixed, "digest": test.design.digest}
+
+
 def _testable(session: Session, model: Model) -> bool:
     """Whether a test of it can be designed: probabilities, a champion, and another version."""
-    is_served = model.source == "mlflow" and model.task == "binary"
+    is_served = model.source == "mlflow" and task_named(model.task).in_ab_tests
     return (
         is_served
-        and champion_of(session, model.name) is not None
+        and registry_store.champion(session, model.name) is not None
         and len(registry_store.versions(session, model.name)) > 1
     )
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from mlops_dash import __version__
-from mlops_dash.domain.ab_tests import ABTest, Measured, Reading
+from mlops_dash.domain.ab_tests.rules import ABTest, Measured, Reading
 from mlops_dash.domain.evidence import Evidence
-from mlops_dash.domain.registry import Version
+from mlops_dash.domain.registry.records import Version
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session
 

@@ -12,27 +12,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_analysis import KINDS, Analysis, ArmLine, EffectLine, Question, Span, judge_analysis
+from mlops_dash.domain.ab_tests.analysis import KINDS, Analysis, ArmLine, EffectLine, Question, Span, judge_analysis
 from mlops_dash.errors import InvalidInput
+from mlops_dash.services.ab_tests.units import drawn_whole, in_two_arms, leave_out
+from mlops_dash.services.tables import names_of, numbers_of
 from mlops_dash.stats.ab import (
     MIN_CUPED,
     ArmValue,
     Effect,
     clustered,
     cuped,
-    holm,
     mean_of,
     permutation_p,
     probability_greater,
     quantile_of,
     ratio_of,
-    sample_ratio_p,
     welch,
 )
+from mlops_dash.stats.ab_plan import sample_ratio_p
 from mlops_dash.stats.arrays import Bools, Floats, as_codes, sums_by
+from mlops_dash.stats.families import holm
 from mlops_dash.stats.intervals import FEW_CLUSTERS, MIN_CLUSTERS, ratio, t_quantile, wilson
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.sequential_ab import always_valid, units_before_first_look
+from mlops_dash.stats.shares import exact_p, newcombe
 
 _USUAL_CONTROLS = ("control", "0", "a", "false", "baseline")
 _PERMUTATIONS = 10_000
@@ -48,6 +51,7 @@ class _Rows:
     top: Floats  # outcome, or numerator
     bottom: Floats  # 1, or denominator
     clusters: pd.Series | None
+    units: dict[str, int] | None  # randomised units of each arm, when a column names them
     missing: dict[str, int]
     warnings: list[str]
 
@@ -68,6 +72,7 @@ def analyse(frame: pd.DataFrame, question: Question) -> Analysis:
     """
     rows, reduction = _rows(frame, question), None
     control = rows.names[0]
+    planned = _planned(question, rows.names)
     effects = {one: _effect(rows, rows.top, one, control, question) for one in rows.names[1:]}
     if question.covariate:
         rows, reduction, effects = _adjusted(frame, rows, effects, question)
@@ -77,7 +82,8 @@ def analyse(frame: pd.DataFrame, question: Question) -> Analysis:
         _line(rows, effect, one, control, question, p=ps[one], adjusted_p=after)
         for (one, effect), after in zip(effects.items(), adjusted, strict=True)
     )
-    srm_p = sample_ratio_p(_unit_counts(rows), [1.0] * len(rows.names))
+    drawn = _unit_counts(rows)
+    srm_p = sample_ratio_p(drawn, planned)
     verdict, reason = judge_analysis(lines, srm_p=srm_p, alpha=question.alpha, lower_is_better=question.lower_is_better)
     return Analysis(
         question=question,
@@ -88,6 +94,8 @@ def analyse(frame: pd.DataFrame, question: Question) -> Analysis:
         verdict=str(verdict),
         reason=reason,
         srm_p=srm_p,
+        drawn=tuple(drawn),
+        planned_shares=planned,
         variance_reduction=reduction,
         clusters=None if rows.clusters is None else int(rows.clusters.nunique()),
         warnings=tuple(rows.warnings),
@@ -117,30 +125,81 @@ def stratified(strata: Sequence[Analysis], *, alpha: float) -> Span:
 
 
 def _rows(frame: pd.DataFrame, question: Question) -> _Rows:
-    top_name, _, bottom_name = question.metric.partition("/")
-    wanted = [question.variant, top_name, bottom_name, question.covariate, question.cluster]
+    top_name, bottom_name = _metric_columns(frame, question)
+    wanted = [question.variant, top_name, bottom_name, question.covariate, question.cluster, question.unit]
     absent = [one for one in wanted if one and one not in frame]
     if absent:
         raise InvalidInput(f"The file has no column {absent[0]!r}.", hint=f"It has {', '.join(map(str, frame))}.")
     warnings: list[str] = []
-    nameless = int(frame[question.variant].isna().sum())
-    if nameless:
-        warnings.append(f"{nameless:,} rows without a variant are left out.")
-        frame = frame[frame[question.variant].notna()]
-    arm = frame[question.variant].map(_name)
+    frame = _comparable(frame, question, warnings)
+    arm = names_of(frame[question.variant])
     names = _ordered(sorted(set(arm)), question.control)
+    units = None
+    if question.unit:
+        units = {one: int(frame[question.unit][arm == one].nunique()) for one in names}
     top, bottom = _numbers(frame, top_name), _numbers(frame, bottom_name)
     known = np.isfinite(top) & np.isfinite(bottom)
     missing = {one: int((~known & (arm == one).to_numpy()).sum()) for one in names}
     kind = _kind(question, top[known], bottom_name)
-    if question.cluster and frame[question.cluster].isna().any():
-        raise InvalidInput(f"Some rows have no cluster in {question.cluster!r}.", hint="Fill it, or leave them out.")
-    clusters = frame[question.cluster][known].reset_index(drop=True) if question.cluster else None
-    return _Rows(kind, names, arm[known].reset_index(drop=True), top[known], bottom[known], clusters, missing, warnings)
+    column = _cluster_column(frame, question, warnings)
+    clusters = names_of(frame[column])[known].reset_index(drop=True) if column else None
+    return _Rows(
+        kind, names, arm[known].reset_index(drop=True), top[known], bottom[known], clusters, units, missing, warnings
+    )
 
 
-def _name(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _metric_columns(frame: pd.DataFrame, question: Question) -> tuple[str, str]:
+    """Numerator and denominator; a column with a slash in its name is a column."""
+    metric = question.metric
+    cuts = [at for at, sign in enumerate(metric) if sign == "/"]
+    pairs = [(metric[:at], metric[at + 1 :]) for at in cuts]
+    ratios = [(top, bottom) for top, bottom in pairs if top in frame and bottom in frame]
+    if metric in frame and not (question.kind == "ratio" and ratios):
+        return metric, ""
+    return ratios[0] if ratios else pairs[0] if pairs else (metric, "")
+
+
+def _comparable(frame: pd.DataFrame, question: Question, warnings: list[str]) -> pd.DataFrame:
+    """The rows with an arm, of units and clusters that stand in one arm where they were drawn whole."""
+    nameless = int(frame[question.variant].isna().sum())
+    if nameless:
+        warnings.append(f"{nameless:,} rows without a variant are left out.")
+        frame = frame[frame[question.variant].notna()]
+    for column, what in ((question.unit, "unit"), (question.cluster, "cluster")):
+        if not column:
+            continue
+        if frame[column].isna().any():
+            raise InvalidInput(f"Some rows have no {what} in {column!r}.", hint="Fill it, or leave them out.")
+        arm, ids = names_of(frame[question.variant]), names_of(frame[column])
+        mixed = in_two_arms(ids, arm)
+        if len(mixed) and (what == "unit" or drawn_whole(ids, arm)):
+            frame = frame[leave_out(ids, mixed, what, warnings)]
+    return frame
+
+
+def _cluster_column(frame: pd.DataFrame, question: Question, warnings: list[str]) -> str:
+    """The column within which rows are alike: the cluster, else the unit where it has several rows."""
+    if question.cluster or not question.unit or frame[question.unit].is_unique:
+        return question.cluster
+    warnings.append(f"Several rows of one {question.unit!r}: they count as one cluster.")
+    return question.unit
+
+
+def _planned(question: Question, names: Sequence[str]) -> tuple[float, ...]:
+    """The planned share of each arm.
+
+    Raises:
+        InvalidInput: the planned arms are not those of the file.
+    """
+    if not question.shares:
+        return (1.0 / len(names),) * len(names)
+    odd = sorted(set(names) ^ set(question.shares))
+    if odd:
+        raise InvalidInput(
+            f"The planned shares and the file do not name the same arms: {', '.join(odd)}.",
+            hint=f"The file has {', '.join(names)}.",
+        )
+    return tuple(question.shares[one] for one in names)
 
 
 def _ordered(names: list[str], control: str) -> tuple[str, ...]:
@@ -156,15 +215,7 @@ def _ordered(names: list[str], control: str) -> tuple[str, ...]:
 
 
 def _numbers(frame: pd.DataFrame, column: str) -> Floats:
-    if not column:
-        return np.ones(len(frame))
-    try:
-        values = frame[column].astype(float).to_numpy(dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"The column {column!r} is not of numbers: {error}.") from error
-    if np.isinf(values).any():
-        raise InvalidInput(f"The column {column!r} holds infinities.", hint="Leave those rows out.")
-    return values
+    return numbers_of(frame[column], column) if column else np.ones(len(frame))
 
 
 def _kind(question: Question, values: Floats, bottom: str) -> str:
@@ -175,7 +226,10 @@ def _kind(question: Question, values: Floats, bottom: str) -> str:
         ((kind == "ratio") != bool(bottom), "A ratio, and only a ratio, is named NUM/DEN."),
         ((kind == "quantile") != (question.q is not None), "A quantile, and only a quantile, needs --q."),
         (kind == "proportion" and not binary, "A proportion needs values 0 and 1."),
-        (kind == "quantile" and bool(question.cluster), "A quantile with clusters cannot be computed yet."),
+        (
+            kind == "quantile" and bool(question.cluster or question.unit),
+            "A quantile with clusters cannot be computed yet.",
+        ),
         (kind in {"quantile", "ratio"} and bool(question.covariate), f"A covariate cannot adjust a {kind}."),
         (not 0 < question.alpha < 1, f"Alpha {question.alpha} is not between 0 and 1."),
         (question.q is not None and not 0 < question.q < 1, f"q {question.q} is not between 0 and 1."),
@@ -216,8 +270,8 @@ def _adjusted(
     if smallest < MIN_CUPED:
         rows.warnings.append(f"No covariate: {smallest} units in an arm, at least {MIN_CUPED} are needed.")
         return rows, None, plain
-    named = frame[frame[question.variant].notna()]
-    top_name, _, _ = question.metric.partition("/")
+    named = _comparable(frame, question, [])
+    top_name, _ = _metric_columns(frame, question)
     x = _numbers(named, question.covariate)[np.isfinite(_numbers(named, top_name))]
     y, absent = cuped(rows.top, x)
     if absent:
@@ -235,14 +289,18 @@ def _apart(rows: _Rows) -> bool:
 
 def _p(rows: _Rows, effect: Effect, name: str, control: str) -> float:
     """Two-sided p; with few clusters, each in one arm, by relabelling them."""
-    if rows.clusters is None or not effect.computable or not _apart(rows):
+    ones = _ones(rows, name, control)
+    if ones is not None and _at_the_edge(ones, effect):
+        return exact_p(ones, (effect.n_1, effect.n_0))
+    without_spread = effect.reason.startswith("different by construction")
+    if rows.clusters is None or not _apart(rows) or not (effect.computable or without_spread):
         return effect.p_value
     pair = rows.of(name) | rows.of(control)
     codes, n = as_codes(rows.clusters[pair].astype(str).to_numpy())
     treated = np.zeros(n, dtype=np.bool_)
     treated[codes[rows.of(name)[pair]]] = True
     fewest = int(min(treated.sum(), (~treated).sum()))
-    if not MIN_CLUSTERS <= fewest < FEW_CLUSTERS:
+    if not (fewest >= MIN_CLUSTERS and (fewest < FEW_CLUSTERS or without_spread)):
         return effect.p_value
     values, weights = sums_by(rows.top[pair], codes, n), sums_by(rows.bottom[pair], codes, n)
     rows.warnings.append(f"{fewest} clusters in an arm: p by relabelling the clusters.")
@@ -255,12 +313,13 @@ def _line(
     low, high = effect.interval(question.alpha)
     factor = t_quantile(1.0 - question.alpha, effect.df) if effect.computable else math.nan
     relative = effect.relative(factor) if effect.computable else (math.nan,) * 3
-    reason = effect.reason
+    method, reason = effect.method, effect.reason
+    ones = _ones(rows, name, control)
+    if ones is not None and _at_the_edge(ones, effect):
+        low, high = newcombe(ones, (effect.n_1, effect.n_0), level=1.0 - question.alpha)
+        method, reason = "Newcombe interval, Fisher's exact test: an arm has one value only", ""
     if effect.computable and not math.isfinite(relative[1]):
         rows.warnings.append(f"{name}: no relative effect, the control is not separated from 0.")
-    ones = None
-    if rows.kind == "proportion" and rows.clusters is None and not question.covariate:
-        ones = (int(rows.top[rows.of(name)].sum()), int(rows.top[rows.of(control)].sum()))
     greater = probability_greater(effect, successes=ones)
     return EffectLine(
         arm=name,
@@ -270,9 +329,22 @@ def _line(
         adjusted_p=adjusted_p,
         always_valid=_always(rows, effect, name, control, question),
         probability_better=1.0 - greater if question.lower_is_better else greater,
-        method=effect.method,
+        method=method,
         reason=reason,
     )
+
+
+def _ones(rows: _Rows, name: str, control: str) -> tuple[int, int] | None:
+    """Ones of two arms of independent units; None where the outcome is no share."""
+    if rows.kind != "proportion" or rows.clusters is not None or not np.isin(rows.top, (0.0, 1.0)).all():
+        return None
+    return int(rows.top[rows.of(name)].sum()), int(rows.top[rows.of(control)].sum())
+
+
+def _at_the_edge(ones: tuple[int, int], effect: Effect) -> bool:
+    """Whether an arm is all 0 or all 1, where a variance of 0 is information and no standard error."""
+    n = (effect.n_1, effect.n_0)
+    return min(n) > 0 and any(one in (0, size) for one, size in zip(ones, n, strict=True))
 
 
 def _always(rows: _Rows, effect: Effect, name: str, control: str, question: Question) -> tuple[float, float]:
@@ -286,7 +358,9 @@ def _always(rows: _Rows, effect: Effect, name: str, control: str, question: Ques
 
 
 def _unit_counts(rows: _Rows) -> list[int]:
-    """What was drawn: rows, or clusters where each lies in one arm; missing outcomes were drawn too."""
+    """What was drawn: units, else clusters where each lies in one arm, else rows; missing outcomes were drawn too."""
+    if rows.units is not None:
+        return [rows.units[one] for one in rows.names]
     if rows.clusters is not None and _apart(rows):
         return [int(rows.clusters[rows.of(one)].nunique()) for one in rows.names]
     return [int(rows.of(one).sum()) + rows.missing[one] for one in rows.names]

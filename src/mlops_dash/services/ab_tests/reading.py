@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests import (
+from mlops_dash.domain.ab_tests.analysis import finite
+from mlops_dash.domain.ab_tests.rules import (
     ALWAYS_VALID,
     DAY,
     MISMATCH_LOG_E,
@@ -27,7 +28,7 @@ from mlops_dash.domain.ab_tests import (
     Measured,
     Reading,
 )
-from mlops_dash.domain.evidence import METRICS
+from mlops_dash.domain.tasks import METRICS
 from mlops_dash.stats.ab import Effect, Sums, base_rate_free, clustered
 from mlops_dash.stats.arrays import Bools, Floats, Ints, sums_by
 from mlops_dash.stats.comparison import paired_difference
@@ -178,13 +179,13 @@ def _first_look(design: Design, known: pd.DataFrame, treated: Bools, *, over: bo
 def _now(design: Design, effects: dict[str, Effect]) -> tuple[Measured, tuple[Measured, ...]]:
     primary = effects[design.outcome]
     low, high, reach = _interval(primary, design)
-    first = replace(_plain(design.outcome, primary), low=_finite(low), high=_finite(high))
+    first = replace(_plain(design.outcome, primary), low=finite(low), high=finite(high))
     first = replace(first, relative=_relative(primary, reach))
     held = []
     for one in design.guardrails:
         effect = effects[one.metric]
         low, high = _bounds(effect, design)
-        held.append(replace(_plain(one.metric, effect), low=_finite(low), high=_finite(high), margin=one.margin))
+        held.append(replace(_plain(one.metric, effect), low=finite(low), high=finite(high), margin=one.margin))
     return first, tuple(held)
 
 
@@ -208,9 +209,9 @@ def _bounds(effect: Effect, design: Design) -> tuple[float, float]:
 def _plain(metric: str, effect: Effect) -> Measured:
     return Measured(
         metric=metric,
-        challenger=_finite(effect.value_1),
-        control=_finite(effect.value_0),
-        value=_finite(effect.difference),
+        challenger=finite(effect.value_1),
+        control=finite(effect.value_0),
+        value=finite(effect.difference),
         low=None,
         high=None,
         reason=effect.reason,
@@ -259,9 +260,9 @@ def _paired(rows: pd.DataFrame, design: Design, days: set[date]) -> tuple[Measur
         prior=design.prior if design.outcome == "base_rate_free_loss" else None,
     )
     # `paired_difference` says improvement; all three outcomes are losses, so challenger minus control is its negative.
-    value, low, high = (_finite(-one + 0.0) for one in (found.value, found.high, found.low))
+    value, low, high = (finite(-one + 0.0) for one in (found.value, found.high, found.low))
     return Measured(
-        design.outcome, _finite(found.value_a), _finite(found.value_b), value, low, high, reason=found.reason
+        design.outcome, finite(found.value_a), finite(found.value_b), value, low, high, reason=found.reason
     ), found.n
 
 
@@ -275,10 +276,6 @@ def _digest(known: pd.DataFrame) -> str:
     for column in ("score", "label", "challenger"):
         made.update(np.ascontiguousarray(known[column].to_numpy(dtype=np.float64)).tobytes())
     return made.hexdigest()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def losses_of(label: Sequence[float], score: Sequence[float], outcome: str, prior: float) -> Floats:

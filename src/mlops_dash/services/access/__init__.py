@@ -8,9 +8,41 @@ from __future__ import annotations
 
 from mlops_dash.services.access.accounts import Accounts
 from mlops_dash.services.access.logins import Logins
+from mlops_dash.services.command import Context
 
 __all__ = ["AccessService"]
 
 
-class AccessService(Logins, Accounts):
+class AccessService:
     """Logins (`logins.py`), and the users and tokens that admins keep (`accounts.py`)."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+        logins = Logins(context)
+        self.actor_for_session = logins.actor_for_session
+        self.actor_for_token = logins.actor_for_token
+        self.login = logins.login
+        self.login_demo = logins.login_demo
+        self.remember_browser = logins.remember_browser
+        self.logout = logins.logout
+        self.demo_accounts = logins.demo_accounts
+        self.ensure_demo_users = logins.ensure_demo_users
+        self.create_first_admin_link = logins.create_first_admin_link
+        self.first_admin_link_is_open = logins.first_admin_link_is_open
+        self.link_is_for = logins.link_is_for
+        self.redeem_admin_link = logins.redeem_admin_link
+        self.redeem_invite = logins.redeem_invite
+        self.waiting = logins.waiting
+
+        accounts = Accounts(context)
+        self.users = accounts.users
+        self.admins = accounts.admins
+        self.tokens = accounts.tokens
+        self.create_user = accounts.create_user
+        self.issue_link = accounts.issue_link
+        self.set_role = accounts.set_role
+        self.disable_user = accounts.disable_user
+        self.enable_user = accounts.enable_user
+        self.issue_token = accounts.issue_token
+        self.revoke_token = accounts.revoke_token

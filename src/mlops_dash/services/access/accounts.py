@@ -17,7 +17,7 @@ from mlops_dash.store.db import Session, reading
 
 
 class Accounts:
-    """The part of AccessService that admins use."""
+    """Users, links and tokens."""
 
     def __init__(self, context: Context) -> None:
         self.context = context

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+import math
+from datetime import datetime, timedelta
 
-from mlops_dash.domain.ab_room import waits_for
+from mlops_dash.domain.ab_tests.room import waits_for
 from mlops_dash.domain.access import DEMO_ROLES, Actor, Permission, Role, User, Waiting, new_user, proposal_waits_for
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import NotAllowed, NotAuthenticated, StoreUnavailable
 from mlops_dash.ids import sha256_text
-from mlops_dash.services.access import passwords, sessions
+from mlops_dash.services.access import passwords, sessions, tries
 from mlops_dash.services.command import Context, Unit, command, identifies, read, record
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import access as store
-from mlops_dash.store.db import reading, transaction
+from mlops_dash.store import logins as tries_store
+from mlops_dash.store import registry as registry_store
+from mlops_dash.store.db import Session, reading, transaction
 
 TOKEN_PREFIX = "mld_"
 _USE_NOTED_EVERY = timedelta(minutes=10)
@@ -22,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Logins:
-    """The part of AccessService that anonymous people and machines meet."""
+    """What anonymous people and machines meet."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -37,7 +40,7 @@ class Logins:
                 session, sha256_text(secret), kinds=(store.BROWSER,), wall=self.context.clock.wall()
             )
             user = store.user(session, row.user_id) if row is not None and row.user_id else None
-        return None if user is None or user.disabled else sessions.as_actor(user)
+        return None if user is None or user.disabled else sessions.person(user, secret)
 
     @identifies
     def actor_for_token(self, secret: str) -> Actor:
@@ -54,7 +57,7 @@ class Logins:
         used = found.token.last_used_at
         if used is None or not timedelta(0) <= now - used < _USE_NOTED_EVERY:
             self._note_use(found.token.id)
-        return sessions.as_actor(found.user, kind="token")
+        return sessions.by_token(found.user, found.token.id)
 
     def _note_use(self, token_id: str) -> None:
         try:
@@ -64,28 +67,57 @@ class Logins:
             _log.warning("the use of a token was not noted", extra={"why": error.message})
 
     @record(Permission.PUBLIC)
-    def login(self, actor: Actor, name: str, password: str, user_agent: str = "") -> tuple[str, Actor]:
+    def login(
+        self,
+        actor: Actor,
+        name: str,
+        password: str,
+        user_agent: str = "",
+        *,
+        address: str = "",
+        known_browser: str = "",
+    ) -> tuple[str, Actor]:
         """Check name and password; returns the cookie's secret and the person.
 
-        Every try counts before the password is looked at, so that parallel guesses are slowed down too.
+        Every try counts before the password is looked at, so that parallel guesses are slowed down too. `tries.py` says
+        how many there are, for the address and for a browser that this person has used before.
 
         Raises:
             NotAuthenticated: name and password do not fit together, or too many tries failed.
+            Unavailable: too many passwords are being checked.
         """
         name, wall = name.strip().lower(), self.context.clock.wall()
-        with transaction(self.context.databases.app) as session:
+        with reading(self.context.databases.app) as session:
             user = store.user_by_name(session, name)
             known = store.password_hash(session, user.id) if user is not None else ""
-            wait = store.count_try(session, user.name if user else _bucket(name), wall=wall)
+            browser = _browser_of(session, user, known_browser, wall=wall)
+            guess = tries.Guess(user.name if user else _bucket(name), address, browser)
+            wait = tries.wait_seconds(session, guess, wall=wall)
+        if wait == 0:  # a flood of refused guesses never asks to write
+            with transaction(self.context.databases.app) as session:
+                wait = tries.count(session, guess, wall=wall)
         if wait > 0:
-            raise NotAuthenticated("Too many tries failed.", hint=f"Wait {wait:.0f} s, then try again.")
-        if not passwords.fits(known, password) or user is None or user.disabled:
+            raise NotAuthenticated("Too many tries failed.", hint=f"Wait {math.ceil(wait)} s, then try again.")
+        if not passwords.fits(known, password, reserved=bool(browser)) or user is None or user.disabled:
             raise NotAuthenticated("Name and password do not fit together.", hint="Check both and try again.")
         with transaction(self.context.databases.app) as session:
-            store.forget_tries(session, user.name)
+            tries.fitted(session, guess)
             secret = sessions.open_browser(session, user, wall=wall, user_agent=user_agent)
         _log.info("login", extra={"actor": user.id})
-        return secret, sessions.as_actor(user)
+        return secret, sessions.person(user, secret)
+
+    @record(Permission.ROOM_READ)
+    def remember_browser(self, actor: Actor, known_browser: str) -> str:
+        """The secret of a cookie that says that this person has logged in here before; the one they have, if it does.
+
+        It opens nothing. A new password, or a disabled account, ends it.
+        """
+        wall = self.context.clock.wall()
+        with transaction(self.context.databases.app) as session:
+            user = store.user(session, actor.id)
+            if user is None or _browser_of(session, user, known_browser, wall=wall):
+                return known_browser
+            return sessions.know_browser(session, user, wall=wall)
 
     @record(Permission.PUBLIC)
     def login_demo(self, actor: Actor, name: str, user_agent: str = "") -> tuple[str, Actor]:
@@ -101,7 +133,7 @@ class Logins:
             if user is None or not user.demo or user.disabled:
                 raise NotAllowed(f"{name!r} is no demo account.", hint="Choose one of the accounts shown.")
             secret = sessions.open_browser(session, user, wall=self.context.clock.wall(), user_agent=user_agent)
-        return secret, sessions.as_actor(user)
+        return secret, sessions.person(user, secret)
 
     @record(Permission.PUBLIC)
     def logout(self, actor: Actor, secret: str) -> None:
@@ -144,6 +176,13 @@ class Logins:
             store.end_sessions(session, wall=wall, kind=store.ADMIN_LINK)
             return sessions.make_link(session, store.ADMIN_LINK, None, wall=wall)
 
+    @read(Permission.USERS_READ)
+    def first_admin_link_is_open(self, actor: Actor) -> bool:
+        """Whether somebody may still become the first admin by the link of the first start."""
+        with reading(self.context.databases.app) as session:
+            links = store.open_links(session, store.ADMIN_LINK, wall=self.context.clock.wall())
+            return links > 0 and not store.any_user(session)
+
     @read(Permission.PUBLIC)
     def link_is_for(self, actor: Actor, secret: str) -> str | None:
         """Whom a one-time link is for: `""` for the first admin, an invited user's name, or None when it is void."""
@@ -175,7 +214,8 @@ class Logins:
         user = new_user(name, Role.ADMIN, "", at=unit.now)
         store.add_user(unit.session, user, password_hash=passwords.hashed(password, user.name))
         unit.audit(user.name, after={"role": str(user.role)}, reason="first start, one-time link")
-        return sessions.open_browser(unit.session, user, wall=wall, user_agent=user_agent), sessions.as_actor(user)
+        cookie = sessions.open_browser(unit.session, user, wall=wall, user_agent=user_agent)
+        return cookie, sessions.person(user, cookie)
 
     @command(Permission.PUBLIC, Action.PASSWORD_SET)
     def redeem_invite(
@@ -193,10 +233,11 @@ class Logins:
         if user is None or user.disabled:
             raise NotAllowed("This account is disabled.", hint="Ask an admin.")
         store.change_user(unit.session, user.id, password_hash=passwords.hashed(password, user.name))
-        store.forget_tries(unit.session, user.name)
+        tries_store.forget_name(unit.session, user.name)
         store.end_sessions(unit.session, wall=wall, user_id=user.id)
         unit.audit(user.name, after={"password": "set"}, reason="one-time link")
-        return sessions.open_browser(unit.session, user, wall=wall, user_agent=user_agent), sessions.as_actor(user)
+        cookie = sessions.open_browser(unit.session, user, wall=wall, user_agent=user_agent)
+        return cookie, sessions.person(user, cookie)
 
     @read(Permission.ROOM_READ)
     def waiting(self, actor: Actor) -> tuple[Waiting, ...]:
@@ -209,14 +250,25 @@ class Logins:
             proposals = store.pending_proposals(session)
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
             tests = ab_store.pending(session)
+            archived = registry_store.archived_names(session)
         asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
         asked += [waits_for(actor, test, now) for test in tests]
         found = [item for item in asked if item is not None]
         found += [
             Waiting(item.title, item.cause, "notifications", "monitoring", (("model", item.model),), item.since)
             for item in alerts
+            if item.model not in archived
         ]
         return tuple(sorted(found, key=lambda item: item.deadline))
+
+
+def _browser_of(session: Session, user: User | None, known_browser: str, *, wall: datetime) -> str:
+    """The digest of a browser's cookie when it is this user's, else ""."""
+    if user is None or not known_browser:
+        return ""
+    digest = sha256_text(known_browser)
+    row = store.live_session(session, digest, kinds=(store.KNOWN,), wall=wall)
+    return digest if row is not None and row.user_id == user.id else ""
 
 
 def _bucket(name: str) -> str:

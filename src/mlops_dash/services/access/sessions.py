@@ -12,12 +12,18 @@ from mlops_dash.store import access as store
 from mlops_dash.store.db import Session
 
 SESSION_LIFE = timedelta(days=7)
+KNOWN_LIFE = timedelta(days=180)
 LINK_LIFE = timedelta(hours=24)
 
 
 def open_browser(session: Session, user: User, *, wall: datetime, user_agent: str) -> str:
     """Open a browser session; returns the cookie's secret."""
     return _keep(session, store.BROWSER, user.id, wall=wall, life=SESSION_LIFE, user_agent=user_agent)
+
+
+def know_browser(session: Session, user: User, *, wall: datetime) -> str:
+    """Remember that this person has logged in from a browser; returns the secret that it keeps."""
+    return _keep(session, store.KNOWN, user.id, wall=wall, life=KNOWN_LIFE, user_agent="")
 
 
 def make_link(session: Session, kind: str, user_id: str | None, *, wall: datetime) -> str:
@@ -39,9 +45,14 @@ def spend_link(session: Session, secret: str, kind: str, *, wall: datetime) -> s
     return row.user_id
 
 
-def as_actor(user: User, *, kind: str = "person") -> Actor:
-    """The person, or their token: both have one id, so that nobody approves their own work through a token."""
-    return Actor(id=user.id, name=user.name, role=user.role, kind=kind)
+def person(user: User, secret: str) -> Actor:
+    """The person behind a browser's session; every command asks again whether that session still lives."""
+    return Actor(id=user.id, name=user.name, role=user.role, credential=sha256_text(secret))
+
+
+def by_token(user: User, token_id: str) -> Actor:
+    """The person through their token: the same id, so that nobody approves their own work through a token."""
+    return Actor(id=user.id, name=user.name, role=user.role, kind="token", credential=token_id)
 
 
 def _keep(session: Session, kind: str, user_id: str | None, *, wall: datetime, life: timedelta, user_agent: str) -> str:

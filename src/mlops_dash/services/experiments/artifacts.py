@@ -12,9 +12,19 @@ from typing import Final
 
 import pandas as pd
 
-from mlops_dash.domain.run_why import LARGEST, MOST_FILES, FileKind, FilesRoom, RunFile, SharedFile, flat, kind_of
+from mlops_dash.domain.experiments.why import (
+    LARGEST,
+    MOST_FILES,
+    FileKind,
+    FilesRoom,
+    RunFile,
+    SharedFile,
+    flat,
+    kind_of,
+)
 from mlops_dash.errors import InvalidInput, MlopsDashError
-from mlops_dash.tracking.run_files import RunFiles
+from mlops_dash.services.tables import as_written, table_of, table_of_json
+from mlops_dash.tracking.experiments.files import RunFiles
 
 _MOST_FOLDERS: Final = 20
 _MOST_PIXELS: Final = 40_000_000
@@ -86,7 +96,7 @@ def _shown(blank: RunFile, content: bytes, chosen: SharedFile) -> RunFile:
         _check_image(content)
         return replace(blank, image=content)
     if chosen.kind is FileKind.TABLE:
-        return _table(blank, _frame(content, chosen.path))
+        return _table(blank, as_written(table_of(content, chosen.path)))
     text = _text(content)
     if chosen.kind is FileKind.JSON:
         try:
@@ -94,7 +104,7 @@ def _shown(blank: RunFile, content: bytes, chosen: SharedFile) -> RunFile:
         except ValueError as error:
             raise InvalidInput(f"This is no JSON: {error}.") from error
         if isinstance(said, dict) and set(said) == {"columns", "data"}:  # MLflow's log_table
-            return replace(_table(blank, pd.DataFrame(said["data"], columns=said["columns"])), text=text)
+            return replace(_table(blank, table_of_json(said)), text=text)
         return replace(blank, text=json.dumps(said, indent=2, ensure_ascii=False, sort_keys=True))
     return replace(blank, text=text)
 
@@ -113,15 +123,6 @@ def _check_image(content: bytes) -> None:
         raise InvalidInput("This is no image that can be shown.") from error
     if width * height > _MOST_PIXELS:
         raise InvalidInput(f"This image has {width:,} x {height:,} pixels; at most {_MOST_PIXELS:,} are shown.")
-
-
-def _frame(content: bytes, path: str) -> pd.DataFrame:
-    try:
-        if path.lower().endswith(".parquet"):
-            return pd.read_parquet(io.BytesIO(content))
-        return pd.read_csv(io.BytesIO(content), sep="\t" if path.lower().endswith(".tsv") else ",")
-    except Exception as error:  # pandas and pyarrow raise many kinds for a file that is no table
-        raise InvalidInput("This file cannot be read as a table.") from error
 
 
 def _table(blank: RunFile, frame: pd.DataFrame) -> RunFile:

@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain import run_comparison as domain
-from mlops_dash.domain.comparability import EVALUATION_TAG, Comparability, Meaning, evaluation_ids, judge
-from mlops_dash.domain.experiments import Column
-from mlops_dash.domain.run_comparison import CLAIMS, Design, DesignRead, Outcome, PairVerdict, Side
-from mlops_dash.domain.run_groups import REPLICATE_KEYS, Grouping, grouped, label, telling
-from mlops_dash.domain.runs import Floats, Reducer, RunFrame, RunStatus, varies
+from mlops_dash.domain.experiments import comparison as domain
+from mlops_dash.domain.experiments import comparison_words as words
+from mlops_dash.domain.experiments.comparability import EVALUATION_TAG, Comparability, Meaning, evaluation_ids, judge
+from mlops_dash.domain.experiments.comparison import CLAIMS, Design, DesignRead, Outcome, PairVerdict, Side
+from mlops_dash.domain.experiments.frame import Floats, Reducer, RunFrame, RunStatus, varies
+from mlops_dash.domain.experiments.groups import REPLICATE_KEYS, Grouping, grouped, label, telling
+from mlops_dash.domain.experiments.room import Column
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.experiments.rows import Aligned, RowReader, aligned
-from mlops_dash.stats.ab import holm
+from mlops_dash.stats.families import holm
 from mlops_dash.stats.run_comparison import (
     RunDifference,
     metric_of_rows,
@@ -174,8 +175,8 @@ def _verdict(
     outcome = domain.conclude(
         design, state, found, direction=column.direction, margin=margin, p_adjusted=p, equal_p_adjusted=equal_p
     )
-    digits = domain.digits_of([found.error])
-    said = domain.sentence(
+    digits = words.digits_of([found.error])
+    said = words.sentence(
         outcome, design, one.a.label, one.b.label, column.key, found, margin, digits=digits, comparable=state
     )
     if outcome is Outcome.CANNOT_TELL and found.computable and found.p_value() < domain.ALPHA:
@@ -183,7 +184,7 @@ def _verdict(
     day = one.rows.aligned is not None and one.rows.aligned.day is not None
     unit = "days" if day else "rows"
     need = (
-        domain.need(design, found, margin, unit=unit, n_tests=n)
+        words.need(design, found, margin, unit=unit, n_tests=n)
         if outcome is Outcome.CANNOT_TELL and state != "no"
         else ""
     )
@@ -191,7 +192,7 @@ def _verdict(
         a=one.a, b=one.b, metric=column.key, direction=column.direction, design=design, why_design=one.read.why,
         claim=CLAIMS[design].about, comparable=one.comparable, outcome=outcome, sentence=said, found=one.found,
         margin=margin, p_adjusted=p, equal_p_adjusted=equal_p, n_pairs_tested=n,
-        method=domain.method(design, found, key=key, unit=unit, n_tests=n),
+        method=words.method(design, found, key=key, unit=unit, n_tests=n),
         notes=_notes(one, found, p, outcome), need=need, rows_kept=one.rows.aligned is not None,
     )  # fmt: skip
 
@@ -289,10 +290,9 @@ def rows_of(runs: RunFrame, column: Column, reader: RowReader, means: Meaning) -
     found = shared_rows(runs, reader)
     if found.aligned is None:
         return Rows(None, metric, found.why_not)
-    wanted = {"binary": ("auc", "log_loss", "brier", "accuracy"), "classes": ("accuracy",)}
-    kinds = wanted.get(found.aligned.task, ("mae", "mse", "rmse"))
-    if metric not in kinds:
-        return Rows(None, metric, f"{column.key} cannot be computed of rows of this kind ({found.aligned.task})")
+    kind = found.aligned.kind
+    if metric not in kind.metrics:
+        return Rows(None, metric, f"{column.key} cannot be computed of rows of this kind ({kind.name})")
     return _as_logged(runs, column, found.aligned, metric)
 
 

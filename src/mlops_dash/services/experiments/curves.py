@@ -7,10 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.experiments import MOST_TRAY, Column, RunQuery
-from mlops_dash.domain.run_groups import Grouping, label, telling
-from mlops_dash.domain.run_pictures import EPOCH_NAMES, FEW_CURVES, MOST_CURVES, Axis, Band, Curve, CurveGaps, Picture
-from mlops_dash.domain.runs import Floats, RunFrame
+from mlops_dash.domain.experiments.frame import Floats, RunFrame
+from mlops_dash.domain.experiments.groups import Grouping, label, telling
+from mlops_dash.domain.experiments.pictures import (
+    EPOCH_NAMES,
+    FEW_CURVES,
+    MOST_CURVES,
+    Axis,
+    Band,
+    Curve,
+    CurveGaps,
+    Picture,
+)
+from mlops_dash.domain.experiments.room import MOST_TRAY, Column, RunQuery
 from mlops_dash.errors import Unavailable
 from mlops_dash.services.experiments.reading import KeptRuns, RunReader
 from mlops_dash.stats.experiments import band, smoothed

@@ -17,12 +17,12 @@ from typing import Any
 
 import pandas as pd
 
-from mlops_dash.domain.run_index import IndexState, RunPage, RunRecord, page_size
+from mlops_dash.domain.experiments.index import IndexState, RunPage, RunRecord, page_size
 from mlops_dash.errors import InvalidInput, MlopsDashError, NotFound, Unavailable
 from mlops_dash.services.command import Context
-from mlops_dash.store.run_histories import DueHistory, RunHistories
-from mlops_dash.store.run_index import RunIndex
-from mlops_dash.tracking.run_pages import AT_ONCE, PATIENCE, RunPages
+from mlops_dash.store.experiments.histories import DueHistory, RunHistories
+from mlops_dash.store.experiments.index import RunIndex
+from mlops_dash.tracking.experiments.pages import AT_ONCE, PATIENCE, RunPages
 
 _LOOK = 50  # newest runs of a look; all of them new: the next fifty too
 _MOST_DELETED = 200

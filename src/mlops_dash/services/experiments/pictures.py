@@ -7,12 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from mlops_dash.domain import experiments as domain
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import Column, RunQuery
-from mlops_dash.domain.run_groups import Grouping, label, telling
-from mlops_dash.domain.run_pictures import Front, Importance, ParameterImportance, Picture
-from mlops_dash.domain.runs import Floats, Ints, RunFrame, numbers, varies
+from mlops_dash.domain.experiments import directions
+from mlops_dash.domain.experiments import room as domain
+from mlops_dash.domain.experiments.frame import Floats, Ints, RunFrame, numbers, ranks, varies
+from mlops_dash.domain.experiments.groups import Grouping, label, telling
+from mlops_dash.domain.experiments.pictures import Front, Importance, ParameterImportance, Picture
+from mlops_dash.domain.experiments.room import Column, RunQuery
 from mlops_dash.services.experiments.reading import KeptRuns
 from mlops_dash.stats import pareto
 from mlops_dash.stats.experiments import repeats
@@ -37,12 +38,15 @@ def importance(
         return None
     shown = next((one for one in columns if one.name == f"metrics.{metric}"), domain.column(f"metrics.{metric}", query))
     values = hash(np.sort(runs.metrics[metric].to_numpy(dtype=float)).tobytes())  # histories may still be coming in
-    key = ("importance", metric, shown.reducer, shown.step, grouping.key, hash(frozenset(runs.ids)), values)
-    return kept.remember(key, lambda: _importance(runs, codes, grouping, metric))
+    key = ("importance", metric, shown.reducer, shown.step, grouping.key, hash(frozenset(runs.ids)), values,
+           shown.direction)  # fmt: skip
+    return kept.remember(key, lambda: _importance(runs, codes, grouping, metric, shown.direction))
 
 
-def _importance(runs: RunFrame, codes: Ints, grouping: Grouping, metric: str) -> Importance:
-    values = runs.metrics[metric].to_numpy()
+def _importance(
+    runs: RunFrame, codes: Ints, grouping: Grouping, metric: str, direction: Direction | None
+) -> Importance:
+    values = directions.sorted_by(runs.metrics[metric].to_numpy(dtype=float), direction)
     finite = np.flatnonzero(np.isfinite(values))
     used = finite[np.unique(np.linspace(0, len(finite) - 1, min(MOST_RUNS, len(finite))).round().astype(int))]
     told = [name for name in map(str, runs.params.columns)
@@ -59,19 +63,23 @@ def _importance(runs: RunFrame, codes: Ints, grouping: Grouping, metric: str) ->
     return Importance(
         metric, tuple(sorted(found, key=lambda one: -one.value)), made.chance, made.r2, made.n, made.n_groups,
         n_bad=len(values) - len(finite), n_more=len(finite) - len(used), left_out=len(told) - len(names),
-        why_not=made.reason,
+        why_not=made.reason, from_zero=direction is Direction.ZERO,
     )  # fmt: skip
 
 
 def _coded(runs: RunFrame, name: str) -> Floats:
-    """A parameter as numbers: texts by their place in the alphabet; missing is a value of its own below all others."""
-    found = numbers(runs.params[name])
-    if found is None:
-        texts = np.array(["" if one is None else str(one) for one in runs.params[name]])
-        places = np.unique(texts, return_inverse=True)[1].astype(float)
-        found = np.where(runs.params[name].isna().to_numpy(), np.nan, places)
-    lowest = float(np.nanmin(found)) if np.isfinite(found).any() else 0.0
-    return np.where(np.isfinite(found), found, lowest - 1)
+    """A parameter as finite numbers: words by their place behind the numbers; what is missing lies below all others.
+
+    A word for nothing among numbers ("None") is a value of its own, between the missing and the smallest number.
+    """
+    column = runs.params[name]
+    values = numbers(column)
+    if values is None:
+        values = ranks(column)
+    finite = values[np.isfinite(values)]
+    lowest, highest = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    coded = np.where(np.isnan(values), lowest - 1, np.clip(values, lowest - 1, highest + 1))  # inf is one step beyond
+    return np.where(column.isna().to_numpy(), lowest - 2, coded)
 
 
 def front(
@@ -91,20 +99,21 @@ def front(
         members: list[list[str]] = [[] for _ in present]
         for place, run_id in zip(local.tolist(), runs.ids, strict=True):
             members[place].append(run_id)
-        told = telling(every, grouping, present.tolist())
-        labels = [label(every, grouping, int(code), told) for code in present]
+        apart = telling(every, grouping, present.tolist())
+        labels = [label(every, grouping, int(code), apart) for code in present]
     else:
         members = [[one] for one in runs.ids]
         labels = [name or run_id[:8] for name, run_id in zip(runs.info["run_name"], runs.ids, strict=True)]
     whole = np.isfinite(values).all(axis=1) if names else np.zeros(len(values), dtype=bool)
     at, values = np.flatnonzero(whole), values[whole]
     ways = [one.direction for one in chosen]
-    higher = tuple(None if way is None else way is Direction.HIGHER for way in ways)
     on = np.zeros(len(at), dtype=bool)
-    if None not in ways and len(names) > 1:
-        on = pareto.front(values * np.array([1.0 if way is Direction.HIGHER else -1.0 for way in ways]))
+    told = [way for way in ways if way is not None]
+    if len(told) == len(names) > 1:
+        on = pareto.front(np.column_stack([directions.merit(values[:, nth], way) for nth, way in enumerate(told)]))
     return Front(
-        tuple(names), tuple(one.key for one in chosen if one.direction is None), higher, values, tuple(on.tolist()),
+        tuple(names), tuple(one.key for one in chosen if one.direction is None), tuple(ways), values,
+        tuple(on.tolist()),
         tuple(labels[one] for one in at), tuple(tuple(members[one]) for one in at), n_bad=int((~whole).sum()),
         grouped=query.grouped,
     )  # fmt: skip

@@ -13,16 +13,17 @@ from typing import Final, TypeVar
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.experiments import Experiment, Source, default_columns
-from mlops_dash.domain.run_groups import Grouping, apart, grouped
-from mlops_dash.domain.runs import Bools, Floats, Reducer, RunFrame
+from mlops_dash.domain.experiments import directions
+from mlops_dash.domain.experiments.frame import Bools, Floats, RunFrame
+from mlops_dash.domain.experiments.groups import Grouping, apart, grouped
+from mlops_dash.domain.experiments.room import Experiment, Source, default_columns
 from mlops_dash.errors import NotFound, Unavailable
 from mlops_dash.services.command import Context
 from mlops_dash.services.experiments.index import Histories, Indexer
-from mlops_dash.store.mlflow_runs import MlflowDatabase
-from mlops_dash.store.run_index import RunIndex
-from mlops_dash.tracking.environments import MlflowEnvironments
-from mlops_dash.tracking.search import MlflowRuns
+from mlops_dash.store.experiments.index import RunIndex
+from mlops_dash.store.experiments.mlflow_runs import MlflowDatabase
+from mlops_dash.tracking.experiments.environments import MlflowEnvironments
+from mlops_dash.tracking.experiments.search import MlflowRuns
 
 _KEPT: Final = 4  # experiments in memory; one of 10,000 runs takes about 60 MB
 _MOST_POINTS: Final = 1_000_000  # of curves in memory, for each experiment
@@ -44,7 +45,7 @@ class KeptRuns:
     at: datetime
     clock: float
     seconds: float
-    _extremes: dict[str, tuple[frozenset[str], Floats, Floats]] = field(default_factory=dict)
+    _extremes: dict[str, tuple[frozenset[str], dict[str, Floats]]] = field(default_factory=dict)
     _groupings: dict[str | None, Grouping] = field(default_factory=dict)
     _columns: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
     _at_steps: dict[tuple[str, int], tuple[frozenset[str], Floats, Bools]] = field(default_factory=dict)
@@ -67,16 +68,16 @@ class KeptRuns:
         return self._columns[key]
 
     def reduced(
-        self, reducers: Mapping[str, Reducer], reader: RunReader, waiting: Waiting
+        self, wanted: Mapping[str, str], reader: RunReader, waiting: Waiting
     ) -> tuple[dict[str, Floats], dict[str, Bools]]:
-        """Smallest or largest value of the histories, by metric; shape (runs,), NaN where there is none.
+        """One extreme of the histories, by metric; shape (runs,), NaN where there is none.
 
-        The second: where the history has not been read yet.
+        `wanted` says which: low, high, or near (to 0). The second: where the history has not been read yet.
 
         Raises:
             Unavailable: MLflow does not answer.
         """
-        asked = [key for key in reducers if key in self.frame.metrics.columns]
+        asked = [key for key in wanted if key in self.frame.metrics.columns]
         missing = [key for key in asked if key not in self._extremes or self._extremes[key][0] != waiting[key]]
         if missing:
             found = reader.extremes(self.experiment, missing)
@@ -84,13 +85,13 @@ class KeptRuns:
             for key in missing:
                 of_key = found[(found["key"] == key) & found["run_id"].isin(place.index)]
                 at = place.loc[of_key["run_id"]].to_numpy()
-                ends = np.full((2, len(self.frame)), np.nan)
-                ends[0, at], ends[1, at] = of_key["low"].to_numpy(), of_key["high"].to_numpy()
-                self._extremes[key] = (waiting[key], ends[0], ends[1])
+                ends = {name: np.full(len(self.frame), np.nan) for name in directions.EXTREMES.values()}
+                for name, values_of in ends.items():
+                    values_of[at] = of_key[name].to_numpy()
+                self._extremes[key] = (waiting[key], ends)
         values: dict[str, Floats] = {}
         for key in asked:
-            _, low, high = self._extremes[key]
-            values[key] = low if reducers[key] is Reducer.MIN else high
+            values[key] = self._extremes[key][1][wanted[key]]
         unread = {key: self._among(waiting[key]) & np.isnan(values[key]) for key in asked if waiting[key]}
         return values, unread
 
@@ -200,7 +201,7 @@ class RunReader:
         return {key: frozenset(ids) for key, ids in waiting.items()}
 
     def extremes(self, experiment: str, keys: Sequence[str]) -> pd.DataFrame:
-        """Smallest and largest value of the histories of some metrics, as far as they are known."""
+        """Smallest, largest and nearest to 0 in the histories of some metrics, as far as they are known."""
         database, _ = self.database()
         return (self.indexer.known if database is None else database).extremes(ids_of(experiment), keys)
 

@@ -6,26 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from mlops_dash.domain import experiments as room_domain
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.comparability import EVALUATION_TAG, Meaning
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.experiments import Column, RunQuery
-from mlops_dash.domain.run_comparison import PairVerdict, RealQuery, RealRoom, Side
-from mlops_dash.domain.run_groups import Grouping
-from mlops_dash.domain.run_why import FilesRoom, Flip, FlipRoom, WhyRoom
-from mlops_dash.domain.runs import Reducer, RunFrame
+from mlops_dash.domain.experiments import room as room_domain
+from mlops_dash.domain.experiments.comparability import EVALUATION_TAG, Meaning
+from mlops_dash.domain.experiments.comparison import PairVerdict, RealQuery, RealRoom, Side
+from mlops_dash.domain.experiments.frame import Reducer, RunFrame
+from mlops_dash.domain.experiments.groups import Grouping
+from mlops_dash.domain.experiments.room import Column, RunQuery
+from mlops_dash.domain.experiments.why import FilesRoom, Flip, FlipRoom, WhyRoom
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.experiments.artifacts import side_by_side
 from mlops_dash.services.experiments.comparison import Rows, repeated, rows_of, shared_rows, sides, verdicts
 from mlops_dash.services.experiments.reading import RunReader
-from mlops_dash.services.experiments.room import _reduced
+from mlops_dash.services.experiments.room import reduced_runs
 from mlops_dash.services.experiments.rows import RowReader
 from mlops_dash.services.experiments.slices import flipped, why_better
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import reading
-from mlops_dash.tracking.run_files import RunFiles
+from mlops_dash.tracking.experiments.files import RunFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +42,12 @@ class _Asked:
     contest: tuple[str, str] | None
 
 
-class RealReads:
-    """Mixed into `ExperimentService`, whose reader and context it uses."""
+class Comparing:
+    """Whether a difference between runs is real, and why."""
 
-    context: Context
-    _reader: RunReader
+    def __init__(self, context: Context, reader: RunReader) -> None:
+        self.context = context
+        self._reader = reader
 
     @cached_property
     def _files(self) -> RunFiles:
@@ -222,7 +223,7 @@ class RealReads:
         column = room_domain.column(f"metrics.{chosen}", query) if chosen else None
         if column is not None and column.reducer is not Reducer.LAST:
             self._reader.read_now([run_id for one in made for run_id in one.ids], [column.key])
-            reduced, _ = _reduced(self._reader, kept, [column])
+            reduced, _ = reduced_runs(self._reader, kept, [column])
             runs = replace(runs, metrics=reduced.metrics, logged=reduced.logged)
         return _Asked(
             runs, grouping, made, base, column, tuple(dict.fromkeys([*shown, *metrics])), Meaning(ask.data_tag), contest

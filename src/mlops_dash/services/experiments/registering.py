@@ -5,24 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.proposals import why_not_propose
-from mlops_dash.domain.registry import OPEN_STATES, Version
-from mlops_dash.domain.run_registering import RegisteredRun, Registrable, why_not_register
+from mlops_dash.domain.experiments.registering import RegisteredRun, Registrable, why_not_register
+from mlops_dash.domain.registry.proposals import why_not_propose
+from mlops_dash.domain.registry.records import OPEN_STATES, Version
 from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.experiments.reading import RunReader
-from mlops_dash.store import experiments as store
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session, reading
-from mlops_dash.tracking.run_models import RunModels, data_digest
+from mlops_dash.store.experiments import registered as store
+from mlops_dash.tracking.experiments.models import RunModels, data_digest
 
 
 class Registering:
     """What a run can become."""
 
-    context: Context
-    _reader: RunReader
+    def __init__(self, context: Context, reader: RunReader) -> None:
+        self.context = context
+        self._reader = reader
 
     @read(Permission.ROOM_READ)
     def registrable(self, actor: Actor, run_id: str) -> Registrable:
@@ -99,7 +100,6 @@ def _version_of(session: Session, run_id: str) -> Version | None:
 
 
 def _why_not_propose(session: Session, actor: Actor, version: Version) -> str:
-    serving = registry_store.serving(session, version.model)
-    champion = None if serving is None else registry_store.version(session, serving.version_id)
+    champion = registry_store.champion(session, version.model)
     states = (*OPEN_STATES, ProposalState.PROMOTING)
     return why_not_propose(actor, version, champion, registry_store.proposals(session, version.model, states=states))

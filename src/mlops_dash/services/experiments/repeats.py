@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlops_dash.domain.experiments import Column, GroupTable, SeedTest
-from mlops_dash.domain.run_groups import Grouping
-from mlops_dash.domain.runs import RunFrame
-from mlops_dash.stats.ab import holm
+from mlops_dash.domain.experiments.frame import RunFrame
+from mlops_dash.domain.experiments.groups import Grouping
+from mlops_dash.domain.experiments.room import Column, GroupTable, SeedTest
 from mlops_dash.stats.experiments import SeedDifference, seed_difference
+from mlops_dash.stats.families import holm
 
 _ALPHA = 0.05
 _FEW = 4

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import threading
 from collections import OrderedDict
@@ -18,10 +17,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.runs import Floats
+from mlops_dash.domain.experiments.frame import Floats
+from mlops_dash.domain.tasks import BINARY, REGRESSION
+from mlops_dash.domain.tasks.task import CLASS_ROWS
+from mlops_dash.domain.tasks.task import KeptRows as Kind
 from mlops_dash.errors import InvalidInput, MlopsDashError, NotFound
-from mlops_dash.tracking.run_files import RunFiles
-from mlops_dash.tracking.runs import EVALUATION_FILE
+from mlops_dash.services.tables import is_text, names_of, numbers_of, table_of, table_of_json
+from mlops_dash.tracking.experiments.files import RunFiles
+from mlops_dash.tracking.experiments.runs import EVALUATION_FILE
 
 MOST_BYTES: Final = 100_000_000
 MOST_ROWS: Final = 1_000_000
@@ -43,13 +46,13 @@ class KeptRows:
     Attributes:
         frame: Columns row_id (text), label and score (numbers), said_label and said_score where the model names
             classes, and whatever else was kept; index 0..n-1, in the order of row_id.
-        task: binary (score = probability of label 1), classes (score = 1 where right, label = 1) or regression.
+        kind: Of labels and scores: a probability of label 1, a number, or names (score = 1 where right, label = 1).
         by_position: Rows have no id; their place in the file stands for it.
         digest: sha256 over ids and labels: equal digests were judged on the same rows.
     """
 
     frame: pd.DataFrame
-    task: str
+    kind: Kind
     by_position: bool
     digest: str
     source: str
@@ -62,7 +65,7 @@ class Aligned:
     Attributes:
         frame: The rows without score, as the first run keeps them.
         scores: By run id, float[rows].
-        said: By run id, the class names it predicted; only of `classes`.
+        said: By run id, the class names it predicted; only where classes are named.
         day: Cluster of each row; None when no day is kept.
         note: What was left out; empty when nothing was.
     """
@@ -71,7 +74,7 @@ class Aligned:
     scores: Mapping[str, Floats]
     said: Mapping[str, pd.Series]
     day: pd.Series | None
-    task: str
+    kind: Kind
     digest: str
     note: str = ""
 
@@ -143,17 +146,16 @@ class RowReader:
                 raise NotFound(f"Run {run_id[:8]} kept no evaluation rows ({EVALUATION_FILE}).") from error
             return parsed(_from_json(content, run_id), _MLFLOW_TABLE, run_id)
         try:
-            frame = pd.read_parquet(io.BytesIO(content))
-        except Exception as error:  # pyarrow raises many kinds for a file that is none
+            frame = table_of(content, EVALUATION_FILE)
+        except InvalidInput as error:
             raise InvalidInput(f"{EVALUATION_FILE} of run {run_id[:8]} is no parquet file.") from error
         return parsed(frame, EVALUATION_FILE, run_id)
 
 
 def _from_json(content: bytes, run_id: str) -> pd.DataFrame:
     try:
-        said = json.loads(content)
-        return pd.DataFrame(said["data"], columns=said["columns"])
-    except (ValueError, KeyError, TypeError) as error:
+        return table_of_json(json.loads(content))
+    except (ValueError, RecursionError, InvalidInput) as error:
         raise InvalidInput(f"{_MLFLOW_TABLE} of run {run_id[:8]} cannot be read.") from error
 
 
@@ -173,32 +175,45 @@ def parsed(frame: pd.DataFrame, source: str, run_id: str) -> KeptRows:
         known = ", ".join(_LABELS if not label else _SCORES)
         raise InvalidInput(f"{where} has no column that is known as {lacks}.", hint=f"Known names: {known}.")
     identity = next((one for one in _IDS if one in frame), "")
-    ids = frame[identity].astype(str) if identity else pd.Series([f"row {n:08d}" for n in range(len(frame))])
+    ids = names_of(frame[identity]) if identity else pd.Series([f"row {n:08d}" for n in range(len(frame))])
+    if ids.isna().any():
+        raise InvalidInput(f"{where} has {int(ids.isna().sum()):,} rows without a row id.")
     if ids.duplicated().any():
         raise InvalidInput(f"{where} holds {int(ids.duplicated().sum()):,} row ids twice.")
     rest = frame.drop(columns=[one for one in (label, score, identity) if one])
     rest = rest[[one for one in rest.columns if one not in {"label", "score", "row_id", "said_label", "said_score"}]]
-    task, columns = _task(frame[label], frame[score], where)
+    kind, columns = _kind(frame[label], frame[score], where)
     made = pd.DataFrame({"row_id": ids.to_numpy(), **columns}).join(rest.reset_index(drop=True))
     made = made.sort_values("row_id", ignore_index=True)
-    return KeptRows(made, task, not identity, _digest(made), source)
+    return KeptRows(made, kind, not identity, _digest(made), source)
 
 
-def _task(label: pd.Series, score: pd.Series, where: str) -> tuple[str, dict[str, object]]:
+def _kind(label: pd.Series, score: pd.Series, where: str) -> tuple[Kind, dict[str, object]]:
     missing = int(label.isna().sum() + score.isna().sum())
     if missing:
         raise InvalidInput(f"{where} has {missing:,} missing labels or predictions.")
-    y, p = pd.to_numeric(label, errors="coerce"), pd.to_numeric(score, errors="coerce")
-    numbers = not y.isna().any() and not p.isna().any() and np.isfinite(y).all() and np.isfinite(p).all()
-    if numbers and set(y.unique()) <= {0, 1} and p.between(0, 1).all():
-        return "binary", {"label": y.to_numpy(dtype=float), "score": p.to_numpy(dtype=float)}
-    known = set(label.unique())
-    classes = len(known) <= _MOST_CLASSES and set(score.unique()) <= known and not (numbers and (y % 1 != 0).any())
-    if classes or not numbers:
-        right = (label.astype(str).to_numpy() == score.astype(str).to_numpy()).astype(float)
-        said = {"said_label": label.astype(str).to_numpy(), "said_score": score.astype(str).to_numpy()}
-        return "classes", {"label": np.ones(len(label)), "score": right, **said}
-    return "regression", {"label": y.to_numpy(dtype=float), "score": p.to_numpy(dtype=float)}
+    # Where both are words, "01" and "1" are two classes.
+    words = is_text(label) and is_text(score) and set(names_of(score)) <= set(names_of(label))
+    y, p = (None, None) if words else (_numbers(label), _numbers(score))
+    if y is not None and p is not None and set(np.unique(y)) <= {0.0, 1.0} and ((p >= 0) & (p <= 1)).all():
+        return BINARY.kept_rows, {"label": y, "score": p}
+    names, said = names_of(label), names_of(score)
+    known = set(names)
+    classes = len(known) <= _MOST_CLASSES and set(said) <= known and (y is None or not (y % 1 != 0).any())
+    if classes or y is None or p is None:
+        right = (names == said).to_numpy(dtype=np.float64)
+        told = {"said_label": names.to_numpy(), "said_score": said.to_numpy()}
+        return CLASS_ROWS, {"label": np.ones(len(label)), "score": right, **told}
+    return REGRESSION.kept_rows, {"label": y, "score": p}
+
+
+def _numbers(column: pd.Series) -> Floats | None:
+    """The column as numbers; None where a cell is no finite one."""
+    try:
+        found = numbers_of(column, str(column.name))
+    except InvalidInput:
+        return None
+    return None if np.isnan(found).any() else found
 
 
 def _digest(frame: pd.DataFrame) -> str:
@@ -219,7 +234,7 @@ def aligned(found: Mapping[str, KeptRows]) -> Aligned:
     """
     runs = list(found.values())
     first = runs[0]
-    if len({one.task for one in runs}) > 1:
+    if len({one.kind for one in runs}) > 1:
         raise InvalidInput("The runs predict different kinds of things.")
     if all(one.digest == first.digest for one in runs):
         if first.by_position:
@@ -237,7 +252,7 @@ def aligned(found: Mapping[str, KeptRows]) -> Aligned:
     frames = {
         run_id: one.frame[one.frame["row_id"].isin(shared)].reset_index(drop=True) for run_id, one in found.items()
     }
-    name = "said_label" if first.task == "classes" else "label"
+    name = "said_label" if first.kind.names_classes else "label"
     labels = [one[name].to_numpy() for one in frames.values()]
     differ = max(int((one != labels[0]).sum()) for one in labels)
     if differ:
@@ -260,14 +275,14 @@ def _made(frames: Mapping[str, pd.DataFrame], first: KeptRows, note: str) -> Ali
     said = {run_id: one["said_score"] for run_id, one in frames.items() if "said_score" in one}
     rows = base.drop(columns=[one for one in ("score", "said_score") if one in base])
     scores = {run_id: one["score"].to_numpy(dtype=np.float64) for run_id, one in frames.items()}
-    return Aligned(rows, scores, said, _days(rows), first.task, _digest(rows) if note else first.digest, note)
+    return Aligned(rows, scores, said, _days(rows), first.kind, _digest(rows) if note else first.digest, note)
 
 
 def _days(rows: pd.DataFrame) -> pd.Series | None:
     """The day of each row: a column of that name, or of a time; None when there is none or it has gaps."""
     for name in _DAYS:
         if name in rows and not rows[name].isna().any():
-            return rows[name].astype(str)
+            return names_of(rows[name])
     for name in _TIMES:
         if name in rows:
             at = pd.to_datetime(rows[name], errors="coerce", utc=True, format="mixed")

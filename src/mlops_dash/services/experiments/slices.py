@@ -10,14 +10,16 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain import run_why as domain
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.run_comparison import ALPHA, Design, Side, digits_of, signed
-from mlops_dash.domain.run_why import FLIPS_PAGE, Flip, FlipRoom, SlicePart, WhyRoom
-from mlops_dash.domain.runs import Bools, Floats, Ints
+from mlops_dash.domain.experiments import why as domain
+from mlops_dash.domain.experiments.comparison import ALPHA, Design, Side
+from mlops_dash.domain.experiments.comparison_words import digits_of, signed
+from mlops_dash.domain.experiments.frame import Bools, Floats, Ints
+from mlops_dash.domain.experiments.why import FLIPS_PAGE, Flip, FlipRoom, SlicePart, WhyRoom
 from mlops_dash.services.experiments.comparison import Rows
 from mlops_dash.services.experiments.rows import Aligned
-from mlops_dash.stats.ab import holm
+from mlops_dash.services.tables import names_of
+from mlops_dash.stats.families import holm
 from mlops_dash.stats.run_comparison import RunDifference, mcnemar, of_rows, right_rows
 from mlops_dash.stats.run_slices import slice_parts
 
@@ -25,6 +27,7 @@ _MOST_SLICES: Final = 12
 _MOST_VALUES: Final = 12  # a number with more values is cut into quarters
 _LEVEL: Final = 0.95
 _REST: Final = "all others"
+_MISSING: Final = "missing"
 
 
 def why_better(
@@ -106,15 +109,29 @@ def slices_of(column: pd.Series) -> tuple[list[str], Ints]:
     numbers = column.dtype.kind in {"f", "i", "u"}
     if numbers and column.nunique() > _MOST_VALUES:
         return _quarters(column)
-    texts = column.astype(object).where(column.notna(), "missing").astype(str)
+    texts = told(column)
     sizes = texts.value_counts()
     largest = list(sizes.index if len(sizes) <= _MOST_SLICES else sizes.index[: _MOST_SLICES - 1])
     names = sorted(largest, key=_natural) if numbers else largest
     if len(sizes) > len(names):
-        texts = texts.where(texts.isin(names), _REST)
-        names = [*names, _REST]
+        rest = _unlike(_REST, texts)
+        texts = texts.where(texts.isin(names), rest)
+        names = [*names, rest]
     place = {name: at for at, name in enumerate(names)}
     return names, texts.map(place).to_numpy(dtype=np.int64)
+
+
+def told(column: pd.Series) -> pd.Series:
+    """A column's values as text; the empty ones as a word that no value has."""
+    texts = names_of(column)
+    return texts.where(texts.notna(), _unlike(_MISSING, texts))
+
+
+def _unlike(word: str, texts: pd.Series) -> str:
+    """The word, in brackets where a value is called so."""
+    while (texts == word).any():
+        word = f"({word})"
+    return word
 
 
 def _natural(text: str) -> tuple[float, str]:
@@ -132,7 +149,7 @@ def _quarters(column: pd.Series) -> tuple[list[str], Ints]:
             f"over {edges[-1]:.4g}"]  # fmt: skip
     missing = np.isnan(values)
     codes[missing] = len(ends)
-    names = [*ends, "missing"] if missing.any() else ends
+    names = [*ends, _MISSING] if missing.any() else ends
     present, codes = np.unique(codes, return_inverse=True)
     return [names[int(at)] for at in present], codes.astype(np.int64)
 
@@ -160,7 +177,7 @@ def flipped(
         rows: Their kept rows, or why there are none.
         seed: Which two models, of `pairs_of_runs`; an unknown one gives the first.
         which: Rows that only A, or only B, gets right (of a regression: is closer on).
-        threshold: A score from which on label 1 is decided; of `binary` alone.
+        threshold: A score from which on label 1 is decided; where scores have one.
         column: Narrow the list to one value of this column; "" = all.
         value: That value.
         page: From 1.
@@ -172,11 +189,11 @@ def flipped(
     chosen = seed if seed in pairs else next(iter(pairs))
     run_a, run_b = pairs[chosen]
     first, second = kept.scores[run_a], kept.scores[run_b]
-    if kept.task == "regression":
+    if not kept.kind.decides:
         only = _closer(kept, first, second)
         counts = (0, int(only[0].sum()), int(only[1].sum()), 0)
     else:
-        cut = threshold if kept.task == "binary" else 0.5
+        cut = threshold if kept.kind.has_threshold else 0.5
         right = [right_rows(kept.labels, one, threshold=cut) for one in (first, second)]
         only = (right[0] & ~right[1], right[1] & ~right[0])
         counts = (int((right[0] & right[1]).sum()), int(only[0].sum()), int(only[1].sum()),
@@ -184,11 +201,11 @@ def flipped(
     listed = only[0] if which is Flip.ONLY_A else only[1]
     columns, values = _narrowing(kept, listed)
     if column in values and value in values[column]:
-        listed = listed & (kept.frame[column].astype(str) == value).to_numpy()
+        listed = listed & (told(kept.frame[column]) == value).to_numpy()
     shown, n_pages, page = _page(kept, (run_a, run_b), listed, page)
     said, how = _flip_words(a, b, kept, (first, second), counts, threshold)
     return FlipRoom(
-        a.label, b.label, tuple(pairs), chosen, kept.task, threshold, *counts, which=which, rows=shown,
+        a.label, b.label, tuple(pairs), chosen, kept.kind, threshold, *counts, which=which, rows=shown,
         n=int(listed.sum()), page=page, n_pages=n_pages, columns=columns, values=values, sentence=said, how=how,
     )  # fmt: skip
 
@@ -201,7 +218,7 @@ def _closer(kept: Aligned, first: Floats, second: Floats) -> tuple[Bools, Bools]
 def _narrowing(kept: Aligned, listed: Bools) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
     found = {}
     for name in kept.columns:
-        texts = kept.frame[name][listed].astype(str)
+        texts = told(kept.frame[name])[listed]
         if 1 < texts.nunique() <= 60:
             found[name] = tuple(str(one) for one in texts.value_counts().index)
     return tuple(found), found
@@ -209,7 +226,7 @@ def _narrowing(kept: Aligned, listed: Bools) -> tuple[tuple[str, ...], dict[str,
 
 def _page(kept: Aligned, runs: Sequence[str], listed: Bools, page: int) -> tuple[pd.DataFrame, int, int]:
     change = np.abs(kept.scores[runs[0]] - kept.scores[runs[1]])
-    if kept.task == "regression":
+    if not kept.kind.decides:
         change = np.abs(np.abs(kept.scores[runs[0]] - kept.labels) - np.abs(kept.scores[runs[1]] - kept.labels))
     at = np.flatnonzero(listed)
     at = at[np.argsort(-change[at], kind="stable")]
@@ -227,13 +244,13 @@ def _flip_words(
     a: Side, b: Side, kept: Aligned, scores: tuple[Floats, Floats], counts: tuple[int, int, int, int], threshold: float
 ) -> tuple[str, str]:
     _, only_a, only_b, _ = counts
-    if kept.task == "regression":
+    if not kept.kind.decides:
         return (
             f"{a.label} is closer on {only_a:,} rows, {b.label} on {only_b:,}",
             "A row counts for the model with the smaller absolute error",
         )
     right = np.array(
-        [[right_rows(kept.labels, one, threshold=threshold if kept.task == "binary" else 0.5)] for one in scores]
+        [[right_rows(kept.labels, one, threshold=threshold if kept.kind.has_threshold else 0.5)] for one in scores]
     )
     found = of_rows(
         "accuracy", np.ones(len(kept.frame)), right[0].astype(float), right[1].astype(float), _days(kept),

@@ -7,17 +7,18 @@ from dataclasses import replace
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.run_views import Kept, RunNote, SavedView, note_text, view_name, view_state
+from mlops_dash.domain.experiments.views import Kept, RunNote, SavedView, note_text, view_name, view_state
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.command import Context, Unit, command, read
-from mlops_dash.store import run_views as store
 from mlops_dash.store.db import Session, reading
+from mlops_dash.store.experiments import views as store
 
 
 class SavedViews:
     """Keeping, finding and sharing."""
 
-    context: Context
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     @read(Permission.ROOM_READ)
     def kept(self, actor: Actor, run_ids: Collection[str] = ()) -> Kept:

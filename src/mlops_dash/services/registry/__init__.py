@@ -1,17 +1,23 @@
 """The registry: propose, approve, promote, roll back, and see at one look where a model stands.
 
 versions    add a model, mirror MLflow's versions
+models      edit, archive, restore
 proposals   propose, approve, reject, withdraw, override
 promotion   begin (transaction 1), finish (alias, transaction 2), roll back
 aliases     restore or adopt an alias that was moved outside
+outside     versions that somebody else serves
 reconcile   the worker's pass: finish, mirror, notice, confirm, expire
-room        everything the page shows, from one read
+room        everything the page shows, from one read (its parts: shown)
 judging     where a proposal stands now, shared by all of them
 """
 
 from __future__ import annotations
 
 from mlops_dash.services.command import Context
+from mlops_dash.services.registry.aliases import Aliases
+from mlops_dash.services.registry.models import Models
+from mlops_dash.services.registry.outside import Outside
+from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.proposals import Proposals
 from mlops_dash.services.registry.reconcile import Reconciled, Reconciling
 from mlops_dash.services.registry.room import Rooms
@@ -20,8 +26,54 @@ from mlops_dash.services.registry.versions import Versions
 __all__ = ["Reconciled", "RegistryService"]
 
 
-class RegistryService(Versions, Proposals, Reconciling, Rooms):
+class RegistryService:
     """Versions, proposals, promotions and what is served, of all models."""
 
     def __init__(self, context: Context) -> None:
-        Rooms.__init__(self, context)
+        self.context = context
+
+        versions = Versions(context)
+        self.add_model = versions.add_model
+        self.record_version = versions.record_version
+        self.connection = versions.connection
+        self.catalogue = versions.catalogue
+        self.models = versions.models
+        self.version = versions.version
+        self.version_id = versions.version_id
+
+        models = Models(context)
+        self.all_models = models.all_models
+        self.edit_model = models.edit_model
+        self.archive_model = models.archive_model
+        self.restore_model = models.restore_model
+
+        proposals = Proposals(context)
+        self.propose = proposals.propose
+        self.approve = proposals.approve
+        self.reject = proposals.reject
+        self.withdraw = proposals.withdraw
+        self.override_gate = proposals.override_gate
+
+        promotions = Promotions(context)
+        self.begin_promotion = promotions.begin_promotion
+        self.begin_rollback = promotions.begin_rollback
+        self.finish_promotion = promotions.finish_promotion
+
+        aliases = Aliases(context)
+        self.restore_alias = aliases.restore_alias
+        self.adopt_alias = aliases.adopt_alias
+
+        self.serve_elsewhere = Outside(context).serve_elsewhere
+
+        self.reconcile = Reconciling(context, promotions, aliases).reconcile
+
+        rooms = Rooms(context)
+        self.room = rooms.room
+        self.gate = rooms.gate
+        self.open_proposal = rooms.open_proposal
+        self.open_proposals = rooms.open_proposals
+        self.history = rooms.history
+        self.champion_at = rooms.champion_at
+        self.ledger = rooms.ledger
+        self.operation = rooms.operation
+        self.serving = rooms.serving

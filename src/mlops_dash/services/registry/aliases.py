@@ -7,15 +7,14 @@ from datetime import datetime
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.registry import CHAMPION, Operation, Version
+from mlops_dash.domain.registry.records import CHAMPION, Operation, Version
 from mlops_dash.domain.words import AlertState, OperationState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command
-from mlops_dash.services.registry.judging import in_flight
-from mlops_dash.services.registry.promotion import serve, void_other_proposals
+from mlops_dash.services.registry.promotion import decided, serve, void_other_proposals
 from mlops_dash.store import registry as store
-from mlops_dash.store.alerts import Alert, alerts, save_alert
 from mlops_dash.store.db import Session
+from mlops_dash.store.monitoring.alerts import Alert, alerts, save_alert
 
 ALIAS_ALERT = "alias"
 
@@ -40,17 +39,17 @@ class Aliases:
             raise Conflict(f"The alias {CHAMPION} of {model} points where it should.")
         _free(unit, model)
         approved = store.version(unit.session, serving.version_id)
-        made = _operation(unit, "restore", approved, reason, serving.shadow_version_ids)
-        store.add_operation(unit.session, made)
+        operation = decided(unit, "restore", approved, reason, shadows=serving.shadow_version_ids)
+        store.add_operation(unit.session, operation)
         close_alert(unit.session, alert, unit.now)
         unit.audit(
             approved.subject,
             model=model,
             before={"alias": alert.body.get("found")},
-            after={"alias": approved.label, "operation": made.id},
+            after={"alias": approved.label, "operation": operation.id},
             reason=reason.strip(),
         )
-        return made.id
+        return operation.id
 
     @command(Permission.PROMOTE, Action.ALIAS_ADOPTED)
     def adopt_alias(self, unit: Unit, actor: Actor, model: str, *, version: str, reason: str) -> Operation:
@@ -82,12 +81,14 @@ class Aliases:
         target = lives[0]
         if serving is not None and serving.version_id == target.id:
             raise Conflict(f"{target.subject} is served already.")
-        made = _operation(unit, "adopt", target, reason, () if serving is None else serving.shadow_version_ids)
+        operation = decided(
+            unit, "adopt", target, reason, shadows=() if serving is None else serving.shadow_version_ids
+        )
         epoch = 1 if serving is None else serving.epoch + 1
-        made = replace(made, state=OperationState.ALIAS_MOVED, alias_moved_at=unit.now, epoch=epoch)
-        store.add_operation(unit.session, made)
+        operation = replace(operation, state=OperationState.ALIAS_MOVED, alias_moved_at=unit.now, epoch=epoch)
+        store.add_operation(unit.session, operation)
         before = None if serving is None else store.version(unit.session, serving.version_id).label
-        after = serve(unit, made, serving)
+        after = serve(unit, operation, serving)
         void_other_proposals(unit, model, f"{target.label} was adopted as champion")
         if alert is not None:
             close_alert(unit.session, alert, unit.now)
@@ -95,13 +96,20 @@ class Aliases:
             target.subject,
             model=model,
             before={"champion": before},
-            after={"champion": target.label, "epoch": after.epoch, "operation": made.id, "gates": "not asked"},
+            after={"champion": target.label, "epoch": after.epoch, "operation": operation.id, "gates": "not asked"},
             reason=reason.strip(),
         )
-        return made
+        return operation
+
+
+class AliasWatch:
+    """The worker's eye on aliases; no verb for anybody else."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     @command(Permission.SYSTEM, Action.ALIAS_DRIFTED)
-    def _notice_alias(self, unit: Unit, actor: Actor, model: str, approved: Version, found: str | None) -> bool:
+    def notice(self, unit: Unit, actor: Actor, model: str, approved: Version, found: str | None) -> bool:
         """Open (or refresh) the alert; True when it is news."""
         known = open_alert(unit.session, model, ALIAS_ALERT)
         if known is not None and known.body.get("alias_version") == found:
@@ -156,28 +164,10 @@ def close_alert(session: Session, alert: Alert, now: datetime) -> None:
 
 
 def _free(unit: Unit, model: str) -> None:
-    if in_flight(unit.session, model) is not None:
+    if store.in_flight(unit.session, model) is not None:
         raise Conflict(f"A change of champion of {model} is being carried out.", hint="Wait until it is done.")
 
 
 def _need_reason(reason: str) -> None:
     if not reason.strip():
         raise InvalidInput("This needs a reason.", hint="One sentence; it goes into the ledger.")
-
-
-def _operation(unit: Unit, kind: str, target: Version, reason: str, shadows: tuple[str, ...]) -> Operation:
-    serving = store.serving(unit.session, target.model)
-    return Operation(
-        id=unit.context.new_id(),
-        kind=kind,
-        model=target.model,
-        alias=CHAMPION,
-        from_version_id=None if serving is None else serving.version_id,
-        to_version_id=target.id,
-        proposal_id=None,
-        state=OperationState.DECIDED,
-        actor=unit.actor.id,
-        reason=reason.strip(),
-        decided_at=unit.now,
-        shadow_version_ids=tuple(one for one in shadows if one != target.id),
-    )

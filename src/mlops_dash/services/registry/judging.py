@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops_dash.domain.evidence import Evidence
-from mlops_dash.domain.gates import Gate, approval_basis, judge, lift
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
-from mlops_dash.domain.proposals import overrides_in_force
-from mlops_dash.domain.registry import CHAMPION, Approval, Operation, Proposal, Reign, Version
-from mlops_dash.domain.words import OperationState
+from mlops_dash.domain.registry.gates import Gate, approval_basis, judge, lift
+from mlops_dash.domain.registry.proposals import overrides_in_force, reigns_in
+from mlops_dash.domain.registry.records import EXTERNAL, Approval, Proposal, Reign, Version
+from mlops_dash.errors import Conflict
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
@@ -50,7 +50,7 @@ class Standing:
 def standing(session: Session, proposal: Proposal, now: datetime) -> Standing:
     """Judge the stored evidence of a proposal under the policy in force, and see which approvals still hold."""
     version = store.version(session, proposal.version_id)
-    champion = champion_of(session, proposal.model)
+    champion = store.champion(session, proposal.model)
     policy = policy_store.active(session, proposal.model, PolicyKind.PROMOTION, now)
     measured = judged(session, version, champion, policy, now)
     approvals = store.approvals(session, proposal.id)
@@ -59,6 +59,21 @@ def standing(session: Session, proposal: Proposal, now: datetime) -> Standing:
     gates = lift(measured, overrides_in_force(proposal, approvals, measured_basis, now))
     basis = approval_basis(gates, candidate=version.id, champion=against, policy_digest=policy.digest)
     return Standing(proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now)
+
+
+def standing_as_seen(session: Session, proposal_id: str, revision: int, now: datetime) -> Standing:
+    """Where a proposal stands, if it is still as the actor saw it.
+
+    Raises:
+        Conflict: it changed since.
+    """
+    proposal = store.proposal(session, proposal_id)
+    if proposal.revision != revision:
+        raise Conflict(
+            f"The proposal changed since you looked (now {proposal.state}, revision {proposal.revision}).",
+            hint="Load the page again and look once more.",
+        )
+    return standing(session, proposal, now)
 
 
 def judged(
@@ -72,6 +87,8 @@ def judged(
         now,
         champion=None if champion is None else champion.subject,
         artifact_digest=version.artifact_digest,
+        elsewhere=store.model(session, version.model).source == EXTERNAL,
+        candidate=(version.model, version.version),
     )
 
 
@@ -85,31 +102,7 @@ def evidence_about(session: Session, version: Version, champion: Version | None)
     )
 
 
-def champion_of(session: Session, model: str) -> Version | None:
-    """The version that is served as champion."""
-    serving = store.serving(session, model)
-    return None if serving is None else store.version(session, serving.version_id)
-
-
-def in_flight(session: Session, model: str) -> Operation | None:
-    """The change of champion that is decided and not done, if there is one."""
-    return next((one for one in store.operations(session, model) if one.in_flight), None)
-
-
 def reigns_of(session: Session, model: str) -> tuple[Reign, ...]:
     """Who was champion when, oldest first; restores do not change the champion."""
-    done = [
-        one
-        for one in store.operations(session, model)
-        if one.alias == CHAMPION and one.kind != "restore" and one.alias_moved_at is not None
-        if one.state is not OperationState.FAILED
-    ]
-    done.sort(key=lambda one: one.epoch)
     labels = {one.id: one.label for one in store.versions(session, model)}
-    reigns = []
-    for index, one in enumerate(done):
-        until = done[index + 1].alias_moved_at if index + 1 < len(done) else None
-        since = one.alias_moved_at or one.decided_at
-        label = labels.get(one.to_version_id, "?")
-        reigns.append(Reign(one.to_version_id, label, since, until, one.kind, one.actor, one.reason, one.id))
-    return tuple(reigns)
+    return reigns_in(store.operations(session, model), labels)

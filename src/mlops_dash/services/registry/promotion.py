@@ -12,16 +12,18 @@ from dataclasses import replace
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.gates import GATE_NAMES
-from mlops_dash.domain.proposals import approvers, previous_champion, why_not_promote, why_not_roll_back
-from mlops_dash.domain.registry import CHAMPION, OPEN_STATES, Operation, Serving, Version
-from mlops_dash.domain.words import OperationState, ProposalState
+from mlops_dash.domain.monitoring.answers import KINDS
+from mlops_dash.domain.registry.gates import GATE_NAMES
+from mlops_dash.domain.registry.proposals import approvers, previous_champion, why_not_promote, why_not_roll_back
+from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Operation, Serving, Version
+from mlops_dash.domain.words import AlertState, OperationState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, record
-from mlops_dash.services.registry.judging import champion_of, in_flight, reigns_of, standing
+from mlops_dash.services.registry.judging import Standing, reigns_of, standing_as_seen
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import registry as store
-from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.db import Session, reading, transaction
+from mlops_dash.store.monitoring.alerts import Alert, alerts
 
 DONE = (OperationState.ALIAS_MOVED, OperationState.DELIVERED, OperationState.CONFIRMED)
 
@@ -60,55 +62,22 @@ class Promotions:
             InvalidInput: no reason.
             Conflict: gates, approvals, champion or proposal are not (any more) as they must be.
         """
-        if not reason.strip():
-            raise InvalidInput("A promotion needs a reason.", hint="Say why now; it goes into the ledger.")
-        known = store.proposal(unit.session, proposal_id)
-        if known.revision != revision:
-            raise Conflict(
-                f"The proposal changed since you looked (now {known.state}, revision {known.revision}).",
-                hint="Load the page again and look once more.",
-            )
-        now = standing(unit.session, known, unit.now)
-        refusal = why_not_promote(actor, known, now.gates, now.holding, now.needed, unit.now)
-        champion_id = None if now.champion is None else now.champion.id
-        if not refusal and champion_id != known.champion_version_id:
-            refusal = "The champion changed since this was proposed; propose the version again."
-        if refusal:
-            raise Conflict(refusal)
-        _nobody_else(unit, known.model)
-        made = Operation(
-            id=self.context.new_id(),
-            kind="promote",
-            model=known.model,
-            alias=CHAMPION,
-            from_version_id=champion_id,
-            to_version_id=known.version_id,
-            proposal_id=known.id,
-            state=OperationState.DECIDED,
-            actor=actor.id,
-            reason=reason.strip(),
-            decided_at=unit.now,
-            shadow_version_ids=_shadows(unit, known.model, known.version_id, shadows),
+        _need_reason(reason, "A promotion needs a reason.", "Say why now; it goes into the ledger.")
+        at = standing_as_seen(unit.session, proposal_id, revision, unit.now)
+        _refuse(_why_not_promote(actor, at))
+        _nobody_else(unit, at.proposal.model)
+        operation = decided(
+            unit,
+            "promote",
+            at.version,
+            reason,
+            shadows=_shadows(unit, at.version, shadows),
+            proposal_id=at.proposal.id,
         )
         store.change_proposal(unit.session, proposal_id, revision, state=ProposalState.PROMOTING)
-        store.add_operation(unit.session, made)
-        unit.audit(
-            now.version.subject,
-            model=known.model,
-            before={"champion": None if now.champion is None else now.champion.label},
-            after={
-                "champion": now.version.label,
-                "operation": made.id,
-                "proposal": known.id,
-                "artifact": now.version.artifact_digest,
-                "approved_by": sorted(approvers(known, now.holding)),
-                "gates": {name: str(gate.state) for name, gate in zip(GATE_NAMES, now.gates, strict=True)},
-                "policy": now.policy.number,
-            },
-            reason=reason.strip(),
-            evidence_ids=tuple(dict.fromkeys(one for gate in now.gates for one in gate.evidence_ids)),
-        )
-        return made.id
+        store.add_operation(unit.session, operation)
+        _tell_promotion(unit, at, operation)
+        return operation.id
 
     @command(Permission.ROLLBACK, Action.ROLLBACK_DECIDED)
     def begin_rollback(self, unit: Unit, actor: Actor, model: str, reason: str) -> str:
@@ -120,38 +89,24 @@ class Promotions:
             InvalidInput: no reason.
             Conflict: there is no earlier champion, or another change is being carried out.
         """
-        if not reason.strip():
-            raise InvalidInput("A rollback needs a reason.", hint="One sentence; it goes into the ledger.")
+        _need_reason(reason, "A rollback needs a reason.", "One sentence; it goes into the ledger.")
         serving = store.serving(unit.session, model)
         back_to = previous_champion(reigns_of(unit.session, model), serving)
         target = None if back_to is None else store.version(unit.session, back_to)
-        refusal = why_not_roll_back(actor, target, in_flight(unit.session, model) is not None)
+        refusal = why_not_roll_back(actor, target, store.in_flight(unit.session, model) is not None)
         if refusal or target is None or serving is None:
             raise Conflict(refusal)
         before = store.version(unit.session, serving.version_id)
-        made = Operation(
-            id=self.context.new_id(),
-            kind="rollback",
-            model=model,
-            alias=CHAMPION,
-            from_version_id=before.id,
-            to_version_id=target.id,
-            proposal_id=None,
-            state=OperationState.DECIDED,
-            actor=actor.id,
-            reason=reason.strip(),
-            decided_at=unit.now,
-            shadow_version_ids=_shadows(unit, model, target.id, None),
-        )
-        store.add_operation(unit.session, made)
+        operation = decided(unit, "rollback", target, reason, shadows=_shadows(unit, target, None))
+        store.add_operation(unit.session, operation)
         unit.audit(
             target.subject,
             model=model,
             before={"champion": before.label},
-            after={"champion": target.label, "operation": made.id, "artifact": target.artifact_digest},
-            reason=reason.strip(),
+            after={"champion": target.label, "operation": operation.id, "artifact": target.artifact_digest},
+            reason=operation.reason,
         )
-        return made.id
+        return operation.id
 
     @record(Permission.PROMOTE)
     def finish_promotion(self, actor: Actor, operation_id: str) -> Operation:
@@ -190,11 +145,11 @@ class Promotions:
         """Set the alias and read it back."""
         registry = self.context.registry
         registry.set_alias(operation.model, operation.alias, target.version)
-        found = registry.alias(operation.model, operation.alias)
-        if found != target.version:
+        pointed_at = registry.alias(operation.model, operation.alias)
+        if pointed_at != target.version:
             raise Unavailable(
-                f"The alias {operation.alias} of {operation.model} points at version {found} right after it was set to "
-                f"{target.version}: somebody else moves it.",
+                f"The alias {operation.alias} of {operation.model} points at version {pointed_at} right after it was "
+                f"set to {target.version}: somebody else moves it.",
                 hint="The decision stands; the worker tries again.",
             )
 
@@ -217,9 +172,53 @@ class Promotions:
             return store.change_operation(session, operation_id, **changes)
 
 
+def decided(
+    unit: Unit,
+    kind: str,
+    target: Version,
+    reason: str,
+    *,
+    shadows: Sequence[str],
+    proposal_id: str | None = None,
+) -> Operation:
+    """A change of champion as it is decided now; nothing is stored yet."""
+    serving = store.serving(unit.session, target.model)
+    return Operation(
+        id=unit.context.new_id(),
+        kind=kind,
+        model=target.model,
+        alias=CHAMPION,
+        from_version_id=None if serving is None else serving.version_id,
+        to_version_id=target.id,
+        proposal_id=proposal_id,
+        state=OperationState.DECIDED,
+        actor=unit.actor.id,
+        reason=reason.strip(),
+        decided_at=unit.now,
+        shadow_version_ids=tuple(version_id for version_id in shadows if version_id != target.id),
+    )
+
+
+def _need_reason(reason: str, sentence: str, hint: str) -> None:
+    if not reason.strip():
+        raise InvalidInput(sentence, hint=hint)
+
+
+def _refuse(reason: str) -> None:
+    if reason:
+        raise Conflict(reason)
+
+
+def _why_not_promote(actor: Actor, at: Standing) -> str:
+    refusal = why_not_promote(actor, at.proposal, at.gates, at.holding, at.needed, at.now)
+    champion_id = None if at.champion is None else at.champion.id
+    if not refusal and champion_id != at.proposal.champion_version_id:
+        return "The champion changed since this was proposed; propose the version again."
+    return refusal
+
+
 def _nobody_else(unit: Unit, model: str) -> None:
-    other = in_flight(unit.session, model)
-    if other is not None:
+    if store.in_flight(unit.session, model) is not None:
         raise Conflict(f"Another change of champion of {model} is being carried out.", hint="Wait until it is done.")
     test = ab_store.running(unit.session, model)
     if test is not None:
@@ -229,15 +228,47 @@ def _nobody_else(unit: Unit, model: str) -> None:
         )
 
 
-def _shadows(unit: Unit, model: str, champion_id: str, wanted: Sequence[str] | None) -> tuple[str, ...]:
+def _shadows(unit: Unit, target: Version, wanted: Sequence[str] | None) -> tuple[str, ...]:
     """Who scores silently afterwards: known versions of this model, never the champion itself."""
-    serving = store.serving(unit.session, model)
+    serving = store.serving(unit.session, target.model)
     chosen = (() if serving is None else serving.shadow_version_ids) if wanted is None else tuple(wanted)
-    known = {one.id for one in store.versions(unit.session, model)}
-    unknown = [one for one in chosen if one not in known]
+    known = {version.id for version in store.versions(unit.session, target.model)}
+    unknown = [version_id for version_id in chosen if version_id not in known]
     if unknown:
-        raise InvalidInput(f"{unknown[0]} is no version of {model} and cannot score silently.")
-    return tuple(dict.fromkeys(one for one in chosen if one != champion_id))
+        raise InvalidInput(f"{unknown[0]} is no version of {target.model} and cannot score silently.")
+    return tuple(dict.fromkeys(version_id for version_id in chosen if version_id != target.id))
+
+
+def _tell_promotion(unit: Unit, at: Standing, operation: Operation) -> None:
+    answered = answered_by_promotion(unit.session, at.champion)
+    unit.audit(
+        at.version.subject,
+        model=at.version.model,
+        before={"champion": None if at.champion is None else at.champion.label},
+        after={
+            "champion": at.version.label,
+            "operation": operation.id,
+            "proposal": at.proposal.id,
+            "artifact": at.version.artifact_digest,
+            "approved_by": sorted(approvers(at.proposal, at.holding)),
+            "gates": {name: str(gate.state) for name, gate in zip(GATE_NAMES, at.gates, strict=True)},
+            "policy": at.policy.number,
+            **({"answers": [one.title for one in answered]} if answered else {}),
+        },
+        reason=operation.reason,
+        evidence_ids=tuple(dict.fromkeys(key for gate in at.gates for key in gate.evidence_ids)),
+    )
+
+
+def answered_by_promotion(session: Session, champion: Version | None) -> tuple[Alert, ...]:
+    """Open alerts about the champion that another version would answer; its own days then decide about them."""
+    if champion is None:
+        return ()
+    return tuple(
+        one
+        for one in alerts(session, champion.model)
+        if one.version == champion.version and one.kind in KINDS and one.state is not AlertState.CLOSED
+    )
 
 
 def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
@@ -247,21 +278,21 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
         unit.nothing_changed()
         return operation
     target = store.version(unit.session, operation.to_version_id)
-    before = champion_of(unit.session, operation.model)
+    before = store.champion(unit.session, operation.model)
     serving = store.serving(unit.session, operation.model)
-    told = {"champion": None if before is None else before.label, "epoch": 0 if serving is None else serving.epoch}
+    past = {"champion": None if before is None else before.label, "epoch": 0 if serving is None else serving.epoch}
     if failure:
         after = store.change_operation(unit.session, operation_id, state=OperationState.FAILED, error=failure)
         _close_own_proposal(unit, operation, ProposalState.VOID, failure)
-        unit.audit(target.subject, model=operation.model, before=told, after={"failed": failure}, reason=failure)
+        unit.audit(target.subject, model=operation.model, before=past, after={"failed": failure}, reason=failure)
         return after
-    made = serve(unit, operation, serving)
+    served = serve(unit, operation, serving)
     after = store.change_operation(
         unit.session,
         operation_id,
         state=OperationState.ALIAS_MOVED,
         alias_moved_at=unit.now,
-        epoch=made.epoch,
+        epoch=served.epoch,
         error="",
     )
     _close_own_proposal(unit, operation, ProposalState.PROMOTED, "promoted")
@@ -269,10 +300,10 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
     unit.audit(
         target.subject,
         model=operation.model,
-        before=told,
+        before=past,
         after={
             "champion": target.label,
-            "epoch": made.epoch,
+            "epoch": served.epoch,
             "operation": operation_id,
             "decided_by": operation.actor,  # the worker may have finished what a person decided
         },
@@ -283,7 +314,7 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
 
 def serve(unit: Unit, operation: Operation, before: Serving | None) -> Serving:
     """Say that the operation's version is served from now on."""
-    made = Serving(
+    serving = Serving(
         model=operation.model,
         alias=operation.alias,
         version_id=operation.to_version_id,
@@ -293,9 +324,9 @@ def serve(unit: Unit, operation: Operation, before: Serving | None) -> Serving:
         since=unit.now,
     )
     if before is not None:
-        made = replace(made, epoch=before.epoch + 1)
-    store.put_serving(unit.session, made)
-    return made
+        serving = replace(serving, epoch=before.epoch + 1)
+    store.put_serving(unit.session, serving)
+    return serving
 
 
 def void_other_proposals(unit: Unit, model: str, reason: str) -> None:

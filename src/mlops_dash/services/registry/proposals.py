@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.gates import GATE_NAMES
-from mlops_dash.domain.proposals import (
+from mlops_dash.domain.registry.gates import GATE_NAMES
+from mlops_dash.domain.registry.proposals import (
     approvers,
     override_halves,
     overrides_in_force,
@@ -18,11 +18,11 @@ from mlops_dash.domain.proposals import (
     why_not_propose,
     why_not_withdraw,
 )
-from mlops_dash.domain.registry import OPEN_STATES, Approval, Proposal
+from mlops_dash.domain.registry.records import OPEN_STATES, Approval, Proposal
 from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.services.command import Context, Unit, command
-from mlops_dash.services.registry.judging import Standing, standing
+from mlops_dash.services.registry.judging import Standing, standing, standing_as_seen
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import registry as store
 
@@ -62,6 +62,8 @@ class Proposals:
         """
         _need(comment, "A proposal needs a comment.", "Say why this version should serve.")
         version = store.version(unit.session, version_id)
+        if store.model(unit.session, version.model).archived_at is not None:
+            raise Conflict(f"{version.model} is archived.", hint="Restore it first: mlops-dash model restore")
         others = store.proposals(unit.session, version.model, states=(*OPEN_STATES, ProposalState.PROMOTING))
         # An expired one does not stand in the way: it is closed here, before the worker does.
         for stale in others:
@@ -119,7 +121,7 @@ class Proposals:
             NotAllowed: the actor proposed it.
             Conflict: it changed since `revision`, is closed, or a gate is.
         """
-        now = _looked_at(unit, proposal_id, revision)
+        now = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         _four_eyes(actor, now.proposal)
         _refuse(why_not_approve(actor, now.proposal, now.gates, now.holding, unit.now))
         made = Approval(
@@ -155,7 +157,7 @@ class Proposals:
             Conflict: it changed since `revision`, or is closed.
         """
         _need(comment, "A rejection needs a reason.", "Say what is missing; the proposer reads it.")
-        now = _looked_at(unit, proposal_id, revision)
+        now = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         _four_eyes(actor, now.proposal)
         _refuse(why_not_judge(actor, now.proposal, unit.now))
         return _closed(unit, now, ProposalState.REJECTED, comment.strip())
@@ -169,7 +171,7 @@ class Proposals:
             Conflict: it changed since `revision`, or is closed.
         """
         _need(comment, "A withdrawal needs a reason.", "Say why; it goes into the ledger.")
-        now = _looked_at(unit, proposal_id, revision)
+        now = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         reason = why_not_withdraw(actor, now.proposal, unit.now)
         if reason and now.proposal.state in OPEN_STATES:
             raise NotAllowed(reason)
@@ -194,7 +196,7 @@ class Proposals:
         if not 1 <= days <= LONGEST_OVERRIDE_DAYS:
             raise InvalidInput(f"An override of {days} days.", hint=f"Choose 1 to {LONGEST_OVERRIDE_DAYS} days.")
         expires_at = unit.now + timedelta(days=days)
-        now = _looked_at(unit, proposal_id, revision)
+        now = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         _four_eyes(actor, now.proposal)
         known = now.gate(gate)
         if known is None:
@@ -224,17 +226,6 @@ class Proposals:
             evidence_ids=known.evidence_ids,
         )
         return after
-
-
-def _looked_at(unit: Unit, proposal_id: str, revision: int) -> Standing:
-    """The proposal as it is now, if it is still as the actor saw it."""
-    known = store.proposal(unit.session, proposal_id)
-    if known.revision != revision:
-        raise Conflict(
-            f"The proposal changed since you looked (now {known.state}, revision {known.revision}).",
-            hint="Load the page again and look once more.",
-        )
-    return standing(unit.session, known, unit.now)
 
 
 def _four_eyes(actor: Actor, proposal: Proposal) -> None:

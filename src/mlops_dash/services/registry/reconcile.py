@@ -13,20 +13,20 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.proposals import approvers
-from mlops_dash.domain.registry import CHAMPION, OPEN_STATES, Heartbeat, Model, Operation, Serving, Version
+from mlops_dash.domain.registry.proposals import approvers
+from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Heartbeat, Model, Operation, Serving, Version
 from mlops_dash.domain.words import AlertState, OperationState, ProposalState
-from mlops_dash.errors import Conflict, NotFound, Unavailable
+from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, record
-from mlops_dash.services.registry.aliases import ALIAS_ALERT, Aliases, close_alert, open_alert
-from mlops_dash.services.registry.judging import in_flight, standing
+from mlops_dash.services.registry.aliases import ALIAS_ALERT, Aliases, AliasWatch, close_alert, open_alert
+from mlops_dash.services.registry.judging import standing
 from mlops_dash.services.registry.promotion import Promotions
-from mlops_dash.services.registry.versions import keep_version
+from mlops_dash.services.registry.versions import keep_versions
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
 from mlops_dash.store import world
-from mlops_dash.store.alerts import Alert, alerts, save_alert
 from mlops_dash.store.db import Session, reading, transaction
+from mlops_dash.store.monitoring.alerts import Alert, alerts, save_alert
 from mlops_dash.tracking.registry import RegisteredVersion
 
 LIVE_SECONDS = 30  # a gateway that was silent for longer is not counted
@@ -47,11 +47,14 @@ class Reconciled:
     mlflow: str  # "" or why it does not answer
 
 
-class Reconciling(Promotions, Aliases):
-    """The worker's part of the registry."""
+class Reconciling:
+    """The worker's pass; it finishes and adopts with the verbs that people use."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, promotions: Promotions, aliases: Aliases) -> None:
         self.context = context
+        self._promotions = promotions
+        self._aliases = aliases
+        self._alias_watch = AliasWatch(context)
 
     @record(Permission.SYSTEM)
     def reconcile(self, actor: Actor) -> Reconciled:
@@ -68,7 +71,7 @@ class Reconciling(Promotions, Aliases):
         finished, waiting = [], []
         for operation in pending:
             try:
-                self.finish_promotion(actor, operation.id)
+                self._promotions.finish_promotion(actor, operation.id)
                 finished.append(operation.id)
             except Unavailable:
                 waiting.append(operation.id)  # the operation keeps the sentence and the number of attempts
@@ -90,12 +93,18 @@ class Reconciling(Promotions, Aliases):
                     found = ()
                 except Unavailable as error:
                     said = error.message
+                except InvalidInput as error:  # MLflow refuses this one: the others go on
+                    self._keep_mirror(model.name, None, error.message)
+                    continue
             if said:
                 self._keep_mirror(model.name, None, said)
                 continue
             self._keep_mirror(model.name, found, "")
             mirrored.append(model.name)
-            alarm = self._compare_alias(actor, model, found)
+            try:
+                alarm = self._compare_alias(actor, model, found)
+            except (Conflict, NotFound, InvalidInput):  # somebody else moved it meanwhile: the next pass sees it
+                continue
             if alarm:
                 alarms.append(alarm)
         return tuple(mirrored), tuple(alarms), said
@@ -107,15 +116,14 @@ class Reconciling(Promotions, Aliases):
                 known = world.get(session, mirror_key(model)) or {"as_of": None, "versions": {}}
                 world.put(session, mirror_key(model), {**known, "reachable": False, "reason": said})
                 return
-            for one in reversed(found):
-                keep_version(session, _seen(one, self.context.new_id(), now))
+            keep_versions(session, model, [_seen(one, self.context.new_id(), now) for one in reversed(found)])
             world.put(session, mirror_key(model), mirror_body(found, now))
 
     def _compare_alias(self, actor: Actor, model: Model, found: tuple[RegisteredVersion, ...]) -> str:
         """Alarm on, adopt, or accept where the champion alias points. Gives the alarm's sentence when it is new."""
         points_at = next((one.version for one in found if CHAMPION in one.aliases), None)
         with reading(self.context.databases.app) as session:
-            if in_flight(session, model.name) is not None:
+            if store.in_flight(session, model.name) is not None:
                 return ""
             serving = store.serving(session, model.name)
             approved = None if serving is None else store.version(session, serving.version_id)
@@ -131,11 +139,11 @@ class Reconciling(Promotions, Aliases):
         if not governed:
             if aliased is not None:
                 why = "This model has no promotion policy: its alias decides."
-                self.adopt_alias(actor, model.name, version=aliased.version, reason=why)
+                self._aliases.adopt_alias(actor, model.name, version=aliased.version, reason=why)
             return ""
         if approved is None:
             return ""  # nothing was ever approved: an alias alone serves nothing
-        news = self._notice_alias(actor, model.name, approved, points_at)
+        news = self._alias_watch.notice(actor, model.name, approved, points_at)
         return f"The alias {CHAMPION} of {model.name} was moved outside." if news else ""
 
     def _confirm_all(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

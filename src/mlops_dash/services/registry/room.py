@@ -10,30 +10,15 @@ from typing import Any
 from mlops_dash.clock import require_utc
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Entry
-from mlops_dash.domain.gates import outcome
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.proposals import (
-    approvers,
-    next_action,
-    previous_champion,
-)
-from mlops_dash.domain.registry import (
-    OPEN_STATES,
-    Mirror,
-    Operation,
-    Proposal,
-    RegistryRoom,
-    Reign,
-    Serving,
-)
-from mlops_dash.errors import NotFound, Unavailable
+from mlops_dash.domain.registry.gates import outcome
+from mlops_dash.domain.registry.proposals import approvers, next_action, previous_champion
+from mlops_dash.domain.registry.records import OPEN_STATES, Mirror, Operation, Proposal, RegistryRoom, Reign, Serving
+from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.registry.aliases import ALIAS_ALERT, open_alert
-from mlops_dash.services.registry.judging import (
-    in_flight,
-    reigns_of,
-    standing,
-)
+from mlops_dash.services.registry.judging import reigns_of, standing
+from mlops_dash.services.registry.promotion import answered_by_promotion
 from mlops_dash.services.registry.reconcile import LIVE_SECONDS, is_governed, mirror_body, mirror_key
 from mlops_dash.services.registry.shown import (
     approval_lines,
@@ -57,6 +42,9 @@ LOOK_AGAIN_SECONDS = 10.0
 TIMELINE = 60
 _STORY = {
     Action.MODEL_ADDED,
+    Action.MODEL_EDITED,
+    Action.MODEL_ARCHIVED,
+    Action.MODEL_RESTORED,
     Action.POLICY_ACTIVATED,
     Action.PROPOSAL_OPENED,
     Action.PROPOSAL_APPROVED,
@@ -109,7 +97,8 @@ class Rooms:
             timeline = tuple(one for one in store.ledger_of(session, model, limit=200) if one.action in _STORY)
             alert = open_alert(session, model, ALIAS_ALERT)
             governed = is_governed(session, model, now)
-            flying = in_flight(session, model) is not None
+            flying = store.in_flight(session, model) is not None
+            alerts = answered_by_promotion(session, facts.champion)
         with reading(self.context.databases.log) as log:
             heartbeats = store.heartbeats(log, model, since=now - timedelta(seconds=LIVE_SECONDS))
         previous = facts.version(previous_champion(facts.reigns, facts.serving))
@@ -150,6 +139,7 @@ class Rooms:
             ),
             names={one: name for one, name, _ in people},
             why_not=why_not_of(actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to),
+            alerts=tuple(one.title for one in alerts),
         )
 
     @read(Permission.ROOM_READ)
@@ -252,5 +242,5 @@ class Rooms:
             return mirror_body(self.context.registry.versions(model), now)
         except NotFound as error:
             return {"as_of": now.isoformat(), "reachable": True, "reason": error.message, "versions": {}}
-        except Unavailable as error:
+        except (Unavailable, InvalidInput) as error:
             return {"reachable": False, "reason": error.message}

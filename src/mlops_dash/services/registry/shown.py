@@ -9,8 +9,10 @@ from datetime import datetime
 from mlops_dash.domain.access import RANK, Actor, Permission, Role
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
-from mlops_dash.domain.proposals import (
+from mlops_dash.domain.registry.gates import lift
+from mlops_dash.domain.registry.proposals import (
     override_halves,
+    overrides_behind,
     rolled_back,
     why_not_approve,
     why_not_judge,
@@ -20,7 +22,7 @@ from mlops_dash.domain.proposals import (
     why_not_roll_back,
     why_not_withdraw,
 )
-from mlops_dash.domain.registry import (
+from mlops_dash.domain.registry.records import (
     OPEN_STATES,
     ApprovalLine,
     Mirror,
@@ -76,7 +78,7 @@ def facts_of(session: Session, name: str, now: datetime, mirror: Mirror) -> Fact
         now=now,
         versions=versions,
         serving=serving,
-        champion=None if serving is None else store.version(session, serving.version_id),
+        champion=store.champion(session, name),
         operation=shown[-1] if shown else None,
         operations=operations,
         reigns=reigns_of(session, name),
@@ -136,6 +138,9 @@ def line_of(session: Session, facts: Facts, version: Version, at: Standing | Non
         since = facts.now if made is None else made.decided_at
         policy = policy_store.active(session, facts.model.name, PolicyKind.PROMOTION, since)
         gates = judged(session, version, rival, policy, since)
+        if made is not None and made.proposal_id is not None:
+            own, given = store.proposal(session, made.proposal_id), store.approvals(session, made.proposal_id)
+            gates = lift(gates, overrides_behind(own, given, made.decided_at, _names(session)))
     newest_life = next(one for one in facts.versions if one.version == version.version)
     return VersionLine(
         version=version,
@@ -147,6 +152,10 @@ def line_of(session: Session, facts: Facts, version: Version, at: Standing | Non
         proposal=next((one.state for one in facts.proposals if one.version_id == version.id), None),
         against="" if rival is None else rival.label,
     )
+
+
+def _names(session: Session) -> dict[str, str]:
+    return {person: name for person, name, _ in store.people(session)}
 
 
 def comparisons_of(session: Session, version: Version, rival: Version | None) -> tuple[Evidence, ...]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.registry import Connection, Model, Version
-from mlops_dash.errors import InvalidInput, NotFound, Unavailable
+from mlops_dash.domain.registry.catalogue import Catalogue
+from mlops_dash.domain.registry.records import EXTERNAL, Connection, Model, Version
+from mlops_dash.domain.tasks import BINARY, task_named
+from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import Session, reading, transaction
+from mlops_dash.tracking.catalogue import RegistryCatalogue
 
 _LATER = (
     "artifact_digest",
@@ -40,8 +44,9 @@ class Versions:
         name: str,
         *,
         title: str = "",
-        task: str = "binary",
+        task: str = BINARY.name,
         positive_label: str = "1",
+        class_names: Sequence[str] = (),
         owner: str = "",
         tier: int = 2,
         source: str = "mlflow",
@@ -51,27 +56,45 @@ class Versions:
         """Add a model that this room watches. A scientist or above may.
 
         Raises:
-            InvalidInput: the name is empty, or task or source are unknown words.
+            InvalidInput: the name is empty, task or source are unknown words, or the task's classes are not said.
             Conflict: the name is taken.
         """
-        if not name.strip() or task not in {"binary", "regression"} or source not in {"mlflow", "external"}:
+        if not name.strip() or source not in {"mlflow", EXTERNAL}:
             raise InvalidInput(
-                f"A model {name!r} with task {task!r} and source {source!r} cannot be added.",
-                hint="Give a name, the task binary or regression, the source mlflow or external.",
+                f"A model {name!r} with source {source!r} cannot be added.",
+                hint="Give a name, and the source mlflow or external.",
+            )
+        predicts = task_named(task, class_names)
+        reason_not = predicts.why_incomplete()
+        if reason_not or (class_names and not predicts.in_words):
+            why = reason_not or f"a {predicts.name} model has no list of classes"
+            raise InvalidInput(
+                f"{name} cannot be added: {why}.", hint="Name the classes of a multiclass model, in order."
             )
         made = Model(
-            name=name.strip(),
+            name=name,  # as MLflow has it: a space at its end belongs to it
             source=source,
             title=title or name.strip(),
-            task=task,
+            task=predicts.name,
             positive_label=positive_label,
             owner=owner,
             tier=tier,
             do_not_log=tuple(do_not_log),
             created_at=unit.now,
+            class_names=tuple(class_names),
         )
+        if name in store.archived_names(unit.session):
+            raise Conflict(f"A model {name!r} is archived.", hint="Restore it: mlops-dash model restore")
         store.add_model(unit.session, made)
-        facts = {"task": task, "source": source, "owner": owner, "tier": tier, "do_not_log": list(do_not_log)}
+        facts: dict[str, Any] = {
+            "task": task,
+            "source": source,
+            "owner": owner,
+            "tier": tier,
+            "do_not_log": list(do_not_log),
+        }
+        if class_names:
+            facts["class_names"] = list(class_names)
         unit.audit(made.name, model=made.name, after=facts, reason=reason)
         return made
 
@@ -127,12 +150,36 @@ class Versions:
         if reason:
             return Connection(reachable=False, reason=reason)
         with reading(self.context.databases.app) as session:
-            known = {one.name for one in store.models(session)}
+            known = {one.name for one in store.models(session, archived=True)}
         try:
             names = self.context.registry.models()
         except Unavailable as error:
             return Connection(reachable=False, reason=error.message)
         return Connection(reachable=True, reason="", unwatched=tuple(name for name in names if name not in known))
+
+    @read(Permission.ROOM_READ)
+    def catalogue(self, actor: Actor, uri: str = "") -> Catalogue:
+        """All registered models of our MLflow, or of another server, and which of them are watched. Only reads there.
+
+        Raises:
+            InvalidInput: the address is none of a server.
+        """
+        ours = self.context.registry.uri
+        registry = RegistryCatalogue(uri or ours)
+        if registry.uri != ours and not uri.startswith(("http://", "https://")):  # a file would be made a store
+            raise InvalidInput(f"{uri!r} is no address of a server.", hint="Give one such as https://mlflow.example")
+        reason = registry.why_unreachable()
+        if reason:
+            return Catalogue(registry.uri, reachable=False, reason=reason)
+        with reading(self.context.databases.app) as session:
+            known = {one.name: one.archived_at for one in store.models(session, archived=True)}
+        try:
+            models = registry.offered()
+        except Unavailable as error:
+            return Catalogue(registry.uri, reachable=False, reason=error.message)
+        states = {name: "watched" if archived_at is None else "archived" for name, archived_at in known.items()}
+        found = tuple(replace(one, watched=states.get(one.name, "")) for one in models)
+        return Catalogue(registry.uri, reachable=True, reason="", models=found)
 
     @read(Permission.ROOM_READ)
     def models(self, actor: Actor) -> tuple[Model, ...]:
@@ -158,18 +205,31 @@ class Versions:
 
 
 def find_version(session: Session, model: str, version: str) -> Version:
-    """The latest life of a version number, "3" or "v3"."""
+    """The latest life of a version, "3" or "v3"; what others call "vanilla" keeps its name."""
     store.model(session, model)
-    lives = store.incarnations(session, model, version.removeprefix("v"))
+    lives = store.incarnations(session, model, version) or store.incarnations(session, model, version.removeprefix("v"))
     if not lives:
         known = ", ".join(one.label for one in store.versions(session, model)) or "none yet"
         raise NotFound(f"{model} has no version {version}.", hint=f"Known: {known}.")
     return lives[0]
 
 
+def keep_versions(session: Session, model: str, drafts: Sequence[Version]) -> None:
+    """Keep many versions of a model: one statement as long as nothing is new, however many there are."""
+    known = store.versions(session, model)
+    lives: dict[str, list[Version]] = {}
+    for one in known:  # the newest life of a number comes first
+        lives.setdefault(one.version, []).append(one)
+    for draft in drafts:
+        _keep(session, draft, lives.get(draft.version, []))
+
+
 def keep_version(session: Session, draft: Version) -> Version:
     """Add the version, or fill in what its record lacks."""
-    lives = store.incarnations(session, draft.model, draft.version)
+    return _keep(session, draft, store.incarnations(session, draft.model, draft.version))
+
+
+def _keep(session: Session, draft: Version, lives: Sequence[Version]) -> Version:
     for known in lives:
         same_run = known.run_id == draft.run_id
         if same_run and (not known.source_uri or not draft.source_uri or known.source_uri == draft.source_uri):

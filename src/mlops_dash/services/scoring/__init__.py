@@ -7,6 +7,7 @@ requests at once. `score`, `record_predictions`, `record_labels` prepare and sto
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,20 +16,23 @@ import pandas as pd
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.scoring import ScoredBatch, ServedModel
-from mlops_dash.errors import NotFound
+from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.scoring import arms, intake
 from mlops_dash.services.scoring.arms import ArmAnswers
+from mlops_dash.services.scoring.files import Columns, FileRows
+from mlops_dash.services.scoring.filing import Filed, Filing
 from mlops_dash.services.scoring.following import Following
 from mlops_dash.services.scoring.pending import Answered, Pending, Stored, times_of
+from mlops_dash.services.tables import names_in_csv
 from mlops_dash.stats.arrays import Bools
 from mlops_dash.store import prediction_log, serving
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import BatchRow, LabelsAppended, LogCounts, to_us
-from mlops_dash.tracking import protocol
-from mlops_dash.tracking.models import ModelCache
+from mlops_dash.tracking.models import protocol
+from mlops_dash.tracking.models.loading import ModelCache
 
-__all__ = ["Answered", "Pending", "ScoringService", "Stored"]
+__all__ = ["Answered", "Columns", "FileRows", "Filed", "Pending", "ScoringService", "Stored"]
 
 BACKFILL_ROWS = 5_000  # a chunk: about 0.1 s of writing
 
@@ -40,6 +44,11 @@ class ScoringService:
         self.context = context
         self._models = models
         self._following = Following(context, models)
+
+        filing = Filing(context, self._following, self.store)
+        self.read_rows = filing.read_rows
+        self.file_rows = filing.file_rows
+        self.file_labels = filing.file_labels
 
     # --- answers of ours ----------------------------------------------------------------------------------------------
 
@@ -88,8 +97,9 @@ class ScoringService:
 
         Raises:
             NotFound, NothingToServe, BrokenModel: as `score`.
-            InvalidInput: the id column is missing, or the answer cannot be logged.
-            InvalidRow: a value cannot be logged.
+            InvalidInput: the id column is missing.
+            InvalidRow: an id cannot be used. Other values that cannot be kept leave the answer as it is, with the
+                reason in `not_logged`.
         """
         rules.require_name(batch_id, "X-Prediction-Batch")
         live = self._following.live(model)
@@ -100,25 +110,46 @@ class ScoringService:
             return arms.rows_of_challenger(live, named, [now] * rows)
 
         challenger = None if live.arm is None else protocol.Challenger(live.arm.model, route)
-        said = protocol.answer(live.champion.model, body, content_type, ids_column=ids_column, challenger=challenger)
+        csv = ids_column and content_type.partition(";")[0].strip() == "text/csv"
+        said = protocol.answer(
+            live.champion.model, body, content_type, ids_column=ids_column,
+            ids=names_in_csv(body, ids_column) if csv else None,
+            challenger=challenger, traces=self.context.settings.protocol_traces,
+        )  # fmt: skip
         if said.frame is None or said.scores is None:
-            return Answered(said.body, said.status, said.media_type, None)
-        at = times_of(now, len(said.frame), now)
-        ids = said.ids if said.ids is None else rules.require_ids(said.ids, column=ids_column)
+            return Answered(said.body, said.status, said.media_type, None, said.not_logged)
+        named = intake.names_in(batch_id, len(said.frame))
+        ids = named if said.ids is None else rules.require_ids(said.ids, column=ids_column)
         arm = None
         if live.arm is not None and said.challenger_rows is not None and said.challenger_scores is not None:
             arm = ArmAnswers(live.arm.version, said.challenger_rows, said.challenger_scores)
-        pending = intake.ours(live, said.frame, said.scores, ids=ids, at=at, batch_id=batch_id, arm=arm, ask_arm=False)
-        return Answered(said.body, said.status, said.media_type, pending)
+        kept = intake.sifted(live, said.frame, said.scores, arm, ids)
+        at = times_of(now, len(kept.ids), now)
+        try:
+            pending = intake.ours(
+                live, kept.frame, kept.scores, ids=kept.ids, at=at, batch_id=batch_id, arm=kept.arm, ask_arm=False,
+                numbers=kept.numbers,
+            )  # fmt: skip
+        except InvalidInput as error:  # the model has answered: what cannot be kept must not keep it from the client
+            return Answered(said.body, said.status, said.media_type, None, error.message)
+        pending = replace(pending, set_aside=pending.set_aside + kept.set_aside(live, now))
+        return Answered(said.body, said.status, said.media_type, pending, intake.said_of(kept.unfit))
 
     @record(Permission.SYSTEM)
-    def follow(self, actor: Actor, process: str) -> tuple[ServedModel, ...]:
+    def follow(self, actor: Actor, process: str, *, patience: float | None = None) -> tuple[ServedModel, ...]:
         """Load what was approved since, and say in a heartbeat what this process answers with.
+
+        With `patience` (seconds), models that take longer go on loading in the background, and the others are told.
 
         Raises:
             StoreUnavailable: a heartbeat could not be written.
         """
-        return self._following.beat(rules.require_name(process, "A process"))
+        return self._following.beat(rules.require_name(process, "A process"), patience=patience)
+
+    @record(Permission.SCORE_WRITE)
+    def is_warm(self, actor: Actor, model: str) -> bool:
+        """Whether a request about a model need not wait for a load; asks neither database nor MLflow."""
+        return self._following.is_warm(model)
 
     # --- answers made elsewhere, and labels ---------------------------------------------------------------------------
 
@@ -131,7 +162,13 @@ class ScoringService:
             InvalidInput, InvalidRow: a rule is broken, or a version is not known.
         """
         state = self._following.state(model)
-        found = rules.read_predictions(rows, now=self.context.clock.now(), do_not_log=state.do_not_log)
+        found = rules.read_predictions(
+            rows,
+            now=self.context.clock.now(),
+            task=state.predicts,
+            do_not_log=state.do_not_log,
+            schemas=lambda versions: self._following.schemas(model, versions),
+        )
         with reading(self.context.databases.app) as session:
             versions = serving.version_ids(session, model)
         return intake.elsewhere(model, found, versions, batch_id=batch_id)
@@ -147,7 +184,7 @@ class ScoringService:
             InvalidInput, InvalidRow: a rule is broken.
         """
         now = self.context.clock.now()
-        found = rules.read_labels(rows, now=now, binary=self._following.state(model).task == "binary")
+        found = rules.read_labels(rows, now=now, task=self._following.state(model).predicts)
         return intake.labels(model, found, times_of(received_at, len(found), now))
 
     @record(Permission.SCORE_WRITE)
@@ -156,6 +193,7 @@ class ScoringService:
 
         Raises:
             StoreUnavailable: the log does not take it; nothing is stored.
+            Conflict: an id is known with other features or another time; nothing is stored.
         """
         marked_us = to_us(self.context.clock.now())
         with transaction(self.context.databases.log) as session:
@@ -182,9 +220,9 @@ class ScoringService:
             NotFound: no such model.
             InvalidInput, InvalidRow: a rule is broken; nothing is stored.
         """
-        binary = self._following.state(model).task == "binary"
+        task = self._following.state(model).predicts
         pending = intake.labels_of_frame(
-            model, labels, times_of(received_at, len(labels), self.context.clock.now()), binary=binary
+            model, labels, times_of(received_at, len(labels), self.context.clock.now()), task=task
         )
         return self.store(actor, [pending])[0].labels
 
@@ -221,12 +259,13 @@ class ScoringService:
             found = serving.version_by_id(session, version_id)
         if found is None or found[0] != model:
             raise NotFound(f"{model} has no version with the id {version_id!r}.", hint="Look at the Registry page.")
-        version = found[1]
+        version, task = found[1], state.predicts
         loaded = self._models.get(
             model,
             version.version,
             digest=version.digest,
             source_uri=version.source_uri,
+            task=task,
             positive_label=state.positive_label,
         )
         done, after = 0, None
@@ -237,8 +276,8 @@ class ScoringService:
                 )
             if page.empty:
                 return done
-            scores = loaded.predict(page.drop(columns=["prediction_id", "at", "at_us"]))
-            self.store(actor, [intake.replayed(model, version, page, scores, self.context.clock.now())])
+            scores = loaded.predict_again(page.drop(columns=["prediction_id", "at", "at_us"]))
+            self.store(actor, [intake.replayed(model, version, page, scores, self.context.clock.now(), task=task)])
             done += len(page)
             after = (int(page["at_us"].iloc[-1]), str(page["prediction_id"].iloc[-1]))
             if progress is not None:
@@ -263,7 +302,12 @@ class ScoringService:
             rows = prediction_log.batch_rows(session, batch_id)
         if not rows:
             raise NotFound(f"No batch {batch_id!r} is known.", hint="The name is in the header X-Prediction-Batch.")
-        return rows
+        return tuple(self._in_words(row) for row in rows)
+
+    def _in_words(self, row: BatchRow) -> BatchRow:
+        word_of = self._following.state(row.model).predicts.word_of
+        answers = tuple((version, role, word_of(float(score))) for version, role, score in row.answers)
+        return replace(row, answers=answers)
 
     @read(Permission.ROOM_READ)
     def serving(self, actor: Actor) -> tuple[ServedModel, ...]:
@@ -288,5 +332,13 @@ class ScoringService:
 
 def _store(session: Any, pending: Pending, marked_us: int) -> Stored:
     appended = prediction_log.append(session, pending.predictions, pending.scores, marked_us=marked_us)
+    if appended.predictions < len(pending.predictions):
+        other = prediction_log.first_differing(session, pending.predictions, times=pending.timed)
+        if other is not None:
+            raise Conflict(
+                f"The prediction id {other.prediction_id!r} is known with another {other.what}; nothing was stored.",
+                hint="An id names one request row for ever. Send a new id, or the row as it was.",
+            )
+    prediction_log.set_aside(session, pending.set_aside)
     labels = prediction_log.append_labels(session, pending.labels) if pending.labels else LabelsAppended(0, 0, 0, 0)
     return Stored(appended.predictions, appended.scores, labels)

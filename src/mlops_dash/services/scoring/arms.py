@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests import to_challenger
+from mlops_dash.domain.ab_tests.rules import to_challenger
 from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.scoring.following import Live
 from mlops_dash.stats.arrays import Bools, Floats
@@ -50,7 +50,7 @@ def ask(live: Live, frame: pd.DataFrame, ids: Sequence[str], at: Sequence[dateti
     if live.arm is None or not rows.any():
         return None
     try:
-        return ArmAnswers(live.arm.version, rows, live.arm.model.predict(frame[rows]))
+        return ArmAnswers(live.arm.version, rows, live.arm.model.predict_again(frame[rows]))
     except (BrokenModel, InvalidInput):
         _log.warning("a challenger did not answer", extra={"version": live.arm.version.version}, exc_info=True)
         return None

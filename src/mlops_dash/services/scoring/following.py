@@ -5,18 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from mlops_dash.domain.schema import VersionSchema
 from mlops_dash.domain.scoring import ServedModel
-from mlops_dash.errors import BrokenModel, MlopsDashError, NotFound, NothingToServe, StoreUnavailable, Unavailable
+from mlops_dash.errors import (
+    BrokenModel,
+    Conflict,
+    MlopsDashError,
+    NotFound,
+    NothingToServe,
+    StoreUnavailable,
+    Unavailable,
+)
 from mlops_dash.services.command import Context
 from mlops_dash.store import serving as store
 from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.monitoring import references
 from mlops_dash.store.serving import ServedVersion, ServingState
-from mlops_dash.tracking.models import LoadedModel, ModelCache
+from mlops_dash.tracking.models.loading import LoadedModel, ModelCache
 
 if TYPE_CHECKING:
     from mlops_dash.store.db import Session
@@ -26,6 +36,8 @@ STALE_SECONDS = 1.0  # how old what we know of approvals may be
 BEAT_SECONDS = 5.0
 RETRY_BROKEN_SECONDS = 30.0
 RETRY_AWAY_SECONDS = 2.0
+LOADS = 4  # at once, in the background
+LOADING = "It is being loaded."
 
 
 @dataclass(frozen=True)
@@ -62,20 +74,40 @@ class Following:
         self._failures: dict[tuple[str, str], MlopsDashError] = {}
         self._beats: dict[tuple[str, str], tuple[float, tuple[str, int, str]]] = {}
         self._looking = threading.Lock()
-        self._loading = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}  # a model: one that loads slowly keeps no other one waiting
+        self._at_once = threading.BoundedSemaphore(LOADS)
+        self._threads: dict[str, threading.Thread] = {}
 
     def state(self, model: str) -> ServingState:
         """What is approved for a model, at most a second old.
 
         Raises:
             NotFound: no such model.
+            Conflict: it is archived.
             StoreUnavailable: the database does not answer and never did.
         """
         self._look()
         found = self._states.get(model)
         if found is None:
             raise NotFound(f"No model {model!r} is known.", hint="Look at the Registry page for the names of models.")
+        if found.archived:
+            raise Conflict(
+                f"{model} is archived: it answers nothing and takes no rows.",
+                hint="Restore it: mlops-dash model restore",
+            )
         return found
+
+    def schemas(self, model: str, versions: Sequence[str]) -> tuple[VersionSchema, ...]:
+        """What is known of the columns of some versions: the signature of a loaded one, and the reference of any.
+
+        Both count: the signature is what the model takes, the reference what monitoring counts into.
+        """
+        with reading(self.context.databases.app) as session:
+            of_reference = references.kinds_of(session, model, versions)
+        found = [VersionSchema(version, kinds, "the reference") for version, kinds in of_reference.items()]
+        signed = self.kinds(model)
+        found += [VersionSchema(one, signed[one], "the signature") for one in versions if one in signed]
+        return tuple(found)
 
     def live(self, model: str) -> Live:
         """What answers for a model now.
@@ -95,7 +127,8 @@ class Following:
         if known is not None and not _due(known, state):
             return known
         # While one thread loads the new version, the others answer with the one before.
-        if not self._loading.acquire(blocking=known is None):
+        lock = self._locks.setdefault(model, threading.Lock())
+        if not lock.acquire(blocking=known is None):
             return known if known is not None else self.live(model)
         try:
             known = self._live.get(model)
@@ -103,27 +136,76 @@ class Following:
                 known = self._live[model] = self._load(state, state.champion, known)
             return known
         finally:
-            self._loading.release()
+            lock.release()
 
-    def everything(self) -> tuple[ServedModel, ...]:
-        """What this process answers with, of every model that has an approved version."""
-        self._look()
-        found = []
-        for model, state in sorted(self._states.items()):
-            if state.champion is None:
-                continue
+    def is_warm(self, model: str) -> bool:
+        """Whether a request about a model is answered, or refused, without waiting for a load; asks nobody."""
+        return model in self._live or (bool(self._states) and model not in self._states)
+
+    def _begin(self, model: str) -> threading.Thread:
+        """Load what is approved for a model in a thread of its own, unless one does so already."""
+        running = self._threads.get(model)
+        if running is None or not running.is_alive():
+            running = threading.Thread(target=self._load_aside, args=(model,), name=f"load {model}", daemon=True)
+            self._threads[model] = running
+            running.start()
+        return running
+
+    def _load_aside(self, model: str) -> None:
+        state = self._states[model]
+        lock = self._locks.setdefault(model, threading.Lock())
+        with self._at_once, lock:
+            known = self._live.get(model)
+            if state.champion is None or (known is not None and not _due(known, state)):
+                return
             try:
-                live = self.live(model)
-            except (BrokenModel, Unavailable) as error:
-                found.append(ServedModel(model, "", "", state.epoch, error.sentence()))
-            else:
-                version = live.champion.version
-                found.append(ServedModel(model, version.id, version.version, live.epoch, live.error))
-        return tuple(found)
+                self._live[model] = self._load(state, state.champion, known)
+            except MlopsDashError:
+                _log.debug("kept, and said to whoever asks", extra={"model": model}, exc_info=True)
 
-    def beat(self, process: str) -> tuple[ServedModel, ...]:
+    def kinds(self, model: str) -> dict[str, dict[str, str]]:
+        """Version number -> kind by column, of the versions that this process holds in memory."""
+        live = self._live.get(model)
+        held = () if live is None else (live.champion, *live.shadows, *(() if live.arm is None else (live.arm,)))
+        return {one.version.version: one.model.kinds for one in held if one.model.kinds}
+
+    def everything(self, *, patience: float | None = None) -> tuple[ServedModel, ...]:
+        """What this process answers with, of every model that has an approved version.
+
+        Models are loaded side by side; with `patience`, one that takes longer is reported as it is and goes on loading.
+        """
+        self._look()
+        approved = {model: state for model, state in sorted(self._states.items()) if state.champion is not None}
+        loading = [self._begin(model) for model, state in approved.items() if self._is_due(model, state)]
+        until = float("inf") if patience is None else time.monotonic() + patience
+        for thread in loading:
+            thread.join(None if patience is None else max(0.0, until - time.monotonic()))
+        return tuple(self._served(model, state) for model, state in approved.items())
+
+    def _is_due(self, model: str, state: ServingState) -> bool:
+        known = self._live.get(model)
+        if known is not None:
+            return _due(known, state)
+        return state.champion is not None and self._failure(model, state.champion) is None
+
+    def _failure(self, model: str, wanted: ServedVersion) -> MlopsDashError | None:
+        """Why a version does not load, as long as it need not be tried again."""
+        failure = self._failures.get((model, wanted.id))
+        waits = self._retry_at.get((model, wanted.id), 0.0) > time.monotonic()
+        return failure if waits else None
+
+    def _served(self, model: str, state: ServingState) -> ServedModel:
+        known = self._live.get(model)
+        if known is not None:
+            return ServedModel(
+                model, known.champion.version.id, known.champion.version.version, known.epoch, known.error
+            )
+        failure = None if state.champion is None else self._failures.get((model, state.champion.id))
+        return ServedModel(model, "", "", state.epoch, LOADING if failure is None else failure.sentence())
+
+    def beat(self, process: str, *, patience: float | None = None) -> tuple[ServedModel, ...]:
         """Write heartbeats: at once on change, else every five seconds."""
-        served = self.everything()
+        served = self.everything(patience=patience)
         moment = time.monotonic()
         due = []
         for one in served:
@@ -191,8 +273,8 @@ class Following:
 
     def _one(self, state: ServingState, wanted: ServedVersion) -> Loaded:
         key = (state.model, wanted.id)
-        failure = self._failures.get(key)
-        if failure is not None and self._retry_at.get(key, 0.0) > time.monotonic():
+        failure = self._failure(state.model, wanted)
+        if failure is not None:
             raise failure
         try:
             model = self._models.get(
@@ -200,6 +282,7 @@ class Following:
                 wanted.version,
                 digest=wanted.digest,
                 source_uri=wanted.source_uri,
+                task=state.predicts,
                 positive_label=state.positive_label,
             )
         except (BrokenModel, Unavailable) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,16 +14,84 @@ import pandas as pd
 
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.scoring import OutsideLabel, OutsideRow, ScoreRole
+from mlops_dash.domain.sifting import Unfit, unfit_scores, unfit_values
+from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import BrokenModel, InvalidInput, InvalidRow
 from mlops_dash.ids import sha256_text
 from mlops_dash.services.scoring import arms
 from mlops_dash.services.scoring.arms import ArmAnswers
 from mlops_dash.services.scoring.following import Live
 from mlops_dash.services.scoring.pending import Pending
-from mlops_dash.store.prediction_log import Label, Prediction, Score, to_us
+from mlops_dash.stats.arrays import Floats
+from mlops_dash.store.prediction_log import Label, Prediction, Score, SetAside, to_us
 from mlops_dash.store.serving import ServedVersion
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """Rows that were answered and can be kept, with their names, and what cannot be kept of the others."""
+
+    frame: pd.DataFrame
+    scores: Any
+    arm: ArmAnswers | None
+    ids: tuple[str, ...]
+    numbers: tuple[int, ...]  # places in the batch as it was sent
+    unfit: tuple[Unfit, ...]  # one a row that cannot be kept
+    unfit_ids: tuple[str, ...]
+
+    def set_aside(self, live: Live, noted: datetime) -> tuple[SetAside, ...]:
+        """What is kept of the others: id, reason and a sample."""
+        at_us = to_us(noted)
+        return tuple(
+            SetAside(live.tried.model, name, live.champion.version.id, one.column, one.reason, one.sample, False,
+                     at_us, at_us)
+            for name, one in zip(self.unfit_ids, self.unfit, strict=True)
+        )  # fmt: skip
+
+
+def sifted(live: Live, frame: pd.DataFrame, scores: Any, arm: ArmAnswers | None, ids: Sequence[str]) -> Sifted:
+    """Take out of an answered batch the rows that cannot be kept, so that all the others are."""
+    state, task, kinds = live.tried, live.tried.predicts, live.champion.model.kinds
+    given = np.asarray(scores, dtype=np.float64)
+    unfit: dict[int, Unfit] = {}
+    for position, name in enumerate(map(str, frame.columns)):
+        if name not in state.do_not_log:
+            for one in unfit_values(name, kinds.get(name, ""), frame.iloc[:, position]):
+                unfit.setdefault(one.row, one)
+    for one in unfit_scores(given, task=task):
+        unfit.setdefault(one.row, one)
+    if arm is not None:
+        places = np.flatnonzero(arm.rows).tolist()
+        for one in unfit_scores(np.asarray(arm.scores, dtype=np.float64), task=task):
+            unfit.setdefault(places[one.row], replace(one, row=places[one.row]))
+    if not unfit:
+        return Sifted(frame, scores, arm, tuple(ids), tuple(range(len(ids))), (), ())
+    bad = sorted(unfit)
+    fit = np.ones(len(frame), dtype=np.bool_)
+    fit[bad] = False
+    if arm is not None:
+        arm = replace(arm, rows=arm.rows[fit], scores=np.asarray(arm.scores)[fit[arm.rows]])
+    numbers = np.flatnonzero(fit).tolist()
+    return Sifted(
+        frame[fit].reset_index(drop=True),
+        given[fit],
+        arm,
+        tuple(ids[row] for row in numbers),
+        tuple(numbers),
+        tuple(unfit[row] for row in bad),
+        tuple(ids[row] for row in bad),
+    )
+
+
+def said_of(unfit: Sequence[Unfit]) -> str:
+    """How many rows of an answer are not kept, and why the first is not; "" when all are."""
+    if not unfit:
+        return ""
+    first = unfit[0]
+    rows = "1 row is" if len(unfit) == 1 else f"{len(unfit)} rows are"
+    return f"{rows} set aside; row {first.row}, column {first.column!r}: {first.reason}"
 
 
 def ours(
@@ -35,34 +104,49 @@ def ours(
     batch_id: str | Sequence[str] | None,
     arm: ArmAnswers | None = None,
     ask_arm: bool = True,
+    numbers: Sequence[int] | None = None,
 ) -> Pending:
     """Rows that the champion, or the challenger of a test, answered, with the answers of the shadows.
 
-    `scores` are the champion's, of all rows. `arm` is given where the challenger was asked already.
+    `scores` are the champion's, of all rows. `arm` is given where the challenger was asked already, `numbers` where
+    the rows are not all of their batch.
     """
     state, champion = live.tried, live.champion.version
     features = rules.features_json(_plain(frame), do_not_log=state.do_not_log)
-    named, batches, numbers = _names(state.model, features, ids=ids, at=at, batch_id=batch_id)
+    named, batches, counted = _names(state.model, features, ids=ids, at=at, batch_id=batch_id)
     at_us = [to_us(moment) for moment in at]
     rows = tuple(
         Prediction(state.model, one, moment, batch, number, "", text)
-        for one, moment, batch, number, text in zip(named, at_us, batches, numbers, features, strict=True)
+        for one, moment, batch, number, text in zip(named, at_us, batches, numbers or counted, features, strict=True)
     )
     if arm is None and ask_arm:
         arm = arms.ask(live, frame, named, at)
-    given = _answers(rows, champion, scores, arm)
+    task = state.predicts
+    given = _answers(rows, champion, scores, arm, task)
+    aside: tuple[SetAside, ...] = ()
     for shadow in live.shadows:
         try:
-            given += _scores(rows, shadow.version, ScoreRole.SHADOW, shadow.model.predict(frame))
+            silent = _silent(
+                rows, shadow.version, np.asarray(shadow.model.predict_again(frame), dtype=np.float64), task
+            )
+            given, aside = given + silent[0], aside + silent[1]
         except (BrokenModel, InvalidInput):  # a shadow must never keep the champion's answer from the client
             _log.warning("a shadow did not answer", extra={"model": state.model, "version": shadow.version.version})
     all_by = champion if arm is None else arm.version if arm.rows.all() else None
     answered_by = ("", "") if all_by is None else (all_by.id, all_by.version)
-    return Pending(state.model, batches[0] if batches else "", *answered_by, rows, given)
+    batch = batches[0] if batches else ""
+    return Pending(state.model, batch, *answered_by, rows, given, set_aside=aside)
 
 
-def elsewhere(model: str, found: Sequence[OutsideRow], versions: Mapping[str, str], *, batch_id: str | None) -> Pending:
-    """Rows that somebody else answered.
+def elsewhere(
+    model: str,
+    found: Sequence[OutsideRow],
+    versions: Mapping[str, str],
+    *,
+    batch_id: str | None,
+    seen: Counter[tuple[str, str]] | None = None,
+) -> Pending:
+    """Rows that somebody else answered; `seen` as `domain.scoring.stable_ids` takes it.
 
     Raises:
         InvalidRow: a version is not known.
@@ -76,19 +160,24 @@ def elsewhere(model: str, found: Sequence[OutsideRow], versions: Mapping[str, st
         raise InvalidRow(row, "prediction_id", None, "some rows have an id and this one has none", hint="Name all.")
     at = [one.at for one in found]
     features = [one.features for one in found]
-    named, batches, numbers = _names(model, features, ids=given if all(given) else None, at=at, batch_id=batch_id)
+    named, batches, numbers = _names(
+        model, features, ids=given if all(given) else None, at=at, batch_id=batch_id, seen=seen
+    )
     rows, scores = [], []
     for one, name, batch, number in zip(found, named, batches, numbers, strict=True):
         at_us = to_us(one.at)
         rows.append(Prediction(model, name, at_us, batch, number, "", one.features))
         scores.append(Score(model, name, versions[one.version], one.role, one.version, at_us, one.score, at_us))
-    return Pending(model, batches[0] if batches else "", predictions=tuple(rows), scores=tuple(scores))
+    return Pending(model, batches[0] if batches else "", predictions=tuple(rows), scores=tuple(scores),
+                   timed=all(one.timed for one in found))  # fmt: skip
 
 
-def replayed(model: str, version: ServedVersion, page: pd.DataFrame, scores: Any, now: datetime) -> Pending:
+def replayed(
+    model: str, version: ServedVersion, page: pd.DataFrame, scores: Any, now: datetime, *, task: ModelTask
+) -> Pending:
     """Answers given afterwards on rows that are in the log."""
     scored_us = to_us(now)
-    checked = rules.require_scores(np.asarray(scores, dtype=np.float64).tolist())
+    checked = rules.require_scores(np.asarray(scores, dtype=np.float64).tolist(), task=task)
     given = zip(page["prediction_id"], page["at_us"].tolist(), checked, strict=True)
     return Pending(
         model,
@@ -110,7 +199,7 @@ def labels(model: str, found: Sequence[OutsideLabel], received: Sequence[datetim
     )
 
 
-def labels_of_frame(model: str, frame: pd.DataFrame, received: Sequence[datetime], *, binary: bool) -> Pending:
+def labels_of_frame(model: str, frame: pd.DataFrame, received: Sequence[datetime], *, task: ModelTask) -> Pending:
     """Labels of a frame with `prediction_id`, `value`, `observed_at`.
 
     Raises:
@@ -124,7 +213,7 @@ def labels_of_frame(model: str, frame: pd.DataFrame, received: Sequence[datetime
     if len(frame) and (observed.dt.tz is None or observed.isna().any()):
         raise InvalidInput("A label's observed_at has no zone, or is missing.", hint="Give aware datetimes.")
     names = rules.require_texts(frame["prediction_id"].tolist(), column="prediction_id")
-    values = [rules.require_label(row, value, binary=binary) for row, value in enumerate(frame["value"].tolist())]
+    values = [rules.require_label(row, value, task=task) for row, value in enumerate(frame["value"].tolist())]
     at = list(pd.DatetimeIndex(observed).tz_convert(UTC).to_pydatetime()) if len(frame) else []
     return labels(model, [OutsideLabel(*one) for one in zip(names, values, at, strict=True)], received)
 
@@ -136,13 +225,17 @@ def _names(
     ids: Sequence[Any] | None,
     at: Sequence[datetime],
     batch_id: str | Sequence[str] | None,
+    seen: Counter[tuple[str, str]] | None = None,
 ) -> tuple[tuple[str, ...], list[str], list[int]]:
     """An id, a batch and a number within the batch for each row."""
     rows = len(features)
     if ids is not None and len(ids) != rows:
         raise InvalidInput(f"{len(ids)} ids were given for {rows} rows.", hint="Give one id a row.")
     if batch_id is None:
-        named = rules.stable_ids(model, at, features) if ids is None else rules.require_ids(ids, column="prediction_id")
+        if ids is None:
+            named = rules.stable_ids(model, at, features, seen=seen)
+        else:
+            named = rules.require_ids(ids, column="prediction_id")
         made = f"b-{sha256_text(chr(10).join(named))[:24]}"  # the same rows sent again are the same batch
         return named, [made] * rows, list(range(rows))
     batches = [batch_id] * rows if isinstance(batch_id, str) else list(batch_id)
@@ -150,11 +243,11 @@ def _names(
         raise InvalidInput(f"{len(batches)} batches were given for {rows} rows.", hint="Give one, or one a row.")
     for batch in set(batches):
         rules.require_name(batch, "A batch")
-    seen: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     numbers = []
     for batch in batches:
-        numbers.append(seen[batch])
-        seen[batch] += 1
+        numbers.append(counted[batch])
+        counted[batch] += 1
     if ids is None:
         ids = [_in_batch(batch, number) for batch, number in zip(batches, numbers, strict=True)]
     return rules.require_ids(ids, column="prediction_id"), batches, numbers
@@ -169,24 +262,41 @@ def _in_batch(batch: str, number: int) -> str:
     return f"{batch}-{number}"
 
 
-def _scores(rows: Sequence[Prediction], version: ServedVersion, role: ScoreRole, scores: Any) -> tuple[Score, ...]:
-    checked = rules.require_scores(np.asarray(scores, dtype=np.float64).tolist())
+def _scores(
+    rows: Sequence[Prediction], version: ServedVersion, role: ScoreRole, scores: Any, task: ModelTask
+) -> tuple[Score, ...]:
+    checked = rules.require_scores(np.asarray(scores, dtype=np.float64).tolist(), task=task)
     return tuple(
         Score(row.model, row.prediction_id, version.id, role, version.version, row.at_us, score, row.at_us)
         for row, score in zip(rows, checked, strict=True)
     )
 
 
+def _silent(
+    rows: Sequence[Prediction], shadow: ServedVersion, scores: Floats, task: ModelTask
+) -> tuple[tuple[Score, ...], tuple[SetAside, ...]]:
+    """The answers of a shadow; those that cannot be kept are set aside and cost it no other row."""
+    unfit = {one.row: one for one in unfit_scores(scores, task=task)}
+    fit = [place for place in range(len(rows)) if place not in unfit]
+    kept = _scores([rows[place] for place in fit], shadow, ScoreRole.SHADOW, scores[fit], task)
+    aside = tuple(
+        SetAside(rows[at].model, rows[at].prediction_id, shadow.id, one.column, one.reason, one.sample, False,
+                 rows[at].at_us, rows[at].at_us)
+        for at, one in unfit.items()
+    )  # fmt: skip
+    return kept, aside
+
+
 def _answers(
-    rows: Sequence[Prediction], champion: ServedVersion, scores: Any, arm: ArmAnswers | None
+    rows: Sequence[Prediction], champion: ServedVersion, scores: Any, arm: ArmAnswers | None, task: ModelTask
 ) -> tuple[Score, ...]:
     """The champion's answers; where the challenger answered, the champion's are a shadow's."""
-    own = _scores(rows, champion, ScoreRole.CHAMPION, scores)
+    own = _scores(rows, champion, ScoreRole.CHAMPION, scores, task)
     if arm is None:
         return own
     silent = [one._replace(role=ScoreRole.SHADOW) if there else one for one, there in zip(own, arm.rows, strict=True)]
     tested = [row for row, there in zip(rows, arm.rows, strict=True) if there]
-    return (*silent, *_scores(tested, arm.version, ScoreRole.ARM, arm.scores))
+    return (*silent, *_scores(tested, arm.version, ScoreRole.ARM, arm.scores, task))
 
 
 def _plain(frame: pd.DataFrame) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from mlops_dash.clock import require_utc
 from mlops_dash.domain.scoring import ScoreRole
 from mlops_dash.errors import InvalidInput
-from mlops_dash.store.prediction_log import Label, LabelsAppended, Prediction, Score
+from mlops_dash.store.prediction_log import Label, LabelsAppended, Prediction, Score, SetAside
 
 _ANSWERS = frozenset({ScoreRole.CHAMPION, ScoreRole.ARM})
 
@@ -27,6 +27,8 @@ class Pending:
     predictions: tuple[Prediction, ...] = ()
     scores: tuple[Score, ...] = ()
     labels: tuple[Label, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()  # rows that were answered and cannot be kept, each with its reason
+    timed: bool = False  # whether the rows' times were sent, so that a known id must have the same
 
     @property
     def prediction_ids(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ class Answered:
     status: int
     media_type: str
     pending: Pending | None
+    not_logged: str = ""  # why an answer that the model gave is not kept
 
 
 def times_of(at: datetime | Sequence[datetime] | None, rows: int, now: datetime) -> list[datetime]:

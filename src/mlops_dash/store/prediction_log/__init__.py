@@ -3,32 +3,49 @@
 Writes (inside the caller's `transaction(databases.log)`):
     append(session, predictions, scores, marked_us=)   rows and answers; known keys are left as they are
     append_labels(session, labels)                     a new value is a new revision, the same value is nothing
+    first_differing(session, predictions, times=)      a known id that came with another row
     mark_hours / clear_dirty                           which hours the worker profiles again
 Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclasses:
     read_window(session, version_id, start, end)       one version's series: score, label, features
     read_paired(session, model, a, b, start, end)      two versions' scores of the same rows, with the latest label
     read_logged(session, model, start, end)            logged feature rows, by pages (for scoring them again)
-    batch_rows, dirty_hours, counts, versions_in
+    batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
+    span_of, labelled_days
+Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
 
 Times go in and out as aware UTC datetimes; the tables hold microseconds. Must not: judge, or know what a model is.
 """
 
 from __future__ import annotations
 
+from mlops_dash.store.prediction_log.quarantine import (
+    QuarantineGroup,
+    SetAside,
+    forget_hours,
+    groups,
+    outside,
+    set_aside,
+)
 from mlops_dash.store.prediction_log.reads import (
     MONITORED_ROLES,
     batch_rows,
     counts,
     dirty_hours,
+    hours_waiting,
+    knows,
+    labelled_days,
     read_logged,
     read_paired,
     read_window,
+    rows_by_hour,
+    span_of,
     versions_in,
 )
 from mlops_dash.store.prediction_log.rows import (
     HOUR_US,
     Appended,
     BatchRow,
+    Differing,
     DirtyHour,
     Label,
     LabelsAppended,
@@ -42,6 +59,9 @@ from mlops_dash.store.prediction_log.writes import (
     append,
     append_labels,
     clear_dirty,
+    clear_outside,
+    differing,
+    first_differing,
     mark_hours,
     mark_range,
 )
@@ -51,24 +71,39 @@ __all__ = [
     "MONITORED_ROLES",
     "Appended",
     "BatchRow",
+    "Differing",
     "DirtyHour",
     "Label",
     "LabelsAppended",
     "LogCounts",
     "Prediction",
+    "QuarantineGroup",
     "Score",
+    "SetAside",
     "append",
     "append_labels",
     "batch_rows",
     "clear_dirty",
+    "clear_outside",
     "counts",
+    "differing",
     "dirty_hours",
+    "first_differing",
+    "forget_hours",
     "from_us",
+    "groups",
+    "hours_waiting",
+    "knows",
+    "labelled_days",
     "mark_hours",
     "mark_range",
+    "outside",
     "read_logged",
     "read_paired",
     "read_window",
+    "rows_by_hour",
+    "set_aside",
+    "span_of",
     "to_us",
     "versions_in",
 ]

@@ -12,7 +12,9 @@ import pandas as pd
 from sqlalchemy import bindparam
 from sqlmodel import Session, text
 
-from mlops_dash.store.prediction_log.rows import BatchRow, DirtyHour, LogCounts, from_us, to_us
+from mlops_dash.domain.schema import EARLIEST, LATEST
+from mlops_dash.store.prediction_log.bulk import bound, numbers_of, texts_of
+from mlops_dash.store.prediction_log.rows import HOUR_US, BatchRow, DirtyHour, LogCounts, from_us, to_us
 
 MONITORED_ROLES = ("champion", "shadow", "arm")  # a replayed score is never monitored
 
@@ -26,6 +28,7 @@ def read_window(
     roles: Sequence[str] = MONITORED_ROLES,
     known_at: datetime | None = None,
     features: bool = True,
+    hours: Sequence[datetime] | None = None,
 ) -> pd.DataFrame:
     """One version's scored rows with `start <= at < end`, in time order, one line a request row.
 
@@ -37,18 +40,23 @@ def read_window(
         roles: Which roles count; a row answered in two of them appears once.
         known_at: Only label revisions received up to then; None = the latest.
         features: Whether to parse the features into columns.
+        hours: Only rows of these hours; what lies between is not touched.
 
     Returns:
         Columns `prediction_id` (str), `at` (datetime64 UTC), `score` (float), `label` (float, NaN = none yet),
         `label_received_at`, `label_observed_at` (datetime64 UTC, NaT = none), then the features under their names.
     """
     chosen = "p.features" if features else "NULL"
+    # A cross join keeps SQLite from walking the whole span: it looks into the index once an hour.
+    wanted = "" if hours is None else f"({numbers_of(session, 'hours')}) h CROSS JOIN"
+    within = "" if hours is None else f"AND s.at_us >= h.value AND s.at_us < h.value + {HOUR_US}"
+    listed = {} if hours is None else {"hours": bound(session, [to_us(hour) for hour in hours])}
     rows = _fetch(
         session,
         f"""SELECT s.prediction_id, s.at_us, s.score, {_LABEL_COLUMNS}, {chosen}
-        FROM score s JOIN prediction p ON p.model = s.model AND p.prediction_id = s.prediction_id
+        FROM {wanted} score s JOIN prediction p ON p.model = s.model AND p.prediction_id = s.prediction_id
         LEFT JOIN label l ON l.model = s.model AND l.prediction_id = s.prediction_id AND l.revision = {_LATEST}
-        WHERE s.version_id = :version AND s.at_us >= :start AND s.at_us < :end AND s.role IN :roles
+        WHERE s.version_id = :version AND s.at_us >= :start AND s.at_us < :end AND s.role IN :roles {within}
         ORDER BY s.at_us, s.prediction_id, s.role""",  # noqa: S608 - fixed fragments
         {
             "version": version_id,
@@ -56,6 +64,7 @@ def read_window(
             "end": to_us(end),
             "roles": list(roles),
             "known": _known(known_at),
+            **listed,
         },
     )
     frame = _labelled(rows, {"prediction_id": 0, "at": 1, "score": 2}, label_from=3)
@@ -157,14 +166,56 @@ def batch_rows(session: Session, batch_id: str) -> tuple[BatchRow, ...]:
 
 
 def dirty_hours(session: Session, *, limit: int, model: str = "") -> tuple[DirtyHour, ...]:
-    """The oldest hours that wait to be profiled, of one model or of all."""
+    """The oldest hours that wait to be profiled, of one model or of all, in the years that profiles know."""
     rows = _fetch(
         session,
         "SELECT model, hour_us, marked_us FROM dirty_hour WHERE (:model = '' OR model = :model) "
-        "ORDER BY hour_us, model LIMIT :limit",
-        {"model": model, "limit": limit},
+        "AND hour_us >= :first AND hour_us < :end ORDER BY hour_us, model LIMIT :limit",
+        {"model": model, "limit": limit, "first": to_us(EARLIEST), "end": to_us(LATEST)},
     )
     return tuple(DirtyHour(name, from_us(hour), marked) for name, hour, marked in rows)
+
+
+def hours_waiting(session: Session) -> dict[str, int]:
+    """How many hours of each model wait to be profiled; models without any are left out."""
+    return {model: int(n) for model, n in _fetch(session, "SELECT model, COUNT(*) FROM dirty_hour GROUP BY model", {})}
+
+
+def rows_by_hour(
+    session: Session, versions: Sequence[str], hours: Sequence[datetime], *, roles: Sequence[str]
+) -> dict[str, dict[datetime, int]]:
+    """How many rows each version answered in each of these hours; versions and hours without any are left out."""
+    rows = _fetch(
+        session,
+        f"""SELECT s.version_id, h.value, COUNT(*)
+        FROM ({texts_of(session, "versions")}) v CROSS JOIN ({numbers_of(session, "hours")}) h
+        JOIN score s ON s.version_id = v.value AND s.at_us >= h.value AND s.at_us < h.value + {HOUR_US}
+        WHERE s.role IN :roles GROUP BY s.version_id, h.value ORDER BY s.version_id, h.value""",  # noqa: S608
+        {
+            "versions": bound(session, versions),
+            "hours": bound(session, [to_us(hour) for hour in hours]),
+            "roles": list(roles),
+        },
+    )
+    found: dict[str, dict[datetime, int]] = {}
+    for version_id, hour, n in rows:
+        found.setdefault(version_id, {})[from_us(hour)] = int(n)
+    return found
+
+
+def span_of(session: Session, version_id: str) -> tuple[datetime, datetime] | None:
+    """When a version answered first and last; None when it never did."""
+    query = "SELECT MIN(at_us), MAX(at_us) FROM score WHERE version_id = :version AND role IN :roles"
+    first, last = _fetch(session, query, {"version": version_id, "roles": list(MONITORED_ROLES)})[0]
+    return None if first is None else (from_us(int(first)), from_us(int(last)))
+
+
+def labelled_days(session: Session, version_id: str) -> int:
+    """On how many days (UTC) a version answered rows whose label is known."""
+    query = f"""SELECT COUNT(DISTINCT s.at_us / {24 * HOUR_US}) FROM score s
+        JOIN label l ON l.model = s.model AND l.prediction_id = s.prediction_id
+        WHERE s.version_id = :version AND s.role IN :roles"""  # noqa: S608 - fixed fragments
+    return int(_fetch(session, query, {"version": version_id, "roles": list(MONITORED_ROLES)})[0][0])
 
 
 def counts(session: Session, model: str) -> LogCounts:
@@ -186,6 +237,13 @@ def counts(session: Session, model: str) -> LogCounts:
         first_at=None if first is None else from_us(first),
         last_at=None if last is None else from_us(last),
     )
+
+
+def knows(session: Session, model: str) -> bool:
+    """Whether a prediction or a label of a model is stored."""
+    tables = ("prediction", "label")
+    asked = (f"SELECT 1 FROM {table} WHERE model = :model LIMIT 1" for table in tables)  # noqa: S608
+    return any(_fetch(session, query, {"model": model}) for query in asked)
 
 
 def versions_in(session: Session, model: str, start: datetime, end: datetime) -> pd.DataFrame:
@@ -245,4 +303,8 @@ def _with_features(frame: pd.DataFrame, rows: Sequence[Any], position: int) -> p
     if not rows:
         return frame
     parsed = json.loads("[" + ",".join(row[position] for row in rows) + "]")
-    return pd.concat([frame, pd.DataFrame(parsed, index=frame.index)], axis=1)
+    try:
+        features = pd.DataFrame(parsed, index=frame.index)
+    except OverflowError:  # a whole number of hundreds of digits among others: left as it is, for the reader to refuse
+        features = pd.DataFrame(parsed, index=frame.index, dtype=object)
+    return pd.concat([frame, features], axis=1)

@@ -57,6 +57,14 @@ class Appended:
 
 
 @dataclass(frozen=True)
+class Differing:
+    """A row that was sent under a known id and is not the row that is known."""
+
+    prediction_id: str
+    what: str  # "time" or "row of features"
+
+
+@dataclass(frozen=True)
 class LabelsAppended:
     """What became of a batch of labels."""
 
@@ -85,7 +93,7 @@ class BatchRow:
     row: int
     prediction_id: str
     at: datetime
-    answers: tuple[tuple[str, str, float], ...]  # (version, role, score)
+    answers: tuple[tuple[str, str, float | str], ...]  # (version, role, score; of a task in words the word)
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, text
 
 from mlops_dash.store.db import is_sqlite
+from mlops_dash.store.prediction_log.bulk import bound, insert, texts_of
 from mlops_dash.store.prediction_log.rows import (
     HOUR_US,
     Appended,
+    Differing,
     DirtyHour,
     Label,
     LabelsAppended,
@@ -30,8 +31,8 @@ def append(session: Session, predictions: Sequence[Prediction], scores: Sequence
 
     The hours of new rows and new answers become dirty.
     """
-    new_rows = _insert(session, "prediction", Prediction._fields, predictions)
-    new_scores = _insert(session, "score", Score._fields, scores)
+    new_rows = insert(session, "prediction", Prediction._fields, predictions)
+    new_scores = insert(session, "score", Score._fields, scores)
     hours: set[tuple[str, int]] = set()
     if new_rows:
         hours.update((row.model, row.at_us // HOUR_US) for row in predictions)
@@ -39,6 +40,25 @@ def append(session: Session, predictions: Sequence[Prediction], scores: Sequence
         hours.update((score.model, score.at_us // HOUR_US) for score in scores)
     mark_hours(session, ((model, hour * HOUR_US) for model, hour in hours), marked_us=marked_us)
     return Appended(new_rows, new_scores)
+
+
+def first_differing(session: Session, rows: Sequence[Prediction], *, times: bool) -> Differing | None:
+    """The first row whose id is known with other features, or, with `times`, at another time; None when all agree."""
+    return next(differing(session, rows, times=times), None)
+
+
+def differing(session: Session, rows: Sequence[Prediction], *, times: bool) -> Iterator[Differing]:
+    """Every row whose id is known with other features, or, with `times`, at another time."""
+    known: dict[tuple[str, str], tuple[int, str]] = {}
+    query = "SELECT prediction_id, at_us, features FROM prediction WHERE model = :model AND prediction_id IN ({ids})"
+    for model, kept in _by_model(session, query, [(row.model, row.prediction_id) for row in rows]):
+        known.update({(model, prediction_id): (at_us, features) for prediction_id, at_us, features in kept})
+    for row in rows:
+        at_us, features = known.get((row.model, row.prediction_id), (row.at_us, row.features))
+        if features != row.features:
+            yield Differing(row.prediction_id, "row of features")
+        elif times and at_us != row.at_us:
+            yield Differing(row.prediction_id, "time")
 
 
 def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
@@ -62,7 +82,7 @@ def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
         latest[key] = (revision, label.value)
         fresh.append((*key, revision, *label[2:]))
     columns = ("model", "prediction_id", "revision", "value", "observed_at_us", "received_at_us")
-    _insert(session, "label", columns, fresh)
+    insert(session, "label", columns, fresh)
     at_of = _times(session, fresh)
     hours = {(key[0], at // HOUR_US * HOUR_US) for key, at in at_of.items()}
     mark_hours(session, hours, marked_us=max((row[5] for row in fresh), default=0))
@@ -80,7 +100,7 @@ def mark_hours(session: Session, hours: Iterable[tuple[str, int]], *, marked_us:
     greatest = "max" if is_sqlite(session) else "greatest"
     grown = f"SET marked_us = {greatest}(excluded.marked_us, dirty_hour.marked_us + 1)"
     columns = ("model", "hour_us", "marked_us")
-    _insert(session, "dirty_hour", columns, rows, conflict=f"ON CONFLICT (model, hour_us) DO UPDATE {grown}")
+    insert(session, "dirty_hour", columns, rows, conflict=f"ON CONFLICT (model, hour_us) DO UPDATE {grown}")
     return len(rows)
 
 
@@ -93,6 +113,18 @@ def mark_range(session: Session, model: str, start: datetime, end: datetime, *, 
     return mark_hours(session, [(model, int(row[0]) * HOUR_US) for row in hours], marked_us=marked_us)
 
 
+def clear_outside(session: Session, model: str, first_us: int, end_us: int) -> int:
+    """Forget the marks of a model's hours outside [first, end): no profile knows them. Gives how many there were."""
+    return int(
+        session.connection()
+        .execute(
+            text("DELETE FROM dirty_hour WHERE model = :model AND (hour_us < :first OR hour_us >= :end)"),
+            {"model": model, "first": first_us, "end": end_us},
+        )
+        .rowcount
+    )
+
+
 def clear_dirty(session: Session, hours: Iterable[DirtyHour]) -> None:
     """Forget marks that were profiled; an hour marked again since stays dirty."""
     rows = [{"model": h.model, "hour": to_us(h.hour), "marked": h.marked_us} for h in hours]
@@ -100,37 +132,6 @@ def clear_dirty(session: Session, hours: Iterable[DirtyHour]) -> None:
         session.connection().execute(
             text("DELETE FROM dirty_hour WHERE model = :model AND hour_us = :hour AND marked_us = :marked"), rows
         )
-
-
-def _insert(
-    session: Session,
-    table: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    *,
-    conflict: str = "ON CONFLICT DO NOTHING",
-) -> int:
-    """Add rows past the ORM, in one round trip on Postgres; returns how many were new."""
-    if not rows:
-        return 0
-    names = ", ".join(columns)
-    connection = session.connection()
-    if is_sqlite(session):
-        marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}"  # noqa: S608 - names are ours
-        return connection.exec_driver_sql(statement, [tuple(row) for row in rows]).rowcount
-    arrays = ", ".join(f"%s::{_POSTGRES[column]}[]" for column in columns)
-    statement = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {conflict}"  # noqa: S608
-    return connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True))).rowcount
-
-
-_POSTGRES = {
-    **dict.fromkeys(("model", "prediction_id", "batch_id", "entity_key", "features", "version_id", "role"), "text"),
-    **dict.fromkeys(("at_us", "scored_at_us", "observed_at_us", "received_at_us", "hour_us", "marked_us"), "bigint"),
-    **dict.fromkeys(("row_number", "revision"), "int"),
-    **dict.fromkeys(("score", "value"), "float8"),
-    "version": "text",
-}
 
 
 def _latest_labels(session: Session, labels: Sequence[Label]) -> dict[tuple[str, str], tuple[int, float]]:
@@ -155,11 +156,8 @@ def _by_model(session: Session, query: str, keys: Sequence[tuple[str, str]]) -> 
     ids: dict[str, list[str]] = {}
     for model, prediction_id in keys:
         ids.setdefault(model, []).append(prediction_id)
-    sqlite = is_sqlite(session)
-    source = "SELECT value FROM json_each(:ids)" if sqlite else "SELECT unnest(CAST(:ids AS text[]))"
-    statement = text(query.format(ids=source))
+    statement = text(query.format(ids=texts_of(session, "ids")))
     for model, own in ids.items():
         for first in range(0, len(own), _IDS_A_QUERY):
             part = own[first : first + _IDS_A_QUERY]
-            bound = {"model": model, "ids": json.dumps(part) if sqlite else part}
-            yield model, session.connection().execute(statement, bound).all()
+            yield model, session.connection().execute(statement, {"model": model, "ids": bound(session, part)}).all()

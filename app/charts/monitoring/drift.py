@@ -1,0 +1,87 @@
+"""The drift map: columns by time, how far each is from the reference beyond chance."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.monitoring.pieces import MOVED, local
+from app.ui.theme import MONO, Tokens
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.monitoring.room import DriftMap
+from mlops_dash.domain.monitoring.words import column_name
+from mlops_dash.domain.words import look
+
+CAP = 1.0  # excess PSI beyond which the map's colour no longer changes; its legend prints the largest value
+
+
+def drift_table(data: DriftMap, zone: str) -> pd.DataFrame:
+    """One row a column, one number a window (the latest twelve)."""
+    shown = range(max(0, len(data.ends) - 12), len(data.ends))
+    frame = pd.DataFrame({"Column": [column_name(name) for name in data.columns]})
+    for i in shown:
+        frame[fmt.day(data.ends[i] - timedelta(hours=1), zone)] = [fmt.psi(row[i]) for row in data.excess]
+    return frame
+
+
+def drift_alt(data: DriftMap) -> str:
+    """What the map says, in a sentence."""
+    flagged = {name: sum(v in MOVED for v in row) for name, row in zip(data.columns, data.verdicts, strict=True)}
+    named = sorted((name for name, n in flagged.items() if n), key=lambda name: -flagged[name])
+    if not named:
+        return "No column moved beyond its usual swing."
+    said = ", ".join(f"{column_name(n)} in {flagged[n]}" for n in named[:3])
+    return f"Beyond their usual swing: {said} of {len(data.ends)} windows."
+
+
+def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
+    """Draw a cell a column and window: blue where it moved beyond its usual swing, grey where it did not."""
+    fig = go.Figure()
+    days = [local(end, zone).date() - timedelta(days=1) for end in data.ends]
+    steps = {after - before for before, after in itertools.pairwise(days)}
+    x: dict[str, Any] = {"x": [f"{one:%Y-%m-%d}" for one in days]}
+    if len(steps) == 1:  # said once for all windows, in ms
+        x = {"x0": x["x"][0], "dx": steps.pop() / timedelta(milliseconds=1)}
+    y = [column_name(name) for name in data.columns]
+    z = np.array([[np.nan if v is None else v for v in row] for row in data.excess], dtype=float)
+    is_moved = np.array([[v in MOVED for v in row] for row in data.verdicts])
+    if z.size == 0:
+        return fig
+    peak = float(np.nanmax(z)) if np.isfinite(z).any() else 0.0
+    title = "excess PSI" + (f", largest {peak:.1f}" if peak > CAP else "")
+    words = np.array([[look(verdict).label for verdict in row] for row in data.verdicts])
+    greys = [[0.0, t.grid], [1.0, t.context]]
+    blues = [[0.0, t.sequential[3]], [1.0, t.sequential[9] if t.mode == "light" else t.sequential[8]]]
+    for moved, scale in ((False, greys), (True, blues)):
+        own = (is_moved == moved) & np.isfinite(z)
+        kinds = np.unique(words[own])  # a page of ninety days has a thousand cells: one word for all is said once
+        text = {"text": np.where(own, words, "")} if len(kinds) > 1 else {}
+        said = "%{text}" if text else "".join(kinds)
+        fig.add_heatmap(
+            **x, y=y, z=np.where(own, z, np.nan).astype("float32"), zmin=0.0, zmax=CAP, colorscale=scale, **text,
+            xgap=1, ygap=2, hoverongaps=False, showscale=moved,
+            hovertemplate=f"%{{x|%-d %b}}<br><b>%{{y}}</b> excess PSI %{{z:.2f}}<br>{said}<extra></extra>",
+            colorbar={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 1, "xanchor": "right", "thickness": 7,
+                      "len": 0.5, "tickvals": [0.02 * CAP, CAP / 2, 0.98 * CAP], "tickangle": 0,
+                      "ticktext": ["0", f"{CAP / 2:g}", f"{CAP:g}+"],
+                      "title": {"text": title, "side": "top", "font": {"size": 11, "color": t.muted}}},
+        )  # fmt: skip
+    for start, version in data.took_over:  # another reference from here on
+        day = f"{local(start, zone).date():%Y-%m-%d}"
+        fig.add_vline(x=day, line={"color": t.muted, "width": 1, "dash": "dot"})
+        fig.add_annotation(x=day, y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"v{version}",
+                           xanchor="left", font={"size": 11, "color": t.muted})  # fmt: skip
+    fig.update_yaxes(autorange="reversed", showgrid=False, tickfont={"family": MONO, "size": 11})
+    fig.update_xaxes(type="date", tickformat="%-d %b", nticks=7, showline=False)
+    fig.update_layout(margin={"b": 58, "r": 12})
+    return fig
+
+
+def drift_height(data: DriftMap | None) -> int:
+    """How high the map, and what stands beside it, must be for its columns, in px."""
+    return 320 if data is None else 106 + 22 * len(data.columns)

@@ -1,0 +1,1 @@
+"""What a page is made of, a folder a noun. Parts use charts, components and ui; views put them together."""

@@ -1,0 +1,168 @@
+"""What people decide on the A/B page: design, start, stop, and propose the winner; one dialog each."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.charts.ab_tests import words
+from app.shell import session
+from app.ui import dialogs, widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.room import ABRoom, Plan
+from mlops_dash.domain.ab_tests.rules import OUTCOMES, READINGS, ABTest, NewTest
+from mlops_dash.domain.words import ABState, ABVerdict, look
+
+
+def design_button(frame: Frame, room: ABRoom, *, primary: bool = False) -> None:
+    """One button, or a menu where several models can be tested."""
+    why_not = room.may["design"] or ("" if room.models else "A test needs a model with a champion and another version.")
+    if why_not or len(room.models) == 1:
+        if widgets.action_button("Design a test…", key="design", why_not=why_not, primary=primary, icon_name="science"):
+            _design(frame, room.models[0])
+        return
+    chosen = st.menu_button(
+        "Design a test…", options=list(room.models), key="design-menu", icon=widgets.icon("science")
+    )
+    if chosen:
+        _design(frame, str(chosen))
+
+
+def decide_buttons(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    """Start, stop or propose, as the test stands; the next best action is the primary."""
+    with st.container(horizontal=True, width="content", gap="xsmall", key="decide"):
+        if test.state is ABState.DESIGNED:
+            _button(frame, room, test, "start", "Start the test…", True, "play_arrow")
+            _button(frame, room, test, "stop", "Withdraw…", False, "undo")
+        elif test.state is ABState.RUNNING:
+            word = None if room.verdict is None else room.verdict.word
+            _button(frame, room, test, "stop", "Stop the test…", word not in {None, ABVerdict.GO_ON}, "stop_circle")
+        else:
+            won = not room.may["propose"]
+            _button(frame, room, test, "propose", "Propose for promotion…", won, "assignment")
+
+
+def _button(frame: Frame, room: ABRoom, test: ABTest, verb: str, label: str, primary: bool, icon: str) -> None:
+    if widgets.action_button(label, key=verb, why_not=room.may[verb], primary=primary, icon_name=icon):
+        {"start": _start, "stop": _stop, "propose": _propose}[verb](frame, room, test)
+
+
+def _design(frame: Frame, model: str) -> None:
+    plan = frame.services.ab_tests.plan(frame.actor, model)
+    key = f"design-{model}"
+
+    def act(reason: str) -> str:
+        days = int(session.get(f"{key}-days"))
+        margins = {one.metric: float(session.get(f"{key}-{one.metric}")) for one in plan.guardrails}
+        test = frame.services.ab_tests.design(
+            frame.actor,
+            NewTest(
+                model=model,
+                challenger_id=str(session.get(f"{key}-challenger")),
+                question=reason,
+                outcome=str(session.get(f"{key}-outcome")),
+                guardrails=margins,
+                share=session.get(f"{key}-share") / 100,
+                days=days,
+                planned_units=plan.units(days),
+                min_units=int(session.get(f"{key}-least")),
+                alpha=plan.alpha,
+                reading=str(session.get(f"{key}-reading")),
+            ),
+        )
+        return f"The test {test.name} of {model} is designed. A lead starts it."
+
+    dialogs.confirm(
+        key=key,
+        title=f"Design a test of {model}",
+        consequence=f"The challenger will answer its share of the rows instead of **{plan.champion}**, chosen by a "
+        "keyed hash of each row's id. What is fixed here never changes afterwards; nothing is routed before a lead "
+        "starts it.",
+        button="Design the test",
+        act=act,
+        icon="science",
+        fields=lambda: _fields(plan, key),
+        reason="Question",
+        placeholder="What shall it answer? This goes into the ledger.",
+    )
+
+
+def _fields(plan: Plan, key: str) -> None:
+    names = {one.id: one.label for one in plan.choices}
+    st.selectbox("Challenger", list(names), format_func=lambda one: names[one], key=f"{key}-challenger")
+    if plan.left_out:
+        widgets.note(f"Not offered: {'; '.join(plan.left_out)}.")
+    st.selectbox("Primary outcome", OUTCOMES, format_func=words.label, key=f"{key}-outcome")
+    st.number_input("Days", min_value=1, max_value=365, value=21, key=f"{key}-days")
+    reach = plan.reach.get(OUTCOMES[0], ())
+    if reach:
+        st.html(words.reach_html(reach, OUTCOMES[0]))
+    for one in plan.guardrails:
+        st.number_input(
+            f"{words.label(one.metric)} may be worse by at most", min_value=0.0001, value=one.margin, step=0.001,
+            format="%.4f", key=f"{key}-{one.metric}",
+        )  # fmt: skip
+    with st.expander("Share, reading, minimum", key=f"{key}-more"):
+        st.slider("Share of the challenger, %", 5, 95, 50, key=f"{key}-share")
+        st.selectbox("Read", list(READINGS), format_func=lambda one: READINGS[one], key=f"{key}-reading")
+        st.number_input("Blind until each arm has rows", min_value=100, value=1_000, step=100, key=f"{key}-least")
+
+
+def _start(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    def act(reason: str) -> str:
+        frame.services.ab_tests.start(frame.actor, test.id, test.revision, reason=reason)
+        return f"The test {test.name} of {test.model} runs. The gateway follows within seconds."
+
+    dialogs.confirm(
+        key=f"start-{test.id}-{test.revision}",
+        title=f"Start {test.name}",
+        consequence=f"From now on **{test.challenger}** answers {fmt.percent(test.design.share, 0)} of the rows of "
+        f"**{test.model}** for {test.design.days} days. Nobody can promote a version meanwhile.",
+        button="Start the test",
+        act=act,
+        facts={"Question": test.question, "Designed by": room.names.get(test.designed_by, test.designed_by)},
+        icon="play_arrow",
+    )
+
+
+def _stop(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    def act(reason: str) -> str:
+        frame.services.ab_tests.stop(frame.actor, test.id, test.revision, reason=reason)
+        return f"The test {test.name} of {test.model} is stopped; {test.control} answers every row."
+
+    verdict = room.verdict
+    facts = {"It says": f"{look(verdict.word).label}. {verdict.reason}"} if verdict is not None else {}
+    kept = "The reading of the ripe days is kept with its evidence and never changes."
+    dialogs.confirm(
+        key=f"stop-{test.id}-{test.revision}",
+        title=f"Stop {test.name}",
+        consequence=f"**{test.control}** answers every row again. {kept if test.started_at else 'It never started.'}",
+        button="Stop the test",
+        act=act,
+        facts=facts,
+        icon="stop_circle",
+    )
+
+
+def _propose(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    def act(reason: str) -> str:
+        frame.services.registry.propose(frame.actor, test.challenger_id, comment=reason, evidence_ids=test.evidence_ids)
+        return f"{test.model} {test.challenger} is proposed with this test as evidence. Somebody else must approve it."
+
+    verdict = room.verdict
+    dialogs.confirm(
+        key=f"propose-{test.id}",
+        title=f"Propose {test.challenger} as champion",
+        consequence=f"**{plain(f'{test.model} {test.challenger}')}** is put before the leads with its gates and the "
+        "evidence of this test. You cannot approve it yourself.",
+        button=f"Propose {test.challenger}",
+        act=act,
+        facts={
+            "The test says": "" if verdict is None else f"{look(verdict.word).label}. {verdict.reason}",
+            "Evidence": fmt.plural(len(test.evidence_ids), "entry", "entries"),
+        },
+        icon="assignment",
+        reason="Comment",
+        placeholder="Why should it serve? The approvers read this.",
+    )

@@ -1,0 +1,1 @@
+"""Parts of Audit & admin: users and tokens."""

@@ -1,0 +1,99 @@
+"""Models: what is said of each, and the dialogs that edit, archive and restore one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.charts import models as tables
+from app.parts.connect import adopt
+from app.shell import session
+from app.ui import dialogs, widgets
+from app.ui.context import Frame
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.access import Permission
+from mlops_dash.domain.registry.editing import TIERS
+from mlops_dash.domain.registry.records import Model
+
+
+def models_panel(frame: Frame) -> None:
+    """Every model, archived ones too."""
+    models = {model.name: model for model in frame.services.registry.all_models(frame.actor)}
+    said = f"{fmt.plural(len(models), 'model')}; an archived one stands on no other page and answers nothing"
+    with widgets.card("models", "Models", said, lambda: adopt.button(frame)):
+        if not models:
+            widgets.empty("visibility", "No model is known yet", "Add the first one.", key="models")
+            return
+        st.dataframe(
+            tables.models(tuple(models.values()), frame.zone), key="models-table", hide_index=True, row_height=32,
+            alt="Models by name, with what is said of each",
+        )  # fmt: skip
+        session.chosen("model", list(models))
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="model-actions"):
+            name = st.selectbox("Model", list(models), key="model", bind="query-params", width=280)
+            _actions(frame, models[name])
+
+
+def _actions(frame: Frame, model: Model) -> None:
+    archive = frame.why_not(Permission.MODEL_ARCHIVE)
+    if model.archived_at is not None:
+        if widgets.action_button("Restore…", key="restore-model", why_not=archive, icon_name="unarchive"):
+            _restore(frame, model)
+        return
+    edit = frame.why_not(Permission.MODEL_EDIT)
+    if widgets.action_button("Edit…", key="edit-model", why_not=edit, icon_name="edit"):
+        _edit(frame, model)
+    if widgets.action_button("Archive…", key="archive-model", why_not=archive, icon_name="archive"):
+        _archive(frame, model)
+
+
+def _edit(frame: Frame, model: Model) -> None:
+    key = f"model-{model.name}"
+
+    def fields() -> None:
+        st.text_input("Title", value=model.title, key=f"{key}-title", max_chars=120)
+        st.text_input("Owner", value=model.owner, key=f"{key}-owner", max_chars=120)
+        st.selectbox("Tier", TIERS, index=TIERS.index(model.tier), key=f"{key}-tier", help="1 is the most critical")
+        st.text_area(
+            "Inputs that are never stored, one a line", value="\n".join(model.do_not_log), key=f"{key}-do-not-log"
+        )
+
+    def act(reason: str) -> str:
+        changes: dict[str, Any] = {
+            "title": str(session.get(f"{key}-title") or ""),
+            "owner": str(session.get(f"{key}-owner") or ""),
+            "tier": session.get(f"{key}-tier"),
+            "do_not_log": str(session.get(f"{key}-do-not-log") or "").splitlines(),
+        }
+        frame.services.registry.edit_model(frame.actor, model.name, changes, reason=reason)
+        return f"{model.name} is edited."
+
+    dialogs.confirm(
+        key=f"edit-{key}", title=f"Edit {model.name}", icon="edit", button="Save", act=act, fields=fields,
+        consequence="What is never stored holds for rows from now on; those that are stored stay.",
+    )  # fmt: skip
+
+
+def _archive(frame: Frame, model: Model) -> None:
+    def act(reason: str) -> str:
+        frame.services.registry.archive_model(frame.actor, model.name, reason=reason)
+        return f"{model.name} is archived."
+
+    dialogs.confirm(
+        key=f"archive-model-{model.name}", title=f"Archive {model.name}", icon="archive", button="Archive model",
+        act=act, changes=(("Answers and takes rows", "yes", "no"), ("On pages and in chores", "yes", "no")),
+        consequence="Its gateway address answers nothing any more. History and approvals stay, and it can be restored.",
+    )  # fmt: skip
+
+
+def _restore(frame: Frame, model: Model) -> None:
+    def act(reason: str) -> str:
+        frame.services.registry.restore_model(frame.actor, model.name, reason=reason)
+        return f"{model.name} is back as it was."
+
+    dialogs.confirm(
+        key=f"restore-model-{model.name}", title=f"Restore {model.name}", icon="unarchive", button="Restore model",
+        act=act, changes=(("Answers and takes rows", "no", "yes"), ("On pages and in chores", "no", "yes")),
+        consequence="What was approved before it was archived serves again, and the same policies hold.",
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Beside the runs table: one picture of the runs, chosen by a segmented control that the URL keeps.
+
+Only the chosen one is computed: the service looks at `RunQuery.picture`, and only its part of this page is drawn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.charts.experiments import differences
+from app.parts.experiments import pieces as parts
+from app.parts.experiments import url
+from app.parts.experiments.curves import curves
+from app.parts.experiments.relations import box, contour, parallel, scatter
+from app.parts.experiments.tradeoffs import importance, pareto
+from app.shell import session
+from app.ui import widgets
+from app.ui.context import Frame
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.experiments.pictures import Picture
+from mlops_dash.domain.experiments.room import ExperimentRoom
+
+_VERDICTS: dict[str, tuple[str, str, Any]] = {
+    "yes": ("check_circle", "Comparable", "green"),
+    "no": ("cancel", "Not comparable", "red"),
+    "cannot_tell": ("help", "Cannot tell", "gray"),
+}
+slots = parts.slots
+_CSS = """
+.st-key-tab-pick,.st-key-tab-pick .stButtonGroup{width:100%}
+.st-key-tab-pick [role=radiogroup]{display:grid;grid-template-columns:repeat(4,1fr);gap:4px}
+.st-key-tab-pick button{border-radius:.4rem;margin:0;padding:.15rem .2rem;min-height:1.9rem;width:100%}
+.st-key-tab-pick button:not([aria-checked=true]){border:1px solid $line!important}
+"""
+
+
+def panel(frame: Frame, room: ExperimentRoom) -> None:
+    """The control, and the chosen picture."""
+    draw = {
+        Picture.CURVES: curves, Picture.PARALLEL: parallel, Picture.SCATTER: scatter, Picture.CONTOUR: contour,
+        Picture.BOX: box, Picture.IMPORTANCE: importance, Picture.PARETO: pareto, Picture.DIFFERENCES: _differences,
+    }  # fmt: skip
+    with st.container(border=True, key="card-pictures", gap="small"):
+        names = {picture: name for name, picture in url.PICTURES.items()}
+        session.put("tab-pick", names[room.query.picture])
+        st.html(f"<style>{_CSS.replace('$line', frame.tokens.line)}</style>")
+        st.segmented_control("Picture", list(url.PICTURES), key="tab-pick", required=True, on_change=_picture,
+                             label_visibility="collapsed", width="stretch")  # fmt: skip
+        _comparable(room)
+        if not len(room.pictured):
+            widgets.empty("query_stats", "Nothing to draw", "No run matches the filter.", key="pictures")
+            return
+        draw[room.query.picture](frame, room)
+        if room.n_judged_on > 1 and room.query.picture is not Picture.DIFFERENCES:
+            widgets.note(f"The runs of the table were judged on {room.n_judged_on} different evaluation sets: their "
+                         "values differ for that reason too.")  # fmt: skip
+
+
+def _picture() -> None:
+    chosen = session.get("tab-pick")
+    url.set_word("tab", "" if chosen == next(iter(url.PICTURES)) else chosen)
+
+
+def _comparable(room: ExperimentRoom) -> None:
+    said = room.comparable
+    if said is None:
+        return
+    icon, word, colour = _VERDICTS[said.state]
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="comparable"):
+        st.badge(word, icon=widgets.icon(icon), color=colour)
+        widgets.note(said.sentence)
+
+
+def _differences(frame: Frame, room: ExperimentRoom) -> None:
+    names = [name or fmt.short(run_id) for run_id, name in
+             zip(room.pictured.ids, room.pictured.info["run_name"], strict=True)]  # fmt: skip
+    parts.head("differences", differences.sentence(room.differences), parts.which(room, len(names)))
+    if len(names) < 2:
+        widgets.empty("difference", "One run has nothing to differ from", "Tick a second run.", key="differences")
+        return
+    base = room.pictured.ids.index(room.baseline) if room.baseline in room.pictured.ids else 0
+    session.put("eq-pick", session.param("eq") == "1")
+    session.put("env-pick", room.query.environment)
+    with st.container(horizontal=True, gap="small", key="difference-controls"):
+        st.toggle("Equal facts too", key="eq-pick", on_change=_equal_too)
+        st.toggle("Installed packages", key="env-pick", on_change=_environment,
+                  help="Reads requirements.txt or conda.yaml beside the model of each run.")  # fmt: skip
+    if room.environment_why:
+        widgets.note(f"The installed packages cannot be read now: {room.environment_why}")
+    elif room.query.environment and not any(one.rows for one in room.differences if one.title == "Environment"):
+        widgets.note("None of these runs has a model with its packages beside it.")
+    equal_too = session.param("eq") == "1"
+    st.html(f"<style>{differences.css(frame.tokens)}</style>")
+    st.html(differences.html(room.differences, names, base=base, equal_too=equal_too))
+    widgets.as_table(differences.table(room.differences, names), key="differences")
+
+
+def _equal_too() -> None:
+    url.set_word("eq", "1" if session.get("eq-pick") else "")
+
+
+def _environment() -> None:
+    url.set_word("env", "1" if session.get("env-pick") else "")

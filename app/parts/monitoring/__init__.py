@@ -1,0 +1,1 @@
+"""Parts of the Monitoring page: alerts and the next step."""

@@ -1,0 +1,21 @@
+"""Which class is taken for which: the confusion table of a model that answers with classes."""
+
+from __future__ import annotations
+
+from app.ui import widgets
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.monitoring.room import MonitoringRoom
+
+
+def table(room: MonitoringRoom) -> None:
+    """A card with one row a true class; nothing for a model without classes, or without ripe labels."""
+    found = room.confusion
+    if found is None:
+        return
+    sub = (
+        f"Labelled rows of the last {fmt.plural(room.confusion_days, 'ripe day')}, by true class and answer; "
+        "the diagonal is right."
+    )
+    with widgets.card("confusion", "Which class is taken for which", sub):
+        widgets.matrix("True class", found.words, [[fmt.whole(n) for n in row] for row in found.counts],
+                       label="Rows by true class and answer")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Parts of the Registry page: decisions about versions, and who serves."""

@@ -1,0 +1,112 @@
+"""Who serves and how it came to that: progress of the last change, the timeline, where a version is from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app.charts import registry as charts
+from app.ui import widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.monitoring.room import ModelHealth
+from mlops_dash.domain.registry.records import RegistryRoom
+from mlops_dash.domain.words import OperationState
+
+_SHOWN = 7
+
+
+def status(frame: Frame, room: RegistryRoom) -> str:
+    """The line under the title: model, versions, champion."""
+    said = [room.model.name, fmt.plural(len(room.lines), "version")]
+    if room.champion is None or room.serving is None:
+        return " · ".join([*said, "nothing is approved to serve"])
+    return " · ".join([*said, f"champion {room.champion.label} since {fmt.day(room.serving.since, frame.zone)}"])
+
+
+def nobody(*, others: bool) -> None:
+    """The page without a model of MLflow; `others` are watched, and served elsewhere."""
+    widgets.header("Registry")
+    title = "Every model here is served elsewhere" if others else "No model is here yet"
+    how = "Its versions, their gates and who approved them stand here once a model is watched."
+    if others:
+        how = "Monitoring watches them; versions are approved and promoted here once a model comes from MLflow."
+    with widgets.empty("deployed_code", title, how, key="models"):
+        widgets.page_link("", "Three ways to begin", icon_name="home")
+
+
+def health(frame: Frame, model: str) -> ModelHealth | None:
+    """What Monitoring says of what this model serves."""
+    return next((one for one in frame.services.monitoring.models(frame.actor) if one.model == model), None)
+
+
+def in_production(room: RegistryRoom, found: ModelHealth | None) -> None:
+    """How the champion does on live traffic: gates speak of the day it was promoted."""
+    if room.champion is None or found is None or found.version != room.champion.version:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="in-production"):
+        widgets.badge(found.health)
+        st.markdown(f"{room.champion.label} in production: {plain(found.why)}.", width="content")
+        widgets.page_link("monitoring", "Monitoring", icon_name="monitoring", model=room.model.name)
+
+
+def progress(frame: Frame, room: RegistryRoom) -> None:
+    """How far the last change of champion got, and who answers now."""
+    if room.operation is None:
+        return
+    target = room.line_of(room.operation.to_version_id)
+    label = target.version.label if target else "?"
+    how = {
+        "promote": "Promotion of",
+        "rollback": "Rollback to",
+        "adopt": "Adoption of",
+        "restore": "Alias back to",
+        "elsewhere": "Served elsewhere:",
+    }
+    by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
+    with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
+        st.html(charts.progress_html(room.operation, frame.zone))
+        if room.operation.error:
+            widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
+        live = len(room.heartbeats)
+        if live:
+            widgets.note(f"{fmt.plural(live, 'gateway')} answering now.")
+        elif room.operation.state is not OperationState.CONFIRMED:
+            widgets.note("No gateway has reported in the last 30 s.")
+
+
+def timeline(frame: Frame, room: RegistryRoom) -> None:
+    """The decisions about this model, and what was champion on a day."""
+    with widgets.card("timeline", "Timeline", "Who was champion when, put there by whom and why"):
+        on = st.date_input("What was champion on", value=None, min_value=widgets.EARLIEST, key="on",
+                           bind="query-params", width=220)  # fmt: skip
+        if on is not None:
+            noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
+            st.markdown(plain(charts.reign_sentence(room, noon, frame.zone)))
+        told = [one for one in room.timeline if charts.story(one)]
+        st.html(charts.timeline_html(told[:_SHOWN], room.names, frame.zone))
+        if len(told) > _SHOWN:
+            with st.expander(f"{len(told) - _SHOWN} earlier", key="earlier"):
+                st.html(charts.timeline_html(told[_SHOWN:], room.names, frame.zone))
+        widgets.page_link("audit", "All decisions in the ledger", icon_name="history_edu", object=room.model.name)
+
+
+def lineage(frame: Frame, room: RegistryRoom) -> None:
+    """Run, rows, files and window of the selected version."""
+    version = room.selected
+    if version is None:
+        return
+    with widgets.card("lineage", f"Where {version.label} is from"):
+        again = {} if version.incarnation == 1 else {"Life of its number": f"no. {version.incarnation}"}
+        widgets.facts({
+            "Trained on": fmt.period(version.training_start, version.training_end, room.zone),
+            "Recipe": version.recipe or fmt.MISSING,
+            "Run": widgets.Mono(fmt.short(version.run_id, 32)),
+            "Data digest": widgets.Mono(fmt.short(version.data_digest, 16)),
+            "Artifact digest": widgets.Mono(fmt.short(version.artifact_digest, 16)),
+            "Made": f"{frame.instant(version.created_at)} by {room.name_of(version.created_by) or 'MLflow'}",
+            **again,
+        })  # fmt: skip

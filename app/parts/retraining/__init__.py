@@ -1,0 +1,1 @@
+"""Parts of the Retraining page: run now, cancel, schedules and recipes."""

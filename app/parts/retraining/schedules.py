@@ -1,0 +1,362 @@
+"""The acting half of the Retraining page: run now, cancel, and the schedules' and recipes' editors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app.charts import retraining as charts
+from app.shell import session
+from app.ui import dialogs, live, widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.access import Permission
+from mlops_dash.domain.jobs import Job, Task
+from mlops_dash.domain.retraining import (
+    ALERT_KINDS,
+    Misfire,
+    Recipe,
+    Room,
+    Schedule,
+    ScheduleDraft,
+    ScheduleKind,
+    instant,
+    parameters_of,
+)
+
+_KINDS = {
+    "By the clock…": ScheduleKind.CRON,
+    "Every so often…": ScheduleKind.INTERVAL,
+    "Once…": ScheduleKind.ONCE,
+    "When an alert opens…": ScheduleKind.ALERT,
+}
+_MISFIRE = {Misfire.RUN_ONCE: "run once when a worker is back", Misfire.SKIP: "skip what was missed"}
+_UNANSWERED = 3
+_NEXT = 6
+
+
+# --- one run ----------------------------------------------------------------------------------------------------------
+
+
+def run_dialog(frame: Frame, room: Room) -> None:
+    """Ask for a run of a recipe."""
+    busy = {job.model for job in room.jobs if not job.finished}
+    names = [recipe.name for recipe in sorted(room.recipes, key=lambda made: made.model in busy)]
+
+    def fields() -> None:
+        st.selectbox("Recipe", names, key="run-now-recipe")
+
+    def act(reason: str) -> str:
+        chosen = str(session.get("run-now-recipe") or names[0])
+        job_id = frame.services.retraining.run_now(frame.actor, chosen, reason)
+        return f"{chosen} is queued as run {fmt.short(job_id)}; it starts within a second when a worker is free."
+
+    dialogs.confirm(
+        key="run-now", title="Run a recipe now", icon="play_arrow", button="Run it", act=act, fields=fields,
+        consequence="A new version is trained, compared with the champion on the same later rows, and waits for "
+        "review. Nothing that serves changes.",
+        placeholder="What do you want to find out? This goes into the ledger.",
+    )  # fmt: skip
+
+
+def cancel_button(frame: Frame, job: Job) -> None:
+    """Stop a run that waits or runs."""
+    if job.finished:
+        return
+    why_not = frame.why_not(Permission.JOB_CANCEL) or ("It is being stopped." if job.cancel_requested else "")
+    if not widgets.action_button("Cancel run…", key="cancel-run", why_not=why_not, icon_name="stop_circle"):
+        return
+
+    def act(reason: str) -> str:
+        state = frame.services.jobs.cancel(frame.actor, job.id, reason)
+        return f"{job.title} is cancelled." if str(state) == "cancelled" else f"{job.title} is being stopped."
+
+    dialogs.confirm(
+        key=f"cancel-{job.id}", title=f"Cancel {job.title}", icon="stop_circle", button="Cancel the run", act=act,
+        consequence="Its processes are ended within seconds. What it logged so far is kept; no version is made.",
+        facts={"Run": fmt.short(job.id), "Cause": job.cause,
+               "Done": f"{fmt.percent(job.progress, 0)} {job.progress_text}"},
+    )  # fmt: skip
+
+
+# --- what comes next --------------------------------------------------------------------------------------------------
+
+
+def unanswered(room: Room) -> None:
+    """Harmed models for which nobody has started a run yet."""
+    for number, one in enumerate(room.unanswered[:_UNANSWERED]):
+        with st.container(
+            key=f"unanswered-{number}", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
+            st.markdown(f"**{plain(one.model)}**: {plain(one.title)}. No run answers this yet.", width="content")
+            widgets.page_link("monitoring", "Investigate", icon_name="arrow_forward", model=one.model)
+
+
+def next_runs(frame: Frame, room: Room) -> None:
+    """The next runs, soonest first."""
+    with widgets.card("next", "Next runs", f"Times in {frame.zone.replace('_', ' ')}", height="stretch"):
+        if not room.slots:
+            widgets.empty("event_upcoming", "Nothing is planned", _why_nothing(room), key="next")
+            return
+        for number, slot in enumerate(room.slots[:_NEXT]):
+            with st.container(key=f"slot-{number}"):
+                named = f"**{plain(slot.title)}** {plain(slot.model)}" if slot.model else f"**{plain(slot.title)}**"
+                st.markdown(f"{charts.when(frame.now, slot.at, frame.zone)}  \n{named}  \n:gray[{slot.why}]")
+
+
+def _why_nothing(room: Room) -> str:
+    paused = [made for made in room.schedules if not made.enabled]
+    if paused:
+        return f"{fmt.plural(len(paused), 'schedule is', 'schedules are')} paused; resume below."
+    if any(made.enabled and made.upcoming is None for made in room.schedules):
+        return "The worker has not planned the schedules yet."
+    return "Make a schedule, or run a recipe now."
+
+
+# --- schedules --------------------------------------------------------------------------------------------------------
+
+
+def new_button(frame: Frame, room: Room) -> None:
+    """Start a new schedule: first what starts it, then the rest."""
+    why_not = frame.why_not(Permission.SCHEDULE_EDIT) or ("" if room.recipes else "There is no recipe to run yet.")
+    chosen = st.menu_button("New schedule", list(_KINDS), key="new-schedule", icon=widgets.icon("add"),
+                            disabled=bool(why_not), help=why_not or None)  # fmt: skip
+    if chosen:
+        _edit(frame, room, _KINDS[str(chosen)], None)
+
+
+def panel(frame: Frame, room: Room) -> None:
+    """Schedules with what each can do, and the recipes they run."""
+    with widgets.card("schedules", "Schedules", "What starts by itself, and why something does not"):
+        if not room.schedules:
+            widgets.empty("event_repeat", "No schedule yet", "Runs start only when somebody asks.", key="schedules")
+        for made in room.schedules:
+            _row(frame, room, made)
+    if room.recipes:
+        _recipes(frame, room)
+    if room.worker_answers and any(made.enabled and made.upcoming is None for made in _timed(room)):
+        live.fragment(_until_planned, run_every=1.0)(frame)
+
+
+def _until_planned(frame: Frame) -> None:
+    made = frame.services.retraining.schedules(frame.actor)
+    if not any(one.enabled and one.upcoming is None and one.kind is not ScheduleKind.ALERT for one in made):
+        st.rerun()
+
+
+def _timed(room: Room) -> list[Schedule]:
+    return [made for made in room.schedules if made.kind is not ScheduleKind.ALERT]
+
+
+def _row(frame: Frame, room: Room, made: Schedule) -> None:
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"schedule-{made.id}"
+    ):
+        on = ":gray-badge[:material/pause: Paused]" if not made.enabled else ""
+        what = plain(f"{made.recipe or made.task} · {made.when}")
+        st.markdown(f"**{plain(made.name)}** {on}  \n:gray[{what}]", width="content")
+        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+            widgets.note(_next_said(frame, made))
+            _menu(frame, room, made)
+
+
+def _next_said(frame: Frame, made: Schedule) -> str:
+    if not made.enabled:
+        until = f" until {charts.when(frame.now, made.paused_until, frame.zone)}" if made.paused_until else ""
+        return f"Paused{until}: {made.pause_reason}"
+    if made.kind is ScheduleKind.ALERT:
+        return "Waits for an alert"
+    if made.upcoming is None:
+        return "Being planned by the worker"
+    if not made.upcoming:
+        return "Nothing ahead"
+    others = ", ".join(_short_time(at, frame.zone) for at in made.upcoming[1:3])
+    return f"Next {charts.when(frame.now, made.upcoming[0], frame.zone)}" + (f"; then {others}" if others else "")
+
+
+def _short_time(at: datetime, zone: str) -> str:
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local:%a} {local.day} {local:%b} {local:%H:%M}"
+
+
+def _menu(frame: Frame, room: Room, made: Schedule) -> None:
+    why_not = frame.why_not(Permission.SCHEDULE_EDIT)
+    pause = "Pause…" if made.enabled else "Resume…"
+    chosen = st.menu_button("Change", ["Run now…", "Edit…", pause], key=f"change-{made.id}",
+                            disabled=bool(why_not), help=why_not or None)  # fmt: skip
+    verbs: dict[str, Callable[[], None]] = {
+        "Run now…": lambda: _run_schedule(frame, made),
+        "Edit…": lambda: _edit(frame, room, made.kind, made),
+        "Pause…": lambda: _pause(frame, made),
+        "Resume…": lambda: _resume(frame, made),
+    }
+    if chosen:
+        verbs[str(chosen)]()
+
+
+def _run_schedule(frame: Frame, made: Schedule) -> None:
+    def act(reason: str) -> str:
+        job_id = frame.services.retraining.run_now(frame.actor, None, reason, schedule_id=made.id)
+        return f"{made.name} is queued as run {fmt.short(job_id)}; its next slot stays."
+
+    dialogs.confirm(
+        key=f"run-{made.id}", title=f"Run {made.name} now", icon="play_arrow", button="Run it", act=act,
+        consequence=f"Runs {plain(made.recipe or str(made.task))} once, beside its schedule ({made.when}).",
+    )  # fmt: skip
+
+
+def _pause(frame: Frame, made: Schedule) -> None:
+    key = f"pause-{made.id}"
+    local = frame.now.astimezone(ZoneInfo(frame.zone))
+
+    def fields() -> None:
+        st.date_input("Resume by itself on (optional)", value=None, min_value=local.date(), key=f"{key}-on")
+        st.time_input("at", value=time(6), key=f"{key}-at", step=900)
+
+    def act(reason: str) -> str:
+        day = session.get(f"{key}-on")
+        until = _moment(day, session.get(f"{key}-at"), frame.zone) if day else None
+        frame.services.retraining.pause(frame.actor, made.id, reason, until=until)
+        return f"{made.name} is paused" + (f" until {frame.instant(until)}." if until else ".")
+
+    dialogs.confirm(
+        key=key, title=f"Pause {made.name}", icon="pause", button="Pause it", act=act, fields=fields,
+        consequence="It starts nothing until it is resumed. Runs that are under way go on.",
+        placeholder="Why? The next person wants to know why nothing runs.",
+    )  # fmt: skip
+
+
+def _resume(frame: Frame, made: Schedule) -> None:
+    def act(reason: str) -> str:
+        frame.services.retraining.resume(frame.actor, made.id, reason)
+        return f"{made.name} is on again; the worker plans its next runs."
+
+    dialogs.confirm(
+        key=f"resume-{made.id}", title=f"Resume {made.name}", icon="play_arrow", button="Resume it", act=act,
+        consequence=f"It runs again {made.when}. What passed during the pause is not made up for.",
+        facts={"Paused because": made.pause_reason},
+    )  # fmt: skip
+
+
+def _edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) -> None:
+    key = f"schedule-{made.id}" if made else f"schedule-new-{kind}"
+    names = [recipe.name for recipe in room.recipes]
+
+    def fields() -> None:
+        st.text_input("Name", value=made.name if made else "", key=f"{key}-name", placeholder="weekly", max_chars=60)
+        if made is None or made.recipe:
+            at = names.index(made.recipe) if made and made.recipe in names else 0
+            st.selectbox("Recipe", names, index=at, key=f"{key}-recipe")
+        _expression_field(frame, kind, made, key)
+        if kind in {ScheduleKind.CRON, ScheduleKind.INTERVAL}:
+            options = list(_MISFIRE)
+            index = options.index(made.misfire) if made else 0
+            st.selectbox("When no worker was there in time", options, key=f"{key}-misfire", index=index,
+                         format_func=_MISFIRE.__getitem__)  # fmt: skip
+
+    def act(_reason: str) -> str:
+        draft = ScheduleDraft(
+            id=made.id if made else None, name=str(session.get(f"{key}-name") or ""), kind=kind,
+            expression=_expression(frame, kind, key), zone=str(session.get(f"{key}-zone") or frame.zone),
+            recipe=session.get(f"{key}-recipe") if made is None or made.recipe else None,
+            misfire=session.get(f"{key}-misfire") or Misfire.RUN_ONCE,
+            task=made.task if made else Task.RETRAIN, arguments=made.arguments if made else {},
+        )  # fmt: skip
+        frame.services.retraining.save_schedule(frame.actor, draft)
+        return f"{draft.name} is saved; the worker plans its next runs."
+
+    dialogs.confirm(
+        key=key, title=f"Edit {made.name}" if made else "New schedule", icon="event_repeat", button="Save the schedule",
+        act=act, fields=fields, reason="",
+        consequence="Changed in place; its history stays." if made else "It starts runs by itself. You can pause it.",
+    )  # fmt: skip
+
+
+def _expression_field(frame: Frame, kind: ScheduleKind, made: Schedule | None, key: str) -> None:
+    before = made.expression if made else ""
+    if kind is ScheduleKind.CRON:
+        says = "0 6 * * 1 is Mondays at 06:00; */15 * * * * every 15 minutes"
+        st.text_input("Cron: minute, hour, day, month, weekday", value=before, key=f"{key}-cron", help=says,
+                      placeholder="0 6 * * 1")  # fmt: skip
+        st.text_input("Time zone", value=made.zone if made else frame.zone, key=f"{key}-zone")
+    elif kind is ScheduleKind.INTERVAL:
+        hours = int(before) / 3600 if before else 24.0
+        st.number_input("Every how many hours", min_value=0.05, value=hours, step=1.0, key=f"{key}-hours")
+    elif kind is ScheduleKind.ONCE:
+        local = (instant(before) if before else frame.now + timedelta(days=1)).astimezone(ZoneInfo(frame.zone))
+        st.date_input("On", value=local.date(), key=f"{key}-on")
+        at = local.time() if before else time(6)
+        st.time_input(f"At ({frame.zone.replace('_', ' ')})", value=at, key=f"{key}-at", step=900)
+    else:
+        index = ALERT_KINDS.index(before) if before in ALERT_KINDS else 0
+        st.selectbox("Alert", ALERT_KINDS, index=index, key=f"{key}-alert", help="One run for each alert of that kind")
+
+
+def _expression(frame: Frame, kind: ScheduleKind, key: str) -> str:
+    if kind is ScheduleKind.CRON:
+        return str(session.get(f"{key}-cron") or "")
+    if kind is ScheduleKind.INTERVAL:
+        return str(round(float(session.get(f"{key}-hours") or 0) * 3600))
+    if kind is ScheduleKind.ONCE:
+        return _moment(session.get(f"{key}-on"), session.get(f"{key}-at"), frame.zone).isoformat()
+    return str(session.get(f"{key}-alert") or "")
+
+
+def _moment(day: Any, at: Any, zone: str) -> datetime:
+    return datetime.combine(day, at or time(6), ZoneInfo(zone)).astimezone(UTC)
+
+
+# --- recipes ----------------------------------------------------------------------------------------------------------
+
+
+def _recipes(frame: Frame, room: Room) -> None:
+    why_not = frame.why_not(Permission.SCHEDULE_EDIT)
+    with widgets.card("recipes", "Recipes", "How a version is made; limits end a run that takes too much"):
+        for made in room.recipes:
+            with st.container(
+                horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
+                key=f"recipe-{made.name}",
+            ):  # fmt: skip
+                st.markdown(
+                    f"**{plain(made.name)}** {plain(made.model)}  \n:gray[{plain(made.entry)}]  \n"
+                    f":gray[{charts.parameters(made)}]",
+                    width="content",
+                )
+                with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+                    widgets.note(charts.limits(made))
+                    if widgets.action_button("Edit…", key=f"edit-recipe-{made.name}", why_not=why_not):
+                        _edit_recipe(frame, made)
+
+
+def _edit_recipe(frame: Frame, made: Recipe) -> None:
+    key = f"recipe-{made.name}"
+
+    def fields() -> None:
+        st.text_area("Parameters (JSON)", value=json.dumps(dict(made.parameters), indent=2), key=f"{key}-parameters",
+                     height=220)  # fmt: skip
+        st.number_input("Longest run, seconds", min_value=1, value=made.timeout_seconds, key=f"{key}-timeout")
+        st.number_input("Most memory, MiB", min_value=1, value=made.memory_mib, key=f"{key}-memory")
+        st.number_input("Attempts", min_value=1, value=made.max_attempts, key=f"{key}-attempts")
+
+    def act(_reason: str) -> str:
+        frame.services.retraining.save_recipe(
+            frame.actor,
+            replace(
+                made, parameters=parameters_of(str(session.get(f"{key}-parameters") or "")),
+                timeout_seconds=int(session.get(f"{key}-timeout")), memory_mib=int(session.get(f"{key}-memory")),
+                max_attempts=int(session.get(f"{key}-attempts")),
+            ),
+        )  # fmt: skip
+        return f"Recipe {made.name} is saved; the next run uses it."
+
+    dialogs.confirm(
+        key=key, title=f"Edit recipe {made.name}", icon="edit_note", button="Save the recipe", act=act, fields=fields,
+        consequence=f"Makes versions of {plain(made.model)}. Runs under way keep what they started with.", reason="",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Around every page: the gate, the login, the frame with its boundary, and this process's door to Streamlit."""

@@ -1,0 +1,58 @@
+"""Files that the browser asks for by address, for who is logged in: a kept report, for the preview and a tab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from app.shell.cookies import cookie_name
+from app.shell.incidents import explain
+from mlops_dash.bootstrap import Services
+from mlops_dash.errors import NotFound
+
+GetServices = Callable[[], Services]
+
+# The file needs its own style and nothing else; only our own pages may show it in a frame.
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'",
+    "x-frame-options": "SAMEORIGIN",
+    "cache-control": "private, max-age=600",
+}
+
+
+def routes(services: GetServices) -> list[Route]:
+    """The routes behind the gate."""
+    return [Route("/report/{report_id}.html", Reports(services).show, methods=["GET"])]
+
+
+def report_path(report_id: str) -> str:
+    """The address of a kept report's file."""
+    return f"/report/{report_id}.html"
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Gives out kept reports; services are asked for at each request, so that a late database is found."""
+
+    services: GetServices
+
+    async def show(self, request: Request) -> Response:
+        """The file, or why there is none, in words."""
+        return await run_in_threadpool(self._show, request)
+
+    def _show(self, request: Request) -> Response:
+        try:
+            made = self.services()
+            actor = made.access.actor_for_session(request.cookies.get(cookie_name(made.context.settings), ""))
+            if actor is None:
+                return PlainTextResponse("Log in first.", status_code=401)
+            return HTMLResponse(made.reports.html(actor, request.path_params["report_id"]), headers=_HEADERS)
+        except NotFound as error:
+            return PlainTextResponse(error.sentence(), status_code=404)
+        except Exception as error:  # noqa: BLE001 - an entry point: words and an incident id, never a traceback
+            return PlainTextResponse(explain(error).sentence(), status_code=500)

@@ -1,0 +1,1 @@
+"""What every page is built with: widgets, dialogs, formats, theme and static files. Knows no noun of the house."""

@@ -1,0 +1,36 @@
+"""How does somebody's text stand where Streamlit reads Markdown? As the signs it is made of: no link, colour or icon.
+
+Titles of dialogs, buttons, links, badges and messages all read Markdown; names of runs, models and people may hold any
+sign. Text in HTML goes through `html.escape` instead.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_SIGNS = re.compile(r"[\\`*\[\]<$~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|!(?=\[)")
+# Streamlit looks for these after Markdown is read, so a backslash does not stop it; an invisible joiner does.
+_LATER = re.compile(r"(:)(?=[^\s\d]|\d+[\w+-]*:)|(www)(?=\.)|(@)(?=\w)", re.IGNORECASE)
+_JOINER = "\u2060"
+
+
+def plain(text: str) -> str:
+    r"""The text for a place that reads Markdown, with nothing in it taken as Markdown; on one line.
+
+    >>> plain("run_7: [x] <b> *a* 12:30")
+    'run_7: \\[x\\] \\<b> \\*a\\* 12:30'
+    """
+    said = _SIGNS.sub(lambda sign: f"\\{sign.group()}", " ".join(text.split()))
+    said = _LATER.sub(lambda sign: f"{sign.group()}{_JOINER}", said)
+    said = re.sub(r"^[#>+=-]", r"\\\g<0>", said)
+    return re.sub(r"^\d+(?=[.)])", lambda number: number.group() + _JOINER, said)
+
+
+def inside_html(text: str) -> str:
+    """The text between the tags of our own markup; quotes may stay, they end nothing there.
+
+    >>> inside_html("a < b & 'c'")
+    "a &lt; b &amp; 'c'"
+    """
+    return html.escape(text, quote=False)

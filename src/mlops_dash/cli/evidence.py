@@ -1,0 +1,97 @@
+"""Evidence from anybody's pipeline: rows with ids, labels and scores become what gates read, and no model is loaded."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.cli.problems import tell_problems
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.cli.versions import known_version
+from mlops_dash.domain.access import Actor
+from mlops_dash.domain.evidence import Evidence
+from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.services.evidence import EvidenceColumns
+from mlops_dash.services.tables import read_table
+
+
+def add_commands(commands: Any) -> None:
+    """Register evidence push and evidence compare."""
+    evidence = commands.add_parser("evidence", help="push evaluation rows of a version, compare two versions on theirs")
+    what = evidence.add_subparsers(dest="what", required=True, metavar="WHAT")
+    push = what.add_parser("push", help="measure a version on rows that its own pipeline scored")
+    push.add_argument("--model", required=True)
+    push.add_argument("--version", required=True)
+    push.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV, TSV or parquet: a row a case")
+    push.add_argument("--id", required=True, metavar="COLUMN", help="names a case, the same for every version")
+    push.add_argument("--label", required=True, metavar="COLUMN", help="what turned out true")
+    push.add_argument("--score", required=True, metavar="COLUMN", help="the probability, or a regression's number")
+    push.add_argument("--time", default="", metavar="COLUMN", help="then days are resampled: rows of a day are alike")
+    push.add_argument("--cluster", default="", metavar="COLUMN", help="resample these groups: customers, batches")
+    push.add_argument("--slice", action="append", default=[], metavar="COLUMN", help="measure its values apart; repeat")
+    push.add_argument("--zone", default="UTC", help="of times without one")
+    json_flag(push)
+    push.set_defaults(run=_push)
+
+    compare = what.add_parser("compare", help="two versions on the ids that both pushed")
+    compare.add_argument("--model", required=True)
+    compare.add_argument("--version", required=True)
+    compare.add_argument(
+        "--with", dest="other", default="", metavar="VERSION", help="else the version that answers now"
+    )
+    json_flag(compare)
+    compare.set_defaults(run=_compare)
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    table, made = read_table(arguments.rows), services()
+    who, name = actor(made), arguments.rows.name
+    version = known_version(made, who, arguments.model, arguments.version, reason=f"evidence came in {name}")
+    columns = EvidenceColumns(
+        id=arguments.id, label=arguments.label, score=arguments.score, time=arguments.time,
+        cluster=arguments.cluster, slices=tuple(arguments.slice), zone=arguments.zone,
+    )  # fmt: skip
+    rows, unfit = made.evidence.read_file(who, version.id, table, columns)
+    if unfit:
+        tell_problems(arguments.rows, unfit, all_known=True)
+        raise InvalidInput(f"{len(unfit):,} rows of {name} cannot be taken; nothing was stored.", hint="Mend them.")
+    pushed = made.evidence.push(who, version.id, rows, source=name)
+    said = "" if pushed.changed else "These rows count already; nothing changed.\n"
+    lines = [f"{said}{pushed.version}: {pushed.rows:,} rows", *(_line(one) for one in pushed.evidence)]
+    answer = {
+        "version": pushed.version, "rows": pushed.rows, "digest": pushed.digest, "changed": pushed.changed,
+        "evidence": [one.as_json() for one in pushed.evidence],
+    }  # fmt: skip
+    show(answer, as_json=arguments.json, line="\n".join(lines))
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    candidate = made.registry.version_id(who, arguments.model, arguments.version)
+    compared = made.evidence.compare_pushed(who, candidate, _other(made, who, arguments))
+    first = compared[0]
+    lines = [f"{first.subject} − {first.comparator}: {first.bound}", *(_line(one) for one in compared)]
+    answer = {
+        "candidate": first.subject, "comparator": first.comparator, "evidence": [one.as_json() for one in compared],
+    }  # fmt: skip
+    show(answer, as_json=arguments.json, line="\n".join(lines))
+    return 0
+
+
+def _other(made: Services, who: Actor, arguments: argparse.Namespace) -> str:
+    if arguments.other:
+        return made.registry.version_id(who, arguments.model, arguments.other)
+    serving = made.registry.serving(who, arguments.model)
+    if serving is None:
+        raise NotFound(f"No version of {arguments.model} answers now.", hint="Name the other one: --with VERSION.")
+    return serving.version_id
+
+
+def _line(one: Evidence) -> str:
+    if one.value is None or one.low is None or one.high is None:
+        return f"  {one.metric:<20} not computable: {one.reason}"
+    return f"  {one.metric:<20} {one.value:.4f} [{one.low:.4f} {one.high:.4f}]  {one.n:,} rows, {one.method}"

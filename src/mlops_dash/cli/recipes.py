@@ -1,0 +1,56 @@
+"""Recipes at the command line: which program makes a version of a model, with what."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.retraining import Recipe, parameters_of
+from mlops_dash.errors import InvalidInput
+
+
+def add_commands(commands: Any) -> None:
+    """Register recipe list and recipe save."""
+    recipe = commands.add_parser("recipe", help="list or save recipes: how a version of a model is made")
+    verbs = recipe.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    listed = verbs.add_parser("list", help="every recipe with its program")
+    json_flag(listed)
+    listed.set_defaults(run=_list)
+
+    save = verbs.add_parser("save", help="keep a recipe under its name; admins say which program runs")
+    save.add_argument("name")
+    save.add_argument("--model", required=True, help="the model that it makes a version of")
+    save.add_argument(
+        "--program", required=True,
+        help="module:function, or a command line; {python}, {start}, {end}, {model} and parameters are filled in",
+    )  # fmt: skip
+    save.add_argument("--parameters", default="{}", help="as JSON; train_start or train_days and holdout_days are ours")
+    save.add_argument("--timeout", type=int, default=900, help="longest run, seconds")
+    save.add_argument("--memory", type=int, default=4096, help="most resident memory, MiB")
+    save.add_argument("--attempts", type=int, default=1)
+    save.set_defaults(run=_save)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    made = services()
+    recipes = made.retraining.recipes(actor(made))
+    lines = [f"{one.name:<20} {one.model:<20} {one.entry}" for one in recipes]
+    show([vars(one) for one in recipes], as_json=arguments.json, line="\n".join(lines) or "There is no recipe yet.")
+    return 0
+
+
+def _save(arguments: argparse.Namespace) -> int:
+    made = services()
+    recipe = Recipe(
+        name=arguments.name, model=arguments.model, entry=arguments.program,
+        parameters=parameters_of(arguments.parameters), timeout_seconds=arguments.timeout, memory_mib=arguments.memory,
+        max_attempts=arguments.attempts,
+    )  # fmt: skip
+    who = actor(made)
+    if recipe.model not in {one.name for one in made.registry.models(who)}:
+        raise InvalidInput(f"Nobody watches a model {recipe.model!r}.", hint="Add it on Overview first.")
+    made.retraining.save_recipe(who, recipe)
+    print(f"Recipe {recipe.name} is saved. Run it: mlops-dash retrain {recipe.name} --wait")
+    return 0

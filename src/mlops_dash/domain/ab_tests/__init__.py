@@ -1,0 +1,1 @@
+"""A/B tests: the rules of a live test, the reading of one that is over, and what the page gets."""

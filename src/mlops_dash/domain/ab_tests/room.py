@@ -1,0 +1,87 @@
+"""What the A/B page shows from one read, what a designer is offered, and whom a test waits for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading, Verdict
+from mlops_dash.domain.access import Actor, Permission, Waiting
+from mlops_dash.domain.words import ABState
+
+# For the same 80 % power an always-valid interval needs 1.74 times the units, so at equal units it finds sqrt(1.74).
+PRICE_OF_PEEKING = math.sqrt(1.74)
+
+
+def waits_for(actor: Actor, test: ABTest, now: datetime) -> Waiting | None:
+    """What a test asks of this person: to start it, to read and stop it when every day is ripe, or nothing."""
+    parameters = (("test", test.id),)
+    if test.state is ABState.DESIGNED and actor.may(Permission.TEST_START):
+        why = f"designed by {test.designed_by.removeprefix('user:')}"
+        return Waiting(
+            f"Start the test {test.name} of {test.model}", why, "science", "ab", parameters, test.designed_at
+        )
+    if test.state is ABState.RUNNING and test.ends_at is not None and actor.may(Permission.TEST_EDIT):
+        ripe = test.ends_at + timedelta(hours=test.design.label_delay_hours)
+        if now >= ripe:
+            return Waiting(
+                f"Stop the test {test.name} of {test.model}", "it is over", "science", "ab", parameters, ripe
+            )
+    return None
+
+
+# --- what the page shows ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A version that can be a challenger."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a test of that many days can find with 80 % power."""
+
+    days: int
+    units: int
+    one_look: float
+    every_day: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the designer is offered: defaults from the model's own policies and traffic."""
+
+    model: str
+    champion: str  # label
+    choices: tuple[Choice, ...]
+    left_out: tuple[str, ...]  # other versions that are not offered, each with why
+    units_a_day: int
+    guardrails: tuple[Guardrail, ...]
+    alpha: float
+    reach: Mapping[str, tuple[Reach, ...]]  # by outcome, for half of the rows; empty without labelled rows
+
+    def units(self, days: int) -> int:
+        """Units with an outcome that so many days bring."""
+        return self.units_a_day * days
+
+
+@dataclass(frozen=True)
+class ABRoom:
+    """Everything the A/B page shows of one model's test, from one read."""
+
+    models: tuple[str, ...]  # of which a test can be designed
+    tests: tuple[ABTest, ...]  # of all models, newest first
+    test: ABTest | None
+    reading: Reading | None
+    verdict: Verdict | None
+    over: bool
+    champion_moved: bool  # the control is not what serves any more
+    names: Mapping[str, str]
+    may: Mapping[str, str]  # verb -> why not, "" = allowed
+    now: datetime

@@ -1,0 +1,77 @@
+"""Whose window stands for a day of a model? History belongs to the model; its versions are spans of it.
+
+Windows of two versions are never pooled: each was judged against its own reference, and a day shows one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from mlops_dash.domain.calendar import day_of
+from mlops_dash.domain.format import instant
+from mlops_dash.domain.monitoring.readings import Reading
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time in which a version served, half-open; `end` None = still."""
+
+    version_id: str
+    start: datetime
+    end: datetime | None
+
+    def served(self, reading: Reading) -> timedelta:
+        """How much of a window this version served."""
+        end = reading.end if self.end is None else min(self.end, reading.end)
+        return max(timedelta(0), end - max(self.start, reading.start))
+
+
+def spans_of(changes: Sequence[tuple[datetime, str]], *, serving: str, since: datetime | None) -> tuple[Span, ...]:
+    """Who served when: from the changes of champion (when, to which version), else from what serves now and since."""
+    if not changes:
+        return () if since is None else (Span(serving, since, None),)
+    ends = [*(at for at, _ in changes[1:]), None]
+    return tuple(Span(version_id, at, end) for (at, version_id), end in zip(changes, ends, strict=True))
+
+
+def of_model(readings: Sequence[Reading], spans: Sequence[Span], *, serving: str, zone: str) -> tuple[Reading, ...]:
+    """One window a day, in order: that of the version which served most of the day.
+
+    A version that scored silently has windows of the same days: where nobody is known to have served, such days are
+    another version's rather than those of the one that serves now.
+
+    Args:
+        readings: Windows of all versions of the model.
+        spans: Who served when, as far as it is known.
+        serving: Id of the version that serves now.
+        zone: Of the monitor's days.
+    """
+    by_day: dict[date, list[Reading]] = {}
+    for reading in readings:
+        by_day.setdefault(day_of(reading.start + (reading.end - reading.start) / 2, zone), []).append(reading)
+
+    def standing(reading: Reading) -> tuple[timedelta, bool, int]:
+        own = (span.served(reading) for span in spans if span.version_id == reading.version_id)
+        return sum(own, timedelta(0)), reading.version_id != serving, reading.n
+
+    return tuple(max(by_day[day], key=standing) for day in sorted(by_day))
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """Which version took over from which, and when."""
+
+    before: str
+    version: str
+    at: datetime
+
+    def sentence(self, zone: str, *, known: str) -> str:
+        """Who served until when, who does since, and what is known of the new one.
+
+        >>> from datetime import UTC
+        >>> Takeover("1", "3", datetime(2014, 1, 1, 5, 21, tzinfo=UTC)).sentence("UTC", known="nothing judged yet")
+        'v1 until 1 Jan 2014, 05:21 UTC, v3 since; nothing judged yet.'
+        """
+        return f"v{self.before} until {instant(self.at, zone)}, v{self.version} since; {known}."

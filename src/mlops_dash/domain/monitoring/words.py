@@ -1,0 +1,186 @@
+"""The sentences of monitoring: what a window, an alert or a page says, made from numbers alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from mlops_dash.domain.format import with_unit
+from mlops_dash.domain.monitoring.judging import LONG_DAYS
+from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading, estimate_from_row, words_of
+from mlops_dash.domain.tasks import BINARY, task_named
+from mlops_dash.domain.tasks.task import ModelTask, Watch
+
+LABEL_SHIFT = 0.10  # a label rate this much of the reference's away is called a shift
+
+
+def column_name(name: str) -> str:
+    """A column as people read it: the model's own answer is "model score"."""
+    return "model score" if name == SCORE else name
+
+
+def day_words(day: date | str) -> str:
+    """A day as people say it.
+
+    >>> day_words("2013-08-29")
+    '29 Aug'
+    """
+    held = date.fromisoformat(day) if isinstance(day, str) else day
+    return f"{held.day} {held:%b}"
+
+
+def headline_watch(reading: Reading) -> Watch:
+    """The loss to speak about: the one in alarm, harm before label shift and strongest first; else the task's first."""
+    harm: Mapping[str, Any] = reading.body["harm"]
+    watches = task_of(reading).watches
+    on = [watch for watch in watches if harm.get(watch.key, {}).get("alarmed")]
+    if not on:
+        return watches[0]
+    return max(on, key=lambda watch: (watch.harm, harm[watch.key]["level"]))
+
+
+def task_of(reading: Reading) -> ModelTask:
+    """What the model of this window predicts; windows judged before there were two tasks do not say it."""
+    return task_named(str(reading.body.get("task", BINARY.name))).of(reading.body)
+
+
+def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> str:
+    """The shown value over the last ripe days against its reference; empty without ripe labels."""
+    estimate = reading.estimate(watch.key, LONG_DAYS)
+    if estimate is None or estimate.value is None:
+        return ""
+    days = f"the last {estimate.n_days} ripe days" if estimate.n_days > 1 else "the one ripe day"
+    unit = str(reading.body.get("unit", ""))
+    said = f"{watch.label} {with_unit(estimate.value, watch.decimals, unit)} over {days}"
+    if baseline is None:
+        return said
+    gap = estimate.value - watch.shown(baseline)
+    size = with_unit(abs(gap), watch.decimals, unit)
+    return f"{said}, {size} {'above' if gap >= 0 else 'below'} its reference"
+
+
+def since_words(reading: Reading, watch: Watch) -> str:
+    """Since when an alarm holds; empty without one."""
+    harm = reading.body["harm"].get(watch.key, {})
+    return f"worse since about {day_words(harm['since'])}" if harm.get("since") else ""
+
+
+def alarm_title(reading: Reading, watch: Watch, baseline: float | None) -> str:
+    """The title of a harm or label-shift alert."""
+    said = [
+        value_sentence(reading, watch, baseline) or f"{watch.label} is beyond its bound",
+        since_words(reading, watch),
+    ]
+    return "; ".join(one for one in said if one)
+
+
+def alarm_cause(
+    stretch: Sequence[Reading],
+    watch: Watch,
+    prior: float,
+    days: Mapping[datetime, date] | None = None,
+    *,
+    worse: str = "",
+) -> str:
+    """The likely cause: what moved in these windows (latest last), or that nothing did, and the labels themselves.
+
+    Args:
+        stretch: The windows.
+        watch: The loss in alarm.
+        prior: Label rate or mean of the reference.
+        days: The calendar day of each window, by its start; to say since when something no longer moves.
+        worse: Which part of the answers got worse, from `worse_sentence`.
+    """
+    task = task_of(stretch[-1])
+    rate = stretch[-1].estimate(task.label_metric, LONG_DAYS)
+    rates = label_sentence(stretch[-1], prior)
+    if not watch.harm:
+        shifted = rate is not None and rate.value is not None and abs(rate.value - prior) >= LABEL_SHIFT * prior
+        unmoved = f"No cause seen yet: the {task.of_labels.label.lower()} has hardly moved."
+        said = "Likely cause: label shift." if shifted else unmoved
+        return f"{said} {rates} The base-rate-free losses raise no alarm."
+    names = moved_in(stretch)
+    if names:
+        said = f"Likely cause: {words_of(names)} moved ({_peaks(stretch, names, days or {})})."
+    else:
+        said = (
+            "Likely cause: no input moved beyond its usual swing, "
+            "so the relation between inputs and outcome may have changed."
+        )
+    return " ".join(one for one in (worse, said, rates) if one)
+
+
+def label_sentence(reading: Reading, usual: float) -> str:
+    """What the labels themselves did: their rate, of a regression their mean and which way the errors lean.
+
+    Args:
+        reading: The window.
+        usual: The same in the reference.
+    """
+    return task_of(reading).label_sentence(
+        lambda metric: reading.estimate(metric, LONG_DAYS), usual=usual, unit=str(reading.body.get("unit", ""))
+    )
+
+
+def worse_sentence(reading: Reading, reference: Mapping[str, Sequence[Any]]) -> str:
+    """Which part of the answers got worse for sure; "" when none did, or the task has no parts.
+
+    Args:
+        reading: The window.
+        reference: The reference's own metrics, as its baseline keeps them.
+    """
+    return task_of(reading).worse_sentence(
+        lambda metric: reading.estimate(metric, LONG_DAYS),
+        lambda metric: estimate_from_row(reference[metric], LONG_DAYS) if metric in reference else None,
+    )
+
+
+def inputs_title(stretch: Sequence[Reading]) -> str:
+    """The title of a notice about moved inputs."""
+    inputs = [name for name in moved_in(stretch) if name != SCORE]
+    return f"Inputs moved: {words_of(inputs)}" if inputs else "The scores moved"
+
+
+def inputs_cause(stretch: Sequence[Reading], days: Mapping[datetime, date] | None = None) -> str:
+    """How far the moved inputs went, until when, and that this alone is no harm."""
+    return f"{_peaks(stretch, moved_in(stretch), days or {})}. Moved inputs alone are not harm."
+
+
+def moved_in(stretch: Sequence[Reading]) -> list[str]:
+    """Columns that moved in at least a quarter of these windows, most windows first."""
+    tally = Counter(name for one in stretch for name in one.body["moved"])
+    return [name for name, n in sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])) if 4 * n >= len(stretch)]
+
+
+def _peaks(stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, date]) -> str:
+    peak: dict[str, FeatureReading] = {}
+    for window in stretch:
+        for one in window.features():
+            if one.name in names and (one.excess or 0.0) >= (peak[one.name].excess or 0.0 if one.name in peak else 0.0):
+                peak[one.name] = one
+    said = [
+        f"{words_of([name])} excess PSI up to {one.excess or 0.0:.2f}, {one.ratio or 0.0:.1f} times its usual swing"
+        f"{_until(stretch, name, days)}"
+        for name, one in ((name, peak[name]) for name in names[:3] if name in peak)
+    ]
+    return "; ".join(said)
+
+
+def _until(stretch: Sequence[Reading], name: str, days: Mapping[datetime, date]) -> str:
+    """On which day a column moved last; "" while it still does."""
+    last = max((one.start for one in stretch if name in one.body["moved"]), default=None)
+    if last is None or last == stretch[-1].start or last not in days:
+        return ""
+    return f", last on {day_words(days[last])}"
+
+
+def schema_title(reading: Reading) -> str:
+    """The title of a warning about columns that arrive empty."""
+    return f"No values any more: {words_of(reading.body['broken'])}"
+
+
+def most_moved(features: Sequence[FeatureReading]) -> list[FeatureReading]:
+    """Columns by excess PSI, largest first; those that could not be computed are left out."""
+    return sorted((one for one in features if one.excess is not None), key=lambda one: -(one.excess or 0.0))

@@ -1,0 +1,1 @@
+"""The registry: versions, proposals, gates, and what the page gets."""

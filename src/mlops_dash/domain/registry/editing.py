@@ -1,0 +1,71 @@
+"""What may be changed of a model that is watched, and when may it be archived?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlops_dash.domain.registry.records import Model
+from mlops_dash.domain.tasks import task_named
+from mlops_dash.errors import Conflict, InvalidInput
+
+TIERS = (1, 2, 3)
+LONGEST = 120  # characters of a title or an owner
+MEANING = ("task", "positive_label")  # what every stored row was read by
+EDITABLE = ("title", "owner", "tier", *MEANING, "do_not_log")
+
+
+def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model:
+    """A model with other words about it.
+
+    Args:
+        model: As it is.
+        changes: Of the fields in `EDITABLE`; what is left out stays.
+        has_rows: Whether a prediction, a label or a reference of it is stored.
+
+    Raises:
+        InvalidInput: a value cannot be used.
+        Conflict: its rows were read by what would change, or nothing would change.
+    """
+    after = replace(model, **{name: _cleaned(name, value) for name, value in changes.items()})
+    for name in MEANING:
+        if has_rows and getattr(after, name) != getattr(model, name):
+            raise Conflict(
+                f"The {name.replace('_', ' ')} of {model.name} stays {getattr(model, name)!r}: rows are stored by it.",
+                hint="Add the model under another name, and archive this one.",
+            )
+    if why_not := task_named(after.task, after.class_names).why_incomplete():
+        raise InvalidInput(f"{model.name} cannot become {after.task}: {why_not}.", hint="Add it under another name.")
+    if after.tier not in TIERS:
+        raise InvalidInput(f"Tier {after.tier} does not exist.", hint="Use 1 (most critical), 2 or 3.")
+    if not after.title:
+        raise InvalidInput("A model needs a title.", hint="Leave it out to keep the one it has.")
+    if after == model:
+        raise Conflict(f"Nothing of {model.name} would change.")
+    return after
+
+
+def facts_of(model: Model, names: Sequence[str] = EDITABLE) -> dict[str, Any]:
+    """What the ledger keeps of a model."""
+    return {name: list(value) if isinstance(value := getattr(model, name), tuple) else value for name in names}
+
+
+def changed(before: Model, after: Model) -> tuple[str, ...]:
+    """The editable fields in which two differ."""
+    return tuple(name for name in EDITABLE if getattr(before, name) != getattr(after, name))
+
+
+def _cleaned(name: str, value: Any) -> Any:
+    if name not in EDITABLE:
+        raise InvalidInput(f"A model's {name} cannot be edited.", hint=f"Editable: {', '.join(EDITABLE)}.")
+    if name == "do_not_log":
+        return tuple(dict.fromkeys(column.strip() for column in value if column.strip()))
+    if not isinstance(value, str) or name == "positive_label":
+        return value
+    if len(value) > LONGEST or not value.isprintable():
+        raise InvalidInput(
+            f"The {name} is {len(value)} characters long or has signs that cannot be printed.",
+            hint=f"Use up to {LONGEST} on one line.",
+        )
+    return value.strip()

@@ -1,0 +1,1 @@
+"""Reports: frozen facts, how they are selected, and their sentences."""

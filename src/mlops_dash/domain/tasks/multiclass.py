@@ -1,0 +1,317 @@
+"""A model that answers with one of several classes, which are words: its metrics, losses, summaries and sentences.
+
+In the log an answer and a label are the class's number in the model's ordered list; everywhere else they are the word.
+Where only the class is answered there is no probability, so log-loss and AUC are no metrics of this task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.monitoring.readings import Estimate
+from mlops_dash.domain.tasks.task import (
+    CLASS_ROWS,
+    Charted,
+    Confusion,
+    Metric,
+    ModelTask,
+    Standards,
+    Summary,
+    Watch,
+    only,
+)
+from mlops_dash.errors import InvalidInput
+from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes
+from mlops_dash.stats.classes import (
+    accuracy_of,
+    class_units,
+    confusion_by,
+    error_units,
+    macro_f1_of,
+    recall_of,
+    share_of,
+    shares_and_recalls,
+    surely_lower,
+)
+from mlops_dash.stats.performance import MetricEstimate
+from mlops_dash.stats.sequential import HarmUnit
+
+MOST_CLASSES = 50
+LONGEST_NAME = 100  # characters of a class's name
+_RECALL = "recall:"  # begins the key of a class's own metric
+_LEVEL = 0.95  # of the intervals that sentences compare
+
+# The raw error rate follows the shares of the classes, so it only warns.
+AT_SHARES = Watch("weighted_recall", "Recall at the reference's shares", higher=True, harm=True, in_points=True)
+RAW_ERROR = Watch("error_rate", "Error rate", higher=False, harm=False, in_points=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts(Summary):
+    """Labelled rows of a classifier: int64[k, k], rows by true class and answer."""
+
+    table: Ints
+
+    @property
+    def n(self) -> int:
+        """Labelled rows."""
+        return int(self.table.sum())
+
+    def __add__(self, other: Summary) -> ClassCounts:
+        """Both together."""
+        if not isinstance(other, ClassCounts):
+            return NotImplemented
+        return ClassCounts(self.table + other.table)
+
+    def numbers(self) -> tuple[float, ...]:
+        """None: all of it is counted."""
+        return ()
+
+    def counts(self) -> Ints:
+        """The table, row by row."""
+        return self.table.ravel()
+
+
+@dataclass(frozen=True)
+class MultiClass(ModelTask):
+    """One of several classes.
+
+    Attributes:
+        names: The model's classes in their order; empty while no model is meant.
+        shares: Share of each class in the labels of a reference; empty without one.
+        recalls: How often the reference's answers were right, by class; empty without one.
+    """
+
+    names: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
+    recalls: tuple[float, ...] = ()
+
+    name = "multiclass"
+    title = "Classification with several classes"
+    metrics = (
+        Metric("accuracy", "Accuracy", Direction.HIGHER),
+        Metric("macro_f1", "Macro F1", Direction.HIGHER),
+    )
+    paired = ("accuracy", "macro_f1")
+    of_reference = ("accuracy", "macro_f1")
+    watches = (AT_SHARES, RAW_ERROR)
+    charted = (
+        Charted("weighted_recall", "Recall at the reference's shares", higher=True),
+        Charted("accuracy", "Accuracy, days pooled", higher=True),
+        Charted("macro_f1", "Macro F1, days pooled", higher=True),
+        Charted("error_rate", "Error rate"),
+        Charted("largest_share", "Share of the reference's largest class", is_share=True),
+    )
+    label_metric = "largest_share"
+    # What accuracy is good depends on the classes: the first version waits for a written floor.
+    standards = Standards("accuracy", "macro_f1", 0.01, floor_metric="", floor=0.0, watched="accuracy")
+    kept_rows = CLASS_ROWS
+    policy_name = "default-multiclass"
+    has_base_rate = False
+    in_ab_tests = False
+    own_metrics = _RECALL
+    in_words = True
+
+    # --- what is known of one model ---
+    def of(self, facts: Mapping[str, Any]) -> MultiClass:
+        """With the classes of a model, and what its reference said of them."""
+        held = (tuple(facts.get(key) or ()) for key in ("classes", "shares", "recalls"))
+        return MultiClass(*held)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The classes, and what the reference said of them."""
+        return {"classes": list(self.names), "shares": list(self.shares), "recalls": list(self.recalls)}
+
+    def why_incomplete(self) -> str:
+        """A model needs its classes.
+
+        >>> MultiClass(("cat", "dog")).why_incomplete(), MultiClass(("cat", "cat")).why_incomplete()
+        ('', "the class 'cat' is named twice")
+        """
+        if not 2 <= len(self.names) <= MOST_CLASSES:
+            return f"{len(self.names)} classes are named; 2 to {MOST_CLASSES} can be told apart"
+        for number, name in enumerate(self.names):
+            if name in self.names[:number]:
+                return f"the class {name!r} is named twice"
+            if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+                return f"the class {name!r} is blank, not printable or longer than {LONGEST_NAME} characters"
+        return ""
+
+    # --- answers and labels ---
+    def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:
+        """None: the answer is a class, not the column of one."""
+        return None
+
+    def why_not_sent(self, value: Any) -> str:
+        """Only the model's own classes are known; a new one is never taken for another.
+
+        >>> MultiClass(("cat", "7")).why_not_sent("dog"), MultiClass(("cat", "7")).why_not_sent(7)
+        ("is none of this model's classes: cat, 7", '')
+        """
+        return "" if _word(value) in self._numbers else f"is none of this model's classes: {', '.join(self.names)}"
+
+    def number_of(self, value: Any) -> float:
+        """The class's number; -1 for a word that is no class."""
+        return float(self._numbers.get(_word(value), -1))
+
+    def word_of(self, number: float) -> float | str:
+        """The class of a number."""
+        return number if self.why_no_label(number) else self.names[int(number)]
+
+    def words_of(self, scores: Floats) -> npt.NDArray[Any]:
+        """The classes that were answered; None where there is none."""
+        known = np.array([*self.names, None], dtype=object)
+        fit = np.isfinite(scores) & (scores >= 0) & (scores < len(self.names))
+        return known[np.where(fit, np.nan_to_num(scores), len(self.names)).astype(np.int64)]
+
+    def why_no_label(self, value: float) -> str:
+        """Labels are numbers of classes.
+
+        >>> MultiClass(("cat", "dog")).why_no_label(1.0), MultiClass(("cat", "dog")).why_no_label(2.0)
+        ('', "the label is none of this model's classes: cat, dog")
+        """
+        known = value in range(len(self.names))
+        return "" if known else f"the label is none of this model's classes: {', '.join(self.names)}"
+
+    def why_no_score(self, value: float) -> str:
+        """Answers are numbers of classes."""
+        known = value in range(len(self.names))
+        return "" if known else f"the answer is none of this model's classes: {', '.join(self.names)}"
+
+    # --- counting ---
+    def scale_of(self, scores: Floats, labels: Floats) -> dict[str, Any]:
+        """The classes, their shares and how often each was told right."""
+        known = ~np.isnan(labels) & ~np.isnan(scores)
+        nowhere = np.zeros(int(known.sum()), dtype=np.int64)
+        table = confusion_by(labels[known], scores[known], nowhere, n_classes=len(self.names), n_groups=1)[0]
+        shares, recalls = shares_and_recalls(table)
+        return MultiClass(self.names, shares, recalls).facts
+
+    def prior_of(self, labels: Floats) -> float:
+        """The share of the largest class."""
+        counted = np.bincount(labels.astype(np.int64), minlength=len(self.names))
+        return float(counted.max() / labels.size)
+
+    def empty(self, scale: Mapping[str, Any]) -> ClassCounts:
+        """No rows."""
+        k = len(scale["classes"])
+        return ClassCounts(np.zeros((k, k), dtype=np.int64))
+
+    def count(
+        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float
+    ) -> tuple[ClassCounts, ...]:
+        """Count rows by true class and answer."""
+        tables = confusion_by(labels, scores, groups, n_classes=len(scale["classes"]), n_groups=n_groups)
+        return tuple(ClassCounts(table) for table in tables)
+
+    def restore(self, scale: Mapping[str, Any], numbers: Sequence[float], counts: Ints) -> ClassCounts:
+        """The summary whose counts these are."""
+        k = len(scale["classes"])
+        return ClassCounts(counts.reshape(k, k))
+
+    # --- measuring ---
+    def measure(self, days: Sequence[Summary], *, prior: float, level: float) -> dict[str, MetricEstimate]:
+        """Estimate accuracy, macro F1, the recall of every class and the share of the largest."""
+        tables = self._tables([day for day in only(ClassCounts, days) if day.n])
+        measured = {
+            "accuracy": accuracy_of(tables, level=level),
+            "macro_f1": macro_f1_of(tables, level=level),
+            self.label_metric: share_of(tables, self._largest, level=level),
+        }
+        recalls = {key: recall_of(tables, number, level=level) for number, key in enumerate(self._keys)}
+        return {**measured, **recalls}
+
+    def units(self, watch: Watch, days: Sequence[Summary], *, prior: float, min_labels: int) -> tuple[HarmUnit, ...]:
+        """As many days as give enough labels; at the reference's shares, enough of every class that is not rare."""
+        tables = self._tables(only(ClassCounts, days))
+        if watch is AT_SHARES:
+            return class_units(tables, shares=self.shares, recalls=self.recalls, min_labels=min_labels)
+        return error_units(tables, min_labels=min_labels)
+
+    def measure_rows(
+        self, labels: Floats, scores: Floats, days: ArrayLike, *, prior: float, level: float
+    ) -> dict[str, MetricEstimate]:
+        """Estimate accuracy and macro F1 of rows."""
+        codes, n_days = as_codes(days)
+        tables = confusion_by(labels, scores, codes, n_classes=len(self.names), n_groups=n_days)
+        return {
+            "accuracy": accuracy_of(tables, level=level, unit="clusters"),
+            "macro_f1": macro_f1_of(tables, level=level, unit="clusters"),
+        }
+
+    def confusion_of(self, days: Sequence[Summary]) -> Confusion | None:
+        """The counts of these days together."""
+        table = self._tables(only(ClassCounts, days)).sum(axis=0)
+        return Confusion(self.names, tuple(tuple(row) for row in table.tolist()))
+
+    # --- sentences ---
+    def label_sentence(self, over: Callable[[str], Estimate | None], *, usual: float, unit: str) -> str:
+        """The share of the reference's largest class, then and now."""
+        share = over(self.label_metric)
+        if share is None or share.value is None or not self.names:
+            return ""
+        return (
+            f"{share.value:.1%} of labels are {self.names[self._largest]} over the last {share.n_days} ripe days, "
+            f"{usual:.1%} in the reference."
+        )
+
+    def worse_sentence(self, over: Callable[[str], Estimate | None], before: Callable[[str], Estimate | None]) -> str:
+        """The classes whose recall fell beyond the doubt of all of them together, the farthest first."""
+        fell = []
+        for key, name in zip(self._keys, self.names, strict=True):
+            now, then = over(key), before(key)
+            if now is None or then is None or now.value is None or then.value is None:
+                continue
+            if surely_lower(_measured(now), _measured(then), of=len(self.names), level=_LEVEL):
+                fell.append((now.value - then.value, f"{name} (recall {now.value:.1%}, {then.value:.1%} before)"))
+        if not fell:
+            return ""
+        return f"Told right less often than in the reference: {'; '.join(said for _, said in sorted(fell))}."
+
+    @property
+    def choices(self) -> tuple[Charted, ...]:
+        """What is charted, and the recall of every class."""
+        of_class = (
+            Charted(key, f"Recall of {name}", higher=True) for key, name in zip(self._keys, self.names, strict=True)
+        )
+        return (*self.charted, *of_class)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return tuple(f"{_RECALL}{name}" for name in self.names)
+
+    @property
+    def _largest(self) -> int:
+        """Number of the class that most labels of the reference are; of the first without a reference."""
+        return self.shares.index(max(self.shares)) if self.shares else 0
+
+    def _tables(self, days: Sequence[ClassCounts]) -> Ints:
+        k = len(self.names)
+        tables = [day.table for day in days]
+        if any(table.shape != (k, k) for table in tables):
+            raise InvalidInput(f"A day was not counted with these {k} classes.", hint="Profile these hours again.")
+        return np.stack(tables) if tables else np.zeros((0, k, k), dtype=np.int64)
+
+
+def _word(value: Any) -> str:
+    """A class as it was sent: a whole number of a typed column has no point."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _measured(one: Estimate) -> MetricEstimate:
+    value, low, high = (np.nan if of is None else of for of in (one.value, one.low, one.high))
+    return MetricEstimate(value, low, high, one.n, one.n_days, one.method)

@@ -1,0 +1,366 @@
+"""What does everything that depends on a model's task have to provide? The base class of tasks, and its small words.
+
+A task only measures, counts and words; it judges nothing and reads no database. What a third one must bring is listed
+in `mlops_dash.domain.tasks`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy.typing as npt
+
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.monitoring.readings import Estimate
+from mlops_dash.errors import InvalidInput
+from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
+from mlops_dash.stats.performance import MetricEstimate
+from mlops_dash.stats.sequential import HarmUnit
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is named, rounded and compared. Lower-is-better is declared, never guessed from the name.
+
+    Attributes:
+        key: Name in evidence, policies and JSON.
+        label: Name on the page.
+        direction: Which way is better.
+        decimals: How many decimals its value is shown with.
+        unit: Behind every number; "" = none.
+        in_label_unit: Whether its unit is that of the labels, which the model's monitoring policy says.
+        at_base_rate: Whether it is stated at the base rate of a reference.
+    """
+
+    key: str
+    label: str
+    direction: Direction
+    decimals: int = 3
+    unit: str = ""
+    in_label_unit: bool = False
+    at_base_rate: bool = False
+
+    def unit_of(self, label_unit: str) -> str:
+        """The unit behind its numbers, for a model whose labels have this unit.
+
+        >>> Metric("mae", "MAE", Direction.LOWER, in_label_unit=True).unit_of("min")
+        'min'
+        >>> Metric("auc", "ROC AUC", Direction.HIGHER).unit_of("min")
+        ''
+        """
+        return label_unit if self.in_label_unit else self.unit
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One loss that is followed unit by unit.
+
+    Attributes:
+        key: Name in readings and JSON.
+        label: Name on the page.
+        higher: Whether the shown value (1 - loss) is better when higher; else the loss itself is shown.
+        harm: Whether its alarm means harm; else it means that labels shifted.
+        decimals: How many decimals its value is shown with.
+        in_points: Whether harm is tolerated in points of the loss; else as a share of the reference's loss.
+    """
+
+    key: str
+    label: str
+    higher: bool
+    harm: bool
+    decimals: int = 3
+    in_points: bool = False
+
+    def shown(self, loss: float) -> float:
+        """The value that people read."""
+        return 1.0 - loss if self.higher else loss
+
+
+@dataclass(frozen=True)
+class Charted:
+    """A metric of windows as Monitoring offers it.
+
+    Attributes:
+        key: Name in readings and links.
+        label: Name on the page.
+        higher: Whether it is better when higher.
+        decimals: How many decimals its value is shown with.
+        is_share: Whether a sentence says it in percent.
+    """
+
+    key: str
+    label: str
+    higher: bool = False
+    decimals: int = 3
+    is_share: bool = False
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """What the evaluation rows that a run kept can tell.
+
+    Attributes:
+        name: Of this kind of rows.
+        metrics: What can be computed of them, of `stats.run_comparison.ROW_METRICS`.
+        decides: Whether a row is right or wrong; else it is only closer or farther.
+        has_threshold: Whether a score becomes a decision at a threshold.
+        names_classes: Whether labels and answers are names; then a score says whether the answer is right.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    decides: bool
+    has_threshold: bool = False
+    names_classes: bool = False
+
+
+# Rows of several classes, by their names.
+CLASS_ROWS = KeptRows("classes", ("accuracy",), decides=True, names_classes=True)
+
+
+@dataclass(frozen=True)
+class Standards:
+    """By what a version is promoted and watched while nobody has written a policy; "" as floor metric = no floor."""
+
+    primary: str
+    guardrail: str
+    guardrail_margin: float
+    floor_metric: str
+    floor: float
+    watched: str
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each class was taken for which.
+
+    Attributes:
+        words: The classes, in the order of rows and columns.
+        counts: Rows by true class and answer.
+    """
+
+    words: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+class Summary(ABC):
+    """The labelled rows of an hour or a day, reduced to numbers that add up exactly."""
+
+    @property
+    @abstractmethod
+    def n(self) -> int:
+        """Labelled rows."""
+
+    @abstractmethod
+    def __add__(self, other: Summary) -> Summary:
+        """Both together."""
+
+    @abstractmethod
+    def numbers(self) -> tuple[float, ...]:
+        """What is kept as floats, always as many."""
+
+    @abstractmethod
+    def counts(self) -> Ints:
+        """What is kept as whole numbers, one-dimensional, as many as the scale says."""
+
+
+SummaryOf = TypeVar("SummaryOf", bound=Summary)
+
+
+def only(kind: type[SummaryOf], days: Sequence[Summary]) -> list[SummaryOf]:
+    """The summaries, which must all be of one kind.
+
+    Raises:
+        InvalidInput: one belongs to another task.
+    """
+    kept = [day for day in days if isinstance(day, kind)]
+    if len(kept) < len(days):
+        raise InvalidInput(
+            f"{len(days) - len(kept)} of {len(days)} days were counted for another task.",
+            hint="Profile these hours again.",
+        )
+    return kept
+
+
+class ModelTask(ABC):
+    """What a model predicts, and all that follows from it."""
+
+    # --- words and standards ---
+    name: ClassVar[str]  # as stored and as typed
+    title: ClassVar[str]  # as people read it
+    metrics: ClassVar[tuple[Metric, ...]]
+    paired: ClassVar[tuple[str, ...]]  # metrics that two versions are compared by, and policies choose from
+    of_reference: ClassVar[tuple[str, ...]]  # metrics that are kept as evidence of a reference
+    watches: ClassVar[tuple[Watch, ...]]  # the first one is spoken of while none is in alarm
+    charted: ClassVar[tuple[Charted, ...]]
+    label_metric: ClassVar[str]  # of `charted`: what is said of the labels themselves
+    standards: ClassVar[Standards]
+    kept_rows: ClassVar[KeptRows]  # what evaluation rows of such a model's runs can tell
+    policy_name: ClassVar[str]  # what the ids of its default policies begin with
+    has_base_rate: ClassVar[bool]  # whether losses follow a share of labels, which a reference then gives
+    in_ab_tests: ClassVar[bool]  # whether its answers can be compared between the arms of a test
+    own_metrics: ClassVar[str] = ""  # what the keys of metrics begin with that each model has of its own
+    in_words: ClassVar[bool] = False  # whether answers and labels are words outside the log
+
+    # --- what is known of one model ---
+    def of(self, facts: Mapping[str, Any]) -> ModelTask:
+        """This task with what a model, a reference or a reading says of its classes; itself where it has none."""
+        return self
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `of` needs, as JSON holds it; empty for a task that is the same for every model."""
+        return {}
+
+    def why_incomplete(self) -> str:
+        """Why a model of this task cannot be added as it is described; "" when it can."""
+        return ""
+
+    # --- answers and labels ---
+    def why_not_sent(self, value: Any) -> str:
+        """Why an answer or label as it was sent names nothing that is known; "" by default: numbers are looked at next.
+
+        Args:
+            value: As it came: a word for a task `in_words`.
+        """
+        return ""
+
+    def number_of(self, value: Any) -> Any:
+        """An answer or label as it was sent, as the number that the log keeps; itself by default."""
+        return value
+
+    def word_of(self, number: float) -> float | str:
+        """A number of the log as people read it; itself by default."""
+        return number
+
+    def words_of(self, scores: Floats) -> npt.NDArray[Any]:
+        """Answers as their drift is counted: numbers into cells by default, words of a task `in_words`."""
+        return scores
+
+    @abstractmethod
+    def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:
+        """Which column of a two-dimensional answer is the score; None = such an answer has no score.
+
+        Args:
+            classes: The classes that the model knows, in the order of the columns.
+            positive_label: The class whose probability is the score.
+
+        Raises:
+            BrokenModel: the model does not know that class.
+        """
+
+    @abstractmethod
+    def why_no_label(self, value: float) -> str:
+        """Why a finite number cannot be a label of such a model; "" when it can."""
+
+    def why_no_score(self, value: float) -> str:
+        """Why a finite number cannot be a score of such a model; "" when it can, as any number by default."""
+        return ""
+
+    # --- counting: what rows of an hour or a day are reduced to ---
+    @abstractmethod
+    def scale_of(self, scores: Floats, labels: Floats) -> dict[str, Any]:
+        """What is fixed by the labelled rows of the reference so that days add up, as JSON holds it."""
+
+    def prior_of(self, labels: Floats) -> float:
+        """What the labels of a reference are said to be in one number: their mean by default."""
+        return float(labels.mean())
+
+    @abstractmethod
+    def empty(self, scale: Mapping[str, Any]) -> Summary:
+        """No rows: the neutral element of adding."""
+
+    @abstractmethod
+    def count(
+        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float
+    ) -> tuple[Summary, ...]:
+        """Count labelled rows into one summary a group (an hour, a day).
+
+        Args:
+            scale: From `scale_of` the reference.
+            labels: One a row, complete.
+            scores: One a row, complete.
+            groups: Group of each row, 0..n_groups-1.
+            n_groups: How many groups, empty ones included.
+            clip: Largest log-loss of a row.
+
+        Raises:
+            InvalidInput: a label or score is none of such a model.
+        """
+
+    @abstractmethod
+    def restore(self, scale: Mapping[str, Any], numbers: Sequence[float], counts: Ints) -> Summary:
+        """The summary whose `numbers` and `counts` these are."""
+
+    # --- measuring ---
+    @abstractmethod
+    def measure(self, days: Sequence[Summary], *, prior: float, level: float) -> dict[str, MetricEstimate]:
+        """Estimate the charted metrics that need no units over these days; days without labels do not count.
+
+        Args:
+            days: One summary a day.
+            prior: `prior_of` the reference.
+            level: Coverage, e.g. 0.95.
+        """
+
+    @abstractmethod
+    def units(self, watch: Watch, days: Sequence[Summary], *, prior: float, min_labels: int) -> tuple[HarmUnit, ...]:
+        """Reduce days to the units of one of its watches; `first` and `last` are places in `days`."""
+
+    @abstractmethod
+    def measure_rows(
+        self, labels: Floats, scores: Floats, days: ArrayLike, *, prior: float, level: float
+    ) -> dict[str, MetricEstimate]:
+        """Estimate its paired metrics on rows, with days as clusters."""
+
+    # --- sentences ---
+    @abstractmethod
+    def label_sentence(self, over: Callable[[str], Estimate | None], *, usual: float, unit: str) -> str:
+        """What the labels themselves did; "" without ripe labels.
+
+        Args:
+            over: The estimate of a charted metric over the last ripe days.
+            usual: `prior_of` the reference.
+            unit: Of the labels.
+        """
+
+    def worse_sentence(self, over: Callable[[str], Estimate | None], before: Callable[[str], Estimate | None]) -> str:
+        """Which part of the answers got worse for sure; "" by default.
+
+        Args:
+            over: The estimate of a metric over the last ripe days.
+            before: The same of the reference.
+        """
+        return ""
+
+    def confusion_of(self, days: Sequence[Summary]) -> Confusion | None:
+        """How often which class was taken for which over these days; None for a task without classes."""
+        return None
+
+    # --- what follows from the above ---
+    @property
+    def choices(self) -> tuple[Charted, ...]:
+        """What Monitoring offers of one model: what is charted of every one, by default."""
+        return self.charted
+
+    @property
+    def harm_watches(self) -> tuple[Watch, ...]:
+        """The watches whose alarm means harm."""
+        return tuple(watch for watch in self.watches if watch.harm)
+
+    @property
+    def shift_watches(self) -> tuple[Watch, ...]:
+        """The watches whose alarm means that labels shifted."""
+        return tuple(watch for watch in self.watches if not watch.harm)
+
+    def alpha_of(self, watch: Watch, alpha: float) -> float:
+        """The error that one watch may spend: watches of harm share it, so that the promise holds for all together."""
+        return alpha / len(self.harm_watches) if watch.harm else alpha
+
+    @property
+    def of_labels(self) -> Charted:
+        """What is charted of the labels themselves."""
+        return next(metric for metric in self.charted if metric.key == self.label_metric)

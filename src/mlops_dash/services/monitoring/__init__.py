@@ -1,0 +1,60 @@
+"""Is a served model still good? The verbs of monitoring, each beside the file that carries it out.
+
+referencing what a version's live traffic is compared with
+setting     references that people choose: a file, a window of the log, the first labelled days
+profiling   profiles of hours and days; what cannot be counted is set aside (sifting)
+days        which days are judged, and when again although no row came
+judging     evaluate: from profiles to readings, health and alerts
+reading     what the page shows (its words: room)
+alerting    what people answer to alerts; which alerts the windows open and close
+answering   what becomes of the alerts of a replaced version
+"""
+
+from __future__ import annotations
+
+from mlops_dash.services.command import Context
+from mlops_dash.services.monitoring.alerting import Alerting
+from mlops_dash.services.monitoring.days import Outlook
+from mlops_dash.services.monitoring.judging import Judging
+from mlops_dash.services.monitoring.profiling import Profiling
+from mlops_dash.services.monitoring.reading import Rooms
+from mlops_dash.services.monitoring.referencing import Referencing
+from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
+
+__all__ = ["MonitoringService", "ReferenceSet"]
+
+
+class MonitoringService:
+    """Monitors of all models: references, profiles, readings, alerts, and what the page shows."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+        self.record_reference = Referencing(context).record_reference
+
+        setting = Setting(context)
+        self.rows_of_window = setting.rows_of_window
+        self.rows_of_first_days = setting.rows_of_first_days
+        self.set_reference = setting.set_reference
+        self.mark_past = setting.mark_past
+
+        profiling = Profiling(context)
+        self.models_to_profile = profiling.models_to_profile
+        self.profile_dirty_hours = profiling.profile_dirty_hours
+
+        judging = Judging(context)
+        self.evaluate = judging.evaluate
+
+        self.grounds = Outlook(context).grounds
+
+        rooms = Rooms(context)
+        self.models = rooms.models
+        self.room = rooms.room
+        self.summary = rooms.summary
+        self.quarantine = rooms.quarantine
+
+        alerting = Alerting(context)
+        self.acknowledge = alerting.acknowledge
+        self.snooze = alerting.snooze
+        self.close = alerting.close
+        self.restart_alarm = alerting.restart_alarm

@@ -1,0 +1,374 @@
+"""Is what is served still good? From day profiles to judged windows: `evaluate`, and what it computes.
+
+Windows whose inputs did not change keep what was computed; the sequence through them (hysteresis, harm, health) is
+cheap and always computed anew, so that one call over a year and daily calls agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.monitoring.judging import (
+    LONG_DAYS,
+    SHORT_DAYS,
+    HarmDay,
+    broken_columns,
+    harm_baseline,
+    harm_course,
+    judge_columns,
+    judge_health,
+    moved,
+    oddities,
+    too_short,
+    window_drift,
+)
+from mlops_dash.domain.monitoring.readings import (
+    SCORE,
+    Estimate,
+    Reading,
+    estimate_from_row,
+    estimate_to_row,
+    feature_to_row,
+    known,
+    unjudged,
+)
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
+from mlops_dash.domain.tasks.task import Watch
+from mlops_dash.domain.words import Drift, Health
+from mlops_dash.errors import NotFound
+from mlops_dash.ids import digest
+from mlops_dash.services.command import Context, record
+from mlops_dash.services.monitoring import alerting
+from mlops_dash.services.monitoring.answering import Answering
+from mlops_dash.services.monitoring.course import Course, Day
+from mlops_dash.services.monitoring.days import days_of, next_look
+from mlops_dash.services.monitoring.measuring import measure, trailing_mean, units_of
+from mlops_dash.services.monitoring.referencing import stored_units
+from mlops_dash.stats.drift import UsualSwing, column_drift
+from mlops_dash.stats.sequential import HarmReference, HarmUnit
+from mlops_dash.store import policies
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.monitoring import profiles, references
+from mlops_dash.store.monitoring import readings as store
+from mlops_dash.store.monitoring.parts import Layout, Part, total
+from mlops_dash.store.monitoring.readings import Version
+from mlops_dash.store.monitoring.references import Reference
+
+RULES = 3  # grows when a rule in here or in domain.monitoring changes: every window is then judged again
+RECUT_PATIENCE = timedelta(seconds=10)
+WRITE_READINGS = 40  # readings in one write transaction: under 50 ms
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What one evaluation did."""
+
+    model: str
+    version: str  # "" when nothing is served
+    windows: int
+    changed: int
+    opened: tuple[str, ...]  # alert ids
+    closed: tuple[str, ...]
+    health: Health
+    reason: str = ""  # why nothing could be judged
+    again_at: datetime | None = None  # when a day ends or a window ripens, so that it must be judged again
+
+
+class Judging:
+    """The verb; what it computes are the functions below, of their arguments alone."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.answering = Answering(context)
+
+    @record(Permission.SYSTEM)
+    def evaluate(self, actor: Actor, model: str, *, until: datetime | None = None) -> Evaluated:
+        """Judge the champion's series up to `until` (default: now): readings, harm alarm, health, alerts.
+
+        Idempotent: windows whose rows and labels did not change are not judged again, and nothing is written twice.
+
+        Raises:
+            NotFound: no such model.
+        """
+        now = until or self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            if model not in store.model_names(session):
+                raise NotFound(f"No model {model}.", hint="Add it first.")
+            version = store.champion(session, model)
+            if version is None:
+                return _nothing(model, "", "nothing is served")
+            reference = references.reference(session, version.id)
+            if reference is None:
+                return _nothing(model, version.version, f"v{version.version} has no reference yet")
+            policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
+            restarts = store.restarts(session, version.id)
+            previous = {one.start: one for one in store.readings(session, version.id)}
+        with reading(self.context.databases.log) as session:
+            zone = profiles.zone_of(session, reference.id)
+            if zone is not None and zone != policy.zone:
+                why = f"its days are being cut anew, for the zone {policy.zone}"
+                return _nothing(model, version.version, why, again_at=now + RECUT_PATIENCE)
+            stored = profiles.day_profiles(session, reference.id)
+        days = days_of(reference, stored, policy, until=now)
+        course = judge(version, reference, policy, days, restarts=restarts, previous=previous)
+        changed = self._save(version, course, now) + self._finish_replaced(model, policy, now)
+        with transaction(self.context.databases.app) as session:
+            synced = alerting.sync(session, version, reference, policy, course, now=now)
+        closed = (*synced.closed, *self.answering.settle(actor, version, policy, course))
+        health = course.readings[-1].health if course.readings else Health.NOT_KNOWN
+        return Evaluated(
+            model, version.version, len(course.readings), changed, synced.opened, closed, health,
+            "" if course.readings else "no complete window yet", next_look(course.days, policy, now),
+        )  # fmt: skip
+
+    def _save(self, version: Version, course: Course, now: datetime) -> int:
+        with transaction(self.context.databases.app) as session:
+            store.drop_readings_besides(session, version.id, [one.start for one in course.readings])
+        changed = 0
+        for first in range(0, len(course.readings), WRITE_READINGS):
+            with transaction(self.context.databases.app) as session:
+                part = course.readings[first : first + WRITE_READINGS]
+                changed += store.save_readings(session, part, now=now)
+        return changed
+
+    def _finish_replaced(self, model: str, policy: MonitoringPolicy, now: datetime) -> int:
+        """Judge the last days of the replaced version until they are ripe: its history belongs to the model."""
+        with reading(self.context.databases.app) as session:
+            left = store.unfinished(session, model)
+            reference = None if left is None else references.reference(session, left[0].id)
+            if left is None or reference is None:
+                return 0
+            version, until = left
+            restarts = store.restarts(session, version.id)
+            previous = {one.start: one for one in store.readings(session, version.id)}
+        with reading(self.context.databases.log) as session:
+            if (profiles.zone_of(session, reference.id) or policy.zone) != policy.zone:
+                return 0
+            stored = profiles.day_profiles(session, reference.id)
+        days = [day for day in days_of(reference, stored, policy, until=now) if day.start < until]
+        return self._save(version, judge(version, reference, policy, days, restarts=restarts, previous=previous), now)
+
+
+def _nothing(model: str, version: str, reason: str, *, again_at: datetime | None = None) -> Evaluated:
+    return Evaluated(model, version, 0, 0, (), (), Health.NOT_KNOWN, reason, again_at)
+
+
+def judge(
+    version: Version,
+    reference: Reference,
+    policy: MonitoringPolicy,
+    days: Sequence[Day],
+    *,
+    restarts: Sequence[datetime],
+    previous: Mapping[datetime, Reading],
+) -> Course:
+    """Judge all days of a version.
+
+    Args:
+        version: Whose series this is.
+        reference: What it is compared with.
+        policy: The rules.
+        days: From `days_of`.
+        restarts: When people restarted the harm alarm.
+        previous: Readings already stored, by start; their numbers are kept where nothing changed.
+    """
+    task = reference.layout.task
+    held = {day.number: previous[day.start].body for day in days if day.start in previous}
+    units = _units(reference, policy, days)
+    drift = _drift_bodies(reference, policy, days, held)
+    measured = _metric_bodies(reference, policy, days, units, held)
+    normal = {
+        watch.key: harm_baseline(policy, task, watch, stored_units(reference.baseline, watch)) for watch in task.watches
+    }
+    cuts = [_number_at(days, at) for at in restarts]
+    harm = {key: harm_course(policy, normal[key], units[key], restarts=cuts) for key in units}
+    readings = _readings(version, reference, policy, days, drift, measured, harm, normal)
+    return Course(readings, tuple(days), harm, normal)
+
+
+def _number_at(days: Sequence[Day], at: datetime) -> int:
+    return next((day.number for day in days if day.start >= at), len(days))
+
+
+def swing_of(reference: Reference) -> UsualSwing:
+    """The reference's own swing, as measured when it was recorded."""
+    kept = reference.baseline["swing"]
+    usual = {name: float("nan") if psi is None else psi for name, psi in kept["usual"].items()}
+    return UsualSwing(int(kept["k"]), usual, tuple(kept["maxima"]))
+
+
+def _drift_bodies(
+    reference: Reference, policy: MonitoringPolicy, days: Sequence[Day], held: Mapping[int, Mapping[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    layout, swing = reference.layout, swing_of(reference)
+    whole = total(layout, reference.windows)
+    past = {name: whole.histogram(layout, name) for name in layout.columns}
+    unseen = {name: cells.unseen_expected for name, cells in layout.columns.items()}
+    usual = reference.baseline["missing"]
+    found: dict[int, dict[str, Any]] = {}
+    for day in days:
+        week = days[max(0, day.number + 1 - SHORT_DAYS) : day.number + 1]
+        key = digest([RULES, reference.id, policy.digest, [one.mark for one in week]])[:16]
+        kept = held.get(day.number, {})
+        if kept.get("drift_key") == key:
+            found[day.number] = {name: kept[name] for name in _DRIFT_KEYS}
+            continue
+        window = total(layout, [one.part for one in week])
+        drifts = [column_drift(c, past[name], window.histogram(layout, name)) for name, c in layout.columns.items()]
+        read = judge_columns(policy, drifts, swing)
+        read = read if len(week) == SHORT_DAYS else too_short(read, len(week))
+        gone = {name: _missing(day.part, layout, name) for name in layout.features}
+        found[day.number] = {
+            "drift_key": key,
+            "features": [feature_to_row(one) for one in read],
+            "flagged": [one.name for one in read if one.flagged],
+            "broken": list(broken_columns(policy, gone, usual=usual, n=day.part.n)),
+            "odd": list(oddities([one for one in read if one.name != SCORE], usual=usual, expected_unseen=unseen)),
+            "drift": str(window_drift(read)),
+            "unjudged": unjudged(read),
+        }
+    return found
+
+
+_DRIFT_KEYS = ("drift_key", "features", "flagged", "broken", "odd", "drift", "unjudged")
+_METRIC_KEYS = ("metrics_key", "day", "metrics")
+
+
+def _missing(part: Part, layout: Layout, name: str) -> float:
+    return part.histogram(layout, name).missing / part.n if part.n else 0.0
+
+
+def _labelled(days: Sequence[Day]) -> list[Day]:
+    return [day for day in days if day.ripe and day.part.n_labelled]
+
+
+def _units(reference: Reference, policy: MonitoringPolicy, days: Sequence[Day]) -> dict[str, tuple[HarmUnit, ...]]:
+    """The units of every watch, numbered by their days."""
+    ripe, task = _labelled(days), reference.layout.task
+    found = {}
+    for watch in task.watches:
+        units = units_of(
+            task,
+            watch,
+            [day.part for day in ripe],
+            prior=reference.baseline["prior"],
+            min_labels=policy.harm_min_unit_labels,
+        )
+        found[watch.key] = tuple(replace(u, first=ripe[u.first].number, last=ripe[u.last].number) for u in units)
+    return found
+
+
+def _metric_bodies(
+    reference: Reference,
+    policy: MonitoringPolicy,
+    days: Sequence[Day],
+    units: Mapping[str, Sequence[HarmUnit]],
+    held: Mapping[int, Mapping[str, Any]],
+) -> dict[int, dict[str, Any]]:
+    """Metrics of each ripe, labelled day: its own values, and estimates over the trailing ripe days."""
+    ripe, watches = _labelled(days), reference.layout.task.watches
+    place = {day.number: i for i, day in enumerate(ripe)}
+    found: dict[int, dict[str, Any]] = {}
+    for day in days:
+        i = place.get(day.number)
+        if i is None:
+            found[day.number] = {"metrics_key": "", "day": {}, "metrics": {}}
+            continue
+        back = ripe[max(0, i + 1 - LONG_DAYS) : i + 1]
+        past = {watch: [u for u in units[watch.key] if u.last <= day.number][-LONG_DAYS:] for watch in watches}
+        spans = [[unit.first, unit.last] for held_units in past.values() for unit in held_units]
+        marks = [one.mark for one in back]
+        key = digest([RULES, reference.id, policy.digest, marks, spans])[:16]
+        kept = held.get(day.number, {})
+        if kept.get("metrics_key") == key:
+            found[day.number] = {name: kept[name] for name in _METRIC_KEYS}
+            continue
+        found[day.number] = {"metrics_key": key, **_measured(reference, [one.part for one in back], past, day.number)}
+    return found
+
+
+def _measured(
+    reference: Reference, parts: Sequence[Part], past: Mapping[Watch, Sequence[HarmUnit]], number: int
+) -> dict[str, Any]:
+    task, prior = reference.layout.task, reference.baseline["prior"]
+    alone = {name: estimate.value for name, estimate in measure(task, parts[-1:], prior=prior).items()}
+    for watch, units in past.items():
+        own = [unit for unit in units if unit.last == number]
+        alone[watch.key] = known(watch.shown(own[0].mean)) if own else None
+    metrics = {}
+    for span in (SHORT_DAYS, LONG_DAYS):
+        pooled = measure(task, parts[-span:], prior=prior)
+        means = {watch.key: trailing_mean(watch, units[-span:]) for watch, units in past.items()}
+        metrics[str(span)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
+    return {"day": alone, "metrics": metrics}
+
+
+def _readings(
+    version: Version,
+    reference: Reference,
+    policy: MonitoringPolicy,
+    days: Sequence[Day],
+    drift: Mapping[int, Mapping[str, Any]],
+    measured: Mapping[int, Mapping[str, Any]],
+    harm: Mapping[str, Sequence[HarmDay]],
+    normal: Mapping[str, HarmReference],
+) -> tuple[Reading, ...]:
+    task = reference.layout.task
+    harm_at = {(key, one.last): one for key, course in harm.items() for one in course}
+    now: dict[str, HarmDay] = {}
+    trailing: dict[str, Estimate] = {}
+    flags: list[list[str] | None] = []
+    found = []
+    for day in days:
+        body = {**drift[day.number], **measured[day.number]}
+        now |= {key: harm_at[key, day.number] for key in harm if (key, day.number) in harm_at}
+        rows = body["metrics"].get(str(LONG_DAYS), {})
+        trailing |= {key: estimate_from_row(rows[key], LONG_DAYS) for key in harm if key in rows}
+        flags.append(body["flagged"] if body["drift"] != str(Drift.NOT_COMPUTABLE) else None)
+        # The windows of hysteresis do not overlap: this week, the one before, and the one before that.
+        inputs = moved(policy, [names for names in flags[::-1][::SHORT_DAYS][: policy.hysteresis_of][::-1] if names])
+        verdict = judge_health(
+            task, harm=now, trailing=trailing, references=normal, inputs_moved=inputs, broken=body["broken"],
+            unjudged=body["unjudged"],
+        )  # fmt: skip
+        body |= {
+            "reference": reference.id,
+            "policy": policy.digest,
+            "task": task.name,
+            **task.facts,
+            "unit": policy.label_unit,
+            "moved": list(inputs),
+            "why": verdict.why,
+            "harm": {key: _harm_body(one, days) for key, one in now.items()},
+        }
+        found.append(
+            Reading(
+                model=version.model,
+                version=version.version,
+                version_id=version.id,
+                start=day.start,
+                end=day.end,
+                n=day.part.n,
+                n_labelled=day.part.n_labelled,
+                ripe=day.ripe,
+                drift=Drift(body["drift"]),
+                health=verdict.health,
+                body=body,
+            )
+        )
+    return tuple(found)
+
+
+def _harm_body(harm: HarmDay, days: Sequence[Day]) -> dict[str, Any]:
+    return {
+        "through": days[harm.last].date.isoformat(),
+        "level": known(harm.level),
+        "alarmed": harm.alarmed,
+        "since": None if harm.since is None else days[harm.since].date.isoformat(),
+        "alarm": None if harm.alarm is None else days[harm.alarm].date.isoformat(),
+        "restarts": harm.restarts,
+    }

@@ -1,0 +1,377 @@
+"""What the Monitoring page shows: its models, its room and its public JSON, each from one read of stored readings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops_dash.domain import commands
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
+from mlops_dash.domain.monitoring.past import of_model
+from mlops_dash.domain.monitoring.readings import FeatureReading, Reading
+from mlops_dash.domain.monitoring.room import (
+    USUAL_DAYS,
+    WINDOWS,
+    AsideGroup,
+    FeatureDetail,
+    ModelHealth,
+    MonitoringRoom,
+    NextAction,
+    Quarantine,
+)
+from mlops_dash.domain.monitoring.words import headline_watch, label_sentence, worse_sentence
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
+from mlops_dash.domain.tasks import CHARTED, is_charted
+from mlops_dash.domain.words import Drift, Health
+from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.services.command import Context, read
+from mlops_dash.services.monitoring import room as rooms
+from mlops_dash.store import policies, prediction_log
+from mlops_dash.store.db import reading
+from mlops_dash.store.monitoring import alerts as alert_store
+from mlops_dash.store.monitoring import profiles, references
+from mlops_dash.store.monitoring import readings as store
+from mlops_dash.store.monitoring.parts import unpack
+from mlops_dash.store.monitoring.references import Reference
+from mlops_dash.store.prediction_log import to_us
+
+
+class Rooms:
+    """What the page reads."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @read(Permission.ROOM_READ)
+    def models(self, actor: Actor) -> tuple[ModelHealth, ...]:
+        """All models with the health of what they serve, for the picker; the worst first."""
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            titles = store.model_titles(session)
+            last = {one.model: one for one in store.last_readings(session).values()}
+            served = store.champions(session)
+            in_force = policies.in_force(session, PolicyKind.MONITORING, now)
+        found = []
+        for name, title in titles.items():
+            version, one = served.get(name), last.get(name)
+            if one is None or version is None or one.version_id != version.id:
+                why = "nothing is served" if version is None else "nothing judged yet"
+                found.append(ModelHealth(name, title, version.version if version else "", Health.NOT_KNOWN, why, None))
+                continue
+            health = rooms.current_health(one, rooms.staleness([one], now, in_force[name].monitoring.zone))
+            found.append(ModelHealth(name, title, one.version, health, str(one.body["why"]), one.end))
+        return tuple(sorted(found, key=lambda one: (_WORST.index(one.health), one.model)))
+
+    @read(Permission.ROOM_READ)
+    def room(
+        self,
+        actor: Actor,
+        model: str,
+        window: str = "90d",
+        *,
+        metric: str = "",
+        feature: str = "",
+        end: datetime | None = None,
+    ) -> MonitoringRoom:
+        """Everything the Monitoring page shows, from one read of stored readings.
+
+        Args:
+            actor: Who looks.
+            model: The model.
+            window: A key of `WINDOWS`.
+            metric: A key of `CHARTED`; "" or one of another kind of model = the one in alarm, else the first.
+            feature: The column whose detail is shown; "" = the most moved one.
+            end: Last time shown; default now.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput: no such window or metric.
+        """
+        days = WINDOWS.get(window)
+        if days is None or (metric and not is_charted(metric)):
+            raise InvalidInput(
+                f"No window {window!r} or metric {metric!r}.",
+                hint=f"Windows: {', '.join(WINDOWS)}; metrics: {', '.join(CHARTED)}.",
+            )
+        found = self._room_of(model, window, days, metric=metric, feature=feature, end=end)
+        return replace(found, aside=self._aside(model))
+
+    def _room_of(
+        self, model: str, window: str, days: int, *, metric: str, feature: str, end: datetime | None
+    ) -> MonitoringRoom:
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            title = store.model_titles(session).get(model)
+            if title is None:
+                raise NotFound(f"No model {model}.", hint="Choose one from the list.")
+            version = store.champion(session, model)
+            reference = None if version is None else references.reference(session, version.id)
+            policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
+            if version is None or reference is None:
+                return _without(model, title, version, policy, window, days=self._labelled_days(version))
+            last = store.last_start(session, model, before=end or now)
+            first = None if last is None else last - timedelta(days=days - 1)
+            every = () if first is None else store.model_readings(session, model, start=first, end=end)
+            around = store.surroundings(session, model)
+            shown = of_model(every, around.spans, serving=version.id, zone=policy.zone)
+            past = {str(one.body.get("reference")) for one in shown if one.version_id != version.id}
+            material = rooms.Material(
+                version=version.version,
+                reference=reference,
+                readings=shown,
+                own=tuple(one for one in every if one.version_id == version.id),
+                past={one.id: one for one in references.by_ids(session, sorted(past))} if past else {},
+                names=store.version_names(session, model),
+                around=around,
+                alerts=alert_store.alerts(session, model),
+            )
+        if not shown:
+            return _without(model, title, version, policy, window, material)
+        return self._room(material, title, policy, window, metric=metric, feature=feature, now=now, end=end)
+
+    def _labelled_days(self, version: store.Version | None) -> int:
+        """On how many days the version answered rows whose label is known."""
+        if version is None:
+            return 0
+        with reading(self.context.databases.log) as log:
+            return prediction_log.labelled_days(log, version.id)
+
+    def _room(
+        self,
+        material: rooms.Material,
+        title: str,
+        policy: MonitoringPolicy,
+        window: str,
+        *,
+        metric: str,
+        feature: str,
+        now: datetime,
+        end: datetime | None,
+    ) -> MonitoringRoom:
+        reference, shown, own = material.reference, material.readings, material.own
+        long = WINDOWS[window] > rooms.LONG_VIEW
+        told = rooms.last_known(own) or (own[-1] if own else None)
+        stale = rooms.staleness(shown, now if end is None else min(now, end), policy.zone)
+        health = rooms.current_health(own[-1], stale) if own else Health.NOT_KNOWN
+        suits = any(one.key == metric for one in reference.layout.task.choices)  # a link may carry another's metric
+        spoken = headline_watch(told or rooms.last_known(shown) or shown[-1])
+        room = MonitoringRoom(
+            model=reference.model,
+            title=title,
+            version=material.version,
+            zone=policy.zone,
+            window=window,
+            until=None,
+            health=health,
+            headline=rooms.lead(told, reference, material.takeover, policy.zone),
+            why=NO_DAY,
+            action=rooms.next_action(health, material) if end is None else NextAction("none"),
+            stale=stale,
+            reference=rooms.reference_facts(reference),
+            performance=rooms.performance(material, metric if suits else spoken.key, long=long),
+            drift=rooms.drift_map(shown, long=long),
+            alerts=rooms.alert_views(material.alerts, material.version),
+            recipes=material.around.recipes,
+            alpha=policy.alpha,
+            watch_excess=policy.watch_excess,
+            drift_excess=policy.drift_excess,
+        )
+        return room if told is None else self._judged(room, material, told, feature=feature)
+
+    def _judged(self, room: MonitoringRoom, material: rooms.Material, told: Reading, *, feature: str) -> MonitoringRoom:
+        """The same room with what the windows of the version in service say."""
+        reference, own = material.reference, material.own
+        task, latest = reference.layout.task, own[-1]
+        judged = next((one for one in reversed(own) if one.n and one.drift is not Drift.NOT_COMPUTABLE), latest)
+        ranked = rooms.ranked(judged)
+        chosen = next((one for one in ranked if one.name == feature), ranked[0] if ranked else None)
+        return replace(
+            room,
+            until=latest.end,
+            why=str(latest.body["why"]),
+            features=ranked,
+            features_start=judged.end - timedelta(days=SHORT_DAYS),
+            features_end=judged.end,
+            detail=None if chosen is None else self._detail(reference, chosen, judged),
+            unjudged=str(judged.body.get("unjudged", "")),
+            odd=tuple(judged.body["odd"]),
+            coverage=told.coverage,
+            label_rate=told.estimate(task.label_metric, LONG_DAYS) if task.has_base_rate else None,
+            labels=label_sentence(told, float(reference.baseline["prior"])),
+            worse=worse_sentence(told, reference.baseline["metrics"]),
+            **self._confusion(reference, own),
+            restarts=max(
+                (int(latest.body["harm"].get(watch.key, {}).get("restarts", 0)) for watch in task.harm_watches),
+                default=0,
+            ),
+        )
+
+    def _detail(self, reference: Reference, column: FeatureReading, judged: Reading) -> FeatureDetail:
+        with reading(self.context.databases.log) as session:
+            week = profiles.day_profiles(
+                session,
+                reference.id,
+                start_us=to_us(judged.end - timedelta(days=SHORT_DAYS, hours=1)),  # an hour of daylight saving
+                end_us=to_us(judged.end),
+            )
+        parts = [unpack(reference.layout, one.packed) for one in week[-SHORT_DAYS:]]
+        return rooms.detail(reference, column, parts)
+
+    def _confusion(self, reference: Reference, shown: Sequence[Reading]) -> dict[str, Any]:
+        """Which class was taken for which over the last ripe days; nothing for a task without classes."""
+        ripe = [one for one in shown if one.ripe and one.n_labelled][-LONG_DAYS:]
+        if not ripe or reference.layout.task.confusion_of(()) is None:
+            return {}
+        starts = {to_us(one.start) for one in ripe}
+        with reading(self.context.databases.log) as session:
+            days = profiles.day_profiles(session, reference.id, start_us=min(starts), end_us=max(starts) + 1)
+        parts = [unpack(reference.layout, one.packed) for one in days if one.day_us in starts]
+        counted = reference.layout.task.confusion_of([part.labelled for part in parts])
+        return {"confusion": counted, "confusion_days": len(parts)}
+
+    @read(Permission.ROOM_READ)
+    def quarantine(self, actor: Actor, model: str) -> Quarantine:
+        """What of a model's rows was set aside: how many, why, and a few of them.
+
+        Raises:
+            NotFound: no such model.
+        """
+        with reading(self.context.databases.app) as session:
+            if model not in store.model_names(session):
+                raise NotFound(f"No model {model}.", hint="Choose one from the list.")
+        return self._aside(model)
+
+    def _aside(self, model: str) -> Quarantine:
+        with reading(self.context.databases.log) as session:
+            found = prediction_log.groups(session, model)
+        with reading(self.context.databases.app) as session:
+            names = store.version_names(session, model) if found else {}
+        return Quarantine(
+            model,
+            tuple(
+                AsideGroup(names.get(one.version_id, ""), one.column, one.reason, one.rows, one.first_at,
+                           one.last_at, one.logged, one.samples)
+                for one in found
+            ),
+        )  # fmt: skip
+
+    @read(Permission.ROOM_READ)
+    def summary(self, actor: Actor, model: str) -> dict[str, Any]:
+        """The public JSON of `mlops-dash monitor --json`: every judged window and every alert.
+
+        Raises:
+            NotFound: no such model.
+        """
+        room = self.room(actor, model, "1y")
+        with reading(self.context.databases.app) as session:
+            version = store.champion(session, model)
+            windows = () if version is None else store.readings(session, version.id)
+            task = policies.task_of(session, model)
+        return {
+            "model": model,
+            "version": room.version,
+            "task": task.name,
+            "verdict": str(room.health),
+            "sentence": " ".join(
+                one for one in (room.headline, _sentence(room.why), room.worse, room.stale, _apart(room)) if one
+            )
+            or room.empty,
+            "windows": [_window_json(one) for one in windows],
+            "alerts": [
+                {
+                    "id": one.id,
+                    "kind": one.kind,
+                    "severity": one.severity,
+                    "state": str(one.state),
+                    "version": one.version,
+                    "title": one.title,
+                    "cause": one.cause,
+                    "opened_at": one.opened_at.isoformat(),
+                    "closed_at": one.closed_at.isoformat() if one.closed_at else None,
+                }
+                for one in room.alerts
+            ],
+        }
+
+
+NO_DAY = "no complete day of traffic yet"
+_WORST = (Health.HARMED, Health.AT_RISK, Health.INPUTS_MOVED, Health.NOT_KNOWN, Health.OK)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _apart(room: MonitoringRoom) -> str:
+    """How many rows are in no number; "" when all are, or nothing is shown."""
+    rows = 0 if room.aside is None or room.empty else room.aside.rows
+    return f"{rows:,} {'row is' if rows == 1 else 'rows are'} set aside." if rows else ""
+
+
+def _window_json(one: Reading) -> dict[str, Any]:
+    return {
+        "start": one.start.isoformat(),
+        "end": one.end.isoformat(),
+        "n": one.n,
+        "label_coverage": one.coverage,
+        "ripe": one.ripe,
+        "drift": str(one.drift),
+        "unjudged": str(one.body.get("unjudged", "")),
+        "moved": one.body["moved"],
+        "metrics": one.body["day"],
+        "trailing": one.body["metrics"],
+        "estimated": {},
+        "verdict": str(one.health),
+        "revision": one.revision,
+    }
+
+
+def _reference_step(model: str, version: str, days: int) -> str:
+    """How a version without a reference gets one."""
+    if days:
+        return f"{days} days of the log have labels; the first of them can be its reference: " + (
+            commands.reference_of_days(model, version, min(days, USUAL_DAYS))
+        )
+    return f"Train it with a recipe, or say what it is compared with: {commands.reference_of_file(model, version)}"
+
+
+def _without(
+    model: str,
+    title: str,
+    version: store.Version | None,
+    policy: MonitoringPolicy,
+    window: str,
+    material: rooms.Material | None = None,
+    *,
+    days: int = 0,
+) -> MonitoringRoom:
+    """The room of a model that is not there yet: how far it has come, and one next step."""
+    if version is None:
+        empty, step = (
+            "Nothing is served yet",
+            "Promote a version on the Registry page; its traffic is watched from then on.",
+        )
+    elif material is None:
+        empty, step = f"v{version.version} has no reference", _reference_step(model, version.version, days)
+    else:
+        empty, step = "No complete day of traffic yet", "The first window is judged when the day is over."
+    return MonitoringRoom(
+        model=model,
+        title=title,
+        version=version.version if version else "",
+        zone=policy.zone,
+        window=window,
+        until=None,
+        health=Health.NOT_KNOWN,
+        headline="",
+        why="",
+        action=NextAction("none"),
+        empty=empty,
+        empty_next=step,
+        first_days=days,
+        reference=None if material is None else rooms.reference_facts(material.reference),
+        alerts=() if material is None else rooms.alert_views(material.alerts, material.version),
+    )

@@ -1,0 +1,241 @@
+"""What is live traffic compared with? References of versions: their cells, their own windows, their baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_dash import __version__
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.calendar import day_start, zone_of
+from mlops_dash.domain.evidence import Evidence
+from mlops_dash.domain.monitoring.judging import MIN_WINDOWS, SHORT_DAYS, harm_baseline
+from mlops_dash.domain.monitoring.readings import Estimate, estimate_to_row, known
+from mlops_dash.domain.monitoring.room import OUT_OF_FOLD
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
+from mlops_dash.domain.schema import EARLIEST, LARGEST, LATEST, in_range
+from mlops_dash.domain.tasks import METRICS
+from mlops_dash.domain.tasks.task import ModelTask, Watch
+from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.ids import digest
+from mlops_dash.services.command import Context, record
+from mlops_dash.services.monitoring.measuring import LEVEL, measure, units_of
+from mlops_dash.stats.arrays import Ints, as_floats
+from mlops_dash.stats.drift import usual_swing
+from mlops_dash.stats.sequential import HarmUnit
+from mlops_dash.store import evidence as evidence_store
+from mlops_dash.store import policies
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.monitoring import profiles, references
+from mlops_dash.store.monitoring import readings as store
+from mlops_dash.store.monitoring.parts import Layout, Part, clip_of, count_rows, layout_of, pack_all, total
+from mlops_dash.store.monitoring.references import Reference
+from mlops_dash.store.prediction_log import to_us
+
+NOT_FEATURES = frozenset({"at", "score", "label"})
+
+
+class Referencing:
+    """References of versions."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @record(Permission.MODEL_EDIT)
+    def record_reference(self, actor: Actor, version_id: str, rows: pd.DataFrame, *, method: str = OUT_OF_FOLD) -> str:
+        """Keep what a version's live traffic is compared with; the same rows again are the same reference.
+
+        Hours that the version answered before are marked, so that they are profiled against this reference.
+
+        Args:
+            actor: A process of ours, a scientist or above.
+            version_id: The version.
+            rows: `at` (aware), all features, `score` (out of fold: the row's day was not trained on), `label` (0/1; of
+                a regression the number, in the unit of the score).
+            method: How the rows were scored: out of fold, or as they were served.
+
+        Returns:
+            The reference's id.
+
+        Raises:
+            NotFound: no such version.
+            InvalidInput: a column is missing, `at` is naive, or a score or label is missing or none of the task's.
+        """
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            version = store.version(session, version_id)
+            if version is None:
+                raise NotFound(f"No version {version_id}.", hint="Record the version before its reference.")
+            policy = policies.active(session, version.model, PolicyKind.MONITORING, now).monitoring
+            task = policies.task_of(session, version.model)
+        made, measured = build_reference(version, task, policy, checked_rows(rows, task), now, method=method)
+        with transaction(self.context.databases.app) as session:
+            if references.save_reference(session, made):
+                subject = f"{version.model} v{version.version}"
+                evidence_store.put(session, evidence_of(subject, version, made, measured, task, now))
+        with transaction(self.context.databases.log) as session:
+            profiles.mark_past_of(session, version.model, version_id, marked_us=to_us(now))
+        return made.id
+
+
+def checked_rows(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
+    """The rows of a reference in the order of time.
+
+    Raises:
+        InvalidInput: a column is missing, `at` is naive, or a score or label is missing or none of the task's.
+    """
+    absent = NOT_FEATURES - set(rows.columns)
+    if absent:
+        raise InvalidInput(
+            f"The reference lacks the columns {', '.join(sorted(absent))}.", hint="Give at, the features, score, label."
+        )
+    if not isinstance(rows["at"].dtype, pd.DatetimeTZDtype):
+        raise InvalidInput("The reference's `at` has no time zone.", hint="Give aware UTC times.")
+    bad = int(rows["score"].isna().sum() + rows["label"].isna().sum())
+    if bad or rows.empty:
+        raise InvalidInput(
+            f"{bad} scores or labels of {len(rows)} reference rows are missing.",
+            hint="Give labelled, scored rows only.",
+        )
+    for column, why_not in (("score", task.why_no_score), ("label", task.why_no_label)):
+        values = as_floats(rows[column], name=f"The reference's {column}s").tolist()
+        unfit = next((one for one in values if not in_range(one) or why_not(one)), None)
+        if unfit is not None:
+            reason = why_not(unfit) if in_range(unfit) else f"it is beyond {LARGEST:g}"
+            raise InvalidInput(f"The {column} {unfit!r} of a reference row cannot be counted: {reason}.")
+    if not ((rows["at"] >= EARLIEST) & (rows["at"] < LATEST)).all():
+        raise InvalidInput(f"A reference row lies outside {EARLIEST:%Y} to {LATEST:%Y}.", hint="Look at its `at`.")
+    return rows.astype({"label": "float64"}).sort_values("at", kind="stable", ignore_index=True)
+
+
+def build_reference(
+    version: store.Version, task: ModelTask, policy: MonitoringPolicy, rows: pd.DataFrame, now: datetime,
+    *, method: str,
+) -> tuple[Reference, dict[str, Estimate]]:  # fmt: skip
+    """Make the cells, the reference's own windows and the baseline of its rows."""
+    features = [name for name in rows.columns if name not in NOT_FEATURES]
+    layout, left_out = layout_of(rows, features=features, clip=clip_of(policy.loss_clip), task=task)
+    local = rows["at"].dt.tz_convert(zone_of(policy.zone)).dt.date
+    days, groups = np.unique(local.to_numpy(), return_inverse=True)
+    windows = count_rows(layout, rows, groups.astype(np.int64), len(days))
+    prior = task.prior_of(rows["label"].to_numpy(dtype=np.float64))
+    measured = measure(layout.task, windows, prior=prior)
+    baseline = _baseline(policy, layout, windows, prior=prior, measured=measured)
+    kinds = {name: cells.kind for name, cells in layout.columns.items()} | left_out
+    profile = pack_all(windows)
+    content = {
+        "version": version.id,
+        "cells": layout.to_dict(),
+        "baseline": baseline,
+        "days": [day.isoformat() for day in days],
+        "zone": policy.zone,
+        "counts": [digest([int(x) for x in window.counts]) for window in windows],
+    }
+    made = Reference(
+        id=digest(content)[:26],
+        version_id=version.id,
+        model=version.model,
+        start=day_start(days[0], policy.zone),
+        end=day_start(days[-1] + timedelta(days=1), policy.zone),
+        n_rows=len(rows),
+        kinds=kinds,
+        cells=layout.to_dict(),
+        baseline=baseline,
+        profile=profile,
+        method=method,
+        created_at=now,
+    )
+    return made, measured
+
+
+def _baseline(
+    policy: MonitoringPolicy, layout: Layout, windows: Sequence[Part], *, prior: float, measured: dict[str, Estimate]
+) -> dict[str, Any]:
+    spans = [total(layout, windows[i : i + SHORT_DAYS]) for i in range(len(windows) - SHORT_DAYS + 1)]
+    weeks = spans[(len(windows) % SHORT_DAYS) :: SHORT_DAYS]
+    # Whole weeks that do not overlap, when there are enough for the rank rule; else all stretches of seven days, which
+    # tell the usual swing as well as these rows can, and K says how few weeks they are.
+    swing = usual_swing(layout.columns, _counts(layout, weeks if len(weeks) >= MIN_WINDOWS else spans))
+    return {
+        "prior": prior,  # of two classes the share of label 1, of several that of the largest, else the mean label
+        "clip": layout.clip,
+        "metrics": {name: estimate_to_row(estimate) for name, estimate in measured.items()},
+        "watches": {
+            watch.key: _watch_baseline(policy, layout.task, watch, windows, prior) for watch in layout.task.watches
+        },
+        "swing": {
+            "k": len(weeks),
+            "usual": {name: known(psi) for name, psi in swing.usual_psi.items()},
+            "maxima": list(swing.maxima) if len(weeks) >= MIN_WINDOWS else [],
+        },
+        "missing": {
+            name: max((w.histogram(layout, name).missing / w.n for w in spans if w.n), default=0.0)
+            for name in layout.columns
+        },
+    }
+
+
+def _counts(layout: Layout, parts: Sequence[Part]) -> dict[str, Ints]:
+    return {name: np.stack([part.counts[place] for part in parts]) for name, place in layout.slices.items() if parts}
+
+
+def _watch_baseline(
+    policy: MonitoringPolicy, task: ModelTask, watch: Watch, windows: Sequence[Part], prior: float
+) -> dict[str, Any]:
+    units = units_of(task, watch, windows, prior=prior, min_labels=policy.harm_min_unit_labels)
+    normal = harm_baseline(policy, task, watch, units)
+    return {
+        "units": [[unit.first, unit.last, unit.mean, unit.n, unit.variance] for unit in units],
+        "mean": known(normal.mean),
+        "bound": known(normal.bound),
+        "reason": normal.reason,
+    }
+
+
+def stored_units(baseline: Mapping[str, Any], watch: Watch) -> tuple[HarmUnit, ...]:
+    """The reference units of a watch that `_baseline` wrote."""
+    rows = baseline["watches"][watch.key]["units"]
+    return tuple(HarmUnit(int(first), int(last), *rest) for first, last, *rest in rows)
+
+
+def evidence_of(
+    subject: str,
+    version: store.Version,
+    reference: Reference,
+    measured: Mapping[str, Estimate],
+    task: ModelTask,
+    now: datetime,
+) -> list[Evidence]:
+    """What a reference says of its version, as evidence."""
+    return [_evidence(subject, version, reference, name, measured[name], now) for name in task.of_reference]
+
+
+def _evidence(
+    subject: str, version: store.Version, reference: Reference, metric: str, found: Estimate, now: datetime
+) -> Evidence:
+    return Evidence(
+        kind="metric",
+        subject=subject,
+        comparator="",
+        metric=metric,
+        direction=str(METRICS[metric].direction),
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        level=LEVEL,
+        n=found.n,
+        n_clusters=found.n_days,
+        method=found.method,
+        bound=reference.method,
+        window_start=reference.start,
+        window_end=reference.end,
+        digests={"reference": reference.id, "model": version.artifact_digest, "data": version.data_digest},
+        code_version=__version__,
+        computed_at=now,
+        state="ok" if found.value is not None else "not_computable",
+        reason=found.reason,
+    )

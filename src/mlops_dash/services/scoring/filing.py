@@ -1,0 +1,276 @@
+"""How do the rows of a file come into the log? A thousand a transaction; the same file twice changes nothing.
+
+What cannot be taken is said row by row. Unless the caller skips such rows, one of them keeps the whole file out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from mlops_dash.domain import scoring as rules
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.scoring import OutsideLabel, OutsideRow
+from mlops_dash.domain.sifting import Unfit
+from mlops_dash.domain.tasks.task import ModelTask
+from mlops_dash.errors import InvalidRow, NotFound
+from mlops_dash.services.command import Context, read, record
+from mlops_dash.services.scoring import intake
+from mlops_dash.services.scoring.files import Columns, FileRows, labels_of_file, rows_of_file
+from mlops_dash.services.scoring.following import Following
+from mlops_dash.services.scoring.pending import Pending, Stored
+from mlops_dash.store import prediction_log, serving
+from mlops_dash.store.db import reading
+
+CHUNK = 1_000  # rows in one transaction
+ENOUGH = 10  # rows that cannot be taken: after so many, a file that is refused is not read further
+Progress = Callable[[int, int], None]  # rows so far, rows in all
+
+
+@dataclass(frozen=True)
+class Filed:
+    """What became of a file."""
+
+    rows: int  # that it has
+    predictions: int  # that are new
+    labels: int  # that are new, or revised
+    waiting: int  # labels whose prediction is not known yet
+    unfit: tuple[Unfit, ...]
+    refused: bool  # nothing was stored, because of `unfit`
+
+
+@dataclass
+class _Tally:
+    predictions: int = 0
+    labels: int = 0
+    waiting: int = 0
+    unfit: list[Unfit] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Intake:
+    """What rows are checked against."""
+
+    model: str
+    version: str
+    task: ModelTask
+    do_not_log: tuple[str, ...]
+    versions: dict[str, str]
+    now: datetime
+
+
+class Filing:
+    """Files of predictions and of labels."""
+
+    def __init__(
+        self, context: Context, following: Following, store: Callable[[Actor, Sequence[Pending]], tuple[Stored, ...]]
+    ) -> None:
+        self.context = context
+        self._following = following
+        self._store = store
+
+    @read(Permission.SCORE_WRITE)
+    def read_rows(self, actor: Actor, model: str, version: str, table: pd.DataFrame, columns: Columns) -> FileRows:
+        """Read a table of predictions as this version's rows; stores nothing.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput: a column is not there, or the table cannot be such rows.
+        """
+        state = self._following.state(model)
+        kinds = {
+            name: kind for one in self._following.schemas(model, [version]) for name, kind in one.kinds.items()
+        }  # fmt: skip
+        return rows_of_file(
+            table, columns, task=state.predicts, positive=state.positive_label, kinds=kinds
+        )  # fmt: skip
+
+    @record(Permission.SCORE_WRITE)
+    def file_rows(
+        self, actor: Actor, model: str, version: str, rows: FileRows, *, skip: bool, progress: Progress | None = None
+    ) -> Filed:
+        """Store the predictions of a file with their labels; rows that are known already stay as they are.
+
+        Args:
+            actor: Who asks.
+            model: The model's name.
+            version: Which version answered.
+            rows: From `read_rows`.
+            skip: Store the other rows where some cannot be taken; else nothing is stored then.
+            progress: Called after each thousand.
+
+        Raises:
+            NotFound: no such model or version.
+            StoreUnavailable: the log does not take a part; the parts before are stored, and the file can be sent again.
+        """
+        state = self._following.state(model)
+        with reading(self.context.databases.app) as session:
+            versions = serving.version_ids(session, model)
+        if version not in versions:
+            known = ", ".join(f"v{one}" for one in versions) or "none yet"
+            raise NotFound(f"{model} has no version {version}.", hint=f"Known: {known}.")
+        into = _Intake(
+            model, version, state.predicts, state.do_not_log, versions, self.context.clock.now()
+        )  # fmt: skip
+        tally = _Tally(unfit=list(rows.unfit))
+        if not skip and self._refused(into, rows, tally):
+            return Filed(rows.rows, 0, 0, 0, tuple(tally.unfit), refused=True)
+        done = 0
+        for part, pending, unfit in self._checked(into, rows):
+            tally.unfit += unfit if skip else ()
+            (stored,) = self._store(actor, [pending])
+            tally.predictions += stored.predictions
+            tally.labels += stored.labels.new + stored.labels.revised
+            done += len(part.roles)
+            if progress is not None:
+                progress(done, len(rows.roles))
+        left_out = tuple(sorted(tally.unfit, key=lambda one: one.row))
+        return Filed(rows.rows, tally.predictions, tally.labels, 0, left_out, refused=False)
+
+    @record(Permission.SCORE_WRITE)
+    def file_labels(
+        self,
+        actor: Actor,
+        model: str,
+        table: pd.DataFrame,
+        *,
+        key: str,
+        label: str,
+        time: str,
+        zone: str = "UTC",
+        skip: bool,
+        progress: Progress | None = None,
+    ) -> Filed:
+        """Store labels that came apart from their predictions; ids that are not known yet wait.
+
+        Args:
+            actor: Who asks.
+            model: The model's name.
+            table: As `services.tables` reads it.
+            key: The column of prediction ids.
+            label: The column of what turned out true.
+            time: The column of when it was known.
+            zone: Of times without one.
+            skip: Store the other labels where some cannot be taken; else nothing is stored then.
+            progress: Called after each thousand.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput: a column is not there, or the labels are more than two classes.
+            StoreUnavailable: the log does not take a part; the parts before are stored, and the file can be sent again.
+        """
+        state = self._following.state(model)
+        task = state.predicts
+        rows, unread = labels_of_file(
+            table, key=key, label=label, time=time, task=task, positive=state.positive_label, zone=zone
+        )
+        parts = [_labels(rows.iloc[first : first + CHUNK], task) for first in range(0, len(rows), CHUNK)]
+        unfit = sorted((*unread, *(one for _, bad in parts for one in bad)), key=lambda one: one.row)
+        if unfit and not skip:
+            return Filed(len(table), 0, 0, 0, tuple(unfit), refused=True)
+        tally = _Tally()
+        for number, (labels, _) in enumerate(parts, start=1):
+            (stored,) = self._store(actor, [_pending(model, labels)])
+            tally.labels += stored.labels.new + stored.labels.revised
+            tally.waiting += stored.labels.pending
+            if progress is not None:
+                progress(min(number * CHUNK, len(rows)), len(rows))
+        return Filed(len(table), 0, tally.labels, tally.waiting, tuple(unfit), refused=False)
+
+    def _refused(self, into: _Intake, rows: FileRows, tally: _Tally) -> bool:
+        for _, _, unfit in self._checked(into, rows):
+            tally.unfit += unfit
+            if len(tally.unfit) >= ENOUGH:
+                break
+        tally.unfit.sort(key=lambda one: one.row)
+        return bool(tally.unfit)
+
+    def _checked(self, into: _Intake, rows: FileRows) -> Iterator[tuple[FileRows, Pending, list[Unfit]]]:
+        """A thousand rows at a time, ready to be stored, beside those that cannot be."""
+        named: dict[str, int] = {}
+        seen: Counter[tuple[str, str]] = Counter()
+        for part in rows.parts(CHUNK):
+            places = part.roles["number"].tolist()
+            unfit: dict[int, Unfit] = {}
+            for place, (name, number) in enumerate(zip(part.roles["id"], places, strict=True)):
+                if name and named.setdefault(name, number) != number:
+                    unfit[place] = Unfit(number, "id", "occurs twice in the file", name)
+            fit, broken = rules.sift_predictions(
+                part.objects(into.version, into.task),
+                now=into.now,
+                task=into.task,
+                do_not_log=into.do_not_log,
+                schemas=lambda versions: self._following.schemas(into.model, versions),
+            )
+            unfit |= {error.row: _as_unfit(error, places[error.row]) for error in broken}
+            values, moments = part.roles["label"].tolist(), part.roles["label_at"]
+            for place, value in enumerate(values):
+                reason = into.task.why_no_label(value) if value == value else ""  # NaN: no label yet
+                if reason:
+                    unfit.setdefault(place, Unfit(places[place], "label", reason, f"{value:g}"))
+            kept = [(place, one) for place, one in fit if place not in unfit]
+            pending = _ready(into, [one for _, one in kept], seen)
+            differing = self._differing(pending)
+            ids = pending.prediction_ids
+            labels = [
+                OutsideLabel(ident, values[place], moments.iloc[place].to_pydatetime())
+                for (place, _), ident in zip(kept, ids, strict=True)
+                if values[place] == values[place] and ident not in differing
+            ]
+            for (place, _), ident in zip(kept, ids, strict=True):
+                if ident in differing:
+                    reason = f"is known with another {differing[ident]}"
+                    unfit[place] = Unfit(places[place], "id", reason, ident)
+            pending = _without(pending, differing.keys())
+            yield part, replace(pending, labels=_pending(into.model, labels).labels), list(unfit.values())
+
+    def _differing(self, pending: Pending) -> dict[str, str]:
+        """What is another than before of rows whose id is known."""
+        with reading(self.context.databases.log) as session:
+            found = prediction_log.differing(session, pending.predictions, times=pending.timed)
+            return {one.prediction_id: one.what for one in found}
+
+
+def _ready(into: _Intake, rows: Sequence[OutsideRow], seen: Counter[tuple[str, str]]) -> Pending:
+    pending = intake.elsewhere(into.model, rows, into.versions, batch_id=None, seen=seen)
+    last = max((one.at for one in rows), default=None)
+    for key in [one for one in seen if last is None or datetime.fromisoformat(one[0]) < last]:
+        del seen[key]  # rows come by time: equal ones have the same
+    return pending
+
+
+def _without(pending: Pending, ids: Any) -> Pending:
+    if not ids:
+        return pending
+    return replace(
+        pending,
+        predictions=tuple(one for one in pending.predictions if one.prediction_id not in ids),
+        scores=tuple(one for one in pending.scores if one.prediction_id not in ids),
+    )
+
+
+def _labels(rows: pd.DataFrame, task: ModelTask) -> tuple[list[OutsideLabel], list[Unfit]]:
+    labels, unfit = [], []
+    for number, name, value, at in zip(rows["number"], rows["id"], rows["label"], rows["label_at"], strict=True):
+        try:
+            rules.require_texts([name], column="key")
+            rules.require_label(0, task.word_of(float(value)), task=task)
+        except InvalidRow as error:
+            unfit.append(_as_unfit(error, int(number)))
+            continue
+        labels.append(OutsideLabel(name, float(value), at.to_pydatetime()))
+    return labels, unfit
+
+
+def _pending(model: str, labels: Sequence[OutsideLabel]) -> Pending:
+    """Labels that are taken as received when they were observed: a file tells what was known when."""
+    return intake.labels(model, labels, [one.observed_at for one in labels])
+
+
+def _as_unfit(error: InvalidRow, number: int) -> Unfit:
+    return Unfit(number, error.column, error.reason, error.value)

@@ -1,0 +1,293 @@
+"""What does a file of predictions hold? Columns get their roles, proposed where nobody names them.
+
+Nothing is stored here: a proposal can be read, corrected and thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mlops_dash.domain.calendar import zone_of
+from mlops_dash.domain.tasks import BINARY, MULTICLASS, REGRESSION, TASKS, task_named
+from mlops_dash.domain.tasks.task import ModelTask
+from mlops_dash.errors import InvalidInput
+from mlops_dash.services.tables import as_written, instants_of, is_text, look_like_times, names_of, numbers_of
+from mlops_dash.stats.arrays import Floats
+
+_TIMES = ("at", "time", "timestamp", "scored_at", "predicted_at", "datetime", "date", "ts", "created_at")
+_SCORES = ("score", "p", "prob", "probability", "prediction", "predicted", "y_score", "y_pred", "proba")
+_LABELS = ("label", "y", "target", "outcome", "actual", "truth", "y_true", "observed")
+_IDS = ("prediction_id", "id", "row_id", "request_id", "uuid")
+_YES = ("1", "1.0", "true", "yes", "y", "bad", "positive", "churned", "fraud", "late", "default")
+REFERENCE_SHARE = 1 / 3
+_LOOKED_AT = 50  # cells that tell whether a column holds times
+MOST_VALUES = 20  # more values than these in a column of labels are a quantity
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column is what; "" = not named (the id: rows get one of their own).
+
+    `known` is a model that is watched already: its task, its positive class and its reference stand.
+    """
+
+    time: str = ""
+    score: str = ""
+    label: str = ""
+    id: str = ""
+    task: str = ""
+    positive: str = ""
+    prediction: str = ""  # the class that was answered, where there is no score
+    class_names: tuple[str, ...] = ()  # of a known model, in its order
+    zone: str = "UTC"
+    reference_until: datetime | None = None
+    known: bool = False
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What would be watched.
+
+    Attributes:
+        class_names: Of a task in words, in their order; empty for every other.
+        rows: `at` (aware UTC), `id` ("" without), every feature, `score`, `label`; by time.
+        how: (what, value, why) a line, for people to read before they agree.
+        reference_rows: How many of the first rows are the reference.
+        dropped: Rows without a time, score or label.
+    """
+
+    task: ModelTask
+    positive: str
+    class_names: tuple[str, ...]
+    features: tuple[str, ...]
+    rows: pd.DataFrame
+    reference_rows: int
+    how: tuple[tuple[str, str, str], ...]
+    dropped: int
+
+    @property
+    def reference(self) -> pd.DataFrame:
+        """What the rest is compared with."""
+        return self.rows.iloc[: self.reference_rows].drop(columns="id").reset_index(drop=True)
+
+    @property
+    def live(self) -> pd.DataFrame:
+        """What is watched."""
+        return self.rows.iloc[self.reference_rows :].reset_index(drop=True)
+
+
+def propose(table: pd.DataFrame, given: Roles) -> Proposal:
+    """Give every column of a file its role.
+
+    Args:
+        table: As `services.tables` reads it: cells of a CSV are text.
+        given: What is named already.
+
+    Raises:
+        InvalidInput: a named column is not there, or a role can neither be found nor guessed.
+    """
+    how: list[tuple[str, str, str]] = []
+    lone = "" if given.time else _only_times(table, given)
+    time = _column(table, "time", given.time or lone, _TIMES, how)
+    if lone:
+        how[-1] = ("time", lone, "the only column of times")
+    said = "prediction" if given.prediction else "score"
+    score = _column(table, said, given.prediction or given.score, _SCORES, how)
+    label = _column(table, "label", given.label, _LABELS, how)
+    ident = _column(table, "id", given.id, _IDS, how, needed=False)
+    roles = {time, score, label, ident} - {""}
+    if given.prediction and given.score:
+        raise InvalidInput("A prediction and a score are named.", hint="Name the class, or its probability.")
+    if len(roles) < 3 + bool(ident):
+        raise InvalidInput("One column cannot have two roles.", hint="Name --time, --score, --label and --id.")
+    at = instants_of(table[time], time, zone_of(given.zone))
+    task, why = _task(table[label], table[score], given)
+    how.append(("task", task.name, why))
+    answers = _answers(table[label], table[score], task, given, how)
+    features = tuple(str(name) for name in table.columns if name not in roles)
+    if not features:
+        raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
+    rows = as_written(table[list(features)], gaps=True).assign(
+        at=at, score=answers.scores, label=answers.labels, id=names_of(table[ident]) if ident else ""
+    )
+    kept = rows.dropna(subset=["at", "score", "label"]).sort_values("at", kind="stable", ignore_index=True)
+    n = _reference_rows(kept, given, how)
+    how.append(("inputs", f"{len(features)}", ", ".join(features[:6]) + (" ..." if len(features) > 6 else "")))
+    return Proposal(
+        answers.task, answers.positive, answers.class_names, features, kept, n, tuple(how), len(rows) - len(kept)
+    )
+
+
+def _only_times(table: pd.DataFrame, given: Roles) -> str:
+    """The one column that holds times, where no usual name says which it is; "" where there are none or several."""
+    if {str(name).lower() for name in table.columns} & set(_TIMES):
+        return ""
+    taken = {given.score, given.prediction, given.label, given.id}
+    found = [str(name) for name in table.columns if name not in taken and _looks_like_times(table[name])]
+    return found[0] if len(found) == 1 else ""
+
+
+def _looks_like_times(column: pd.Series[Any]) -> bool:
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return True
+    return is_text(column) and look_like_times(column.dropna().head(_LOOKED_AT))
+
+
+def _column(
+    table: pd.DataFrame, role: str, named: str, usual: Sequence[str], how: list[tuple[str, str, str]], *,
+    needed: bool = True,
+) -> str:  # fmt: skip
+    if named:
+        if named not in table.columns:
+            raise InvalidInput(f"There is no column {named!r}.", hint=f"The file has {', '.join(map(str, table))}.")
+        how.append((role, named, "as named"))
+        return named
+    known = {str(name).lower(): str(name) for name in table.columns}
+    found = next((known[name] for name in usual if name in known), "")
+    if found:
+        how.append((role, found, "by its name"))
+    elif needed:
+        raise InvalidInput(
+            f"No column says what the {role} is.", hint=f"Name it: --{role} COLUMN, of {', '.join(map(str, table))}."
+        )
+    else:
+        how.append((role, "none", "rows get one from their values"))
+    return found
+
+
+def _task(column: pd.Series[Any], answers: pd.Series[Any], given: Roles) -> tuple[ModelTask, str]:
+    values = names_of(column.dropna()).unique()
+    if given.task:
+        task = {one.name: one for one in TASKS}.get(given.task)
+        if task is None:
+            names = " or ".join(one.name for one in TASKS)
+            raise InvalidInput(f"There is no task {given.task!r}.", hint=f"Use {names}.")
+        return task, "as named"
+    if given.prediction:
+        return MULTICLASS, "the answer is a class"
+    if len(values) == 2:
+        if _are_labels(answers, column):
+            return MULTICLASS, "the answers are the labels' own words, not probabilities"
+        return BINARY, f"two labels: {', '.join(sorted(values))}"
+    try:
+        numbers_of(column, str(column.name))
+    except InvalidInput:
+        if len(values) <= MOST_VALUES:
+            return MULTICLASS, f"{len(values)} labels: {', '.join(sorted(values)[:6])}"
+        raise InvalidInput(
+            f"The labels are {len(values)} words: are they classes?",
+            hint="Name another column with --label, or say --task multiclass.",
+        ) from None
+    if len(values) > MOST_VALUES:
+        return REGRESSION, f"{len(values):,} different numbers"
+    raise InvalidInput(
+        f"The labels are {len(values)} different numbers: a quantity, or classes?",
+        hint="Say --task regression or --task multiclass.",
+    )
+
+
+def _are_labels(answers: pd.Series[Any], labels: pd.Series[Any]) -> bool:
+    """Whether every answer is one of the labels: a class, and no probability of one."""
+    return set(names_of(answers).dropna().unique()) <= set(names_of(labels).dropna().unique())
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Answers and labels as the task takes them."""
+
+    task: ModelTask
+    positive: str
+    class_names: tuple[str, ...]
+    scores: Any
+    labels: Any
+
+
+def _answers(
+    label: pd.Series[Any], score: pd.Series[Any], task: ModelTask, given: Roles, how: list[tuple[str, str, str]]
+) -> _Answers:
+    if task.in_words:
+        return _words(label, score, task, given, how)
+    if not task.has_base_rate:
+        numbers = numbers_of(score, str(score.name)), numbers_of(label, str(label.name))
+        return _Answers(task, "", (), *numbers)
+    if not given.known and _are_labels(score, label):
+        raise InvalidInput(
+            f"The scores in {str(score.name)!r} are the labels themselves, not probabilities.",
+            hint="Name a column of probabilities with --score, or the class with --prediction.",
+        )
+    positive, labels = _classes(label, given, how)
+    scores = numbers_of(score, str(score.name))
+    if np.nanmin(scores, initial=0.0) < 0 or np.nanmax(scores, initial=0.0) > 1:
+        raise InvalidInput(
+            f"The scores in {str(score.name)!r} leave [0, 1], and {str(label.name)!r} has two values.",
+            hint="Name a column of probabilities with --score, or --task regression.",
+        )
+    return _Answers(task, positive, (), scores, labels)
+
+
+def _words(
+    label: pd.Series[Any], score: pd.Series[Any], task: ModelTask, given: Roles, how: list[tuple[str, str, str]]
+) -> _Answers:
+    """The classes: those of the model, else all that occur as answer or label, by name."""
+    answers, labels = names_of(score), names_of(label)
+    given_answers, given_labels = set(answers.dropna()), set(labels.dropna())
+    if not given.class_names and given_answers.isdisjoint(given_labels):
+        raise InvalidInput(
+            f"The labels are {len(given_labels)} words, and no answer in {str(score.name)!r} is one of them.",
+            hint="Name the column of the class that was answered with --prediction.",
+        )
+    held = sorted(given_answers | given_labels)
+    names = given.class_names or tuple(held)
+    bound = task_named(task.name, names)
+    why_not = bound.why_incomplete() or next((f"{one!r} {why}" for one in held if (why := bound.why_not_sent(one))), "")
+    if why_not:
+        raise InvalidInput(
+            f"The classes of {str(label.name)!r} cannot be watched: {why_not}.",
+            hint="Name the columns of the class with --prediction and --label, or leave those rows out.",
+        )
+    how.append(("classes", f"{len(names)}", ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")))
+    return _Answers(bound, "", names, answers, labels)
+
+
+def _classes(column: pd.Series[Any], given: Roles, how: list[tuple[str, str, str]]) -> tuple[str, Floats]:
+    """The positive class, and 1 for it, 0 for the other, NaN where there is none."""
+    names = names_of(column)
+    values = sorted(names.dropna().unique())
+    if len(values) > 2 or (given.known and len({*values, given.positive}) > 2):
+        raise InvalidInput(f"A binary label has two values; this has {len(values)}.", hint="Name another with --label.")
+    positive = given.positive
+    if positive and positive not in values and not given.known:  # a short file may hold one class alone
+        raise InvalidInput(f"No label is {positive!r}; they are {', '.join(values)}.", hint="Name one with --positive.")
+    why = "as named"
+    if not positive:
+        named = [one for one in values if one.lower() in _YES]
+        rarer = min(values, key=lambda one: int((names == one).sum()), default="")
+        positive, why = (named[0], "by its name") if len(named) == 1 else (rarer, "the rarer one")
+    how.append(("positive class", positive, why))
+    return positive, np.where(names.isna(), np.nan, (names == positive).astype(float))
+
+
+def _reference_rows(rows: pd.DataFrame, given: Roles, how: list[tuple[str, str, str]]) -> int:
+    """The rows before a midnight of the zone: the one named, or where a third of the rows has passed."""
+    if rows.empty:
+        raise InvalidInput("No row has a time, a score and a label.", hint="Look at the first lines of the file.")
+    if given.reference_until is not None:
+        cut, why = pd.Timestamp(given.reference_until), "as it was" if given.known else "as named"
+    else:
+        third = rows["at"].iloc[int(len(rows) * REFERENCE_SHARE)]
+        cut, why = third.tz_convert(zone_of(given.zone)).normalize(), "the first third of the rows, whole days"
+    n = int((rows["at"] < cut).sum())
+    if n == len(rows) or (n == 0 and not given.known):
+        raise InvalidInput(
+            f"A reference until {cut:%Y-%m-%d} holds {n:,} of {len(rows):,} rows.",
+            hint="Name a day inside the file with --reference-until.",
+        )
+    how.append(("reference", f"{n:,} rows before {cut:%Y-%m-%d}", why))
+    how.append(("watched", f"{len(rows) - n:,} rows", f"until {rows['at'].iloc[-1]:%Y-%m-%d %H:%M} UTC"))
+    return n

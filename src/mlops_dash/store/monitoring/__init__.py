@@ -1,0 +1,1 @@
+"""Rows of monitoring: parts, profiles, references, readings and alerts."""

@@ -1,0 +1,180 @@
+"""The packed profiles of hours and days (log database), and which hours wait for one.
+
+Profiles are derived: they can be made again from the prediction log at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session, col, func, select, text
+
+from mlops_dash.store.monitoring.parts import Layout, Part, pack, unpack
+from mlops_dash.store.prediction_log import HOUR_US, from_us, mark_range
+from mlops_dash.store.prediction_log.bulk import bound, numbers_of
+from mlops_dash.store.tables.log import DayProfileRow, DirtyHourRow, HourProfileRow, ProfileSeriesRow, ScoreRow
+
+SERIES_ROLES = ("champion", "shadow")  # the monitored series of a version
+
+
+@dataclass(frozen=True)
+class DayProfile:
+    """One calendar day of a version, still packed."""
+
+    day_us: int
+    n: int
+    n_labelled: int
+    computed_at_us: int
+    packed: bytes
+
+
+def n_dirty(session: Session, models: Sequence[str]) -> int:
+    """How many hours of these models wait."""
+    return session.exec(select(func.count()).select_from(DirtyHourRow).where(col(DirtyHourRow.model).in_(models))).one()
+
+
+def mark_past_of(session: Session, model: str, version_id: str, *, marked_us: int) -> int:
+    """Mark the hours in which this version answered: a new reference wants its past profiled. Gives how many."""
+    span: tuple[int | None, int | None] = session.exec(
+        select(func.min(ScoreRow.at_us), func.max(ScoreRow.at_us)).where(
+            ScoreRow.version_id == version_id, col(ScoreRow.role).in_(SERIES_ROLES)
+        )
+    ).one()
+    first, last = span
+    if first is None or last is None:
+        return 0
+    return mark_range(session, model, from_us(first), from_us(last + 1), marked_us=marked_us)
+
+
+def save_hours(
+    session: Session, reference_id: str, version_id: str, hours: Mapping[int, Part], *, computed_at_us: int
+) -> None:
+    """Write hour profiles, replacing older ones; hours without rows are removed."""
+    gone = [{"reference": reference_id, "hour": hour} for hour, part in hours.items() if part.n == 0]
+    kept = [_packed(reference_id, version_id, hour, part, computed_at_us) for hour, part in hours.items() if part.n]
+    if gone:
+        session.connection().execute(
+            text("DELETE FROM profile_hour WHERE reference_id = :reference AND hour_us = :hour"), gone
+        )
+    if kept:
+        session.connection().execute(
+            text(
+                "INSERT INTO profile_hour (reference_id, hour_us, version_id, n, n_labelled, packed, computed_at_us) "
+                "VALUES (:reference, :at, :version, :n, :n_labelled, :packed, :computed) "
+                "ON CONFLICT (reference_id, hour_us) DO UPDATE SET n = excluded.n, n_labelled = excluded.n_labelled, "
+                "packed = excluded.packed, computed_at_us = excluded.computed_at_us"
+            ),
+            kept,
+        )
+
+
+def forget_hours(session: Session, reference_id: str, hours: Sequence[int]) -> None:
+    """Remove what is stored of whole hours, parts of an hour included, before they are written anew."""
+    rows = [{"reference": reference_id, "hour": hour, "end": hour + HOUR_US} for hour in hours]
+    if rows:
+        session.connection().execute(
+            text("DELETE FROM profile_hour WHERE reference_id = :reference AND hour_us >= :hour AND hour_us < :end"),
+            rows,
+        )
+
+
+def save_days(
+    session: Session, reference_id: str, version_id: str, days: Mapping[int, Part], *, computed_at_us: int
+) -> None:
+    """Write day profiles, replacing older ones."""
+    kept = [_packed(reference_id, version_id, day, part, computed_at_us) for day, part in days.items()]
+    if kept:
+        session.connection().execute(
+            text(
+                "INSERT INTO profile_day (reference_id, day_us, version_id, n, n_labelled, packed, computed_at_us) "
+                "VALUES (:reference, :at, :version, :n, :n_labelled, :packed, :computed) "
+                "ON CONFLICT (reference_id, day_us) DO UPDATE SET n = excluded.n, n_labelled = excluded.n_labelled, "
+                "packed = excluded.packed, computed_at_us = excluded.computed_at_us"
+            ),
+            kept,
+        )
+
+
+def _packed(reference_id: str, version_id: str, at_us: int, part: Part, computed_at_us: int) -> dict[str, Any]:
+    return {
+        "reference": reference_id,
+        "at": at_us,
+        "version": version_id,
+        "n": part.n,
+        "n_labelled": part.n_labelled,
+        "packed": pack(part),
+        "computed": computed_at_us,
+    }
+
+
+def hour_parts(
+    session: Session,
+    layout: Layout,
+    reference_id: str,
+    start_us: int,
+    end_us: int,
+    *,
+    known: Mapping[int, Part],
+    hours: Sequence[int] | None = None,
+) -> dict[int, Part]:
+    """The stored hours of [start, end), by hour; of `known` hours the given part is taken, not unpacked again.
+
+    With `hours` only those, so that a gap of months between two days is not read.
+    """
+    listed = "" if hours is None else f"AND hour_us IN ({numbers_of(session, 'hours')})"
+    given = {} if hours is None else {"hours": bound(session, hours)}
+    rows = session.connection().execute(
+        text(
+            f"""SELECT hour_us, packed FROM profile_hour
+            WHERE reference_id = :reference AND hour_us >= :start AND hour_us < :end {listed}"""  # noqa: S608
+        ),
+        {"reference": reference_id, "start": start_us, "end": end_us, **given},
+    )
+    return {hour: known[hour] if hour in known else unpack(layout, blob) for hour, blob in rows}
+
+
+def day_profiles(
+    session: Session, reference_id: str, *, start_us: int | None = None, end_us: int | None = None
+) -> tuple[DayProfile, ...]:
+    """The stored days of a reference in [start, end), in order."""
+    query = select(DayProfileRow).where(DayProfileRow.reference_id == reference_id)
+    if start_us is not None:
+        query = query.where(DayProfileRow.day_us >= start_us)
+    if end_us is not None:
+        query = query.where(DayProfileRow.day_us < end_us)
+    rows = session.exec(query.order_by(col(DayProfileRow.day_us))).all()
+    return tuple(DayProfile(row.day_us, row.n, row.n_labelled, row.computed_at_us, row.packed) for row in rows)
+
+
+# In which zone days were cut
+
+
+def zones(session: Session) -> dict[str, str]:
+    """Reference id -> the zone in which its days were cut."""
+    return dict(session.exec(select(ProfileSeriesRow.reference_id, ProfileSeriesRow.zone)).all())
+
+
+def zone_of(session: Session, reference_id: str) -> str | None:
+    """The zone in which the days of a reference were cut; None before it was noted."""
+    row = session.get(ProfileSeriesRow, reference_id)
+    return None if row is None else row.zone
+
+
+def note_zone(session: Session, reference_id: str, *, model: str, version_id: str, zone: str) -> None:
+    """Say in which zone the days of a reference are cut from now on."""
+    session.merge(ProfileSeriesRow(reference_id=reference_id, model=model, version_id=version_id, zone=zone))
+
+
+def hours_of(session: Session, reference_id: str) -> tuple[int, ...]:
+    """The stored hours of a reference, in order, without their content."""
+    query = select(HourProfileRow.hour_us).where(HourProfileRow.reference_id == reference_id)
+    return tuple(session.exec(query.order_by(col(HourProfileRow.hour_us))).all())
+
+
+def forget_days(session: Session, reference_id: str) -> None:
+    """Remove all days of a reference, before they are cut anew."""
+    session.connection().execute(
+        text("DELETE FROM profile_day WHERE reference_id = :reference"), {"reference": reference_id}
+    )

@@ -1,0 +1,159 @@
+"""Tables of the `log` database: what was asked, what was answered, what turned out true, and the packed profiles.
+
+Volume lives here, so times are BIGINT microseconds since 1970 UTC (`at_us`), rows are narrow, and every write is
+idempotent by primary key.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Text
+from sqlmodel import Field, SQLModel
+
+LOG = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class LogTable(SQLModel):
+    """Base: all tables of the log database share one MetaData."""
+
+    metadata: ClassVar[MetaData] = LOG
+
+
+def _us(*, nullable: bool = False) -> Column[int]:
+    return Column(BigInteger, nullable=nullable)
+
+
+class PredictionRow(LogTable, table=True):
+    """One request row: its features as JSON, its time, the batch it came in."""
+
+    __tablename__ = "prediction"
+    model: str = Field(primary_key=True)
+    prediction_id: str = Field(primary_key=True)
+    at_us: int = Field(sa_column=_us())
+    batch_id: str = Field(default="", index=True)
+    row_number: int = 0
+    entity_key: str = ""  # keyed HMAC, never the entity itself
+    features: str = Field(sa_column=Column(Text, nullable=False))
+    __table_args__ = (Index("ix_prediction_model_at", "model", "at_us"),)
+
+
+class ScoreRow(LogTable, table=True):
+    """One answer of one version for one request row; shadows and arms simply are more rows."""
+
+    __tablename__ = "score"
+    model: str = Field(primary_key=True)
+    prediction_id: str = Field(primary_key=True)
+    version_id: str = Field(primary_key=True)  # model_version.id: name + version + incarnation
+    role: str = Field(primary_key=True)  # champion | arm | shadow | replayed
+    version: str = ""
+    at_us: int = Field(sa_column=_us())
+    score: float = 0.0
+    scored_at_us: int = Field(sa_column=_us())
+    __table_args__ = (Index("ix_score_version_at", "version_id", "at_us"),)
+
+
+class LabelRow(LogTable, table=True):
+    """What turned out true; the latest revision wins, older ones are kept; unknown ids wait here as well."""
+
+    __tablename__ = "label"
+    model: str = Field(primary_key=True)
+    prediction_id: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True, default=1)
+    value: float = 0.0
+    observed_at_us: int = Field(sa_column=_us())
+    received_at_us: int = Field(sa_column=_us())
+    __table_args__ = (Index("ix_label_model_received", "model", "received_at_us"),)
+
+
+class HourProfileRow(LogTable, table=True):
+    """All features and the score x label table of one hour of one version against one reference, packed."""
+
+    __tablename__ = "profile_hour"
+    reference_id: str = Field(primary_key=True)
+    hour_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    version_id: str = ""
+    n: int = 0
+    n_labelled: int = 0
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    computed_at_us: int = Field(sa_column=_us())
+
+
+class DayProfileRow(LogTable, table=True):
+    """The same, rolled up to one calendar day of the monitor's zone."""
+
+    __tablename__ = "profile_day"
+    reference_id: str = Field(primary_key=True)
+    day_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    version_id: str = ""
+    n: int = 0
+    n_labelled: int = 0
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    computed_at_us: int = Field(sa_column=_us())
+
+
+class DirtyHourRow(LogTable, table=True):
+    """Hours whose profile is out of date: new predictions or new labels."""
+
+    __tablename__ = "dirty_hour"
+    model: str = Field(primary_key=True)
+    hour_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    marked_us: int = Field(sa_column=_us())
+
+
+class QuarantineRow(LogTable, table=True):
+    """A row, or one value of it, that cannot be digested: which, why, and a sample of the value."""
+
+    __tablename__ = "quarantine"
+    model: str = Field(primary_key=True)
+    prediction_id: str = Field(primary_key=True)
+    version_id: str = Field(primary_key=True)
+    column_name: str = Field(primary_key=True)
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    sample: str = Field(default="", sa_column=Column(Text, nullable=False))
+    logged: bool = True  # whether the row is in the log; else it was kept out when it was answered
+    at_us: int = Field(sa_column=_us())
+    noted_at_us: int = Field(sa_column=_us())
+    __table_args__ = (Index("ix_quarantine_version_at", "version_id", "at_us"),)
+
+
+class ProfileSeriesRow(LogTable, table=True):
+    """In which zone the days of a reference's profiles were cut."""
+
+    __tablename__ = "profile_series"
+    reference_id: str = Field(primary_key=True)
+    model: str = ""
+    version_id: str = ""
+    zone: str = ""
+
+
+class HeartbeatRow(LogTable, table=True):
+    """Who serves what: each gateway says which version it answers with (confirms a promotion)."""
+
+    __tablename__ = "serving_heartbeat"
+    process: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    version_id: str = ""
+    epoch: int = 0
+    at_us: int = Field(sa_column=_us())
+    error: str = Field(default="", sa_column=Column(Text, nullable=False))
+
+
+class ManifestRow(LogTable, table=True):
+    """A cold parquet file of the prediction log: rows, range, sha256."""
+
+    __tablename__ = "manifest"
+    path: str = Field(primary_key=True)
+    model: str = Field(index=True)
+    kind: str = "prediction"
+    rows: int = 0
+    min_at_us: int = Field(sa_column=_us())
+    max_at_us: int = Field(sa_column=_us())
+    sha256: str = ""
+    created_at_us: int = Field(sa_column=_us())

@@ -1,0 +1,1 @@
+"""Runs in MLflow: searched, read in pages, logged; their files, models and environments."""

@@ -1,0 +1,1 @@
+"""Models in MLflow: trusted, loaded, asked, and checked in a fresh process."""

@@ -1,0 +1,112 @@
+"""How is a recipe's program started? A function in this process, a command line as a child of it; both end here.
+
+A line `progress 0.4 what happens` of a command's output is its progress, every other line goes to the log.
+Must not: know what is trained, or what MLflow is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from mlops_dash.errors import InvalidInput, MlopsDashError
+from mlops_dash.training.contract import Request
+
+Tell = Callable[[float, str], None]
+_PROGRESS = re.compile(r"progress ([01](?:\.\d+)?) (.+)")
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def run(entry: str, request: Request, *, tell: Tell, write: Callable[[str], object]) -> None:
+    """Run the program to its end.
+
+    Args:
+        entry: `module:function`, or a command line with placeholders as `{start}`, `{end}` or `{parameter}`.
+        request: What it is told.
+        tell: Its progress, from 0 to 1; what this raises ends the program.
+        write: Takes the lines of its log.
+
+    Raises:
+        InvalidInput: it cannot be found or started, or it ended with an error.
+    """
+    if _FUNCTION.fullmatch(entry):
+        function = _function(entry)
+        try:
+            function(request.environment(), tell)
+        except MlopsDashError:
+            raise
+        except (Exception, SystemExit) as error:
+            write(traceback.format_exc())
+            raise InvalidInput(
+                f"The program of {request.recipe} failed: {type(error).__name__}: {error}.", hint="The log says where."
+            ) from error
+    else:
+        _command(argv_of(entry, request), request, tell, write)
+
+
+def argv_of(entry: str, request: Request) -> list[str]:
+    """The command line as arguments; a placeholder never splits into two of them.
+
+    Raises:
+        InvalidInput: the line cannot be read, or names a placeholder that is no parameter.
+    """
+    window = request.window
+    known: Mapping[str, Any] = {
+        **request.parameters, "python": sys.executable, "start": window.start.isoformat(),
+        "end": window.end.isoformat(), "model": request.model,
+    }  # fmt: skip
+    try:
+        return [part.format_map(known) for part in shlex.split(entry)]
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise InvalidInput(
+            f"The command line {entry!r} cannot be read: {error}.", hint=f"Placeholders: {', '.join(sorted(known))}."
+        ) from error
+
+
+def _function(entry: str) -> Callable[[Mapping[str, str], Tell], object]:
+    module, _, name = entry.partition(":")
+    function: Callable[[Mapping[str, str], Tell], object] | None
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InvalidInput(f"The program {entry} cannot be imported: {error}.") from error
+    if not callable(function):
+        raise InvalidInput(f"{entry} is no function.", hint="Name a function that takes (environment, tell).")
+    return function
+
+
+def _command(argv: list[str], request: Request, tell: Tell, write: Callable[[str], object]) -> None:
+    try:
+        child = subprocess.Popen(
+            argv, env={**os.environ, **request.environment()}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise InvalidInput(f"The program {argv[0]} cannot be started: {error.strerror}.") from error
+    output = child.stdout or ()  # a pipe: always there
+    try:
+        for line in output:
+            progress = _PROGRESS.match(line.rstrip())
+            if progress:
+                tell(min(float(progress[1]), 1.0), progress[2])
+            else:
+                write(line if line.endswith("\n") else f"{line}\n")
+        code = child.wait()
+    finally:
+        with suppress(ProcessLookupError):  # what it left running ends with it
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
+    if code:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        raise InvalidInput(f"The program of {request.recipe} {how}.", hint="The log says why.")

@@ -1,0 +1,121 @@
+"""Reports: its faces, the list, the preview beside the present, and the one button that makes a review."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.shell.files import report_path
+from mlops_dash.bootstrap import Services
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.reports.snapshot import Report
+from tests.app.conftest import OpenPage, words
+from tests.factories import SCIENTIST, VIEWER
+from tests.services.monitoring.monitoring_world import MODEL, World, world
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def made(house: Services) -> World:
+    """A served model with three weeks of judged days inside the page's own services."""
+    w = world(house.context)
+    house.context.clock.offset_source = None
+    w.monitoring = house.monitoring
+    w.reference()
+    w.live(21)
+    w.evaluate(later=2 * DAY)
+    return w
+
+
+@pytest.fixture
+def kept(made: World, house: Services) -> Report:
+    return house.reports.freeze(SCIENTIST, house.reports.weekly(SCIENTIST, MODEL))
+
+
+def frames(page: AppTest) -> list[str]:
+    return [str(one.proto.src) for one in page.get("iframe")]
+
+
+def test_without_a_report_the_page_says_what_will_be_here_and_offers_the_one_button(
+    made: World, open_page: OpenPage
+) -> None:
+    page = open_page("reports", "scientist")
+    assert "No report yet" in words(page)
+    assert not page.button(key="make").disabled
+    assert not page.exception
+
+
+def test_without_a_model_there_is_nothing_to_review(open_page: OpenPage) -> None:
+    page = open_page("reports", "scientist")
+    assert page.button(key="make").disabled
+    assert page.button(key="make").help == "No model is watched yet."
+
+
+def test_a_viewer_sees_the_button_and_why_it_is_not_theirs(kept: Report, open_page: OpenPage) -> None:
+    page = open_page("reports", "viewer")
+    assert page.button(key="make").disabled
+    assert page.button(key="make").help == "Needs the role scientist; you are viewer."
+    assert frames(page) != []
+
+
+def test_the_newest_report_is_shown_by_its_address(kept: Report, open_page: OpenPage) -> None:
+    page = open_page("reports", "viewer")
+    assert frames(page) == [report_path(kept.line.id)]
+    assert "Nothing has changed since" in words(page)
+    assert "1 report kept" in words(page)
+    assert list(page.dataframe[0].value["Facts sha256"]) == [kept.line.sha256[:16]]
+    (button,) = page.get("download_button")
+    assert button.proto.label == "Download HTML"
+
+
+def test_a_link_opens_its_report(kept: Report, house: Services, open_page: OpenPage) -> None:
+    last = kept.line.week.last_day - timedelta(days=7)
+    other = house.reports.freeze(SCIENTIST, house.reports.weekly(SCIENTIST, MODEL, until=last))
+    assert frames(open_page("reports", "viewer", report=other.line.id)) == [report_path(other.line.id)]
+    page = open_page("reports", "viewer", report=kept.line.id)
+    assert frames(page) == [report_path(kept.line.id)]
+    assert len(page.dataframe[0].value) == 2
+    assert words(page).count("href='/reports?report=") == 2  # the list of narrow screens
+    assert page.selectbox(key=f"show-{kept.line.id}").value == kept.line.id
+
+
+def test_an_unknown_link_says_so_and_shows_the_newest(kept: Report, open_page: OpenPage) -> None:
+    page = open_page("reports", "viewer", report="<b>gone</b>")
+    assert "No report &lt;b&gt;gone&lt;/b&gt; is kept here" in words(page)
+    assert frames(page) == [report_path(kept.line.id)]
+
+
+def test_a_change_since_is_one_line_and_the_frozen_file_stays(
+    kept: Report, made: World, house: Services, open_page: OpenPage
+) -> None:
+    before = house.reports.html(VIEWER, kept.line.id)
+    for minutes in range(0, 12 * 120, 12):
+        made.relabel(kept.line.week.start + timedelta(minutes=minutes), float(minutes % 24 == 0))
+    made.evaluate(later=timedelta(hours=1))
+    page = open_page("reports", "viewer")
+    assert "Numbers have changed since: " in words(page)
+    assert "ROC AUC within the day" in words(page)
+    assert house.reports.html(VIEWER, kept.line.id) == before
+
+
+def test_make_the_review_freezes_it_and_opens_it(made: World, house: Services, open_page: OpenPage) -> None:
+    page = open_page("reports", "scientist")
+    page = page.button(key="make").click().run()
+    page = page.button(key="review-act").click().run()
+    (line,) = house.reports.room(VIEWER).lines
+    assert not page.exception
+    assert line.week.last_day == house.reports.choices(VIEWER)[0].last_day
+    assert page.query_params["report"] in (line.id, [line.id])
+    assert [one.action for one in house.audit.entries(VIEWER).entries] == [Action.REPORT_MADE]
+
+
+def test_a_refused_review_is_said_in_the_dialog(made: World, house: Services, open_page: OpenPage) -> None:
+    page = open_page("reports", "scientist")
+    page = page.button(key="make").click().run()
+    page.date_input(key="review-until").set_value((made.now + DAY).date())
+    page = page.button(key="review-act").click().run()
+    assert "is not over in UTC" in page.session_state["review-error"]
+    assert house.reports.room(VIEWER).lines == ()

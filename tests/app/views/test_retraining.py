@@ -1,0 +1,331 @@
+"""Retraining: its faces for each role and state, its dialogs act, its chart says what happened."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app.charts import retraining as charts
+from app.ui import theme
+from mlops_dash.bootstrap import Services
+from mlops_dash.demo.flights.train import ENTRY
+from mlops_dash.domain.audit import Action, Entry
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.words import JobState
+from mlops_dash.store.db import transaction
+from mlops_dash.store.tables.monitoring import AlertRow
+from tests.app.conftest import OpenPage, words
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER
+
+RECIPE = Recipe("refresh", "flight-delay", ENTRY, {"seed": 1, "parameters": {"max_iter": 80}}, max_attempts=2)
+LOG = """2013-06-03T16:00:00Z INFO snapshot rows=336,776
+2013-06-03T16:00:05Z WARN wind_gust is missing in 76 % of the rows
+2013-06-03T16:00:09Z ERROR it broke
+Traceback (most recent call last):
+"""
+
+
+@pytest.fixture
+def trained(house: Services) -> Services:
+    """A recipe and a weekly schedule; a worker leads."""
+    house.retraining.save_recipe(ADMIN, RECIPE)
+    house.jobs.lead(WORKER, "w1", seconds=600)
+    return house
+
+
+def run(house: Services, state: JobState | None, *, error: str = "", result: dict[str, str] | None = None) -> str:
+    job_id = house.retraining.run_now(LEAD, "refresh", "loss is up since April")
+    job = house.jobs.claim(WORKER, "w1")
+    assert job is not None
+    path = house.jobs.log_path(WORKER, job_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(LOG, encoding="utf-8")
+    if state is None:
+        house.jobs.progress(WORKER, job_id, job.epoch, "fitting on 206,211 earlier flights", 0.4)
+    else:
+        house.jobs.finish(WORKER, job_id, job.epoch, state, error=error, result=result)
+    return job_id
+
+
+def weekly(house: Services, **changes: Any) -> str:
+    values = {"name": "weekly", "kind": ScheduleKind.CRON, "expression": "0 6 * * 1", "zone": "America/New_York"}
+    made = house.retraining.save_schedule(SCIENTIST, ScheduleDraft(**{**values, "recipe": "refresh", **changes}))
+    (seen,) = [one for one in house.retraining.schedules(VIEWER) if one.id == made]
+    now = house.context.clock.now()
+    house.retraining.plan(WORKER, seen, tuple(now + timedelta(hours=2 + 168 * n) for n in range(5)))
+    return made
+
+
+def newest(house: Services) -> Entry:
+    return house.audit.entries(ADMIN).entries[0]
+
+
+def click(page: AppTest, key: str) -> AppTest:
+    return page.button(key=key).click().run()
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def test_an_empty_house_says_what_will_be_here_and_that_no_worker_runs(open_page: OpenPage) -> None:
+    page = open_page("retraining", "scientist")
+    said = words(page)
+    assert "Nothing is trained here yet" in said
+    assert "No worker has started yet" in said
+    assert page.button(key="run-now").disabled
+    assert not page.exception
+
+
+def test_a_recipe_without_a_run_offers_the_first_one(trained: Services, open_page: OpenPage) -> None:
+    page = open_page("retraining", "scientist")
+    said = words(page)
+    assert "Nothing has run yet" in said
+    assert "No run to show" in said
+    assert "Nothing is planned" in said
+    assert "seed 1, max_iter 80" in said or "max_iter 80, seed 1" in said
+    assert "No worker" not in said
+    assert not page.button(key="run-now").disabled
+
+
+def test_a_worker_that_fell_silent_is_said(house: Services, open_page: OpenPage) -> None:
+    house.retraining.save_recipe(ADMIN, RECIPE)
+    house.jobs.lead(WORKER, "w1", seconds=-300)
+    assert "No worker has answered for 5 min" in words(open_page("retraining", "viewer"))
+
+
+def test_a_viewer_sees_everything_and_may_change_nothing(trained: Services, open_page: OpenPage) -> None:
+    weekly(trained)
+    run(trained, None)
+    page = open_page("retraining", "viewer")
+    for key in ("run-now", "cancel-run", "edit-recipe-refresh"):
+        button = page.button(key=key)
+        assert button.disabled
+        assert "Needs the role scientist" in button.help
+    assert "fitting on 206,211 earlier flights" in words(page)
+
+
+def test_run_now_asks_for_a_reason_and_queues_a_job(trained: Services, open_page: OpenPage) -> None:
+    page = click(open_page("retraining", "scientist"), "run-now")
+    click(page, "run-now-act")
+    assert page.session_state["run-now-error"].startswith("Say why")
+    click(page, "run-now")
+    assert trained.jobs.recent(VIEWER) == ()
+    page.text_area(key="run-now-reason").set_value("what does April change?")
+    click(page, "run-now-act")
+    (job,) = trained.jobs.recent(VIEWER)
+    assert (job.recipe, job.cause) == ("refresh", "asked by scientist: what does April change?")
+    assert (newest(trained).action, newest(trained).reason) == (Action.JOB_REQUESTED, "what does April change?")
+
+
+def test_a_second_run_of_the_model_is_refused_in_the_dialog(trained: Services, open_page: OpenPage) -> None:
+    run(trained, None)
+    page = click(open_page("retraining", "scientist"), "run-now")
+    page.text_area(key="run-now-reason").set_value("me too")
+    click(page, "run-now-act")
+    assert "is running already" in page.session_state["run-now-error"]
+
+
+def log_of(page: AppTest) -> str:
+    """The text of the log on the page."""
+    (found,) = re.findall(r"<pre class='log'[^>]*>(.*?)</pre>", words(page), flags=re.DOTALL)
+    return html.unescape(found)
+
+
+def test_a_running_job_shows_progress_cause_and_log_and_can_be_cancelled(
+    trained: Services, open_page: OpenPage
+) -> None:
+    job_id = run(trained, None)
+    page = open_page("retraining", "lead")
+    said = words(page)
+    assert "1 running" in said
+    assert "asked by lead: loss is up since April" in said
+    assert "16:00:05 WARN  wind_gust" in log_of(page)
+    click(page, "cancel-run")
+    page.text_area(key=f"cancel-{job_id}-reason").set_value("wrong recipe")
+    click(page, f"cancel-{job_id}-act")
+    assert trained.jobs.job(VIEWER, job_id).cancel_requested
+    assert newest(trained).action is Action.JOB_CANCEL_REQUESTED
+
+
+@pytest.mark.parametrize(("level", "lines"), [("All", 4), ("Warnings", 3), ("Errors", 2)])
+def test_the_log_is_filtered_by_level_and_keeps_a_traceback_with_its_error(
+    trained: Services, open_page: OpenPage, level: str, lines: int
+) -> None:
+    job_id = run(trained, JobState.FAILED, error="It broke.")
+    page = open_page("retraining", "viewer", run=job_id, lvl=level)
+    assert len(log_of(page).splitlines()) == lines
+    assert log_of(page).endswith("Traceback (most recent call last):")
+
+
+def test_a_failure_is_the_answer_until_something_better_waits(trained: Services, open_page: OpenPage) -> None:
+    run(trained, JobState.FAILED, error="Stopped at 4,310 MiB of memory.")
+    page = open_page("retraining", "lead")
+    assert "1 failed in the last 24 h" in words(page)
+    assert "Stopped at 4,310 MiB" in words(page)
+    assert "See the run" in labels(page)
+    run(trained, JobState.SUCCEEDED, result={"version_id": "v3-id", "version": "3"})
+    page = open_page("retraining", "lead")
+    assert "Review v3" in labels(page)
+    assert "See the run" not in labels(page)
+
+
+def test_a_deep_link_opens_the_run_however_old(trained: Services, open_page: OpenPage) -> None:
+    old = run(trained, JobState.SUCCEEDED)
+    new = run(trained, JobState.FAILED, error="It broke.")
+    assert open_page("retraining", "viewer", run=old).selectbox(key="run-pick").value == old
+    assert open_page("retraining", "viewer").selectbox(key="run-pick").value == new
+    assert open_page("retraining", "viewer", run="nothing").selectbox(key="run-pick").value == new
+
+
+def test_a_schedule_says_when_it_runs_next_and_why_it_does_not(trained: Services, open_page: OpenPage) -> None:
+    made = weekly(trained)
+    said = words(open_page("retraining", "viewer"))
+    assert "today 18:00, in 2 h" in said
+    assert "Mondays at 06:00 (New York)" in said
+    trained.retraining.pause(LEAD, made, "labels are late")
+    paused = words(open_page("retraining", "viewer"))
+    assert "Paused: labels are late" in paused
+    assert "1 schedule is paused" in paused
+
+
+def gantt_of(house: Services, *, zone: str = "UTC") -> charts.Gantt:
+    room = house.retraining.room(VIEWER)
+    return charts.gantt(room, ahead=timedelta(days=1), zone=zone)
+
+
+def test_the_chart_puts_the_cause_in_the_row_and_says_its_finding(trained: Services) -> None:
+    weekly(trained)
+    run(trained, JobState.SUCCEEDED)
+    run(trained, JobState.FAILED, error="It broke.")
+    run(trained, None)
+    data = gantt_of(trained)
+    assert [(lane.title, lane.model, lane.cause) for lane in data.lanes] == [
+        ("refresh", "flight-delay", "asked by lead: loss is up since April")
+    ]
+    assert {kind: data.n(kind) for kind in ("finished", "failed", "running", "next")} == {
+        "finished": 1, "failed": 1, "running": 1, "next": 1,
+    }  # fmt: skip
+    assert charts.alt(data) == (
+        "Runs of the last 2 d: 1 running now, 1 failed, 1 finished, 1 planned; the next run is today 18:00, in 2 h."
+    )
+    table = charts.table(data, trained.retraining.room(VIEWER).jobs)
+    assert list(table["State"]) == ["Next", "Running", "Failed", "Succeeded"]
+
+
+@pytest.mark.parametrize("mode", theme.MODES)
+def test_finished_bars_are_grey_failed_ones_red_and_none_is_thinner_than_six_pixels(
+    trained: Services, mode: str
+) -> None:
+    run(trained, JobState.SUCCEEDED)
+    run(trained, JobState.FAILED, error="It broke.")
+    tokens = theme.tokens(mode)
+    drawn = json.loads(charts.figure(gantt_of(trained), tokens).to_json())
+    bars = {trace["marker"]["color"] for trace in drawn["data"] if trace["type"] == "bar"}
+    assert bars == {tokens.context, tokens.bad}
+    pins = [trace["marker"] for trace in drawn["data"] if trace.get("marker", {}).get("symbol") == "line-ns"]
+    assert len(pins) == 2
+    assert all(pin["line"]["width"] >= 6 for pin in pins)
+    assert "asked by lead" in json.dumps(drawn["layout"]["annotations"])
+
+
+def test_a_log_line_is_shown_in_the_readers_time() -> None:
+    assert charts.log_lines(LOG, least="", zone="America/New_York")[0] == "12:00:00 INFO  snapshot rows=336,776"
+
+
+def chooses(key: str, option: str) -> Callable[..., str | None]:
+    """Streamlit's test harness cannot click a menu: this one always has `option` chosen in the menu `key`."""
+    return lambda _label, _options, **given: option if given["key"] == key else None
+
+
+def test_a_schedule_that_cannot_fire_changes_nothing_and_keeps_what_was_typed(
+    trained: Services, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = weekly(trained)
+    monkeypatch.setattr(st, "menu_button", chooses(f"change-{made}", "Edit…"))
+    page = open_page("retraining", "scientist")
+    page.text_input(key=f"schedule-{made}-cron").set_value("0 25 * * *")
+    click(page, f"schedule-{made}-act")
+    assert trained.retraining.schedules(VIEWER)[0].expression == "0 6 * * 1"
+    assert page.text_input(key=f"schedule-{made}-cron").value == "0 25 * * *"
+    page.text_input(key=f"schedule-{made}-cron").set_value("0 7 * * 2")
+    click(page, f"schedule-{made}-act")
+    (after,) = trained.retraining.schedules(VIEWER)
+    assert (after.id, after.expression) == (made, "0 7 * * 2")
+    assert newest(trained).action is Action.SCHEDULE_SAVED
+
+
+def test_a_recipe_is_edited_as_json_and_nonsense_is_refused(trained: Services, open_page: OpenPage) -> None:
+    page = click(open_page("retraining", "scientist"), "edit-recipe-refresh")
+    page.text_area(key="recipe-refresh-parameters").set_value("{seed: 1}")
+    click(page, "recipe-refresh-act")
+    assert "not JSON" in page.session_state["recipe-refresh-error"]
+    click(page, "edit-recipe-refresh")
+    page.text_area(key="recipe-refresh-parameters").set_value('{"seed": 7}')
+    click(page, "recipe-refresh-act")
+    assert trained.retraining.recipe(VIEWER, "refresh").parameters == {"seed": 7}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "expression"),
+    [
+        ("By the clock…", {"cron": "0 6 * * *"}, "0 6 * * *"),
+        ("Every so often…", {"hours": 6.0}, "21600"),
+        ("When an alert opens…", {}, "harm"),
+    ],
+)
+def test_a_new_schedule_of_each_kind_is_made_in_its_dialog(
+    trained: Services, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, kind: str, fields: dict[str, Any],
+    expression: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(st, "menu_button", chooses("new-schedule", kind))
+    page = open_page("retraining", "scientist")
+    key = next(one.key for one in page.text_input if str(one.key).endswith("-name")).removesuffix("-name")
+    page.text_input(key=f"{key}-name").set_value("new one")
+    if "cron" in fields:
+        page.text_input(key=f"{key}-cron").set_value(fields["cron"])
+    if "hours" in fields:
+        page.number_input(key=f"{key}-hours").set_value(fields["hours"])
+    click(page, f"{key}-act")
+    (made,) = trained.retraining.schedules(VIEWER)
+    assert (made.name, made.expression, made.recipe, made.model) == ("new one", expression, "refresh", "flight-delay")
+
+
+def test_a_schedule_is_paused_until_a_day_and_resumed(
+    trained: Services, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = weekly(trained)
+    monkeypatch.setattr(st, "menu_button", chooses(f"change-{made}", "Pause…"))
+    page = open_page("retraining", "lead")
+    page.date_input(key=f"pause-{made}-on").set_value(date(2013, 6, 10))
+    page.text_area(key=f"pause-{made}-reason").set_value("labels are late")
+    click(page, f"pause-{made}-act")
+    (paused,) = trained.retraining.schedules(VIEWER)
+    assert (paused.enabled, paused.paused_until) == (False, datetime(2013, 6, 10, 6, tzinfo=UTC))
+    monkeypatch.setattr(st, "menu_button", chooses(f"change-{made}", "Resume…"))
+    page = open_page("retraining", "lead")
+    page.text_area(key=f"resume-{made}-reason").set_value("they came")
+    click(page, f"resume-{made}-act")
+    (resumed,) = trained.retraining.schedules(VIEWER)
+    assert resumed.enabled
+    assert (newest(trained).action, newest(trained).reason) == (Action.SCHEDULE_RESUMED, "they came")
+
+
+def test_harm_without_a_run_is_said_with_where_to_look(trained: Services, open_page: OpenPage) -> None:
+    assert "No run answers this yet" not in words(open_page("retraining", "viewer"))
+    with transaction(trained.context.databases.app) as session:
+        session.add(
+            AlertRow(
+                id="a1", model="air-time", version="a", kind="harm", state="open", title="MAE is up", body={},
+                opened_at=NOON, last_seen_at=NOON, evidence_ids=[],
+            )
+        )  # fmt: skip
+    assert "**air-time**: MAE is up. No run answers this yet." in words(open_page("retraining", "viewer"))

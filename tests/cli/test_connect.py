@@ -1,0 +1,71 @@
+"""Connecting by command: everything registered is listed, what is chosen is watched, the server stays as it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.domain.audit import Action
+from mlops_dash.tracking.registry import MlflowRegistry
+from tests.cli.conftest import Run
+from tests.factories import ADMIN
+
+MODEL = 'it\'s "late"'
+
+
+@pytest.fixture
+def theirs(house: Services, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch) -> Services:
+    """A house that follows an MLflow with three models, of which one cannot be told."""
+    registry = MlflowRegistry(mlflow_uri)
+    registry.create_version(MODEL, source="/nowhere/1", run_id="", tags={"task": "regression"})
+    registry.set_model_tag(MODEL, "owner", "trains")
+    registry.create_version("churn", source="/nowhere/2", run_id="", tags={"task": "binary"})
+    registry.create_version("riddle", source="/nowhere/3", run_id="")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    return house
+
+
+def test_all_registered_models_are_listed(theirs: Services, run: Run) -> None:
+    code, out, _ = run("connect")
+    assert (code, "3 registered models, 3 not watched yet." in out) == (0, True)
+    listed = {one["name"]: one for one in json.loads(run("connect", "--json")[1])["models"]}
+    assert listed[MODEL]["task"] == "regression"
+    assert (listed["riddle"]["task"], listed["riddle"]["why"]) == ("", "its MLmodel file cannot be read")
+    assert theirs.registry.models(ADMIN) == ()
+
+
+def test_chosen_models_are_watched_with_a_reason_and_then_all_that_can_be_told(theirs: Services, run: Run) -> None:
+    code, out, _ = run("connect", "--adopt", MODEL, "--reason", "ours to watch")
+    assert (code, f"{MODEL} is watched." in out, "Not watched: churn, riddle." in out) == (0, True, True)
+    [late] = theirs.registry.models(ADMIN)
+    assert (late.task, late.source, late.owner) == ("regression", "mlflow", "trains")
+    [entry] = theirs.audit.entries(ADMIN).entries
+    assert (entry.action, entry.reason) == (Action.MODEL_ADDED, "ours to watch")
+    code, out, _ = run("connect", "--all", "--reason", "the rest", "--json")
+    assert (code, json.loads(out)) == (0, {"adopted": ["churn"], "left": ["riddle"]})
+    assert run("connect", "--adopt", "riddle", "--task", "binary", "--reason", "we know")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--adopt", MODEL), "needs a reason"),
+        (("--adopt", "chrun", "--reason", "r"), "No model 'chrun' is registered there."),
+        (("--adopt", "churn", "riddle", "--reason", "r"), "What riddle predicts cannot be told"),
+        (("file.db",), "is no address of a server"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_meant_is_one_sentence_and_adds_nothing(
+    theirs: Services, run: Run, words: tuple[str, ...], said: str
+) -> None:
+    code, out, err = run("connect", *words)
+    assert (code, out, said in err, len(err.splitlines())) == (2, "", True, 1)
+    assert theirs.registry.models(ADMIN) == ()
+
+
+def test_a_server_that_does_not_answer_is_exit_3(house: Services, run: Run) -> None:
+    code, _, err = run("connect", "http://127.0.0.1:9")
+    assert (code, "does not answer" in err, len(err.splitlines())) == (3, True, 1)

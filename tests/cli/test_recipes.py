@@ -1,0 +1,55 @@
+"""Recipes by command: saved, listed, run later; refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mlops_dash.bootstrap import Services
+from tests.cli.conftest import Run
+from tests.factories import ADMIN
+
+MODEL = 'it\'s "late"'
+PROGRAM = "{python} '/srv/our team/train.py' --until {end}"
+
+
+@pytest.fixture
+def theirs(house: Services) -> Services:
+    """A house with another team's model."""
+    house.registry.add_model(ADMIN, MODEL, task="regression", reason="test")
+    return house
+
+
+def save(run: Run, **changes: str) -> tuple[int, str, str]:
+    given = {"model": MODEL, "program": PROGRAM, "parameters": '{"train_days": 90}', **changes}
+    return run("recipe", "save", "weekly", *(word for key, value in given.items() for word in (f"--{key}", value)))
+
+
+def test_a_saved_recipe_is_listed_and_can_be_run(theirs: Services, run: Run) -> None:
+    assert run("recipe", "list")[:2] == (0, "There is no recipe yet.\n")
+    code, out, _ = save(run, timeout="60")
+    assert (code, out) == (0, "Recipe weekly is saved. Run it: mlops-dash retrain weekly --wait\n")
+    (kept,) = json.loads(run("recipe", "list", "--json")[1])
+    assert (kept["entry"], kept["model"], kept["parameters"]) == (PROGRAM, MODEL, {"train_days": 90})
+    assert kept["timeout_seconds"] == 60
+    assert run("retrain", "weekly")[0] == 0
+    assert theirs.jobs.recent(ADMIN)[0].recipe == "weekly"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": "churn"}, "Nobody watches a model 'churn'."),
+        ({"parameters": "[1]"}, "The parameters are not a JSON object."),
+        ({"parameters": "{"}, "The parameters are not JSON:"),
+        ({"program": "python 'train.py"}, "cannot be read: No closing quotation."),
+        ({"attempts": "0"}, "The recipe's max_attempts is 0."),
+    ],
+)
+def test_a_recipe_that_cannot_be_meant_is_one_sentence(
+    theirs: Services, run: Run, changes: dict[str, str], said: str
+) -> None:
+    code, _, err = save(run, **changes)
+    assert (code, said in err, len(err.splitlines())) == (2, True, 1)
+    assert theirs.retraining.recipes(ADMIN) == ()

@@ -1,0 +1,36 @@
+"""What a registered model seems to predict is told from tags and outputs, or said to be unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mlops_dash.domain.registry.catalogue import proposed_task
+
+
+def tensor(dtype: str, *shape: int) -> list[dict[str, Any]]:
+    return [{"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": list(shape)}}]
+
+
+@pytest.mark.parametrize(
+    ("tags", "outputs", "task"),
+    [
+        ({}, tensor("float64", -1), "regression"),
+        ({}, tensor("float64", -1, 1), "regression"),
+        ({}, tensor("float32", -1, 2), "binary"),
+        ({}, tensor("float64", -1, 3), ""),
+        ({}, tensor("int64", -1), "binary"),
+        ({}, [{"type": "string"}], "binary"),
+        ({}, [{"type": "double", "name": "low"}, {"type": "double", "name": "high"}], ""),
+        ({}, None, ""),
+        ({"model_type": "Regressor"}, tensor("float64", -1, 2), "regression"),
+        ({"task": "text-generation"}, tensor("float64", -1), "regression"),
+    ],
+)
+def test_a_task_is_proposed_with_its_reason(
+    tags: dict[str, str], outputs: list[dict[str, Any]] | None, task: str
+) -> None:
+    told, why = proposed_task(tags, outputs)
+    assert told == task
+    assert why

@@ -1,0 +1,152 @@
+"""Weeks of a zone, key facts that changed, and file names that are safe."""
+
+from __future__ import annotations
+
+import copy
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from mlops_dash.domain.reports import words
+from mlops_dash.domain.reports.snapshot import (
+    Report,
+    ReportKind,
+    ReportLine,
+    changes_since,
+    since_sentence,
+    week_ending,
+)
+from tests.factories import NOON
+from tests.rendering.facts import FACTS
+
+ZONE = "America/New_York"
+
+
+def changed(**parts: Any) -> dict[str, Any]:
+    facts = copy.deepcopy(FACTS)
+    for name, values in parts.items():
+        facts[name] = {**facts[name], **values} if isinstance(values, dict) else values
+    return facts
+
+
+@pytest.mark.parametrize("last", [date(2013, 3, 12), date(2013, 11, 5), date(2013, 6, 1)])
+def test_a_week_has_seven_whole_days_of_its_zone_also_when_the_clocks_change(last: date) -> None:
+    week = week_ending(last, ZONE)
+    assert week.last_day == last
+    assert week.end - week.start in {timedelta(days=7), timedelta(days=7, hours=1), timedelta(days=7, hours=-1)}
+    assert week.holds(week.start)
+    assert not week.holds(week.end)
+    assert not week.holds(None)
+
+
+def test_the_same_facts_have_not_changed() -> None:
+    assert changes_since(FACTS, copy.deepcopy(FACTS)) == ()
+    assert since_sentence(FACTS, copy.deepcopy(FACTS)).startswith("Nothing has changed since")
+
+
+def test_a_change_is_said_with_both_numbers() -> None:
+    later = changed(rows={"labelled": 990})
+    assert changes_since(FACTS, later) == ("label coverage 97.0 % → 99.0 %",)
+    assert since_sentence(FACTS, later) == "Numbers have changed since: label coverage 97.0 % → 99.0 %."
+
+
+def test_another_metric_in_alarm_is_a_change_of_metric_and_value() -> None:
+    loss = changed(
+        performance={"metric": "log_loss", "label": "Log-loss", "now": {**FACTS["label_rate"], "value": 0.9}}
+    )
+    assert changes_since(FACTS, loss) == ("ROC AUC within the day 0.646 → Log-loss 0.900",)
+    assert changes_since(FACTS, changed(performance=None)) == ("ROC AUC within the day 0.646 → performance —",)
+
+
+def test_a_detail_that_is_no_key_number_is_still_told() -> None:
+    later = changed(watch={"restarts": 1})
+    assert changes_since(FACTS, later) == ()
+    assert since_sentence(FACTS, later).startswith("Details have changed since")
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("flight-delay", "flight-delay-week-to-2013-06-01.html"),
+        ("../../etc/passwd", "etc-passwd-week-to-2013-06-01.html"),
+        ("<b>\u202e", "b-week-to-2013-06-01.html"),
+        ("\u00e9", "model-week-to-2013-06-01.html"),
+    ],
+)
+def test_a_file_name_is_safe_whatever_the_model_is_called(model: str, name: str) -> None:
+    week = week_ending(date(2013, 6, 1), ZONE)
+    line = ReportLine("id", ReportKind.WEEKLY, model, week, "0" * 64, "user:lead", NOON)
+    assert Report(line, FACTS).file_name == name
+
+
+def test_every_number_of_the_performance_sentence_carries_interval_n_and_days() -> None:
+    first, against, *_ = words.performance(FACTS)
+    assert first == (
+        "ROC AUC within the day is 0.646 [0.616, 0.676] over the last 28 ripe days (n 5,644, 95 % interval over days)."
+    )
+    assert against == "That is 0.013 worse than its reference 0.659, which lies inside the interval."
+
+
+def test_a_regression_is_said_in_the_unit_of_its_label() -> None:
+    told = {**FACTS["performance"]["now"], "value": 9.8249, "low": 9.31, "high": 10.33}
+    mean = {
+        **FACTS["metrics"][0],
+        "metric": "label_mean",
+        "label": "Mean label",
+        "value": 12.5,
+        "low": 11.0,
+        "high": 14.0,
+    }
+    facts = changed(
+        performance={"label": "MAE", "higher_is_better": False, "decimals": 2, "unit": "min", "now": told,
+                     "reference": 9.2, "bound": 10.1, "week_before": None},
+        label_rate=None, metrics=[mean], reference={"label_rate": 12.1},
+    )  # fmt: skip
+    said = words.performance(facts)
+    assert said[0].startswith("MAE is 9.82 min [9.31, 10.33] over the last 28 ripe days")
+    assert said[1] == "That is 0.62 min worse than its reference 9.20 min, which lies outside the interval."
+    assert said[2].startswith("Its harm bound is 10.10 min;")
+    assert "The mean label is 12.50 min [11.00, 14.00] over 28 ripe days" in words.labels(facts)[-1]
+    assert words.evidence(facts)[0]["value"] == "12.50 min"
+    assert "12.10 min in the reference." in words.labels(facts)[-1]
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (FACTS, "Next: approve or reject v3, proposed by Scientist."),
+        (
+            changed(proposals=[{**FACTS["proposals"][0], "state": "approved"}]),
+            "Next: promote v3, proposed by Scientist.",
+        ),
+        (
+            changed(proposals=[], verdict={"health": "harmed"}),
+            "Next: look into the alert, and retrain if its cause lasts.",
+        ),
+        (changed(proposals=[], verdict={"health": "ok"}), ""),
+    ],
+)
+def test_the_next_step_follows_from_what_waits_and_how_the_model_is(facts: dict[str, Any], said: str) -> None:
+    assert words.next_step(facts) == said
+
+
+def test_better_and_worse_follow_the_direction_of_the_metric() -> None:
+    loss = changed(performance={"higher_is_better": False})
+    assert "0.013 better than" in words.performance(loss)[1]
+
+
+@pytest.mark.parametrize(
+    ("facts", "said", "expected"),
+    [
+        (changed(rows={"n": 0, "labelled": 0}), words.labels, "Label coverage: not known, because no row was scored"),
+        (changed(label_rate=None), words.labels, "Label rate: not known, because no day has ripe labels."),
+        (changed(inputs={"watched": 0, "moved": []}), words.inputs, "Inputs: not known, because"),
+        (changed(performance={"now": None}), words.performance, "not known, because no day up to the end"),
+        (changed(version=None), words.gates, "Gates: not known, because no version is live."),
+        (changed(served=[]), words.served, "No version was served in this week."),
+    ],
+)
+def test_what_is_not_known_is_said_with_its_reason(facts: dict[str, Any], said: Any, expected: str) -> None:
+    text = said(facts)
+    assert expected in (text if isinstance(text, str) else " ".join(text))

@@ -1,0 +1,66 @@
+"""A version that somebody else serves: said with a reason, watched, and never answered by our gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.registry.records import EXTERNAL
+from mlops_dash.domain.words import OperationState
+from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
+from mlops_dash.services.command import Context
+from mlops_dash.services.registry import RegistryService
+from mlops_dash.store import serving
+from mlops_dash.store.db import reading
+from tests import factories
+from tests.factories import SCIENTIST, VIEWER, WORKER
+
+MODEL = 'it\'s "theirs"'
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[Context]:
+    made = factories.context(tmp_path)
+    yield made
+    made.databases.dispose()
+
+
+@pytest.fixture
+def registry(context: Context) -> RegistryService:
+    made = RegistryService(context)
+    made.add_model(SCIENTIST, MODEL, source=EXTERNAL, task="regression", reason="another team's")
+    return made
+
+
+def test_what_answers_elsewhere_is_known_and_in_the_ledger(registry: RegistryService, context: Context) -> None:
+    first, second = (registry.record_version(WORKER, MODEL, number) for number in ("1", "2"))
+    operation = registry.serve_elsewhere(SCIENTIST, first, reason="their own service")
+    assert operation.state is OperationState.CONFIRMED
+    registry.serve_elsewhere(SCIENTIST, second, reason="they moved on")
+    served = registry.serving(VIEWER, MODEL)
+    assert served is not None
+    assert (served.version_id, served.epoch) == (second, 2)
+    newest = registry.ledger(VIEWER, MODEL)[0]
+    assert (newest.action, newest.before["champion"], newest.after["gates"]) == (
+        Action.SERVED_ELSEWHERE, "v1", "not asked",
+    )  # fmt: skip
+    with reading(context.databases.app) as session:
+        assert serving.states(session)[MODEL].champion is None, "our gateway has nothing to load"
+
+
+def test_it_needs_a_reason_a_right_a_change_and_a_model_of_others(registry: RegistryService) -> None:
+    version = registry.record_version(WORKER, MODEL, "1")
+    with pytest.raises(InvalidInput, match="needs a reason"):
+        registry.serve_elsewhere(SCIENTIST, version, reason=" ")
+    with pytest.raises(NotAllowed):
+        registry.serve_elsewhere(VIEWER, version, reason="theirs")
+    registry.serve_elsewhere(SCIENTIST, version, reason="theirs")
+    with pytest.raises(Conflict, match="answers already"):
+        registry.serve_elsewhere(SCIENTIST, version, reason="theirs")
+    registry.add_model(SCIENTIST, "ours", reason="test")
+    ours = registry.record_version(WORKER, "ours", "1")
+    with pytest.raises(InvalidInput, match="served by our gateway"):
+        registry.serve_elsewhere(SCIENTIST, ours, reason="theirs")
