@@ -6,13 +6,9 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from app.shell.cookies import cookie_name
 from mlops_dash.domain.access import NOBODY
 from tests.browser.conftest import ROOT, Ui
-
-pytestmark = pytest.mark.browser
 
 PAGES = [["", "Overview"], ["audit", "Audit & admin"]]
 CODE = (

@@ -15,8 +15,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import MODES, SIZES, Ui, Visit, arrange, assert_sound, settled, start_ui
 from tests.runs_world import RunsWorld, awkward
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> RunsWorld:

@@ -18,7 +18,6 @@ from mlops_dash.store.db import reading
 from tests.browser.conftest import SIZES, Ui, Visit, arrange, assert_sound, settled, start_ui
 from tests.factories import SCIENTIST, VIEWER
 
-pytestmark = pytest.mark.browser
 ODD = "väl/ap: 10-fold"
 
 

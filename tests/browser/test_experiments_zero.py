@@ -15,8 +15,6 @@ from app.parts.experiments.url import PICTURES
 from tests.browser.conftest import Ui, Visit, arrange, assert_sound, settled, start_ui
 from tests.runs_world import biased
 
-pytestmark = pytest.mark.browser
-
 BIAS_FIRST = quote(json.dumps(["metrics.valid_bias", "metrics.valid_mae", "params.depth", "params.rate"]))
 
 

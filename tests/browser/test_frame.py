@@ -18,8 +18,6 @@ from mlops_dash.domain.audit import Action, Filter
 from tests.browser.conftest import MODES, SIZES, Ui, Visit, Watch, assert_sound, settled
 from tests.factories import ADMIN
 
-pytestmark = pytest.mark.browser
-
 AUDIT = (
     "/audit?tab=Models",
     "/audit?tab=Policies",

@@ -21,8 +21,6 @@ from tests.factories import LEAD, WORKER
 from tests.machine import free_port
 from tests.registry_world import MODEL
 
-pytestmark = pytest.mark.browser
-
 OTHER = "second-model"
 SERVES = {OTHER: "Nothing is served yet", MODEL: "v1 serves"}
 SCHEDULED = {OTHER: "0 schedules", MODEL: "1 schedule "}

@@ -11,8 +11,6 @@ from mlops_dash.domain.audit import Action, Filter
 from tests.browser.conftest import MODES, SIZES, Ui, Visit, assert_sound, settled
 from tests.factories import ADMIN
 
-pytestmark = pytest.mark.browser
-
 FOCUSED = """() => {
     let one = document.activeElement;
     while (one && one.shadowRoot && one.shadowRoot.activeElement) one = one.shadowRoot.activeElement;

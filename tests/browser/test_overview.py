@@ -18,8 +18,6 @@ from tests.browser.conftest import MODES, SIZES, Ui, Visit, assert_sound, settin
 from tests.factories import ADMIN, WORKER
 from tests.services.monitoring.monitoring_world import MODEL, world
 
-pytestmark = pytest.mark.browser
-
 EVIL = "<img src=x onerror=alert(1)> a_b *c*"
 CUT = """table => [...table.querySelectorAll('tbody tr > *, tbody .val, svg')]
   .map(e => [e.getBoundingClientRect(), e.scrollWidth, e.clientWidth, e.textContent])

@@ -22,8 +22,6 @@ from tests.browser.conftest import (
     settled,
 )
 
-pytestmark = pytest.mark.browser
-
 UNTOLD = ".stPlotlyChart:not([aria-label], [aria-label] *, :has([aria-label]))"  # no text alternative
 CHARTED = {"monitoring": 4, "registry": 1, "retraining": 1}  # pages whose charts the town fills, and how many at least
 

@@ -19,8 +19,6 @@ from tests.browser.conftest import MODES, SIZES, Ui, Visit, assert_sound, enviro
 from tests.factories import NOON, VIEWER, WORKER
 from tests.registry_world import MODEL, Hands, story
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> Iterator[Ui]:

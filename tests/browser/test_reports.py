@@ -17,8 +17,6 @@ from tests.browser.conftest import CONTRAST, MODES, SIZES, Ui, Visit, assert_sou
 from tests.factories import SCIENTIST, VIEWER, WORKER
 from tests.services.reports_world import MODEL, office
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:

@@ -14,8 +14,6 @@ from tests.browser import conftest
 from tests.browser.conftest import MODES, SIZES, Ui, Visit, arrange, assert_sound, settled, start_ui
 from tests.real_world import RealWorld, compared
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, mlflow_template: Path) -> RealWorld:

@@ -31,7 +31,7 @@ from tests.journeys import conftest
 from tests.journeys.conftest import Installation
 
 KILLS = int(os.environ.get("MLOPS_DASH_TEST_KILLS") or 6)
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(300 + 90 * KILLS)]
+pytestmark = pytest.mark.timeout(300 + 90 * KILLS)
 
 ADMIN = Actor("admin", "admin", Role.ADMIN)
 MODEL = "credit 'scoring'"

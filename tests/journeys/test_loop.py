@@ -30,7 +30,7 @@ from mlops_dash.store.tables.log import LabelRow, PredictionRow, ScoreRow
 from tests.browser.conftest import assert_sound, settled
 from tests.journeys.conftest import Installation
 
-pytestmark = [pytest.mark.journey, pytest.mark.browser, pytest.mark.timeout(1_800)]
+pytestmark = pytest.mark.timeout(1_800)
 
 ADMIN = Actor("admin", "admin", Role.ADMIN)
 MODEL = "flight-delay"
