@@ -135,6 +135,16 @@ def test_what_cannot_be_meant_is_one_sentence_and_nothing_is_stored(
     assert house.registry.models(ADMIN) == ()
 
 
+def test_a_file_of_next_year_is_refused_before_anything_is_stored(house: Services, run: Run, tmp_path: Path) -> None:
+    table = customers(days=9)
+    table["when"] = (pd.to_datetime(table["when"]) + pd.Timedelta(days=400)).dt.strftime("%Y-%m-%d %H:%M")
+    path = tmp_path / "predictions.csv"
+    table.to_csv(path, index=False)
+    code, _, err = watch(run, path)
+    assert (code, "240 of 240 rows to watch lie in the future" in err, "Traceback" in err) == (2, True, False), err
+    assert house.registry.models(ADMIN) == ()
+
+
 def test_nobody_to_answer_is_said(house: Services, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "predictions.csv"
     customers(days=6).to_csv(path, index=False)

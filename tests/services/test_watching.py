@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from mlops_dash.errors import InvalidInput
 from mlops_dash.services.tables import read_table
-from mlops_dash.services.watching import Roles, propose
+from mlops_dash.services.watching import Proposal, Roles, propose
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 def test_numbers_that_pandas_wrote_to_a_csv_are_numbers_again(tmp_path: Path) -> None:
@@ -23,9 +28,33 @@ def test_numbers_that_pandas_wrote_to_a_csv_are_numbers_again(tmp_path: Path) ->
     })  # fmt: skip
     frame.loc[4, "spend"] = "NA"
     frame.to_csv(tmp_path / "churn.csv", index=False)
-    rows = propose(read_table(tmp_path / "churn.csv"), Roles(label="churned")).rows
+    rows = propose(read_table(tmp_path / "churn.csv"), Roles(label="churned"), now=NOW).rows
     assert {name: str(rows[name].dtype) for name in ("usage", "spend", "customer")} == {
         "usage": "float64", "spend": "float64", "customer": "object",
     }  # fmt: skip
     assert rows["usage"].tolist() == frame["usage"].tolist()
     assert int(rows["spend"].isna().sum()) == 1
+
+
+def _minutes(now: datetime) -> Proposal:
+    """Thirty days of calls, the last of them on 30 January, as of `now`."""
+    draw = np.random.default_rng(1)
+    at = pd.date_range("2026-01-01", periods=30 * 24, freq="h")
+    table = pd.DataFrame({"at": at, "y": draw.normal(9, 2, len(at)), "lines": draw.poisson(3, len(at))})
+    return propose(table.assign(predicted=table["y"] + 1), Roles(), now=now)
+
+
+def test_rows_that_nobody_can_have_answered_yet_are_named() -> None:
+    told = {what: (value, why) for what, value, why in _minutes(datetime(2026, 1, 30, 12, tzinfo=UTC)).how}
+    assert told["in the future"] == ("11 rows", "counted once their day is over")
+    assert "in the future" not in {what for what, _, _ in _minutes(NOW).how}
+
+
+def test_a_file_that_lies_mostly_in_the_future_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="480 of 480 rows to watch lie in the future") as refused:
+        _minutes(datetime(2026, 1, 5, tzinfo=UTC))
+    assert "2026-01-30 23:00 UTC, and it is 2026-01-05 00:00 now" in refused.value.sentence()
+    half = datetime(2026, 1, 21, tzinfo=UTC)  # as many before as after
+    assert _minutes(half + timedelta(hours=1)).reference_rows == 240
+    with pytest.raises(InvalidInput, match="lie in the future"):
+        _minutes(half - timedelta(hours=2))

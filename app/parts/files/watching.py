@@ -129,7 +129,7 @@ def _dry_run(frame: Frame, given: Upload, ask: Ask) -> Proposal | None:
         roles = roles_of(frame.services, frame.actor, ask)
         kept = session.get(_KEPT)
         if kept is None or kept[:2] != (given.id, roles):  # a long file is read anew only where a field has changed
-            kept = (given.id, roles, propose(given.table, roles))
+            kept = (given.id, roles, propose(given.table, roles, now=frame.now))
             session.put(_KEPT, kept)
     except MlopsDashError as error:
         st.warning(plain(error.sentence()), icon=widgets.icon("rule"))

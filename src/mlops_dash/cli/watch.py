@@ -42,7 +42,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         ),
         reference_until=arguments.reference_until,
     )  # fmt: skip
-    proposal = propose(table, roles_of(made, who, ask))
+    proposal = propose(table, roles_of(made, who, ask), now=made.context.clock.now())
     told = sys.stderr if arguments.json else sys.stdout
     for what, value, why in proposal.how:
         print(f"  {what:<15} {value:<28} {why}", file=told)

@@ -82,15 +82,17 @@ class Proposal:
         return self.rows.iloc[self.reference_rows :].reset_index(drop=True)
 
 
-def propose(table: pd.DataFrame, given: Roles) -> Proposal:
+def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     """Give every column of a file its role.
 
     Args:
         table: As `services.tables` reads it: cells of a CSV are text.
         given: What is named already.
+        now: No row can have been answered later.
 
     Raises:
-        InvalidInput: a named column is not there, or a role can neither be found nor guessed.
+        InvalidInput: a named column is not there, a role can neither be found nor guessed, or most of what would be
+            watched lies in the future.
     """
     how: list[tuple[str, str, str]] = []
     lone = "" if given.time else _only_times(table, given)
@@ -118,6 +120,7 @@ def propose(table: pd.DataFrame, given: Roles) -> Proposal:
     )
     kept = rows.dropna(subset=["at", "score", "label"]).sort_values("at", kind="stable", ignore_index=True)
     n = _reference_rows(kept, given, how)
+    _future(kept["at"].iloc[n:], time, now, how)
     how.append(("inputs", f"{len(features)}", ", ".join(features[:6]) + (" ..." if len(features) > 6 else "")))
     return Proposal(
         answers.task, answers.positive, answers.class_names, features, kept, n, tuple(how), len(rows) - len(kept)
@@ -291,3 +294,16 @@ def _reference_rows(rows: pd.DataFrame, given: Roles, how: list[tuple[str, str, 
     how.append(("reference", f"{n:,} rows before {cut:%Y-%m-%d}", why))
     how.append(("watched", f"{len(rows) - n:,} rows", f"until {rows['at'].iloc[-1]:%Y-%m-%d %H:%M} UTC"))
     return n
+
+
+def _future(times: pd.Series[Any], name: str, now: datetime, how: list[tuple[str, str, str]]) -> None:
+    """Name the watched rows that nobody can have answered yet; most of them in the future are a mistake."""
+    later = int((times > pd.Timestamp(now)).sum())
+    if later > len(times) / 2:
+        raise InvalidInput(
+            f"{later:,} of {len(times):,} rows to watch lie in the future: the last time in {name!r} is "
+            f"{times.iloc[-1]:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} now.",
+            hint="Name the column of the time of the prediction with --time, or correct its times.",
+        )
+    if later:
+        how.append(("in the future", f"{later:,} rows", "counted once their day is over"))
