@@ -13,6 +13,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
+from app.ui.text import in_figure
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Action, Entry
@@ -206,7 +207,8 @@ def forest(rows: Sequence[Branch], t: Tokens, *, candidate: str, champion: str) 
     fig = go.Figure()
     for number, one in enumerate(rows):
         colour, symbol = look_of[one.verdict]
-        hover = f"{one.label}<br>{candidate} − {champion}: {one.text}<extra></extra>"
+        label = in_figure(one.label)
+        hover = f"{label}<br>{candidate} − {champion}: {one.text}<extra></extra>"
         fig.add_scatter(
             x=[one.low, one.high], y=[number, number], mode="lines", line={"width": 3, "color": colour},
             hovertemplate=hover, showlegend=False,
@@ -215,7 +217,7 @@ def forest(rows: Sequence[Branch], t: Tokens, *, candidate: str, champion: str) 
             x=[one.value], y=[number], mode="markers", hovertemplate=hover, showlegend=False,
             marker={"size": 12, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
         )  # fmt: skip
-    labels = [f"<b>{one.label}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
+    labels = [f"<b>{in_figure(one.label)}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
     fig.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=labels, range=[len(rows) - 0.5, -0.5], showgrid=False,
         tickfont={"size": 12, "color": t.ink},

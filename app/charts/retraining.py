@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import plotly.graph_objects as go
 
+from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.jobs import FAILED, FINISHED, Job
@@ -74,7 +75,9 @@ def gantt(room: Room, *, ahead: timedelta, zone: str) -> Gantt:
     bars = [_bar(job, place[job.model, job.title], room.now, zone) for job in shown]
     for slot in room.slots:
         if slot.at <= end:
-            said = f"<b>{slot.title}</b> · next<br>{when(room.now, slot.at, zone)}<br>schedule {slot.name}: {slot.why}"
+            named = f"<b>{in_figure(slot.title)}</b> · next"
+            why = in_figure(f"schedule {slot.name}: {slot.why}")
+            said = f"{named}<br>{when(room.now, slot.at, zone)}<br>{why}"
             bars.append(Bar(place[slot.model, slot.title], "next", slot.at, slot.at, "", said))
     return Gantt(room.now, start, end, zone, tuple(lanes.values()), tuple(bars))
 
@@ -195,11 +198,15 @@ def _bar(job: Job, lane: int, now: datetime, zone: str) -> Bar:
     begun = job.started_at or (job.finished_at if job.finished else job.starts_at) or job.due_at
     kind = "failed" if job.state in FAILED else "finished" if job.state in FINISHED else str(job.state)
     kind = "waiting" if job.state is JobState.QUEUED else kind
-    said = [f"<b>{job.title}</b> · {look(job.state).label.lower()}", when(now, begun, zone), job.cause]
+    said = [
+        f"<b>{in_figure(job.title)}</b> · {look(job.state).label.lower()}",
+        when(now, begun, zone),
+        in_figure(job.cause),
+    ]
     if job.started_at is not None:
         said[1] += f" · {took(job, now)}"
     if job.error:
-        said.append(_short(job.error, 90))
+        said.append(in_figure(_short(job.error, 90)))
     return Bar(lane, kind, begun, max(begun, _end(job, now) if job.started_at else begun), job.id, "<br>".join(said))
 
 
@@ -235,7 +242,7 @@ def _draw(fig: go.Figure, data: Gantt, bars: Sequence[Bar], *, name: str, colour
 def _label(lane: Lane, t: Tokens) -> str:
     rest = " · ".join(part for part in (lane.model, lane.cause) if part)
     short = _short(rest, _LABEL_CHARS - len(lane.title))
-    return f"<b>{_short(lane.title, 30)}</b>  <span style='color:{t.muted}'>{short}</span>"
+    return f"<b>{in_figure(_short(lane.title, 30))}</b>  <span style='color:{t.muted}'>{in_figure(short)}</span>"
 
 
 def _short(text: str, length: int) -> str:

@@ -1,7 +1,7 @@
 """How does somebody's text stand where Streamlit reads Markdown? As the signs it is made of: no link, colour or icon.
 
 Titles of dialogs, buttons, links, badges and messages all read Markdown; names of runs, models and people may hold any
-sign. Text in HTML goes through `html.escape` instead.
+sign. Text in HTML goes through `html.escape` instead, text in a figure through `in_figure`.
 """
 
 from __future__ import annotations
@@ -34,3 +34,14 @@ def inside_html(text: str) -> str:
     "a &lt; b &amp; 'c'"
     """
     return html.escape(text, quote=False)
+
+
+def in_figure(text: str) -> str:
+    """The text for a label, name, tick or hover template of Plotly, with nothing in it taken as tag or template.
+
+    Plotly reads a few tags and entities, not all of HTML's: quotes would come out as `&quot;`.
+
+    >>> in_figure("the <b>'fast'</b> %{y} & co")
+    "the &lt;b&gt;'fast'&lt;/b&gt; %&#123;y} &amp; co"
+    """
+    return inside_html(text).replace("%{", "%&#123;")

@@ -45,6 +45,7 @@ __all__ = [
     "note",
     "page_link",
     "stale",
+    "table",
 ]
 
 EARLIEST = date(2000, 1, 1)  # without it a picker refuses days more than ten years ago
@@ -162,9 +163,18 @@ def as_table(frame: pd.DataFrame, *, key: str, columns: Mapping[str, Any] | None
     """A "View as table" popover with the numbers behind a chart."""
     with st.popover("View as table", icon=icon("table"), type="tertiary", key=f"table-{key}"):
         if len(frame) <= 20:
-            st.table(frame, border="horizontal", hide_index=True)
+            table(frame)
         else:
             st.dataframe(frame, hide_index=True, key=f"grid-{key}", column_config=dict(columns or {}), row_height=32)
+
+
+def table(frame: pd.DataFrame) -> None:
+    """A small table whose cells and heads are shown as they are written: Streamlit reads both as Markdown."""
+    shown = frame.rename(columns=lambda name: plain(str(name)))
+    for at, kind in enumerate(shown.dtypes):
+        if kind.kind not in "biufmM":
+            shown.isetitem(at, [plain(cell) if isinstance(cell, str) else cell for cell in shown.iloc[:, at]])
+    st.table(shown, border="horizontal", hide_index=True)
 
 
 def facts(pairs: Mapping[str, str | Mono]) -> None:

@@ -141,7 +141,7 @@ def _metrics(frame: Frame, test: ABTest, reading: Reading) -> None:
 def _arms(test: ABTest, reading: Reading) -> None:
     hidden = "" if not reading.blind else " Outcomes are hidden."
     with widgets.card("arms", "Arms", f"Rows are drawn by a keyed hash of their id.{hidden}"):
-        st.table(charts.arms_table(test, reading), border="horizontal", hide_index=True)
+        widgets.table(charts.arms_table(test, reading))
         widgets.note(words.sample_ratio_words(test, reading))
 
 

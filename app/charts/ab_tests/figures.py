@@ -14,6 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.ab_tests.words import in_sentence, label
+from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.rules import ABTest, Look, Measured, Reading
@@ -125,7 +126,7 @@ def forest_figure(rows: Sequence[Branch], t: Tokens, *, left: str, right: str, p
     fig = go.Figure()
     for number, one in enumerate(rows):
         colour = colours.get(one.state, t.context)
-        hover = f"{one.name}<br>{one.text}<extra></extra>"
+        hover = f"{in_figure(one.name)}<br>{one.text}<extra></extra>"
         fig.add_scatter(x=[one.low, one.high], y=[number, number], mode="lines", line={"width": 3, "color": colour},
                         hovertemplate=hover)  # fmt: skip
         fig.add_scatter(
@@ -139,7 +140,7 @@ def forest_figure(rows: Sequence[Branch], t: Tokens, *, left: str, right: str, p
                 line={"width": 2, "color": t.ink, "dash": "dot"},
                 hovertemplate=f"Margin {fmt.delta(one.limit)}<extra></extra>",
             )  # fmt: skip
-    labels = [f"<b>{one.name}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
+    labels = [f"<b>{in_figure(one.name)}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
     fig.update_yaxes(tickvals=list(range(len(rows))), ticktext=labels, range=[len(rows) - 0.5, -0.5], showgrid=False,
                      tickfont={"size": 12, "color": t.ink})  # fmt: skip
     ends = [0.0, *(one.low for one in rows), *(one.high for one in rows), *(one.limit or 0.0 for one in rows)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.experiments.table import decimals, short
+from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Direction
@@ -124,7 +124,7 @@ def finding(found: Boxes) -> str:
 def figure(found: Boxes, t: Tokens) -> go.Figure:
     """A box a group; points where there are few."""
     fig = go.Figure()
-    ticks = [f"{escape(short(one.label, 16))}<br>n {one.n:,}" for one in found.groups]
+    ticks = [f"{in_figure(short(one.label, 16))}<br>n {one.n:,}" for one in found.groups]
     boxed = [(at, one) for at, one in enumerate(found.groups) if one.n >= _FEW]
     if boxed:
         quartiles = np.array([one.quartiles() for _, one in boxed], dtype=np.float32)
@@ -140,9 +140,9 @@ def figure(found: Boxes, t: Tokens) -> go.Figure:
             x=x, y=y, mode="markers", showlegend=False, marker={"color": t.context, "size": 5, "opacity": 0.75},
             hovertemplate="%{y:.5~g}<extra></extra>",
         )  # fmt: skip
-    fig.update_xaxes(title={"text": escape(short(found.by.key))}, tickvals=list(range(len(ticks))), ticktext=ticks,
+    fig.update_xaxes(title={"text": in_figure(short(found.by.key))}, tickvals=list(range(len(ticks))), ticktext=ticks,
                      range=[-0.6, len(ticks) - 0.4], fixedrange=True)  # fmt: skip
-    fig.update_yaxes(title={"text": escape(short(found.metric.key, 40))})
+    fig.update_yaxes(title={"text": in_figure(short(found.metric.key, 40))})
     return fig.update_layout(hovermode="closest", margin={"l": 0, "r": 8, "t": 4, "b": 0})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.experiments.table import decimals, short
+from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Direction
@@ -146,7 +146,7 @@ def figure(found: Cells, t: Tokens) -> go.Figure:
     )  # fmt: skip
     for update, one, values in ((fig.update_xaxes, found.x, across), (fig.update_yaxes, found.y, up)):
         wide = values.min() > 0 and values.max() / values.min() >= 50
-        update(title={"text": escape(short(one.key, 40))}, showgrid=False, **({"type": "log"} if wide else {}))
+        update(title={"text": in_figure(short(one.key, 40))}, showgrid=False, **({"type": "log"} if wide else {}))
     return fig.update_layout(hovermode="closest", margin={"l": 0, "r": 0, "t": 4, "b": 0})
 
 

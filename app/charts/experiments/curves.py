@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import plotly.graph_objects as go
 
 from app.charts.experiments.relations import ink
 from app.charts.experiments.table import short
+from app.ui.text import in_figure
 from app.ui.theme import DASHES, MARKERS, Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.experiments import directions
@@ -43,7 +43,7 @@ def curves(
         if many:
             colour, dash, width = (t.primary, "solid", 2.4) if at == best else (t.context, "solid", 1.0)
         x, y, low, high = thinned(one, most_points(len(lines)))
-        label = escape(short(one.label))
+        label = in_figure(short(one.label))
         if low is not None and high is not None:
             fig.add_scatter(
                 x=compact(np.concatenate([x, x[::-1]])), y=np.concatenate([high, low[::-1]]).astype(np.float32),
@@ -59,7 +59,7 @@ def curves(
         )  # fmt: skip
     fig.update_traces(hovertemplate="%{y:.5~g}", selector={"hoverinfo": None})
     fig.update_xaxes(title={"text": _ALONG[axis]})
-    fig.update_yaxes(title={"text": escape(short(metric, 40))})
+    fig.update_yaxes(title={"text": in_figure(short(metric, 40))})
     return fig.update_layout(
         hovermode="closest" if many else "x unified", margin={"l": 0, "r": 8, "t": 4, "b": 0},
         legend={"y": -0.2, "yanchor": "top", "x": 0}, showlegend=1 < len(lines) <= MOST_NAMED,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.experiments.table import short
+from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.experiments.pictures import Importance
@@ -63,7 +62,7 @@ def figure(found: Importance, t: Tokens) -> go.Figure:
     fig.add_vline(x=chance, line={"color": t.muted, "width": 1, "dash": "dot"})
     fig.add_annotation(x=chance, y=1, yref="paper", yanchor="bottom", text="chance", showarrow=False,
                        font={"size": 11, "color": t.muted})  # fmt: skip
-    names = [escape(short(one.name, 22)) for one in shown]
+    names = [in_figure(short(one.name, 22)) for one in shown]
     fig.update_yaxes(tickvals=list(range(len(shown))), ticktext=names, showgrid=False, fixedrange=True)
     fig.update_xaxes(title={"text": "Rise of the squared error when shuffled, % of the variance", "standoff": 14},
                      ticksuffix=" %", rangemode="tozero")  # fmt: skip

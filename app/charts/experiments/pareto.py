@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import plotly.graph_objects as go
 
 from app.charts.experiments.relations import ink
 from app.charts.experiments.table import decimals, short
+from app.ui.text import in_figure
 from app.ui.theme import MARKERS, Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Direction
@@ -50,9 +50,9 @@ def figure(found: Front, t: Tokens, slots: Mapping[str, int]) -> go.Figure:
     front = np.flatnonzero(on)
     front = front[np.argsort(found.values[front, 0], kind="stable")]
     x, y = found.values[:, 0], found.values[:, 1]
-    names = np.array([escape(short(one, 60)) for one in found.labels], dtype=object)
+    names = np.array([in_figure(short(one, 60)) for one in found.labels], dtype=object)
     axes = zip(found.metrics, ("x", "y", "customdata"), digits(found), strict=False)
-    hover = "<br>".join(["%{text}", *(f"{escape(short(name, 30))} %{{{axis}:.{n}f}}" for name, axis, n in axes)])
+    hover = "<br>".join(["%{text}", *(f"{in_figure(short(name, 30))} %{{{axis}:.{n}f}}" for name, axis, n in axes)])
     fig = go.Figure()
 
     def draw(points: Any, *, named: bool, **look: Any) -> None:
@@ -74,7 +74,7 @@ def figure(found: Front, t: Tokens, slots: Mapping[str, int]) -> go.Figure:
         scale: list[list[Any]] = [[at / (len(t.sequential) - 3), colour] for at, colour in enumerate(t.sequential[2:])]
         if not directions.descends(way):
             scale = [[1 - at, colour] for at, colour in reversed(scale)]
-        name = escape(short(found.metrics[2], 18))
+        name = in_figure(short(found.metrics[2], 18))
         title = {"text": f"|{name}|" if way is Direction.ZERO else name, "side": "right"}
         marker = {
             "color": directions.sorted_by(third, way).astype(np.float32), "colorscale": scale, "size": 10,
@@ -89,7 +89,7 @@ def figure(found: Front, t: Tokens, slots: Mapping[str, int]) -> go.Figure:
             draw(np.array([at]), named=True, mode="markers", name=names[at], marker=ring)
     for axis, at, most, signs in ((fig.update_xaxes, 0, 40, _ACROSS), (fig.update_yaxes, 1, 36, directions.SIGNS)):
         way = found.ways[at] or Direction.HIGHER
-        axis(title={"text": f"{escape(short(found.metrics[at], most))} ({signs[way]} better)"})
+        axis(title={"text": f"{in_figure(short(found.metrics[at], most))} ({signs[way]} better)"})
     return fig.update_layout(hovermode="closest", legend={"y": -0.2, "yanchor": "top", "x": 0},
                              showlegend=True, margin={"l": 0, "r": 8, "t": 4, "b": 0})  # fmt: skip
 

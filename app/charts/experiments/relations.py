@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.experiments.table import decimals, short, value_text
+from app.ui.text import in_figure
 from app.ui.theme import DASHES, MARKERS, Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Direction
@@ -73,7 +73,7 @@ def parallel(room: ExperimentRoom, axes: Sequence[Column]) -> Parallel:
     primary = room.primary
     colour = runs.metrics[primary.key].to_numpy()[whole] if primary is not None and len(runs) else np.zeros(whole.sum())
     drawn = runs.take(np.flatnonzero(whole))
-    names = tuple(escape(short(str(one))) for one in drawn.info["run_name"])
+    names = tuple(in_figure(short(str(one))) for one in drawn.info["run_name"])
     return Parallel(kept, colour, tuple(drawn.ids), names, int((~whole).sum()))
 
 
@@ -87,7 +87,7 @@ def _axis(runs: RunFrame, column: Column) -> dict[str, Any] | None:
             return None
         place = {word: float(at) for at, word in enumerate(words)}
         values = np.array([math.nan if one is None else place[str(one)] for one in series])
-        ticks = {"tickvals": list(range(len(words))), "ticktext": [escape(short_value(one)[:14]) for one in words]}
+        ticks = {"tickvals": list(range(len(words))), "ticktext": [in_figure(short_value(one)[:14]) for one in words]}
         return {"label": label, "values": values, **ticks}
     finite = values[np.isfinite(values)]
     few = np.unique(finite)
@@ -175,7 +175,7 @@ def _side(number: int, n: int) -> str:
 
 
 def _short(text: str) -> str:
-    return escape(short(text, 18))
+    return in_figure(short(text, 18))
 
 
 def parallel_finding(room: ExperimentRoom) -> str:
@@ -220,16 +220,17 @@ def scatter(room: ExperimentRoom, t: Tokens, *, x: Column, y: Column, slots: Map
     """Matching runs as points (of more than `MOST_DOTS` every second, third, ...), the tray in its colours."""
     runs = room.matching
     across = numbers(runs.column(x.name))
-    words = [escape(short(fmt.MISSING if one is None else str(one), 24)) for one in runs.column(x.name)]
+    words = [in_figure(short(fmt.MISSING if one is None else str(one), 24)) for one in runs.column(x.name)]
     xs: Any = across.astype(np.float32) if across is not None else np.array(words, dtype=object)
     ys = runs.column(y.name).to_numpy(dtype=float).astype(np.float32)
     ids = runs.ids
-    names = np.array([escape(short(str(one))) for one in runs.info["run_name"]], dtype=object)
+    names = np.array([in_figure(short(str(one))) for one in runs.info["run_name"]], dtype=object)
     chosen = [at for at, one in enumerate(ids) if one in slots]
     rest = np.array([at for at in range(len(ids)) if ids[at] not in slots], dtype=np.int64)
     fig = go.Figure()
     rest = rest[:: -(-len(rest) // MOST_DOTS) or 1]
-    hover = f"%{{text}}<br>{escape(short(x.key, 30))} %{{x}}<br>{escape(short(y.key, 30))} %{{y:.5~g}}<extra></extra>"
+    along, up = (in_figure(short(one.key, 30)) for one in (x, y))
+    hover = f"%{{text}}<br>{along} %{{x}}<br>{up} %{{y:.5~g}}<extra></extra>"
 
     def draw(points: npt.NDArray[np.int64], **look: Any) -> Any:
         across_of = xs[points] if across is not None else xs[points].tolist()
@@ -241,11 +242,11 @@ def scatter(room: ExperimentRoom, t: Tokens, *, x: Column, y: Column, slots: Map
         slot = slots[ids[at]]
         marker = {"color": ink(t, slot), "symbol": MARKERS[slot % len(MARKERS)], "size": 11}
         fig.add_trace(go.Scatter(draw(np.array([at]), marker=marker, name=names[at])))
-    fig.update_xaxes(title={"text": escape(short(x.key, 40))}, **({"type": "log"} if _wide(across) else {}))
+    fig.update_xaxes(title={"text": in_figure(short(x.key, 40))}, **({"type": "log"} if _wide(across) else {}))
     if across is None:
         places = order(runs.column(x.name), descending=False)
         fig.update_xaxes(categoryorder="array", categoryarray=list(dict.fromkeys(words[at] for at in places)))
-    fig.update_yaxes(title={"text": escape(short(y.key, 40))})
+    fig.update_yaxes(title={"text": in_figure(short(y.key, 40))})
     return fig.update_layout(
         hovermode="closest", showlegend=bool(chosen), legend={"y": -0.22, "yanchor": "top"},
         margin={"l": 0, "r": 8, "t": 4, "b": 0},

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
+from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Direction
@@ -52,7 +53,7 @@ def pairs_figure(pairs: Sequence[PairVerdict], t: Tokens) -> go.Figure:
         inner = found.interval(0.90)
         text = f"{signed(found.value, digits)} {_span(low, high, digits)}"
         lines.append(
-            _Line(one.a.label, "", found.value, low, high, _colour(one.outcome, t), f"{one.label}<br>{text}",
+            _Line(one.a.label, "", found.value, low, high, _colour(one.outcome, t), f"{in_figure(one.label)}<br>{text}",
                   inner if math.isfinite(inner[0]) else None)
         )  # fmt: skip
     margin = pairs[0].margin
@@ -92,7 +93,7 @@ def slices_figure(why: WhyRoom, t: Tokens) -> go.Figure:
     lines = []
     for one in why.parts:
         text = f"{signed(one.value, why.digits)} {_span(one.low, one.high, why.digits)}"
-        hover = f"{one.name}: {text}<br>{one.n:,} rows, {one.share * 100:.0f} %"
+        hover = f"{in_figure(one.name)}: {text}<br>{one.n:,} rows, {one.share * 100:.0f} %"
         colour = t.context if not one.clear else _side_colour(one.value, why.direction, t)
         lines.append(_Line(one.name, f"{one.share * 100:.0f} % of rows", one.value, one.low, one.high, colour, hover))
     return _forest(lines, t, _axis("part of the difference", why.direction))
@@ -179,4 +180,4 @@ def _forest(lines: Sequence[_Line], t: Tokens, title: str, *, margin: float = 0.
 def _cut(words: str, at: float) -> str:
     most = 50 if at == 0 else 24
     text = words if len(words) <= most else words[: most - 1] + "…"
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return in_figure(text)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from app.ui.text import in_figure
 from app.ui.theme import MONO, Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.readings import FeatureReading
@@ -50,7 +51,7 @@ def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
     """Draw PSI with its interval for the most moved columns, and each one's usual PSI as a tick."""
     shown = [one for one in features if one.psi is not None][:RANKED][::-1]
     fig = go.Figure()
-    names = [column_name(one.name) for one in shown]
+    names = [in_figure(column_name(one.name)) for one in shown]
     psi = np.array([one.psi or 0.0 for one in shown])
     low = np.array([one.low if one.low is not None else one.psi or 0.0 for one in shown])
     high = np.array([one.high if one.high is not None else one.psi or 0.0 for one in shown])
@@ -59,8 +60,8 @@ def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
         marker={"color": [t.moved if one.flagged else t.context for one in shown], "cornerradius": 3},
         error_x={"type": "data", "symmetric": False, "array": np.maximum(high - psi, 0),
                  "arrayminus": np.maximum(psi - low, 0), "color": t.ink, "thickness": 1.2, "width": 3},
-        text=[f"{column_name(one.name)}: excess {fmt.psi(one.excess)}, {fmt.metric(one.ratio, 1)} times usual, "
-              f"q {fmt.p_value(one.q)}" for one in shown],
+        text=[f"{name}: excess {fmt.psi(one.excess)}, {fmt.metric(one.ratio, 1)} times usual, q {fmt.p_value(one.q)}"
+              for one, name in zip(shown, names, strict=True)],
         textposition="none", hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
     fig.add_scatter(
@@ -103,7 +104,7 @@ def detail_alt(data: FeatureDetail) -> str:
 def detail_figure(data: FeatureDetail, t: Tokens) -> go.Figure:
     """Draw the share of rows in each cell: reference as grey bars, live as an outline."""
     fig = go.Figure()
-    labels = list(data.labels)
+    labels = [in_figure(label) for label in data.labels]
     fig.add_bar(x=labels, y=data.reference, name="Reference", marker={"color": t.context}, opacity=0.65,
                 hovertemplate="%{y:.1%}")  # fmt: skip
     fig.add_bar(

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.monitoring.pieces import MOVED, local
+from app.ui.text import in_figure
 from app.ui.theme import MONO, Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.room import DriftMap
@@ -47,7 +48,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
     x: dict[str, Any] = {"x": [f"{one:%Y-%m-%d}" for one in days]}
     if len(steps) == 1:  # said once for all windows, in ms
         x = {"x0": x["x"][0], "dx": steps.pop() / timedelta(milliseconds=1)}
-    y = [column_name(name) for name in data.columns]
+    y = [in_figure(column_name(name)) for name in data.columns]
     z = np.array([[np.nan if v is None else v for v in row] for row in data.excess], dtype=float)
     is_moved = np.array([[v in MOVED for v in row] for row in data.verdicts])
     if z.size == 0:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from app.ui.text import in_figure
 from mlops_dash.domain.words import Drift
 
 MOVED = (Drift.WATCH, Drift.DRIFT)
@@ -31,9 +32,9 @@ def short(values: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float32
 
 def wrap(text: str, width: int = 60) -> str:
     """A sentence in lines for a hover box, without markup of its own."""
-    words, lines = text.replace("<", "‹").split(), [""]
+    words, lines = text.split(), [""]
     for word in words:
         if len(lines[-1]) + len(word) > width:
             lines.append("")
         lines[-1] += f" {word}"
-    return "<br>".join(line.strip() for line in lines)
+    return "<br>".join(in_figure(line.strip()) for line in lines)
