@@ -8,15 +8,17 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import registry as charts
-from app.ui import widgets
+from app.ui import live, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.room import ModelHealth
-from mlops_dash.domain.registry.records import RegistryRoom
+from mlops_dash.domain.registry.records import Operation, RegistryRoom
 from mlops_dash.domain.words import OperationState
 
 _SHOWN = 7
+_LOOK_SECONDS = 2.0  # until the gateways have confirmed
+_ENDS = (OperationState.CONFIRMED, OperationState.FAILED)
 
 
 def status(frame: Frame, room: RegistryRoom) -> str:
@@ -68,14 +70,25 @@ def progress(frame: Frame, room: RegistryRoom) -> None:
     }
     by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
     with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
-        st.html(charts.progress_html(room.operation, frame.zone))
+        ended = room.operation.state in _ENDS
+        live.fragment(_steps, run_every=None if ended else _LOOK_SECONDS)(frame, room.operation)
         if room.operation.error:
             widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
-        live = len(room.heartbeats)
-        if live:
-            widgets.note(f"{fmt.plural(live, 'gateway')} answering now.")
+        answering = len(room.heartbeats)
+        if answering:
+            widgets.note(f"{fmt.plural(answering, 'gateway')} answering now.")
         elif room.operation.state is not OperationState.CONFIRMED:
             widgets.note("No gateway has reported in the last 30 s.")
+
+
+def _steps(frame: Frame, drawn: Operation) -> None:
+    """Looks again until the change is confirmed; a step reached draws the whole page anew, as more changed."""
+    known = drawn
+    if drawn.state not in _ENDS:
+        known = frame.services.registry.operation(frame.actor, drawn.id)
+        if known.state != drawn.state:
+            st.rerun()
+    st.html(charts.progress_html(known, frame.zone))
 
 
 def timeline(frame: Frame, room: RegistryRoom) -> None:

@@ -25,7 +25,9 @@ def mark(session: Session) -> tuple[Any, ...]:
         func.count(col(ModelVersionRow.artifact_digest)),
         func.max(EvidenceRow.computed_at),
         func.count(col(EvidenceRow.id)),
-        func.count(col(OperationRow.alias_moved_at)) + func.count(col(OperationRow.confirmed_at)),
+        func.count(col(OperationRow.alias_moved_at))
+        + func.count(col(OperationRow.delivered_at))
+        + func.count(col(OperationRow.confirmed_at)),
         func.sum(ServingRow.epoch),
         func.count(col(JobRow.id)) + func.count(col(JobRow.finished_at)) + func.count(col(JobRow.started_at)),
         func.max(ReferenceRow.created_at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,14 +11,17 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.parts.registry import champions
 from app.shell import session
+from app.ui import live
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import wall_now
 from mlops_dash.domain.access import NOBODY, Actor, Role
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.words import ProposalState
+from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.settings import from_environment
+from mlops_dash.store import registry as store
 from mlops_dash.store import world
 from mlops_dash.store.db import transaction
 from mlops_dash.store.tables.monitoring import AlertRow
@@ -227,6 +231,37 @@ def test_approve_then_promote_changes_what_is_served_and_the_ledger(told: World,
     assert told.actions()[-2:] == [Action.PROMOTION_DECIDED, Action.PROMOTION_FINISHED]
     assert told.verified().ok
     assert not page.exception
+
+
+def test_right_after_the_promotion_nothing_says_alias_moved_and_the_steps_look_again_until_confirmed(
+    told: World, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[float | None] = []
+    whole = live.fragment
+
+    def fragment(show: Callable[..., None], *, run_every: float | None = None) -> Callable[..., None]:
+        again.append(run_every)
+        return whole(show, run_every=run_every)
+
+    monkeypatch.setattr(champions.live, "fragment", fragment)
+    told.service.reconcile(WORKER)
+    proposal = room(told).proposal
+    told.service.approve(LEAD, proposal.id, proposal.revision)
+    proposal = room(told).proposal
+    page = open_page("registry", "lead")
+    page = decide(page, "promote", f"promote-{proposal.id}-{proposal.revision}", "May is over")
+    chips = dict(zip(page.dataframe[0].value["Version"], page.dataframe[0].value["Alias"], strict=True))
+    assert {name: list(one) for name, one in chips.items()} == {
+        "v3": ["champion"], "v2": ["rolled back"], "v1": ["shadow"],
+    }  # fmt: skip
+    assert words(page).count("not yet") == 2
+    assert again[-1] == 2.0
+    operation = room(told).operation
+    with transaction(told.context.databases.app) as session:
+        moments = {"delivered_at": NOON, "confirmed_at": NOON}
+        store.change_operation(session, operation.id, state=OperationState.CONFIRMED, **moments)
+    assert "not yet" not in words(page.run())
+    assert again[-1] is None
 
 
 def test_a_promotion_without_a_reason_is_not_carried_out(told: World, open_page: OpenPage) -> None:

@@ -108,6 +108,26 @@ def test_an_alias_moved_back_outside_closes_the_alert(house: World) -> None:
     assert open_alerts(house) == []
 
 
+def test_a_look_that_our_own_promotion_overtook_is_no_alarm(house: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = house.approved()
+    ask = house.context.registry.versions
+
+    def overtaken(name: str) -> object:
+        said = ask(name)  # MLflow answers, and before the worker has read it somebody promotes
+        if house.service.room(VIEWER, MODEL).champion.label == "v1":  # type: ignore[union-attr]
+            house.hands.turn(seconds=1)
+            operation = house.service.begin_promotion(LEAD, made.id, made.revision, "now")
+            house.service.finish_promotion(LEAD, operation)
+        return said
+
+    monkeypatch.setattr(house.context.registry, "versions", overtaken)
+    assert house.service.reconcile(WORKER).alarms == ()
+    assert served(house) == house.ids["2"]
+    assert Action.ALIAS_DRIFTED not in house.actions()
+    room = house.service.room(VIEWER, MODEL)
+    assert {line.version.label: line.aliases for line in room.lines} == {"v2": ("champion",), "v1": ()}
+
+
 def test_a_removed_alias_is_an_alarm_too(house: World) -> None:
     house.mlflow._client().delete_registered_model_alias(MODEL, "champion")  # somebody else, with MLflow's own client
     house.service.reconcile(WORKER)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.errors import NotFound
-from tests.factories import LEAD, SCIENTIST, VIEWER
+from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World, world
 
 
@@ -86,3 +86,34 @@ def test_without_a_fresh_look_of_the_worker_the_page_looks_itself(house: World) 
     room = house.service.room(VIEWER, MODEL)
     assert room.mirror.as_of == house.hands.at
     assert room.mirror.aliases["2"] == ("baseline",)
+
+
+def test_our_own_promotion_is_no_foreign_move_before_mlflow_was_looked_at_again(house: World) -> None:
+    house.service.reconcile(WORKER)
+    assert house.service.room(VIEWER, MODEL).mirror.champion_alias == "1"
+    made = house.approved()
+    operation = house.service.begin_promotion(LEAD, made.id, made.revision, "now")
+    decided = {line.version.label: line for line in house.service.room(VIEWER, MODEL).lines}
+    assert [line.aliases for line in decided.values()] == [(), ()]  # on its way: it stands nowhere
+    house.service.finish_promotion(LEAD, operation)
+
+    room = house.service.room(VIEWER, MODEL)  # the worker's last look is older than the promotion
+    assert {line.version.label: line.aliases for line in room.lines} == {"v2": ("champion",), "v1": ()}
+    assert room.alias_moved_to == ""
+
+    house.hands.turn(seconds=2)
+    house.mlflow.set_alias(MODEL, "champion", "1")
+    house.hands.turn(seconds=2)
+    house.service.reconcile(WORKER)
+    moved = house.service.room(VIEWER, MODEL)  # and a real move is told as before
+    assert {line.version.label: line.aliases for line in moved.lines} == {"v2": (), "v1": ("champion",)}
+    assert moved.alias_moved_to == "v1"
+
+
+def test_promoting_over_an_alias_that_was_moved_outside_closes_its_alarm_at_once(house: World) -> None:
+    made = house.approved()
+    house.mlflow.set_alias(MODEL, "champion", "2")
+    house.service.reconcile(WORKER)
+    assert house.service.room(VIEWER, MODEL).alias_moved_to == "v2"
+    house.service.finish_promotion(LEAD, house.service.begin_promotion(LEAD, made.id, made.revision, "now"))
+    assert house.service.room(VIEWER, MODEL).alias_moved_to == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
@@ -11,12 +10,10 @@ from mlops_dash.domain.registry.records import CHAMPION, Operation, Version
 from mlops_dash.domain.words import AlertState, OperationState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command
+from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
 from mlops_dash.services.registry.promotion import decided, serve, void_other_proposals
 from mlops_dash.store import registry as store
-from mlops_dash.store.db import Session
-from mlops_dash.store.monitoring.alerts import Alert, alerts, save_alert
-
-ALIAS_ALERT = "alias"
+from mlops_dash.store.monitoring.alerts import Alert, save_alert
 
 
 class Aliases:
@@ -144,23 +141,6 @@ class AliasWatch:
             reason="found by looking at MLflow",
         )
         return True
-
-
-def open_alert(session: Session, model: str, kind: str, version: str = "") -> Alert | None:
-    """The alert of this kind that is not closed, if there is one."""
-    return next(
-        (
-            one
-            for one in alerts(session, model)
-            if one.kind == kind and one.version == version and one.closed_at is None
-        ),
-        None,
-    )
-
-
-def close_alert(session: Session, alert: Alert, now: datetime) -> None:
-    """The cause is gone."""
-    save_alert(session, replace(alert, state=AlertState.CLOSED, closed_at=now, last_seen_at=now))
 
 
 def _free(unit: Unit, model: str) -> None:

@@ -19,6 +19,7 @@ from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Operation,
 from mlops_dash.domain.words import AlertState, OperationState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, record
+from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
 from mlops_dash.services.registry.judging import Standing, reigns_of, standing_as_seen
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import registry as store
@@ -287,6 +288,9 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
         unit.audit(target.subject, model=operation.model, before=past, after={"failed": failure}, reason=failure)
         return after
     served = serve(unit, operation, serving)
+    moved_outside = open_alert(unit.session, operation.model, ALIAS_ALERT)
+    if moved_outside is not None:  # we have just put the alias ourselves
+        close_alert(unit.session, moved_outside, unit.now)
     after = store.change_operation(
         unit.session,
         operation_id,

@@ -18,7 +18,8 @@ from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Heartbeat,
 from mlops_dash.domain.words import AlertState, OperationState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, record
-from mlops_dash.services.registry.aliases import ALIAS_ALERT, Aliases, AliasWatch, close_alert, open_alert
+from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
+from mlops_dash.services.registry.aliases import Aliases, AliasWatch
 from mlops_dash.services.registry.judging import standing
 from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.versions import keep_versions
@@ -86,6 +87,8 @@ class Reconciling:
         alarms: list[str] = []
         said = ""
         for model in models:
+            before = self._changes(model.name)
+            asked_at = self.context.clock.now()
             if not said:  # a dead server is asked once a pass
                 try:
                     found = self.context.registry.versions(model.name)
@@ -94,13 +97,15 @@ class Reconciling:
                 except Unavailable as error:
                     said = error.message
                 except InvalidInput as error:  # MLflow refuses this one: the others go on
-                    self._keep_mirror(model.name, None, error.message)
+                    self._keep_mirror(model.name, None, error.message, asked_at)
                     continue
             if said:
-                self._keep_mirror(model.name, None, said)
+                self._keep_mirror(model.name, None, said, asked_at)
                 continue
-            self._keep_mirror(model.name, found, "")
+            self._keep_mirror(model.name, found, "", asked_at)
             mirrored.append(model.name)
+            if self._changes(model.name) != before:
+                continue  # we moved the alias while MLflow was answering: what it said is not news of somebody else
             try:
                 alarm = self._compare_alias(actor, model, found)
             except (Conflict, NotFound, InvalidInput):  # somebody else moved it meanwhile: the next pass sees it
@@ -109,15 +114,21 @@ class Reconciling:
                 alarms.append(alarm)
         return tuple(mirrored), tuple(alarms), said
 
-    def _keep_mirror(self, model: str, found: tuple[RegisteredVersion, ...] | None, said: str) -> None:
-        now = self.context.clock.now()
+    def _changes(self, model: str) -> frozenset[tuple[str, OperationState]]:
+        """Our own changes of champion, and how far each is."""
+        with reading(self.context.databases.app) as session:
+            return frozenset((one.id, one.state) for one in store.operations(session, model))
+
+    def _keep_mirror(
+        self, model: str, found: tuple[RegisteredVersion, ...] | None, said: str, asked_at: datetime
+    ) -> None:
         with transaction(self.context.databases.app) as session:
             if found is None:
                 known = world.get(session, mirror_key(model)) or {"as_of": None, "versions": {}}
                 world.put(session, mirror_key(model), {**known, "reachable": False, "reason": said})
                 return
-            keep_versions(session, model, [_seen(one, self.context.new_id(), now) for one in reversed(found)])
-            world.put(session, mirror_key(model), mirror_body(found, now))
+            keep_versions(session, model, [_seen(one, self.context.new_id(), asked_at) for one in reversed(found)])
+            world.put(session, mirror_key(model), mirror_body(found, asked_at))
 
     def _compare_alias(self, actor: Actor, model: Model, found: tuple[RegisteredVersion, ...]) -> str:
         """Alarm on, adopt, or accept where the champion alias points. Gives the alarm's sentence when it is new."""

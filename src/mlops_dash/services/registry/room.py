@@ -16,7 +16,7 @@ from mlops_dash.domain.registry.proposals import approvers, next_action, previou
 from mlops_dash.domain.registry.records import OPEN_STATES, Mirror, Operation, Proposal, RegistryRoom, Reign, Serving
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read
-from mlops_dash.services.registry.aliases import ALIAS_ALERT, open_alert
+from mlops_dash.services.registry.alarms import ALIAS_ALERT, open_alert
 from mlops_dash.services.registry.judging import reigns_of, standing
 from mlops_dash.services.registry.promotion import answered_by_promotion
 from mlops_dash.services.registry.reconcile import LIVE_SECONDS, is_governed, mirror_body, mirror_key

@@ -9,6 +9,7 @@ from datetime import datetime
 from mlops_dash.domain.access import RANK, Actor, Permission, Role
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
+from mlops_dash.domain.registry.aliases import ours_since
 from mlops_dash.domain.registry.gates import lift
 from mlops_dash.domain.registry.proposals import (
     override_halves,
@@ -87,7 +88,7 @@ def facts_of(session: Session, name: str, now: datetime, mirror: Mirror) -> Fact
             for one in store.proposals(session, name, states=states)
             if one.is_open(now) or one.state is ProposalState.PROMOTING
         ),
-        mirror=mirror,
+        mirror=ours_since(mirror, operations, {one.id: one.version for one in versions}),
     )
 
 
