@@ -21,6 +21,7 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.fleet import FleetService
 from mlops_dash.store.db import transaction
 from mlops_dash.store.fleet import SERIES
+from mlops_dash.store.tables.monitoring import ReferenceRow
 from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
 from tests import fleet_world
 from tests.factories import LEAD, SCIENTIST, VIEWER
@@ -160,8 +161,29 @@ def test_a_model_that_serves_nothing_has_one_next_step_and_no_number(context: Co
     assert fresh.next_step is not None
     assert fresh.next_step.progress is Progress.EVIDENCE
     assert (fresh.health, fresh.estimate, fresh.last_day, fresh.trend) == (Health.NOT_KNOWN, None, None, ())
-    assert found.attention == ()
+    assert [(one.rank, one.model, one.label, one.page) for one in found.attention] == [
+        (Rank.UNWATCHED, "bare", "Not watched yet", "retraining"),
+        (Rank.UNWATCHED, "fresh", "Not watched yet", "registry"),
+    ]
+    assert found.attention[1].sentence == "Nothing is served yet."
+    assert found.attention[1].cause == "Next: record evidence: run a recipe, or push rows that it scored."
+    assert found.unwatched == 2
     assert (found.coverage, found.last_day, found.as_of) == (None, None, None)
+
+
+def test_a_served_model_without_a_reference_or_a_verdict_is_not_watched_yet(context: Context) -> None:
+    fleet_world.served(context, "fine")
+    fleet_world.served(context, "bare", windows=0)
+    fleet_world.served(context, "waits", health=Health.NOT_KNOWN)
+    with transaction(context.databases.app) as session:
+        session.delete(session.get_one(ReferenceRow, "ref-bare"))
+    found = room(context)
+    assert found.unwatched == 2
+    bare, waits = found.attention
+    assert (bare.model, bare.sentence) == ("bare", "v1 has no reference.")
+    assert bare.cause.startswith("Next: say what it is compared with: a file")
+    assert (waits.model, waits.sentence, waits.page) == ("waits", "No ripe labels yet.", "monitoring")
+    assert waits.cause == "Next: the first window is judged when it is over and its labels are old enough."
 
 
 def test_a_silent_model_keeps_its_last_known_number_and_says_so(context: Context) -> None:

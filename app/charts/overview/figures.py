@@ -29,6 +29,7 @@ def status(room: FleetRoom) -> str:
     if not room.rows:
         return "Nothing is watched yet"
     said = f"{fmt.plural(len(room.rows), 'model')}, {sum(bool(one.version) for one in room.rows)} serving"
+    said += f", {room.unwatched} not watched yet" if room.unwatched else ""
     if room.as_of is None:
         return said
     zone = next(one.zone for one in room.rows if one.as_of == room.as_of)

@@ -182,6 +182,8 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         reached=reached,
         next_step=step,
         usual_day=fleet.usual_volume(days),
+        added_at=model.added_at,
+        referenced=reference is not None,
     )
     if reference is None or not days:
         return row

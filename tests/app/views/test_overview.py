@@ -55,6 +55,17 @@ def test_a_fine_fleet_says_that_nothing_needs_attention(house: Services, open_pa
     assert "1 OK" in said
 
 
+def test_nothing_is_calm_beside_a_model_without_a_verdict(house: Services, open_page: OpenPage) -> None:
+    name = 'it\'s the "fast" one'
+    fleet_world.served(house.context, "fine")
+    house.registry.add_model(ADMIN, name, task="regression", source="external", reason="minutes to the door")
+    said = words(open_page("overview", "viewer"))
+    assert "Nothing needs attention" not in said
+    assert "Not watched yet" in said
+    assert "it&#x27;s the &quot;fast&quot; one</b> Nothing is served yet." in said
+    assert "2 models, 1 serving, 1 not watched yet" in said
+
+
 def test_a_snoozed_alert_is_said_even_when_nothing_needs_attention(house: Services, open_page: OpenPage) -> None:
     fleet_world.served(house.context, "m", health=Health.HARMED)
     fleet_world.alert(house.context, "m", state="snoozed", snoozed_until=NOON + DAY)

@@ -76,8 +76,9 @@ def test_an_alert_of_another_model_is_told_on_its_own() -> None:
 
 
 def test_an_alert_of_a_replaced_version_is_answered_and_waits_below_everything_else() -> None:
-    taken_over = replace(FINE, version="3", health=Health.NOT_KNOWN, headline="v1 until noon, v3 since.")
-    waits, one = found([taken_over], [ALARM], [PROPOSAL])[::-1]
+    taken_over = replace(FINE, version="3", health=Health.NOT_KNOWN, why="no complete day of traffic yet")
+    waits, unwatched, one = found([taken_over], [ALARM], [PROPOSAL])[::-1]
+    assert (unwatched.rank, unwatched.sentence) == (Rank.UNWATCHED, "No complete day of traffic yet.")
     assert (waits.rank, waits.label, waits.page) == (Rank.NOTICE, "Answered", "monitoring")
     assert waits.sentence == "v1: AUC fell."
     assert "after a week of ripe days of v3 without harm" in waits.cause

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from mlops_dash.domain.fleet.rows import FleetRow, LateLabels
+from mlops_dash.domain.fleet.rows import FleetRow, LateLabels, NextStep
 from mlops_dash.domain.format import percent
 from mlops_dash.domain.monitoring.answers import KINDS, waits_sentence
 from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, ProposalState, Word
@@ -20,7 +20,7 @@ HEALTH_KINDS = ("harm", "label_shift", "schema")  # alerts that the health word 
 
 
 class Rank(IntEnum):
-    """What comes first: harm, then what was decided and is not so, then risk, then what only waits."""
+    """What comes first: harm, then what was decided and is not so, risk, what only waits, what has no verdict yet."""
 
     HARM = 0
     DELIVERY = 1
@@ -30,7 +30,8 @@ class Rank(IntEnum):
     LABELS = 5
     JOB = 6
     DECISION = 7
-    NOTICE = 8
+    UNWATCHED = 8
+    NOTICE = 9
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def attention(
 
     An alert that the health word of its model already tells is told once, with the alert's likely cause; inputs that
     moved are that cause then, and no notice of their own. An alert of a replaced version is answered and waits.
+    A model without a verdict is not watched yet, and says its next step: what is unknown is never calm.
     """
     found: list[Attention] = []
     told: set[int] = set()
@@ -140,6 +142,8 @@ def attention(
                 told |= {id(one) for one in alerts if own and _moved_inputs(one, row)}
         elif row.stale:
             found.append(_silent(row, now))
+        elif row.to_verdict is not None and row.late is None:
+            found.append(_unwatched(row, row.to_verdict, now))
         if row.late is not None and not row.stale:
             found.append(_overdue(row, row.late))
     found += [_alerted(one) for one in alerts if id(one) not in told and not one.quiet(now)]
@@ -186,7 +190,7 @@ def _model(name: str) -> tuple[tuple[str, str], ...]:
 
 def _sick(row: FleetRow, alerts: Sequence[OpenAlert], now: datetime) -> Attention:
     alert = min(alerts, key=lambda one: HEALTH_KINDS.index(one.kind), default=None)
-    why = f"{row.why[:1].upper()}{row.why[1:]}."
+    why = f"{_capital(row.why)}."
     return Attention(
         rank=Rank.HARM if row.health is Health.HARMED else Rank.RISK,
         word=row.health,
@@ -214,6 +218,21 @@ def _silent(row: FleetRow, now: datetime) -> Attention:
         page="monitoring",
         parameters=_model(row.model),
         since=row.last_at or row.as_of or now,
+    )
+
+
+def _unwatched(row: FleetRow, step: NextStep, now: datetime) -> Attention:
+    return Attention(
+        rank=Rank.UNWATCHED,
+        word=Health.NOT_KNOWN,
+        label="Not watched yet",
+        model=row.model,
+        sentence=_sentence(_capital(row.why)),
+        cause=f"Next: {step.sentence[:1].lower()}{step.sentence[1:]}",
+        action="Next step",
+        page=step.page,
+        parameters=_model(row.model),
+        since=row.deployed_at or row.added_at or now,
     )
 
 
@@ -312,6 +331,10 @@ def _waits(one: OpenProposal) -> Attention:
         parameters=(("model", one.model), ("version", one.version)),
         since=one.since,
     )
+
+
+def _capital(text: str) -> str:
+    return text if text[:1] == "v" and text[1:2].isdigit() else f"{text[:1].upper()}{text[1:]}"
 
 
 def _sentence(text: str) -> str:

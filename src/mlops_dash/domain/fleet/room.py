@@ -50,6 +50,11 @@ class FleetRoom:
         return {word: sum(one.health is word for one in self.rows) for word in WORST_FIRST}
 
     @property
+    def unwatched(self) -> int:
+        """How many models have no verdict yet, and a step that is missing to it."""
+        return sum(one.to_verdict is not None for one in self.rows)
+
+    @property
     def last_day(self) -> int | None:
         """Predictions of all models in the last 24 hours; None before the first."""
         known = [one.last_day for one in self.rows if one.last_day is not None]

@@ -71,6 +71,7 @@ class FleetModel:
     since: datetime | None = None
     by_promotion: bool = False  # it came through the gates, not by an alias alone
     replaced: str = ""  # number of the version it took over from; "" where there is none
+    added_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ class NextStep:
     progress: Progress
     sentence: str
     page: str
+
+
+_REFERENCE = "Say what it is compared with: a file, a window of its log, or the first days whose labels came."
+_WAIT = "The first window is judged when it is over and its labels are old enough."
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,22 @@ class FleetRow:
     reached: tuple[Progress, ...] = ()
     next_step: NextStep | None = None
     late: LateLabels | None = None
+    added_at: datetime | None = None
+    referenced: bool = True  # whether what it serves has something to be compared with
+
+    @property
+    def to_verdict(self) -> NextStep | None:
+        """The step that is missing to a verdict; None where there is one, or there was one and its rows stopped."""
+        if self.health is not Health.NOT_KNOWN or self.stale:
+            return None
+        step = self.next_step
+        if not self.version:
+            return step or NextStep(Progress.PREDICTIONS, "Promote a version on the Registry page.", "registry")
+        if not self.referenced:
+            return NextStep(Progress.EVIDENCE, _REFERENCE, "monitoring")
+        if step is not None and step.progress in (Progress.PREDICTIONS, Progress.LABELS):
+            return step
+        return NextStep(Progress.LABELS, _WAIT, "monitoring")
 
     @property
     def gap(self) -> float | None:
