@@ -36,7 +36,13 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
     try:
         app = create_app(services, process=f"gateway:{settings.gateway_port}")
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10, ws="none"
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+            ws="none",
+            proxy_headers=False,  # nothing here asks who the client is, so nobody may say it
         )
         uvicorn.Server(config).run(sockets=[listening])
     finally:
