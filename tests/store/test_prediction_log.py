@@ -149,6 +149,17 @@ def test_one_batch_may_revise_its_own_label(database: Engine) -> None:
     assert append_labels(database, label(1, 0.0), label(1, 1.0), label(1, 1.0)) == log.LabelsAppended(1, 1, 1, 2)
 
 
+def test_an_old_label_sent_again_after_its_correction_tells_nothing_new(database: Engine) -> None:
+    append(database, [row(1)], [answer(row(1), 0.5)])
+    corrected = label(1, 1.0)._replace(observed_at_us=DAY_US + 5 * MINUTE)
+    append_labels(database, label(1, 0.0), corrected)
+    assert append_labels(database, label(1, 0.0, received=9)) == log.LabelsAppended(0, 0, 1, 0)
+    assert window(database)["label"].tolist() == [1.0]
+    back = label(1, 0.0, received=12)._replace(observed_at_us=DAY_US + 11 * MINUTE)
+    assert append_labels(database, back).revised == 1  # observed anew, it is a correction of its own
+    assert window(database)["label"].tolist() == [0.0]
+
+
 def test_a_label_before_its_prediction_waits_and_joins(database: Engine) -> None:
     assert append_labels(database, label(1, 1.0)).pending == 1
     with reading(database) as session:

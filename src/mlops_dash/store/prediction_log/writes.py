@@ -64,19 +64,24 @@ def differing(session: Session, rows: Sequence[Prediction], *, times: bool) -> I
 def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
     """Add labels: another value than the latest is the next revision, the same value is nothing.
 
+    Nor is a value that was known before with the same time of observation: an old file or request that is sent again
+    after a correction tells nothing new.
+
     Ids without a prediction wait as pending and join when the prediction comes. Hours of labelled predictions become
     dirty, marked with the time the label was received.
     """
     if not is_sqlite(session):  # two writers must not both count the same revision
         session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LABEL_LOCK})"))
-    latest = _latest_labels(session, labels)
+    latest, told = _known_labels(session, labels)
     fresh: list[tuple[Any, ...]] = []
     new = revised = 0
     for label in labels:
         key = (label.model, label.prediction_id)
         known = latest.get(key)
-        if known is not None and known[1] == label.value:
+        news = (*key, label.value, label.observed_at_us)
+        if news in told or (known is not None and known[1] == label.value):
             continue
+        told.add(news)
         revision = 1 if known is None else known[0] + 1
         new, revised = (new + 1, revised) if known is None else (new, revised + 1)
         latest[key] = (revision, label.value)
@@ -134,15 +139,23 @@ def clear_dirty(session: Session, hours: Iterable[DirtyHour]) -> None:
         )
 
 
-def _latest_labels(session: Session, labels: Sequence[Label]) -> dict[tuple[str, str], tuple[int, float]]:
-    found: dict[tuple[str, str], tuple[int, float]] = {}
-    query = "SELECT prediction_id, revision, value FROM label WHERE model = :model AND prediction_id IN ({ids})"
+def _known_labels(
+    session: Session, labels: Sequence[Label]
+) -> tuple[dict[tuple[str, str], tuple[int, float]], set[tuple[str, str, float, int]]]:
+    """Revision and value of the latest label by (model, id), and every (model, id, value, observed) there ever was."""
+    latest: dict[tuple[str, str], tuple[int, float]] = {}
+    told: set[tuple[str, str, float, int]] = set()
+    query = (
+        "SELECT prediction_id, revision, value, observed_at_us FROM label "
+        "WHERE model = :model AND prediction_id IN ({ids})"
+    )
     for model, rows in _by_model(session, query, [(label.model, label.prediction_id) for label in labels]):
-        for prediction_id, revision, value in rows:
-            known = found.get((model, prediction_id))
+        for prediction_id, revision, value, observed_us in rows:
+            told.add((model, prediction_id, value, observed_us))
+            known = latest.get((model, prediction_id))
             if known is None or known[0] < revision:
-                found[model, prediction_id] = (revision, value)
-    return found
+                latest[model, prediction_id] = (revision, value)
+    return latest, told
 
 
 def _times(session: Session, keys: Sequence[Sequence[Any]]) -> dict[tuple[str, str], int]:
