@@ -65,6 +65,18 @@ def users(people: Sequence[User], now: datetime) -> pd.DataFrame:
     )
 
 
+def service_accounts(accounts: Sequence[User], now: datetime) -> pd.DataFrame:
+    """One row a service account: name, its models, state, since."""
+    return pd.DataFrame(
+        {
+            "Name": [account.name for account in accounts],
+            "Writes": [", ".join(account.models) for account in accounts],
+            "State": ["Disabled" if account.disabled else "Active" for account in accounts],
+            "Created": [fmt.ago(now, account.created_at) for account in accounts],
+        }
+    )
+
+
 def tokens(issued: Sequence[Token], now: datetime) -> pd.DataFrame:
     """One row a token: label, whose, role, state, expiry, last use."""
     return pd.DataFrame(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import audit as tables
-from app.parts.admin import accounts, models, policies
+from app.parts.admin import accounts, models, policies, secrets, tokens
 from app.shell import session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -39,13 +39,13 @@ def page(frame: Frame) -> None:
         if st.button("Verify the ledger", key="verify", icon=widgets.icon("verified_user"), disabled=number == 0):
             session.put("verdict", frame.services.audit.verify(frame.actor))
     _verdict(session.get("verdict"))
-    accounts.secret_shown_once()
+    secrets.shown_once()
     panels: dict[str, Callable[[], None]] = {
         "Ledger": lambda: _ledger(frame, empty=number == 0),
         "Models": lambda: models.models_panel(frame),
         "Policies": lambda: policies.policies_panel(frame),
         "Users": lambda: accounts.users_panel(frame),
-        "Tokens": lambda: accounts.tokens_panel(frame),
+        "Tokens": lambda: tokens.tokens_panel(frame),
     }
     tabs = st.tabs(list(panels), key="tab", bind="query-params", on_change="rerun", default="Ledger")
     for tab, draw in zip(tabs, panels.values(), strict=True):

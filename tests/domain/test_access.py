@@ -15,6 +15,7 @@ from mlops_dash.domain.access import (
     Permission,
     Role,
     Token,
+    new_service,
     new_user,
     proposal_waits_for,
     slow_down,
@@ -39,7 +40,7 @@ def test_roles_nest(permission: Permission) -> None:
 
 @pytest.mark.parametrize("permission", Permission)
 def test_why_not_is_empty_exactly_when_allowed(permission: Permission) -> None:
-    for actor in (*PEOPLE, NOBODY, system("worker")):
+    for actor in (*PEOPLE, NOBODY, system("worker"), Actor("user:kiosk", "kiosk", Role.SERVICE)):
         assert (actor.why_not(permission) == "") is actor.may(permission)
 
 
@@ -59,6 +60,23 @@ def test_nobody_may_only_log_in() -> None:
 
 def test_a_refusal_names_the_role_needed_and_the_role_had() -> None:
     assert VIEWER.why_not(Permission.PROMOTE) == "Needs the role lead; you are viewer."
+
+
+def test_a_service_account_writes_predictions_and_labels_of_its_models_and_nothing_else() -> None:
+    program = Actor("user:kiosk", "kiosk", Role.SERVICE, models=frozenset({'it\'s "late"'}))
+    assert {one for one in Permission if program.may(one)} == {Permission.PUBLIC, Permission.LOG_WRITE}
+    assert program.why_not(Permission.ROOM_READ).startswith("A service account writes predictions and labels")
+    program.require_model('it\'s "late"')
+    with pytest.raises(NotAllowed, match="'churn' is none of the models of the service account kiosk"):
+        program.require_model("churn")
+    SCIENTIST.require_model("churn")
+
+
+def test_a_service_account_has_a_model_and_a_name_like_anybody() -> None:
+    assert new_service("Kiosk", ["b", "a", "b"], at=NOON).models == ("a", "b")
+    for name, models in (("kiosk", []), ("Ki osk", ["a"])):
+        with pytest.raises(InvalidInput):
+            new_service(name, models, at=NOON)
 
 
 def test_an_unknown_kind_of_actor_without_a_role_is_refused() -> None:

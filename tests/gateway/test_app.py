@@ -21,7 +21,7 @@ import uvicorn
 from sqlmodel import update
 
 from mlops_dash.bootstrap import Services
-from mlops_dash.domain.access import Actor
+from mlops_dash.domain.access import Actor, Role
 from mlops_dash.errors import NotAuthenticated
 from mlops_dash.gateway import access
 from mlops_dash.gateway import app as gateway
@@ -35,7 +35,8 @@ from tests import factories
 from tests.factories import LEAD, NOON, SCIENTIST, VIEWER
 from tests.served import MODEL, Served, flights
 
-TOKENS = {"scientist-token": SCIENTIST, "viewer-token": VIEWER, "lead-token": LEAD}
+KIOSK = Actor("user:kiosk", "kiosk", Role.SERVICE, kind="token", models=frozenset({MODEL}))
+TOKENS = {"scientist-token": SCIENTIST, "viewer-token": VIEWER, "lead-token": LEAD, "kiosk-token": KIOSK}
 HEADERS = {"Authorization": "Bearer scientist-token"}
 INVOCATIONS = f"/models/{MODEL}/invocations"
 
@@ -169,6 +170,23 @@ def test_a_role_that_may_not_is_refused(client: httpx.Client, home: Context) -> 
         assert (answer.status_code, answer.json()["error_code"]) == (403, "NOT_ALLOWED")
     assert total(home) == 0
     assert client.get("/v1/serving", headers=viewer).status_code == 200
+
+
+def test_a_service_account_logs_for_its_models_and_sees_nothing(client: httpx.Client, home: Context) -> None:
+    kiosk = {"Authorization": "Bearer kiosk-token"}
+    sent = {"model": MODEL, "batch": "b", "predictions": made_elsewhere(2)}
+    assert client.post("/v1/predictions", json=sent, headers=kiosk).json()["stored"] == 2
+    truth = {"model": MODEL, "labels": [{"prediction_id": "b-0", "value": 1}]}
+    assert client.post("/v1/labels", json=truth, headers=kiosk).json()["new"] == 1
+    refused = [
+        client.get("/v1/predictions/b", headers=kiosk),
+        client.get("/v1/serving", headers=kiosk),
+        client.post(INVOCATIONS, json=split(1), headers=kiosk),
+        *(client.post("/v1/predictions", json={**sent, "model": other}, headers=kiosk) for other in ("idle", "ghost")),
+        *(client.post("/v1/labels", json={**truth, "model": other}, headers=kiosk) for other in ("idle", "ghost")),
+    ]
+    assert [(one.status_code, one.json()["error_code"]) for one in refused] == [(403, "NOT_ALLOWED")] * 7
+    assert total(home) == 2
 
 
 def test_a_revoked_token_stops_working_within_seconds(

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from mlops_dash.bootstrap import Services, build
-from mlops_dash.domain.access import NEEDS, RANK, Actor, Permission, Role, Token
+from mlops_dash.domain.access import NEEDS, PERSON_ROLES, RANK, Actor, Permission, Role, Token
 from mlops_dash.errors import NotAllowed, NotAuthenticated
 from mlops_dash.ids import sha256_text
 from mlops_dash.services.access import sessions
@@ -22,12 +22,12 @@ from tests.factories import ADMIN, NOON
 
 Verb = Callable[..., object]
 Fault = Callable[[Session, Actor, Context], object]
-EXACTLY_FOR = {role: f"someone-{role}" for role in Role}  # one person a role
+EXACTLY_FOR = {role: f"someone-{role}" for role in PERSON_ROLES}  # one person a role
 
 
 def _lower(session: Session, actor: Actor, _context: Context) -> None:
     assert actor.role is not None
-    store.change_user(session, actor.id, role=next(role for role in Role if RANK[role] == RANK[actor.role] - 1))
+    store.change_user(session, actor.id, role=next(role for role in PERSON_ROLES if RANK[role] == RANK[actor.role] - 1))
 
 
 def _disable(session: Session, actor: Actor, _context: Context) -> None:
@@ -55,16 +55,24 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     built.close()
 
 
-def commands(house: Services) -> dict[str, tuple[Verb, Permission]]:
-    """Everything that is marked @command and that people may do, found on the built services."""
-    found = {
+def verbs(house: Services) -> dict[str, tuple[Verb, Permission]]:
+    """Everything that is marked as a service method, found on the built services, with what it needs."""
+    return {
         f"{noun}.{name}": (verb, getattr(verb, "__mlops_permission__"))  # noqa: B009  (unknown to the type checker)
         for noun, kind in typing.get_type_hints(Services).items()
         if kind is not Context
         for name, verb in inspect.getmembers(getattr(house, noun), inspect.ismethod)
-        if getattr(verb, "__mlops_kind__", "") == "command"
+        if getattr(verb, "__mlops_kind__", "")
     }
-    return {name: (verb, permission) for name, (verb, permission) in found.items() if permission in NEEDS}
+
+
+def commands(house: Services) -> dict[str, tuple[Verb, Permission]]:
+    """Everything that is marked @command and that people may do."""
+    return {
+        name: (verb, permission)
+        for name, (verb, permission) in verbs(house).items()
+        if permission in NEEDS and getattr(verb, "__mlops_kind__") == "command"  # noqa: B009
+    }
 
 
 def by_session(house: Services, role: Role, *, life: timedelta = sessions.SESSION_LIFE) -> Actor:
@@ -104,7 +112,7 @@ def presses(house: Services, people: dict[Role, Actor]) -> dict[str, str]:
 
 
 def test_there_are_commands_to_press_and_all_let_in_who_still_stands(house: Services) -> None:
-    for people in ({r: by_session(house, r) for r in Role}, {r: by_token(house, r) for r in Role}):
+    for people in ({r: by_session(house, r) for r in PERSON_ROLES}, {r: by_token(house, r) for r in PERSON_ROLES}):
         answers = presses(house, people)
         assert len(answers) > 30
         assert {name for name, answer in answers.items() if answer == "refused"} == set()
@@ -112,14 +120,14 @@ def test_there_are_commands_to_press_and_all_let_in_who_still_stands(house: Serv
 
 @pytest.mark.parametrize("fault", BY_SESSION)
 def test_every_command_is_refused_between_open_and_press(house: Services, fault: str) -> None:
-    people = {role: by_session(house, role) for role in Role}
+    people = {role: by_session(house, role) for role in PERSON_ROLES}
     _befall(house, people, BY_SESSION[fault])
     _all_refused(house, people)
 
 
 @pytest.mark.parametrize("fault", BY_TOKEN)
 def test_every_command_by_token_is_refused_between_answer_and_call(house: Services, fault: str) -> None:
-    people = {role: by_token(house, role) for role in Role}
+    people = {role: by_token(house, role) for role in PERSON_ROLES}
     _befall(house, people, BY_TOKEN[fault])
     _all_refused(house, people)
 
@@ -128,18 +136,18 @@ def test_every_command_by_token_is_refused_between_answer_and_call(house: Servic
 def test_every_command_is_refused_when_the_session_or_the_token_ran_out_meanwhile(
     house: Services, enter: Callable[..., Actor]
 ) -> None:
-    _all_refused(house, {role: enter(house, role, life=timedelta(0)) for role in Role})
+    _all_refused(house, {role: enter(house, role, life=timedelta(0)) for role in PERSON_ROLES})
 
 
 def test_a_person_that_is_not_in_the_database_any_more_may_nothing(house: Services) -> None:
     ghost = Actor("user:ghost", "ghost", Role.ADMIN, credential=sha256_text("was valid"))
-    _all_refused(house, dict.fromkeys(Role, ghost))
+    _all_refused(house, dict.fromkeys(PERSON_ROLES, ghost))
 
 
 def test_somebody_elses_session_lends_no_rights(house: Services) -> None:
     admin, viewer = by_session(house, Role.ADMIN), by_session(house, Role.VIEWER)
     forged = Actor(admin.id, admin.name, admin.role, credential=viewer.credential)
-    _all_refused(house, dict.fromkeys(Role, forged))
+    _all_refused(house, dict.fromkeys(PERSON_ROLES, forged))
 
 
 def _befall(house: Services, people: dict[Role, Actor], fault: Fault) -> None:
@@ -153,3 +161,33 @@ def _all_refused(house: Services, people: dict[Role, Actor]) -> None:
     before = house.audit.head(ADMIN)
     assert {name: answer for name, answer in presses(house, people).items() if answer != "refused"} == {}
     assert house.audit.head(ADMIN) == before
+
+
+def test_a_service_account_may_log_of_its_models_and_call_nothing_else(house: Services) -> None:
+    house.registry.add_model(ADMIN, "trains", task="regression", source="external", reason="late trains")
+    account = house.access.create_service(ADMIN, "ticket-machine", ["trains"], reason="logs")
+    actor = house.access.actor_for_token(house.access.issue_token(ADMIN, account.name, label="ci").secret)
+    let_in = set()
+    for name, (verb, permission) in verbs(house).items():
+        if permission is Permission.PUBLIC:  # the login, which knows no actor yet
+            continue
+        for model in ("trains", "somebody's"):
+            wants = inspect.signature(verb).parameters
+            given = {
+                one: model if one == "model" else None
+                for one, how in wants.items()
+                if how.default is how.empty and how.kind is not how.VAR_KEYWORD and one not in {"actor", "unit"}
+            }
+            try:
+                verb(actor, **given)
+            except NotAllowed:
+                continue
+            except Exception:  # noqa: BLE001 - it was let in, and what it was given is nothing
+                pass
+            let_in.add((name, model))
+    logs = ("prepare_predictions", "prepare_labels", "record_predictions", "record_labels", "read_rows", "file_rows",
+            "file_labels")  # fmt: skip
+    assert let_in == {
+        *((f"scoring.{name}", "trains") for name in logs),
+        ("scoring.store", "trains"), ("scoring.store", "somebody's"),  # it asks what it is given: see test_scoring.py
+    }  # fmt: skip

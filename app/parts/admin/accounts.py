@@ -1,33 +1,19 @@
-"""Users and tokens: the two panels of Audit & admin that only admins may act in; others see them with the reason."""
+"""Users: a panel of Audit & admin that only admins may act in; others see it with the reason."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import streamlit as st
 
 from app.charts import audit as tables
+from app.parts.admin import secrets
 from app.shell import session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.access import Permission, Role, Token, User
+from mlops_dash.domain.access import PERSON_ROLES, Permission, Role, User
 
-_ROLES = tuple(str(role) for role in Role)
-_SECRET = "_secret_once"
-_LIVES = {30: "30 days", 90: "90 days", 365: "1 year", 0: "no end"}
-
-
-def secret_shown_once() -> None:
-    """A link or token just made: on the screen until the person says that it is stored."""
-    kept = session.get(_SECRET)
-    if kept is None:
-        return
-    label, secret = kept
-    with widgets.card("secret", label, "It is shown this once and kept nowhere. Copy it now."):
-        st.code(secret, language=None, wrap_lines=True)
-        st.button("I have stored it", key="secret-stored", on_click=session.pop, args=(_SECRET,))
+_ROLES = tuple(str(role) for role in PERSON_ROLES)
 
 
 def users_panel(frame: Frame) -> None:
@@ -169,100 +155,4 @@ def _new_link(frame: Frame, user: User) -> None:
 
 def _keep_link(name: str, secret: str | None) -> None:
     if secret is not None:
-        session.put(_SECRET, (f"One-time link for {name}", f"{session.origin()}/link/{secret}"))
-
-
-def tokens_panel(frame: Frame) -> None:
-    """Tokens with which programs act as a user, and the dialogs that issue and revoke them."""
-    why_not = frame.why_not(Permission.TOKENS_EDIT)
-    people = () if why_not else frame.services.access.users(frame.actor)
-
-    def issue() -> None:
-        if widgets.action_button("Issue token…", key="issue-token", why_not=why_not, primary=True, icon_name="key"):
-            _issue_token(frame, people)
-
-    if why_not:
-        with widgets.card("tokens", "Tokens", "With which programs act as a user", issue):
-            widgets.empty("lock", "Admins keep the tokens", why_not, key="tokens-forbidden")
-        return
-    issued = frame.services.access.tokens(frame.actor)
-    with widgets.card("tokens", "Tokens", "A program that sends one acts as its user, in that user's role", issue):
-        if not issued:
-            widgets.empty(
-                "key", "No token yet", "The gateway and the command line take tokens: issue one for each program.",
-                key="tokens",
-            )  # fmt: skip
-            return
-        st.dataframe(
-            tables.tokens(issued, frame.now),
-            key="tokens-table",
-            hide_index=True,
-            row_height=32,
-            alt="Tokens, newest first",
-        )
-        _token_actions(frame, [token for token in issued if token.revoked_at is None])
-
-
-def _token_actions(frame: Frame, live: Sequence[Token]) -> None:
-    by_id = {token.id: token for token in live}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="token-actions"):
-        chosen = st.selectbox(
-            "Token",
-            list(by_id),
-            format_func=lambda id_: f"{by_id[id_].name} ({by_id[id_].user_name})",
-            key="token",
-            placeholder="No live token",
-            width=320,
-        )
-        nothing = "" if chosen else "Every token is revoked."
-        if widgets.action_button("Revoke…", key="revoke-token", why_not=nothing, icon_name="key_off"):
-            _revoke(frame, by_id[chosen])
-
-
-def _issue_token(frame: Frame, people: Sequence[User]) -> None:
-    names = [user.name for user in people if not user.disabled]
-
-    def fields() -> None:
-        st.selectbox("Acts as", names, key="new-token-user")
-        st.text_input(
-            "Label", key="new-token-label", max_chars=80, required=True, placeholder="airport scoring service"
-        )
-        st.selectbox("Lives", list(_LIVES), format_func=lambda days: _LIVES[days], index=1, key="new-token-days")
-
-    def act(reason: str) -> str:
-        made = frame.services.access.issue_token(
-            frame.actor,
-            session.get("new-token-user"),
-            label=session.get("new-token-label") or "",
-            days=session.get("new-token-days") or None,
-            reason=reason,
-        )
-        session.put(_SECRET, (f"Token {made.token.name}", made.secret))
-        return f"The token {made.token.name} acts as {made.token.user_name}."
-
-    dialogs.confirm(
-        key="issue-token-dialog",
-        title="Issue a token",
-        consequence="A program that sends it may do what its user may do. Its secret is shown once.",
-        button="Issue token",
-        act=act,
-        icon="key",
-        fields=fields,
-        placeholder="What is it for? This goes into the ledger.",
-    )
-
-
-def _revoke(frame: Frame, token: Token) -> None:
-    def act(reason: str) -> str:
-        frame.services.access.revoke_token(frame.actor, token.id, reason=reason)
-        return f"The token {token.name} opens nothing any more."
-
-    dialogs.confirm(
-        key=f"revoke-{token.id}",
-        title=f"Revoke the token {token.name}",
-        consequence="The program that uses it is refused from its next request on. This cannot be undone.",
-        button="Revoke token",
-        act=act,
-        facts={"Acts as": f"{token.user_name}, {token.role}", "Last used": frame.ago(token.last_used_at)},
-        icon="key_off",
-    )
+        secrets.keep(f"One-time link for {name}", f"{session.origin()}/link/{secret}")

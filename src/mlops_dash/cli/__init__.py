@@ -23,6 +23,7 @@ from mlops_dash.ids import new_id
 COMMANDS = {
     "up": ("up", "ui", "worker", "gateway"),
     "admin": ("db", "audit", "user"),
+    "service_accounts": ("service",),
     "watch": ("watch",),
     "rows": ("ingest", "labels"),
     "evidence": ("evidence",),

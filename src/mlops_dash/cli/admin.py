@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_dash import settings
 from mlops_dash.cli.shared import actor, json_flag, services, show
-from mlops_dash.domain.access import Role
+from mlops_dash.domain.access import PERSON_ROLES, Role
 from mlops_dash.store import db, migrate
 
 
@@ -28,12 +28,12 @@ def add_commands(commands: Any) -> None:
     what = user.add_subparsers(dest="what", required=True)
     add = what.add_parser("add", help="create a person; asks for the password")
     add.add_argument("name")
-    add.add_argument("--role", choices=[str(role) for role in Role], default=str(Role.VIEWER))
+    add.add_argument("--role", choices=[str(role) for role in PERSON_ROLES], default=str(Role.VIEWER))
     add.add_argument("--display-name", default="")
     add.set_defaults(run=_user_add)
     role = what.add_parser("role", help="set a role")
     role.add_argument("name")
-    role.add_argument("role", choices=[str(role) for role in Role])
+    role.add_argument("role", choices=[str(role) for role in PERSON_ROLES])
     role.add_argument("--reason", required=True)
     role.set_defaults(run=_user_role)
     token = what.add_parser("token", help="issue an API token; it is shown once")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -13,15 +13,17 @@ from mlops_dash.errors import InvalidInput, NotAllowed, NotAuthenticated
 
 
 class Role(StrEnum):
-    """Roles nest: admin includes lead includes scientist includes viewer."""
+    """Roles of people nest: admin includes lead includes scientist includes viewer. A service account stands apart."""
 
     VIEWER = "viewer"
     SCIENTIST = "scientist"
     LEAD = "lead"
     ADMIN = "admin"
+    SERVICE = "service"  # a program that says what its models answered and what turned out true, and nothing else
 
 
 RANK: dict[Role, int] = {Role.VIEWER: 0, Role.SCIENTIST: 1, Role.LEAD: 2, Role.ADMIN: 3}
+PERSON_ROLES = tuple(RANK)
 
 
 class Permission(StrEnum):
@@ -31,7 +33,8 @@ class Permission(StrEnum):
     ROOM_READ = "room:read"  # every page's facts
     AUDIT_READ = "audit:read"
     USERS_READ = "users:read"
-    SCORE_WRITE = "score:write"  # predictions and labels, by token or system
+    SCORE_WRITE = "score:write"  # ask our models, and log what they answer
+    LOG_WRITE = "log:write"  # predictions made elsewhere, and labels
     ALERT_ANSWER = "alert:answer"
     REPORT_MAKE = "report:make"
     VIEW_SAVE = "view:save"  # saved views and notes of the Experiments room
@@ -60,6 +63,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.AUDIT_READ: Role.VIEWER,
     Permission.USERS_READ: Role.ADMIN,
     Permission.SCORE_WRITE: Role.SCIENTIST,
+    Permission.LOG_WRITE: Role.SCIENTIST,
     Permission.ALERT_ANSWER: Role.SCIENTIST,
     Permission.REPORT_MAKE: Role.SCIENTIST,
     Permission.VIEW_SAVE: Role.SCIENTIST,
@@ -81,6 +85,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.USERS_EDIT: Role.ADMIN,
     Permission.TOKENS_EDIT: Role.ADMIN,
 }
+SERVICE_MAY = frozenset({Permission.LOG_WRITE})
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class Actor:
     role: Role | None
     kind: str = "person"  # person | token | owner (of a local store, at the command line) | system | anonymous
     credential: str = field(default="", compare=False, repr=False)  # session digest or token id
+    models: frozenset[str] = frozenset()  # of a service account: the only ones that it may write
 
     @property
     def is_system(self) -> bool:
@@ -102,6 +108,8 @@ class Actor:
         """Whether this actor has the permission."""
         if permission is Permission.PUBLIC or self.is_system:
             return True
+        if self.role is Role.SERVICE:
+            return permission in SERVICE_MAY
         needed = NEEDS.get(permission)
         return needed is not None and self.role is not None and RANK[self.role] >= RANK[needed]
 
@@ -111,6 +119,8 @@ class Actor:
             return ""
         if self.role is None:
             return "Log in first."
+        if self.role is Role.SERVICE:
+            return "A service account writes predictions and labels of its models; use a person's token for the rest."
         needed = NEEDS.get(permission)
         return f"Needs the role {needed}; you are {self.role}." if needed else "Only our own processes may do this."
 
@@ -126,6 +136,18 @@ class Actor:
         if self.role is None:
             raise NotAuthenticated("Nobody is logged in.", hint="Log in, or send a token.")
         raise NotAllowed(f"{self.name} may not do {permission}.", hint=self.why_not(permission))
+
+    def require_model(self, model: str) -> None:
+        """Raise when this is a service account of other models; whether this one exists is not said.
+
+        Raises:
+            NotAllowed: the model is none of this service account's.
+        """
+        if self.role is Role.SERVICE and model not in self.models:
+            raise NotAllowed(
+                f"{model!r} is none of the models of the service account {self.name}.",
+                hint="An admin gives it models: Audit & admin, tab Tokens, or mlops-dash service models.",
+            )
 
 
 NOBODY = Actor(id="anonymous", name="nobody", role=None, kind="anonymous")
@@ -166,9 +188,14 @@ class User:
     demo: bool
     created_at: datetime
     invited: bool  # has not set a password yet
+    models: tuple[str, ...] = ()  # of a service account: what it may write
+
+    @property
+    def is_service(self) -> bool:
+        """Whether this is a program's account, with tokens and no login."""
+        return self.role is Role.SERVICE
 
 
-DEMO_ROLES = (Role.VIEWER, Role.SCIENTIST, Role.LEAD, Role.ADMIN)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
@@ -186,6 +213,27 @@ def new_user(name: str, role: Role, display_name: str, *, at: datetime, demo: bo
         raise InvalidInput(f"{shown!r} cannot be a name.", hint="Use 1 to 40 of a-z, 0-9, dot, dash, underscore.")
     shown_name = display_name.strip()[:80] or name
     return User(f"user:{name}", name, shown_name, role, disabled=False, demo=demo, created_at=at, invited=not demo)
+
+
+def new_service(name: str, models: Collection[str], *, at: datetime) -> User:
+    """A service account of these models; its names are those of people, so that one id is never two.
+
+    Raises:
+        InvalidInput: the name cannot be used, or no model is named.
+    """
+    made = new_user(name, Role.SERVICE, "", at=at)
+    return replace(made, invited=False, models=models_of_service(models))
+
+
+def models_of_service(models: Collection[str]) -> tuple[str, ...]:
+    """The models that a service account is given, each once.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    if not models:
+        raise InvalidInput("A service account without a model can do nothing.", hint="Name one model at least.")
+    return tuple(sorted(set(models)))
 
 
 @dataclass(frozen=True)

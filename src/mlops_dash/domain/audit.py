@@ -29,6 +29,8 @@ class Action(StrEnum):
     USER_LINK_ISSUED = "user.link_issued"
     ADMIN_LINK_USED = "user.admin_link_used"
     PASSWORD_SET = "user.password_set"
+    SERVICE_CREATED = "service.created"
+    SERVICE_MODELS_SET = "service.models_set"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
     MODEL_ADDED = "model.added"

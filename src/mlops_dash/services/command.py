@@ -6,6 +6,7 @@
     @record(permission)           a machine fact (prediction, label, heartbeat, progress): idempotent, no ledger
     @identifies                   the few reads that answer who the actor is (session, token): public, no actor yet
 
+A service account is refused where the argument `model` is none of its models.
 The actor is always the first argument. A command's method also gets a `Unit` (session, time, ledger) before the actor;
 callers do not pass it:  `services.registry.approve(actor, proposal_id, ...)`.
 """
@@ -13,6 +14,7 @@ callers do not pass it:  `services.registry.approve(actor, proposal_id, ...)`.
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from mlops_dash.clock import Clock
-from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.access import Actor, Permission, Role
 from mlops_dash.domain.audit import Action, Anchor, Entry
 from mlops_dash.errors import LedgerMissing, NotAuthenticated
 from mlops_dash.ids import NewId
@@ -145,9 +147,14 @@ def _checked(
     permission: Permission, kind: str
 ) -> Callable[[Callable[Concatenate[S, Actor, P], R]], Callable[Concatenate[S, Actor, P], R]]:
     def decorate(method: Callable[Concatenate[S, Actor, P], R]) -> Callable[Concatenate[S, Actor, P], R]:
+        signature = inspect.signature(method)
+        of_a_model = "model" in signature.parameters
+
         @functools.wraps(method)
         def call(self: S, actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> R:
             actor.require(permission)
+            if of_a_model and actor.role is Role.SERVICE:
+                actor.require_model(signature.bind(self, actor, *args, **kwargs).arguments["model"])
             return method(self, actor, *args, **kwargs)
 
         call.__mlops_kind__ = kind  # type: ignore[attr-defined]

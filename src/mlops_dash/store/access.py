@@ -39,8 +39,8 @@ def users(session: Session) -> list[User]:
 
 
 def any_user(session: Session) -> bool:
-    """Whether anybody is known yet."""
-    return session.exec(select(UserRow.id).limit(1)).first() is not None
+    """Whether a person is known yet; a program's account is nobody."""
+    return session.exec(select(UserRow.id).where(UserRow.role != Role.SERVICE).limit(1)).first() is not None
 
 
 def other_admins(session: Session, user_id: str, *, demo: bool) -> int:
@@ -63,6 +63,7 @@ def add_user(session: Session, made: User, *, password_hash: str = "") -> None:
             disabled=made.disabled,
             demo=made.demo,
             created_at=made.created_at,
+            models=list(made.models) or None,
         )
     )
     session.flush()
@@ -80,12 +81,14 @@ def change_user(
     role: Role | None = None,
     disabled: bool | None = None,
     password_hash: str | None = None,
+    models: Sequence[str] | None = None,
 ) -> User:
     """Write what is given; the rest stays."""
     row = session.get_one(UserRow, user_id)
     row.role = row.role if role is None else str(role)
     row.disabled = row.disabled if disabled is None else disabled
     row.password_hash = row.password_hash if password_hash is None else password_hash
+    row.models = row.models if models is None else list(models)
     session.add(row)
     session.flush()
     return _user(row)
@@ -100,7 +103,8 @@ def _user(row: UserRow) -> User:
         disabled=row.disabled,
         demo=row.demo,
         created_at=row.created_at,
-        invited=not row.password_hash and not row.demo,
+        invited=not row.password_hash and not row.demo and row.role != Role.SERVICE,
+        models=tuple(row.models or ()),
     )
 
 
@@ -184,7 +188,7 @@ def standing(session: Session, actor: Actor, *, wall: datetime, now: datetime) -
         return None if actor.credential else actor  # without a credential it was made by our own code
     if row.disabled or (actor.credential and not _still_opens(session, actor, wall=wall, now=now)):
         return None
-    return replace(actor, role=Role(row.role))
+    return replace(actor, role=Role(row.role), models=frozenset(row.models or ()))
 
 
 def _still_opens(session: Session, actor: Actor, *, wall: datetime, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, col, select
 
+from mlops_dash.domain.access import Role
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.registry.records import (
     CHAMPION,
@@ -327,7 +328,8 @@ def ledger_of(session: Session, name: str, *, limit: int) -> tuple[Entry, ...]:
 
 def people(session: Session) -> tuple[tuple[str, str, str], ...]:
     """(id, name to show, role) of everybody who may log in."""
-    rows = session.exec(select(UserRow).where(col(UserRow.disabled).is_(False)).order_by(col(UserRow.name))).all()
+    may_log_in = select(UserRow).where(col(UserRow.disabled).is_(False), UserRow.role != Role.SERVICE)
+    rows = session.exec(may_log_in.order_by(col(UserRow.name))).all()
     return tuple((row.id, row.display_name or row.name, row.role) for row in rows)
 
 

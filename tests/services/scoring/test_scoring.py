@@ -16,6 +16,7 @@ import pytest
 from sqlmodel import select
 
 from mlops_dash.clock import Clock
+from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.words import AlertState
 from mlops_dash.errors import (
     BrokenModel,
@@ -466,3 +467,19 @@ def test_ids_of_a_csv_are_texts(scoring: ScoringService) -> None:
         scoring.answer(SCIENTIST, MODEL, body.replace(b",NA\n", b",\n"), "text/csv", batch_id="d", ids_column="id")
     with pytest.raises(InvalidInput, match="no column 'number'"):
         scoring.answer(SCIENTIST, MODEL, body, "text/csv", batch_id="e", ids_column="number")
+
+
+def test_a_service_account_stores_nothing_of_other_models(home: Context, scoring: ScoringService) -> None:
+    kiosk = Actor("user:kiosk", "kiosk", Role.SERVICE, models=frozenset({MODEL}))
+    rows = [{"version": "2", "score": 0.5, "features": {"hour": 7}}]
+    assert scoring.record_predictions(kiosk, MODEL, rows).predictions == 1
+    pending = scoring.prepare_predictions(kiosk, MODEL, rows, batch_id="b")
+    for given in ([replace(pending, model="idle")], [pending, replace(pending, model="idle")]):
+        with pytest.raises(NotAllowed, match="none of the models"):
+            scoring.store(kiosk, given)
+    with pytest.raises(NotAllowed, match="none of the models"):
+        scoring.record_predictions(kiosk, model="idle", rows=rows)
+    with pytest.raises(NotAllowed, match="may not do score:write"):
+        scoring.score(kiosk, MODEL, flights(1))
+    with reading(home.databases.log) as session:
+        assert log.counts(session, MODEL).predictions == 1

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from mlops_dash.services.access.accounts import Accounts
 from mlops_dash.services.access.logins import Logins
+from mlops_dash.services.access.service_accounts import ServiceAccounts
 from mlops_dash.services.command import Context
 
 __all__ = ["AccessService"]
 
 
 class AccessService:
-    """Logins (`logins.py`), and the users and tokens that admins keep (`accounts.py`)."""
+    """Logins (`logins.py`); users and tokens (`accounts.py`) and programs' accounts (`service_accounts.py`)."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -46,3 +47,8 @@ class AccessService:
         self.enable_user = accounts.enable_user
         self.issue_token = accounts.issue_token
         self.revoke_token = accounts.revoke_token
+
+        services = ServiceAccounts(context)
+        self.service_accounts = services.service_accounts
+        self.create_service = services.create_service
+        self.set_service_models = services.set_service_models

@@ -5,7 +5,17 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
-from mlops_dash.domain.access import Actor, Invitation, IssuedToken, Permission, Role, Token, User, new_user
+from mlops_dash.domain.access import (
+    PERSON_ROLES,
+    Actor,
+    Invitation,
+    IssuedToken,
+    Permission,
+    Role,
+    Token,
+    User,
+    new_user,
+)
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import sha256_text
@@ -24,9 +34,9 @@ class Accounts:
 
     @read(Permission.USERS_READ)
     def users(self, actor: Actor) -> tuple[User, ...]:
-        """All users by name."""
+        """All people by name; service accounts are not among them."""
         with reading(self.context.databases.app) as session:
-            return tuple(store.users(session))
+            return tuple(user for user in store.users(session) if not user.is_service)
 
     @read(Permission.ROOM_READ)
     def admins(self, actor: Actor) -> tuple[str, ...]:
@@ -59,6 +69,7 @@ class Accounts:
             InvalidInput: name or password cannot be used.
             Conflict: the name is taken.
         """
+        _require_role_of_people(role)
         user = new_user(name, role, display_name, at=unit.now)
         if store.user_by_name(unit.session, user.name) is not None:
             raise Conflict(f"The name {user.name!r} is taken.", hint="Choose another, or enable the existing user.")
@@ -73,9 +84,9 @@ class Accounts:
 
         Raises:
             NotFound: no such user.
-            Conflict: the user is disabled, or a demo account.
+            Conflict: the user is disabled, or a demo account, or a service account.
         """
-        user = _known(unit.session, name)
+        user = _person(unit.session, name)
         if user.disabled or user.demo:
             why = "disabled" if user.disabled else "a demo account"
             raise Conflict(f"{user.name} is {why}.", hint="Enable the user, or create another.")
@@ -89,9 +100,11 @@ class Accounts:
 
         Raises:
             NotFound: no such user.
-            Conflict: it would leave nobody who can administer.
+            InvalidInput: it is no role of people.
+            Conflict: it would leave nobody who can administer, or it is a service account.
         """
-        user = _known(unit.session, name)
+        _require_role_of_people(role)
+        user = _person(unit.session, name)
         if user.role is role:
             unit.nothing_changed()
             return user
@@ -195,3 +208,21 @@ def _known(session: Session, name: str) -> User:
     if user is None:
         raise NotFound(f"There is no user {name!r}.", hint="Users and their names stand on Audit & admin, tab Users.")
     return user
+
+
+def _person(session: Session, name: str) -> User:
+    user = _known(session, name)
+    if user.is_service:
+        raise Conflict(
+            f"{user.name} is a service account: it has tokens, no login and no other role.",
+            hint="Create a user for a person.",
+        )
+    return user
+
+
+def _require_role_of_people(role: Role) -> None:
+    if role not in PERSON_ROLES:
+        raise InvalidInput(
+            "A person cannot be a service account.",
+            hint="Make one: Audit & admin, tab Tokens, or mlops-dash service add.",
+        )

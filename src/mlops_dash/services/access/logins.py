@@ -7,7 +7,7 @@ import math
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.ab_tests.room import waits_for
-from mlops_dash.domain.access import DEMO_ROLES, Actor, Permission, Role, User, Waiting, new_user, proposal_waits_for
+from mlops_dash.domain.access import PERSON_ROLES, Actor, Permission, Role, User, Waiting, new_user, proposal_waits_for
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import NotAllowed, NotAuthenticated, StoreUnavailable
 from mlops_dash.ids import sha256_text
@@ -40,11 +40,11 @@ class Logins:
                 session, sha256_text(secret), kinds=(store.BROWSER,), wall=self.context.clock.wall()
             )
             user = store.user(session, row.user_id) if row is not None and row.user_id else None
-        return None if user is None or user.disabled else sessions.person(user, secret)
+        return None if user is None or user.disabled or user.is_service else sessions.person(user, secret)
 
     @identifies
     def actor_for_token(self, secret: str) -> Actor:
-        """The person behind an API token.
+        """The person, or the service account, behind an API token.
 
         Raises:
             NotAuthenticated: it is unknown, revoked, expired, or its user is disabled.
@@ -148,13 +148,13 @@ class Logins:
             return ()
         with reading(self.context.databases.app) as session:
             offered = [user for user in store.users(session) if user.demo and not user.disabled]
-        return tuple(sorted(offered, key=lambda user: DEMO_ROLES.index(user.role)))
+        return tuple(sorted(offered, key=lambda user: PERSON_ROLES.index(user.role)))
 
     @record(Permission.SYSTEM)
     def ensure_demo_users(self, actor: Actor) -> tuple[User, ...]:
         """Make the demo accounts, one a role and named after it, where they are missing."""
         with transaction(self.context.databases.app) as session:
-            for role in DEMO_ROLES:
+            for role in PERSON_ROLES:
                 if store.user_by_name(session, str(role)) is None:
                     made = new_user(str(role), role, str(role).capitalize(), at=self.context.clock.now(), demo=True)
                     store.add_user(session, made)

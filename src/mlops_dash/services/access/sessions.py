@@ -52,7 +52,7 @@ def person(user: User, secret: str) -> Actor:
 
 def by_token(user: User, token_id: str) -> Actor:
     """The person through their token: the same id, so that nobody approves their own work through a token."""
-    return Actor(id=user.id, name=user.name, role=user.role, kind="token", credential=token_id)
+    return Actor(user.id, user.name, user.role, kind="token", credential=token_id, models=frozenset(user.models))
 
 
 def _keep(session: Session, kind: str, user_id: str | None, *, wall: datetime, life: timedelta, user_agent: str) -> str:

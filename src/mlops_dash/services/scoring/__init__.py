@@ -153,7 +153,7 @@ class ScoringService:
 
     # --- answers made elsewhere, and labels ---------------------------------------------------------------------------
 
-    @record(Permission.SCORE_WRITE)
+    @record(Permission.LOG_WRITE)
     def prepare_predictions(self, actor: Actor, model: str, rows: Any, *, batch_id: str | None = None) -> Pending:
         """Check predictions made elsewhere (objects as `domain.scoring.read_predictions` says); stores nothing.
 
@@ -173,7 +173,7 @@ class ScoringService:
             versions = serving.version_ids(session, model)
         return intake.elsewhere(model, found, versions, batch_id=batch_id)
 
-    @record(Permission.SCORE_WRITE)
+    @record(Permission.LOG_WRITE)
     def prepare_labels(
         self, actor: Actor, model: str, rows: Any, *, received_at: datetime | Sequence[datetime] | None = None
     ) -> Pending:
@@ -187,7 +187,7 @@ class ScoringService:
         found = rules.read_labels(rows, now=now, task=self._following.state(model).predicts)
         return intake.labels(model, found, times_of(received_at, len(found), now))
 
-    @record(Permission.SCORE_WRITE)
+    @record(Permission.LOG_WRITE)
     def store(self, actor: Actor, pending: Sequence[Pending]) -> tuple[Stored, ...]:
         """Store whatever was prepared, in one transaction: all of it or nothing.
 
@@ -195,16 +195,18 @@ class ScoringService:
             StoreUnavailable: the log does not take it; nothing is stored.
             Conflict: an id is known with other features or another time; nothing is stored.
         """
+        for one in pending:
+            actor.require_model(one.model)
         marked_us = to_us(self.context.clock.now())
         with transaction(self.context.databases.log) as session:
             return tuple(_store(session, one, marked_us) for one in pending)
 
-    @record(Permission.SCORE_WRITE)
+    @record(Permission.LOG_WRITE)
     def record_predictions(self, actor: Actor, model: str, rows: Any, *, batch_id: str | None = None) -> Stored:
         """Store predictions made elsewhere: `prepare_predictions` and `store` in one call."""
         return self.store(actor, [self.prepare_predictions(actor, model, rows, batch_id=batch_id)])[0]
 
-    @record(Permission.SCORE_WRITE)
+    @record(Permission.LOG_WRITE)
     def record_labels(
         self,
         actor: Actor,

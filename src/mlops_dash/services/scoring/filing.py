@@ -74,7 +74,7 @@ class Filing:
         self._following = following
         self._store = store
 
-    @read(Permission.SCORE_WRITE)
+    @read(Permission.LOG_WRITE)
     def read_rows(self, actor: Actor, model: str, version: str, table: pd.DataFrame, columns: Columns) -> FileRows:
         """Read a table of predictions as this version's rows; stores nothing.
 
@@ -90,7 +90,7 @@ class Filing:
             table, columns, task=state.predicts, positive=state.positive_label, kinds=kinds
         )  # fmt: skip
 
-    @record(Permission.SCORE_WRITE)
+    @record(Permission.LOG_WRITE)
     def file_rows(
         self, actor: Actor, model: str, version: str, rows: FileRows, *, skip: bool, progress: Progress | None = None
     ) -> Filed:
@@ -132,7 +132,7 @@ class Filing:
         left_out = tuple(sorted(tally.unfit, key=lambda one: one.row))
         return Filed(rows.rows, tally.predictions, tally.labels, 0, left_out, refused=False)
 
-    @record(Permission.SCORE_WRITE)
+    @record(Permission.LOG_WRITE)
     def file_labels(
         self,
         actor: Actor,

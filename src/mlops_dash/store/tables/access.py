@@ -11,7 +11,7 @@ from mlops_dash.store.tables.app import AppTable, json_column, text_column, time
 
 
 class UserRow(AppTable, table=True):
-    """A person who may log in."""
+    """A person who may log in, or a program's service account, which may not."""
 
     __tablename__ = "user_account"
     id: str = Field(primary_key=True)
@@ -22,6 +22,7 @@ class UserRow(AppTable, table=True):
     disabled: bool = False
     demo: bool = False  # offered on the demo's login page
     created_at: datetime = time_column()
+    models: Any = json_column(nullable=True)  # of a service account: a list of the models that it may write
 
 
 class TokenRow(AppTable, table=True):
