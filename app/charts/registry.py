@@ -31,6 +31,7 @@ STEPS = (
     (OperationState.DELIVERED, "Delivered"),
     (OperationState.CONFIRMED, "Confirmed serving"),
 )
+STEPS_ELSEWHERE = ("Decided", "In the ledger", "", "Confirmed by its rows")
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
@@ -258,11 +259,14 @@ def forest_table(comparisons: Sequence[Evidence], *, candidate: str, champion: s
 # --- progress and timeline --------------------------------------------------------------------------------------------
 
 
-def progress_html(operation: Operation, zone: str) -> str:
-    """Decided, alias moved, delivered, confirmed: which are reached, and when."""
+def progress_html(operation: Operation, zone: str, *, elsewhere: bool = False) -> str:
+    """Decided, alias moved, delivered, confirmed: which are reached, and when; `elsewhere` delivers nothing."""
     moments = (operation.decided_at, operation.alias_moved_at, operation.delivered_at, operation.confirmed_at)
+    labels = STEPS_ELSEWHERE if elsewhere else tuple(label for _, label in STEPS)
     cells = []
-    for (_, label), moment in zip(STEPS, moments, strict=True):
+    for label, moment in zip(labels, moments, strict=True):
+        if not label:
+            continue
         reached = moment is not None
         icon = "check_circle" if reached else "radio_button_unchecked"
         when = fmt.instant(moment, zone) if reached else "not yet"

@@ -33,9 +33,9 @@ _COLUMNS = {
 def page(frame: Frame) -> None:
     """Draw the page."""
     models = frame.services.registry.models(frame.actor)
-    names = [one.name for one in models if one.source == "mlflow"]
+    names = [one.name for one in models]
     if not names:
-        champions.nobody(others=bool(models))
+        champions.nobody()
         return
     names.insert(0, names.pop(names.index(_first(frame, names))))  # the menu's default is its first
     name = session.chosen("model", names) or names[0]
@@ -54,7 +54,8 @@ def page(frame: Frame) -> None:
     champions.in_production(room, health)
     promotions.alias_banner(frame, room)
     if not room.lines:
-        widgets.empty("inventory_2", "No version is recorded yet", "Train one on the Retraining page.", key="versions")
+        how = "Send its rows on the page Files." if room.model.elsewhere else "Train one on the Retraining page."
+        widgets.empty("inventory_2", "No version is recorded yet", how, key="versions")
         return
     with st.container(key="review"):  # on a phone the gates come first
         left, right = st.columns([6, 5], gap="small")

@@ -29,14 +29,11 @@ def status(frame: Frame, room: RegistryRoom) -> str:
     return " · ".join([*said, f"champion {room.champion.label} since {fmt.day(room.serving.since, frame.zone)}"])
 
 
-def nobody(*, others: bool) -> None:
-    """The page without a model of MLflow; `others` are watched, and served elsewhere."""
+def nobody() -> None:
+    """The page without a model."""
     widgets.header("Registry")
-    title = "Every model here is served elsewhere" if others else "No model is here yet"
     how = "Its versions, their gates and who approved them stand here once a model is watched."
-    if others:
-        how = "Monitoring watches them; versions are approved and promoted here once a model comes from MLflow."
-    with widgets.empty("deployed_code", title, how, key="models"):
+    with widgets.empty("deployed_code", "No model is here yet", how, key="models"):
         widgets.page_link("", "Three ways to begin", icon_name="home")
 
 
@@ -71,24 +68,28 @@ def progress(frame: Frame, room: RegistryRoom) -> None:
     by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
     with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
         ended = room.operation.state in _ENDS
-        live.fragment(_steps, run_every=None if ended else _LOOK_SECONDS)(frame, room.operation)
+        elsewhere = room.model.elsewhere
+        live.fragment(_steps, run_every=None if ended else _LOOK_SECONDS)(frame, room.operation, elsewhere)
         if room.operation.error:
             widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
         answering = len(room.heartbeats)
-        if answering:
+        if elsewhere:
+            if not ended:
+                widgets.note(f"Its first row confirms it; until then who serves it may not have put {label} live.")
+        elif answering:
             widgets.note(f"{fmt.plural(answering, 'gateway')} answering now.")
         elif room.operation.state is not OperationState.CONFIRMED:
             widgets.note("No gateway has reported in the last 30 s.")
 
 
-def _steps(frame: Frame, drawn: Operation) -> None:
+def _steps(frame: Frame, drawn: Operation, elsewhere: bool) -> None:
     """Looks again until the change is confirmed; a step reached draws the whole page anew, as more changed."""
     known = drawn
     if drawn.state not in _ENDS:
         known = frame.services.registry.operation(frame.actor, drawn.id)
         if known.state != drawn.state:
             st.rerun()
-    st.html(charts.progress_html(known, frame.zone))
+    st.html(charts.progress_html(known, frame.zone, elsewhere=elsewhere))
 
 
 def timeline(frame: Frame, room: RegistryRoom) -> None:

@@ -196,10 +196,10 @@ def _promote(frame: Frame, room: RegistryRoom) -> None:
         operation = frame.services.registry.begin_promotion(
             frame.actor, proposal.id, proposal.revision, reason, shadows=shadows
         )
-        return _finished(frame, operation, f"{version.subject} is champion. The gateway follows within seconds.")
+        return _finished(frame, operation, f"{version.subject} is champion. {_follows(room, version)}")
 
     def shadow() -> None:
-        if champion is not None:
+        if champion is not None and not room.model.elsewhere:
             st.checkbox(f"{champion.label} keeps scoring silently, for comparison", value=True, key=f"{key}-shadow")
 
     back = f" {champion.label} stays one click away." if champion is not None else ""
@@ -213,7 +213,7 @@ def _promote(frame: Frame, room: RegistryRoom) -> None:
     dialogs.confirm(
         key=key,
         title=f"Promote {version.label} to champion",
-        consequence=f"**{plain(version.subject)}** replaces **{old}** for all traffic of the gateway.{back}",
+        consequence=f"**{plain(version.subject)}** replaces **{old}** {_where(room)}.{back}",
         button=f"Promote {version.label}",
         act=act,
         changes=[
@@ -239,12 +239,12 @@ def _roll_back(frame: Frame, room: RegistryRoom) -> None:
 
     def act(reason: str) -> str:
         operation = frame.services.registry.begin_rollback(frame.actor, room.model.name, reason)
-        return _finished(frame, operation, f"{previous.subject} is champion again. The gateway follows within seconds.")
+        return _finished(frame, operation, f"{previous.subject} is champion again. {_follows(room, previous)}")
 
     dialogs.confirm(
         key=f"rollback-{champion.id}",
         title=f"Roll back to {previous.label}",
-        consequence=f"**{plain(previous.subject)}** replaces **{champion.label}** for all traffic of the gateway, now. "
+        consequence=f"**{plain(previous.subject)}** replaces **{champion.label}** {_where(room)}, now. "
         "No approval is needed; the reason goes into the ledger.",
         button=f"Roll back to {previous.label}",
         act=act,
@@ -313,6 +313,19 @@ def _finished(frame: Frame, operation: str, done: str) -> str:
     except Unavailable:
         return _LATER
     return done
+
+
+def _where(room: RegistryRoom) -> str:
+    """What a decision changes."""
+    if room.model.elsewhere:
+        return "in what is watched and in the ledger; nothing is moved, so whoever serves the model has to put it live"
+    return "for all traffic of the gateway"
+
+
+def _follows(room: RegistryRoom, version: Version) -> str:
+    if room.model.elsewhere:
+        return f"Put {version.label} live where it is served; its first row confirms it."
+    return "The gateway follows within seconds."
 
 
 def _version(room: RegistryRoom) -> Version:

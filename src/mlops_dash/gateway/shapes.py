@@ -132,9 +132,9 @@ PREDICTIONS: Shape = {
 }
 
 LABELS: Shape = {
-    "description": "Another value than before is the next revision; the same value is nothing, nor is one that was known "
-    "before with the same `observed_at` (a request sent again after a correction); a label whose "
-    "prediction is not known yet waits for it.",
+    "description": "Another value than before is the next revision; the same value is nothing, nor is "
+    "one that was known before with the same `observed_at` (a request sent again after a correction); a label "
+    "whose prediction is not known yet waits for it.",
     "requestBody": {
         "required": True,
         "content": {

@@ -80,11 +80,21 @@ def test_no_model_says_how_to_get_one(house: Services, open_page: OpenPage) -> N
     assert not page.exception
 
 
-def test_models_that_others_serve_are_not_called_none(house: Services, open_page: OpenPage) -> None:
-    house.registry.add_model(ADMIN, 'it\'s "theirs"', source="external", task="regression", reason="test")
-    page = open_page("registry", "viewer")
-    assert "Every model here is served elsewhere" in words(page)
+def test_a_model_that_others_serve_is_decided_here_and_nothing_is_moved(house: Services, open_page: OpenPage) -> None:
+    name = 'it\'s "theirs"'
+    house.registry.add_model(ADMIN, name, source="external", task="regression", reason="test")
+    assert "Send its rows on the page Files." in words(open_page("registry", "viewer"))
+    first, second = (house.registry.record_version(SCIENTIST, name, number, note="test") for number in ("1", "2"))
+    house.registry.serve_elsewhere(SCIENTIST, first, reason="answers in their service")
+    page = open_page("registry", "scientist", model=name, version="2")
     assert not page.exception
+    said = words(page)
+    assert "decisions are made and kept here" in said
+    assert "champion v1 since" in said
+    assert "Alias" not in said.split("Timeline")[0].replace("Aliases", "")
+    page = decide(page, "propose", f"propose-{second}", "better in their trial")
+    assert not page.exception
+    assert house.registry.open_proposal(SCIENTIST, name).version_id == second
 
 
 def test_the_page_opens_on_the_model_that_waits_for_this_person_and_stays_there(

@@ -13,17 +13,24 @@ from mlops_dash.domain.words import OperationState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry import RegistryService
-from mlops_dash.store import serving
-from mlops_dash.store.db import reading
+from mlops_dash.store import prediction_log, serving
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.prediction_log import Prediction, Score, to_us
 from tests import factories
-from tests.factories import SCIENTIST, VIEWER, WORKER
+from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
+from tests.registry_world import Hands
 
 MODEL = 'it\'s "theirs"'
 
 
 @pytest.fixture
-def context(tmp_path: Path) -> Iterator[Context]:
-    made = factories.context(tmp_path)
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def context(tmp_path: Path, hands: Hands) -> Iterator[Context]:
+    made = factories.context(tmp_path, clock=hands.clock())
     yield made
     made.databases.dispose()
 
@@ -64,3 +71,25 @@ def test_it_needs_a_reason_a_right_a_change_and_a_model_of_others(registry: Regi
     ours = registry.record_version(WORKER, "ours", "1")
     with pytest.raises(InvalidInput, match="served by our gateway"):
         registry.serve_elsewhere(SCIENTIST, ours, reason="theirs")
+
+
+def test_a_change_of_champion_waits_for_the_rows_of_a_weekly_batch_without_an_alarm(
+    registry: RegistryService, context: Context, hands: Hands
+) -> None:
+    first, second = (registry.record_version(WORKER, MODEL, number) for number in ("1", "2"))
+    registry.serve_elsewhere(SCIENTIST, first, reason="their own service")
+    hands.turn(days=1)
+    registry.serve_elsewhere(SCIENTIST, second, reason="they moved on")
+    hands.turn(days=1)
+    asked = registry.begin_rollback(LEAD, MODEL, "minutes twice as long")
+    assert registry.finish_promotion(LEAD, asked).state is OperationState.ALIAS_MOVED
+    hands.turn(days=6)
+    looked = registry.reconcile(WORKER)
+    assert (looked.confirmed, looked.alarms) == ((), ())
+    at = to_us(hands.turn(days=1))
+    with transaction(context.databases.log) as session:
+        row = Prediction(MODEL, "r1", at, "batch", 1, "", "{}")
+        score = Score(MODEL, "r1", first, "champion", "1", at, 31.0, at)
+        prediction_log.append(session, [row], [score], marked_us=at)
+    assert registry.reconcile(WORKER).confirmed == (asked,)
+    assert registry.operation(VIEWER, asked).state is OperationState.CONFIRMED

@@ -38,6 +38,11 @@ class Model:
     archived_at: datetime | None = None  # since then no page or chore asks for it
     class_names: tuple[str, ...] = ()  # in their order, which never changes: the log keeps places in it
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether somebody else serves it: decisions are kept here, and carried out there."""
+        return self.source == EXTERNAL
+
 
 @dataclass(frozen=True)
 class Version:

@@ -204,6 +204,8 @@ class Reconciling:
                 store.change_operation(session, operation.id, state=state, delivered_at=now)
             if now - since < timedelta(minutes=policy.confirm_within_minutes) or alert is not None:
                 return state, ""
+            if store.model(session, serving.model).elsewhere:  # its rows confirm it, and may come once a week
+                return state, ""
             made = _not_confirmed(self.context.new_id(), version, live, now, policy.confirm_within_minutes)
             save_alert(session, made)
             return state, made.title

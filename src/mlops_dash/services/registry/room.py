@@ -58,6 +58,7 @@ _STORY = {
     Action.ALIAS_DRIFTED,
     Action.ALIAS_ADOPTED,
     Action.ALIAS_RESTORED,
+    Action.SERVED_ELSEWHERE,
 }
 
 
@@ -82,7 +83,9 @@ class Rooms:
             NotFound: no such model, version or proposal.
         """
         now = self.context.clock.now()
-        looked = self._mirror(model, now)
+        with reading(self.context.databases.app) as session:
+            elsewhere = store.model(session, model).elsewhere
+        looked = Mirror(True, None, "", None, {}) if elsewhere else self._mirror(model, now)
         with reading(self.context.databases.app) as session:
             facts = facts_of(session, model, now, looked)
             selected = selected_of(session, facts, version, proposal)
@@ -123,7 +126,7 @@ class Rooms:
             policy=policy,
             zone=zone,
             mirror=facts.mirror,
-            control=control_of(facts.mirror, governed=governed),
+            control=control_of(facts.mirror, governed=governed, elsewhere=elsewhere),
             alias_moved_to=alias_moved_to,
             timeline=timeline[:TIMELINE],
             reigns=facts.reigns,

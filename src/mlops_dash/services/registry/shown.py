@@ -186,8 +186,10 @@ def could_approve(at: Standing, people: Sequence[tuple[str, str, str]]) -> tuple
     )
 
 
-def control_of(mirror: Mirror, *, governed: bool) -> str:
+def control_of(mirror: Mirror, *, governed: bool, elsewhere: bool) -> str:
     """How well the alias is guarded: said per model, never promised in general."""
+    if elsewhere:
+        return "Served elsewhere: decisions are made and kept here; who serves it carries them out."
     if not governed:
         return "Not controlled: without a promotion policy the alias in MLflow decides what is served."
     if not mirror.reachable:
