@@ -118,6 +118,7 @@ def _gates(frame: Frame, room: RegistryRoom) -> None:
     against = f"Against {rival}" if rival else "No champion before it"
     policy = "the default policy" if room.policy.is_default else f"promotion policy {room.policy.number}"
     with widgets.card("gates", f"Gates of {room.selected.label}", f"{against}, by {policy}", lambda: _word(room)):
+        promotions.rejection_banner(frame, room)
         st.markdown(plain(room.next_action.sentence))
         for gate in room.gates:
             with st.container(gap=None, key=f"gate-{gate.name.replace(' ', '-')}"):

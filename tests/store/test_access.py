@@ -143,5 +143,5 @@ def test_tokens_are_listed_newest_first_with_use_and_revocation(session: Session
 
 
 def test_nothing_waits_in_an_empty_house(session: Session) -> None:
-    assert store.pending_proposals(session) == []
+    assert store.pending_proposals(session, store.proposals_since(session, NOON)) == []
     assert store.pending_alerts(session, NOON) == []

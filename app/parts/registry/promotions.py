@@ -16,7 +16,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.registry.gates import Gate
 from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, Version
 from mlops_dash.domain.tasks import METRICS
-from mlops_dash.domain.words import look
+from mlops_dash.domain.words import ProposalState, look
 from mlops_dash.errors import Unavailable
 
 _LATER = "Decided and in the ledger. MLflow does not answer; the worker moves the alias as soon as it does."
@@ -76,6 +76,19 @@ def alias_banner(frame: Frame, room: RegistryRoom) -> None:
             restore = f"Restore to {room.champion.label}…"
             _button(frame, room, "restore", restore, room.next_action.step is Step.RESTORE, "restore")
             _button(frame, room, "adopt", f"Adopt {room.alias_moved_to}…", False, "sell")
+
+
+def rejection_banner(frame: Frame, room: RegistryRoom) -> None:
+    """Why the last proposal of this version was rejected: whoever would propose it again reads it first."""
+    said = room.rejection
+    if said is None or room.selected is None:
+        return
+    who = f" by {plain(room.name_of(said.by))}" if said.by else ""
+    with st.container(border=True, key="card-rejected", gap="xsmall"):
+        widgets.badge(ProposalState.REJECTED)
+        st.markdown(f"{plain(room.selected.label)} was rejected{who} {frame.ago(said.at)}: "
+                    f"**{plain(said.reason)}**")  # fmt: skip
+        widgets.note("Answer this when you propose it again, or propose another version.")
 
 
 def _propose(frame: Frame, room: RegistryRoom) -> None:

@@ -196,6 +196,7 @@ class User:
         return self.role is Role.SERVICE
 
 
+REJECTION_STANDS = timedelta(days=14)  # so long it waits in the proposer's queue
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
@@ -303,6 +304,14 @@ class Allowance:
         """How long until there is a try again; 0: there is one."""
         owed = 0.0 if paid_off is None else (paid_off - now).total_seconds()
         return max(0.0, owed - (self.at_once - 1) * self.every_seconds)
+
+
+def rejection_waits(model: str, version: str, *, by: str, reason: str, since: datetime) -> Waiting:
+    """What a rejection asks of the proposer: to read why, and to answer it by another proposal."""
+    who = f"by {by.removeprefix('user:')}: " if by else ""
+    parameters = (("model", model), ("version", version))
+    title = f"{model} v{version} was rejected"
+    return Waiting(title, f"{who}{reason}", "thumb_down", "registry", parameters, since, since + REJECTION_STANDS)
 
 
 def proposal_waits_for(

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from mlops_dash.domain.access import Actor, Role, Token, User
 from mlops_dash.domain.words import AlertState, ProposalState
+from mlops_dash.store.audit import rejecters
 from mlops_dash.store.tables.access import SessionRow, TokenRow, UserRow
 from mlops_dash.store.tables.monitoring import AlertRow
 from mlops_dash.store.tables.registry import ApprovalRow, ModelVersionRow, ProposalRow
@@ -276,6 +277,8 @@ def _token(row: TokenRow, owner: UserRow) -> Token:
 
 # What waits
 
+_UNDECIDED = (ProposalState.OPEN, ProposalState.APPROVED)
+
 
 @dataclass(frozen=True)
 class PendingProposal:
@@ -291,6 +294,18 @@ class PendingProposal:
 
 
 @dataclass(frozen=True)
+class Rejected:
+    """A proposal that was rejected, and its proposer has proposed nothing of this model since."""
+
+    model: str
+    version: str
+    proposer: str
+    by: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class PendingAlert:
     """An alert that nobody took yet."""
 
@@ -300,16 +315,22 @@ class PendingAlert:
     since: datetime
 
 
-def pending_proposals(session: Session) -> list[PendingProposal]:
-    """Open and approved proposals, oldest first, with who approved them and was not voided."""
+def proposals_since(session: Session, since: datetime) -> list[tuple[ProposalRow, str]]:
+    """All that are open or approved, and what was closed since then, each with its version's number; oldest first."""
     rows = session.exec(
         select(ProposalRow, ModelVersionRow.version)
         .where(
             ProposalRow.version_id == ModelVersionRow.id,
-            col(ProposalRow.state).in_((ProposalState.OPEN, ProposalState.APPROVED)),
+            col(ProposalRow.state).in_(_UNDECIDED) | (col(ProposalRow.closed_at) > since),
         )
         .order_by(col(ProposalRow.created_at))
     ).all()
+    return [(row, version) for row, version in rows]
+
+
+def pending_proposals(session: Session, known: Sequence[tuple[ProposalRow, str]]) -> list[PendingProposal]:
+    """The open and approved ones among those of `proposals_since`, with who approved them and was not voided."""
+    rows = [(row, version) for row, version in known if row.state in _UNDECIDED]
     given = session.exec(
         select(ApprovalRow.proposal_id, ApprovalRow.approver).where(
             col(ApprovalRow.proposal_id).in_([row.id for row, _ in rows]),
@@ -329,6 +350,20 @@ def pending_proposals(session: Session) -> list[PendingProposal]:
         )
         for row, version in rows
     ]
+
+
+def rejections(session: Session, known: Sequence[tuple[ProposalRow, str]], proposer: str) -> list[Rejected]:
+    """What of this person was rejected, and not answered by a later proposal of theirs, among `proposals_since`."""
+    own = [(row, version) for row, version in known if row.proposer == proposer]
+    found = []
+    for row, version in own:
+        closed = row.closed_at
+        if row.state != ProposalState.REJECTED or closed is None:
+            continue
+        if not any(one is not row and one.model == row.model and one.created_at >= closed for one, _ in own):
+            by = rejecters(session, row.model).get(row.id, "")
+            found.append(Rejected(row.model, version, row.proposer, by, row.close_reason, closed))
+    return found
 
 
 def pending_alerts(session: Session, now: datetime) -> list[PendingAlert]:

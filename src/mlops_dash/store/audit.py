@@ -184,6 +184,14 @@ def one(session: Session, number: int) -> Entry | None:
     return None if row is None else to_entry(row)
 
 
+def rejecters(session: Session, model: str) -> dict[str, str]:
+    """Who rejected each rejected proposal of a model, by the proposal's id."""
+    rows = session.exec(
+        select(LedgerRow).where(LedgerRow.model == model, LedgerRow.action == str(Action.PROPOSAL_REJECTED))
+    ).all()
+    return {str(row.after.get("proposal", "")): row.actor for row in rows}
+
+
 def choices(session: Session) -> Choices:
     """The actors, actions and models that occur."""
     return Choices(

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app.parts.registry import champions
 from app.shell import session
 from app.ui import live
+from app.ui.text import plain
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import wall_now
@@ -306,6 +307,22 @@ def test_mlflow_away_at_the_click_keeps_the_decision_and_says_who_carries_it_out
     page = open_page("registry", "lead")
     assert "A change of champion is being carried out." in words(page)
     assert "does not answer" in words(page)
+
+
+def test_after_a_rejection_the_reason_stands_above_the_gates_instead_of_propose_it(
+    told: World, open_page: OpenPage
+) -> None:
+    asked = room(told).proposal
+    why = "worse on <b>snow</b> days; *show* them"
+    told.service.reject(LEAD, asked.id, asked.revision, comment=why)
+    page = open_page("registry", "scientist", model=MODEL, version="3")
+    said = [str(one.value) for one in page.markdown]
+    reason = next(n for n, text in enumerate(said) if "was rejected by Lead" in text)
+    assert plain(why) + "**" in said[reason]
+    assert said[reason + 1] == "v3 is through all gates and was rejected all the same."
+    assert page.button(key="propose").proto.type == "secondary"
+    told.service.propose(SCIENTIST, told.ids["3"], comment="snow days added")
+    assert "was rejected" not in words(open_page("registry", "scientist", model=MODEL, version="3"))
 
 
 def test_roll_back_asks_for_a_reason_and_goes_to_the_champion_before(told: World, open_page: OpenPage) -> None:

@@ -65,6 +65,7 @@ APPROVED = Approval("a", "p", "user:b", "approve", "", "", "x", NOON)
         ({"selected": V1, "proposal": None}, Step.NOTHING),
         ({"proposal": None}, Step.PROPOSE),
         ({"proposal": None, "gates": CLOSED}, Step.NOTHING),
+        ({"proposal": None, "rejected": True}, Step.NOTHING),  # the reason comes first, not "Propose it."
         ({}, Step.APPROVE),
         ({"gates": CLOSED}, Step.OVERRIDE),
         ({"holding": [APPROVED]}, Step.PROMOTE),

@@ -14,6 +14,7 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.words import GateState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from mlops_dash.services.access import AccessService
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import reading
@@ -266,3 +267,33 @@ def test_people_of_other_roles_see_why_they_cannot(house: World) -> None:
     assert "0 of 1 approvals" in why["lead"]["promote"]
     own = replace(LEAD, id=made.proposer, role=Role.LEAD)
     assert "somebody else" in house.service.room(own, MODEL, "2").why_not["approve"]
+
+
+def test_a_rejection_waits_for_its_proposer_with_its_reason_until_they_answer_it(house: World) -> None:
+    queue = AccessService(house.context)
+    made = house.proposal()
+    house.service.reject(LEAD, made.id, made.revision, comment="one month is too short")
+    (item,) = queue.waiting(SCIENTIST)
+    assert item.title == f"{MODEL} v2 was rejected"
+    assert item.why == "by lead: one month is too short"
+    assert (item.page, dict(item.parameters)) == ("registry", {"model": MODEL, "version": "2"})
+    assert queue.waiting(LEAD) == ()
+    said = house.service.room(SCIENTIST, MODEL, "2").rejection
+    assert said is not None
+    assert (said.by, said.reason, said.at) == (LEAD.id, "one month is too short", house.hands.at)
+
+    house.hands.turn(hours=1)
+    again = house.proposal()
+    assert queue.waiting(SCIENTIST) == ()
+    assert house.service.room(SCIENTIST, MODEL, "2").rejection is None
+    house.service.withdraw(SCIENTIST, again.id, again.revision, comment="not yet")
+    assert queue.waiting(SCIENTIST) == ()
+
+
+def test_a_rejection_nobody_answers_leaves_the_queue_after_two_weeks(house: World) -> None:
+    made = house.proposal()
+    house.service.reject(LEAD, made.id, made.revision, comment="no")
+    house.hands.turn(days=13)
+    assert len(AccessService(house.context).waiting(SCIENTIST)) == 1
+    house.hands.turn(days=1)
+    assert AccessService(house.context).waiting(SCIENTIST) == ()

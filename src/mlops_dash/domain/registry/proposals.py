@@ -241,6 +241,7 @@ def next_action(
     needed: int,
     in_flight: bool,
     alias_moved_to: str,
+    rejected: bool = False,
 ) -> NextAction:
     """The one thing to do now, from the state: the page's primary button and its sentence."""
     if alias_moved_to:
@@ -255,6 +256,8 @@ def next_action(
         closed = closed_gates(gates)
         if closed:
             return NextAction(Step.NOTHING, f"{selected.label} is not through: {_said(closed)}.")
+        if rejected:
+            return NextAction(Step.NOTHING, f"{selected.label} is through all gates and was rejected all the same.")
         return NextAction(Step.PROPOSE, f"{selected.label} is through all gates. Propose it.")
     closed = closed_gates(gates)
     if closed:

@@ -263,6 +263,15 @@ class NextAction:
 
 
 @dataclass(frozen=True)
+class Rejection:
+    """The answer to the last proposal of a version: nobody has proposed it again since."""
+
+    by: str  # actor id
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class RegistryRoom:
     """Everything the Registry page shows about one model, from one read."""
 
@@ -292,6 +301,7 @@ class RegistryRoom:
     next_action: NextAction
     names: Mapping[str, str]  # actor id -> name
     why_not: Mapping[str, str]  # verb -> "" or the reason why this actor cannot, now
+    rejection: Rejection | None = None  # of the selected version
     alerts: tuple[str, ...] = ()  # open ones of the champion, by title: what a promotion answers
 
     def name_of(self, actor_id: str) -> str:

@@ -7,7 +7,18 @@ import math
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.ab_tests.room import waits_for
-from mlops_dash.domain.access import PERSON_ROLES, Actor, Permission, Role, User, Waiting, new_user, proposal_waits_for
+from mlops_dash.domain.access import (
+    PERSON_ROLES,
+    REJECTION_STANDS,
+    Actor,
+    Permission,
+    Role,
+    User,
+    Waiting,
+    new_user,
+    proposal_waits_for,
+    rejection_waits,
+)
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import NotAllowed, NotAuthenticated, StoreUnavailable
 from mlops_dash.ids import sha256_text
@@ -241,19 +252,26 @@ class Logins:
 
     @read(Permission.ROOM_READ)
     def waiting(self, actor: Actor) -> tuple[Waiting, ...]:
-        """What this person is asked to do (review, promote, answer, start or stop a test); what is due first is first.
+        """What this person is asked to do (review, promote, answer, start or stop a test); due first is first.
 
         An alert is due since it opened, a proposal when it expires; one that has expired waits for nobody.
         """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
-            proposals = store.pending_proposals(session)
+            known = store.proposals_since(session, now - REJECTION_STANDS)
+            proposals = store.pending_proposals(session, known)
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
             tests = ab_store.pending(session)
+            rejected = store.rejections(session, known, actor.id)
             archived = registry_store.archived_names(session)
         asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
         asked += [waits_for(actor, test, now) for test in tests]
         found = [item for item in asked if item is not None]
+        found += [
+            rejection_waits(one.model, one.version, by=one.by, reason=one.reason, since=one.since)
+            for one in rejected
+            if one.model not in archived
+        ]
         found += [
             Waiting(item.title, item.cause, "notifications", "monitoring", (("model", item.model),), item.since)
             for item in alerts

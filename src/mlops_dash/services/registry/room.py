@@ -28,6 +28,7 @@ from mlops_dash.services.registry.shown import (
     facts_of,
     line_of,
     own_proposal,
+    rejection_of,
     rival_of,
     selected_of,
     why_not_of,
@@ -91,6 +92,7 @@ class Rooms:
             selected = selected_of(session, facts, version, proposal)
             own = own_proposal(facts, selected)
             at = None if own is None else standing(session, own, now)
+            rejection = rejection_of(session, facts, selected)
             policy = policy_store.active(session, model, PolicyKind.PROMOTION, now)
             zone = policy_store.active(session, model, PolicyKind.MONITORING, now).monitoring.zone
             lines = tuple(line_of(session, facts, one, at) for one in facts.versions)
@@ -139,7 +141,9 @@ class Rooms:
                 needed=policy.promotion.approvals,
                 in_flight=flying,
                 alias_moved_to=alias_moved_to,
+                rejected=rejection is not None,
             ),
+            rejection=rejection,
             names={one: name for one, name, _ in people},
             why_not=why_not_of(actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to),
             alerts=tuple(one.title for one in alerts),

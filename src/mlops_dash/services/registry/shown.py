@@ -31,6 +31,7 @@ from mlops_dash.domain.registry.records import (
     Operation,
     Proposal,
     Reign,
+    Rejection,
     Serving,
     Version,
     VersionLine,
@@ -41,6 +42,7 @@ from mlops_dash.services.registry.reconcile import CHANGED
 from mlops_dash.services.registry.versions import find_version
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
+from mlops_dash.store.audit import rejecters
 from mlops_dash.store.db import Session
 
 
@@ -111,6 +113,17 @@ def own_proposal(facts: Facts, selected: Version | None) -> Proposal | None:
     if selected is None:
         return None
     return next((one for one in facts.proposals if one.version_id == selected.id), None)
+
+
+def rejection_of(session: Session, facts: Facts, selected: Version | None) -> Rejection | None:
+    """Why the selected version was rejected, as long as its last proposal is that one and it does not serve."""
+    if selected is None or (facts.champion is not None and facts.champion.id == selected.id):
+        return None
+    own = (one for one in store.proposals(session, facts.model.name) if one.version_id == selected.id)
+    last = next(own, None)
+    if last is None or last.state is not ProposalState.REJECTED or last.closed_at is None:
+        return None
+    return Rejection(rejecters(session, last.model).get(last.id, ""), last.closed_at, last.close_reason)
 
 
 def rival_of(facts: Facts, version: Version) -> Version | None:
