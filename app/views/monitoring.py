@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
-from app.parts.monitoring import alerts, aside, classes, reference
+from app.parts.monitoring import alerts, aside, classes, reference, volume
 from app.shell import session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -123,6 +123,7 @@ def _labels(room: MonitoringRoom) -> str:
 def _performance(frame: Frame, room: MonitoringRoom) -> None:
     data = room.performance
     if data is None:
+        volume.card(frame, room)
         return
     sub = (
         f"Line: mean of the last {data.trailing_days} ripe days, 95 % interval over days; dots: single days; "

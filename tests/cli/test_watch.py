@@ -111,6 +111,36 @@ def test_a_regression_in_minutes_is_watched_by_its_error(house: Services, run: R
     assert "MAE" in json.loads(out)["sentence"]
 
 
+def test_a_file_without_outcomes_is_watched_for_drift_and_volume_and_says_so(
+    house: Services, run: Run, tmp_path: Path
+) -> None:
+    name = 'it\'s the "fast" one'
+    table = customers().drop(columns=["p", "churned"])
+    table["minutes"] = 10 + 2.0 * table["calls"]
+    moved = pd.to_datetime(table["when"]) >= pd.Timestamp.now().normalize() - pd.Timedelta(days=20)
+    path = tmp_path / "fast.csv"
+    table.to_csv(path, index=False)
+    words = ("--model", name, "--time", "when", "--score", "minutes", "--yes")
+    code, out, err = run("watch", str(path), *words, "--json")
+    assert code == 0, err
+    assert "no outcome: drift and volume alone are watched" in err
+    found = json.loads(out)
+    assert (found["task"], found["verdict"]) == ("regression", "ok"), found["sentence"]
+    assert "No outcome is known: drift and volume are watched, the quality of the answers is not." in found["sentence"]
+    assert "the reference has no labels" in found["sentence"]
+    assert all(not one["metrics"] and not one["trailing"] for one in found["windows"])
+    room = house.monitoring.room(ADMIN, name)
+    assert (room.performance, room.alerts, len(room.volume)) == (None, (), 60)
+    row = house.fleet.room(ADMIN).rows[0]
+    assert (row.estimate, row.baseline, row.labelled, row.headline) == (None, None, False, room.headline)
+    table.loc[moved, "calls"] += 12
+    longer = tmp_path / "moved.csv"
+    table[moved].assign(when=table.loc[moved, "when"].str.replace(":00", ":30")).to_csv(longer, index=False)
+    found = json.loads(run("watch", str(longer), *words, "--json")[1])
+    assert found["verdict"] == "inputs_moved", found["sentence"]
+    assert "without harm" not in found["sentence"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -58,3 +58,30 @@ def test_a_file_that_lies_mostly_in_the_future_is_refused() -> None:
     assert _minutes(half + timedelta(hours=1)).reference_rows == 240
     with pytest.raises(InvalidInput, match="lie in the future"):
         _minutes(half - timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("answers", "task", "why"),
+    [
+        ([0.1, 0.9, 0.4], "binary", "probabilities"),
+        ([0.0, 1.0, 1.0], "multiclass", "classes, not probabilities"),
+        ([7.5, 30.0, 0.5], "regression", "numbers"),
+        (["it's", '"fast"', "slow"], "multiclass", "3 words"),
+    ],
+)
+def test_without_an_outcome_the_task_is_told_from_the_answers(answers: list[object], task: str, why: str) -> None:
+    at = pd.date_range("2026-01-01", periods=30, freq="D")
+    table = pd.DataFrame({"at": at, "score": answers * 10, "lines": range(30)})
+    made = propose(table, Roles(), now=NOW)
+    told = {what: (value, said) for what, value, said in made.how}
+    assert (made.task.name, told["task"][0], why in told["task"][1]) == (task, task, True)
+    assert told["label"] == ("none", "no outcome: drift and volume alone are watched (name its column with --label)")
+    assert made.rows["label"].isna().all()
+    assert (made.reference_rows, len(made.live), made.features, made.dropped) == (10, 20, ("lines",), 0)
+
+
+def test_more_words_than_classes_are_asked_about() -> None:
+    at = pd.date_range("2026-01-01", periods=30, freq="D")
+    table = pd.DataFrame({"at": at, "score": [f"street {n}" for n in range(30)], "lines": range(30)})
+    with pytest.raises(InvalidInput, match="are 30 words: are they classes"):
+        propose(table, Roles(), now=NOW)

@@ -85,6 +85,8 @@ def _href(row: FleetRow, *, step: bool) -> str:
 def _health(row: FleetRow) -> dict[str, Any]:
     shown = look(row.health)
     sub = row.stale or ("labels overdue" if row.late else "")
+    if not sub and not row.labelled:
+        sub = "no labels: drift and volume only"
     if not sub and row.estimate is None:
         reached = [_STEPS[step] for step in row.reached]
         sub = f"has {words_of(reached)}" if reached and row.next_step is not None else row.why

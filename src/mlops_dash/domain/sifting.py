@@ -55,7 +55,7 @@ def unfit_scores(scores: Floats, *, task: ModelTask) -> Sequence[Unfit]:
 
 
 def in_numbers(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
-    """Rows whose `score` and `label` are the numbers that the log keeps; missing ones stay missing.
+    """Rows whose `score` and `label` (if any) are the numbers that the log keeps; missing ones stay missing.
 
     Raises:
         InvalidInput: an answer or a label is a word that the model does not know.
@@ -63,7 +63,7 @@ def in_numbers(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
     if not task.in_words:
         return rows
     made = {}
-    for column in ("score", "label"):
+    for column in [one for one in ("score", "label") if one in rows]:
         words = {word: task.number_of(word) for word in rows[column].dropna().unique()}
         reason = next((f"{word!r} {why}" for word in words if (why := task.why_not_sent(word))), "")
         if reason:

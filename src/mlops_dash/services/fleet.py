@@ -183,6 +183,7 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         next_step=step,
         usual_day=fleet.usual_volume(days),
         added_at=model.added_at,
+        labelled=reference is None or reference.labelled,
         referenced=reference is not None,
     )
     if reference is None or not days:

@@ -25,6 +25,7 @@ _SCORES = ("score", "p", "prob", "probability", "prediction", "predicted", "y_sc
 _LABELS = ("label", "y", "target", "outcome", "actual", "truth", "y_true", "observed")
 _IDS = ("prediction_id", "id", "row_id", "request_id", "uuid")
 _YES = ("1", "1.0", "true", "yes", "y", "bad", "positive", "churned", "fraud", "late", "default")
+_UNLABELLED = "no outcome: drift and volume alone are watched (name its column with --label)"
 REFERENCE_SHARE = 1 / 3
 _LOOKED_AT = 50  # cells that tell whether a column holds times
 MOST_VALUES = 20  # more values than these in a column of labels are a quantity
@@ -72,9 +73,15 @@ class Proposal:
     dropped: int
 
     @property
+    def labelled(self) -> bool:
+        """Whether the file says what came true."""
+        return bool(self.rows["label"].notna().any())
+
+    @property
     def reference(self) -> pd.DataFrame:
         """What the rest is compared with."""
-        return self.rows.iloc[: self.reference_rows].drop(columns="id").reset_index(drop=True)
+        without = ["id"] if self.labelled else ["id", "label"]
+        return self.rows.iloc[: self.reference_rows].drop(columns=without).reset_index(drop=True)
 
     @property
     def live(self) -> pd.DataFrame:
@@ -101,24 +108,26 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
         how[-1] = ("time", lone, "the only column of times")
     said = "prediction" if given.prediction else "score"
     score = _column(table, said, given.prediction or given.score, _SCORES, how)
-    label = _column(table, "label", given.label, _LABELS, how)
+    label = _column(table, "label", given.label, _LABELS, how, needed=False)
     ident = _column(table, "id", given.id, _IDS, how, needed=False)
     roles = {time, score, label, ident} - {""}
     if given.prediction and given.score:
         raise InvalidInput("A prediction and a score are named.", hint="Name the class, or its probability.")
-    if len(roles) < 3 + bool(ident):
+    if len(roles) < 2 + bool(label) + bool(ident):
         raise InvalidInput("One column cannot have two roles.", hint="Name --time, --score, --label and --id.")
     at = instants_of(table[time], time, zone_of(given.zone))
-    task, why = _task(table[label], table[score], given)
+    labels = table[label] if label else pd.Series(None, index=table.index, dtype=object, name="label")
+    task, why = _task(labels, table[score], given)
     how.append(("task", task.name, why))
-    answers = _answers(table[label], table[score], task, given, how)
+    answers = _answers(labels, table[score], task, given, how)
     features = tuple(str(name) for name in table.columns if name not in roles)
     if not features:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     rows = as_written(table[list(features)], gaps=True).assign(
         at=at, score=answers.scores, label=answers.labels, id=names_of(table[ident]) if ident else ""
     )
-    kept = rows.dropna(subset=["at", "score", "label"]).sort_values("at", kind="stable", ignore_index=True)
+    kept = rows.dropna(subset=["at", "score", *(["label"] if label else [])])
+    kept = kept.sort_values("at", kind="stable", ignore_index=True)
     n = _reference_rows(kept, given, how)
     _future(kept["at"].iloc[n:], time, now, how)
     how.append(("inputs", f"{len(features)}", ", ".join(features[:6]) + (" ..." if len(features) > 6 else "")))
@@ -155,6 +164,8 @@ def _column(
     found = next((known[name] for name in usual if name in known), "")
     if found:
         how.append((role, found, "by its name"))
+    elif role == "label":
+        how.append((role, "none", _UNLABELLED))
     elif needed:
         raise InvalidInput(
             f"No column says what the {role} is.", hint=f"Name it: --{role} COLUMN, of {', '.join(map(str, table))}."
@@ -174,6 +185,8 @@ def _task(column: pd.Series[Any], answers: pd.Series[Any], given: Roles) -> tupl
         return task, "as named"
     if given.prediction:
         return MULTICLASS, "the answer is a class"
+    if not len(values):
+        return _task_of_answers(answers)
     if len(values) == 2:
         if _are_labels(answers, column):
             return MULTICLASS, "the answers are the labels' own words, not probabilities"
@@ -193,6 +206,25 @@ def _task(column: pd.Series[Any], answers: pd.Series[Any], given: Roles) -> tupl
         f"The labels are {len(values)} different numbers: a quantity, or classes?",
         hint="Say --task regression or --task multiclass.",
     )
+
+
+def _task_of_answers(column: pd.Series[Any]) -> tuple[ModelTask, str]:
+    """What a model predicts whose outcomes nobody knows: told from its answers alone."""
+    values = names_of(column.dropna()).unique()
+    try:
+        numbers = numbers_of(column.dropna(), str(column.name))
+    except InvalidInput:
+        if len(values) <= MOST_VALUES:
+            return MULTICLASS, f"the answers are {len(values)} words"
+        raise InvalidInput(
+            f"The answers in {str(column.name)!r} are {len(values)} words: are they classes?",
+            hint="Name another column with --score, or the class with --prediction.",
+        ) from None
+    if set(numbers.tolist()) <= {0.0, 1.0}:
+        return MULTICLASS, "the answers are 0 and 1: classes, not probabilities"
+    if numbers.size and numbers.min() >= 0 and numbers.max() <= 1:
+        return BINARY, "the answers lie in [0, 1]: probabilities (--task regression says otherwise)"
+    return REGRESSION, "the answers are numbers"
 
 
 def _are_labels(answers: pd.Series[Any], labels: pd.Series[Any]) -> bool:
@@ -219,7 +251,7 @@ def _answers(
     if not task.has_base_rate:
         numbers = numbers_of(score, str(score.name)), numbers_of(label, str(label.name))
         return _Answers(task, "", (), *numbers)
-    if not given.known and _are_labels(score, label):
+    if not given.known and label.notna().any() and _are_labels(score, label):
         raise InvalidInput(
             f"The scores in {str(score.name)!r} are the labels themselves, not probabilities.",
             hint="Name a column of probabilities with --score, or the class with --prediction.",
@@ -240,7 +272,7 @@ def _words(
     """The classes: those of the model, else all that occur as answer or label, by name."""
     answers, labels = names_of(score), names_of(label)
     given_answers, given_labels = set(answers.dropna()), set(labels.dropna())
-    if not given.class_names and given_answers.isdisjoint(given_labels):
+    if not given.class_names and given_labels and given_answers.isdisjoint(given_labels):
         raise InvalidInput(
             f"The labels are {len(given_labels)} words, and no answer in {str(score.name)!r} is one of them.",
             hint="Name the column of the class that was answered with --prediction.",
@@ -262,6 +294,8 @@ def _classes(column: pd.Series[Any], given: Roles, how: list[tuple[str, str, str
     """The positive class, and 1 for it, 0 for the other, NaN where there is none."""
     names = names_of(column)
     values = sorted(names.dropna().unique())
+    if not values:
+        return given.positive, np.full(len(column), np.nan)
     if len(values) > 2 or (given.known and len({*values, given.positive}) > 2):
         raise InvalidInput(f"A binary label has two values; this has {len(values)}.", hint="Name another with --label.")
     positive = given.positive
@@ -279,7 +313,7 @@ def _classes(column: pd.Series[Any], given: Roles, how: list[tuple[str, str, str
 def _reference_rows(rows: pd.DataFrame, given: Roles, how: list[tuple[str, str, str]]) -> int:
     """The rows before a midnight of the zone: the one named, or where a third of the rows has passed."""
     if rows.empty:
-        raise InvalidInput("No row has a time, a score and a label.", hint="Look at the first lines of the file.")
+        raise InvalidInput("No row has all of time, score and label.", hint="Look at the first lines of the file.")
     if given.reference_until is not None:
         cut, why = pd.Timestamp(given.reference_until), "as it was" if given.known else "as named"
     else:

@@ -7,6 +7,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -23,7 +24,7 @@ from mlops_dash.store.prediction_log import Prediction, Score, to_us
 from mlops_dash.store.tables.jobs import RecipeRow
 from tests.app.conftest import OpenPage, words
 from tests.factories import ADMIN, NOON
-from tests.services.monitoring.monitoring_world import MODEL, V1, World, world
+from tests.services.monitoring.monitoring_world import FIRST, MODEL, V1, World, world
 
 DAY = timedelta(days=1)
 
@@ -66,6 +67,27 @@ def test_a_model_without_traffic_names_the_next_step(made: World, open_page: Ope
     page = open_page("monitoring", "viewer")
     assert "No complete day of traffic yet" in words(page)
     assert not page.exception
+
+
+def test_a_model_without_outcomes_shows_volume_and_drift_and_claims_nothing(
+    house: Services, open_page: OpenPage
+) -> None:
+    w = world(house.context)
+    house.context.clock.offset_source = None
+    w.monitoring = house.monitoring
+    rows = w.rows(42).drop(columns="label")
+    rows["at"] = pd.Timestamp(FIRST) + rows.pop("offset")
+    house.monitoring.record_reference(ADMIN, V1, rows)
+    w.live(10, labels=False)
+    w.evaluate(later=2 * DAY)
+    page = open_page("monitoring", "viewer")
+    said = words(page)
+    assert not page.exception
+    assert "No outcome is known: drift and volume are watched" in said
+    assert "Predictions by window" in said
+    assert "against its reference" not in said
+    draft = house.reports.weekly(ADMIN, MODEL)
+    assert "No outcome is known" in house.reports.html(ADMIN, house.reports.freeze(ADMIN, draft).line.id)
 
 
 @pytest.fixture

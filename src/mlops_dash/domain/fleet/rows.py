@@ -133,6 +133,7 @@ class FleetRow:
     next_step: NextStep | None = None
     late: LateLabels | None = None
     added_at: datetime | None = None
+    labelled: bool = True  # whether its reference has labels; else drift and volume alone are watched
     referenced: bool = True  # whether what it serves has something to be compared with
 
     @property

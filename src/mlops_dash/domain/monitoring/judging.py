@@ -32,6 +32,7 @@ FULL_WINDOWS = 28  # reference units below which the harm alarm wants twice the 
 SMALL_WINDOW = 300
 MISSING_FLOOR = 0.02  # points of missing share beyond the reference's own windows
 UNSEEN_FLOOR = 0.02
+NO_LABELS = "the reference has no labels: drift and volume are watched, nobody knows how good the answers are"
 GONE = 0.99  # a column with fewer values than this is a broken schema
 
 
@@ -300,10 +301,12 @@ def judge_health(
     inputs_moved: Sequence[str],
     broken: Sequence[str],
     unjudged: str = "",
+    labelled: bool = True,
 ) -> HealthJudgement:
     """Put harm, signs of harm, a broken schema, shifted labels and moved inputs into one word.
 
-    Unknown is never green: without a ripe unit of a harm watch nothing is known about harm.
+    Unknown is never green: without a ripe unit of a harm watch nothing is known about harm. Where the reference itself
+    has no labels, the word is about inputs, scores and schema alone, and says so.
 
     Args:
         task: Of the model: which watches mean harm.
@@ -313,6 +316,7 @@ def judge_health(
         inputs_moved: Columns that moved, after hysteresis.
         broken: Columns that arrive without values.
         unjudged: Which columns could not be judged, from `unjudged`; "" when all could.
+        labelled: Whether the reference has labels.
     """
     on = [watch for watch in task.watches if watch.key in harm and harm[watch.key].alarmed]
     if any(watch.harm for watch in on):
@@ -325,9 +329,14 @@ def judge_health(
     if on:
         why = "the raw loss is above its bound; the base-rate-free losses raise no alarm"
         return HealthJudgement(Health.AT_RISK, why)
+    if inputs_moved and not labelled:
+        return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved; {NO_LABELS}")
     if inputs_moved:
         but = f"; {unjudged}" if unjudged else ""
         return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, without harm so far{but}")
+    if not labelled:
+        far = f"inputs stable as far as computable: {unjudged}" if unjudged else "inputs within their usual swing"
+        return HealthJudgement(Health.OK, f"{far}; {NO_LABELS}")
     if not any(watch.key in harm for watch in task.harm_watches):
         return HealthJudgement(Health.NOT_KNOWN, "no ripe labels yet")
     if unjudged:

@@ -194,7 +194,8 @@ class ReferenceFacts:
     n_days: int
     n_weeks: int
     method: str
-    label_rate: float  # of a regression the mean label
+    label_rate: float | None  # of a regression the mean label; None without labels
+    labelled: bool = True
 
     @property
     def scored(self) -> str:
@@ -222,6 +223,7 @@ class MonitoringRoom:
     first_days: int = 0  # without a reference: how many days of the log have labels
     reference: ReferenceFacts | None = None
     performance: Performance | None = None
+    volume: tuple[tuple[datetime, int], ...] = ()  # begin of each window shown, and its rows
     drift: DriftMap | None = None
     features: tuple[FeatureReading, ...] = ()
     features_start: datetime | None = None

@@ -333,7 +333,7 @@ class _Writer:
         if kind in (HARM, LABEL_SHIFT):
             watch = headline_watch(reading) if kind == HARM else task_of(reading).shift_watches[0]
             mean = known(self.course.references[watch.key].mean)
-            prior = self.reference.baseline["prior"]
+            prior = self.reference.prior or 0.0  # an alarm has a loss, so its reference has labels
             worse = worse_sentence(stretch[-1], self.reference.baseline["metrics"])
             return alarm_title(reading, watch, mean), alarm_cause(stretch, watch, prior, self._dates(), worse=worse)
         if kind == INPUTS:

@@ -249,6 +249,8 @@ def _labelled(days: Sequence[Day]) -> list[Day]:
 def _units(reference: Reference, policy: MonitoringPolicy, days: Sequence[Day]) -> dict[str, tuple[HarmUnit, ...]]:
     """The units of every watch, numbered by their days."""
     ripe, task = _labelled(days), reference.layout.task
+    if not reference.labelled:
+        return {watch.key: () for watch in task.watches}
     found = {}
     for watch in task.watches:
         units = units_of(
@@ -270,7 +272,7 @@ def _metric_bodies(
     held: Mapping[int, Mapping[str, Any]],
 ) -> dict[int, dict[str, Any]]:
     """Metrics of each ripe, labelled day: its own values, and estimates over the trailing ripe days."""
-    ripe, watches = _labelled(days), reference.layout.task.watches
+    ripe, watches = _labelled(days) if reference.labelled else [], reference.layout.task.watches
     place = {day.number: i for i, day in enumerate(ripe)}
     found: dict[int, dict[str, Any]] = {}
     for day in days:
@@ -333,7 +335,7 @@ def _readings(
         inputs = moved(policy, [names for names in flags[::-1][::SHORT_DAYS][: policy.hysteresis_of][::-1] if names])
         verdict = judge_health(
             task, harm=now, trailing=trailing, references=normal, inputs_moved=inputs, broken=body["broken"],
-            unjudged=body["unjudged"],
+            unjudged=body["unjudged"], labelled=reference.labelled,
         )  # fmt: skip
         body |= {
             "reference": reference.id,

@@ -171,7 +171,10 @@ class Rooms:
             action=rooms.next_action(health, material) if end is None else NextAction("none"),
             stale=stale,
             reference=rooms.reference_facts(reference),
-            performance=rooms.performance(material, metric if suits else spoken.key, long=long),
+            performance=rooms.performance(material, metric if suits else spoken.key, long=long)
+            if reference.labelled
+            else None,
+            volume=tuple((one.start, one.n) for one in shown),
             drift=rooms.drift_map(shown, long=long),
             alerts=rooms.alert_views(material.alerts, material.version),
             recipes=material.around.recipes,
@@ -200,7 +203,7 @@ class Rooms:
             odd=tuple(judged.body["odd"]),
             coverage=told.coverage,
             label_rate=told.estimate(task.label_metric, LONG_DAYS) if task.has_base_rate else None,
-            labels=label_sentence(told, float(reference.baseline["prior"])),
+            labels="" if reference.prior is None else label_sentence(told, reference.prior),
             worse=worse_sentence(told, reference.baseline["metrics"]),
             **self._confusion(reference, own),
             restarts=max(
@@ -223,7 +226,7 @@ class Rooms:
     def _confusion(self, reference: Reference, shown: Sequence[Reading]) -> dict[str, Any]:
         """Which class was taken for which over the last ripe days; nothing for a task without classes."""
         ripe = [one for one in shown if one.ripe and one.n_labelled][-LONG_DAYS:]
-        if not ripe or reference.layout.task.confusion_of(()) is None:
+        if not ripe or not reference.labelled or reference.layout.task.confusion_of(()) is None:
             return {}
         starts = {to_us(one.start) for one in ripe}
         with reading(self.context.databases.log) as session:

@@ -13,7 +13,7 @@ from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.calendar import day_start, zone_of
 from mlops_dash.domain.evidence import Evidence
-from mlops_dash.domain.monitoring.judging import MIN_WINDOWS, SHORT_DAYS, harm_baseline
+from mlops_dash.domain.monitoring.judging import MIN_WINDOWS, NO_LABELS, SHORT_DAYS, harm_baseline
 from mlops_dash.domain.monitoring.readings import Estimate, estimate_to_row, known
 from mlops_dash.domain.monitoring.room import OUT_OF_FOLD
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
@@ -55,7 +55,7 @@ class Referencing:
             actor: A process of ours, a scientist or above.
             version_id: The version.
             rows: `at` (aware), all features, `score` (out of fold: the row's day was not trained on), `label` (0/1; of
-                a regression the number, in the unit of the score).
+                a regression the number, in the unit of the score; no such column where no outcome is known).
             method: How the rows were scored: out of fold, or as they were served.
 
         Returns:
@@ -83,25 +83,28 @@ class Referencing:
 
 
 def checked_rows(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
-    """The rows of a reference in the order of time.
+    """The rows of a reference in the order of time; without a column of labels none of them has one.
 
     Raises:
         InvalidInput: a column is missing, `at` is naive, or a score or label is missing or none of the task's.
     """
-    absent = NOT_FEATURES - set(rows.columns)
+    labelled = "label" in rows.columns
+    absent = NOT_FEATURES - {"label"} - set(rows.columns)
     if absent:
         raise InvalidInput(
-            f"The reference lacks the columns {', '.join(sorted(absent))}.", hint="Give at, the features, score, label."
+            f"The reference lacks the columns {', '.join(sorted(absent))}.",
+            hint="Give at, the features, score, and the label where it is known.",
         )
     if not isinstance(rows["at"].dtype, pd.DatetimeTZDtype):
         raise InvalidInput("The reference's `at` has no time zone.", hint="Give aware UTC times.")
-    bad = int(rows["score"].isna().sum() + rows["label"].isna().sum())
+    bad = int(rows["score"].isna().sum() + (rows["label"].isna().sum() if labelled else 0))
     if bad or rows.empty:
         raise InvalidInput(
             f"{bad} scores or labels of {len(rows)} reference rows are missing.",
             hint="Give labelled, scored rows only.",
         )
-    for column, why_not in (("score", task.why_no_score), ("label", task.why_no_label)):
+    judged = (("score", task.why_no_score), ("label", task.why_no_label))
+    for column, why_not in judged if labelled else judged[:1]:
         values = as_floats(rows[column], name=f"The reference's {column}s").tolist()
         unfit = next((one for one in values if not in_range(one) or why_not(one)), None)
         if unfit is not None:
@@ -109,6 +112,7 @@ def checked_rows(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
             raise InvalidInput(f"The {column} {unfit!r} of a reference row cannot be counted: {reason}.")
     if not ((rows["at"] >= EARLIEST) & (rows["at"] < LATEST)).all():
         raise InvalidInput(f"A reference row lies outside {EARLIEST:%Y} to {LATEST:%Y}.", hint="Look at its `at`.")
+    rows = rows if labelled else rows.assign(label=np.nan)
     return rows.astype({"label": "float64"}).sort_values("at", kind="stable", ignore_index=True)
 
 
@@ -122,8 +126,9 @@ def build_reference(
     local = rows["at"].dt.tz_convert(zone_of(policy.zone)).dt.date
     days, groups = np.unique(local.to_numpy(), return_inverse=True)
     windows = count_rows(layout, rows, groups.astype(np.int64), len(days))
-    prior = task.prior_of(rows["label"].to_numpy(dtype=np.float64))
-    measured = measure(layout.task, windows, prior=prior)
+    labels = rows["label"].to_numpy(dtype=np.float64)
+    prior = None if np.isnan(labels).all() else task.prior_of(labels)
+    measured = {} if prior is None else measure(layout.task, windows, prior=prior)
     baseline = _baseline(policy, layout, windows, prior=prior, measured=measured)
     kinds = {name: cells.kind for name, cells in layout.columns.items()} | left_out
     profile = pack_all(windows)
@@ -153,7 +158,12 @@ def build_reference(
 
 
 def _baseline(
-    policy: MonitoringPolicy, layout: Layout, windows: Sequence[Part], *, prior: float, measured: dict[str, Estimate]
+    policy: MonitoringPolicy,
+    layout: Layout,
+    windows: Sequence[Part],
+    *,
+    prior: float | None,
+    measured: dict[str, Estimate],
 ) -> dict[str, Any]:
     spans = [total(layout, windows[i : i + SHORT_DAYS]) for i in range(len(windows) - SHORT_DAYS + 1)]
     weeks = spans[(len(windows) % SHORT_DAYS) :: SHORT_DAYS]
@@ -161,6 +171,7 @@ def _baseline(
     # tell the usual swing as well as these rows can, and K says how few weeks they are.
     swing = usual_swing(layout.columns, _counts(layout, weeks if len(weeks) >= MIN_WINDOWS else spans))
     return {
+        **({"labelled": False} if prior is None else {}),
         "prior": prior,  # of two classes the share of label 1, of several that of the largest, else the mean label
         "clip": layout.clip,
         "metrics": {name: estimate_to_row(estimate) for name, estimate in measured.items()},
@@ -184,15 +195,18 @@ def _counts(layout: Layout, parts: Sequence[Part]) -> dict[str, Ints]:
 
 
 def _watch_baseline(
-    policy: MonitoringPolicy, task: ModelTask, watch: Watch, windows: Sequence[Part], prior: float
+    policy: MonitoringPolicy, task: ModelTask, watch: Watch, windows: Sequence[Part], prior: float | None
 ) -> dict[str, Any]:
-    units = units_of(task, watch, windows, prior=prior, min_labels=policy.harm_min_unit_labels)
+    units = (
+        () if prior is None
+        else units_of(task, watch, windows, prior=prior, min_labels=policy.harm_min_unit_labels)
+    )  # fmt: skip
     normal = harm_baseline(policy, task, watch, units)
     return {
         "units": [[unit.first, unit.last, unit.mean, unit.n, unit.variance] for unit in units],
         "mean": known(normal.mean),
         "bound": known(normal.bound),
-        "reason": normal.reason,
+        "reason": NO_LABELS if prior is None else normal.reason,
     }
 
 
@@ -211,7 +225,8 @@ def evidence_of(
     now: datetime,
 ) -> list[Evidence]:
     """What a reference says of its version, as evidence."""
-    return [_evidence(subject, version, reference, name, measured[name], now) for name in task.of_reference]
+    names = [name for name in task.of_reference if name in measured]  # none without labels
+    return [_evidence(subject, version, reference, name, measured[name], now) for name in names]
 
 
 def _evidence(

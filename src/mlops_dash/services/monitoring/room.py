@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
+from mlops_dash.domain import commands
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.monitoring.answers import KINDS, waits_sentence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
 from mlops_dash.domain.monitoring.past import Takeover
 from mlops_dash.domain.monitoring.readings import FeatureReading, Reading
 from mlops_dash.domain.monitoring.room import (
+    USUAL_DAYS,
     AlertView,
     Band,
     DriftMap,
@@ -87,9 +89,20 @@ def headline(reading: Reading, reference: Reference) -> str:
     alarmed = reading.body["harm"].get(watch.key, {}).get("alarmed")
     if reading.body["broken"] and not (alarmed and watch.harm):
         return f"{schema_title(reading)}."
+    if not reference.labelled:
+        return unlabelled_sentence(reading, reference)
     said = value_sentence(reading, watch, reference.baseline["watches"][watch.key]["mean"])
     since = since_words(reading, watch)
     return f"{said}; {since}." if said and since else f"{said}." if said else ""
+
+
+def unlabelled_sentence(reading: Reading, reference: Reference) -> str:
+    """What is said in place of a performance where no outcome is known: what is watched, and what is not."""
+    rows = f"{reading.n:,} {'row' if reading.n == 1 else 'rows'} in the last window"
+    if reading.n_labelled:
+        step = commands.reference_of_days(reference.model, reading.version, USUAL_DAYS)
+        return f"{rows}; labels come now, and its reference has none. Choose one: {step} --replace --reason TEXT"
+    return f"{rows}. No outcome is known: drift and volume are watched, the quality of the answers is not."
 
 
 def last_known(readings: Sequence[Reading]) -> Reading | None:
@@ -188,7 +201,7 @@ def _compared(reference: Reference, metric: str) -> tuple[float | None, float | 
 def _baseline(reference: Reference, metric: str) -> float | None:
     task = reference.layout.task
     if metric == task.label_metric:
-        return float(reference.baseline["prior"])
+        return reference.prior
     watch = next((one for one in task.watches if one.key == metric), None)
     if watch is not None:
         mean = reference.baseline["watches"][metric]["mean"]
@@ -356,5 +369,6 @@ def reference_facts(reference: Reference) -> ReferenceFacts:
         n_days=len(reference.windows),
         n_weeks=int(reference.baseline["swing"]["k"]),
         method=reference.method,
-        label_rate=float(reference.baseline["prior"]),
+        label_rate=reference.prior,
+        labelled=reference.labelled,
     )

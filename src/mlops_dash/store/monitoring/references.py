@@ -37,6 +37,16 @@ class Reference:
         """The cells."""
         return Layout.from_dict(self.cells)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether its outcomes are known; without them nothing says what a good answer was."""
+        return bool(self.baseline.get("labelled", True))
+
+    @property
+    def prior(self) -> float | None:
+        """What its labels are in one number; None without labels."""
+        return None if self.baseline["prior"] is None else float(self.baseline["prior"])
+
     @cached_property
     def windows(self) -> tuple[Part, ...]:
         """The reference's own days."""
