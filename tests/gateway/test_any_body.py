@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from mlops_dash.domain.scoring import EARLIEST, LARGEST, LATEST
+from mlops_dash.domain.schema import EARLIEST, LARGEST, LATEST
 from mlops_dash.services.command import Context
 from mlops_dash.services.monitoring import MonitoringService
 from tests.factories import NOON, WORKER

@@ -26,6 +26,9 @@ from mlops_dash.errors import NotAuthenticated
 from mlops_dash.gateway import access
 from mlops_dash.gateway import app as gateway
 from mlops_dash.services.command import Context
+from mlops_dash.services.evidence import EvidenceService
+from mlops_dash.services.monitoring import MonitoringService
+from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.scoring import ScoringService, following
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import counts
@@ -38,6 +41,7 @@ from tests.served import MODEL, Served, flights
 KIOSK = Actor("user:kiosk", "kiosk", Role.SERVICE, kind="token", models=frozenset({MODEL}))
 TOKENS = {"scientist-token": SCIENTIST, "viewer-token": VIEWER, "lead-token": LEAD, "kiosk-token": KIOSK}
 HEADERS = {"Authorization": "Bearer scientist-token"}
+KIOSK_HEADERS = {"Authorization": "Bearer kiosk-token"}
 INVOCATIONS = f"/models/{MODEL}/invocations"
 
 
@@ -94,7 +98,9 @@ def tokens() -> Tokens:
 def open_client(home: Context, tokens: Tokens, **kwargs: Any) -> Iterator[httpx.Client]:
     """A client of the gateway on a loopback port, in a thread of this process."""
     scoring = ScoringService(home, ModelCache(home.settings.mlflow_uri, home.settings.home))
-    services = cast("Services", SimpleNamespace(context=home, scoring=scoring, access=tokens))
+    nouns = {"registry": RegistryService, "evidence": EvidenceService, "monitoring": MonitoringService}
+    made = {name: noun(home) for name, noun in nouns.items()}
+    services = cast("Services", SimpleNamespace(context=home, scoring=scoring, access=tokens, **made))
     app = gateway.create_app(services, process="gateway:test")
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5))
     with socket.socket() as listening:

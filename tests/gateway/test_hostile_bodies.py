@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mlops_dash.domain.scoring import LARGEST
+from mlops_dash.domain.schema import LARGEST
 from mlops_dash.services.command import Context
 from tests.gateway.test_app import INVOCATIONS, client, home, made_elsewhere, split, tokens, total
 from tests.served import MODEL

@@ -9,7 +9,6 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.problems import tell_problems
 from mlops_dash.cli.shared import actor, json_flag, services, show
-from mlops_dash.cli.versions import known_version
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.errors import InvalidInput, NotFound
@@ -48,7 +47,7 @@ def add_commands(commands: Any) -> None:
 def _push(arguments: argparse.Namespace) -> int:
     table, made = read_table(arguments.rows), services()
     who, name = actor(made), arguments.rows.name
-    version = known_version(made, who, arguments.model, arguments.version, reason=f"evidence came in {name}")
+    version = made.registry.known_version(who, arguments.model, arguments.version, reason=f"evidence came in {name}")
     columns = EvidenceColumns(
         id=arguments.id, label=arguments.label, score=arguments.score, time=arguments.time,
         cluster=arguments.cluster, slices=tuple(arguments.slice), zone=arguments.zone,

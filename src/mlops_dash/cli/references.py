@@ -12,7 +12,6 @@ import pandas as pd
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.problems import tell_problems
 from mlops_dash.cli.shared import actor, json_flag, services, show
-from mlops_dash.cli.versions import known_version
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.monitoring.room import AS_SERVED, OUT_OF_FOLD
@@ -52,7 +51,7 @@ def _push(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
     source = arguments.file.name if arguments.file else arguments.window or f"first {arguments.first_days} days"
-    version = known_version(made, who, arguments.model, arguments.version, reason=f"its reference is {source}")
+    version = made.registry.known_version(who, arguments.model, arguments.version, reason=f"its reference is {source}")
     rows = _rows(made, who, version, arguments)
     method = OUT_OF_FOLD if arguments.out_of_fold and arguments.file else AS_SERVED
     answer = made.monitoring.set_reference(

@@ -10,7 +10,6 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.problems import tell_problems
 from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, services, show
-from mlops_dash.cli.versions import known_version
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.registry.records import EXTERNAL
 from mlops_dash.errors import InvalidInput
@@ -64,7 +63,8 @@ def _ingest(arguments: argparse.Namespace) -> int:
         label_time=arguments.label_time, id=arguments.id, zone=arguments.zone,
         ignored=(arguments.prediction,) if arguments.score and arguments.prediction else (),
     )  # fmt: skip
-    version = known_version(made, who, model, arguments.version, reason=f"predictions came in {arguments.file.name}")
+    reason = f"predictions came in {arguments.file.name}"
+    version = made.registry.known_version(who, model, arguments.version, reason=reason)
     rows = made.scoring.read_rows(who, model, version.version, table, columns)
     filed = made.scoring.file_rows(
         who, model, version.version, rows, skip=arguments.on_error == "skip", progress=progress_on_terminal

@@ -14,15 +14,13 @@ from enum import StrEnum
 from typing import Any
 
 from mlops_dash import ids as naming
-from mlops_dash.domain.schema import EARLIEST, LARGEST, LATEST, VersionSchema, in_range
+from mlops_dash.domain.schema import LARGEST, VersionSchema, in_range
+from mlops_dash.domain.sent import LONGEST_ID, MEND, as_kept, number_of, objects_of, only_fields, text_of, time_of
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput, InvalidRow
 
-LONGEST_ID = 200
-MOST_ROWS = 100_000  # of one batch
 # Columns of the log's frames: a feature of such a name could not be told from them.
 RESERVED = frozenset({"prediction_id", "at", "at_us", "score", "label", "label_received_at", "label_observed_at"})
-_MEND = "Mend this row and send the whole batch again."
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
@@ -92,7 +90,7 @@ def require_ids(given: Sequence[Any], *, column: str) -> tuple[str, ...]:
     if len(set(found)) < len(found):
         twice = Counter(found)
         row = next(number for number, one in enumerate(found) if twice[one] > 1 and one in found[:number])
-        raise InvalidRow(row, column, found[row], "this id occurs twice in the batch", hint=_MEND)
+        raise InvalidRow(row, column, found[row], "this id occurs twice in the batch", hint=MEND)
     return found
 
 
@@ -105,7 +103,7 @@ def require_texts(given: Sequence[Any], *, column: str) -> tuple[str, ...]:
     if all(type(one) is str and 0 < len(one) <= LONGEST_ID and one.isprintable() for one in given):
         return tuple(given)
     texts = [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in given]
-    return tuple(_name(row, column, one) for row, one in enumerate(texts))
+    return tuple(text_of(row, column, one) for row, one in enumerate(texts))
 
 
 def require_name(value: str, what: str) -> str:
@@ -210,7 +208,7 @@ def sift_predictions(
     """
     read: list[tuple[int, OutsideRow]] = []
     unfit: dict[int, InvalidRow] = {}
-    sent = _objects(rows, "predictions")
+    sent = objects_of(rows, "predictions")
     for row, one in enumerate(sent):
         try:
             read.append((row, _prediction(row, one, now, task, do_not_log)))
@@ -222,7 +220,7 @@ def sift_predictions(
         for schema in known:
             reason = schema.why_not(features) if schema.version == made.version else None
             if reason is not None:
-                unfit.setdefault(row, InvalidRow(row, reason[0], features.get(reason[0]), reason[1], hint=_MEND))
+                unfit.setdefault(row, InvalidRow(row, reason[0], features.get(reason[0]), reason[1], hint=MEND))
     return tuple(one for one in read if one[0] not in unfit), tuple(unfit[row] for row in sorted(unfit))
 
 
@@ -234,24 +232,24 @@ def read_labels(rows: Any, *, now: datetime, task: ModelTask) -> tuple[OutsideLa
         InvalidRow: the first value that breaks a rule, or is no label of the model's task.
     """
     found = []
-    for row, one in enumerate(_objects(rows, "labels")):
-        _only(row, one, {"prediction_id", "value", "observed_at"})
+    for row, one in enumerate(objects_of(rows, "labels")):
+        only_fields(row, one, {"prediction_id", "value", "observed_at"})
         value = require_label(row, one.get("value"), task=task)
-        observed = _time(row, "observed_at", one.get("observed_at"), now)
-        found.append(OutsideLabel(_name(row, "prediction_id", one.get("prediction_id")), value, observed))
+        observed = time_of(row, "observed_at", one.get("observed_at"), now)
+        found.append(OutsideLabel(text_of(row, "prediction_id", one.get("prediction_id")), value, observed))
     return tuple(found)
 
 
-def require_label(row: int, value: Any, *, task: ModelTask) -> float:
+def require_label(row: int, value: Any, *, task: ModelTask, column: str = "value") -> float:
     """One label as a number.
 
     Raises:
         InvalidRow: it is not finite, or no label of the model's task.
     """
-    sent = _sent(row, value, task, column="value")
-    number = _number(row, "value", int(sent) if isinstance(sent, bool) else sent)
+    sent = as_kept(row, value, task, column=column)
+    number = number_of(row, column, int(sent) if isinstance(sent, bool) else sent)
     if reason := task.why_no_label(number):
-        raise InvalidRow(row, "value", value, reason, hint=_MEND)
+        raise InvalidRow(row, column, value, reason, hint=MEND)
     return number
 
 
@@ -278,28 +276,28 @@ def why_no_score(score: float, *, task: ModelTask | None) -> str:
 def _prediction(
     row: int, one: Mapping[str, Any], now: datetime, task: ModelTask | None, do_not_log: Sequence[str]
 ) -> OutsideRow:
-    _only(row, one, {"prediction_id", "at", "version", "role", "score", "features"})
+    only_fields(row, one, {"prediction_id", "at", "version", "role", "score", "features"})
     features = one.get("features")
     if not isinstance(features, dict):
-        raise InvalidRow(row, "features", features, "is not an object of names and values", hint=_MEND)
+        raise InvalidRow(row, "features", features, "is not an object of names and values", hint=MEND)
     require_feature_names(features)
     for name, value in features.items():
         if value is not None and type(value) not in _SCALARS:
-            raise InvalidRow(row, name, value, "is neither number, text, true, false nor null", hint=_MEND)
+            raise InvalidRow(row, name, value, "is neither number, text, true, false nor null", hint=MEND)
         if type(value) in _NUMBERS and not in_range(value):
-            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}; null means missing", hint=_MEND)
+            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}; null means missing", hint=MEND)
     kept = {name: features[name] for name in sorted(features) if name not in do_not_log}
     role = one.get("role", "champion")
     if not isinstance(role, str) or role not in {"champion", "arm", "shadow"}:
-        raise InvalidRow(row, "role", role, "is not champion, arm or shadow", hint=_MEND)
-    version, score = one.get("version"), _number(row, "score", _sent(row, one.get("score"), task))
+        raise InvalidRow(row, "role", role, "is not champion, arm or shadow", hint=MEND)
+    version, score = one.get("version"), number_of(row, "score", as_kept(row, one.get("score"), task))
     reason = why_no_score(score, task=task)
     if reason:
-        raise InvalidRow(row, "score", score, reason, hint=_MEND)
+        raise InvalidRow(row, "score", score, reason, hint=MEND)
     return OutsideRow(
-        prediction_id="" if one.get("prediction_id") is None else _name(row, "prediction_id", one["prediction_id"]),
-        at=_time(row, "at", one.get("at"), now),
-        version=_name(row, "version", str(version) if type(version) is int else version),
+        prediction_id="" if one.get("prediction_id") is None else text_of(row, "prediction_id", one["prediction_id"]),
+        at=time_of(row, "at", one.get("at"), now),
+        version=text_of(row, "version", str(version) if type(version) is int else version),
         role=ScoreRole(role),
         score=score,
         features=_ENCODER.encode(kept),
@@ -309,61 +307,6 @@ def _prediction(
 
 _SCALARS = frozenset({str, int, float, bool})
 _NUMBERS = frozenset({int, float})
-
-
-def _objects(rows: Any, what: str) -> Sequence[Mapping[str, Any]]:
-    if not isinstance(rows, list):
-        raise InvalidInput(f"{what!r} is not a list.", hint="See /docs for the shape of a request.")
-    if len(rows) > MOST_ROWS:
-        raise InvalidInput(f"The batch has {len(rows):,} rows; the most is {MOST_ROWS:,}.", hint="Send it in parts.")
-    for row, one in enumerate(rows):
-        if not isinstance(one, dict):
-            raise InvalidRow(row, what, one, "is not an object", hint=_MEND)
-    return rows
-
-
-def _only(row: int, one: Mapping[str, Any], known: set[str]) -> None:
-    for name in one:
-        if name not in known:
-            raise InvalidRow(
-                row, str(name), one[name], f"is not a field; known are {', '.join(sorted(known))}", hint=_MEND
-            )
-
-
-def _name(row: int, column: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise InvalidRow(row, column, value, "a text is needed", hint=_MEND)
-    if len(value) > LONGEST_ID or not value.isprintable():
-        raise InvalidRow(row, column, value, f"more than {LONGEST_ID} characters, or some not printable", hint=_MEND)
-    return value
-
-
-def _sent(row: int, value: Any, task: ModelTask | None, *, column: str = "score") -> Any:
-    """An answer or a label as it came, as the number that the log keeps."""
-    if task is not None and (reason := task.why_not_sent(value)):
-        raise InvalidRow(row, column, value, reason, hint=_MEND)
-    return value if task is None else task.number_of(value)
-
-
-def _number(row: int, column: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not in_range(value):
-        raise InvalidRow(row, column, value, f"a finite number of at most {LARGEST:g} is needed", hint=_MEND)
-    return float(value)
-
-
-def _time(row: int, column: str, value: Any, now: datetime) -> datetime:
-    if value is None:
-        return now
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise InvalidRow(row, column, value, "is not an ISO 8601 time", hint=_MEND) from None
-    if moment.tzinfo is None:
-        raise InvalidRow(row, column, value, "has no zone; add Z for UTC", hint=_MEND)
-    # Year 1 in another zone is no instant, so the years are looked at before the instant is made.
-    if not EARLIEST.year - 1 <= moment.year <= LATEST.year or not EARLIEST <= moment.astimezone(UTC) < LATEST:
-        raise InvalidRow(row, column, value, f"lies outside {EARLIEST:%Y} to {LATEST:%Y}", hint=_MEND)
-    return moment.astimezone(UTC)
 
 
 def _plain_column(name: str, values: Sequence[Any]) -> Sequence[Any]:
@@ -390,11 +333,11 @@ def _plain(row: int, name: str, value: Any) -> Any:
         if value != value:  # NaN is the one value that differs from itself
             return None
         if not in_range(value):
-            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}", hint=_MEND)
+            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}", hint=MEND)
         return value
     if isinstance(value, datetime):
         return None if value != value else value.isoformat()  # pandas' NaT as well
     item = getattr(value, "item", None)
     if callable(item) and not isinstance(value, list):
         return _plain(row, name, item())
-    raise InvalidRow(row, name, value, f"a {type(value).__name__} cannot be logged", hint=_MEND)
+    raise InvalidRow(row, name, value, f"a {type(value).__name__} cannot be logged", hint=MEND)

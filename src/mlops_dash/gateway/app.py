@@ -18,7 +18,7 @@ from mlops_dash import __version__
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.errors import InvalidInput
-from mlops_dash.gateway import answers, shapes
+from mlops_dash.gateway import answers, push_shapes, pushes, shapes
 from mlops_dash.gateway.access import Doorkeeper
 from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
 from mlops_dash.gateway.follower import Follower
@@ -127,6 +127,7 @@ def create_app(services: Services, *, process: str) -> FastAPI:
     _health_routes(app, gateway)
     _scoring_routes(app, gateway)
     _log_routes(app, gateway)
+    _push_routes(app, gateway)
     return app
 
 
@@ -227,6 +228,29 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
 
         pending = await gateway.off_loop(prepare)
         return dict(vars((await gateway.writer.store(pending)).labels))
+
+
+def _push_routes(app: FastAPI, gateway: Gateway) -> None:
+    made = gateway.services
+
+    async def answer(request: Request, fields: set[str], push: pushes.Push) -> dict[str, Any]:
+        body = await _body(request)
+        return await gateway.off_loop(lambda: push(made, _actor(request), _object(body, fields)))
+
+    @app.post("/v1/evidence", summary="Push evaluation rows of a version", openapi_extra=push_shapes.EVIDENCE)
+    async def evidence(request: Request) -> dict[str, Any]:
+        return await answer(request, pushes.EVIDENCE_FIELDS, pushes.push_evidence)
+
+    @app.post(
+        "/v1/evidence/comparisons", summary="Compare two versions on the ids that both pushed",
+        openapi_extra=push_shapes.COMPARISON,
+    )  # fmt: skip
+    async def comparison(request: Request) -> dict[str, Any]:
+        return await answer(request, pushes.COMPARISON_FIELDS, pushes.compare_evidence)
+
+    @app.post("/v1/reference", summary="Say what live traffic is compared with", openapi_extra=push_shapes.REFERENCE)
+    async def reference(request: Request) -> dict[str, Any]:
+        return await answer(request, pushes.REFERENCE_FIELDS, pushes.push_reference)
 
 
 def _actor(request: Request) -> Actor:

@@ -13,29 +13,28 @@ Sending the same batch again stores nothing twice.
 """
 
 Shape = dict[str, Any]
-_TEXT: Shape = {"type": "string"}
-_TIME: Shape = {
+TEXT: Shape = {"type": "string"}
+TIME: Shape = {
     "type": "string",
     "format": "date-time",
     "description": "ISO 8601 with a zone, 1990 to 2099; now, when left out",
 }
 
 
-def _answer(description: str, example: Any) -> Shape:
+def answer(description: str, example: Any) -> Shape:
+    """A JSON answer with its example."""
     return {"description": description, "content": {"application/json": {"example": example}}}
 
 
 def _header(name: str, description: str) -> Shape:
-    return {"name": name, "in": "header", "required": False, "description": description, "schema": _TEXT}
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": TEXT}
 
 
-_REFUSALS: Shape = {
-    "401": _answer(
-        "No token, or not a valid one", {"error_code": "NOT_AUTHENTICATED", "message": "...", "hint": "..."}
-    ),
-    "403": _answer("The token's role may not do this", {"error_code": "NOT_ALLOWED", "message": "...", "hint": "..."}),
-    "404": _answer("No such model or batch", {"error_code": "NOT_FOUND", "message": "...", "hint": "..."}),
-    "422": _answer(
+REFUSALS: Shape = {
+    "401": answer("No token, or not a valid one", {"error_code": "NOT_AUTHENTICATED", "message": "...", "hint": "..."}),
+    "403": answer("The token's role may not do this", {"error_code": "NOT_ALLOWED", "message": "...", "hint": "..."}),
+    "404": answer("No such model or batch", {"error_code": "NOT_FOUND", "message": "...", "hint": "..."}),
+    "422": answer(
         "A bad row or body; nothing was stored",
         {
             "error_code": "INVALID_ROW",
@@ -47,9 +46,7 @@ _REFUSALS: Shape = {
             "reason": "a finite number is needed",
         },
     ),
-    "503": _answer(
-        "The log or the model is away", {"error_code": "STORE_UNAVAILABLE", "message": "...", "hint": "..."}
-    ),
+    "503": answer("The log or the model is away", {"error_code": "STORE_UNAVAILABLE", "message": "...", "hint": "..."}),
 }
 
 INVOCATIONS: Shape = {
@@ -66,15 +63,15 @@ INVOCATIONS: Shape = {
                 "schema": {"type": "object"},
                 "example": {"dataframe_split": {"columns": ["hour", "wind"], "data": [[7, 10.5], [18, None]]}},
             },
-            "text/csv": {"schema": _TEXT},
+            "text/csv": {"schema": TEXT},
         },
     },
     "responses": {
-        "200": _answer("The answers", {"predictions": [[0.8, 0.2], [0.3, 0.7]]}),
-        "400": _answer("What MLflow refuses, in MLflow's words", {"error_code": "BAD_REQUEST", "message": "..."}),
-        "409": _answer("Nothing is approved", {"error_code": "NOTHING_TO_SERVE", "message": "...", "hint": "..."}),
+        "200": answer("The answers", {"predictions": [[0.8, 0.2], [0.3, 0.7]]}),
+        "400": answer("What MLflow refuses, in MLflow's words", {"error_code": "BAD_REQUEST", "message": "..."}),
+        "409": answer("Nothing is approved", {"error_code": "NOTHING_TO_SERVE", "message": "...", "hint": "..."}),
         "415": {"description": "Neither JSON nor CSV in UTF-8, in MLflow's words"},
-        **_REFUSALS,
+        **REFUSALS,
     },
 }
 
@@ -88,8 +85,8 @@ PREDICTIONS: Shape = {
                     "required": ["model", "predictions"],
                     "additionalProperties": False,
                     "properties": {
-                        "model": _TEXT,
-                        "batch": {**_TEXT, "description": "Rows without an id are named batch-0, batch-1, ..."},
+                        "model": TEXT,
+                        "batch": {**TEXT, "description": "Rows without an id are named batch-0, batch-1, ..."},
                         "predictions": {
                             "type": "array",
                             "maxItems": 100_000,
@@ -98,9 +95,9 @@ PREDICTIONS: Shape = {
                                 "required": ["version", "score", "features"],
                                 "additionalProperties": False,
                                 "properties": {
-                                    "prediction_id": {**_TEXT, "maxLength": 200},
-                                    "at": _TIME,
-                                    "version": _TEXT,
+                                    "prediction_id": {**TEXT, "maxLength": 200},
+                                    "at": TIME,
+                                    "version": TEXT,
                                     "role": {"enum": ["champion", "arm", "shadow"], "default": "champion"},
                                     "score": {
                                         "type": ["number", "string"],
@@ -126,8 +123,12 @@ PREDICTIONS: Shape = {
         },
     },
     "responses": {
-        "200": _answer("Stored", {"batch": "monday", "stored": 1, "known": 0, "prediction_ids": ["monday-0"]}),
-        **_REFUSALS,
+        "200": answer("Stored", {"batch": "monday", "stored": 1, "known": 0, "prediction_ids": ["monday-0"]}),
+        "409": answer(
+            "An id is known with another row; nothing was stored",
+            {"error_code": "CONFLICT", "message": "...", "hint": "..."},
+        ),
+        **REFUSALS,
     },
 }
 
@@ -144,7 +145,7 @@ LABELS: Shape = {
                     "required": ["model", "labels"],
                     "additionalProperties": False,
                     "properties": {
-                        "model": _TEXT,
+                        "model": TEXT,
                         "labels": {
                             "type": "array",
                             "maxItems": 100_000,
@@ -153,12 +154,12 @@ LABELS: Shape = {
                                 "required": ["prediction_id", "value"],
                                 "additionalProperties": False,
                                 "properties": {
-                                    "prediction_id": _TEXT,
+                                    "prediction_id": TEXT,
                                     "value": {
                                         "type": ["number", "string"],
                                         "description": "0 or 1 for a binary model; the true class of a multiclass one",
                                     },
-                                    "observed_at": _TIME,
+                                    "observed_at": TIME,
                                 },
                             },
                         },
@@ -169,14 +170,14 @@ LABELS: Shape = {
         },
     },
     "responses": {
-        "200": _answer("Stored", {"new": 1, "revised": 0, "unchanged": 0, "pending": 0}),
-        **_REFUSALS,
+        "200": answer("Stored", {"new": 1, "revised": 0, "unchanged": 0, "pending": 0}),
+        **REFUSALS,
     },
 }
 
 BATCH: Shape = {
     "responses": {
-        "200": _answer(
+        "200": answer(
             "Rows in their order",
             {
                 "batch": "monday",
@@ -191,16 +192,16 @@ BATCH: Shape = {
                 ],
             },
         ),
-        **_REFUSALS,
+        **REFUSALS,
     }
 }
 
 SERVING: Shape = {
     "responses": {
-        "200": _answer(
+        "200": answer(
             "One line a model; `error` says why it is not what was approved",
             [{"model": "flight-delay", "version_id": "...", "version": "1", "epoch": 1, "error": ""}],
         ),
-        "401": _REFUSALS["401"],
+        "401": REFUSALS["401"],
     }
 }

@@ -34,6 +34,7 @@ class EvidenceService:
         self.compare = Comparing(context).compare
         pushing = Pushing(context)
         self.read_file = pushing.read_file
+        self.read_sent = pushing.read_sent
         self.push = pushing.push
         self.compare_pushed = pushing.compare_pushed
         self.measure = Measuring(context).measure

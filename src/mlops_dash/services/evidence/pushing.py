@@ -18,11 +18,13 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import DAYS, Evidence
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
+from mlops_dash.domain.pushed import read_evidence
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.domain.ripeness import with_days
+from mlops_dash.domain.sent import MEND
 from mlops_dash.domain.sifting import Unfit, unfit_scores
 from mlops_dash.domain.tasks.task import ModelTask
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.errors import InvalidInput, InvalidRow, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.cells import Cells, require_columns
 from mlops_dash.services.command import Context, Unit, command, read, record
@@ -95,6 +97,28 @@ class Pushing:
             model = registry_store.model(session, registry_store.version(session, version_id).model)
             task = policy_store.task_of(session, model.name)
         return _rows_of(table, columns, task=task, positive=model.positive_label)
+
+    @read(Permission.ROOM_READ)
+    def read_sent(self, actor: Actor, version_id: str, rows: Any) -> pd.DataFrame:
+        """Rows for `push` from objects as `domain.pushed.read_evidence` says; stores nothing.
+
+        Raises:
+            NotFound: no such version.
+            InvalidInput, InvalidRow: a rule is broken.
+        """
+        sent = read_evidence(rows, now=self.context.clock.now())
+        table = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in sent.columns.items()})
+        columns = EvidenceColumns(
+            "id", "label", "score", time="at" if "at" in table else "",
+            cluster="cluster" if "cluster" in table else "", slices=sent.slices,
+        )  # fmt: skip
+        if "at" in table:
+            table["at"] = pd.to_datetime(table["at"], utc=True)
+        read, unfit = self.read_file(actor, version_id, table, columns)
+        if unfit:
+            first = unfit[0]
+            raise InvalidRow(first.row, first.column, rows[first.row].get(first.column), first.reason, hint=MEND)
+        return read
 
     @command(Permission.MODEL_EDIT, Action.EVIDENCE_PUSHED)
     def push(self, unit: Unit, actor: Actor, version_id: str, rows: pd.DataFrame, *, source: str) -> Pushed:

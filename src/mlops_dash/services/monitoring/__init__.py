@@ -35,6 +35,7 @@ class MonitoringService:
         setting = Setting(context)
         self.rows_of_window = setting.rows_of_window
         self.rows_of_first_days = setting.rows_of_first_days
+        self.rows_of_objects = setting.rows_of_objects
         self.set_reference = setting.set_reference
         self.mark_past = setting.mark_past
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.calendar import day_start, zone_of
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
+from mlops_dash.domain.pushed import read_reference
 from mlops_dash.domain.ripeness import ripe_rows, with_days
 from mlops_dash.domain.schema import EARLIEST, LATEST
 from mlops_dash.domain.scoring import RESERVED
@@ -98,6 +100,20 @@ class Setting:
             )
         rows = pd.concat([one for one in kept if len(one)], ignore_index=True)
         return _as_reference(rows[rows["day"].isin(sorted(known)[:days])])
+
+    @read(Permission.ROOM_READ)
+    def rows_of_objects(self, actor: Actor, version_id: str, rows: Any) -> pd.DataFrame:
+        """Labelled rows from objects as `domain.pushed.read_reference` says: what a reference can be made of.
+
+        Raises:
+            NotFound: no such version.
+            InvalidInput, InvalidRow: a rule is broken.
+        """
+        with reading(self.context.databases.app) as session:
+            task = policies.task_of(session, _version(session, version_id).model)
+        sent = read_reference(rows, now=self.context.clock.now(), task=task)
+        roles = {"at": pd.to_datetime(pd.Series(sent.at), utc=True), "score": sent.scores, "label": sent.labels}
+        return prediction_log.with_features(pd.DataFrame(roles), sent.features)
 
     @command(Permission.MODEL_EDIT, Action.REFERENCE_SET)
     def set_reference(

@@ -40,6 +40,7 @@ class RegistryService:
         self.models = versions.models
         self.version = versions.version
         self.version_id = versions.version_id
+        self.known_version = versions.known_version
 
         models = Models(context)
         self.all_models = models.all_models

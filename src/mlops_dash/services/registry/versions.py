@@ -203,6 +203,22 @@ class Versions:
         with reading(self.context.databases.app) as session:
             return find_version(session, model, version).id
 
+    @record(Permission.ROOM_READ)
+    def known_version(self, actor: Actor, model: str, version: str, *, reason: str) -> Version:
+        """The version "3" or "v3"; one of an external model is recorded when its first rows or evidence come.
+
+        Raises:
+            NotFound: no such model, or MLflow's registry is where its versions come from and knows none of this number.
+        """
+        with reading(self.context.databases.app) as session:
+            try:
+                return find_version(session, model, version)
+            except NotFound:
+                known = store.model(session, model)
+                if known.source != EXTERNAL or known.archived_at is not None or not actor.may(Permission.JOB_RUN):
+                    raise
+        return self.version(actor, self.record_version(actor, model, version, note=reason))
+
 
 def find_version(session: Session, model: str, version: str) -> Version:
     """The latest life of a version, "3" or "v3"; what others call "vanilla" keeps its name."""

@@ -10,7 +10,7 @@ Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclas
     read_paired(session, model, a, b, start, end)      two versions' scores of the same rows, with the latest label
     read_logged(session, model, start, end)            logged feature rows, by pages (for scoring them again)
     batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
-    span_of, labelled_days
+    span_of, labelled_days, with_features
 Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
 
 Times go in and out as aware UTC datetimes; the tables hold microseconds. Must not: judge, or know what a model is.
@@ -40,6 +40,7 @@ from mlops_dash.store.prediction_log.reads import (
     rows_by_hour,
     span_of,
     versions_in,
+    with_features,
 )
 from mlops_dash.store.prediction_log.rows import (
     HOUR_US,
@@ -106,4 +107,5 @@ __all__ = [
     "span_of",
     "to_us",
     "versions_in",
+    "with_features",
 ]

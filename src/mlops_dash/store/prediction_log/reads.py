@@ -302,7 +302,12 @@ def _with_features(frame: pd.DataFrame, rows: Sequence[Any], position: int) -> p
     """Add the features' columns; a row that lacks a feature has it missing there."""
     if not rows:
         return frame
-    parsed = json.loads("[" + ",".join(row[position] for row in rows) + "]")
+    return with_features(frame, "[" + ",".join(row[position] for row in rows) + "]")
+
+
+def with_features(frame: pd.DataFrame, features_json: str) -> pd.DataFrame:
+    """Add the columns of a JSON list of objects, one a row of the frame, typed as rows of the log are."""
+    parsed = json.loads(features_json)
     try:
         features = pd.DataFrame(parsed, index=frame.index)
     except OverflowError:  # a whole number of hundreds of digits among others: left as it is, for the reader to refuse
