@@ -190,3 +190,35 @@ def test_what_is_accepted_can_be_read_back_and_digested(
     assert said.status_code == 200, said.text[:500]
 
     assert MonitoringService(house).profile_dirty_hours(WORKER).left == 0
+
+
+OPERATIONS = [("post", "/v1/predictions"), ("post", "/v1/labels"), ("get", "/v1/predictions/{batch}")]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_schemathesis_finds_no_answer_that_our_openapi_does_not_describe(
+    client: httpx.Client, method: str, path: str
+) -> None:
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
+
+    schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
+    schema.config.update(base_url=str(client.base_url).rstrip("/"))
+    modes = [schemathesis.GenerationMode.POSITIVE]
+    if method == "post":  # any text is a batch's name: nothing is wrong there
+        modes.append(schemathesis.GenerationMode.NEGATIVE)
+    asked: list[int] = []
+    for mode in modes:
+
+        @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(case=schema[path][method].as_strategy(generation_mode=mode))
+        def ask(case: Any) -> None:
+            answer = case.call_and_validate(
+                headers=HEADERS, checks=[not_a_server_error, status_code_conformance, content_type_conformance]
+            )
+            asked.append(answer.status_code)
+
+        ask()
+    assert len(asked) >= 30 * len(modes) // 2
+    assert method == "get" or 422 in asked
