@@ -68,7 +68,7 @@ def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:
             with right:
                 _metrics(frame, test, reading)
         else:
-            _waiting(reading)
+            _waiting(test, reading)
     left, right = st.columns([7, 5], gap="small")
     with left:
         if reading is not None:
@@ -92,7 +92,7 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
             st.markdown(f"**{words.headline(test, room.reading, room.verdict)}**")
             if room.verdict is not None and room.reading is not None:
                 guardrails = "" if room.reading.blind else words.guardrail_words(room.reading)
-                ratio = "" if room.reading.mismatch else "The sample ratio holds."
+                ratio = words.ratio_words(test, room.reading)
                 said = (room.verdict.reason, guardrails, ratio, words.what_now(test, room.verdict))
                 widgets.note(" ".join(one for one in said if one))
             if room.champion_moved and test.state is ABState.RUNNING:
@@ -100,9 +100,10 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
         decisions.decide_buttons(frame, room, test)
 
 
-def _waiting(reading: Reading) -> None:
+def _waiting(test: ABTest, reading: Reading) -> None:
     with widgets.card("effect", "Effect over the days"):
-        icon, title = ("rule", "Effects are hidden") if reading.mismatch else ("visibility_off", "Nothing is shown yet")
+        nothing = "Nothing was seen" if test.state is ABState.STOPPED else "Nothing is shown yet"
+        icon, title = ("rule", "Effects are hidden") if reading.mismatch else ("visibility_off", nothing)
         widgets.empty(icon, title, reading.blind, key="effect")
 
 

@@ -34,6 +34,8 @@ def headline(test: ABTest, reading: Reading | None, verdict: Verdict | None) -> 
         return f"{test.name} {waiting}"
     if verdict.word is ABVerdict.INVALID:
         return f"{test.name}: the arms cannot be compared"
+    if verdict.word is ABVerdict.UNDECIDED:
+        return f"{test.name}: nothing was decided"
     if reading.blind:
         return f"{test.name}: nothing is shown yet"
     found = reading.primary
@@ -51,6 +53,8 @@ def what_now(test: ABTest, verdict: Verdict) -> str:
         return ""
     if verdict.word is ABVerdict.SHIP:
         return f"Next: propose {test.challenger} for promotion."
+    if verdict.word is ABVerdict.UNDECIDED:
+        return f"{test.control} keeps serving, as before; whether {test.challenger} is better nobody knows."
     return f"{test.control} keeps serving; this test gives no reason to propose {test.challenger}."
 
 
@@ -82,8 +86,17 @@ def sample_ratio_words(test: ABTest, reading: Reading) -> str:
     log_e = reading.mismatch_log_e
     shown = f"{math.exp(log_e):.2g}" if log_e < _MOST_E else "above a million"
     counts = f"{fmt.whole(reading.challenger.assigned)} to {fmt.whole(reading.control.assigned)}"
-    word = "fails" if reading.mismatch else "holds"
+    state = reading.ratio_state(test.design.share)
+    if state is GateState.CANNOT_TELL:
+        return f"Sample ratio: cannot tell, too few rows yet ({counts}, planned {share}:{100 - share})."
+    word = "fails" if state is GateState.FAILED else "holds"
     return f"Sample ratio {word}: {counts}, planned {share}:{100 - share}; e-value {shown}, it fails from 100."
+
+
+def ratio_words(test: ABTest, reading: Reading) -> str:
+    """The same beside the verdict, which says itself when it fails."""
+    said = {GateState.PASSED: "The sample ratio holds.", GateState.CANNOT_TELL: "The sample ratio cannot be told yet."}
+    return said.get(reading.ratio_state(test.design.share), "")
 
 
 def status(test: ABTest, reading: Reading | None, zone: str) -> str:

@@ -80,18 +80,21 @@ def _colours(shown: Look, t: Tokens) -> tuple[str, str]:
 # --- four numbers -----------------------------------------------------------------------------------------------------
 
 
+_CALM = {Health.INPUTS_MOVED: "inputs moved", Health.NOT_KNOWN: "not judged", Health.OK: "OK"}
+
+
 def kpis_html(room: FleetRoom, t: Tokens) -> str:
     """Harm, traffic, labels, decisions: each with what it is compared with."""
-    health, n = room.health, len(room.rows)
+    health, judged = room.health, room.judged
     bad = health[Health.HARMED] + health[Health.AT_RISK]
     tallies = "".join(_tally(word, health[word], t) for word in (Health.HARMED, Health.AT_RISK) if health[word])
-    calm = (Health.INPUTS_MOVED, Health.NOT_KNOWN, Health.OK)
-    others = ", ".join(f"{health[word]} {_lower(look(word).label)}" for word in calm if health[word])
+    others = ", ".join(f"{health[word]} {name}" for word, name in _CALM.items() if health[word])
+    sick = f"{bad} of {judged}" if judged else fmt.MISSING  # 0 of 3 is no news of three that nobody judged
     usual = "" if room.usual_day is None else f"usually {fmt.count(room.usual_day)} a day"
     share = room.coverage
     rows = "no ripe day yet" if share is None else f"{fmt.whole(share.n_labelled)} of {fmt.whole(share.n)} rows"
     tiles = (
-        ("monitor_heart", "Harmed or at risk", f"{bad} of {n}", f"{tallies}<span>{others}</span>"),
+        ("monitor_heart", "Harmed or at risk", sick, f"{tallies}<span>{others}</span>"),
         ("bolt", "Predictions, last 24 h", fmt.count(room.last_day), escape(usual or "none yet")),
         ("label", "Labelled, last 7 ripe days", fmt.percent(None if share is None else share.share), escape(rows)),
         ("how_to_reg", "Decisions waiting", str(room.decisions_open), _waiting(room)),
@@ -112,10 +115,6 @@ def _waiting(room: FleetRoom) -> str:
     what = ", ".join(fmt.plural(n, kind) for n, kind in kinds if n)
     mine = f"{len(room.waiting)} for you" if room.waiting else "none for you"
     return escape(f"{what}; {mine}, oldest {fmt.ago(room.now, room.oldest_open)}")
-
-
-def _lower(label: str) -> str:
-    return label if label.isupper() else label.lower()
 
 
 def _tally(word: Health, count: int, t: Tokens) -> str:

@@ -97,6 +97,7 @@ class ABVerdict(StrEnum):
     SHIP = "ship"
     KEEP = "keep"
     GO_ON = "go_on"
+    UNDECIDED = "undecided"  # over, and nothing was seen
     STOP_HARM = "stop_harm"
     INVALID = "invalid_srm"
 
@@ -186,6 +187,7 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
     ABVerdict: {
         ABVerdict.SHIP: Look("rocket_launch", "Ship", "green"),
         ABVerdict.KEEP: Look("shield", "Keep", "gray"),
+        ABVerdict.UNDECIDED: Look("help", "Nothing decided", "gray"),
         ABVerdict.GO_ON: Look("hourglass_top", "Go on", "blue"),
         ABVerdict.STOP_HARM: Look("error", "Stop (harm)", "red"),
         ABVerdict.INVALID: Look("rule", "Invalid (SRM)", "orange"),

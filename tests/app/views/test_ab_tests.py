@@ -201,6 +201,23 @@ def test_stopping_from_the_page_keeps_what_it_showed(house: Services, play: Play
         assert [one.action for one in audit.entries(session)][-1] == Action.TEST_STOPPED
 
 
+def test_a_test_stopped_without_a_look_has_decided_nothing(house: Services, play: Play, open_page: OpenPage) -> None:
+    test = play(0)
+    said = words(open_page("ab", "scientist"))
+    assert "holds" not in said
+    assert "Sample ratio: cannot tell, too few rows yet (0 to 0, planned 50:50)." in said
+    house.ab_tests.stop(SCIENTIST, test.id, test.revision, reason="wrong rows")
+    page = open_page("ab", "scientist")
+    said = words(page)
+    assert "Nothing decided" in said
+    assert "nothing was decided" in said
+    assert "v1 keeps serving, as before; whether v2 is better nobody knows." in said
+    assert "Keep" not in said
+    with reading(house.context.databases.app) as session:
+        assert list(audit.entries(session))[-1].after["verdict"] == "undecided"
+    assert page.button(key="propose").disabled
+
+
 def test_designing_from_the_page(house: Services, play: Play, open_page: OpenPage) -> None:
     test = play(10)
     house.ab_tests.stop(LEAD, test.id, test.revision, reason="over")
@@ -298,7 +315,8 @@ def test_a_published_file_that_is_missing_is_said(tmp_path: object) -> None:
 
 def test_the_sample_ratio_is_said_with_its_limit() -> None:
     counts = {"challenger": SimpleNamespace(assigned=520), "control": SimpleNamespace(assigned=480)}
-    said = ab_words.sample_ratio_words(_test(), SimpleNamespace(**counts, mismatch_log_e=0.5, mismatch=False))  # type: ignore[arg-type]
+    holds = SimpleNamespace(**counts, mismatch_log_e=0.5, ratio_state=lambda share: GateState.PASSED)
+    said = ab_words.sample_ratio_words(_test(), holds)  # type: ignore[arg-type]
     assert said == "Sample ratio holds: 520 to 480, planned 50:50; e-value 1.6, it fails from 100."
 
 

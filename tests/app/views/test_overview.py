@@ -64,6 +64,16 @@ def test_nothing_is_calm_beside_a_model_without_a_verdict(house: Services, open_
     assert "Not watched yet" in said
     assert "it&#x27;s the &quot;fast&quot; one</b> Nothing is served yet." in said
     assert "2 models, 1 serving, 1 not watched yet" in said
+    assert "<dd class='num'>0 of 1</dd>" in said  # harm is counted among what was judged
+    assert "1 not judged, 1 OK" in said
+
+
+def test_harm_is_not_counted_where_nothing_was_judged(house: Services, open_page: OpenPage) -> None:
+    for name in ("minutes", "it's", "third"):
+        house.registry.add_model(ADMIN, name, task="regression", source="external", reason="new here")
+    said = words(open_page("overview", "viewer"))
+    tile = said.split("Harmed or at risk</dt>")[1]
+    assert tile.startswith("<dd class='num'>—</dd><dd class='kps'><span>3 not judged</span>")
 
 
 def test_a_snoozed_alert_is_said_even_when_nothing_needs_attention(house: Services, open_page: OpenPage) -> None:
@@ -95,7 +105,9 @@ def test_at_most_five_sentences_stand_open(house: Services, open_page: OpenPage)
 
 def test_the_numbers_of_the_tiles_are_those_of_the_room(fleet: Services, open_page: OpenPage) -> None:
     found, said = room(fleet), words(open_page("overview", "scientist"))
-    assert "<dd class='num'>2 of 8</dd>" in said
+    assert found.judged < len(found.rows)
+    assert f"<dd class='num'>2 of {found.judged}</dd>" in said
+    assert f"{len(found.rows) - found.judged} not judged" in said
     assert f"<dd class='num'>{found.last_day}</dd>" in said
     assert found.coverage is not None
     assert f"{found.coverage.share:.1%}".replace("%", " %") in said

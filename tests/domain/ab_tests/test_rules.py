@@ -77,7 +77,34 @@ def test_a_mismatch_comes_before_everything() -> None:
 def test_a_blind_reading_goes_on_until_it_is_over() -> None:
     reading = a_reading((-0.03, -0.01), (-0.002, 0.004), blind="No look yet.")
     assert judge(reading, DESIGN, over=False).word is ABVerdict.GO_ON
-    assert judge(reading, DESIGN, over=True).word is ABVerdict.KEEP
+    ended = judge(reading, DESIGN, over=True)
+    assert (ended.word, ended.reason) == (ABVerdict.UNDECIDED, "It ended before the first look. No look yet.")
+
+
+def test_an_outcome_without_an_interval_decides_nothing() -> None:
+    reading = a_reading((-0.01, 0.01), (-0.002, 0.004))
+    reading = replace(reading, primary=replace(measured(None, None), reason="one class only"))
+    assert judge(reading, DESIGN, over=False).word is ABVerdict.GO_ON
+    ended = judge(reading, DESIGN, over=True)
+    assert ended.word is ABVerdict.UNDECIDED
+    assert ended.reason == "The primary outcome is not computable: one class only."
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "state"),
+    [
+        ((0, 0), 0.5, GateState.CANNOT_TELL),
+        ((3, 3), 0.5, GateState.CANNOT_TELL),  # 2 ** 6 < 100: six rows of one arm would show nothing either
+        ((4, 3), 0.5, GateState.PASSED),
+        ((1, 1), 0.05, GateState.PASSED),  # two rows of the rare arm would: 20 ** 2 > 100
+        ((1, 0), 0.05, GateState.CANNOT_TELL),
+    ],
+)
+def test_a_sample_ratio_holds_only_where_it_could_have_failed(
+    rows: tuple[int, int], share: float, state: GateState
+) -> None:
+    counts = {"challenger": ArmCount(rows[0], 0, 0), "control": ArmCount(rows[1], 0, 0)}
+    assert a_reading((-0.03, -0.01), (-0.002, 0.004), **counts).ratio_state(share) is state
 
 
 def test_a_limit_inside_the_interval_cannot_be_told() -> None:

@@ -197,6 +197,7 @@ def test_without_ripe_labels_health_is_not_known_never_ok() -> None:
     assert found.health is Health.NOT_KNOWN
     shifted = judge_health(BINARY, harm={}, trailing={}, references=normal, inputs_moved=("temp",), broken=())
     assert shifted.health is Health.INPUTS_MOVED
+    assert shifted.why == "temp moved, and no ripe labels yet to tell whether that harms"
 
 
 def test_a_stretch_ends_after_enough_quiet_windows() -> None:

@@ -169,6 +169,7 @@ def test_without_a_champion_the_floor_alone_decides_and_nothing_is_green_for_fre
     assert outcome(tuple(found.values())) == "pass"
     low = gates(alone("auc", 0.5, 0.55), check("signature", 1.0), check("input_example", 1.0), champion=None)
     assert outcome(tuple(low.values())) == "fail"
+    assert outcome(()) == "needs_approval"  # nothing that was asked is no pass
 
 
 @pytest.mark.parametrize(("n", "days"), [(999, 31), (27_004, 9)])

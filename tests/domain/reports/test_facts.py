@@ -8,6 +8,7 @@ import pytest
 
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.monitoring.room import Performance, Point
+from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.facts import _performance
 from mlops_dash.domain.words import Health
 
@@ -35,3 +36,18 @@ def test_a_version_is_compared_with_its_own_week_before(
     told = _performance(minutes(*served))
     assert told["now"]["value"] == now
     assert (told["week_before"] and told["week_before"]["value"]) == before
+
+
+@pytest.mark.parametrize(
+    ("watched", "performance", "said"),
+    [
+        (4, None, "No alert was open in this week."),
+        (0, {"now": {"value": 8.9}}, "No alert was open in this week."),
+        (0, {"now": None}, "No alert was open in this week; nothing was judged that could have opened one."),
+        (0, None, "No alert was open in this week; nothing was judged that could have opened one."),
+    ],
+)
+def test_a_week_without_alerts_is_no_good_news_where_nothing_was_judged(
+    watched: int, performance: object, said: str
+) -> None:
+    assert words.alerts({"alerts": [], "inputs": {"watched": watched}, "performance": performance}) == said

@@ -314,6 +314,13 @@ class Reading:
         """Whether the arms were not filled as planned."""
         return self.mismatch_log_e >= MISMATCH_LOG_E
 
+    def ratio_state(self, share: float) -> GateState:
+        """Whether the arms were filled as planned; cannot tell while even rows of one arm alone could not show it."""
+        if self.mismatch:
+            return GateState.FAILED
+        most = (self.challenger.assigned + self.control.assigned) * -math.log(min(share, 1.0 - share))
+        return GateState.PASSED if most >= MISMATCH_LOG_E else GateState.CANNOT_TELL
+
     @property
     def units(self) -> int:
         """Units with an outcome, of both arms."""
@@ -368,13 +375,18 @@ def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
             "compared. Look for what drops or repeats units before testing again.",
         )
     if reading.blind:
-        return Verdict(ABVerdict.KEEP if over else ABVerdict.GO_ON, reading.blind)
+        unseen = f"It ended before the first look. {reading.blind}"
+        return Verdict(ABVerdict.UNDECIDED, unseen) if over else Verdict(ABVerdict.GO_ON, reading.blind)
     harmed = [one for one in reading.guardrails if one.state is GateState.FAILED]
     if harmed:
         names = " and ".join(METRICS[one.metric].label for one in harmed)
         return Verdict(ABVerdict.STOP_HARM, f"{names}: worse by more than the margin.")
     if reading.primary.state is GateState.FAILED:
         return Verdict(ABVerdict.STOP_HARM, "The primary outcome is worse: its whole interval lies on that side of 0.")
+    if reading.primary.state is GateState.NOT_COMPUTABLE:
+        why = reading.primary.reason.rstrip(".") or "it has no interval"
+        said = f"The primary outcome is not computable: {why}."
+        return Verdict(ABVerdict.UNDECIDED if over else ABVerdict.GO_ON, said)
     open_ones = [METRICS[one.metric].label for one in reading.guardrails if one.state is not GateState.PASSED]
     better = reading.primary.state is GateState.PASSED
     if better and not open_ones:

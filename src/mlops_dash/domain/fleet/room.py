@@ -50,6 +50,11 @@ class FleetRoom:
         return {word: sum(one.health is word for one in self.rows) for word in WORST_FIRST}
 
     @property
+    def judged(self) -> int:
+        """How many models have a verdict: what harm is counted among."""
+        return sum(one.health is not Health.NOT_KNOWN for one in self.rows)
+
+    @property
     def unwatched(self) -> int:
         """How many models have no verdict yet, and a step that is missing to it."""
         return sum(one.to_verdict is not None for one in self.rows)

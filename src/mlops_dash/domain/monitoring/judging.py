@@ -318,6 +318,7 @@ def judge_health(
         unjudged: Which columns could not be judged, from `unjudged`; "" when all could.
         labelled: Whether the reference has labels.
     """
+    ripe = any(watch.key in harm for watch in task.harm_watches)
     on = [watch for watch in task.watches if watch.key in harm and harm[watch.key].alarmed]
     if any(watch.harm for watch in on):
         return HealthJudgement(Health.HARMED, f"the harm alarm of {words_of([w.label for w in on if w.harm])} is on")
@@ -333,11 +334,12 @@ def judge_health(
         return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved; {NO_LABELS}")
     if inputs_moved:
         but = f"; {unjudged}" if unjudged else ""
-        return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, without harm so far{but}")
+        so_far = "without harm so far" if ripe else "and no ripe labels yet to tell whether that harms"
+        return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, {so_far}{but}")
     if not labelled:
         far = f"inputs stable as far as computable: {unjudged}" if unjudged else "inputs within their usual swing"
         return HealthJudgement(Health.OK, f"{far}; {NO_LABELS}")
-    if not any(watch.key in harm for watch in task.harm_watches):
+    if not ripe:
         return HealthJudgement(Health.NOT_KNOWN, "no ripe labels yet")
     if unjudged:
         return HealthJudgement(Health.OK, f"no harm, and inputs stable as far as computable: {unjudged}")

@@ -143,7 +143,7 @@ def outcome(gates: Sequence[Gate], *, approvals: int = 0, needed: int = 0) -> st
     """The one word of `gate`: fail (a gate failed), needs_approval (not all open, or approvals missing), else pass."""
     if any(gate.required and gate.state is GateState.FAILED for gate in gates):
         return "fail"
-    return "pass" if all(gate.opens for gate in gates) and approvals >= needed else "needs_approval"
+    return "pass" if gates and all(gate.opens for gate in gates) and approvals >= needed else "needs_approval"
 
 
 def approval_basis(gates: Sequence[Gate], *, candidate: str, champion: str | None, policy_digest: str) -> str:

@@ -184,7 +184,9 @@ def alerts(facts: Facts) -> str:
     """How many alerts the week saw and how many are open."""
     found = facts["alerts"]
     if not found:
-        return "No alert was open in this week."
+        judged = facts["inputs"]["watched"] or (facts["performance"] or {}).get("now") is not None
+        nothing = "" if judged else "; nothing was judged that could have opened one"
+        return f"No alert was open in this week{nothing}."
     still = sum(one["state"] != AlertState.CLOSED for one in found)
     return f"{fmt.plural(len(found), 'alert')} in this week; {still} not closed."
 
