@@ -1,4 +1,4 @@
-"""`bench pages|experiments|comparison`: costs beside targets and rivals, and how often verdicts err. Judges nothing."""
+"""`bench pages|experiments|drift|comparison`: costs beside targets and rivals, how often verdicts err."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from mlops_dash.bench import SESSION, experiments, pages, run_comparison
+from mlops_dash.bench import SESSION, drift, experiments, pages, run_comparison
 from mlops_dash.bootstrap import Services, build
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import NOBODY, Role
@@ -32,6 +33,15 @@ def add_commands(commands: Any) -> None:
     runs.add_argument("--repeats", type=int, default=3, metavar="R")
     json_flag(runs)
     runs.set_defaults(run=_experiments)
+    moved = kinds.add_parser("drift", help="two generated files: ours beside rivals in their own environments")
+    moved.add_argument("--rows", type=int, default=1_000_000, metavar="N", help="of each file")
+    moved.add_argument("--repeats", type=int, default=3, metavar="R")
+    moved.add_argument(
+        "--rival", action="append", default=[], metavar="NAME=PYTHON",
+        help=f"a Python that has it installed; NAME is one of {', '.join(drift.RIVALS)}; may be given several times",
+    )  # fmt: skip
+    json_flag(moved)
+    moved.set_defaults(run=_drift)
     errs = kinds.add_parser("comparison", help="how often verdicts on runs err: equal recipes under every design")
     errs.add_argument("--data-sets", type=int, default=600, metavar="N")
     errs.add_argument("--seed", type=int, default=1, metavar="S")
@@ -55,6 +65,22 @@ def _experiments(arguments: argparse.Namespace) -> int:
         arguments.runs, repeats=arguments.repeats, tell=lambda text: print(text, file=sys.stderr)
     )
     show(experiments.as_json(found), as_json=arguments.json, line=experiments.lines(found))
+    return 0
+
+
+def _drift(arguments: argparse.Namespace) -> int:
+    if not 1_000 <= arguments.rows <= 100_000_000 or not 1 <= arguments.repeats <= 20:
+        raise InvalidInput("That many cannot be measured here.", hint="Use 1,000 rows or more, and 1 to 20 repeats.")
+    rivals = {}
+    for one in arguments.rival:
+        name, is_said, python = one.partition("=")
+        if not is_said or not python:
+            raise InvalidInput(f"{one} does not say where the rival is.", hint="evidently=/path/to/its/bin/python")
+        rivals[name] = Path(python)
+    found = drift.measure(
+        arguments.rows, rivals=rivals, repeats=arguments.repeats, tell=lambda text: print(text, file=sys.stderr)
+    )
+    show(drift.as_json(found), as_json=arguments.json, line=drift.lines(found))
     return 0
 
 
