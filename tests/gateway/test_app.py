@@ -355,6 +355,59 @@ def test_a_bad_row_refuses_the_whole_batch(client: httpx.Client, home: Context) 
     assert total(home) == 0
 
 
+BAD = ({"score": "high"}, {"version": "9"}, {"at": "noon"}, {"features": {"hour": []}}, {"surprise": 1})
+
+
+def test_the_good_rows_of_a_batch_are_stored_where_that_is_asked_for(client: httpx.Client, home: Context) -> None:
+    rows = [row for bad in BAD for row in (made_elsewhere(1)[0], {**made_elsewhere(1)[0], **bad})]
+    body = {"model": MODEL, "batch": "b", "predictions": rows}
+    answer = client.post("/v1/predictions?on_error=skip", json=body).json()
+    assert (answer["stored"], answer["prediction_ids"]) == (5, ["b-0", "b-2", "b-4", "b-6", "b-8"])
+    said = [(one["row"], one["column"]) for one in answer["left_out"]]
+    assert said == [(1, "score"), (3, "version"), (5, "at"), (7, "hour"), (9, "surprise")]
+    assert answer["left_out"][0]["value"] == "'high'"
+    assert all(one["reason"] for one in answer["left_out"])
+    assert [row["row"] for row in client.get("/v1/predictions/b").json()["rows"]] == [0, 2, 4, 6, 8]
+    mended = {**body, "predictions": [{**row, **made_elsewhere(1)[0]} for row in made_elsewhere(10)]}
+    assert client.post("/v1/predictions?on_error=skip", json=mended).json()["stored"] == 5  # what was bad, and no more
+    assert total(home) == 10
+
+
+def test_ids_that_cannot_be_are_left_out_one_by_one(client: httpx.Client, home: Context) -> None:
+    def named(*names: str | None, hour: int = 0) -> dict[str, Any]:
+        row = {"version": "2", "score": 0.5, "features": {"hour": hour}}
+        return {"model": MODEL, "predictions": [{**row, "prediction_id": name} for name in names]}
+
+    client.post("/v1/predictions", json=named('it\'s "known"', hour=7))
+    answer = client.post("/v1/predictions?on_error=skip", json=named("a", None, "a", 'it\'s "known"', "b")).json()
+    assert (answer["stored"], answer["prediction_ids"]) == (2, ["a", "b"])
+    assert [(one["row"], one["reason"]) for one in answer["left_out"]] == [
+        (1, "some rows have an id and this one has none"),
+        (2, "this id occurs twice in the batch"),
+        (3, "is known with another row of features"),
+    ]
+    assert total(home) == 3
+
+
+def test_good_labels_are_stored_where_that_is_asked_for(client: httpx.Client) -> None:
+    client.post("/v1/predictions", json={"model": MODEL, "batch": "b", "predictions": made_elsewhere(3)})
+    labels = [{"prediction_id": f"b-{n}", "value": value} for n, value in enumerate((1, "late", 0))]
+    body = {"model": MODEL, "labels": [*labels, {"value": 1}]}
+    assert client.post("/v1/labels", json=body).status_code == 422
+    answer = client.post("/v1/labels?on_error=skip", json=body).json()
+    assert (answer["new"], [(one["row"], one["column"]) for one in answer["left_out"]]) == (
+        2, [(1, "value"), (3, "prediction_id")],
+    )  # fmt: skip
+    assert "left_out" not in client.post("/v1/labels?on_error=skip", json={"model": MODEL, "labels": labels[:1]}).json()
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/labels"])
+def test_another_word_for_errors_is_refused(client: httpx.Client, path: str) -> None:
+    answer = client.post(f"{path}?on_error=ignore", json={"model": MODEL})
+    assert (answer.status_code, answer.json()["error_code"]) == (422, "INVALID_INPUT")
+    assert "'ignore'" in answer.json()["message"]
+
+
 @pytest.mark.parametrize("path", ["/v1/predictions", "/v1/labels"])
 @pytest.mark.parametrize(
     "body", [b"", b"no", b"[]", b"\xff", b'{"model": "flight-delay"}', b"{}", b'{"surprise": 1}', b"[" * 100_000]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -231,13 +231,55 @@ def read_labels(rows: Any, *, now: datetime, task: ModelTask) -> tuple[OutsideLa
         InvalidInput: not a list of objects, or too many.
         InvalidRow: the first value that breaks a rule, or is no label of the model's task.
     """
-    found = []
+    fit, unfit = sift_labels(rows, now=now, task=task)
+    if unfit:
+        raise unfit[0]
+    return fit
+
+
+def sift_labels(
+    rows: Any, *, now: datetime, task: ModelTask
+) -> tuple[tuple[OutsideLabel, ...], tuple[InvalidRow, ...]]:
+    """The labels that can be kept, and what is wrong with the others; as `read_labels` takes them.
+
+    Raises:
+        InvalidInput: not a list of objects, or too many.
+    """
+    fit, unfit = [], []
     for row, one in enumerate(objects_of(rows, "labels")):
-        only_fields(row, one, {"prediction_id", "value", "observed_at"})
-        value = require_label(row, one.get("value"), task=task)
-        observed = time_of(row, "observed_at", one.get("observed_at"), now)
-        found.append(OutsideLabel(text_of(row, "prediction_id", one.get("prediction_id")), value, observed))
-    return tuple(found)
+        try:
+            only_fields(row, one, {"prediction_id", "value", "observed_at"})
+            value = require_label(row, one.get("value"), task=task)
+            observed = time_of(row, "observed_at", one.get("observed_at"), now)
+            fit.append(OutsideLabel(text_of(row, "prediction_id", one.get("prediction_id")), value, observed))
+        except InvalidRow as error:
+            unfit.append(error)
+    return tuple(fit), tuple(unfit)
+
+
+def sift_ids(
+    rows: Sequence[tuple[int, OutsideRow]], *, versions: Collection[str], model: str
+) -> tuple[tuple[tuple[int, OutsideRow], ...], tuple[InvalidRow, ...]]:
+    """The rows, each with its place, whose version is known and whose id is one of its own; and the others."""
+    fit, unfit, named = [], [], any(one.prediction_id for _, one in rows)
+    seen: set[str] = set()
+    for row, one in rows:
+        name = one.prediction_id
+        if one.version not in versions:
+            unfit.append(unknown_version(row, one.version, model))
+        elif named and not name:
+            unfit.append(InvalidRow(row, "prediction_id", None, "some rows have an id and this one has none"))
+        elif name in seen:
+            unfit.append(InvalidRow(row, "prediction_id", name, "this id occurs twice in the batch"))
+        else:
+            fit.append((row, one))
+            seen |= {name} - {""}
+    return tuple(fit), tuple(unfit)
+
+
+def unknown_version(row: int, version: str, model: str) -> InvalidRow:
+    """A row of a version that nobody recorded."""
+    return InvalidRow(row, "version", version, f"{model} has no such version", hint="Register it first.")
 
 
 def require_label(row: int, value: Any, *, task: ModelTask, column: str = "value") -> float:

@@ -78,16 +78,15 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     async def store(self, prepare: Callable[[], Pending]) -> dict[str, Any]:
-        """Check in a thread, store with the group, and say what became of it."""
+        """Check predictions in a thread, store them with the group, and say what became of them."""
         pending = await self.off_loop(prepare)
         stored = await self.writer.store(pending)
-        if pending.labels:
-            return dict(vars(stored.labels))
         return {
             "batch": pending.batch_id,
             "stored": stored.predictions,
             "known": len(pending.predictions) - stored.predictions,
             "prediction_ids": pending.prediction_ids,
+            **_left_out(pending),
         }
 
 
@@ -198,15 +197,15 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
 
     @app.post("/v1/predictions", summary="Log predictions made elsewhere", openapi_extra=shapes.PREDICTIONS)
     async def predictions(request: Request) -> dict[str, Any]:
-        body = await _body(request)
+        skip, body = _skips(request), await _body(request)
 
         def prepare() -> Pending:
             sent = _object(body, {"model", "batch", "predictions"})
             batch_id = sent.get("batch")
             if batch_id is not None and not isinstance(batch_id, str):
                 raise InvalidInput("'batch' is not a text.", hint="Leave it out, or name the batch.")
-            model = _model(sent)
-            return scoring.prepare_predictions(_actor(request), model, sent.get("predictions"), batch_id=batch_id)
+            model, rows = _model(sent), sent.get("predictions")
+            return scoring.prepare_predictions(_actor(request), model, rows, batch_id=batch_id, skip=skip)
 
         return await gateway.store(prepare)
 
@@ -220,14 +219,14 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
 
     @app.post("/v1/labels", summary="Say what turned out true", openapi_extra=shapes.LABELS)
     async def labels(request: Request) -> dict[str, Any]:
-        body = await _body(request)
+        skip, body = _skips(request), await _body(request)
 
         def prepare() -> Pending:
             sent = _object(body, {"model", "labels"})
-            return scoring.prepare_labels(_actor(request), _model(sent), sent.get("labels"))
+            return scoring.prepare_labels(_actor(request), _model(sent), sent.get("labels"), skip=skip)
 
         pending = await gateway.off_loop(prepare)
-        return dict(vars((await gateway.writer.store(pending)).labels))
+        return {**vars((await gateway.writer.store(pending)).labels), **_left_out(pending)}
 
 
 def _push_routes(app: FastAPI, gateway: Gateway) -> None:
@@ -256,6 +255,22 @@ def _push_routes(app: FastAPI, gateway: Gateway) -> None:
 def _actor(request: Request) -> Actor:
     actor: Actor = request.state.actor
     return actor
+
+
+def _skips(request: Request) -> bool:
+    """Whether the good rows of a batch are stored where others are bad."""
+    wanted = request.query_params.get("on_error", "stop")
+    if wanted not in {"stop", "skip"}:
+        raise InvalidInput(f"on_error cannot be {wanted[:40]!r}.", hint="Use stop, which is so when left out, or skip.")
+    return wanted == "skip"
+
+
+def _left_out(pending: Pending) -> dict[str, Any]:
+    """The bad rows of a batch whose good ones are stored; nothing where all are good."""
+    rows = [
+        {"row": one.row, "column": one.column, "value": one.value, "reason": one.reason} for one in pending.left_out
+    ]
+    return {"left_out": rows} if rows else {}
 
 
 def _header(text: str) -> str:

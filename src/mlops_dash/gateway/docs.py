@@ -48,7 +48,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     parts.append(f"<p>{_text(operation.get('summary', ''))}. {_text(operation.get('description', ''))}</p>")
     parameters = operation.get("parameters", [])
     if parameters:
-        parts.append("<h3>Path and headers</h3><dl>")
+        parts.append("<h3>Path, query and headers</h3><dl>")
         for one in parameters:
             parts.append(f"<dt><code>{escape(one['name'])}</code> ({escape(one['in'])})</dt>")
             parts.append(f"<dd>{_text(one.get('description', ''))}</dd>")

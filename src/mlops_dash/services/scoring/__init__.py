@@ -6,7 +6,7 @@ requests at once. `score`, `record_predictions`, `record_labels` prepare and sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ import pandas as pd
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.scoring import ScoredBatch, ServedModel
-from mlops_dash.errors import Conflict, InvalidInput, NotFound
+from mlops_dash.errors import Conflict, InvalidInput, InvalidRow, NotFound
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.scoring import arms, intake
 from mlops_dash.services.scoring.arms import ArmAnswers
@@ -154,15 +154,20 @@ class ScoringService:
     # --- answers made elsewhere, and labels ---------------------------------------------------------------------------
 
     @record(Permission.LOG_WRITE)
-    def prepare_predictions(self, actor: Actor, model: str, rows: Any, *, batch_id: str | None = None) -> Pending:
+    def prepare_predictions(
+        self, actor: Actor, model: str, rows: Any, *, batch_id: str | None = None, skip: bool = False
+    ) -> Pending:
         """Check predictions made elsewhere (objects as `domain.scoring.read_predictions` says); stores nothing.
+
+        With `skip`, rows that cannot be kept are `left_out` of what is prepared, each with its reason.
 
         Raises:
             NotFound: no such model.
             InvalidInput, InvalidRow: a rule is broken, or a version is not known.
         """
         state = self._following.state(model)
-        found = rules.read_predictions(
+        check = rules.sift_predictions if skip else rules.read_predictions
+        found: Any = check(
             rows,
             now=self.context.clock.now(),
             task=state.predicts,
@@ -171,21 +176,58 @@ class ScoringService:
         )
         with reading(self.context.databases.app) as session:
             versions = serving.version_ids(session, model)
-        return intake.elsewhere(model, found, versions, batch_id=batch_id)
+        if not skip:
+            return intake.elsewhere(model, found, versions, batch_id=batch_id)
+        fit, unfit = found
+        return self._without_unfit(model, fit, unfit, versions, batch_id=batch_id)
+
+    def _without_unfit(
+        self,
+        model: str,
+        fit: Sequence[tuple[int, rules.OutsideRow]],
+        unfit: Sequence[InvalidRow],
+        versions: Mapping[str, str],
+        *,
+        batch_id: str | None,
+    ) -> Pending:
+        """The rows that can be kept beside what the log holds already, and why the others cannot."""
+        fit, others = rules.sift_ids(fit, versions=versions, model=model)
+        places = [place for place, _ in fit]
+        pending = intake.elsewhere(model, [one for _, one in fit], versions, batch_id=batch_id, places=places)
+        with reading(self.context.databases.log) as session:
+            known = prediction_log.differing(session, pending.predictions, times=pending.timed)
+            differing = {one.prediction_id: one.what for one in known}
+        clashes = [
+            InvalidRow(place, "prediction_id", name, f"is known with another {differing[name]}")
+            for place, name in zip(places, pending.prediction_ids, strict=True)
+            if name in differing
+        ]
+        left_out = sorted((*unfit, *others, *clashes), key=lambda error: error.row)
+        return replace(pending.without(differing), left_out=tuple(left_out))
 
     @record(Permission.LOG_WRITE)
     def prepare_labels(
-        self, actor: Actor, model: str, rows: Any, *, received_at: datetime | Sequence[datetime] | None = None
+        self,
+        actor: Actor,
+        model: str,
+        rows: Any,
+        *,
+        received_at: datetime | Sequence[datetime] | None = None,
+        skip: bool = False,
     ) -> Pending:
         """Check labels (objects as `domain.scoring.read_labels` says); stores nothing.
+
+        With `skip`, labels that cannot be kept are `left_out` of what is prepared, each with its reason.
 
         Raises:
             NotFound: no such model.
             InvalidInput, InvalidRow: a rule is broken.
         """
         now = self.context.clock.now()
-        found = rules.read_labels(rows, now=now, task=self._following.state(model).predicts)
-        return intake.labels(model, found, times_of(received_at, len(found), now))
+        found, unfit = rules.sift_labels(rows, now=now, task=self._following.state(model).predicts)
+        if unfit and not skip:
+            raise unfit[0]
+        return replace(intake.labels(model, found, times_of(received_at, len(found), now)), left_out=unfit)
 
     @record(Permission.LOG_WRITE)
     def store(self, actor: Actor, pending: Sequence[Pending]) -> tuple[Stored, ...]:

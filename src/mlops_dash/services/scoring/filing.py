@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
@@ -226,7 +225,7 @@ class Filing:
                 if ident in differing:
                     reason = f"is known with another {differing[ident]}"
                     unfit[place] = Unfit(places[place], "id", reason, ident)
-            pending = _without(pending, differing.keys())
+            pending = pending.without(differing)
             yield part, replace(pending, labels=_pending(into.model, labels).labels), list(unfit.values())
 
     def _differing(self, pending: Pending) -> dict[str, str]:
@@ -242,16 +241,6 @@ def _ready(into: _Intake, rows: Sequence[OutsideRow], seen: Counter[tuple[str, s
     for key in [one for one in seen if last is None or datetime.fromisoformat(one[0]) < last]:
         del seen[key]  # rows come by time: equal ones have the same
     return pending
-
-
-def _without(pending: Pending, ids: Any) -> Pending:
-    if not ids:
-        return pending
-    return replace(
-        pending,
-        predictions=tuple(one for one in pending.predictions if one.prediction_id not in ids),
-        scores=tuple(one for one in pending.scores if one.prediction_id not in ids),
-    )
 
 
 def _labels(rows: pd.DataFrame, task: ModelTask) -> tuple[list[OutsideLabel], list[Unfit]]:

@@ -145,24 +145,29 @@ def elsewhere(
     *,
     batch_id: str | None,
     seen: Counter[tuple[str, str]] | None = None,
+    places: Sequence[int] | None = None,
 ) -> Pending:
     """Rows that somebody else answered; `seen` as `domain.scoring.stable_ids` takes it.
+
+    `places` are given where the rows are not all of what was sent, so that each keeps the id of its place.
 
     Raises:
         InvalidRow: a version is not known.
     """
     for row, one in enumerate(found):
         if one.version not in versions:
-            raise InvalidRow(row, "version", one.version, f"{model} has no such version", hint="Register it first.")
+            raise rules.unknown_version(row, one.version, model)
     given = [one.prediction_id for one in found]
     if any(given) and not all(given):
         row = given.index("")
         raise InvalidRow(row, "prediction_id", None, "some rows have an id and this one has none", hint="Name all.")
     at = [one.at for one in found]
     features = [one.features for one in found]
-    named, batches, numbers = _names(
-        model, features, ids=given if all(given) else None, at=at, batch_id=batch_id, seen=seen
-    )
+    ids: Sequence[str] | None = given if all(given) else None
+    if ids is None and batch_id is not None and places is not None:
+        ids = [_in_batch(batch_id, place) for place in places]
+    named, batches, numbers = _names(model, features, ids=ids, at=at, batch_id=batch_id, seen=seen)
+    numbers = numbers if places is None else list(places)
     rows, scores = [], []
     for one, name, batch, number in zip(found, named, batches, numbers, strict=True):
         at_us = to_us(one.at)

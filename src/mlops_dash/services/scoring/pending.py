@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pandas as pd
 
 from mlops_dash.clock import require_utc
 from mlops_dash.domain.scoring import ScoreRole
-from mlops_dash.errors import InvalidInput
+from mlops_dash.errors import InvalidInput, InvalidRow
 from mlops_dash.store.prediction_log import Label, LabelsAppended, Prediction, Score, SetAside
 
 _ANSWERS = frozenset({ScoreRole.CHAMPION, ScoreRole.ARM})
@@ -28,12 +28,23 @@ class Pending:
     scores: tuple[Score, ...] = ()
     labels: tuple[Label, ...] = ()
     set_aside: tuple[SetAside, ...] = ()  # rows that were answered and cannot be kept, each with its reason
+    left_out: tuple[InvalidRow, ...] = ()  # rows as they were sent that are not among them, where that was asked for
     timed: bool = False  # whether the rows' times were sent, so that a known id must have the same
 
     @property
     def prediction_ids(self) -> tuple[str, ...]:
         """Ids in the rows' order."""
         return tuple(one.prediction_id for one in self.predictions)
+
+    def without(self, ids: Collection[str]) -> Pending:
+        """The same without the predictions of these ids and their answers."""
+        if not ids:
+            return self
+        return replace(
+            self,
+            predictions=tuple(one for one in self.predictions if one.prediction_id not in ids),
+            scores=tuple(one for one in self.scores if one.prediction_id not in ids),
+        )
 
     @property
     def answers(self) -> tuple[Score, ...]:
