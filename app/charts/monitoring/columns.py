@@ -126,7 +126,7 @@ def facts(room: MonitoringRoom, data: FeatureDetail) -> dict[str, str]:
         "PSI, 95 %": f"{fmt.psi(one.psi)} {fmt.interval(one.low, one.high, 2, signed=False)}",
         "Usual PSI": f"{fmt.psi(one.usual)}, now {fmt.metric(one.ratio, 1)} times",
         "q-value": fmt.p_value(one.q),
-        "Missing": f"{fmt.percent(one.missing_reference)} → {fmt.percent(one.missing)}",
+        "Missing, 7 days": f"{fmt.percent(one.missing_reference)} → {fmt.percent(one.missing)}",
         "Out of range": fmt.percent(one.out_of_range),
         "Rows": f"{fmt.whole(data.n_reference)} → {fmt.whole(data.n_live)}",
     }

@@ -91,8 +91,8 @@ def _figures(facts: Facts) -> list[tuple[str, str, str]]:
     found.append(
         ("Label coverage", words.NOT_KNOWN if share is None else fmt.percent(share), f"{fmt.whole(rows['n'])} rows")
     )
-    moved = f"{len(inputs['moved'])} of {inputs['watched']}" if inputs["watched"] else words.NOT_KNOWN
-    found.append(("Columns moved", moved, "beyond their usual swing"))
+    moved = f"{len(words.moved_inputs(facts))} of {inputs['watched']}" if inputs["watched"] else words.NOT_KNOWN
+    found.append(("Inputs moved", moved, "beyond their usual swing"))
     still = sum(one["state"] != AlertState.CLOSED for one in facts["alerts"])
     found.append(("Open alerts", str(still), fmt.plural(len(facts["proposals"]), "open proposal")))
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from mlops_dash.domain.monitoring.readings import FeatureReading, Reading, feature_to_row
-from mlops_dash.domain.monitoring.words import inputs_cause
+from mlops_dash.domain.monitoring.words import alarm_cause, inputs_cause
+from mlops_dash.domain.tasks import REGRESSION
 from mlops_dash.domain.words import Drift, Health
 from tests.factories import NOON
 
@@ -44,3 +46,14 @@ def test_what_came_back_is_said_with_its_last_day():
     assert "temp excess PSI up to 9.24, 9.2 times its usual swing, last on 29 Oct" in said
     assert "wind excess PSI up to 0.60, 0.6 times its usual swing; temp" in said
     assert "last on" not in inputs_cause(stretch)  # whoever does not know the days says none
+
+
+def test_a_cause_that_is_over_is_not_told_as_if_it_lasted() -> None:
+    loss, now = REGRESSION.harm_watches[0], "No input moves now: what lasts has another cause"
+    over = [window(0, {"temp": 9.24}), window(1, {"temp": 3.0}), window(2, {"temp": 0.01})]
+    for stretch, said in ((over, True), (over[:2], False)):
+        told = alarm_cause(
+            [replace(one, body={**one.body, "task": "regression", "metrics": {}}) for one in stretch], loss, 152.7, DAYS
+        )
+        assert told.startswith("Likely cause: temp moved (temp excess PSI up to 9.24")
+        assert (now in told) is said

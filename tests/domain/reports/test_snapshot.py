@@ -17,6 +17,7 @@ from mlops_dash.domain.reports.snapshot import (
     since_sentence,
     week_ending,
 )
+from mlops_dash.rendering import weekly
 from tests.factories import NOON
 from tests.rendering.facts import FACTS
 
@@ -129,6 +130,14 @@ def test_a_regression_is_said_in_the_unit_of_its_label() -> None:
 )
 def test_the_next_step_follows_from_what_waits_and_how_the_model_is(facts: dict[str, Any], said: str) -> None:
     assert words.next_step(facts) == said
+
+
+def test_the_inputs_that_moved_are_the_same_number_everywhere_and_the_score_is_none_of_them() -> None:
+    facts = changed(inputs={"watched": 14, "moved": ["temp", "(score)"]})
+    assert words.inputs(facts)[0].startswith("1 of 14 inputs moved")
+    page = weekly.html(facts)
+    assert ">1 of 14<" in page
+    assert "2 of 14" not in page
 
 
 def test_better_and_worse_follow_the_direction_of_the_metric() -> None:

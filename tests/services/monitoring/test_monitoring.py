@@ -145,7 +145,9 @@ def test_a_column_that_arrives_empty_puts_the_model_at_risk_at_once(made: World)
     assert done.health is Health.AT_RISK
     (alert,) = alerts(made, "schema")
     assert alert.title == "No values any more: place"
-    assert made.room().headline == "No values any more: place."
+    room = made.room()
+    assert room.headline == "No values any more: place."
+    assert room.odd == ()  # one fact, one sentence: not beside "place: 14.3% missing" of the week
     made.live(1)
     assert made.evaluate().closed == (alert.id,)
 

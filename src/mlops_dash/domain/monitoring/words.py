@@ -104,6 +104,8 @@ def alarm_cause(
     names = moved_in(stretch)
     if names:
         said = f"Likely cause: {words_of(names)} moved ({_peaks(stretch, names, days or {})})."
+        if not stretch[-1].body["moved"]:
+            said += " No input moves now: what lasts has another cause, or the relation changed meanwhile."
     else:
         said = (
             "Likely cause: no input moved beyond its usual swing, "

@@ -152,12 +152,17 @@ def labels(facts: Facts) -> tuple[str, ...]:
     return tuple(said)
 
 
+def moved_inputs(facts: Facts) -> list[str]:
+    """The inputs among the columns that moved: the model's own answer is none."""
+    return [name for name in facts["inputs"]["moved"] if name != SCORE]
+
+
 def inputs(facts: Facts) -> tuple[str, ...]:
     """Which columns moved, and how far."""
     data = facts["inputs"]
     if not data["watched"]:
         return ("Inputs: not known, because no window with enough rows was judged.",)
-    moved = [name for name in data["moved"] if name != SCORE]
+    moved = moved_inputs(facts)
     said = f"{len(moved)} of {fmt.plural(data['watched'], 'input')} moved beyond the usual swing"
     period = fmt.period(at(data["start"]), at(data["end"]), facts["week"]["zone"])
     still = f"None of {fmt.plural(data['watched'], 'input')} moved beyond its usual swing in {period}"

@@ -200,7 +200,7 @@ class Rooms:
             features_end=judged.end,
             detail=None if chosen is None else self._detail(reference, chosen, judged),
             unjudged=str(judged.body.get("unjudged", "")),
-            odd=tuple(judged.body["odd"]),
+            odd=rooms.odd_beside(judged.body["odd"], broken=latest.body["broken"]),
             coverage=told.coverage,
             label_rate=told.estimate(task.label_metric, LONG_DAYS) if task.has_base_rate else None,
             labels="" if reference.prior is None else label_sentence(told, reference.prior),

@@ -105,6 +105,12 @@ def unlabelled_sentence(reading: Reading, reference: Reference) -> str:
     return f"{rows}. No outcome is known: drift and volume are watched, the quality of the answers is not."
 
 
+def odd_beside(odd: Sequence[str], *, broken: Sequence[str]) -> tuple[str, ...]:
+    """What is odd about a week, without the columns that have no values any more: those are said once, by the day."""
+    said = tuple(f"{name}: " for name in broken)
+    return tuple(one for one in odd if not (said and one.startswith(said)))
+
+
 def last_known(readings: Sequence[Reading]) -> Reading | None:
     """The latest window whose performance is known, so that a sentence about it can be said."""
     return next((one for one in reversed(readings) if one.body["metrics"]), None)
