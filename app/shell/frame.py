@@ -156,8 +156,11 @@ def _waiting(frame: Frame, url: str) -> None:
     with st.popover(f"{n} waiting for you", icon=":material/inbox:", type="tertiary", key=f"waiting-{url}"):
         for number, item in enumerate(frame.waiting[:_QUEUE]):
             with st.container(gap=None, key=f"queue-{number}"):
-                widgets.page_link(item.page, item.title, icon_name=item.icon, key=f"queue-link-{number}",
-                                  **dict(item.parameters))  # fmt: skip
+                with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+                    if item.severity is not None:
+                        widgets.badge(item.severity)
+                    widgets.page_link(item.page, item.title, icon_name=item.icon, key=f"queue-link-{number}",
+                                      **dict(item.parameters))  # fmt: skip
                 widgets.note(f"{item.why} · {_deadline(frame, item)}")
         if n > _QUEUE:
             widgets.note(f"and {n - _QUEUE} more")

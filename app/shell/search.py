@@ -11,7 +11,9 @@ from app.pages import PAGES
 from app.shell import session
 from app.shell.incidents import explain
 from app.ui import live, widgets
+from mlops_dash.domain.access import Waiting
 from mlops_dash.domain.search import LABELS, LONGEST, Hit, Kind, words
+from mlops_dash.domain.words import look
 
 if TYPE_CHECKING:
     from app.ui.context import Frame
@@ -65,10 +67,14 @@ def _waiting(frame: Frame) -> list[dict[str, Any]]:
     return _group(
         "Waiting for you",
         (
-            {"title": one.title, "detail": one.why, "href": address(one.page, dict(one.parameters))}
+            {"title": one.title, "detail": _why(one), "href": address(one.page, dict(one.parameters))}
             for one in frame.waiting[:5]
         ),
     )
+
+
+def _why(one: Waiting) -> str:
+    return one.why if one.severity is None else f"{look(one.severity).label}. {one.why}"
 
 
 def _pages(frame: Frame, asked: tuple[str, ...]) -> list[dict[str, str]]:

@@ -17,11 +17,12 @@ from mlops_dash.domain.words import (
     JobState,
     OperationState,
     ProposalState,
+    Severity,
     Word,
     look,
 )
 
-CONCEPTS = (Health, Drift, GateState, JobState, ProposalState, OperationState, AlertState, ABState, ABVerdict)
+CONCEPTS = (Health, Drift, GateState, JobState, ProposalState, OperationState, AlertState, Severity, ABState, ABVerdict)
 WORDS: list[Word] = [word for concept in CONCEPTS for word in concept]
 
 

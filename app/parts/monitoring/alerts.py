@@ -13,10 +13,9 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.monitoring.room import AlertView, MonitoringRoom
-from mlops_dash.domain.words import AlertState
+from mlops_dash.domain.words import AlertState, Severity, look
 
 _SNOOZES = {"1 day": timedelta(days=1), "7 days": timedelta(days=7), "30 days": timedelta(days=30)}
-_SEVERITY = {"critical": ("error", "red"), "warning": ("warning", "orange"), "notice": ("moving", "blue")}
 _STATE = {AlertState.ACKNOWLEDGED: "acknowledged", AlertState.SNOOZED: "snoozed", AlertState.CLOSED: "closed"}
 
 
@@ -96,11 +95,11 @@ def _alert(frame: Frame, one: AlertView) -> None:
 
 
 def _said(frame: Frame, one: AlertView) -> None:
-    icon, colour = _SEVERITY.get(one.severity, ("notifications", "gray"))
+    known = look(Severity(one.severity))
     closed = one.state is AlertState.CLOSED
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"said-{one.id}"):
-        shown: str = "gray" if closed else colour
-        st.badge(one.severity.capitalize(), icon=widgets.icon(icon), color=shown)  # type: ignore[arg-type]
+        shown: str = "gray" if closed else known.colour
+        st.badge(known.label, icon=widgets.icon(known.icon), color=shown)  # type: ignore[arg-type]
         st.markdown(f"**{plain(one.title)}**", width="content")
     ended = f", closed {frame.ago(one.closed_at)}" if closed else ""
     state = _STATE.get(one.state, "open")

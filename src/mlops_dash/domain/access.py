@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from mlops_dash.domain.words import ProposalState
+from mlops_dash.domain.words import ProposalState, Severity
 from mlops_dash.errors import InvalidInput, NotAllowed, NotAuthenticated
 
 
@@ -169,11 +169,17 @@ class Waiting:
     parameters: tuple[tuple[str, str], ...]
     since: datetime
     due: datetime | None = None  # when it lapses; without one it is due since it began to wait
+    severity: Severity | None = None  # of an alert
 
     @property
     def deadline(self) -> datetime:
-        """What the queue is sorted by."""
+        """When it is due."""
         return self.due or self.since
+
+    @property
+    def urgency(self) -> tuple[int, datetime]:
+        """What the queue is sorted by: critical alerts, then what is due first; a notice asks nobody to hurry."""
+        return {Severity.CRITICAL: 0, Severity.NOTICE: 2}.get(self.severity or Severity.WARNING, 1), self.deadline
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,7 @@ class User:
         return self.role is Role.SERVICE
 
 
+REGISTRY_ALERTS = ("alias", "not_confirmed")  # kinds of alert that are answered on the Registry page
 REJECTION_STANDS = timedelta(days=14)  # so long it waits in the proposer's queue
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
@@ -304,6 +311,13 @@ class Allowance:
         """How long until there is a try again; 0: there is one."""
         owed = 0.0 if paid_off is None else (paid_off - now).total_seconds()
         return max(0.0, owed - (self.at_once - 1) * self.every_seconds)
+
+
+def alert_waits(model: str, kind: str, *, title: str, cause: str, severity: Severity, since: datetime) -> Waiting:
+    """What an open alert asks of everybody who may answer it."""
+    named = title if f" {model} " in f" {title} " else f"{model}: {title}"
+    page = "registry" if kind in REGISTRY_ALERTS else "monitoring"
+    return Waiting(named, cause, "notifications", page, (("model", model),), since, severity=severity)
 
 
 def rejection_waits(model: str, version: str, *, by: str, reason: str, since: datetime) -> Waiting:

@@ -83,6 +83,14 @@ class AlertState(StrEnum):
     CLOSED = "closed"
 
 
+class Severity(StrEnum):
+    """How urgent an alert is."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
 class ABState(StrEnum):
     """Where an A/B test is."""
 
@@ -112,7 +120,9 @@ class Progress(StrEnum):
     GATED = "gated"
 
 
-Word = Health | Drift | GateState | JobState | ProposalState | OperationState | AlertState | ABState | ABVerdict
+Word = (
+    Health | Drift | GateState | JobState | ProposalState | OperationState | AlertState | Severity | ABState | ABVerdict
+)
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,11 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
         AlertState.ACKNOWLEDGED: Look("visibility", "Acknowledged", "blue"),
         AlertState.SNOOZED: Look("snooze", "Snoozed", "gray"),
         AlertState.CLOSED: Look("check_circle", "Closed", "gray"),
+    },
+    Severity: {
+        Severity.CRITICAL: Look("error", "Critical", "red"),
+        Severity.WARNING: Look("warning", "Warning", "orange"),
+        Severity.NOTICE: Look("moving", "Notice", "blue"),
     },
     ABState: {
         ABState.DESIGNED: Look("edit_note", "Designed", "gray"),

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from mlops_dash.domain.access import Actor, Role, Token, User
-from mlops_dash.domain.words import AlertState, ProposalState
+from mlops_dash.domain.words import AlertState, ProposalState, Severity
 from mlops_dash.store.audit import rejecters
 from mlops_dash.store.tables.access import SessionRow, TokenRow, UserRow
 from mlops_dash.store.tables.monitoring import AlertRow
@@ -310,8 +310,10 @@ class PendingAlert:
     """An alert that nobody took yet."""
 
     model: str
+    kind: str
     title: str
     cause: str
+    severity: Severity
     since: datetime
 
 
@@ -374,7 +376,7 @@ def pending_alerts(session: Session, now: datetime) -> list[PendingAlert]:
         .order_by(col(AlertRow.opened_at))
     ).all()
     return [
-        PendingAlert(row.model, row.title, row.cause, row.opened_at)
+        PendingAlert(row.model, row.kind, row.title, row.cause, Severity(row.severity), row.opened_at)
         for row in rows
         if row.state == AlertState.OPEN or (row.snoozed_until is not None and row.snoozed_until <= now)
     ]

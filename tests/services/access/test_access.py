@@ -513,9 +513,17 @@ def arrange_waiting(context: Context) -> None:
     ("actor", "expected"),
     [
         (VIEWER, []),
-        (SCIENTIST, ["snoozed alert", "open alert"]),
-        (LEAD, ["snoozed alert", "open alert", "Review flight-delay v3", "Promote flight-delay v3"]),
-        (LEAD_TOO, ["snoozed alert", "open alert", "Promote flight-delay v3"]),
+        (SCIENTIST, ["flight-delay: snoozed alert", "flight-delay: open alert"]),
+        (
+            LEAD,
+            [
+                "flight-delay: snoozed alert",
+                "flight-delay: open alert",
+                "Review flight-delay v3",
+                "Promote flight-delay v3",
+            ],
+        ),
+        (LEAD_TOO, ["flight-delay: snoozed alert", "flight-delay: open alert", "Promote flight-delay v3"]),
     ],
 )
 def test_each_person_sees_what_waits_for_them(
@@ -531,9 +539,38 @@ def test_the_queue_is_sorted_by_when_a_thing_is_due_and_expired_proposals_wait_f
     arrange_waiting(context)
     found = access.waiting(LEAD)
     assert [item.due for item in found] == [None, None, NOON + timedelta(days=30), NOON + timedelta(days=30)]
-    assert [item.deadline for item in found] == sorted(item.deadline for item in found)
+    assert [item.urgency for item in found] == sorted(item.urgency for item in found)
     later = replace(context, clock=Clock(wall=lambda: NOON + timedelta(days=31)))
-    assert [item.title for item in AccessService(later).waiting(LEAD)] == ["snoozed alert", "open alert"]
+    assert [item.title for item in AccessService(later).waiting(LEAD)] == [
+        "flight-delay: snoozed alert",
+        "flight-delay: open alert",
+    ]
+
+
+def test_the_queue_names_model_and_severity_critical_first_and_notices_last(
+    context: Context, access: AccessService
+) -> None:
+    with transaction(context.databases.app) as session:
+        for n, (model, kind, severity, title) in enumerate(
+            (
+                ('it\'s "late"', "inputs", "notice", "Inputs moved: temp"),
+                ("doors", "alias", "warning", "The alias champion of doors points at v2, not at the approved v1"),
+                ("minutes", "harm", "critical", "MAE 14.05 min over the last 28 ripe days"),
+            )
+        ):
+            session.add(model_row(model))
+            session.add(
+                AlertRow(
+                    id=str(n), model=model, kind=kind, severity=severity, state="open", title=title, cause="temp",
+                    opened_at=NOON + timedelta(hours=n), last_seen_at=NOON, evidence_ids=[], body={},
+                )
+            )  # fmt: skip
+    found = access.waiting(LEAD)
+    assert [(item.severity, item.title, item.page) for item in found] == [
+        ("critical", "minutes: MAE 14.05 min over the last 28 ripe days", "monitoring"),
+        ("warning", "The alias champion of doors points at v2, not at the approved v1", "registry"),
+        ("notice", 'it\'s "late": Inputs moved: temp', "monitoring"),
+    ]
 
 
 def test_the_proposer_is_not_asked_to_judge_even_as_admin(context: Context, access: AccessService) -> None:

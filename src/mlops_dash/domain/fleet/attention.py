@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+from mlops_dash.domain.access import REGISTRY_ALERTS
 from mlops_dash.domain.fleet.rows import FleetRow, LateLabels, NextStep
 from mlops_dash.domain.format import percent
 from mlops_dash.domain.monitoring.answers import KINDS, waits_sentence
@@ -264,7 +265,7 @@ _ALERT_LOOK: dict[str, tuple[Rank, Word, str]] = {
 def _alerted(alert: OpenAlert) -> Attention:
     by_severity_rank = _ALERT_RANK.get(alert.severity, Rank.RISK)
     rank, word, label = _ALERT_LOOK.get(alert.kind, (by_severity_rank, alert.state, "Alert"))
-    registry = alert.kind in ("alias", "not_confirmed")
+    registry = alert.kind in REGISTRY_ALERTS
     return Attention(
         rank=rank,
         word=word,

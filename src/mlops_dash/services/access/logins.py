@@ -15,6 +15,7 @@ from mlops_dash.domain.access import (
     Role,
     User,
     Waiting,
+    alert_waits,
     new_user,
     proposal_waits_for,
     rejection_waits,
@@ -252,9 +253,10 @@ class Logins:
 
     @read(Permission.ROOM_READ)
     def waiting(self, actor: Actor) -> tuple[Waiting, ...]:
-        """What this person is asked to do (review, promote, answer, start or stop a test); due first is first.
+        """What this person is asked to do (review, promote, answer, start or stop a test); what is due first is first.
 
-        An alert is due since it opened, a proposal when it expires; one that has expired waits for nobody.
+        Critical alerts come before all, notices last. An alert is due since it opened, a proposal when it expires; one
+        that has expired waits for nobody.
         """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
@@ -272,12 +274,8 @@ class Logins:
             for one in rejected
             if one.model not in archived
         ]
-        found += [
-            Waiting(item.title, item.cause, "notifications", "monitoring", (("model", item.model),), item.since)
-            for item in alerts
-            if item.model not in archived
-        ]
-        return tuple(sorted(found, key=lambda item: item.deadline))
+        found += [alert_waits(**vars(item)) for item in alerts if item.model not in archived]
+        return tuple(sorted(found, key=lambda item: item.urgency))
 
 
 def _browser_of(session: Session, user: User | None, known_browser: str, *, wall: datetime) -> str:
