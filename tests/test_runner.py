@@ -296,14 +296,14 @@ def test_a_strangers_plain_program_becomes_a_version_that_is_measured_and_watche
     depot: Services, tmp_path: Path
 ) -> None:
     depot.retraining.save_recipe(ADMIN, their_recipe(tmp_path))
-    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week", parameters={"train_days": 50})
     seen: list[str] = []
     result = runner.run_next(depot, on_progress=lambda _share, text: seen.append(text))
     assert "fitting on 400 handlings" in seen
     version = depot.registry.version(VIEWER, str(result["version_id"]))
     assert (version.version, version.recipe, version.run_id) == ("1", "weekly", result["run_id"])
     assert version.training_end == datetime(2013, 2, 8, tzinfo=UTC)
-    assert version.training_start == datetime(2012, 12, 10, tzinfo=UTC)
+    assert version.training_start == datetime(2012, 12, 20, tzinfo=UTC), "the run's own 50 days, not the recipe's 60"
     evidence = depot.evidence.get(LEAD, result["evidence_ids"])
     mae = next(one for one in evidence if one.metric == "mae")
     assert mae.value == pytest.approx(3.2, abs=0.4)

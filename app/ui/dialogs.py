@@ -34,6 +34,7 @@ class Decision:
     reason: str = "Reason"  # label of the field; "" when the decision needs none
     placeholder: str = "Why now? This goes into the ledger."
     fields: Callable[[], object] | None = None  # draws more inputs; `act` reads them by their keys from session
+    choices: Callable[[], object] | None = None  # inputs above those: a change draws the dialog again
 
 
 def flash(text: str) -> None:
@@ -59,6 +60,7 @@ def confirm(
     reason: str = "Reason",
     placeholder: str = "Why now? This goes into the ledger.",
     fields: Callable[[], object] | None = None,
+    choices: Callable[[], object] | None = None,
 ) -> None:
     """Open the dialog now, in the run in which its button was clicked.
 
@@ -74,11 +76,13 @@ def confirm(
         reason: Label of the reason field; "" leaves the field out.
         placeholder: What the empty reason field says.
         fields: Draws more inputs above the reason; `act` reads them with `session.get(their key)`.
+        choices: Draws inputs above `fields` that these depend on: each change draws the dialog again.
     """
     session.pop(f"{key}-error")
     decision = Decision(
-        key, title, consequence, button, act, changes, dict(facts or {}), icon, reason, placeholder, fields
-    )
+        key, title, consequence, button, act, changes, dict(facts or {}), icon, reason, placeholder, fields,
+        choices,
+    )  # fmt: skip
     live.dialog(_show, plain(title), width="medium", icon=f":material/{icon}:")(decision)
 
 
@@ -91,6 +95,8 @@ def _show(decision: Decision) -> None:
         changes_table(decision.changes)
     if decision.facts:
         facts(decision.facts)
+    if decision.choices is not None:
+        decision.choices()
     with st.form(f"{key}-form", border=False):
         if decision.fields is not None:
             decision.fields()

@@ -10,7 +10,7 @@ from datetime import timedelta
 import streamlit as st
 
 from app.charts import retraining as charts
-from app.parts.retraining import schedules
+from app.parts.retraining import recipes, schedules
 from app.shell import session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -44,11 +44,7 @@ def page(frame: Frame) -> None:
     _answer(frame, room)
     schedules.unanswered(room)
     if not room.jobs and not room.recipes:
-        with widgets.empty(
-            "model_training", "Nothing is trained here yet",
-            "A recipe says how a version is made; its runs, their logs and what comes next stand here.", key="recipes",
-        ):  # fmt: skip
-            widgets.page_link("", "Three ways to begin", icon_name="home")
+        recipes.nothing(frame)
         return
     _clock(frame, room, ahead)
     left, right = st.columns([5, 7], gap="small")

@@ -193,10 +193,11 @@ def train(run: Run) -> dict[str, Any]:
 def _request(run: Run, recipe: Recipe) -> Request:
     """What the program is told."""
     settings, now = run.services.context.settings, run.services.context.clock.now()
+    parameters = {**recipe.parameters, **run.job.parameters}
     run.zone = run.services.policies.active(RUNNER, recipe.model, PolicyKind.MONITORING).monitoring.zone
     return Request(
         tracking_uri=settings.mlflow_uri, experiment=recipe.model, model=recipe.model, recipe=recipe.name,
-        window=contract.window_of(recipe.parameters, now=now, zone=run.zone), parameters=recipe.parameters,
+        window=contract.window_of(parameters, now=now, zone=run.zone), parameters=parameters,
         job_id=run.job.id, epoch=run.job.epoch, home=str(settings.home), patience=run.patience,
     )  # fmt: skip
 

@@ -53,3 +53,12 @@ def test_a_recipe_that_cannot_be_meant_is_one_sentence(
     code, _, err = save(run, **changes)
     assert (code, said in err, len(err.splitlines())) == (2, True, 1)
     assert theirs.retraining.recipes(ADMIN) == ()
+
+
+def test_one_run_takes_other_parameters_and_refuses_those_that_the_recipe_has_not(theirs: Services, run: Run) -> None:
+    save(run)
+    code, _, err = run("retrain", "weekly", "--set", "train_day=30")
+    assert (code, "no parameter 'train_day'" in err) == (2, True)
+    assert run("retrain", "weekly", "--set", "train_days=30")[0] == 0
+    assert theirs.jobs.recent(ADMIN)[0].parameters == {"train_days": 30}
+    assert theirs.retraining.recipe(ADMIN, "weekly").parameters == {"train_days": 90}

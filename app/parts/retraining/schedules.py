@@ -1,10 +1,8 @@
-"""The acting half of the Retraining page: run now, cancel, and the schedules' and recipes' editors."""
+"""The acting half of the Retraining page: run now, cancel, and the schedules' editors."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import retraining as charts
+from app.parts.retraining import recipes
 from app.shell import session
 from app.ui import dialogs, live, widgets
 from app.ui.context import Frame
@@ -28,7 +27,6 @@ from mlops_dash.domain.retraining import (
     ScheduleDraft,
     ScheduleKind,
     instant,
-    parameters_of,
 )
 
 _KINDS = {
@@ -48,20 +46,29 @@ _NEXT = 6
 def run_dialog(frame: Frame, room: Room) -> None:
     """Ask for a run of a recipe."""
     busy = {job.model for job in room.jobs if not job.finished}
-    names = [recipe.name for recipe in sorted(room.recipes, key=lambda made: made.model in busy)]
+    known = {recipe.name: recipe for recipe in sorted(room.recipes, key=lambda made: made.model in busy)}
+
+    def chosen() -> Recipe:
+        return known.get(str(session.get("run-now-recipe")), next(iter(known.values())))
+
+    def choices() -> None:
+        st.selectbox("Recipe", list(known), key="run-now-recipe")
 
     def fields() -> None:
-        st.selectbox("Recipe", names, key="run-now-recipe")
+        recipes.parameter_fields(chosen(), "run-now")
 
     def act(reason: str) -> str:
-        chosen = str(session.get("run-now-recipe") or names[0])
-        job_id = frame.services.retraining.run_now(frame.actor, chosen, reason)
-        return f"{chosen} is queued as run {fmt.short(job_id)}; it starts within a second when a worker is free."
+        recipe = chosen()
+        job_id = frame.services.retraining.run_now(
+            frame.actor, recipe.name, reason, parameters=recipes.asked(recipe, "run-now")
+        )
+        return f"{recipe.name} is queued as run {fmt.short(job_id)}; it starts within a second when a worker is free."
 
     dialogs.confirm(
         key="run-now", title="Run a recipe now", icon="play_arrow", button="Run it", act=act, fields=fields,
+        choices=choices,
         consequence="A new version is trained, compared with the champion on the same later rows, and waits for "
-        "review. Nothing that serves changes.",
+        "review. Nothing that serves changes. Parameters hold for this run only.",
         placeholder="What do you want to find out? This goes into the ledger.",
     )  # fmt: skip
 
@@ -139,8 +146,7 @@ def panel(frame: Frame, room: Room) -> None:
             widgets.empty("event_repeat", "No schedule yet", "Runs start only when somebody asks.", key="schedules")
         for made in room.schedules:
             _row(frame, room, made)
-    if room.recipes:
-        _recipes(frame, room)
+    recipes.card(frame, room)
     if room.worker_answers and any(made.enabled and made.upcoming is None for made in _timed(room)):
         live.fragment(_until_planned, run_every=1.0)(frame)
 
@@ -311,52 +317,3 @@ def _expression(frame: Frame, kind: ScheduleKind, key: str) -> str:
 
 def _moment(day: Any, at: Any, zone: str) -> datetime:
     return datetime.combine(day, at or time(6), ZoneInfo(zone)).astimezone(UTC)
-
-
-# --- recipes ----------------------------------------------------------------------------------------------------------
-
-
-def _recipes(frame: Frame, room: Room) -> None:
-    why_not = frame.why_not(Permission.SCHEDULE_EDIT)
-    with widgets.card("recipes", "Recipes", "How a version is made; limits end a run that takes too much"):
-        for made in room.recipes:
-            with st.container(
-                horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
-                key=f"recipe-{made.name}",
-            ):  # fmt: skip
-                st.markdown(
-                    f"**{plain(made.name)}** {plain(made.model)}  \n:gray[{plain(made.entry)}]  \n"
-                    f":gray[{charts.parameters(made)}]",
-                    width="content",
-                )
-                with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
-                    widgets.note(charts.limits(made))
-                    if widgets.action_button("Edit…", key=f"edit-recipe-{made.name}", why_not=why_not):
-                        _edit_recipe(frame, made)
-
-
-def _edit_recipe(frame: Frame, made: Recipe) -> None:
-    key = f"recipe-{made.name}"
-
-    def fields() -> None:
-        st.text_area("Parameters (JSON)", value=json.dumps(dict(made.parameters), indent=2), key=f"{key}-parameters",
-                     height=220)  # fmt: skip
-        st.number_input("Longest run, seconds", min_value=1, value=made.timeout_seconds, key=f"{key}-timeout")
-        st.number_input("Most memory, MiB", min_value=1, value=made.memory_mib, key=f"{key}-memory")
-        st.number_input("Attempts", min_value=1, value=made.max_attempts, key=f"{key}-attempts")
-
-    def act(_reason: str) -> str:
-        frame.services.retraining.save_recipe(
-            frame.actor,
-            replace(
-                made, parameters=parameters_of(str(session.get(f"{key}-parameters") or "")),
-                timeout_seconds=int(session.get(f"{key}-timeout")), memory_mib=int(session.get(f"{key}-memory")),
-                max_attempts=int(session.get(f"{key}-attempts")),
-            ),
-        )  # fmt: skip
-        return f"Recipe {made.name} is saved; the next run uses it."
-
-    dialogs.confirm(
-        key=key, title=f"Edit recipe {made.name}", icon="edit_note", button="Save the recipe", act=act, fields=fields,
-        consequence=f"Makes versions of {plain(made.model)}. Runs under way keep what they started with.", reason="",
-    )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Actor, system
+from mlops_dash.domain.parameters import parameters_of
 from mlops_dash.domain.words import JobState
 
 GATE_EXIT = {"pass": 0, "fail": 1, "needs_approval": 2, "error": 3}
@@ -53,6 +54,10 @@ def add_commands(commands: Any) -> None:
     retrain = commands.add_parser("retrain", help="queue a retraining")
     retrain.add_argument("recipe")
     retrain.add_argument("--reason", default="asked on the command line")
+    retrain.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
+        help="one parameter of the recipe, in this run only",
+    )  # fmt: skip
     retrain.add_argument("--wait", action="store_true", help="wait until it is over")
     retrain.set_defaults(run=_retrain)
 
@@ -136,7 +141,8 @@ def _rollback(arguments: argparse.Namespace) -> int:
 def _retrain(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
-    job = made.retraining.run_now(who, arguments.recipe, reason=arguments.reason)
+    given = parameters_of("\n".join(arguments.values))
+    job = made.retraining.run_now(who, arguments.recipe, reason=arguments.reason, parameters=given)
     print(f"Job {job} is queued.")
     return _wait(made, who, job) if arguments.wait else 0
 

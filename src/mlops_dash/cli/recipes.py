@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
-from mlops_dash.domain.retraining import Recipe, parameters_of
+from mlops_dash.domain.parameters import parameters_of
+from mlops_dash.domain.retraining import Recipe
 from mlops_dash.errors import InvalidInput
 
 
@@ -26,7 +27,11 @@ def add_commands(commands: Any) -> None:
         "--program", required=True,
         help="module:function, or a command line; {python}, {start}, {end}, {model} and parameters are filled in",
     )  # fmt: skip
-    save.add_argument("--parameters", default="{}", help="as JSON; train_start or train_days and holdout_days are ours")
+    save.add_argument(
+        "--parameters",
+        default="{}",
+        help="JSON, or lines of name = value; train_start or train_days and holdout_days are ours",
+    )
     save.add_argument("--timeout", type=int, default=900, help="longest run, seconds")
     save.add_argument("--memory", type=int, default=4096, help="most resident memory, MiB")
     save.add_argument("--attempts", type=int, default=1)

@@ -65,6 +65,11 @@ class NewJob:
         """Jobs with the same key never run together: one retrain (or evaluation, ...) a model."""
         return f"{self.task}:{self.model}" if self.model else str(self.task)
 
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters of its recipe that are others in this run."""
+        return dict(self.arguments.get("parameters") or {})
+
 
 @dataclass(frozen=True)
 class Job:
@@ -113,6 +118,11 @@ class Job:
     def title(self) -> str:
         """What a person calls it: the recipe, else the task."""
         return self.recipe or str(self.task)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Parameters of its recipe that are others in this run."""
+        return dict(self.arguments.get("parameters") or {})
 
     @property
     def starts_at(self) -> datetime:

@@ -6,7 +6,6 @@ computed by the worker's metronome, which stores the next times; nothing here co
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
 from mlops_dash.domain.jobs import Job, Task
+from mlops_dash.domain.parameters import require_plain
 from mlops_dash.errors import InvalidInput
 
 _LONG = {"sun": "Sunday", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
@@ -175,7 +175,8 @@ def check_recipe(recipe: Recipe) -> None:
     """Refuse a recipe that cannot run.
 
     Raises:
-        InvalidInput: an empty name or model, a program that cannot be started, or a limit that is not positive.
+        InvalidInput: an empty name or model, a program that cannot be started, a parameter that cannot be kept,
+            or a limit that is not positive.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", recipe.name):
         raise InvalidInput(
@@ -185,25 +186,11 @@ def check_recipe(recipe: Recipe) -> None:
     if not recipe.model:
         raise InvalidInput(f"The recipe {recipe.name} names no model.", hint="Say which model it makes a version of.")
     check_entry(recipe.entry)
+    require_plain(recipe.parameters)
     limits = {"timeout_seconds": recipe.timeout_seconds, "memory_mib": recipe.memory_mib}
     for name, value in {**limits, "max_attempts": recipe.max_attempts}.items():
         if value < 1:
             raise InvalidInput(f"The recipe's {name} is {value}.", hint="Use a number above 0.")
-
-
-def parameters_of(text: str) -> dict[str, Any]:
-    """A recipe's parameters as somebody typed them: a JSON object.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    try:
-        given = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput(f"The parameters are not JSON: {error}.", hint='Write {"seed": 1}.') from error
-    if not isinstance(given, dict):
-        raise InvalidInput("The parameters are not a JSON object.", hint='Write {"seed": 1}.')
-    return given
 
 
 def check_entry(entry: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from mlops_dash.domain import retraining as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, NewJob, Task
+from mlops_dash.domain.parameters import of_one_run, parameter_lines
 from mlops_dash.domain.retraining import Misfire, Recipe, Room, Schedule, ScheduleDraft, Slot
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
@@ -30,18 +33,21 @@ class RetrainingService:
     # --- what people decide -------------------------------------------------------------------------------------------
 
     @command(Permission.SCHEDULE_EDIT, Action.RECIPE_SAVED)
-    def save_recipe(self, unit: Unit, actor: Actor, recipe: Recipe) -> None:
+    def save_recipe(self, unit: Unit, actor: Actor, recipe: Recipe, *, new: bool = False) -> None:
         """Keep a recipe under its name; audited with what changed.
 
         Which program runs, and for which model, is for admins: it may do whatever this server's account may.
-        Parameters and limits are for scientists and above.
+        Parameters and limits are for scientists and above. With `new`, one that is there already is not changed.
 
         Raises:
+            Conflict: `new`, and there is one of that name.
             InvalidInput: it could not run.
             NotAllowed: the program or its model is new, and the actor is no admin.
         """
         rules.check_recipe(recipe)
         known = rows.recipe(unit.session, recipe.name)
+        if known is not None and new:
+            raise Conflict(f"There is a recipe {recipe.name} already.", hint="Edit that one, or choose another name.")
         if known is None or (known.entry, known.model) != (recipe.entry, recipe.model):
             actor.require(Permission.RECIPE_DEFINE)
         if known is not None and _plain(known) == _plain(recipe):
@@ -145,24 +151,25 @@ class RetrainingService:
     @command(Permission.JOB_RUN, Action.JOB_REQUESTED)
     def run_now(
         self, unit: Unit, actor: Actor, recipe: str | None, reason: str, *, alert_id: str | None = None,
-        schedule_id: str | None = None,
+        schedule_id: str | None = None, parameters: Mapping[str, Any] | None = None,
     ) -> str:  # fmt: skip
         """Ask for a run of a recipe (or of a schedule's own work) as soon as a worker is free.
 
-        Scientists and above; audited with the reason and, when it answers an alert, with that.
+        Scientists and above; audited with the reason and, when it answers an alert, with that. `parameters` are those
+        of the recipe that differ in this one run.
 
         Returns:
             The job's id.
 
         Raises:
             NotFound: there is no such recipe, schedule or alert.
-            InvalidInput: no reason, or nothing to run.
+            InvalidInput: no reason, nothing to run, or a parameter that the recipe has not.
             Conflict: a retrain of that model waits or runs already.
         """
         if not reason.strip():
             raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
-        job = self._wanted(unit.session, actor, recipe, schedule_id, unit.now)
-        cause = f"asked by {actor.name}: {reason.strip()}"
+        job = self._wanted(unit.session, actor, recipe, schedule_id, unit.now, parameters or {})
+        cause = f"asked by {actor.name}: {reason.strip()}{_with(job.parameters)}"
         if alert_id is not None:
             title = rows.alert_title(unit.session, alert_id)
             if title is None:
@@ -176,12 +183,8 @@ class RetrainingService:
             )
         job_id = self.context.new_id()
         job_rows.enqueue(unit.session, replace(job, cause=cause, alert_id=alert_id), job_id=job_id, now=unit.now)
-        unit.audit(
-            f"job {job_id}",
-            model=job.model,
-            after={"task": str(job.task), "recipe": job.recipe or "", "alert": alert_id or ""},
-            reason=reason.strip(),
-        )
+        asked = {"task": str(job.task), "recipe": job.recipe or "", "alert": alert_id or "", **job.arguments}
+        unit.audit(f"job {job_id}", model=job.model, after=asked, reason=reason.strip())
         return job_id
 
     # --- what everybody may see ---------------------------------------------------------------------------------------
@@ -313,8 +316,9 @@ class RetrainingService:
         return None
 
     def _wanted(
-        self, session: Session, actor: Actor, recipe: str | None, schedule_id: str | None, now: datetime
-    ) -> NewJob:
+        self, session: Session, actor: Actor, recipe: str | None, schedule_id: str | None, now: datetime,
+        parameters: Mapping[str, Any],
+    ) -> NewJob:  # fmt: skip
         if schedule_id is not None:
             of_schedule = self._from_schedule(
                 session, self._schedule(session, schedule_id), due_at=now, requested_by=actor.id
@@ -323,9 +327,11 @@ class RetrainingService:
         if not recipe:
             raise InvalidInput("Nothing to run was named.", hint="Name a recipe or a schedule.")
         made = self._recipe(session, recipe)
+        changed = of_one_run(made.parameters, parameters)
         return NewJob(
             task=Task.RETRAIN, due_at=now, cause="", requested_by=actor.id, model=made.model, recipe=made.name,
-            arguments={"model": made.model}, priority=ASKED_BY_PEOPLE, max_attempts=made.max_attempts,
+            arguments={"model": made.model, **({"parameters": changed} if changed else {})},
+            priority=ASKED_BY_PEOPLE, max_attempts=made.max_attempts,
         )  # fmt: skip
 
     def _from_schedule(self, session: Session, made: Schedule, *, due_at: datetime, requested_by: str) -> NewJob:
@@ -375,6 +381,10 @@ def _facts(made: Schedule) -> dict[str, object]:
         "name": made.name, "kind": str(made.kind), "expression": made.expression, "zone": made.zone,
         "task": str(made.task), "recipe": made.recipe or "", "misfire": str(made.misfire),
     }  # fmt: skip
+
+
+def _with(parameters: Mapping[str, Any]) -> str:
+    return f" (with {', '.join(parameter_lines(parameters).splitlines())})" if parameters else ""
 
 
 def _minutes(span: timedelta) -> str:

@@ -263,15 +263,76 @@ def test_a_schedule_that_cannot_fire_changes_nothing_and_keeps_what_was_typed(
     assert newest(trained).action is Action.SCHEDULE_SAVED
 
 
-def test_a_recipe_is_edited_as_json_and_nonsense_is_refused(trained: Services, open_page: OpenPage) -> None:
+def test_a_recipe_is_edited_as_lines_or_json_and_nonsense_is_refused(trained: Services, open_page: OpenPage) -> None:
     page = click(open_page("retraining", "scientist"), "edit-recipe-refresh")
     page.text_area(key="recipe-refresh-parameters").set_value("{seed: 1}")
     click(page, "recipe-refresh-act")
     assert "not JSON" in page.session_state["recipe-refresh-error"]
     click(page, "edit-recipe-refresh")
-    page.text_area(key="recipe-refresh-parameters").set_value('{"seed": 7}')
+    page.text_area(key="recipe-refresh-parameters").set_value("seed = 7\nwhy = it's late")
     click(page, "recipe-refresh-act")
-    assert trained.retraining.recipe(VIEWER, "refresh").parameters == {"seed": 7}
+    kept = trained.retraining.recipe(VIEWER, "refresh")
+    assert (kept.parameters, kept.entry) == ({"seed": 7, "why": "it's late"}, ENTRY)
+    assert "recipe-refresh-program" not in {field.key for field in page.text_input}, "which program is for admins"
+
+
+MINUTES = 'handling "minutes"'
+
+
+def test_an_admin_makes_a_recipe_of_a_strangers_model_and_a_scientist_runs_it_with_another_depth(
+    house: Services, open_page: OpenPage
+) -> None:
+    house.registry.add_model(ADMIN, MINUTES, task="regression", reason="test")
+    assert open_page("retraining", "scientist").button(key="new-recipe").help.startswith("Needs the role admin")
+    page = click(open_page("retraining", "admin"), "new-recipe")
+    assert page.selectbox(key="recipe-new-model").value == MINUTES, "the only one there is"
+    page.text_input(key="recipe-new-name").set_value("weekly")
+    page.text_input(key="recipe-new-program").set_value("{python} '/srv/our team/train.py' {depth}")
+    page.text_area(key="recipe-new-parameters").set_value('depth = 6\nfast = true\nrate = 0.001\ndepots = ["north"]')
+    page.number_input(key="recipe-new-timeout").set_value(60)
+    click(page, "recipe-new-act")
+    made = house.retraining.recipe(VIEWER, "weekly")
+    assert (made.model, made.timeout_seconds) == (MINUTES, 60)
+    assert made.parameters == {"depth": 6, "fast": True, "rate": 0.001, "depots": ["north"]}
+    assert newest(house).action is Action.RECIPE_SAVED
+
+    page = click(open_page("retraining", "scientist"), "run-now")
+    assert page.checkbox(key="run-now-weekly-fast").value is True
+    page.number_input(key="run-now-weekly-depth").set_value(8)
+    page.text_area(key="run-now-weekly-depots").set_value("north, south")
+    page.text_area(key="run-now-reason").set_value("deeper")
+    click(page, "run-now-act")
+    assert "depots is a list" in page.session_state["run-now-error"]
+    click(page, "run-now")
+    page.number_input(key="run-now-weekly-depth").set_value(8)
+    page.text_area(key="run-now-weekly-depots").set_value('["north", "south"]')
+    page.text_area(key="run-now-reason").set_value("deeper")
+    click(page, "run-now-act")
+    (job,) = house.jobs.recent(VIEWER)
+    assert job.parameters == {"depth": 8, "depots": ["north", "south"]}
+    assert job.cause == 'asked by scientist: deeper (with depots = ["north", "south"], depth = 8)'
+    assert newest(house).after["parameters"] == job.parameters
+
+
+def test_a_new_recipe_never_overwrites_one_of_its_name(trained: Services, open_page: OpenPage) -> None:
+    trained.registry.add_model(ADMIN, MINUTES, task="regression", reason="test")
+    page = click(open_page("retraining", "admin"), "new-recipe")
+    page.text_input(key="recipe-new-name").set_value("refresh")
+    page.text_input(key="recipe-new-program").set_value("other:program")
+    click(page, "recipe-new-act")
+    assert "There is a recipe refresh already." in page.session_state["recipe-new-error"]
+    assert trained.retraining.recipe(VIEWER, "refresh").entry == ENTRY
+
+
+def test_the_form_of_a_run_follows_the_recipe_that_is_chosen(trained: Services, open_page: OpenPage) -> None:
+    trained.retraining.save_recipe(ADMIN, Recipe("weekly", MINUTES, "team:train", {"depth": 6}))
+    page = click(open_page("retraining", "scientist"), "run-now")
+    page.selectbox(key="run-now-recipe").set_value("refresh")
+    click(page, "run-now")  # the harness draws the whole page: the dialog is opened again
+    assert {str(one.key) for one in page.number_input} == {"run-now-refresh-seed"}
+    page.selectbox(key="run-now-recipe").set_value("weekly")
+    click(page, "run-now")
+    assert {str(one.key) for one in page.number_input} == {"run-now-weekly-depth"}
 
 
 @pytest.mark.parametrize(
