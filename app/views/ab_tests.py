@@ -25,7 +25,10 @@ def page(frame: Frame) -> None:
     """Draw the page."""
     st.html(f"<style>{words.css(frame.tokens)}</style>")
     demo = frame.services.context.settings.demo
-    asked = session.chosen("test")
+    made = str(session.pop(decisions.DESIGNED, ""))
+    if made:
+        session.put("test", made)
+    asked = made or session.chosen("test")
     room = frame.services.ab_tests.room(frame.actor, "" if asked == PUBLISHED else asked)
     published = demo and (asked == PUBLISHED or not room.tests)
     test = None if published else room.test

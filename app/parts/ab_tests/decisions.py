@@ -14,6 +14,8 @@ from mlops_dash.domain.ab_tests.room import ABRoom, Plan
 from mlops_dash.domain.ab_tests.rules import OUTCOMES, READINGS, ABTest, NewTest
 from mlops_dash.domain.words import ABState, ABVerdict, look
 
+DESIGNED = "ab-designed"  # the test that was made a moment ago: the page opens it
+
 
 def design_button(frame: Frame, room: ABRoom, *, primary: bool = False) -> None:
     """One button, or a menu where several models can be tested."""
@@ -71,6 +73,7 @@ def _design(frame: Frame, model: str) -> None:
                 reading=str(session.get(f"{key}-reading")),
             ),
         )
+        session.put(DESIGNED, test.id)
         return f"The test {test.name} of {model} is designed. A lead starts it."
 
     dialogs.confirm(

@@ -11,7 +11,7 @@ from app.parts.admin import secrets, service_accounts
 from app.shell import session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
-from mlops_dash.domain.access import Permission, Token, User
+from mlops_dash.domain.access import RANK, Permission, Token, User
 
 LIVES = service_accounts.LIVES
 
@@ -67,10 +67,11 @@ def _token_actions(frame: Frame, live: Sequence[Token]) -> None:
 
 
 def _issue_token(frame: Frame, people: Sequence[User]) -> None:
-    names = [user.name for user in people if not user.disabled]
+    live = sorted((user for user in people if not user.disabled), key=lambda user: (RANK.get(user.role, 9), user.name))
+    roles = {user.name: user.role for user in live}  # the weakest first: more is chosen, never given by default
 
     def fields() -> None:
-        st.selectbox("Acts as", names, key="new-token-user")
+        st.selectbox("Acts as", list(roles), format_func=lambda name: f"{name}, {roles[name]}", key="new-token-user")
         st.text_input(
             "Label", key="new-token-label", max_chars=80, required=True, placeholder="airport scoring service"
         )

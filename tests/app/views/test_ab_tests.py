@@ -221,13 +221,18 @@ def test_a_test_stopped_without_a_look_has_decided_nothing(house: Services, play
 def test_designing_from_the_page(house: Services, play: Play, open_page: OpenPage) -> None:
     test = play(10)
     house.ab_tests.stop(LEAD, test.id, test.revision, reason="over")
-    page = open_page("ab", "scientist")
+    page = open_page("ab", "scientist", test=test.id)
     page = page.button(key="design").click().run()
     assert "found with 80 % power" in words(page)
     page.number_input(key=f"design-{MODEL}-days").set_value(14)
     page.text_area(key=f"design-{MODEL}-reason").set_value("Again, longer?")
     page.button(key=f"design-{MODEL}-act").click().run()
+    page = page.run()  # the dialog closes
     made = house.ab_tests.room(SCIENTIST).tests[0]
+    assert page.selectbox(key="test").value == made.id
+    assert "Again, longer?" in words(page)
+    assert "designed. A lead starts it" not in words(page.run())
+    assert page.selectbox(key="test").value == made.id  # it stays open
     assert (made.state, made.question, made.design.days) == (ABState.DESIGNED, "Again, longer?", 14)
     plan = house.ab_tests.plan(SCIENTIST, MODEL)
     assert made.design.planned_units == plan.units(14)

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from mlops_dash.bootstrap import Services
-from mlops_dash.domain.access import NOBODY, Role
+from mlops_dash.domain.access import NOBODY, RANK, Role
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.store.db import transaction
 from tests.app.conftest import OpenPage, words
@@ -174,7 +174,12 @@ def test_an_admin_issues_a_token_that_works_and_revokes_it(people: Services, ope
     page = open_page("audit", "admin", tab="Tokens")
     assert "No token yet" in words(page)
     page = click(page, "issue-token")
-    page.selectbox(key="new-token-user").set_value("ada")
+    offered = page.selectbox(key="new-token-user")
+    assert offered.value == "viewer"  # the weakest role, unless one chooses another
+    assert [one.rpartition(", ")[2] for one in offered.options] == sorted(
+        (one.rpartition(", ")[2] for one in offered.options), key=lambda role: RANK[Role(role)]
+    )
+    offered.set_value("ada")
     page.text_input(key="new-token-label").set_value("airport service")
     page = act(page, "issue-token-dialog", "for the booking system")
     assert people.access.actor_for_token(page.code[0].value).name == "ada"
