@@ -14,7 +14,7 @@ import pytest
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.services.command import Context
-from tests.architecture.tree import ROOT, dotted, imports, source_files
+from tests.architecture.tree import ROOT, dotted, imports, source_files, syntax
 
 DOORS = {
     "streamlit": ("app", "mlops_dash.bench.visits"),
@@ -58,7 +58,7 @@ def test_fragments_and_dialogs_are_opened_by_the_one_file_that_asks_for_the_sess
     opened = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in (ROOT / "app").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(syntax(path))
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"st.fragment", "st.dialog"}
     ]
     assert {one.rpartition(":")[0] for one in opened} == {"app/ui/live.py"}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.tree import ROOT, source_files
+from tests.architecture.tree import ROOT, source_files, syntax
 
 ROOMS = ("src/mlops_dash/runner.py", "src/mlops_dash/training/", "src/mlops_dash/domain/", "src/mlops_dash/worker/")
 FLIGHTS = re.compile(r"flights|\borigin\b|\bcarrier\b|2013|New_York|flight-delay|air-time", re.IGNORECASE)
@@ -15,7 +15,7 @@ FLIGHTS = re.compile(r"flights|\borigin\b|\bcarrier\b|2013|New_York|flight-delay
 
 def said(path: Path) -> Iterator[tuple[int, str]]:
     """Names and texts of a file; explanations (docstrings, comments) may take their examples anywhere."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = syntax(path)
     explained = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in explained:

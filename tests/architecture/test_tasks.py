@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.domain.tasks import TASKS
-from tests.architecture.tree import ROOT, source_files
+from tests.architecture.tree import ROOT, source_files, syntax
 
 OWNERS = ("src/mlops_dash/domain/tasks/", "src/mlops_dash/demo/")  # the tasks; an outside program knows its own model
 NAMES = {task.name for task in TASKS} | {"classes"}
@@ -39,7 +39,7 @@ def asked(tree: ast.AST) -> Iterator[int]:
 
 
 def asking(path: Path) -> list[int]:
-    return sorted(set(asked(ast.parse(path.read_text(encoding="utf-8")))))
+    return sorted(set(asked(syntax(path))))
 
 
 def test_no_file_but_the_tasks_asks_which_task_it_is() -> None:

@@ -48,13 +48,22 @@ def source_files() -> Iterator[Path]:
     return (ROOT / name for name in tracked() if name.endswith(".py") and name.startswith(("src/", "app/")))
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def syntax(path: Path) -> ast.Module:
+    """The syntax tree of a file, read once a process."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
     """(line, dotted name) of every import in a file, wherever it stands; `from a import b` gives `a.b`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(syntax(path)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+            found += ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+    return tuple(found)
 
 
 def dotted(path: Path) -> str:
