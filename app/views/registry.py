@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.charts import registry as charts
-from app.parts.registry import champions, promotions
+from app.parts.registry import champions, evidence, promotions
 from app.shell import session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -61,7 +61,7 @@ def page(frame: Frame) -> None:
         left, right = st.columns([6, 5], gap="small")
     with left:
         _versions(room)
-        _forest(frame, room)
+        evidence.forest(frame, room)
         champions.progress(frame, room)
     with right:
         _gates(frame, room)
@@ -114,7 +114,7 @@ def _other_model() -> None:
 def _gates(frame: Frame, room: RegistryRoom) -> None:
     if room.selected is None:
         return
-    rival = _rival(room)
+    rival = evidence.rival(room)
     against = f"Against {rival}" if rival else "No champion before it"
     policy = "the default policy" if room.policy.is_default else f"promotion policy {room.policy.number}"
     with widgets.card("gates", f"Gates of {room.selected.label}", f"{against}, by {policy}", lambda: _word(room)):
@@ -127,6 +127,7 @@ def _gates(frame: Frame, room: RegistryRoom) -> None:
         if room.proposal is not None:
             _proposal(frame, room, room.proposal)
         promotions.decide_buttons(frame, room)
+        evidence.buttons(frame, room)
         blocked = {Step.APPROVE: "approve", Step.PROMOTE: "promote", Step.PROPOSE: "propose"}.get(room.next_action.step)
         if blocked and room.why_not[blocked]:
             widgets.note(room.why_not[blocked])
@@ -147,11 +148,6 @@ def _word(room: RegistryRoom) -> None:
         st.badge(label, icon=widgets.icon(icon), color=colour)  # type: ignore[arg-type]
 
 
-def _rival(room: RegistryRoom) -> str:
-    line = room.line_of(room.selected.id if room.selected else None)
-    return "" if line is None else line.against
-
-
 def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
     needed = room.policy.promotion.approvals
     who = ", ".join(
@@ -170,30 +166,3 @@ def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
     if proposal.state in (ProposalState.OPEN, ProposalState.APPROVED):
         said["Open until"] = fmt.day(proposal.expires_at, frame.zone)
     widgets.facts(said)
-
-
-def _forest(frame: Frame, room: RegistryRoom) -> None:
-    rival, rows = _rival(room), charts.branches(room.comparisons)
-    if room.selected is None or not rival:
-        return
-    name = room.selected.label
-    first = room.comparisons[0] if room.comparisons else None
-    sub = ""
-    if first is not None:
-        window = fmt.period(first.window_start, first.window_end, room.zone)
-        sub = f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {window}; "
-        sub += f"{fmt.percent(first.level, 0)} intervals, each metric on its own scale"
-
-    def controls() -> None:
-        if rows:
-            widgets.as_table(charts.forest_table(room.comparisons, candidate=name, champion=rival), key="forest")
-
-    with widgets.card("forest", f"{name} against {rival}", sub, controls):
-        if not rows:
-            why = first.reason if first is not None and first.reason else f"{name} was not compared with {rival} yet."
-            widgets.empty("compare_arrows", "No comparison to show", why, key="forest")
-            return
-        widgets.chart(
-            charts.forest(rows, frame.tokens, candidate=name, champion=rival), key=f"forest-{room.selected.id}",
-            height=charts.forest_height(rows), alt=charts.forest_alt(rows, candidate=name, champion=rival),
-        )  # fmt: skip

@@ -172,3 +172,18 @@ def test_what_is_missing_is_said_with_the_next_step(house: Services, run: Run, m
     assert (code, "There is no column 'region'." in err) == (2, True)
     code, _, err = push(run, minutes, "2", trips(3.0), tmp_path / "a.csv", "--slice", "trip")
     assert (code, "has 2400 values; the most is 50" in err) == (2, True)
+
+
+def test_a_check_says_what_could_not_be_checked_and_where_there_is_nothing_to_check(
+    house: Services, run: Run, minutes: str
+) -> None:
+    code, _, err = run("evidence", "check", "--model", minutes, "--version", "1")
+    assert (code, "is served elsewhere; there are no files here to check" in err) == (2, True)
+    house.registry.add_model(ADMIN, "ours", reason="from MLflow")
+    house.registry.record_version(ADMIN, "ours", "1", source_uri="models:/ours/1")
+    assert "mlops-dash evidence check --model ours --version 1" in run("gate", "--model", "ours", "--version", "1")[1]
+    code, out, err = run("evidence", "check", "--model", "ours", "--version", "1", "--json")
+    assert code == 1, err
+    told = json.loads(out)
+    assert [(one["metric"], one["value"]) for one in told["evidence"]] == [("signature", None), ("input_example", None)]
+    assert all(one["reason"] for one in told["evidence"])  # MLflow does not answer here

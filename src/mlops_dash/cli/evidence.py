@@ -1,4 +1,4 @@
-"""Evidence from anybody's pipeline: rows with ids, labels and scores become what gates read, and no model is loaded."""
+"""Evidence from anybody's pipeline: rows with ids, labels and scores become what gates read; and checks of files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mlops_dash.services.tables import read_table
 
 
 def add_commands(commands: Any) -> None:
-    """Register evidence push and evidence compare."""
-    evidence = commands.add_parser("evidence", help="push evaluation rows of a version, compare two versions on theirs")
+    """Register evidence push, check and compare."""
+    evidence = commands.add_parser("evidence", help="push rows of a version, check its files, compare two versions")
     what = evidence.add_subparsers(dest="what", required=True, metavar="WHAT")
     push = what.add_parser("push", help="measure a version on rows that its own pipeline scored")
     push.add_argument("--model", required=True)
@@ -33,6 +33,12 @@ def add_commands(commands: Any) -> None:
     push.add_argument("--zone", default="UTC", help="of times without one")
     json_flag(push)
     push.set_defaults(run=_push)
+
+    check = what.add_parser("check", help="signature and input example of a version that our gateway may serve")
+    check.add_argument("--model", required=True)
+    check.add_argument("--version", required=True)
+    json_flag(check)
+    check.set_defaults(run=_check)
 
     compare = what.add_parser("compare", help="two versions on the ids that both pushed")
     compare.add_argument("--model", required=True)
@@ -65,6 +71,18 @@ def _push(arguments: argparse.Namespace) -> int:
     }  # fmt: skip
     show(answer, as_json=arguments.json, line="\n".join(lines))
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    """1 when something is not as it should be, or could not be checked."""
+    made = services()
+    who = actor(made)
+    checked = made.evidence.check_version(who, made.registry.version_id(who, arguments.model, arguments.version))
+    words = {1.0: "fine", 0.0: "NOT fine", None: "not checked"}
+    lines = [f"  {one.metric:<14} {words[one.value]}: {one.reason or one.method}" for one in checked]
+    answer = {"version": checked[0].subject, "evidence": [one.as_json() for one in checked]}
+    show(answer, as_json=arguments.json, line="\n".join([checked[0].subject, *lines]))
+    return int(any(one.value != 1.0 for one in checked))
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,15 @@ def evidence_push(model: str, version: str) -> str:
     return f"mlops-dash evidence push {_of(model, version)} --rows FILE --id C --label C --score C"
 
 
+def evidence_check(model: str, version: str) -> str:
+    """Check the files of a version: its signature, and its input example in a fresh process.
+
+    >>> evidence_check("churn", "2")
+    'mlops-dash evidence check --model churn --version 2'
+    """
+    return f"mlops-dash evidence check {_of(model, version)}"
+
+
 def evidence_compare(model: str, version: str) -> str:
     """Compare a version with the one that answers, on rows that both pushed.
 

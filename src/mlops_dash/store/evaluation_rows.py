@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +43,12 @@ def add(session: Session, made: EvaluationRows) -> None:
         )
     )
     session.flush()
+
+
+def pushed_of(session: Session, version_ids: Collection[str]) -> frozenset[str]:
+    """Which of these versions have rows."""
+    query = select(EvaluationRowsRow.version_id).where(col(EvaluationRowsRow.version_id).in_(version_ids)).distinct()
+    return frozenset(session.exec(query))
 
 
 def newest(session: Session, version_id: str) -> EvaluationRows | None:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -96,6 +98,42 @@ def test_a_model_that_others_serve_is_decided_here_and_nothing_is_moved(house: S
     page = decide(page, "propose", f"propose-{second}", "better in their trial")
     assert not page.exception
     assert house.registry.open_proposal(SCIENTIST, name).version_id == second
+
+
+def test_pushed_rows_are_compared_with_the_champions_by_a_click(house: Services, open_page: OpenPage) -> None:
+    name = 'it\'s "theirs"'
+    house.registry.add_model(ADMIN, name, source="external", task="regression", reason="test")
+    first, second = (house.registry.record_version(SCIENTIST, name, number) for number in ("1", "2"))
+    house.registry.serve_elsewhere(SCIENTIST, first, reason="answers in their service")
+    page = open_page("registry", "scientist", model=name, version="2")
+    assert page.button(key="compare").disabled
+    assert "No rows of v2 were pushed" in page.button(key="compare").help
+    rng = np.random.default_rng(3)
+    took = rng.normal(30, 8, 2_400)
+    for version, error in ((first, 6.0), (second, 2.0)):
+        rows = pd.DataFrame({"id": [f"{at:04d}" for at in range(2_400)], "label": took})
+        said = rows.assign(score=took + rng.normal(0, error, 2_400))
+        house.evidence.push(SCIENTIST, version, said, source="a file")
+    page = click(open_page("registry", "scientist", model=name, version="2"), "compare")
+    assert not page.exception
+    assert "v2 against v1" in words(page)
+    assert "v2 is through all gates" in words(page)
+    assert {one.kind for one in house.evidence.about(SCIENTIST, second)} == {"metric", "paired_difference"}
+    assert open_page("registry", "viewer", model=name, version="2").button(key="compare").disabled
+
+
+def test_files_are_checked_by_a_click_also_of_a_version_that_a_plain_client_registered(
+    house: Services, told: World, open_page: OpenPage
+) -> None:
+    fresh = house.registry.record_version(SCIENTIST, MODEL, "4", source_uri=f"models:/{MODEL}/4")
+    page = open_page("registry", "scientist", version="4")
+    assert f"mlops-dash evidence check --model {MODEL} --version 4" in words(page)
+    page = click(page, "check")
+    assert not page.exception
+    checks = [one for one in house.evidence.about(SCIENTIST, fresh) if one.kind == "check"]
+    assert {one.metric: one.value for one in checks} == {"signature": None, "input_example": None}  # MLflow is away
+    assert "Not checked yet" not in words(page)
+    assert open_page("registry", "viewer", version="3").button(key="check").disabled
 
 
 def test_the_page_opens_on_the_model_that_waits_for_this_person_and_stays_there(

@@ -18,6 +18,7 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.evidence import EvidenceService
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.stats.comparison import paired_difference
+from mlops_dash.store import evidence
 from mlops_dash.store.db import transaction
 from mlops_dash.store.prediction_log import Label, Prediction, Score, append, append_labels, to_us
 from mlops_dash.store.tables.monitoring import ReferenceRow
@@ -227,3 +228,15 @@ def test_a_check_that_mlflow_cannot_answer_is_not_a_pass(house: Context) -> None
         ("input_example", "not_computable", None),
     ]
     assert all("does not answer" in one.reason for one in found)
+
+
+def test_a_check_while_mlflow_is_away_does_not_hide_the_earlier_answer_about_the_same_files(house: Context) -> None:
+    service = EvidenceService(house)
+    known = service.check_version(WORKER, V2)[0]
+    fine = replace(known, value=1.0, state="ok", reason="")
+    with transaction(house.databases.app) as session:
+        evidence.put(session, [fine])
+    service.check_version(WORKER, V2)
+    kept = [one for one in service.about(WORKER, V2) if one.kind == "check" and one.metric == "signature"]
+    assert [one.value for one in kept].count(1.0) == 1
+    assert len(kept) == 2  # the first try, before anything was known, and the answer

@@ -169,8 +169,13 @@ def closed_gates(gates: Sequence[Gate]) -> tuple[Gate, ...]:
 
 def _with_commands(gate: Gate, policy: PromotionPolicy, model: str, version: str) -> Gate:
     """Beside what waits for evidence, the command that brings it."""
-    if gate.name not in {PRIMARY, GUARDRAIL} or not gate.required:
+    if not gate.required:
         return gate
+    if gate.name not in {PRIMARY, GUARDRAIL}:
+        if gate.state is not GateState.WAITING:
+            return gate
+        check = f"{gate.reason} {commands.evidence_check(model, version)}"
+        return replace(gate, reason=check, measures=tuple(replace(one, reason=check) for one in gate.measures))
     said: dict[str, str] = {}
     for one in gate.measures:
         if one.evidence_id:

@@ -8,7 +8,7 @@ from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.evidence import Direction, Evidence
 from mlops_dash.domain.registry.records import Version
-from mlops_dash.errors import BrokenModel, Unavailable
+from mlops_dash.errors import BrokenModel, InvalidInput, Unavailable
 from mlops_dash.services.command import Context, record
 from mlops_dash.store import evidence as store
 from mlops_dash.store import registry as registry_store
@@ -28,10 +28,17 @@ class Checking:
         """Check the signature against the champion's and score the input example in a fresh process.
 
         Gives two evidences of kind "check": value 1 = fine, 0 = not, None = could not be checked, each with a reason.
+        What could not be checked now (MLflow is away) does not stand in for an earlier answer about the same files.
+
+        Raises:
+            NotFound: no such version.
+            InvalidInput: others serve its model, so there are no files here.
         """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             version = registry_store.version(session, version_id)
+            if registry_store.model(session, version.model).elsewhere:
+                raise InvalidInput(f"{version.model} is served elsewhere; there are no files here to check.")
             champion = registry_store.champion(session, version.model)
         uri, pickles = self.context.settings.mlflow_uri, self.context.settings.allow_pickle
         champion_uri = None if champion is None or champion.id == version.id else champion.source_uri
@@ -50,7 +57,12 @@ class Checking:
                     value = 0.0
             evidence.append(_check(version, comparator, metric, value, reason, method, now))
         with transaction(self.context.databases.app) as session:
-            store.put(session, evidence)
+            known = {
+                one.metric
+                for one in store.about(session, [version.subject], kinds=("check",))
+                if one.value is not None and one.digests.get("artifact") == version.artifact_digest
+            }
+            store.put(session, [one for one in evidence if one.value is not None or one.metric not in known])
         return tuple(evidence)
 
 

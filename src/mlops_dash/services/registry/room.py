@@ -31,11 +31,12 @@ from mlops_dash.services.registry.shown import (
     rejection_of,
     rival_of,
     selected_of,
+    why_not_measure,
     why_not_of,
 )
+from mlops_dash.store import evaluation_rows, world
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
-from mlops_dash.store import world
 from mlops_dash.store.db import reading
 
 MIRROR_FRESH = timedelta(seconds=60)  # older: the worker is not looking, so the page looks itself
@@ -101,6 +102,8 @@ class Rooms:
             people = store.people(session)
             timeline = tuple(one for one in store.ledger_of(session, model, limit=200) if one.action in _STORY)
             alert = open_alert(session, model, ALIAS_ALERT)
+            asked = [one.id for one in (selected, facts.champion) if one is not None]
+            pushed = evaluation_rows.pushed_of(session, asked)
             governed = is_governed(session, model, now)
             flying = store.in_flight(session, model) is not None
             alerts = answered_by_promotion(session, facts.champion)
@@ -145,7 +148,10 @@ class Rooms:
             ),
             rejection=rejection,
             names={one: name for one, name, _ in people},
-            why_not=why_not_of(actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to),
+            why_not={
+                **why_not_of(actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to),
+                **why_not_measure(actor, facts, selected, pushed),
+            },
             alerts=tuple(one.title for one in alerts),
         )
 

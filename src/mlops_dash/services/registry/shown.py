@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from mlops_dash.domain.access import RANK, Actor, Permission, Role
+from mlops_dash.domain.commands import evidence_push
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
 from mlops_dash.domain.registry.aliases import ours_since
@@ -208,6 +209,19 @@ def control_of(mirror: Mirror, *, governed: bool, elsewhere: bool) -> str:
     if not mirror.reachable:
         return "Moves of the alias outside cannot be seen while MLflow does not answer; what is served does not change."
     return "Moves of the alias outside are detected within 10 s, and do not change what is served."
+
+
+def why_not_measure(actor: Actor, facts: Facts, selected: Version | None, pushed: Collection[str]) -> dict[str, str]:
+    """Why this actor cannot have the files checked, or the pushed rows compared with the champion's."""
+    found = {"check": actor.why_not(Permission.JOB_RUN), "compare": actor.why_not(Permission.JOB_RUN)}
+    if selected is None:
+        return dict.fromkeys(found, "No version is selected.")
+    if facts.model.elsewhere:
+        found["check"] = "Others serve this model; there are no files here to check."
+    for one in (selected, facts.champion):
+        if not found["compare"] and one is not None and one.id not in pushed:
+            found["compare"] = f"No rows of {one.label} were pushed. {evidence_push(facts.model.name, one.version)}"
+    return found
 
 
 def why_not_of(
