@@ -15,7 +15,7 @@ from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.jobs import FAILED, FINISHED, Job
-from mlops_dash.domain.retraining import Recipe, Room
+from mlops_dash.domain.retraining import Choice, Recipe, Room
 from mlops_dash.domain.words import JobState, look
 
 TOP = 54  # px: the legend above the word "now"
@@ -183,6 +183,16 @@ def took(job: Job, now: datetime) -> str:
     if job.started_at is None:
         return fmt.MISSING
     return fmt.duration((job.finished_at or now) - job.started_at)
+
+
+def choice(one: Choice) -> str:
+    """A recipe where one is chosen: what it trains on, what it is judged on, how long it took."""
+    if one.start is None or one.end is None:
+        return f"{one.recipe}: its parameters cannot be read"
+    said = f"{one.recipe}: trains on {fmt.period(one.start, one.end, one.zone)}"
+    rows = "" if one.judged else ", leaves no later rows to compare on"
+    took = "has not run yet" if one.took_seconds is None else f"took {fmt.duration(one.took_seconds)}"
+    return f"{said}{rows}; {took}"
 
 
 def name(job: Job, now: datetime, zone: str) -> str:

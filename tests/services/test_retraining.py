@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.store import audit
 from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.tables.jobs import JobRow
 from mlops_dash.store.tables.monitoring import AlertRow
 from mlops_dash.store.tables.registry import ProposalRow, ServingRow
 from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER, model_row, version_row
@@ -373,3 +374,34 @@ def test_the_room_names_harm_that_no_run_answers(retraining: RetrainingService, 
     retraining.run_now(SCIENTIST, "monthly", "answer", alert_id="a1")
     (left,) = retraining.room(VIEWER, model="flight-delay").unanswered
     assert (left.model, left.since) == ("flight-delay", NOON + timedelta(minutes=1))
+
+
+def test_the_recipe_that_refreshes_comes_first_with_what_it_trains_on_and_how_long_it_took(
+    retraining: RetrainingService, jobs: JobsService, context: Context, time: Time
+) -> None:
+    start = {"train_start": "2013-01-01T00:00:00+00:00"}
+    retraining.save_recipe(ADMIN, Recipe("a-first", "minutes", ENTRY, {**start, "holdout_days": 0}))
+    retraining.save_recipe(ADMIN, Recipe("b-april", "minutes", ENTRY, {"train_days": 30, "holdout_days": 28}))
+    retraining.save_recipe(ADMIN, Recipe("c-refresh", "minutes", ENTRY, {**start, "holdout_days": 28}))
+    found = retraining.choices(VIEWER, "minutes")
+    assert [one.recipe for one in found] == ["c-refresh", "b-april", "a-first"]  # never run: the longest window first
+    assert [one.judged for one in found] == [True, True, False]
+    assert (found[0].start, found[0].end) == (datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 5, 6, tzinfo=UTC))
+    assert found[0].took_seconds is None
+    with transaction(context.databases.app) as session:
+        for name, minutes in (("a-first", 9), ("b-april", 3)):
+            session.add(
+                JobRow(
+                    id=name, task="retrain", model="minutes", recipe=name, state="succeeded", due_at=NOON,
+                    started_at=NOON, finished_at=NOON + timedelta(minutes=minutes), created_at=NOON,
+                    exclusive_key="", cause="", requested_by="", arguments={},
+                )
+            )  # fmt: skip
+    found = retraining.choices(VIEWER, "minutes")
+    assert [one.recipe for one in found] == [
+        "b-april",
+        "c-refresh",
+        "a-first",
+    ]  # what was run last, if it can be judged
+    assert (found[0].took_seconds, found[2].took_seconds) == (180.0, 540.0)
+    assert {one.recipe for one in retraining.choices(VIEWER)} == {"monthly", "a-first", "b-april", "c-refresh"}

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import streamlit as st
 
+from app.charts.retraining import choice
 from app.shell import session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
@@ -33,13 +34,14 @@ def next_step(frame: Frame, room: MonitoringRoom) -> None:
 
 
 def retrain_dialog(frame: Frame, room: MonitoringRoom) -> None:
-    """Ask for a run of one of the model's recipes, as an answer to the alert."""
+    """Ask for a run of one of the model's recipes, as an answer to the alert; the one that refreshes is proposed."""
+    choices = {one.recipe: one for one in frame.services.retraining.choices(frame.actor, room.model)}
 
     def fields() -> None:
-        st.selectbox("Recipe", room.recipes, key="retrain-recipe")
+        st.selectbox("Recipe", list(choices), format_func=lambda one: choice(choices[one]), key="retrain-recipe")
 
     def act(reason: str) -> str:
-        recipe = str(session.get("retrain-recipe") or room.recipes[0])
+        recipe = str(session.get("retrain-recipe") or next(iter(choices)))
         job_id = frame.services.retraining.run_now(frame.actor, recipe, reason, alert_id=room.action.alert_id)
         return f"{recipe} is queued as run {fmt.short(job_id)}; follow it on the Retraining page."
 

@@ -46,13 +46,16 @@ _NEXT = 6
 def run_dialog(frame: Frame, room: Room) -> None:
     """Ask for a run of a recipe."""
     busy = {job.model for job in room.jobs if not job.finished}
-    known = {recipe.name: recipe for recipe in sorted(room.recipes, key=lambda made: made.model in busy)}
+    by_name = {recipe.name: recipe for recipe in room.recipes}
+    offered = [one for one in frame.services.retraining.choices(frame.actor) if one.recipe in by_name]
+    said = {one.recipe: charts.choice(one) for one in sorted(offered, key=lambda one: one.model in busy)}
+    known = {name: by_name[name] for name in said}
 
     def chosen() -> Recipe:
         return known.get(str(session.get("run-now-recipe")), next(iter(known.values())))
 
     def choices() -> None:
-        st.selectbox("Recipe", list(known), key="run-now-recipe")
+        st.selectbox("Recipe", list(known), format_func=said.__getitem__, key="run-now-recipe")
 
     def fields() -> None:
         recipes.parameter_fields(chosen(), "run-now")

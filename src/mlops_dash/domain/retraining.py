@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -54,6 +54,31 @@ class Recipe:
     memory_mib: int = 4096
     max_attempts: int = 1
     updated_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe as people choose it: what it would train on now, and how its last run went."""
+
+    recipe: str
+    model: str
+    zone: str
+    start: datetime | None  # of the training window by the calendar; None: its parameters cannot be read
+    end: datetime | None
+    judged: bool  # later rows are left, on which the new version meets the champion
+    last_at: datetime | None  # when a run of it last succeeded
+    took_seconds: float | None
+
+
+def refreshing_first(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """What refreshes a model comes first: later rows to be judged on, then the latest success, then the longest window.
+
+    A recipe that leaves no later rows makes a version that nobody can compare with the champion.
+    """
+    latest = datetime.min.replace(tzinfo=UTC)
+    ranked = sorted(choices, key=lambda one: (one.start or datetime.max.replace(tzinfo=UTC), one.recipe))
+    ranked.sort(key=lambda one: one.last_at or latest, reverse=True)
+    return tuple(sorted(ranked, key=lambda one: not (one.judged and one.start is not None)))
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, NewJob, Task
 from mlops_dash.domain.parameters import of_one_run, parameter_lines
-from mlops_dash.domain.retraining import Misfire, Recipe, Room, Schedule, ScheduleDraft, Slot
+from mlops_dash.domain.retraining import Choice, Misfire, Recipe, Room, Schedule, ScheduleDraft, Slot, refreshing_first
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
 from mlops_dash.store.db import Session, reading, transaction
+from mlops_dash.training.contract import choice_of
 
 MISFIRE_AFTER = timedelta(minutes=1)
 ASKED_BY_PEOPLE = 10  # priority: a person waits for it
@@ -204,6 +205,13 @@ class RetrainingService:
         """
         with reading(self.context.databases.app) as session:
             return self._recipe(session, name)
+
+    @read(Permission.ROOM_READ)
+    def choices(self, actor: Actor, model: str = "") -> tuple[Choice, ...]:
+        """Recipes of a model, or of all, to run now: what refreshes comes first."""
+        with reading(self.context.databases.app) as session:
+            known = rows.recipes_to_run(session, model, now=self.context.clock.now())
+        return refreshing_first(choice_of(*one, now=self.context.clock.now()) for one in known)
 
     @read(Permission.ROOM_READ)
     def schedules(self, actor: Actor) -> tuple[Schedule, ...]:

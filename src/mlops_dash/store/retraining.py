@@ -10,8 +10,10 @@ from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
+from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, ScheduleKind, Unanswered
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
+from mlops_dash.store import policies
 from mlops_dash.store.jobs import to_job
 from mlops_dash.store.tables.jobs import JobRow, RecipeRow, ScheduleRow
 from mlops_dash.store.tables.monitoring import AlertRow
@@ -148,6 +150,26 @@ def candidate(session: Session, jobs: Sequence[Job]) -> Candidate | None:
         version = str((job.result or {}).get("version", ""))
         return Candidate(job.model, version, version_id, job.id, proposed=bool(proposals))
     return None
+
+
+def recipes_to_run(session: Session, model: str, *, now: datetime) -> list[tuple[Recipe, Job | None, str]]:
+    """Recipes of a model ("" = of all), each with its last success and the zone whose midnights its windows end at."""
+    found = []
+    for recipe in recipes(session):
+        if model in ("", recipe.model):
+            zone = policies.active(session, recipe.model, PolicyKind.MONITORING, now).monitoring.zone
+            found.append((recipe, _last_success(session, recipe), zone))
+    return found
+
+
+def _last_success(session: Session, recipe: Recipe) -> Job | None:
+    row = session.exec(
+        select(JobRow)
+        .where(JobRow.recipe == recipe.name, JobRow.state == str(JobState.SUCCEEDED))
+        .order_by(col(JobRow.finished_at).desc())
+        .limit(1)
+    ).first()
+    return None if row is None else to_job(row)
 
 
 def _to_recipe(row: RecipeRow) -> Recipe:

@@ -22,7 +22,8 @@ from typing import Any, Final
 import pandas as pd
 
 from mlops_dash.domain.calendar import day_of, day_start
-from mlops_dash.domain.retraining import instant
+from mlops_dash.domain.jobs import Job
+from mlops_dash.domain.retraining import Choice, Recipe, instant
 from mlops_dash.errors import InvalidInput
 
 PREDICTIONS: Final = "eval/predictions.parquet"
@@ -83,6 +84,22 @@ def window_of(parameters: Mapping[str, Any], *, now: datetime, zone: str) -> Win
             hint="Train from an earlier day, or hold fewer days out.",
         )
     return Window(start, end, now.astimezone(UTC))
+
+
+def choice_of(recipe: Recipe, last: Job | None, zone: str, *, now: datetime) -> Choice:
+    """A recipe with what it would train on now, and how its last run went."""
+    took = None
+    if last is not None and last.started_at is not None and last.finished_at is not None:
+        took = (last.finished_at - last.started_at).total_seconds()
+    try:
+        window = window_of(recipe.parameters, now=now, zone=zone)
+    except InvalidInput:
+        window = None
+    return Choice(
+        recipe=recipe.name, model=recipe.model, zone=zone, start=None if window is None else window.start,
+        end=None if window is None else window.end, judged=window is not None and window.has_holdout,
+        last_at=None if last is None else last.finished_at, took_seconds=took,
+    )  # fmt: skip
 
 
 def _days(parameters: Mapping[str, Any], name: str, default: int, *, least: int) -> int:

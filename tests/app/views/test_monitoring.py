@@ -218,7 +218,15 @@ def test_every_answer_acts_and_is_in_the_ledger(
 def test_start_retrain_asks_for_a_run_that_answers_the_alert(
     harmed: World, house: Services, open_page: OpenPage
 ) -> None:
+    with transaction(house.context.databases.app) as session:  # by name the first, and no answer to anything
+        first = {"train_start": "2012-01-01T00:00:00+00:00", "holdout_days": 0}
+        session.add(RecipeRow(name="a-first", model=MODEL, entry="a:b", parameters=first, updated_at=NOON))
     page = click(open_page("monitoring", "scientist"), "next")
+    offered = page.selectbox(key="retrain-recipe")
+    assert offered.value == "again"
+    assert [one.partition(": trains on ")[0] for one in offered.options] == ["again", "a-first"]
+    assert offered.options[0].endswith("; has not run yet")
+    assert ", leaves no later rows to compare on; has not run yet" in offered.options[1]
     page.text_area(key=f"retrain-{MODEL}-reason").set_value("newer months are known now")
     page = click(page, f"retrain-{MODEL}-act")
     assert not page.exception
