@@ -17,13 +17,13 @@ from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.train import ENTRY
+from mlops_dash.domain.due import following
 from mlops_dash.domain.jobs import Job, NewJob, Task
 from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Unavailable
 from mlops_dash.training.launcher import Ending, Exit
 from mlops_dash.worker import Chore, Running, Worker
-from mlops_dash.worker.due import following
 from mlops_dash.worker.health import HealthServer
 from tests import factories
 from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER

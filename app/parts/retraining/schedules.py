@@ -17,6 +17,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.due import of_draft
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.retraining import (
     ALERT_KINDS,
@@ -28,6 +29,7 @@ from mlops_dash.domain.retraining import (
     ScheduleKind,
     instant,
 )
+from mlops_dash.errors import InvalidInput
 
 _KINDS = {
     "By the clock…": ScheduleKind.CRON,
@@ -263,29 +265,48 @@ def _edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) -
         if made is None or made.recipe:
             at = names.index(made.recipe) if made and made.recipe in names else 0
             st.selectbox("Recipe", names, index=at, key=f"{key}-recipe")
-        _expression_field(frame, kind, made, key)
         if kind in {ScheduleKind.CRON, ScheduleKind.INTERVAL}:
             options = list(_MISFIRE)
             index = options.index(made.misfire) if made else 0
             st.selectbox("When no worker was there in time", options, key=f"{key}-misfire", index=index,
                          format_func=_MISFIRE.__getitem__)  # fmt: skip
 
-    def act(_reason: str) -> str:
-        draft = ScheduleDraft(
+    def choices() -> None:
+        _expression_field(frame, kind, made, key)
+        _preview(frame, draft())
+
+    def draft() -> ScheduleDraft:
+        return ScheduleDraft(
             id=made.id if made else None, name=str(session.get(f"{key}-name") or ""), kind=kind,
             expression=_expression(frame, kind, key), zone=str(session.get(f"{key}-zone") or frame.zone),
             recipe=session.get(f"{key}-recipe") if made is None or made.recipe else None,
             misfire=session.get(f"{key}-misfire") or Misfire.RUN_ONCE,
             task=made.task if made else Task.RETRAIN, arguments=made.arguments if made else {},
         )  # fmt: skip
-        frame.services.retraining.save_schedule(frame.actor, draft)
-        return f"{draft.name} is saved; the worker plans its next runs."
+
+    def act(_reason: str) -> str:
+        written = draft()
+        frame.services.retraining.save_schedule(frame.actor, written)
+        return f"{written.name} is saved; the worker plans its next runs."
 
     dialogs.confirm(
         key=key, title=f"Edit {made.name}" if made else "New schedule", icon="event_repeat", button="Save the schedule",
-        act=act, fields=fields, reason="",
+        act=act, fields=fields, choices=choices, reason="",
         consequence="Changed in place; its history stays." if made else "It starts runs by itself. You can pause it.",
     )  # fmt: skip
+
+
+def _preview(frame: Frame, draft: ScheduleDraft) -> None:
+    """When it would run, before anything is saved."""
+    if draft.kind is ScheduleKind.ALERT or not draft.expression.strip():
+        return
+    try:
+        fires = of_draft(draft, frame.services.context.clock.now())
+    except InvalidInput as error:
+        widgets.note(error.sentence())
+        return
+    said = "; ".join(charts.when(frame.now, at, frame.zone) for at in fires)
+    widgets.note(f"Next runs: {said}" if said else "It would never run: that time has passed.")
 
 
 def _expression_field(frame: Frame, kind: ScheduleKind, made: Schedule | None, key: str) -> None:

@@ -1,4 +1,4 @@
-"""What does a five-field cron text say? When it fires is counted by the worker (`worker.due`)."""
+"""What does a five-field cron text say? When it fires is counted by `domain.due`."""
 
 from __future__ import annotations
 

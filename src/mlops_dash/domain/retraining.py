@@ -1,7 +1,7 @@
 """Recipes and schedules: how a version is made again, and when.
 
-Judges what people type (cron texts, intervals, instants) and says it back in words. When exactly a cron text fires is
-computed by the worker's metronome, which stores the next times; nothing here counts calendars.
+Judges what people type (cron texts, intervals, instants) and says it back in words. When exactly one fires is
+counted in `domain.due`; the worker's metronome stores the next times.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import system
+from mlops_dash.domain.due import following
 from mlops_dash.domain.jobs import Job, Task, Trouble
 from mlops_dash.domain.retraining import ScheduleKind, instant
 from mlops_dash.domain.words import JobState
@@ -29,7 +30,6 @@ from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailabl
 from mlops_dash.processes import Limits
 from mlops_dash.settings import Settings, python_executable
 from mlops_dash.training.launcher import Ending, Exit, launch
-from mlops_dash.worker.due import following
 from mlops_dash.worker.health import HealthServer
 
 WORKER = system("worker")

@@ -256,7 +256,9 @@ def test_a_schedule_that_cannot_fire_changes_nothing_and_keeps_what_was_typed(
     click(page, f"schedule-{made}-act")
     assert trained.retraining.schedules(VIEWER)[0].expression == "0 6 * * 1"
     assert page.text_input(key=f"schedule-{made}-cron").value == "0 25 * * *"
-    page.text_input(key=f"schedule-{made}-cron").set_value("0 7 * * 2")
+    monkeypatch.setattr(st, "menu_button", chooses(f"change-{made}", "Edit…"))
+    page.text_input(key=f"schedule-{made}-cron").set_value("0 7 * * 2").run()
+    assert "Next runs: tomorrow 11:00, in 19 h; Tue" in words(page), "said before it is saved"
     click(page, f"schedule-{made}-act")
     (after,) = trained.retraining.schedules(VIEWER)
     assert (after.id, after.expression) == (made, "0 7 * * 2")

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from mlops_dash.domain.calendar import day_exists, wall_instant
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
-from mlops_dash.domain.retraining import Schedule, ScheduleKind, instant, interval_seconds, zone_of
+from mlops_dash.domain.retraining import Schedule, ScheduleDraft, ScheduleKind, instant, interval_seconds, zone_of
 
 AHEAD = 5  # fire times kept on each schedule
 _FARTHEST_DAYS = 366 * 29  # five times 29 February, over a century without one
@@ -34,6 +34,23 @@ def following(schedule: Schedule, after: datetime) -> tuple[datetime, ...]:
     if schedule.kind is ScheduleKind.ONCE and schedule.next_due_at is None:
         at = instant(schedule.expression).astimezone(UTC)
         return (at,) if at > schedule.updated_at else ()
+    return ()
+
+
+def of_draft(draft: ScheduleDraft, now: datetime) -> tuple[datetime, ...]:
+    """When a schedule would fire if it were saved now, at most five; none for alerts.
+
+    Raises:
+        InvalidInput: its expression or zone cannot be used.
+    """
+    if draft.kind is ScheduleKind.CRON:
+        return _of_cron(draft.expression, draft.zone, now)
+    if draft.kind is ScheduleKind.INTERVAL:
+        step = timedelta(seconds=interval_seconds(draft.expression))
+        return tuple(now + step * n for n in range(1, AHEAD + 1))
+    if draft.kind is ScheduleKind.ONCE:
+        at = instant(draft.expression).astimezone(UTC)
+        return (at,) if at > now else ()
     return ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -10,9 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
+from mlops_dash.domain.due import following, of_draft
 from mlops_dash.domain.jobs import Task
-from mlops_dash.domain.retraining import Misfire, Schedule, ScheduleKind
-from mlops_dash.worker.due import following
+from mlops_dash.domain.retraining import Misfire, Schedule, ScheduleDraft, ScheduleKind
 
 FIRST, LAST = datetime(1987, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -151,3 +152,25 @@ def _first_coming(at: datetime, slot: time, local: ZoneInfo) -> bool:
         return before < datetime.combine(day, slot) < naive
     earlier = [at.astimezone(UTC) - timedelta(minutes=15 * n) for n in range(1, 13)]
     return all(one.astimezone(local).replace(tzinfo=None) != naive for one in earlier)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression"),
+    [
+        (ScheduleKind.CRON, "30 2 * * *"),
+        (ScheduleKind.CRON, "*/30 * * * *"),
+        (ScheduleKind.INTERVAL, "21600"),
+        (ScheduleKind.ONCE, "2014-04-01T06:00+00:00"),
+        (ScheduleKind.ALERT, "harm"),
+    ],
+)
+def test_what_is_said_before_saving_is_what_the_metronome_then_plans(kind: ScheduleKind, expression: str) -> None:
+    now = datetime(2014, 3, 8, 12, tzinfo=UTC)  # the clocks change in the night
+    draft = ScheduleDraft("s", kind, expression, "America/New_York", recipe="weekly-batch")
+    saved = replace(cron(expression, draft.zone), kind=kind, updated_at=now)
+    assert of_draft(draft, now) == following(saved, now)
+
+
+def test_a_moment_that_has_passed_is_never() -> None:
+    draft = ScheduleDraft("s", ScheduleKind.ONCE, "2014-01-01T00:00+00:00", recipe="weekly-batch")
+    assert of_draft(draft, datetime(2014, 3, 8, tzinfo=UTC)) == ()
