@@ -35,6 +35,7 @@ COMMANDS = {
     "models": ("model",),
     "policies": ("policy",),
     "recipes": ("recipe",),
+    "schedules": ("schedule",),
     "experiments": ("runs",),
     "drift": ("drift",),
     "ab": ("ab",),

@@ -1,0 +1,192 @@
+"""Schedules at the command line: what starts by itself, and when. The same services as the page Retraining."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.access import Actor
+from mlops_dash.domain.due import of_draft
+from mlops_dash.domain.retraining import (
+    ALERT_KINDS,
+    Misfire,
+    Schedule,
+    ScheduleDraft,
+    ScheduleKind,
+    check_schedule,
+    describe,
+    instant,
+)
+from mlops_dash.errors import InvalidInput, NotFound
+
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+_REASON = "asked on the command line"
+
+
+def add_commands(commands: Any) -> None:
+    """Register schedule list, add, edit, pause, resume and run."""
+    schedule = commands.add_parser("schedule", help="list, make, change, pause or run schedules")
+    verbs = schedule.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    listed = verbs.add_parser("list", help="every schedule with its next runs, or why it does not run")
+    listed.add_argument("--model", default="", help="only those of this model")
+    json_flag(listed)
+    listed.set_defaults(run=_list)
+
+    for name, what in (("add", "run a recipe by the clock, every so often, once, or when an alert opens"),
+                       ("edit", "change a schedule in place; what is not named stays")):  # fmt: skip
+        saved = verbs.add_parser(name, help=what)
+        saved.add_argument("name")
+        saved.add_argument("--recipe", required=name == "add")
+        when = saved.add_mutually_exclusive_group(required=name == "add")
+        when.add_argument("--cron", help='minute hour day month weekday: "0 6 * * 1" is Mondays at 06:00')
+        when.add_argument("--every", help="90m, 6h or 2d")
+        when.add_argument("--once", metavar="TIME", help="2014-01-31T06:00+00:00")
+        when.add_argument("--on-alert", choices=ALERT_KINDS, dest="alert")
+        saved.add_argument("--zone", help="whose clock a cron text means (UTC)")
+        saved.add_argument("--misfire", choices=[str(one) for one in Misfire], help="when no worker was there in time")
+        saved.add_argument("--dry-run", action="store_true", help="say the next runs and store nothing")
+        json_flag(saved)
+        if name == "edit":
+            saved.add_argument("--rename", help="another name")
+        saved.set_defaults(run=_save)
+
+    pause = _of_one(verbs, "pause", "stop it from starting anything, with a reason", _pause)
+    pause.add_argument("--reason", required=True)
+    pause.add_argument("--until", help="when it resumes by itself: 2014-01-31T06:00+00:00")
+    resume = _of_one(verbs, "resume", "let it start runs again", _resume)
+    resume.add_argument("--reason", default=_REASON)
+    now = _of_one(verbs, "run", "run it once now, beside its slots", _run)
+    now.add_argument("--reason", default=_REASON)
+
+
+def _of_one(verbs: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = verbs.add_parser(name, help=what)
+    command.add_argument("name")
+    json_flag(command)
+    command.set_defaults(run=run)
+    return command
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    made = services()
+    found = [one for one in made.retraining.schedules(actor(made)) if arguments.model in {"", one.model}]
+    lines = [f"{one.name:<20} {one.recipe or one.task:<20} {one.when:<40} {_state(one)}" for one in found]
+    show([_facts(one) for one in found], as_json=arguments.json, line="\n".join(lines) or "There is no schedule yet.")
+    return 0
+
+
+def _save(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    known = _named(made, who, arguments.name) if arguments.verb == "edit" else None
+    draft = _draft(arguments, known)
+    now = made.context.clock.now()
+    check_schedule(draft, now=now)
+    fires = of_draft(draft, now)
+    facts = {"name": draft.name, "when": describe(draft.kind, draft.expression, draft.zone),
+             "next": [at.isoformat() for at in fires]}  # fmt: skip
+    lines = [f"  {at.isoformat()}" for at in fires]
+    if arguments.dry_run:
+        show(facts, as_json=arguments.json, line="\n".join([f"{draft.name} would run {facts['when']}.", *lines]))
+        return 0
+    schedule_id = made.retraining.save_schedule(who, draft)
+    show({"id": schedule_id, **facts}, as_json=arguments.json,
+         line="\n".join([f"{draft.name} is saved: {facts['when']}.", *lines]))  # fmt: skip
+    return 0
+
+
+def _draft(arguments: argparse.Namespace, known: Schedule | None) -> ScheduleDraft:
+    """What was typed, over what the schedule says already."""
+    given: Mapping[ScheduleKind, str | None] = {
+        ScheduleKind.CRON: arguments.cron,
+        ScheduleKind.INTERVAL: None if arguments.every is None else str(_seconds(arguments.every)),
+        ScheduleKind.ONCE: arguments.once,
+        ScheduleKind.ALERT: arguments.alert,
+    }
+    typed = next(((kind, text) for kind, text in given.items() if text is not None), None)
+    if known is None:
+        assert typed is not None  # argparse asks for one of them
+        return ScheduleDraft(
+            arguments.name, *typed, zone=arguments.zone or "UTC", recipe=arguments.recipe,
+            misfire=Misfire(arguments.misfire or Misfire.RUN_ONCE),
+        )  # fmt: skip
+    if not (typed or arguments.zone or arguments.recipe or arguments.misfire or arguments.rename):
+        raise InvalidInput("Nothing says what to change.", hint="Give --cron, --every, --recipe, --zone or --rename.")
+    kind, expression = typed or (known.kind, known.expression)
+    return ScheduleDraft(
+        id=known.id, name=arguments.rename or known.name, kind=kind, expression=expression,
+        zone=arguments.zone or known.zone, recipe=arguments.recipe or known.recipe, task=known.task,
+        arguments=known.arguments, misfire=Misfire(arguments.misfire or known.misfire),
+    )  # fmt: skip
+
+
+def _pause(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    known = _named(made, who, arguments.name)
+    until = instant(arguments.until) if arguments.until else None
+    made.retraining.pause(who, known.id, arguments.reason, until=until)
+    return _said(made, who, known.id, arguments, f"{known.name} is paused" + (f" until {until}." if until else "."))
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    known = _named(made, who, arguments.name)
+    made.retraining.resume(who, known.id, arguments.reason)
+    return _said(made, who, known.id, arguments, f"{known.name} is on; the worker plans its next runs.")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    known = _named(made, who, arguments.name)
+    job = made.retraining.run_now(who, None, arguments.reason, schedule_id=known.id)
+    show({"job": job, "schedule": known.name}, as_json=arguments.json, line=f"Job {job} is queued.")
+    return 0
+
+
+def _said(made: Services, who: Actor, schedule_id: str, arguments: argparse.Namespace, line: str) -> int:
+    (now,) = [one for one in made.retraining.schedules(who) if one.id == schedule_id]
+    show(_facts(now), as_json=arguments.json, line=line)
+    return 0
+
+
+def _named(made: Services, who: Actor, name: str) -> Schedule:
+    found = [one for one in made.retraining.schedules(who) if name in {one.name, one.id}]
+    if not found:
+        raise NotFound(f"There is no schedule {name!r}.", hint="List them with: mlops-dash schedule list.")
+    return found[0]
+
+
+def _seconds(text: str) -> int:
+    read = re.fullmatch(r"(\d{1,9}) ?(s|min|m|h|d)", text.strip())
+    if read is None:
+        raise InvalidInput(f"The interval {text!r} cannot be read.", hint="Write 90m, 6h or 2d.")
+    return int(read[1]) * _SECONDS[read[2]]
+
+
+def _state(one: Schedule) -> str:
+    if not one.enabled:
+        until = f" until {one.paused_until.isoformat()}" if one.paused_until else ""
+        return f"paused{until}: {one.pause_reason}"
+    if one.kind is ScheduleKind.ALERT:
+        return "waits for an alert"
+    if one.upcoming is None:
+        return "not planned yet: a worker does"
+    return f"next {one.upcoming[0].isoformat()}" if one.upcoming else "nothing ahead"
+
+
+def _facts(one: Schedule) -> dict[str, Any]:
+    return {
+        "id": one.id, "name": one.name, "model": one.model, "recipe": one.recipe, "task": str(one.task),
+        "kind": str(one.kind), "expression": one.expression, "zone": one.zone, "when": one.when,
+        "misfire": str(one.misfire), "enabled": one.enabled, "pause_reason": one.pause_reason,
+        "paused_until": one.paused_until, "state": _state(one),
+        "next": [at.isoformat() for at in one.upcoming or ()],
+    }  # fmt: skip

@@ -1,0 +1,82 @@
+"""Schedules by command: made, changed, paused, resumed, run, each in the ledger; nonsense in one sentence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.retraining import Recipe
+from tests.cli.conftest import Run
+from tests.factories import ADMIN
+
+MODEL = 'handling "minutes"'
+MONDAYS = ("--cron", "0 6 * * 1", "--zone", "Europe/Berlin")
+
+
+@pytest.fixture
+def theirs(house: Services) -> Services:
+    """A house with another team's model and recipe."""
+    house.registry.add_model(ADMIN, MODEL, task="regression", reason="test")
+    house.retraining.save_recipe(ADMIN, Recipe("weekly", MODEL, "{python} train.py"))
+    return house
+
+
+def listed(run: Run) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(run("schedule", "list", "--json")[1])
+    return found
+
+
+def test_a_schedule_goes_its_whole_way_and_every_step_is_in_the_ledger(theirs: Services, run: Run) -> None:
+    assert run("schedule", "list")[:2] == (0, "There is no schedule yet.\n")
+    code, out, _ = run("schedule", "add", "mondays", "--recipe", "weekly", *MONDAYS)
+    assert (code, out.splitlines()[0]) == (0, "mondays is saved: Mondays at 06:00 (Berlin).")
+    assert len(out.splitlines()) == 6, "with its next five runs"
+    (kept,) = listed(run)
+    assert (kept["model"], kept["recipe"], kept["state"]) == (MODEL, "weekly", "not planned yet: a worker does")
+    assert run("schedule", "edit", "mondays", "--every", "6h", "--rename", "often")[0] == 0
+    (after,) = listed(run)
+    assert (after["id"], after["name"], after["when"], after["recipe"]) == (kept["id"], "often", "every 6 h", "weekly")
+    assert json.loads(run("schedule", "pause", "often", "--reason", "labels are late", "--json")[1])["enabled"] is False
+    assert "paused: labels are late" in run("schedule", "list")[1]
+    assert run("schedule", "resume", "often", "--reason", "they came")[0] == 0
+    job = json.loads(run("schedule", "run", "often", "--json")[1])["job"]
+    assert theirs.jobs.job(ADMIN, job).recipe == "weekly"
+    actions = [entry.action for entry in theirs.audit.entries(ADMIN).entries[:5]]
+    assert actions == [
+        Action.JOB_REQUESTED, Action.SCHEDULE_RESUMED, Action.SCHEDULE_PAUSED, Action.SCHEDULE_SAVED,
+        Action.SCHEDULE_SAVED,
+    ]  # fmt: skip
+
+
+def test_a_dry_run_says_the_next_runs_and_stores_nothing(theirs: Services, run: Run) -> None:
+    code, out, _ = run("schedule", "add", "mondays", "--recipe", "weekly", *MONDAYS, "--dry-run", "--json")
+    said = json.loads(out)
+    assert (code, len(said["next"]), said["when"]) == (0, 5, "Mondays at 06:00 (Berlin)")
+    assert listed(run) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "s", "--recipe", "weekly", "--cron", "0 6 31 2 *"), "names a day that no month has"),
+        (("add", "s", "--recipe", "weekly", "--every", "soon"), "The interval 'soon' cannot be read."),
+        (("add", "s", "--recipe", "weekly", "--once", "2001-01-01T00:00+00:00"), "has passed"),
+        (("add", "s", "--recipe", "monthly", "--every", "6h"), "There is no recipe 'monthly'."),
+        (("add", "s", "--recipe", "weekly", "--every", "6h", "--zone", "Mars"), "There is no time zone 'Mars'."),
+        (("edit", "s", "--every", "6h"), "There is no schedule 's'."),
+        (("pause", "s", "--reason", "x"), "There is no schedule 's'."),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(theirs: Services, run: Run, words: tuple[str, ...], said: str) -> None:
+    code, _, err = run("schedule", *words)
+    assert (code, said in err, len(err.splitlines())) == (2, True, 1)
+    assert listed(run) == []
+
+
+def test_an_edit_of_nothing_is_said(theirs: Services, run: Run) -> None:
+    run("schedule", "add", "mondays", "--recipe", "weekly", *MONDAYS)
+    assert "Nothing says what to change." in run("schedule", "edit", "mondays")[2]
