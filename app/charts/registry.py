@@ -62,28 +62,36 @@ def bar(measure: Measure) -> Bar | None:
     return Bar(place(low), place(high), place(value), place(limit))
 
 
-def measure_text(measure: Measure) -> str:
-    """What is printed beside the track: "−0.021 [−0.030, −0.012], limit < 0, 27,004 rows on 31 days"."""
-    show = fmt.delta if measure.difference else fmt.metric
+def measure_text(measure: Measure, label_unit: str = "") -> str:
+    """What is printed beside the track: "−4.84 min [−5.29, −4.39], limit < 0, 27,004 rows on 31 days"."""
+
+    def show(value: float) -> str:
+        text = (fmt.delta if measure.difference else fmt.metric)(value, measure.decimals)
+        return _with(text, METRICS[measure.metric].unit_of(label_unit))
+
     parts = []
     if measure.value is not None and measure.metric in METRICS:
-        text = show(measure.value, measure.decimals)
+        text = show(measure.value)
         if measure.low is not None:
             text += f" {fmt.interval(measure.low, measure.high, measure.decimals, signed=measure.difference)}"
         parts.append(text)
     if measure.limit is not None and measure.metric in METRICS:
-        limit = "0" if measure.limit == 0 else show(measure.limit, measure.decimals)
+        limit = "0" if measure.limit == 0 else show(measure.limit)
         parts.append(f"limit {measure.relation} {limit}")
     if measure.n and measure.n_clusters is not None:
         parts.append(f"{fmt.whole(measure.n)} rows on {measure.n_clusters} days")
     return ", ".join(parts)
 
 
-def gate_html(gate: Gate, t: Tokens) -> str:
+def _with(text: str, unit: str) -> str:
+    return f"{text} {unit}" if unit and text != fmt.MISSING else text
+
+
+def gate_html(gate: Gate, t: Tokens, label_unit: str = "") -> str:
     """One gate: icon, name and word; each of its measures with track and numbers; the reason when it is not open."""
     shown = look(gate.state)
     ink = _text_colour(shown.colour, t)
-    rows = "".join(_measure_html(one, t) for one in gate.measures)
+    rows = "".join(_measure_html(one, t, label_unit) for one in gate.measures)
     said = gate.reason if gate.state is not GateState.PASSED or not _has_numbers(gate) else ""
     reason = f"<p class='gr'>{escape(said)}</p>" if said else ""
     return (
@@ -97,11 +105,11 @@ def _has_numbers(gate: Gate) -> bool:
     return any(one.low is not None for one in gate.measures)
 
 
-def _measure_html(measure: Measure, t: Tokens) -> str:
+def _measure_html(measure: Measure, t: Tokens, label_unit: str) -> str:
     if measure.metric not in METRICS:
         return ""
     colour = t.colour(look(measure.state).colour)
-    text = measure_text(measure)
+    text = measure_text(measure, label_unit)
     hint = escape(f"{measure.method}; {measure.bound}".strip("; "), quote=True)
     placed = bar(measure)
     track = ""
@@ -178,9 +186,10 @@ class Branch:
     low: float
     high: float
     verdict: str  # better | worse | unclear
+    end: str  # how much better or worse the ends of its scale are: "5.29 min"
 
 
-def branches(comparisons: Sequence[Evidence]) -> tuple[Branch, ...]:
+def branches(comparisons: Sequence[Evidence], label_unit: str = "") -> tuple[Branch, ...]:
     """Improvements, each divided by its own largest end, so that small and large metrics can both be read."""
     found = []
     for one in comparisons:
@@ -191,25 +200,29 @@ def branches(comparisons: Sequence[Evidence]) -> tuple[Branch, ...]:
             continue  # a difference of biases has no better side: the forest shows improvements
         sign = gain(1.0, 0.0, metric.direction)
         scale = max(abs(one.low), abs(one.high)) or 1.0
-        ends = sorted((sign * one.low / scale, sign * one.high / scale))
-        verdict = "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "unclear"
-        numbers = f"{fmt.delta(one.value)} {fmt.interval(one.low, one.high)}"
-        found.append(Branch(one.metric, metric.label, numbers, sign * one.value / scale, ends[0], ends[1], verdict))
+        low, high = sorted((sign * one.low / scale, sign * one.high / scale))
+        verdict = "better" if low > 0 else "worse" if high < 0 else "unclear"
+        unit, places = metric.unit_of(label_unit), metric.decimals
+        numbers = f"{_with(fmt.delta(one.value, places), unit)} {fmt.interval(one.low, one.high, places)}"
+        end = _with(fmt.metric(scale, places), unit)
+        found.append(Branch(one.metric, metric.label, numbers, sign * one.value / scale, low, high, verdict, end))
     return tuple(found)
 
 
 def forest(rows: Sequence[Branch], t: Tokens, *, candidate: str, champion: str) -> go.Figure:
     """Interval and point of each metric; right of the line the candidate is better."""
-    look_of = {
-        "better": (t.good, "diamond"),
-        "worse": (t.bad, "triangle-left"),
-        "unclear": (t.context, "circle-open"),
-    }
+    look_of = {"better": (t.good, "diamond"), "worse": (t.bad, "triangle-left"), "unclear": (t.context, "circle-open")}
     fig = go.Figure()
     for number, one in enumerate(rows):
         colour, symbol = look_of[one.verdict]
-        label = in_figure(one.label)
-        hover = f"{label}<br>{candidate} − {champion}: {one.text}<extra></extra>"
+        label, said = in_figure(one.label), in_figure(one.text)
+        hover = f"{label}<br>{candidate} − {champion}: {said}<extra></extra>"
+        fig.add_shape(type="line", x0=-1, x1=1, y0=number, y1=number, line_color=t.line, line_width=1, layer="below")
+        for side, anchor in ((-1, "left"), (1, "right")):  # each metric has a scale of its own: its ends are said
+            fig.add_annotation(
+                x=side, y=number, yshift=-17, text=in_figure(one.end), xanchor=anchor, showarrow=False,
+                font={"size": 10, "color": t.muted},
+            )  # fmt: skip
         fig.add_scatter(
             x=[one.low, one.high], y=[number, number], mode="lines", line={"width": 3, "color": colour},
             hovertemplate=hover, showlegend=False,
@@ -218,7 +231,9 @@ def forest(rows: Sequence[Branch], t: Tokens, *, candidate: str, champion: str) 
             x=[one.value], y=[number], mode="markers", hovertemplate=hover, showlegend=False,
             marker={"size": 12, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
         )  # fmt: skip
-    labels = [f"<b>{in_figure(one.label)}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
+    labels = [
+        f"<b>{in_figure(one.label)}</b><br><span style='color:{t.muted}'>{in_figure(one.text)}</span>" for one in rows
+    ]
     fig.update_yaxes(
         tickvals=list(range(len(rows))), ticktext=labels, range=[len(rows) - 0.5, -0.5], showgrid=False,
         tickfont={"size": 12, "color": t.ink},
@@ -240,18 +255,19 @@ def forest_alt(rows: Sequence[Branch], *, candidate: str, champion: str) -> str:
     return f"{candidate} against {champion}: " + "; ".join(said)
 
 
-def forest_table(comparisons: Sequence[Evidence], *, candidate: str, champion: str) -> pd.DataFrame:
+def forest_table(found: Sequence[Evidence], *, candidate: str, champion: str, label_unit: str = "") -> pd.DataFrame:
     """The numbers behind the forest."""
+    known = [(one, METRICS[one.metric]) for one in found]
     return pd.DataFrame(
         {
-            "Metric": [METRICS[one.metric].label for one in comparisons],
-            candidate: [fmt.metric(one.details.get("candidate")) for one in comparisons],
-            champion: [fmt.metric(one.details.get("champion")) for one in comparisons],
-            "Difference": [fmt.delta(one.value) for one in comparisons],
-            "Interval": [fmt.interval(one.low, one.high) for one in comparisons],
-            "Rows": [fmt.whole(one.n) for one in comparisons],
-            "Days": [str(one.n_clusters) for one in comparisons],
-            "Note": [one.reason for one in comparisons],
+            "Metric": [metric.named(label_unit) for _, metric in known],
+            candidate: [fmt.metric(one.details.get("candidate"), metric.decimals) for one, metric in known],
+            champion: [fmt.metric(one.details.get("champion"), metric.decimals) for one, metric in known],
+            "Difference": [fmt.delta(one.value, metric.decimals) for one, metric in known],
+            "Interval": [fmt.interval(one.low, one.high, metric.decimals) for one, metric in known],
+            "Rows": [fmt.whole(one.n) for one in found],
+            "Days": [str(one.n_clusters) for one in found],
+            "Note": [one.reason for one in found],
         }
     )
 

@@ -66,7 +66,7 @@ def _again(said: str) -> None:
 
 def forest(frame: Frame, room: RegistryRoom) -> None:
     """The newest comparison with the champion, a line a metric."""
-    against, rows = rival(room), charts.branches(room.comparisons)
+    against, rows = rival(room), charts.branches(room.comparisons, room.label_unit)
     if room.selected is None or not against:
         return
     name = room.selected.label
@@ -75,11 +75,12 @@ def forest(frame: Frame, room: RegistryRoom) -> None:
     if first is not None:
         window = fmt.period(first.window_start, first.window_end, room.zone)
         sub = f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {window}; "
-        sub += f"{fmt.percent(first.level, 0)} intervals, each metric on its own scale"
+        sub += f"{fmt.percent(first.level, 0)} intervals, each metric on a scale of its own, up to the numbers below it"
 
     def controls() -> None:
         if rows:
-            widgets.as_table(charts.forest_table(room.comparisons, candidate=name, champion=against), key="forest")
+            widgets.as_table(charts.forest_table(room.comparisons, candidate=name, champion=against,
+                                                 label_unit=room.label_unit), key="forest")  # fmt: skip
 
     with widgets.card("forest", f"{name} against {against}", sub, controls):
         if not rows:

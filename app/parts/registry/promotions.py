@@ -13,9 +13,11 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.gates import Gate
 from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, Version
 from mlops_dash.domain.tasks import METRICS
+from mlops_dash.domain.tasks.task import Metric
 from mlops_dash.domain.words import ProposalState, look
 from mlops_dash.errors import Unavailable
 
@@ -369,7 +371,8 @@ def _gates(room: RegistryRoom) -> dict[str, str]:
     """Each gate with its word and its numbers: intervals do not vanish at the decision."""
     said = {}
     for gate in room.gates:
-        numbers = "; ".join(text for text in map(charts.measure_text, gate.measures) if text)
+        texts = ((one.label, charts.measure_text(one, room.label_unit)) for one in gate.measures)
+        numbers = "; ".join(f"{label}: {text}" for label, text in texts if text)
         said[gate.name[:1].upper() + gate.name[1:]] = f"{look(gate.state).label}. {numbers or gate.reason}"
     return said
 
@@ -385,12 +388,10 @@ def _metric_changes(room: RegistryRoom) -> list[tuple[str, str, str]]:
     found = {one.metric: one for one in room.comparisons if one.value is not None}
     policy = room.policy.promotion
     wanted = dict.fromkeys([policy.primary, policy.guardrail, policy.floor_metric])
-    rows = [(METRICS[name].label, found[name]) for name in wanted if name in found]
-    return [
-        (
-            label,
-            fmt.metric(one.details.get("champion")),
-            f"{fmt.metric(one.details.get('candidate'))}, {fmt.delta(one.value)} {fmt.interval(one.low, one.high)}",
-        )
-        for label, one in rows
-    ]
+    return [_metric_change(METRICS[name], found[name], room.label_unit) for name in wanted if name in found]
+
+
+def _metric_change(metric: Metric, one: Evidence, label_unit: str) -> tuple[str, str, str]:
+    old, new = (fmt.metric(one.details.get(who), metric.decimals) for who in ("champion", "candidate"))
+    gap = f"{fmt.delta(one.value, metric.decimals)} {fmt.interval(one.low, one.high, metric.decimals)}"
+    return metric.named(label_unit), old, f"{new}, {gap}"

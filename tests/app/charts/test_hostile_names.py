@@ -36,7 +36,10 @@ FIGURES = {
     ),
     "A/B forest": lambda: ab_tests.forest_figure([BRANCH], LIGHT, left="worse", right="better"),
     "gate forest": lambda: registry.forest(
-        [registry.Branch("recall", EVIL, "+0.1", 0.1, 0.0, 0.2, "better")], LIGHT, candidate="v2", champion="v1"
+        [registry.Branch("recall", EVIL, "+0.1", 0.1, 0.0, 0.2, "better", "<a>")],
+        LIGHT,
+        candidate="v2",
+        champion="v1",
     ),
     "retraining": lambda: retraining.figure(retraining.gantt(ROOM, ahead=timedelta(days=1), zone="UTC"), LIGHT),
 }

@@ -9,7 +9,7 @@ import pytest
 from app.charts import registry as charts
 from app.ui.theme import tokens
 from mlops_dash.domain.policies import PromotionPolicy
-from mlops_dash.domain.registry.gates import Measure, judge
+from mlops_dash.domain.registry.gates import Gate, Measure, judge
 from mlops_dash.domain.words import GateState
 from tests.domain.registry.test_gates import ALL_GOOD, CHAMPION, difference
 from tests.factories import NOON
@@ -80,6 +80,26 @@ def test_right_of_the_line_the_candidate_is_better_whichever_way_the_metric_runs
         "circle-open",
     ]
     assert "ROC AUC better (+0.025 [+0.010, +0.040])" in charts.forest_alt(rows, candidate="v2", champion="v1")
+
+
+def test_numbers_of_a_regression_carry_the_unit_of_its_labels_in_gates_forest_and_table() -> None:
+    mae = replace(MEASURE, label="MAE, candidate − champion", metric="mae", value=-4.839, low=-5.29, high=-4.388)
+    text = "−4.84 min [−5.29, −4.39], limit < +0.25 min, 27,004 rows on 31 days"
+    assert charts.measure_text(replace(mae, limit=0.25), "min") == text
+    evil = charts.gate_html(Gate("primary metric", GateState.PASSED, (mae,), ""), tokens("light"), "<b>")
+    assert "−4.84 &lt;b&gt; [" in evil
+    assert "<b> [" not in evil
+    found = [difference("mae", -5.29, -4.388), difference("auc", 0.01, 0.04)]
+    rows = charts.branches(found, "min")
+    assert [(one.text, one.end) for one in rows] == [
+        ("−4.84 min [−5.29, −4.39]", "5.29 min"),
+        ("+0.025 [+0.010, +0.040]", "0.040"),
+    ]
+    fig = charts.forest(rows, tokens("light"), candidate="v2", champion="v1")
+    assert [one.text for one in fig.layout.annotations] == ["5.29 min", "5.29 min", "0.040", "0.040"]
+    table = charts.forest_table(found, candidate="v2", champion="v1", label_unit="min")
+    assert list(table["Metric"]) == ["MAE (min)", "ROC AUC"]
+    assert list(table["Difference"]) == ["−4.84", "+0.025"]
 
 
 def test_a_comparison_without_numbers_has_no_branch() -> None:

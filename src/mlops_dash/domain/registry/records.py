@@ -293,6 +293,7 @@ class RegistryRoom:
     heartbeats: tuple[Heartbeat, ...]
     policy: PolicyVersion
     zone: str  # of the model's days: windows are said in it
+    label_unit: str  # behind numbers that are in the unit of the labels; "" = none
     mirror: Mirror
     control: str  # prevented / detected / not controlled, in one sentence
     alias_moved_to: str  # "" or the label of the version that somebody pointed the alias at

@@ -53,6 +53,11 @@ class Metric:
         """
         return label_unit if self.in_label_unit else self.unit
 
+    def named(self, label_unit: str) -> str:
+        """Its label with the unit of its numbers: `MAE (min)`."""
+        unit = self.unit_of(label_unit)
+        return f"{self.label} ({unit})" if unit else self.label
+
 
 @dataclass(frozen=True)
 class Watch:

@@ -95,7 +95,7 @@ class Rooms:
             at = None if own is None else standing(session, own, now)
             rejection = rejection_of(session, facts, selected)
             policy = policy_store.active(session, model, PolicyKind.PROMOTION, now)
-            zone = policy_store.active(session, model, PolicyKind.MONITORING, now).monitoring.zone
+            watch = policy_store.active(session, model, PolicyKind.MONITORING, now).monitoring
             lines = tuple(line_of(session, facts, one, at) for one in facts.versions)
             gates = next((one.gates for one in lines if selected is not None and one.version.id == selected.id), ())
             comparisons = () if selected is None else comparisons_of(session, selected, rival_of(facts, selected))
@@ -129,7 +129,8 @@ class Rooms:
             operation=facts.operation,
             heartbeats=heartbeats,
             policy=policy,
-            zone=zone,
+            zone=watch.zone,
+            label_unit=watch.label_unit,
             mirror=facts.mirror,
             control=control_of(facts.mirror, governed=governed, elsewhere=elsewhere),
             alias_moved_to=alias_moved_to,
