@@ -44,8 +44,8 @@ def _walked() -> list[str]:
 
 
 def source_files() -> Iterator[Path]:
-    """The Python files of the product: the package and the pages."""
-    return (ROOT / name for name in tracked() if name.endswith(".py") and name.startswith(("src/", "app/")))
+    """The Python files of the product: the package, the pages, and what other people's programs import."""
+    return (ROOT / name for name in tracked() if name.endswith(".py") and name.startswith(("src/", "app/", "client/")))
 
 
 @cache
