@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sqlite3
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -170,14 +169,8 @@ def _spec(
 
 def _mlflow_child(made: Settings) -> ChildSpec:
     """One small MLflow server: one worker, artifacts proxied, no job execution, no telemetry."""
-    database = made.home / "mlflow.db"
-    if not database.is_file():
-        with sqlite3.connect(database) as connection:  # MLflow would stay in journal_mode=delete
-            connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
     argv = [
-        sys.executable, "-m", "mlflow", "server",
-        "--backend-store-uri", f"sqlite:///{database}",
+        sys.executable, "-m", "mlops_dash.tracking.server", str(made.home / "mlflow.db"),
         "--artifacts-destination", str(made.home / "artifacts"), "--serve-artifacts",
         "--host", LOOPBACK, "--port", str(made.mlflow_port), "--workers", "1",
     ]  # fmt: skip
