@@ -34,8 +34,8 @@ def page(frame: Frame) -> None:
         return
     model = _wanted(models)
     session.put("monitored-model", model)
-    window = str(session.get("win") or session.param("win") or _DEFAULT_WINDOW)
-    window = window if window in WINDOWS else _DEFAULT_WINDOW
+    asked = str(session.get("win") or session.param("win"))
+    window = asked if asked in WINDOWS else _DEFAULT_WINDOW
     metric = session.param("metric") if is_charted(session.param("metric")) else ""
     feature, end = session.param("feature"), _end(session.param("end"))
     room = frame.read(
@@ -85,7 +85,8 @@ def _status(room: MonitoringRoom) -> str:
         return f"v{room.version} serves" if room.version else "Nothing is served yet"
     period = fmt.period(room.reference.start, room.reference.end, room.zone)
     rows = f"{fmt.whole(room.reference.n_rows)} rows, {fmt.plural(room.reference.n_days, 'day')}"
-    return f"v{room.version} serves · compared with {period} ({rows}, {room.reference.scored}) · days in {room.zone}"
+    said = (f"v{room.version} serves", f"compared with {period} ({rows}, {room.reference.scored})")
+    return " · ".join((*said, f"{room.judged_by}s in {room.zone}"))
 
 
 def _scope(models: tuple[ModelHealth, ...]) -> None:
@@ -103,7 +104,7 @@ def _verdict(frame: Frame, room: MonitoringRoom) -> None:
         with st.container(gap="xsmall", key="verdict-said", width="stretch"):
             widgets.badge(room.health, explain=room.why)
             st.markdown(f"**{plain(room.headline)}**" if room.headline else "**No ripe labels yet.**")
-            said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room)]
+            said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room), room.basis]
             widgets.note(" ".join(one for one in said if one))
         alerts.next_step(frame, room)
 
@@ -126,7 +127,7 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
         volume.card(frame, room)
         return
     sub = (
-        f"Line: mean of the last {data.trailing_days} ripe days, 95 % interval over days; dots: single days; "
+        f"Line: mean of the last {data.trailing_days} ripe {data.window}s, 95 % interval; dots: single {data.window}s; "
         f"marks above: alerts, retrains, promotions.{performance.apart(data)}{performance.began(data, room)}"
     )
 
@@ -149,10 +150,9 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
     data = room.drift
     if data is None:
         return
-    each = "every day, the week that ends there" if data.step_days == 1 else "week by week"
     sub = (
-        f"Distance from the reference beyond chance (excess PSI), {each}. Blue: beyond its usual swing; grey: within; "
-        "blank: too few rows."
+        f"Distance from the reference beyond chance (excess PSI), {drift.rhythm(data)}. Blue: beyond its usual swing; "
+        "grey: within; blank: too few rows."
     )
 
     def controls() -> None:

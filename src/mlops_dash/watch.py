@@ -71,7 +71,14 @@ def roles_of(services: Services, actor: Actor, ask: Ask) -> Roles:
                 f"{model.name} is a {model.task} model already, positive class {model.positive_label!r}.",
                 hint="Leave --task and --positive out, or choose another name with --model.",
             )
-        given = replace(given, task=model.task, positive=model.positive_label, class_names=model.class_names)
+        if given.window not in ("", model.cadence):
+            raise Conflict(
+                f"{model.name} is judged by the {model.cadence} already.",
+                hint="Change that first: mlops-dash model edit NAME --window week --reason TEXT",
+            )
+        given = replace(
+            given, window=model.cadence, task=model.task, positive=model.positive_label, class_names=model.class_names
+        )
     if ask.reference_until:
         try:
             until = datetime.fromisoformat(ask.reference_until)
@@ -129,7 +136,7 @@ def _version(services: Services, actor: Actor, ask: Ask, proposal: Proposal) -> 
     if model is None:
         model = services.registry.add_model(
             actor, name, task=proposal.task.name, source=EXTERNAL, reason=reason,
-            positive_label=proposal.positive or "1", class_names=proposal.class_names,
+            positive_label=proposal.positive or "1", class_names=proposal.class_names, cadence=proposal.window,
         )  # fmt: skip
     if model.source != EXTERNAL or model.task != proposal.task.name:
         raise Conflict(

@@ -86,3 +86,11 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
 def drift_height(data: DriftMap | None) -> int:
     """How high the map, and what stands beside it, must be for its columns, in px."""
     return 320 if data is None else 106 + 22 * len(data.columns)
+
+
+def rhythm(data: DriftMap) -> str:
+    """How often the map has a column of cells.
+
+    A day shows the week that ends there, as a single day is part of a season.
+    """
+    return {1: "every day, the week that ends there", 7: "week by week"}.get(data.step_days, "month by month")

@@ -36,10 +36,10 @@ def performance_table(data: Performance, zone: str) -> pd.DataFrame:
         mean = point.trailing
         rows.append(
             {
-                "Day": fmt.day(point.start, zone),
+                data.window.capitalize(): fmt.day(point.start, zone),
                 **({"Version": f"v{point.version}"} if several else {}),
-                "Day alone": _number(point.daily, data),
-                f"Last {data.trailing_days} ripe days": _number(mean.value if mean else None, data),
+                f"{data.window.capitalize()} alone": _number(point.daily, data),
+                f"Last {data.trailing_days} ripe {data.window}s": _number(mean.value if mean else None, data),
                 "95 % interval": (
                     fmt.interval(mean.low, mean.high, data.decimals, signed=False) if mean else fmt.MISSING
                 ),
@@ -64,7 +64,8 @@ def performance_alt(data: Performance) -> str:
         "" if data.bound is None else f" and {'beyond' if beyond else 'within'} its bound {_number(data.bound, data)}"
     )
     whose = f" of v{point.version}" if len(data.limits) > 1 else ""
-    return f"{data.label}{whose} over the last {last.n_days} ripe days is {_number(last.value, data)}{gap}{said}."
+    over = f"over the last {last.n_days} ripe {data.window}s"
+    return f"{data.label}{whose} {over} is {_number(last.value, data)}{gap}{said}."
 
 
 def began(data: Performance, room: MonitoringRoom) -> str:
@@ -72,7 +73,7 @@ def began(data: Performance, room: MonitoringRoom) -> str:
     first = data.points[0].start
     if (data.points[-1].end - first).days >= WINDOWS[room.window] - 1:
         return ""
-    return f" The first judged day is {fmt.day(first, room.zone)}."
+    return f" The first judged {data.window} is {fmt.day(first, room.zone)}."
 
 
 def apart(data: Performance) -> str:
@@ -134,7 +135,9 @@ def _draw_mean(fig: go.Figure, data: Performance, points: Sequence[Point], zone:
     days, means = [noon(point.start, zone) for point in points], [point.trailing for point in points]
     value = short([m.value if m else None for m in means])
     low, high = short([m.low if m else None for m in means]), short([m.high if m else None for m in means])
-    name = f"last {data.trailing_days} ripe days" + (f", v{points[0].version}" if len(data.limits) > 1 else "")
+    name = f"last {data.trailing_days} ripe {data.window}s" + (
+        f", v{points[0].version}" if len(data.limits) > 1 else ""
+    )
     for edge, fill in ((low, None), (high, "tonexty")):
         fig.add_scatter(
             x=days, y=edge, mode="lines", line={"width": 0}, fill=fill, fillcolor=t.band, hoverinfo="skip",

@@ -108,7 +108,7 @@ def _metric(row: FleetRow) -> dict[str, Any] | None:
     if estimate is None or estimate.value is None:
         return None
     value, interval = _value(row)
-    days = fmt.plural(estimate.n_days, "day")
+    days = fmt.plural(estimate.n_days, row.window)
     return {
         "text": value,
         "beside": interval,
@@ -123,7 +123,7 @@ def _when(row: FleetRow, n_days: int) -> str:
     """Which days the value is about, where the heading does not say it."""
     if not row.current:
         return f"last known {fmt.day(last_day(row.known_at), row.zone)}"
-    return "" if n_days == LONG_DAYS else f"over {fmt.plural(n_days, 'ripe day')}"
+    return "" if n_days == LONG_DAYS else f"over {fmt.plural(n_days, f'ripe {row.window}')}"
 
 
 def last_day(end: datetime | None) -> datetime | None:
@@ -148,10 +148,10 @@ def trend(row: FleetRow) -> dict[str, Any] | None:
     show = [fmt.metric(v, row.decimals) for v in (min(known), max(known), known[-1])]
     gaps = len(row.trend) - len(known)
     alt = (
-        f"{row.metric_label} of {row.model} over the last {fmt.plural(len(row.trend), 'day')}: between {show[0]} and "
-        f"{show[1]}, last {show[2]}"
+        f"{row.metric_label} of {row.model} over the last {fmt.plural(len(row.trend), row.window)}: "
+        f"between {show[0]} and {show[1]}, last {show[2]}"
         + ("" if row.baseline is None else f", reference {fmt.metric(row.baseline, row.decimals)}")
-        + (f"; {fmt.plural(gaps, 'day')} without ripe labels." if gaps else ".")
+        + (f"; {fmt.plural(gaps, row.window)} without ripe labels." if gaps else ".")
     )
     colour = {Health.HARMED: "red", Health.AT_RISK: "orange"}.get(row.health, "gray")
     last = row.estimate

@@ -13,6 +13,7 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.registry.editing import TIERS
 from mlops_dash.domain.registry.records import Model
 
@@ -55,6 +56,10 @@ def _edit(frame: Frame, model: Model) -> None:
         st.text_input("Title", value=model.title, key=f"{key}-title", max_chars=120)
         st.text_input("Owner", value=model.owner, key=f"{key}-owner", max_chars=120)
         st.selectbox("Tier", TIERS, index=TIERS.index(model.tier), key=f"{key}-tier", help="1 is the most critical")
+        st.selectbox(
+            "Judged by", list(CADENCES), index=list(CADENCES).index(model.cadence), key=f"{key}-cadence",
+            help="How often it is judged: every day, week or month; a policy of its own says it instead",
+        )  # fmt: skip
         st.text_area(
             "Inputs that are never stored, one a line", value="\n".join(model.do_not_log), key=f"{key}-do-not-log"
         )
@@ -64,6 +69,7 @@ def _edit(frame: Frame, model: Model) -> None:
             "title": str(session.get(f"{key}-title") or ""),
             "owner": str(session.get(f"{key}-owner") or ""),
             "tier": session.get(f"{key}-tier"),
+            "cadence": session.get(f"{key}-cadence"),
             "do_not_log": str(session.get(f"{key}-do-not-log") or "").splitlines(),
         }
         frame.services.registry.edit_model(frame.actor, model.name, changes, reason=reason)

@@ -17,6 +17,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.tasks import TASKS, task_named
 from mlops_dash.errors import MlopsDashError
 from mlops_dash.services.watching import Proposal, Roles, propose
@@ -77,7 +78,7 @@ def _ask(given: Upload) -> Ask:
         for role, place in zip(pair, st.columns(2, gap="small"), strict=True):
             with place:
                 chosen[role] = _column(role, columns, key) if role in _ROLES else _task(key)
-    positive, until, zone = st.columns(3, gap="small")
+    positive, until, zone, judged = st.columns(4, gap="small")
     with positive:
         value = st.text_input(
             "Positive class", key=f"watch-positive-{key}", placeholder="as proposed",
@@ -90,10 +91,16 @@ def _ask(given: Upload) -> Ask:
         )  # fmt: skip
     with zone:
         where = st.text_input("Time zone", value="UTC", key=f"watch-zone-{key}", help="Such as Europe/Berlin")
+    with judged:
+        window = st.selectbox(
+            "Judged by", list(CADENCES), index=None, placeholder="as rows come", key=f"watch-window-{key}",
+            help="How often the model is judged: every day, week or month",
+        )  # fmt: skip
     roles = Roles(
         time=chosen["time"], score=chosen["score"], prediction=chosen["prediction"], label=chosen["label"],
         id=chosen["id"], task=chosen["task"],
         positive=(value or "").strip(), zone=(where or "UTC").strip(),
+        window=window or "",
     )  # fmt: skip
     return Ask(given.name, (model or "").strip(), (number or "").strip() or "1", roles, (day or "").strip())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, services, show
+from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.tables import read_table
 from mlops_dash.services.watching import Roles, propose
@@ -25,6 +26,10 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--task", default="", help="binary, multiclass or regression; else told from the labels")
     command.add_argument("--positive", default="", help="the label that the score is the probability of")
     command.add_argument("--zone", default="UTC", help="of times without one, and of the day that ends the reference")
+    command.add_argument(
+        "--window", default="", choices=["", *CADENCES], metavar="day|week|month",
+        help="how often it is judged; else as often as its rows come",
+    )  # fmt: skip
     command.add_argument("--reference-until", default="", help="day; else the first third of the rows is the reference")
     command.add_argument("--yes", action="store_true", help="do not ask")
     json_flag(command)
@@ -39,6 +44,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         roles=Roles(
             time=arguments.time, score=arguments.score, prediction=arguments.prediction, label=arguments.label,
             id=arguments.id, task=arguments.task, positive=arguments.positive, zone=arguments.zone,
+            window=arguments.window,
         ),
         reference_until=arguments.reference_until,
     )  # fmt: skip

@@ -27,7 +27,7 @@ from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import Drift, Health, Progress
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context, read
-from mlops_dash.services.monitoring.room import STALE_AFTER, current_health, lead, staleness
+from mlops_dash.services.monitoring.room import current_health, lead, staleness
 from mlops_dash.store import fleet as store
 from mlops_dash.store import registry
 from mlops_dash.store.db import Session, reading
@@ -117,7 +117,8 @@ def _read(session: Session, now: datetime) -> _Facts:
         models=models,
         policies={
             one.name: (
-                own.get(one.name) or default_policy(one.name, PolicyKind.MONITORING, task_named(one.task))
+                own.get(one.name)
+                or default_policy(one.name, PolicyKind.MONITORING, task_named(one.task), window=one.cadence)
             ).monitoring
             for one in models
         },
@@ -183,13 +184,14 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         next_step=step,
         usual_day=fleet.usual_volume(days),
         added_at=model.added_at,
+        window=policy.window,
         labelled=reference is None or reference.labelled,
         referenced=reference is not None,
     )
     if reference is None or not days:
         return row
     taken = Takeover(model.replaced, model.version, model.since) if model.replaced and model.since else None
-    row = replace(row, stale=staleness(days, now, policy.zone), headline=lead(None, reference, taken, policy.zone))
+    row = replace(row, stale=staleness(days, now, policy), headline=lead(None, reference, taken, policy.zone))
     return row if not windows else _judged(row, facts, windows, reference, policy, now, takeover=taken)
 
 
@@ -244,7 +246,7 @@ def _judged(
         higher_is_better=watch.higher,
         estimate=told.estimate(watch.key, LONG_DAYS),
         known_at=None if known is None else told.end,
-        current=health is not Health.NOT_KNOWN and fleet.is_current(told.end, policy, now, STALE_AFTER),
+        current=health is not Health.NOT_KNOWN and fleet.is_current(told.end, policy, now),
         baseline=None if mean is None else watch.shown(mean),
         trend=tuple(_value(facts.trends.get(one.id, {}).get(watch.key)) for one in windows[-TREND_WINDOWS:]),
         moved=tuple(name for name in latest.body["moved"] if name != SCORE),

@@ -71,7 +71,7 @@ class PolicyService:
         with reading(self.context.databases.app) as session:
             registry.model(session, model)
             active = store.active(session, model, kind, self.context.clock.now())
-            return policy_changes(active.body, policy_body(kind, body, store.task_of(session, model)))
+            return policy_changes(active.body, _whole(session, model, kind, body))
 
     @command(Permission.POLICY_EDIT, Action.POLICY_PROPOSED)
     def propose(
@@ -89,7 +89,7 @@ class PolicyService:
         if not reason.strip():
             raise InvalidInput("A policy needs a reason.", hint="Say why it changes; it goes into the ledger.")
         registry.model(unit.session, model)
-        checked = policy_body(kind, body, store.task_of(unit.session, model))
+        checked = _whole(unit.session, model, kind, body)
         before = store.active(unit.session, model, kind, unit.now)
         if before.digest == digest(checked) and not before.is_default:
             raise Conflict(f"The {kind} policy of {model} says that already (version {before.number}).")
@@ -159,3 +159,8 @@ class PolicyService:
 
     def _who_may(self, session: Session) -> tuple[tuple[str, str], ...]:
         return others_who_may(access.users(session), demo=self.context.settings.demo)
+
+
+def _whole(session: Session, model: str, kind: PolicyKind, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body with every field: what it leaves out is as the model's task and cadence say."""
+    return policy_body(kind, body, store.task_of(session, model), window=store.cadence_of(session, model))

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.calendar import zone_of
+from mlops_dash.domain.cadence import CADENCES, Cadence
+from mlops_dash.domain.calendar import day_start, zone_of
+from mlops_dash.domain.registry.editing import checked_cadence
 from mlops_dash.domain.tasks import BINARY, MULTICLASS, REGRESSION, TASKS, task_named
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
@@ -27,6 +30,7 @@ _IDS = ("prediction_id", "id", "row_id", "request_id", "uuid")
 _YES = ("1", "1.0", "true", "yes", "y", "bad", "positive", "churned", "fraud", "late", "default")
 _UNLABELLED = "no outcome: drift and volume alone are watched (name its column with --label)"
 REFERENCE_SHARE = 1 / 3
+WEEKLY, MONTHLY = 5, 20  # days between two days with rows from which a model is judged by the week, by the month
 _LOOKED_AT = 50  # cells that tell whether a column holds times
 MOST_VALUES = 20  # more values than these in a column of labels are a quantity
 
@@ -49,6 +53,7 @@ class Roles:
     zone: str = "UTC"
     reference_until: datetime | None = None
     known: bool = False
+    window: str = ""  # how often it is judged; "" = told from how the rows come
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Proposal:
         how: (what, value, why) a line, for people to read before they agree.
         reference_rows: How many of the first rows are the reference.
         dropped: Rows without a time, score or label.
+        window: How often it is judged.
     """
 
     task: ModelTask
@@ -71,6 +77,7 @@ class Proposal:
     reference_rows: int
     how: tuple[tuple[str, str, str], ...]
     dropped: int
+    window: str = "day"
 
     @property
     def labelled(self) -> bool:
@@ -128,11 +135,20 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     )
     kept = rows.dropna(subset=["at", "score", *(["label"] if label else [])])
     kept = kept.sort_values("at", kind="stable", ignore_index=True)
-    n = _reference_rows(kept, given, how)
+    window = _window(kept["at"], given, how)
+    n = _reference_rows(kept, given, CADENCES[window], how)
     _future(kept["at"].iloc[n:], time, now, how)
     how.append(("inputs", f"{len(features)}", ", ".join(features[:6]) + (" ..." if len(features) > 6 else "")))
     return Proposal(
-        answers.task, answers.positive, answers.class_names, features, kept, n, tuple(how), len(rows) - len(kept)
+        answers.task,
+        answers.positive,
+        answers.class_names,
+        features,
+        kept,
+        n,
+        tuple(how),
+        len(rows) - len(kept),
+        window,
     )
 
 
@@ -310,15 +326,28 @@ def _classes(column: pd.Series[Any], given: Roles, how: list[tuple[str, str, str
     return positive, np.where(names.isna(), np.nan, (names == positive).astype(float))
 
 
-def _reference_rows(rows: pd.DataFrame, given: Roles, how: list[tuple[str, str, str]]) -> int:
-    """The rows before a midnight of the zone: the one named, or where a third of the rows has passed."""
+def _window(times: pd.Series[Any], given: Roles, how: list[tuple[str, str, str]]) -> str:
+    """How often the model is judged: as named, or as often as its rows come."""
+    if given.window:
+        window, why = checked_cadence(given.window), "as it is" if given.known else "as named"
+    else:
+        local = pd.DatetimeIndex(times).tz_convert(zone_of(given.zone)).normalize().unique()
+        gap = float(np.median([(after - day).days for day, after in pairwise(local)])) if len(local) > 1 else 1.0
+        window = "month" if gap >= MONTHLY else "week" if gap >= WEEKLY else "day"
+        why = f"rows come every {gap:.0f} days" if gap > 1 else "rows come every day"
+    how.append(("judged by", f"the {window}", why))
+    return window
+
+
+def _reference_rows(rows: pd.DataFrame, given: Roles, cadence: Cadence, how: list[tuple[str, str, str]]) -> int:
+    """The rows before a midnight of the zone: the one named, or the windows in which a third of the rows has passed."""
     if rows.empty:
         raise InvalidInput("No row has all of time, score and label.", hint="Look at the first lines of the file.")
     if given.reference_until is not None:
         cut, why = pd.Timestamp(given.reference_until), "as it was" if given.known else "as named"
     else:
         third = rows["at"].iloc[int(len(rows) * REFERENCE_SHARE)]
-        cut, why = third.tz_convert(zone_of(given.zone)).normalize(), "the first third of the rows, whole days"
+        cut, why = _begin(third, rows["at"].iloc[0], given.zone, cadence), f"the first third, whole {cadence.name}s"
     n = int((rows["at"] < cut).sum())
     if n == len(rows) or (n == 0 and not given.known):
         raise InvalidInput(
@@ -328,6 +357,13 @@ def _reference_rows(rows: pd.DataFrame, given: Roles, how: list[tuple[str, str, 
     how.append(("reference", f"{n:,} rows before {cut:%Y-%m-%d}", why))
     how.append(("watched", f"{len(rows) - n:,} rows", f"until {rows['at'].iloc[-1]:%Y-%m-%d %H:%M} UTC"))
     return n
+
+
+def _begin(third: pd.Timestamp, first: pd.Timestamp, zone: str, cadence: Cadence) -> pd.Timestamp:
+    """The begin of the window that a time lies in; of the next one, where no row lies before it."""
+    day = third.tz_convert(zone_of(zone)).date()
+    begin = pd.Timestamp(day_start(cadence.first_day(day), zone))
+    return begin if begin > first or cadence.is_daily else pd.Timestamp(day_start(cadence.next_day(day), zone))
 
 
 def _future(times: pd.Series[Any], name: str, now: datetime, how: list[tuple[str, str, str]]) -> None:

@@ -205,7 +205,9 @@ def ranking_units(tables: ArrayLike, *, min_class: int) -> tuple[HarmUnit, ...]:
     return tuple(units)
 
 
-def harm_reference(units: Sequence[HarmUnit], *, tolerance: float, alpha: float, binary: bool = False) -> HarmReference:
+def harm_reference(
+    units: Sequence[HarmUnit], *, tolerance: float, alpha: float, binary: bool = False, of_rows: bool = False
+) -> HarmReference:
     """Learn what is normal from reference units.
 
     Args:
@@ -213,6 +215,8 @@ def harm_reference(units: Sequence[HarmUnit], *, tolerance: float, alpha: float,
         tolerance: How much worse is still accepted, in units of the loss; 0 is allowed and makes false alarms.
         alpha: Share of false alarms accepted, e.g. 0.05.
         binary: Whether the loss is 0/1.
+        of_rows: Whether below 4 units the rows are taken as independent, so that there is a bound: then the tolerance
+            is what keeps the alarm quiet, as nothing is known of how far units lie apart.
 
     Raises:
         InvalidInput: If tolerance is negative or alpha is not inside (0, 1).
@@ -226,6 +230,8 @@ def harm_reference(units: Sequence[HarmUnit], *, tolerance: float, alpha: float,
     if tolerance < 0:
         raise InvalidInput(f"Tolerance is {tolerance}; it must not be negative.", hint="Use 0.01 for 1 point.")
     k = len(units)
+    if 0 < k < MIN_REFERENCE_UNITS and of_rows:
+        return _reference_of_rows(units, tolerance=tolerance, alpha=alpha, binary=binary)
     if k < MIN_REFERENCE_UNITS:
         reason = f"not computable: {k} reference units, at least {MIN_REFERENCE_UNITS} needed"
         nan = math.nan
@@ -241,6 +247,22 @@ def harm_reference(units: Sequence[HarmUnit], *, tolerance: float, alpha: float,
     bound = mean + t_quantile(1.0 - alpha, k - 1) * math.sqrt(unit_variance / k) + tolerance
     reason = f"{k} reference units: days taken as alike" if few else ""
     return HarmReference(k, mean, between, within, r, inflation, unit_variance, tolerance, alpha, bound, binary, reason)
+
+
+def _reference_of_rows(units: Sequence[HarmUnit], *, tolerance: float, alpha: float, binary: bool) -> HarmReference:
+    """What is normal, where there are too few units to say how far they lie apart.
+
+    Rows alone would make any difference of a large batch certain: with 5,000 rows a batch and a swing between batches
+    of 5 % of the loss, 16 to 23 % of models were alarmed falsely. Half the tolerance stands for the unknown swing.
+    """
+    k, n = len(units), np.asarray([unit.n for unit in units], dtype=np.float64)
+    mean = float((n * [unit.mean for unit in units]).sum() / n.sum())
+    within = float((n * [unit.variance for unit in units]).sum() / n.sum())
+    between = (tolerance / 2.0) ** 2
+    unit_variance = max(between, within * float((1.0 / n).mean()))
+    bound = mean + t_quantile(1.0 - alpha, float(n.sum())) * math.sqrt(unit_variance / k) + tolerance
+    reason = f"{k} reference units: rows taken as independent"
+    return HarmReference(k, mean, between, within, 0.0, 1.0, unit_variance, tolerance, alpha, bound, binary, reason)
 
 
 def harm_alarm(reference: HarmReference, units: Sequence[HarmUnit]) -> HarmState:
@@ -291,7 +313,7 @@ def _standardised(reference: HarmReference, units: Sequence[HarmUnit]) -> Floats
     within = max(0.0, bound * (1.0 - bound)) if reference.binary else reference.within
     variance = np.maximum(reference.between * reference.inflation, within / n)
     # The variance is itself estimated from K units: (K-1)/(K-3) is the variance of Student's t.
-    spread = np.sqrt(variance * (k - 1) / (k - 3))
+    spread = np.sqrt(variance * ((k - 1) / (k - 3) if k >= MIN_REFERENCE_UNITS else 1.0))
     return np.asarray((means - bound) / np.where(spread > 0, spread, 1e-12), dtype=np.float64)
 
 

@@ -73,10 +73,10 @@ def _model(
 ) -> FleetModel:
     title = row.title or row.name
     if serving is None:
-        return FleetModel(row.name, title, row.task, added_at=row.created_at)
+        return FleetModel(row.name, title, row.task, added_at=row.created_at, cadence=row.cadence)
     gated = kind in ("promote", "rollback")
     return FleetModel(row.name, title, row.task, serving.version_id, version or "", serving.since, gated,
-                      replaced or "", row.created_at)  # fmt: skip
+                      replaced or "", row.created_at, row.cadence)  # fmt: skip
 
 
 def monitoring_policies(session: Session, now: datetime) -> dict[str, PolicyVersion]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.policies import PolicyKind, PolicyVersion, default_policy
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PolicyVersion, default_policy
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import Conflict
@@ -27,7 +27,9 @@ def active(session: Session, model: str, kind: PolicyKind, now: datetime) -> Pol
         .order_by(col(PolicyVersionRow.number).desc())
         .limit(1)
     ).first()
-    return default_policy(model, kind, task_of(session, model)) if row is None else _to_domain(row)
+    if row is not None:
+        return _to_domain(row)
+    return default_policy(model, kind, task_of(session, model), window=cadence_of(session, model))
 
 
 def in_force(session: Session, kind: PolicyKind, now: datetime) -> dict[str, PolicyVersion]:
@@ -42,9 +44,9 @@ def in_force(session: Session, kind: PolicyKind, now: datetime) -> dict[str, Pol
         .order_by(PolicyVersionRow.model, col(PolicyVersionRow.number))
     ).all()
     written = {row.model: _to_domain(row) for row in rows}
-    models = session.exec(select(ModelRow.name, ModelRow.task, ModelRow.archived_at)).all()
-    archived = {name for name, _, archived_at in models if archived_at is not None}
-    by_default = {name: default_policy(name, kind, task_named(task)) for name, task, _ in models}
+    models = session.exec(select(ModelRow.name, ModelRow.task, ModelRow.cadence, ModelRow.archived_at)).all()
+    archived = {name for name, _, _, archived_at in models if archived_at is not None}
+    by_default = {name: default_policy(name, kind, task_named(task), window=of) for name, task, of, _ in models}
     return {name: policy for name, policy in (by_default | written).items() if name not in archived}
 
 
@@ -52,6 +54,12 @@ def task_of(session: Session, model: str) -> ModelTask:
     """What a model predicts; binary while the model is not known."""
     row = session.get(ModelRow, model)
     return BINARY if row is None else task_named(row.task, row.class_names or ())
+
+
+def cadence_of(session: Session, model: str) -> str:
+    """What of a model is judged as one while no policy says otherwise; days while the model is not known."""
+    row = session.get(ModelRow, model)
+    return MonitoringPolicy.window if row is None else row.cadence
 
 
 def history(session: Session, model: str, kind: PolicyKind) -> tuple[PolicyVersion, ...]:

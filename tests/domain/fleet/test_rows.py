@@ -103,9 +103,16 @@ def test_the_usual_volume_leaves_out_days_without_rows() -> None:
 
 
 def test_an_estimate_is_current_for_as_long_as_its_labels_may_take() -> None:
-    patience = timedelta(days=3)
-    assert is_current(NOW - 4 * DAY, POLICY, NOW, patience)
-    assert not is_current(NOW - 4 * DAY - timedelta(seconds=1), POLICY, NOW, patience)
+    assert is_current(NOW - 4 * DAY, POLICY, NOW)
+    assert not is_current(NOW - 4 * DAY - timedelta(seconds=1), POLICY, NOW)
+    weekly = replace(POLICY, window="week")  # between two batches the last one still describes now
+    assert is_current(NOW - 11 * DAY, weekly, NOW)
+    assert not is_current(NOW - 11 * DAY - timedelta(seconds=1), weekly, NOW)
+
+
+def test_the_usual_volume_of_weeks_is_stated_a_day() -> None:
+    weeks = [replace(window(back, n=700), end=window(back, n=700).start + 7 * DAY) for back in (14, 7)]
+    assert usual_volume(weeks) == 100.0
 
 
 def test_the_gap_needs_both_numbers() -> None:

@@ -72,6 +72,7 @@ class FleetModel:
     by_promotion: bool = False  # it came through the gates, not by an alias alone
     replaced: str = ""  # number of the version it took over from; "" where there is none
     added_at: datetime | None = None
+    cadence: str = "day"
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class FleetRow:
     next_step: NextStep | None = None
     late: LateLabels | None = None
     added_at: datetime | None = None
+    window: str = "day"  # what is judged as one
     labelled: bool = True  # whether its reference has labels; else drift and volume alone are watched
     referenced: bool = True  # whether what it serves has something to be compared with
 
@@ -216,9 +218,10 @@ def next_step(reached: Collection[Progress], version: str) -> NextStep | None:
 
 
 def usual_volume(windows: Sequence[Reading]) -> float | None:
-    """Mean rows of the last complete days with rows; None without any."""
-    rows = [one.n for one in windows if one.n][-USUAL_WINDOWS:]
-    return sum(rows) / len(rows) if rows else None
+    """Mean rows a day of the last complete windows with rows; None without any."""
+    held = [one for one in windows if one.n][-USUAL_WINDOWS:]
+    days = sum(max(1, round((one.end - one.start) / timedelta(days=1))) for one in held)
+    return sum(one.n for one in held) / days if held else None
 
 
 def ripe_coverage(series: Collection[Sequence[Reading]]) -> Coverage | None:
@@ -249,9 +252,9 @@ def late_labels(windows: Sequence[Reading], policy: MonitoringPolicy, now: datet
     return LateLabels(len(late), late[-1].start, sum(one.n_labelled for one in late) / rows, usual)
 
 
-def is_current(known_end: datetime, policy: MonitoringPolicy, now: datetime, patience: timedelta) -> bool:
-    """Whether an estimate that ends there still describes now: not older than its labels may take, and a few days."""
-    return now - known_end <= _delay(policy) + patience
+def is_current(known_end: datetime, policy: MonitoringPolicy, now: datetime) -> bool:
+    """Whether an estimate that ends there still describes now: not older than its labels may take, and its cadence."""
+    return now - known_end <= _delay(policy) + policy.cadence.patience
 
 
 def _delay(policy: MonitoringPolicy) -> timedelta:

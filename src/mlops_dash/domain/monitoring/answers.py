@@ -17,7 +17,7 @@ from mlops_dash.domain.monitoring.words import headline_watch
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.words import Drift, Health
 
-ANSWER_DAYS = SHORT_DAYS  # ripe days without harm: a whole week, so that every weekday was seen once
+# Ripe windows without harm that answer: a week of days, so that every weekday was seen once, or one longer window.
 _OF_LABELS = ("harm", "label_shift")
 KINDS = (*_OF_LABELS, "inputs", "schema")
 
@@ -59,10 +59,10 @@ def outcome(kind: str, readings: Sequence[Reading], *, since: datetime, policy: 
     ripe = [one for one in own if one.ripe and one.n_labelled]
     if not ripe:
         return _WAITS
-    latest, days = ripe[-1], plural(len(ripe), "ripe day")
+    latest, days = ripe[-1], plural(len(ripe), f"ripe {policy.window}")
     if latest.health is Health.HARMED:
         return Outcome(Answer.REFUTED, f"v{latest.version} is harmed too after {days}: {latest.body['why']}")
-    if len(ripe) < ANSWER_DAYS or latest.health is Health.AT_RISK:
+    if len(ripe) < policy.cadence.short or latest.health is Health.AT_RISK:
         return _WAITS
     return Outcome(Answer.CONFIRMED, f"{days} of v{latest.version} without harm{_numbers(latest)}")
 

@@ -14,6 +14,7 @@ from datetime import datetime
 
 import numpy as np
 
+from mlops_dash.domain.cadence import MIN_WINDOWS
 from mlops_dash.domain.monitoring.rates import INTERVAL, judge_rate, p_of_rate
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading, known, words_of
 from mlops_dash.domain.policies import MonitoringPolicy
@@ -24,15 +25,14 @@ from mlops_dash.stats.intervals import ratio
 from mlops_dash.stats.performance import cluster_estimate
 from mlops_dash.stats.sequential import HarmReference, HarmUnit, harm_alarm, harm_reference
 
-SHORT_DAYS = 7  # trailing windows: a single day is one cluster without an interval, and part of a weekly season
+SHORT_DAYS = 7  # names of the short and the long span of windows in stored readings; other cadences have others
 LONG_DAYS = 28
-MIN_WINDOWS = 20  # reference windows (K) that the rank rule needs
 USUAL_TIMES = 4.0  # with fewer: a column must move so many times its usual swing to be watched (the rank rule's price)
 FULL_WINDOWS = 28  # reference units below which the harm alarm wants twice the tolerance
 SMALL_WINDOW = 300
 MISSING_FLOOR = 0.02  # points of missing share beyond the reference's own windows
 UNSEEN_FLOOR = 0.02
-NO_LABELS = "the reference has no labels: drift and volume are watched, nobody knows how good the answers are"
+NO_LABELS = "the reference has no labels, so nothing says how good the answers are"
 GONE = 0.99  # a column with fewer values than this is a broken schema
 
 
@@ -67,7 +67,7 @@ def _judge(
     elif swing is None:
         verdict = Drift.DRIFT if drift.excess >= policy.drift_excess else Drift.WATCH
     elif not knows_swing and math.isnan(ratio):
-        verdict, reason = Drift.WATCH, "usual swing unknown: the reference is shorter than two weeks"
+        verdict, reason = Drift.WATCH, policy.cadence.unknown_swing(windows)
     elif not ratio > (limit if knows_swing else USUAL_TIMES):
         needed = limit if knows_swing else USUAL_TIMES
         verdict, reason = Drift.STABLE, f"within its usual swing: {ratio:.1f} times the usual PSI, limit {needed:.1f}"
@@ -170,11 +170,16 @@ def moved(policy: MonitoringPolicy, recent: Sequence[Sequence[str]]) -> tuple[st
 
 
 def harm_baseline(policy: MonitoringPolicy, task: ModelTask, watch: Watch, units: Sequence[HarmUnit]) -> HarmReference:
-    """What is a normal loss, from reference units; with few units the tolerance is doubled."""
+    """What is a normal loss, from reference units; with few units the tolerance is doubled.
+
+    With few weeks or months their rows are taken as independent, and the tolerance is the size an effect must have.
+    """
     mean = sum(unit.mean for unit in units) / len(units) if units else 0.0
     tolerance = policy.harm_tolerance_auc if watch.in_points else policy.harm_tolerance_share * mean
     tolerance *= 1 if len(units) >= FULL_WINDOWS else 2
-    return harm_reference(units, tolerance=tolerance, alpha=task.alpha_of(watch, policy.alpha))
+    return harm_reference(
+        units, tolerance=tolerance, alpha=task.alpha_of(watch, policy.alpha), of_rows=not policy.cadence.is_daily
+    )
 
 
 @dataclass(frozen=True)
@@ -211,9 +216,9 @@ def harm_course(
 ) -> tuple[HarmDay, ...]:
     """Follow the harm alarm over all ripe units, through its restarts.
 
-    A person restarts it on a day; it restarts itself when an alarm is over: the mean of the last 28 units lies below
-    the bound with its whole interval (a bound inside the interval is "cannot tell", never green), in `hysteresis_need`
-    of `hysteresis_of` units after the alarm. Each restart spends another alpha, and is counted.
+    A person restarts it on a day; it restarts itself when an alarm is over: the mean of the last units (28 days) lies
+    below the bound with its whole interval (a bound inside the interval is "cannot tell", never green), in
+    `hysteresis_need` of `hysteresis_of` units after the alarm. Each restart spends another alpha, and is counted.
 
     Args:
         policy: Hysteresis.
@@ -225,7 +230,7 @@ def harm_course(
         return ()
     course: list[HarmDay] = []
     means = [unit.mean for unit in units]
-    back = [means[max(0, i + 1 - LONG_DAYS) : i + 1] for i in range(len(units))]
+    back = [means[max(0, i + 1 - policy.cadence.long) : i + 1] for i in range(len(units))]
     below = {unit.last: _high(held) < reference.bound for unit, held in zip(units, back, strict=True)}
     cuts = sorted({_first_at(units, day) for day in restarts} - {0, len(units)})
     for start, end in zip([0, *cuts], [*cuts, len(units)], strict=True):
@@ -302,6 +307,7 @@ def judge_health(
     broken: Sequence[str],
     unjudged: str = "",
     labelled: bool = True,
+    calm: str = "within their usual swing",
 ) -> HealthJudgement:
     """Put harm, signs of harm, a broken schema, shifted labels and moved inputs into one word.
 
@@ -317,6 +323,7 @@ def judge_health(
         broken: Columns that arrive without values.
         unjudged: Which columns could not be judged, from `unjudged`; "" when all could.
         labelled: Whether the reference has labels.
+        calm: How inputs stand that did not move: their usual swing is not known of every reference.
     """
     ripe = any(watch.key in harm for watch in task.harm_watches)
     on = [watch for watch in task.watches if watch.key in harm and harm[watch.key].alarmed]
@@ -337,13 +344,13 @@ def judge_health(
         so_far = "without harm so far" if ripe else "and no ripe labels yet to tell whether that harms"
         return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, {so_far}{but}")
     if not labelled:
-        far = f"inputs stable as far as computable: {unjudged}" if unjudged else "inputs within their usual swing"
+        far = f"inputs stable as far as computable: {unjudged}" if unjudged else f"inputs {calm}"
         return HealthJudgement(Health.OK, f"{far}; {NO_LABELS}")
     if not ripe:
         return HealthJudgement(Health.NOT_KNOWN, "no ripe labels yet")
     if unjudged:
         return HealthJudgement(Health.OK, f"no harm, and inputs stable as far as computable: {unjudged}")
-    return HealthJudgement(Health.OK, "no harm, and inputs within their usual swing")
+    return HealthJudgement(Health.OK, f"no harm, and inputs {calm}")
 
 
 def _warned(watch: Watch, trailing: Mapping[str, Estimate], references: Mapping[str, HarmReference]) -> bool:

@@ -76,7 +76,7 @@ class Performance:
     metric: str
     label: str
     higher_is_better: bool
-    trailing_days: int
+    trailing_days: int  # how many windows the line is the mean of
     points: tuple[Point, ...]  # one a day of the model, of the version that served it
     limits: tuple[Limits, ...]  # in order, one for each stretch of points of one version
     baseline: float | None  # of the version that the last known point is of
@@ -88,6 +88,7 @@ class Performance:
     choices: tuple[Charted, ...]  # what a model of this task can be looked at by
     decimals: int = 3
     unit: str = ""  # behind every number, e.g. "min"
+    window: str = "day"  # what one point is of
     silent: tuple[Point, ...] = ()  # of the version in service, on days that another one served
 
     @property
@@ -229,6 +230,8 @@ class MonitoringRoom:
     features_start: datetime | None = None
     features_end: datetime | None = None
     detail: FeatureDetail | None = None
+    basis: str = ""  # what verdicts rest on where windows are longer than a day
+    judged_by: str = "day"  # what is judged as one
     unjudged: str = ""  # which columns of that window could not be judged; "" when all could
     odd: tuple[str, ...] = ()  # sentences about missing and unseen values
     alerts: tuple[AlertView, ...] = ()

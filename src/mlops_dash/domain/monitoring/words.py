@@ -51,7 +51,8 @@ def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> st
     estimate = reading.estimate(watch.key, LONG_DAYS)
     if estimate is None or estimate.value is None:
         return ""
-    days = f"the last {estimate.n_days} ripe days" if estimate.n_days > 1 else "the one ripe day"
+    window = str(reading.body.get("window", "day"))
+    days = f"the last {estimate.n_days} ripe {window}s" if estimate.n_days > 1 else f"the one ripe {window}"
     unit = str(reading.body.get("unit", ""))
     said = f"{watch.label} {with_unit(estimate.value, watch.decimals, unit)} over {days}"
     if baseline is None:

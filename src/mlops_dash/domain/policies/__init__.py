@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mlops_dash.domain.cadence import CADENCES, Cadence
 from mlops_dash.domain.tasks import BINARY, METRICS, TASKS
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
@@ -82,6 +83,11 @@ class MonitoringPolicy:
     harm_min_unit_labels: int = 50
     loss_clip: float = 0.01  # log-loss is clipped at -ln(loss_clip)
     label_unit: str = ""  # of a regression's label and errors, e.g. "min"
+
+    @property
+    def cadence(self) -> Cadence:
+        """How often the model is judged."""
+        return CADENCES[self.window]
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -164,11 +170,19 @@ _AT_MOST = {  # beyond these a moment or a count cannot be reckoned with
     "confirm_within_minutes": 10_080,
     "hysteresis_of": 366,
 }
-WINDOWS = ("hour", "day", "week", "month")
 
 
-def default_policy(model: str, kind: PolicyKind, task: ModelTask) -> PolicyVersion:
-    """The named default of a task, as version 0: what holds while nobody has written a policy."""
+def default_policy(
+    model: str, kind: PolicyKind, task: ModelTask, *, window: str = MonitoringPolicy.window
+) -> PolicyVersion:
+    """The named default of a task, as version 0: what holds while nobody has written a policy.
+
+    Args:
+        model: Whose.
+        kind: What it decides about.
+        task: What the model predicts.
+        window: What of it is judged as one, as its cadence says.
+    """
     by = task.standards
     body = (
         PromotionPolicy(
@@ -179,7 +193,7 @@ def default_policy(model: str, kind: PolicyKind, task: ModelTask) -> PolicyVersi
             floor=by.floor,
         ).as_json()
         if kind is PolicyKind.PROMOTION
-        else MonitoringPolicy(primary=by.watched).as_json()
+        else MonitoringPolicy(primary=by.watched, window=window).as_json()
     )
     return PolicyVersion(
         id=f"{task.policy_name}-{kind}",
@@ -194,13 +208,15 @@ def default_policy(model: str, kind: PolicyKind, task: ModelTask) -> PolicyVersi
     )
 
 
-def policy_body(kind: PolicyKind, body: Mapping[str, Any], task: ModelTask) -> dict[str, Any]:
-    """Check a body and fill in what it does not say with the defaults of the model's task.
+def policy_body(
+    kind: PolicyKind, body: Mapping[str, Any], task: ModelTask, *, window: str = MonitoringPolicy.window
+) -> dict[str, Any]:
+    """Check a body and fill in what it does not say with the defaults of the model's task and cadence.
 
     Raises:
         InvalidInput: a field is unknown, of the wrong type or out of range, or a metric is of another kind of model.
     """
-    whole = {**default_policy("", kind, task).body, **body}
+    whole = {**default_policy("", kind, task, window=window).body, **body}
     known = [metric.key for metric in task.metrics]
     if whole["primary"] not in known:  # before its family is held against the other metrics
         raise _refused("primary", whole["primary"], f"one of {', '.join(known)}: the model's task is {task.name}")
@@ -265,10 +281,8 @@ def monitoring_policy(body: Mapping[str, Any]) -> MonitoringPolicy:
         ZoneInfo(policy.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise _refused("zone", policy.zone, "a zone such as UTC or Europe/Berlin") from error
-    if policy.window not in WINDOWS:
-        raise _refused("window", policy.window, f"one of {', '.join(WINDOWS)}")
-    if policy.window != MonitoringPolicy.window:  # a policy must not promise what nobody does
-        raise _refused("window", policy.window, "day: windows of another length are not judged")
+    if policy.window not in CADENCES:  # a policy must not promise what nobody does
+        raise _refused("window", policy.window, f"one of {', '.join(CADENCES)}: other lengths are not judged")
     if policy.primary not in METRICS:
         raise _refused("primary", policy.primary, f"one of {', '.join(METRICS)}")
     if len(policy.label_unit) > MAX_UNIT or not (policy.label_unit == "" or policy.label_unit.isprintable()):

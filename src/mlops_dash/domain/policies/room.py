@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from mlops_dash.domain.access import NEEDS, RANK, Permission, User
-from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PolicyVersion, default_policy
+from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.policies import PolicyKind, PolicyVersion, default_policy
 from mlops_dash.domain.tasks.task import ModelTask
 
 # What each field means, in one line: commands, files and forms say the same.
@@ -30,7 +31,7 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
     },
     PolicyKind.MONITORING: {
         "zone": "time zone of its days, such as Europe/Berlin",
-        "window": "what is judged as one: complete days",
+        "window": "what is judged as one: a day, a week or a month of the zone",
         "label_delay_hours": "hours after which the labels of a day are expected to be there (it is ripe) ...",
         "ripe_coverage": "... or the share of labelled rows with which it is ripe earlier",
         "min_rows": "rows of a window below which its drift is not judged",
@@ -86,7 +87,7 @@ def policy_fields(policy: PolicyVersion, task: ModelTask) -> tuple[PolicyField, 
     choices: dict[str, tuple[str, ...]] = {
         "primary": task.paired, "guardrail": task.paired, "floor_metric": ("", *task.paired),
     } if policy.kind is PolicyKind.PROMOTION else {
-        "primary": tuple(metric.key for metric in task.metrics), "window": (MonitoringPolicy.window,),
+        "primary": tuple(metric.key for metric in task.metrics), "window": tuple(CADENCES),
     }  # fmt: skip
     return tuple(
         PolicyField(name, whole[name], standard[name], meaning, choices.get(name, ()))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.registry.records import Model
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.errors import Conflict, InvalidInput
@@ -13,7 +14,7 @@ from mlops_dash.errors import Conflict, InvalidInput
 TIERS = (1, 2, 3)
 LONGEST = 120  # characters of a title or an owner
 MEANING = ("task", "positive_label")  # what every stored row was read by
-EDITABLE = ("title", "owner", "tier", *MEANING, "do_not_log")
+EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "do_not_log")
 
 
 def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model:
@@ -61,6 +62,8 @@ def _cleaned(name: str, value: Any) -> Any:
         raise InvalidInput(f"A model's {name} cannot be edited.", hint=f"Editable: {', '.join(EDITABLE)}.")
     if name == "do_not_log":
         return tuple(dict.fromkeys(column.strip() for column in value if column.strip()))
+    if name == "cadence":
+        return checked_cadence(value)
     if not isinstance(value, str) or name == "positive_label":
         return value
     if len(value) > LONGEST or not value.isprintable():
@@ -69,3 +72,14 @@ def _cleaned(name: str, value: Any) -> Any:
             hint=f"Use up to {LONGEST} on one line.",
         )
     return value.strip()
+
+
+def checked_cadence(name: str) -> str:
+    """The name of a cadence.
+
+    Raises:
+        InvalidInput: nothing is judged by that.
+    """
+    if name not in CADENCES:
+        raise InvalidInput(f"Nothing is judged by the {name}.", hint=f"Use {', '.join(CADENCES)}.")
+    return name

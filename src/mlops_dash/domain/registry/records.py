@@ -37,6 +37,7 @@ class Model:
     created_at: datetime
     archived_at: datetime | None = None  # since then no page or chore asks for it
     class_names: tuple[str, ...] = ()  # in their order, which never changes: the log keeps places in it
+    cadence: str = "day"  # what is judged as one, while no policy says otherwise
 
     @property
     def elsewhere(self) -> bool:

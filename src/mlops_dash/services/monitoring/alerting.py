@@ -341,7 +341,7 @@ class _Writer:
         return schema_title(reading), "The columns arrive without values; the model answers as if they were missing."
 
     def _evidence(self, reading: Reading, at: datetime) -> Evidence:
-        watch = headline_watch(reading)
+        watch, cadence = headline_watch(reading), self.policy.cadence
         normal = self.course.references[watch.key]
         mean = reading.estimate(watch.key, LONG_DAYS)
         ok = mean is not None and mean.value is not None
@@ -357,9 +357,9 @@ class _Writer:
             level=LEVEL,
             n=mean.n if mean else 0,
             n_clusters=mean.n_days if mean else 0,
-            method=f"harm alarm over daily units, alpha {normal.alpha:g}; mean of the last {LONG_DAYS} ripe days",
-            bound="rests on near-normal daily means, on the variance of the reference's days and on the tolerance",
-            window_start=reading.end - timedelta(days=LONG_DAYS),
+            method=f"harm alarm by the {cadence.name}, alpha {normal.alpha:g}; mean of {cadence.long} ripe windows",
+            bound=f"rests on near-normal means of a {cadence.name}, on the reference's variance and on the tolerance",
+            window_start=reading.end - timedelta(days=round(cadence.long * cadence.usual)),
             window_end=reading.end,
             digests={"reference": self.reference.id, "model": self.version.artifact_digest},
             code_version=__version__,

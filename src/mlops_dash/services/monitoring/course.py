@@ -14,14 +14,28 @@ from mlops_dash.store.monitoring.parts import Part
 
 @dataclass(frozen=True)
 class Day:
-    """One calendar day of a version's series."""
+    """One window of a version's series: a calendar day, or a week or month of them.
+
+    Attributes:
+        number: Its place, from 0.
+        date: Its first day.
+        start: Begin.
+        end: End; of one that still runs but whose batch has come, the midnight after the last complete day.
+        part: All its rows.
+        clusters: Its rows as they are taken to belong together, day by day; those without rows are left out.
+        mark: Of the profiles' content: equal marks are equal rows and labels.
+        ripens: When its labels are old enough.
+        ripe: Whether they are, or have come.
+    """
 
     number: int
     date: date
     start: datetime
     end: datetime
     part: Part
-    mark: int  # of the profile's content: equal marks are equal rows and labels
+    clusters: tuple[Part, ...]
+    mark: int
+    ripens: datetime
     ripe: bool
 
 

@@ -1,11 +1,11 @@
-"""Which days of a version are judged, which of them are ripe, and when must they be looked at again?"""
+"""Which windows of a version are judged, which of them are ripe, and when must they be looked at again?"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.calendar import day_of, day_start, days_between
@@ -16,10 +16,10 @@ from mlops_dash.store import policies
 from mlops_dash.store.db import reading
 from mlops_dash.store.monitoring import readings as store
 from mlops_dash.store.monitoring import references
-from mlops_dash.store.monitoring.parts import empty, unpack
+from mlops_dash.store.monitoring.parts import total, unpack
 from mlops_dash.store.monitoring.profiles import DayProfile
 from mlops_dash.store.monitoring.references import Reference
-from mlops_dash.store.prediction_log import from_us, to_us
+from mlops_dash.store.prediction_log import from_us
 
 MOST_EMPTY_DAYS = 60
 
@@ -49,35 +49,54 @@ class Outlook:
 
 
 def next_look(days: Sequence[Day], policy: MonitoringPolicy, now: datetime) -> datetime:
-    """When something changes although no row comes: the day ends, or the first unripe window gets old enough."""
+    """When something changes although no row comes: a day ends, or the first unripe window gets old enough."""
     tomorrow = day_start(day_of(now, policy.zone) + timedelta(days=1), policy.zone)
-    delay = timedelta(hours=policy.label_delay_hours)
-    return min([tomorrow, *(day.end + delay for day in days if not day.ripe and day.end + delay > now)])
+    return min([tomorrow, *(day.ripens for day in days if not day.ripe and day.ripens > now)])
 
 
 def days_of(
     reference: Reference, stored: Sequence[DayProfile], policy: MonitoringPolicy, *, until: datetime
 ) -> tuple[Day, ...]:
-    """The complete days up to `until`, ripe up to the first that still waits for labels.
+    """The complete windows up to `until`, ripe up to the first that still waits for labels.
 
-    Days without rows are included, but of a longer silence only the first 60: one row of twenty years ago must not
-    make seven thousand windows of nothing.
+    A week or month that still runs counts once a whole day has passed without a row: its batch has come, and it is
+    judged again should more rows follow. Windows without rows are included, but of a longer silence only the first 60
+    days: one row of twenty years ago must not make seven thousand windows of nothing.
     """
-    by_start = {profile.day_us: profile for profile in stored}
-    layout, none = reference.layout, empty(reference.layout)
+    zone, delay = policy.zone, timedelta(hours=policy.label_delay_hours)
+    by_day = {day_of(from_us(profile.day_us), zone): profile for profile in stored}
+    layout, today = reference.layout, day_of(until, zone)
     days: list[Day] = []
     waiting = False
-    for number, day in enumerate(_dates(stored, policy.zone, until)):
-        start, end = day_start(day, policy.zone), day_start(day + timedelta(days=1), policy.zone)
-        profile = by_start.get(to_us(start))
-        part = none if profile is None else unpack(layout, profile.packed)
-        aged = end + timedelta(hours=policy.label_delay_hours) <= until
+    for first, held in groupby(_dates(stored, zone, until), policy.cadence.first_day):
+        after = policy.cadence.next_day(first)
+        found = [(day, by_day[day]) for day in held if day in by_day]
+        if after > today and not _has_come(today, by_day, [one for _, one in found]):
+            break
+        clusters = tuple(part for part in (unpack(layout, one.packed) for _, one in found) if part.n)
+        part, last = total(layout, clusters), max((day for day, one in found if one.n), default=None)
+        ripens = day_start(after if last is None else last + timedelta(days=1), zone) + delay
         covered = part.n > 0 and part.n_labelled >= policy.ripe_coverage * part.n
-        waiting = waiting or not (aged or covered)
+        waiting = waiting or not (ripens <= until or covered)
         days.append(
-            Day(number, day, start, end, part, 0 if profile is None else zlib.crc32(profile.packed), not waiting)
-        )
+            Day(len(days), first, day_start(first, zone), day_start(min(after, today), zone), part, clusters,
+                _mark([one for _, one in found]), ripens, not waiting)
+        )  # fmt: skip
     return tuple(days)
+
+
+def _has_come(today: date, by_day: Mapping[date, DayProfile], held: Sequence[DayProfile]) -> bool:
+    """Whether the batch of a window that still runs has come: it has rows, and none today or the day before."""
+    recent = [by_day[day] for day in (today, today - timedelta(days=1)) if day in by_day]
+    return any(one.n for one in held) and not any(one.n for one in recent)
+
+
+def _mark(profiles: Sequence[DayProfile]) -> int:
+    """What the content of these days is told apart by; of one day the checksum of its profile alone."""
+    mark = 0
+    for one in profiles:
+        mark = zlib.crc32(one.packed, mark)
+    return mark
 
 
 def _dates(stored: Sequence[DayProfile], zone: str, until: datetime) -> Iterator[date]:

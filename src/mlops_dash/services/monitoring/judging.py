@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence
 from mlops_dash.domain.monitoring.judging import (
     LONG_DAYS,
     SHORT_DAYS,
@@ -46,8 +47,8 @@ from mlops_dash.services.monitoring import alerting
 from mlops_dash.services.monitoring.answering import Answering
 from mlops_dash.services.monitoring.course import Course, Day
 from mlops_dash.services.monitoring.days import days_of, next_look
-from mlops_dash.services.monitoring.measuring import measure, trailing_mean, units_of
-from mlops_dash.services.monitoring.referencing import stored_units
+from mlops_dash.services.monitoring.measuring import clusters_of, measure, trailing_mean, units_of
+from mlops_dash.services.monitoring.referencing import recut, stored_units
 from mlops_dash.stats.drift import UsualSwing, column_drift
 from mlops_dash.stats.sequential import HarmReference, HarmUnit
 from mlops_dash.store import policies
@@ -113,6 +114,13 @@ class Judging:
                 why = f"its days are being cut anew, for the zone {policy.zone}"
                 return _nothing(model, version.version, why, again_at=now + RECUT_PATIENCE)
             stored = profiles.day_profiles(session, reference.id)
+        recorded, reference = reference, recut(reference, policy)
+        if reference is None:
+            why = f"its reference was kept by days; push it again to be judged by the {policy.window}"
+            return _nothing(model, version.version, why)
+        if reference is not recorded:
+            with transaction(self.context.databases.app) as session:
+                references.save_baseline(session, reference)
         days = days_of(reference, stored, policy, until=now)
         course = judge(version, reference, policy, days, restarts=restarts, previous=previous)
         changed = self._save(version, course, now) + self._finish_replaced(model, policy, now)
@@ -127,7 +135,7 @@ class Judging:
 
     def _save(self, version: Version, course: Course, now: datetime) -> int:
         with transaction(self.context.databases.app) as session:
-            store.drop_readings_besides(session, version.id, [one.start for one in course.readings])
+            store.drop_readings_besides(session, version.id, course.readings)
         changed = 0
         for first in range(0, len(course.readings), WRITE_READINGS):
             with transaction(self.context.databases.app) as session:
@@ -146,7 +154,8 @@ class Judging:
             restarts = store.restarts(session, version.id)
             previous = {one.start: one for one in store.readings(session, version.id)}
         with reading(self.context.databases.log) as session:
-            if (profiles.zone_of(session, reference.id) or policy.zone) != policy.zone:
+            reference = recut(reference, policy)
+            if reference is None or (profiles.zone_of(session, reference.id) or policy.zone) != policy.zone:
                 return 0
             stored = profiles.day_profiles(session, reference.id)
         days = [day for day in days_of(reference, stored, policy, until=now) if day.start < until]
@@ -204,14 +213,14 @@ def swing_of(reference: Reference) -> UsualSwing:
 def _drift_bodies(
     reference: Reference, policy: MonitoringPolicy, days: Sequence[Day], held: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, dict[str, Any]]:
-    layout, swing = reference.layout, swing_of(reference)
+    layout, swing, cadence = reference.layout, swing_of(reference), policy.cadence
     whole = total(layout, reference.windows)
     past = {name: whole.histogram(layout, name) for name in layout.columns}
     unseen = {name: cells.unseen_expected for name, cells in layout.columns.items()}
     usual = reference.baseline["missing"]
     found: dict[int, dict[str, Any]] = {}
     for day in days:
-        week = days[max(0, day.number + 1 - SHORT_DAYS) : day.number + 1]
+        week = days[max(0, day.number + 1 - cadence.short) : day.number + 1]
         key = digest([RULES, reference.id, policy.digest, [one.mark for one in week]])[:16]
         kept = held.get(day.number, {})
         if kept.get("drift_key") == key:
@@ -220,7 +229,7 @@ def _drift_bodies(
         window = total(layout, [one.part for one in week])
         drifts = [column_drift(c, past[name], window.histogram(layout, name)) for name, c in layout.columns.items()]
         read = judge_columns(policy, drifts, swing)
-        read = read if len(week) == SHORT_DAYS else too_short(read, len(week))
+        read = read if len(week) == cadence.short else too_short(read, len(week))
         gone = {name: _missing(day.part, layout, name) for name in layout.features}
         found[day.number] = {
             "drift_key": key,
@@ -280,8 +289,8 @@ def _metric_bodies(
         if i is None:
             found[day.number] = {"metrics_key": "", "day": {}, "metrics": {}}
             continue
-        back = ripe[max(0, i + 1 - LONG_DAYS) : i + 1]
-        past = {watch: [u for u in units[watch.key] if u.last <= day.number][-LONG_DAYS:] for watch in watches}
+        back, most = ripe[max(0, i + 1 - policy.cadence.long) : i + 1], policy.cadence.long
+        past = {watch: [u for u in units[watch.key] if u.last <= day.number][-most:] for watch in watches}
         spans = [[unit.first, unit.last] for held_units in past.values() for unit in held_units]
         marks = [one.mark for one in back]
         key = digest([RULES, reference.id, policy.digest, marks, spans])[:16]
@@ -289,23 +298,27 @@ def _metric_bodies(
         if kept.get("metrics_key") == key:
             found[day.number] = {name: kept[name] for name in _METRIC_KEYS}
             continue
-        found[day.number] = {"metrics_key": key, **_measured(reference, [one.part for one in back], past, day.number)}
+        found[day.number] = {"metrics_key": key, **_measured(reference, policy.cadence, back, past)}
     return found
 
 
 def _measured(
-    reference: Reference, parts: Sequence[Part], past: Mapping[Watch, Sequence[HarmUnit]], number: int
+    reference: Reference, cadence: Cadence, back: Sequence[Day], past: Mapping[Watch, Sequence[HarmUnit]]
 ) -> dict[str, Any]:
-    task, prior = reference.layout.task, reference.baseline["prior"]
-    alone = {name: estimate.value for name, estimate in measure(task, parts[-1:], prior=prior).items()}
+    task, prior, number = reference.layout.task, reference.baseline["prior"], back[-1].number
+    alone = {name: estimate.value for name, estimate in measure(task, [back[-1].part], prior=prior).items()}
     for watch, units in past.items():
         own = [unit for unit in units if unit.last == number]
         alone[watch.key] = known(watch.shown(own[0].mean)) if own else None
     metrics = {}
-    for span in (SHORT_DAYS, LONG_DAYS):
-        pooled = measure(task, parts[-span:], prior=prior)
-        means = {watch.key: trailing_mean(watch, units[-span:]) for watch, units in past.items()}
-        metrics[str(span)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
+    for key, span in ((SHORT_DAYS, cadence.short), (LONG_DAYS, cadence.long)):
+        days = [part for one in back[-span:] for part in one.clusters]
+        clusters, unit = clusters_of(
+            cadence, days, [one.part for one in back[-span:]], n_days=len(reference.windows)
+        )  # fmt: skip
+        pooled = measure(task, clusters, prior=prior, unit=unit)
+        means = {watch.key: trailing_mean(watch, units[-span:], cadence) for watch, units in past.items()}
+        metrics[str(key)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
     return {"day": alone, "metrics": metrics}
 
 
@@ -325,17 +338,20 @@ def _readings(
     trailing: dict[str, Estimate] = {}
     flags: list[list[str] | None] = []
     found = []
+    swings = policy.cadence.is_daily or swing_of(reference).k_windows >= MIN_WINDOWS
+    calm = "within their usual swing" if swings else "within the noise floor of few windows"
     for day in days:
         body = {**drift[day.number], **measured[day.number]}
         now |= {key: harm_at[key, day.number] for key in harm if (key, day.number) in harm_at}
         rows = body["metrics"].get(str(LONG_DAYS), {})
         trailing |= {key: estimate_from_row(rows[key], LONG_DAYS) for key in harm if key in rows}
         flags.append(body["flagged"] if body["drift"] != str(Drift.NOT_COMPUTABLE) else None)
-        # The windows of hysteresis do not overlap: this week, the one before, and the one before that.
-        inputs = moved(policy, [names for names in flags[::-1][::SHORT_DAYS][: policy.hysteresis_of][::-1] if names])
+        # The windows of hysteresis do not overlap: this week (or month), the one before, and the one before that.
+        apart = flags[::-1][:: policy.cadence.short]
+        inputs = moved(policy, [names for names in apart[: policy.hysteresis_of][::-1] if names])
         verdict = judge_health(
             task, harm=now, trailing=trailing, references=normal, inputs_moved=inputs, broken=body["broken"],
-            unjudged=body["unjudged"], labelled=reference.labelled,
+            unjudged=body["unjudged"], labelled=reference.labelled, calm=calm,
         )  # fmt: skip
         body |= {
             "reference": reference.id,
@@ -343,6 +359,7 @@ def _readings(
             "task": task.name,
             **task.facts,
             "unit": policy.label_unit,
+            "window": policy.window,
             "moved": list(inputs),
             "why": verdict.why,
             "harm": {key: _harm_body(one, days) for key, one in now.items()},

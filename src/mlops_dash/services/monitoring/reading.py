@@ -9,6 +9,7 @@ from typing import Any
 
 from mlops_dash.domain import commands
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.cadence import Cadence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
 from mlops_dash.domain.monitoring.past import of_model
 from mlops_dash.domain.monitoring.readings import FeatureReading, Reading
@@ -29,6 +30,7 @@ from mlops_dash.domain.words import Drift, Health
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring import room as rooms
+from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.store import policies, prediction_log
 from mlops_dash.store.db import reading
 from mlops_dash.store.monitoring import alerts as alert_store
@@ -61,7 +63,7 @@ class Rooms:
                 why = "nothing is served" if version is None else "nothing judged yet"
                 found.append(ModelHealth(name, title, version.version if version else "", Health.NOT_KNOWN, why, None))
                 continue
-            health = rooms.current_health(one, rooms.staleness([one], now, in_force[name].monitoring.zone))
+            health = rooms.current_health(one, rooms.staleness([one], now, in_force[name].monitoring))
             found.append(ModelHealth(name, title, one.version, health, str(one.body["why"]), one.end))
         return tuple(sorted(found, key=lambda one: (_WORST.index(one.health), one.model)))
 
@@ -154,7 +156,7 @@ class Rooms:
         reference, shown, own = material.reference, material.readings, material.own
         long = WINDOWS[window] > rooms.LONG_VIEW
         told = rooms.last_known(own) or (own[-1] if own else None)
-        stale = rooms.staleness(shown, now if end is None else min(now, end), policy.zone)
+        stale = rooms.staleness(shown, now if end is None else min(now, end), policy)
         health = rooms.current_health(own[-1], stale) if own else Health.NOT_KNOWN
         suits = any(one.key == metric for one in reference.layout.task.choices)  # a link may carry another's metric
         spoken = headline_watch(told or rooms.last_known(shown) or shown[-1])
@@ -171,20 +173,23 @@ class Rooms:
             action=rooms.next_action(health, material) if end is None else NextAction("none"),
             stale=stale,
             reference=rooms.reference_facts(reference),
-            performance=rooms.performance(material, metric if suits else spoken.key, long=long)
+            performance=rooms.performance(material, metric if suits else spoken.key, policy.cadence, long=long)
             if reference.labelled
             else None,
             volume=tuple((one.start, one.n) for one in shown),
-            drift=rooms.drift_map(shown, long=long),
+            drift=rooms.drift_map(shown, policy.cadence, long=long),
             alerts=rooms.alert_views(material.alerts, material.version),
             recipes=material.around.recipes,
             alpha=policy.alpha,
             watch_excess=policy.watch_excess,
             drift_excess=policy.drift_excess,
         )
-        return room if told is None else self._judged(room, material, told, feature=feature)
+        room = replace(room, basis=basis(reference, policy), judged_by=policy.window)
+        return room if told is None else self._judged(room, material, told, policy.cadence, feature=feature)
 
-    def _judged(self, room: MonitoringRoom, material: rooms.Material, told: Reading, *, feature: str) -> MonitoringRoom:
+    def _judged(
+        self, room: MonitoringRoom, material: rooms.Material, told: Reading, cadence: Cadence, *, feature: str
+    ) -> MonitoringRoom:
         """The same room with what the windows of the version in service say."""
         reference, own = material.reference, material.own
         task, latest = reference.layout.task, own[-1]
@@ -196,42 +201,47 @@ class Rooms:
             until=latest.end,
             why=str(latest.body["why"]),
             features=ranked,
-            features_start=judged.end - timedelta(days=SHORT_DAYS),
+            features_start=rooms.span_start(judged, cadence),
             features_end=judged.end,
-            detail=None if chosen is None else self._detail(reference, chosen, judged),
+            detail=None if chosen is None else self._detail(reference, chosen, judged, cadence),
             unjudged=str(judged.body.get("unjudged", "")),
             odd=rooms.odd_beside(judged.body["odd"], broken=latest.body["broken"]),
             coverage=told.coverage,
             label_rate=told.estimate(task.label_metric, LONG_DAYS) if task.has_base_rate else None,
             labels="" if reference.prior is None else label_sentence(told, reference.prior),
             worse=worse_sentence(told, reference.baseline["metrics"]),
-            **self._confusion(reference, own),
+            **self._confusion(reference, own, cadence),
             restarts=max(
                 (int(latest.body["harm"].get(watch.key, {}).get("restarts", 0)) for watch in task.harm_watches),
                 default=0,
             ),
         )
 
-    def _detail(self, reference: Reference, column: FeatureReading, judged: Reading) -> FeatureDetail:
+    def _detail(self, reference: Reference, column: FeatureReading, judged: Reading, cadence: Cadence) -> FeatureDetail:
+        first = rooms.span_start(judged, cadence) - timedelta(hours=cadence.is_daily)  # an hour of daylight saving
         with reading(self.context.databases.log) as session:
             week = profiles.day_profiles(
                 session,
                 reference.id,
-                start_us=to_us(judged.end - timedelta(days=SHORT_DAYS, hours=1)),  # an hour of daylight saving
+                start_us=to_us(first),
                 end_us=to_us(judged.end),
             )
-        parts = [unpack(reference.layout, one.packed) for one in week[-SHORT_DAYS:]]
+        parts = [unpack(reference.layout, one.packed) for one in (week[-SHORT_DAYS:] if cadence.is_daily else week)]
         return rooms.detail(reference, column, parts)
 
-    def _confusion(self, reference: Reference, shown: Sequence[Reading]) -> dict[str, Any]:
-        """Which class was taken for which over the last ripe days; nothing for a task without classes."""
-        ripe = [one for one in shown if one.ripe and one.n_labelled][-LONG_DAYS:]
+    def _confusion(self, reference: Reference, shown: Sequence[Reading], cadence: Cadence) -> dict[str, Any]:
+        """Which class was taken for which over the last ripe windows; nothing for a task without classes."""
+        ripe = [one for one in shown if one.ripe and one.n_labelled][-cadence.long :]
         if not ripe or not reference.labelled or reference.layout.task.confusion_of(()) is None:
             return {}
-        starts = {to_us(one.start) for one in ripe}
+        spans = [(to_us(one.start), to_us(one.end)) for one in ripe]
         with reading(self.context.databases.log) as session:
-            days = profiles.day_profiles(session, reference.id, start_us=min(starts), end_us=max(starts) + 1)
-        parts = [unpack(reference.layout, one.packed) for one in days if one.day_us in starts]
+            days = profiles.day_profiles(session, reference.id, start_us=spans[0][0], end_us=spans[-1][1])
+        parts = [
+            unpack(reference.layout, one.packed)
+            for one in days
+            if any(first <= one.day_us < last for first, last in spans)
+        ]
         counted = reference.layout.task.confusion_of([part.labelled for part in parts])
         return {"confusion": counted, "confusion_days": len(parts)}
 
@@ -278,10 +288,7 @@ class Rooms:
             "version": room.version,
             "task": task.name,
             "verdict": str(room.health),
-            "sentence": " ".join(
-                one for one in (room.headline, _sentence(room.why), room.worse, room.stale, _apart(room)) if one
-            )
-            or room.empty,
+            "sentence": _verdict(room) or room.empty,
             "windows": [_window_json(one) for one in windows],
             "alerts": [
                 {
@@ -306,6 +313,11 @@ _WORST = (Health.HARMED, Health.AT_RISK, Health.INPUTS_MOVED, Health.NOT_KNOWN, 
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _verdict(room: MonitoringRoom) -> str:
+    said = (room.headline, _sentence(room.why), room.worse, room.stale, room.basis, _apart(room))
+    return " ".join(one for one in said if one)
 
 
 def _apart(room: MonitoringRoom) -> str:

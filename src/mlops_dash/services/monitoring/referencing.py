@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ import pandas as pd
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence
 from mlops_dash.domain.calendar import day_start, zone_of
 from mlops_dash.domain.evidence import Evidence
-from mlops_dash.domain.monitoring.judging import MIN_WINDOWS, NO_LABELS, SHORT_DAYS, harm_baseline
+from mlops_dash.domain.monitoring.judging import NO_LABELS, harm_baseline
 from mlops_dash.domain.monitoring.readings import Estimate, estimate_to_row, known
 from mlops_dash.domain.monitoring.room import OUT_OF_FOLD
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
@@ -23,7 +26,7 @@ from mlops_dash.domain.tasks.task import ModelTask, Watch
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
-from mlops_dash.services.monitoring.measuring import LEVEL, measure, units_of
+from mlops_dash.services.monitoring.measuring import LEVEL, clusters_of, measure, units_of
 from mlops_dash.stats.arrays import Ints, as_floats
 from mlops_dash.stats.drift import usual_swing
 from mlops_dash.stats.sequential import HarmUnit
@@ -128,8 +131,7 @@ def build_reference(
     windows = count_rows(layout, rows, groups.astype(np.int64), len(days))
     labels = rows["label"].to_numpy(dtype=np.float64)
     prior = None if np.isnan(labels).all() else task.prior_of(labels)
-    measured = {} if prior is None else measure(layout.task, windows, prior=prior)
-    baseline = _baseline(policy, layout, windows, prior=prior, measured=measured)
+    baseline, measured = baseline_of(policy, layout, dict(zip(days.tolist(), windows, strict=True)), prior=prior)
     kinds = {name: cells.kind for name, cells in layout.columns.items()} | left_out
     profile = pack_all(windows)
     content = {
@@ -149,7 +151,7 @@ def build_reference(
         n_rows=len(rows),
         kinds=kinds,
         cells=layout.to_dict(),
-        baseline=baseline,
+        baseline=baseline | _cut(policy, days.tolist()),
         profile=profile,
         method=method,
         created_at=now,
@@ -157,37 +159,62 @@ def build_reference(
     return made, measured
 
 
-def _baseline(
-    policy: MonitoringPolicy,
-    layout: Layout,
-    windows: Sequence[Part],
-    *,
-    prior: float | None,
-    measured: dict[str, Estimate],
-) -> dict[str, Any]:
-    spans = [total(layout, windows[i : i + SHORT_DAYS]) for i in range(len(windows) - SHORT_DAYS + 1)]
-    weeks = spans[(len(windows) % SHORT_DAYS) :: SHORT_DAYS]
-    # Whole weeks that do not overlap, when there are enough for the rank rule; else all stretches of seven days, which
-    # tell the usual swing as well as these rows can, and K says how few weeks they are.
-    swing = usual_swing(layout.columns, _counts(layout, weeks if len(weeks) >= MIN_WINDOWS else spans))
+def baseline_of(
+    policy: MonitoringPolicy, layout: Layout, days: Mapping[date, Part], *, prior: float | None
+) -> tuple[dict[str, Any], dict[str, Estimate]]:
+    """What is normal: the reference's own windows in the policy's cadence, and what its labels say."""
+    cadence = policy.cadence
+    windows = _windows(cadence, layout, days)
+    clusters, unit = clusters_of(cadence, list(days.values()), windows, n_days=len(days))
+    measured = {} if prior is None else measure(layout.task, clusters, prior=prior, unit=unit)
+    spans = [total(layout, windows[i : i + cadence.short]) for i in range(len(windows) - cadence.short + 1)]
+    apart = spans[(len(windows) % cadence.short) :: cadence.short]
+    # Whole spans that do not overlap, when there are enough for the rank rule; else all stretches of seven days, which
+    # tell the usual swing as well as these rows can, and K says how few weeks they are. Of few other windows: nothing.
+    few = spans if cadence.is_daily else []
+    swing = usual_swing(layout.columns, _counts(layout, apart if len(apart) >= MIN_WINDOWS else few))
+    watches = {watch.key: _watch_baseline(policy, layout.task, watch, windows, prior) for watch in layout.task.watches}
     return {
         **({"labelled": False} if prior is None else {}),
         "prior": prior,  # of two classes the share of label 1, of several that of the largest, else the mean label
         "clip": layout.clip,
         "metrics": {name: estimate_to_row(estimate) for name, estimate in measured.items()},
-        "watches": {
-            watch.key: _watch_baseline(policy, layout.task, watch, windows, prior) for watch in layout.task.watches
-        },
+        "watches": watches,
         "swing": {
-            "k": len(weeks),
+            "k": len(apart),
             "usual": {name: known(psi) for name, psi in swing.usual_psi.items()},
-            "maxima": list(swing.maxima) if len(weeks) >= MIN_WINDOWS else [],
+            "maxima": list(swing.maxima) if len(apart) >= MIN_WINDOWS else [],
         },
         "missing": {
             name: max((w.histogram(layout, name).missing / w.n for w in spans if w.n), default=0.0)
             for name in layout.columns
         },
-    }
+    }, measured
+
+
+def recut(reference: Reference, policy: MonitoringPolicy) -> Reference | None:
+    """The same reference with its windows in the policy's cadence; None where it was not kept from which day they are.
+
+    Its cells stay, so that nothing has to be profiled again.
+    """
+    if reference.baseline.get("window", "day") == policy.window:
+        return reference
+    dates = [date.fromisoformat(day) for day in reference.baseline.get("days", ())]
+    if len(dates) != len(reference.windows):
+        return None
+    days = dict(zip(dates, reference.windows, strict=True))
+    baseline, _ = baseline_of(policy, reference.layout, days, prior=reference.prior)
+    return replace(reference, baseline=baseline | _cut(policy, dates))
+
+
+def _cut(policy: MonitoringPolicy, days: Sequence[date]) -> dict[str, Any]:
+    return {"window": policy.window, "days": [day.isoformat() for day in days]}
+
+
+def _windows(cadence: Cadence, layout: Layout, days: Mapping[date, Part]) -> list[Part]:
+    """The reference's days, put together as its policy judges them."""
+    grouped = groupby(days.items(), lambda one: cadence.first_day(one[0]))
+    return [total(layout, [part for _, part in held]) for _, held in grouped]
 
 
 def _counts(layout: Layout, parts: Sequence[Part]) -> dict[str, Ints]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
 from mlops_dash.domain import commands
+from mlops_dash.domain.cadence import Cadence
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.monitoring.answers import KINDS, waits_sentence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
@@ -34,6 +35,7 @@ from mlops_dash.domain.monitoring.words import (
     since_words,
     value_sentence,
 )
+from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.words import AlertState, Drift, Health, JobState
 from mlops_dash.services.monitoring.alerting import SEVERITY
 from mlops_dash.store.monitoring.alerts import Alert
@@ -42,7 +44,6 @@ from mlops_dash.store.monitoring.readings import Surroundings
 from mlops_dash.store.monitoring.references import Reference
 
 LONG_VIEW = 90  # days above which the line is the long trailing mean and the map goes by weeks
-STALE_AFTER = timedelta(days=3)
 RUNNING = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -116,13 +117,14 @@ def last_known(readings: Sequence[Reading]) -> Reading | None:
     return next((one for one in reversed(readings) if one.body["metrics"]), None)
 
 
-def staleness(readings: Sequence[Reading], now: datetime, zone: str) -> str:
-    """Why what is shown is old; empty when it is not."""
+def staleness(readings: Sequence[Reading], now: datetime, policy: MonitoringPolicy) -> str:
+    """Why what is shown is old; empty when it is not: a batch a week is not old between two batches."""
     with_rows = [one for one in readings if one.n]
     if not with_rows:
         return "No predictions in this window."
     last = with_rows[-1]
-    return "" if now - last.end <= STALE_AFTER else f"No predictions since {day_words(day_of(last.start, zone))}."
+    since = day_words(day_of(last.start, policy.zone))
+    return "" if now - last.end <= policy.cadence.patience else f"No predictions since {since}."
 
 
 def current_health(reading: Reading, stale: str) -> Health:
@@ -132,8 +134,9 @@ def current_health(reading: Reading, stale: str) -> Health:
     return reading.health
 
 
-def performance(material: Material, metric: str, *, long: bool) -> Performance:
+def performance(material: Material, metric: str, cadence: Cadence, *, long: bool) -> Performance:
     """One metric over time."""
+    long = long or not cadence.is_daily
     days = LONG_DAYS if long else SHORT_DAYS
     task = material.reference.layout.task
     charted = next(one for one in task.choices if one.key == metric)
@@ -153,7 +156,8 @@ def performance(material: Material, metric: str, *, long: bool) -> Performance:
         metric=metric,
         label=charted.label,
         higher_is_better=charted.higher,
-        trailing_days=days,
+        trailing_days=cadence.long if long else cadence.short,
+        window=cadence.name,
         points=points,
         limits=limits,
         baseline=baseline,
@@ -239,12 +243,12 @@ def _ticks(material: Material, start: datetime, end: datetime) -> tuple[Tick, ..
     return tuple(sorted(inside, key=lambda tick: tick.at))
 
 
-def drift_map(readings: Sequence[Reading], *, long: bool) -> DriftMap:
-    """Excess PSI of every column: each day the week that ends there; in a long view every seventh day.
+def drift_map(readings: Sequence[Reading], cadence: Cadence, *, long: bool) -> DriftMap:
+    """Excess PSI of every column: each day the week that ends there, in a long view every seventh day; or each window.
 
     Every window is compared with the reference of its own version.
     """
-    step = SHORT_DAYS if long else 1
+    step = cadence.short if long else 1
     shown = list(readings)[::-1][::step][::-1]
     features = [{one.name: one for one in reading.features()} for reading in shown]
     peak: dict[str, float] = {}
@@ -254,8 +258,8 @@ def drift_map(readings: Sequence[Reading], *, long: bool) -> DriftMap:
     columns = tuple(sorted(peak, key=lambda name: (-peak[name], name)))
     cells = [[of_window.get(name) for of_window in features] for name in columns]
     return DriftMap(
-        step_days=step,
-        starts=tuple(one.end - timedelta(days=SHORT_DAYS) for one in shown),
+        step_days=step if cadence.is_daily else round(cadence.usual),
+        starts=tuple(span_start(one, cadence) for one in shown),
         ends=tuple(one.end for one in shown),
         columns=columns,
         excess=tuple(tuple(_excess(one) for one in row) for row in cells),
@@ -264,6 +268,11 @@ def drift_map(readings: Sequence[Reading], *, long: bool) -> DriftMap:
             (after.start, after.version) for before, after in pairwise(shown) if before.version_id != after.version_id
         ),
     )
+
+
+def span_start(reading: Reading, cadence: Cadence) -> datetime:
+    """Where the span begins whose drift a reading tells: of a day the week that ends there, else the window itself."""
+    return reading.end - timedelta(days=cadence.short) if cadence.is_daily else reading.start
 
 
 def _excess(reading: FeatureReading | None) -> float | None:

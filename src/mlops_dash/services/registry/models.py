@@ -8,12 +8,13 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.editing import changed, edited, facts_of
 from mlops_dash.domain.registry.records import OPEN_STATES, Model
 from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Conflict, InvalidInput
 from mlops_dash.services.command import Context, Unit, command, read
-from mlops_dash.store import ab_tests, prediction_log
+from mlops_dash.store import ab_tests, policies, prediction_log
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import Session, reading
 from mlops_dash.store.monitoring import references
@@ -33,20 +34,28 @@ class Models:
 
     @command(Permission.MODEL_EDIT, Action.MODEL_EDITED)
     def edit_model(self, unit: Unit, actor: Actor, name: str, changes: Mapping[str, Any], *, reason: str) -> Model:
-        """Change what is said of a model: title, owner, tier, columns not to log; task and positive class without rows.
+        """Change title, owner, tier, cadence, columns not to log; task and positive class of a model without rows.
 
         A scientist or above may. Columns not to log hold for rows from now on. Audited with what was and what is.
 
         Raises:
             NotFound: no such model.
             InvalidInput: a value cannot be used, or the reason is empty.
-            Conflict: its rows were read by what would change, nothing would change, or it is archived.
+            Conflict: its rows were read by what would change, its policy says the cadence, nothing would change, or it
+                is archived.
         """
         _need(reason, "An edit")
         model = store.model(unit.session, name)
         if model.archived_at is not None:
             raise Conflict(f"{name} is archived.", hint="Restore it first: mlops-dash model restore")
         after = edited(model, changes, has_rows=self._has_rows(unit.session, name))
+        if after.cadence != model.cadence:
+            policy = policies.active(unit.session, name, PolicyKind.MONITORING, unit.now)
+            if not policy.is_default:
+                raise Conflict(
+                    f"The monitoring policy of {name} says {policy.monitoring.window}.",
+                    hint="Write the next one: mlops-dash policy set --kind monitoring --set window=week --reason TEXT",
+                )
         store.change_model(unit.session, after)
         names = changed(model, after)
         unit.audit(name, model=name, before=facts_of(model, names), after=facts_of(after, names), reason=reason.strip())

@@ -10,6 +10,7 @@ from typing import Any
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.catalogue import Catalogue
+from mlops_dash.domain.registry.editing import checked_cadence
 from mlops_dash.domain.registry.records import EXTERNAL, Connection, Model, Version
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -47,6 +48,7 @@ class Versions:
         task: str = BINARY.name,
         positive_label: str = "1",
         class_names: Sequence[str] = (),
+        cadence: str = "day",
         owner: str = "",
         tier: int = 2,
         source: str = "mlflow",
@@ -56,7 +58,8 @@ class Versions:
         """Add a model that this room watches. A scientist or above may.
 
         Raises:
-            InvalidInput: the name is empty, task or source are unknown words, or the task's classes are not said.
+            InvalidInput: the name is empty, task, source or cadence are unknown words, or the task's classes are not
+                said.
             Conflict: the name is taken.
         """
         if not name.strip() or source not in {"mlflow", EXTERNAL}:
@@ -82,6 +85,7 @@ class Versions:
             do_not_log=tuple(do_not_log),
             created_at=unit.now,
             class_names=tuple(class_names),
+            cadence=checked_cadence(cadence),
         )
         if name in store.archived_names(unit.session):
             raise Conflict(f"A model {name!r} is archived.", hint="Restore it: mlops-dash model restore")
@@ -93,6 +97,8 @@ class Versions:
             "tier": tier,
             "do_not_log": list(do_not_log),
         }
+        if cadence != Model.cadence:
+            facts["cadence"] = cadence
         if class_names:
             facts["class_names"] = list(class_names)
         unit.audit(made.name, model=made.name, after=facts, reason=reason)

@@ -205,13 +205,16 @@ def _id(one: Reading) -> str:
     return f"{one.version_id}:{one.start:%Y-%m-%dT%H}" + (f"{one.start:%M}" if one.start.minute else "")
 
 
-def drop_readings_besides(session: Session, version_id: str, starts: Sequence[datetime]) -> int:
-    """Remove windows up to the last of these that are none of them: cut in another zone, or of a long silence."""
-    if not starts:
+def drop_readings_besides(session: Session, version_id: str, windows: Sequence[Reading]) -> int:
+    """Remove windows up to the end of the last of these that are none of them.
+
+    They were cut in another zone or of another length, or are of a long silence.
+    """
+    if not windows:
         return 0
-    kept = set(starts)
+    kept = {one.start for one in windows}
     query = select(ReadingRow.id, ReadingRow.window_start).where(
-        ReadingRow.version_id == version_id, ReadingRow.window_start <= starts[-1]
+        ReadingRow.version_id == version_id, ReadingRow.window_start < windows[-1].end
     )
     gone = [id_ for id_, start in session.exec(query).all() if start not in kept]
     for first in range(0, len(gone), _IDS_A_STATEMENT):

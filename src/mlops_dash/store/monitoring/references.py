@@ -82,6 +82,12 @@ def renew(session: Session, reference_id: str, at: datetime) -> None:
     session.flush()
 
 
+def save_baseline(session: Session, reference: Reference) -> None:
+    """Keep what is normal of a reference whose windows were put together anew; its cells and rows are the same."""
+    session.get_one(ReferenceRow, reference.id).baseline = dict(reference.baseline)
+    session.flush()
+
+
 def reference(session: Session, version_id: str) -> Reference | None:
     """The latest reference of a version."""
     row = session.exec(

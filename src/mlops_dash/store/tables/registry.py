@@ -23,6 +23,7 @@ class ModelRow(AppTable, table=True):
     class_names: Any = json_column(
         nullable=True
     )  # of a multiclass model its classes: the log keeps their places in this list
+    cadence: str = "day"  # what is judged as one, while no policy says otherwise
     owner: str = ""
     tier: int = 2
     do_not_log: Any = json_column()  # list of feature names never stored
