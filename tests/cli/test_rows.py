@@ -234,6 +234,25 @@ def test_labels_of_another_file_join_wait_and_are_revised(
     assert json.loads(run(*words, "--json")[1])["labels"] == 0
 
 
+def test_labels_join_by_a_business_key_of_several_columns_with_commas_in_them(
+    house: Services, run: Run, minutes: str, tmp_path: Path
+) -> None:
+    table = calls(4).assign(ticket=["a,b", "a", 'it\'s "a"', "a\\"], desk=["c", "b,c", "north", ",c"])
+    path, key = tmp_path / "a.csv", ("--id", "ticket,desk")
+    assert ingest(run, table.drop(columns="took"), path, *key)[0] == 0
+    assert len(set(logged(house, minutes)["id"])) == 4
+    assert "desk" not in logged(house, minutes)["features"].iloc[0]
+    truth = tmp_path / "truth.csv"
+    table[["desk", "ticket", "took"]].assign(known="2026-03-09").to_csv(truth, index=False)
+    words = ("labels", str(truth), "--model", minutes, "--label", "took", "--time", "known", "--json", "--key")
+    assert run(*words, "ticket,street")[0] == 2
+    assert json.loads(run(*words, "ticket, desk")[1])["waiting"] == 0
+    assert house.scoring.counts(ADMIN, minutes).labelled == 4
+    joined = dict(zip(logged(house, minutes)["id"], logged(house, minutes)["label"], strict=True))
+    assert joined["a\\,b,c"] == table["took"].iloc[0]
+    assert joined["a,b\\,c"] == table["took"].iloc[1]
+
+
 def test_a_label_that_cannot_be_taken_keeps_the_file_out_or_is_skipped(
     house: Services, run: Run, minutes: str, tmp_path: Path
 ) -> None:

@@ -30,14 +30,16 @@ def add_commands(commands: Any) -> None:
     )
     ingest.add_argument("--label", default="", metavar="COLUMN", help="what turned out true; empty where not known yet")
     ingest.add_argument("--label-time", default="", metavar="COLUMN", help="when that was known; else the row's time")
-    ingest.add_argument("--id", default="", metavar="COLUMN", help="else rows get one from their values")
+    ingest.add_argument("--id", default="", metavar="COLUMN", help="A,B: together; else rows get one from their values")
     _shared(ingest)
     ingest.set_defaults(run=_ingest)
 
     labels = commands.add_parser("labels", help="store what turned out true from a file; the same file twice is once")
     labels.add_argument("file", type=Path, help="CSV, TSV or parquet: a row a label")
     labels.add_argument("--model", required=True)
-    labels.add_argument("--key", required=True, metavar="COLUMN", help="the ids that the predictions came with")
+    labels.add_argument(
+        "--key", required=True, metavar="COLUMN", help="the ids that the predictions came with; A,B: together"
+    )
     labels.add_argument("--label", required=True, metavar="COLUMN")
     labels.add_argument("--time", required=True, metavar="COLUMN", help="when it was known")
     _shared(labels)

@@ -40,6 +40,36 @@ def require_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
         raise InvalidInput(f"The column {twice[0]!r} is there twice.", hint="Rename one of them.")
 
 
+def key_columns(table: pd.DataFrame, named: str) -> tuple[str, ...]:
+    """The columns that make a key together: one of that name, else those between its commas.
+
+    >>> key_columns(pd.DataFrame(columns=["loan", "as_of", "a,b"]), "loan, as_of")
+    ('loan', 'as_of')
+    >>> key_columns(pd.DataFrame(columns=["loan", "as_of", "a,b"]), "a,b")
+    ('a,b',)
+    """
+    return (named,) if named in table.columns else tuple(part.strip() for part in named.split(","))
+
+
+def joined_names(parts: Sequence[pd.Series[Any]]) -> pd.Series[Any]:
+    """One name of the names of several columns, None where one of them is empty; different rows stay different.
+
+    >>> joined_names([pd.Series(["L1", "L2"]), pd.Series(["2026-01", None])]).tolist()
+    ['L1,2026-01', None]
+    """
+    if len(parts) == 1:
+        return parts[0]
+    rows = [
+        None if any(one is None for one in row) else ",".join(_escaped(one) for one in row)
+        for row in zip(*parts, strict=True)
+    ]
+    return pd.Series(rows, index=parts[0].index, dtype=object)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace(",", "\\,")
+
+
 def class_numbers(column: pd.Series[Any], name: str, *, positive: str) -> Floats:
     """1 for the positive class, 0 for the other, NaN where a cell is empty.
 
@@ -114,6 +144,11 @@ class Cells:
     def names(self, name: str) -> np.ndarray[Any, np.dtype[np.object_]]:
         """Names as text."""
         return self._present(names_of(self._table[name]), name, needed=True).to_numpy(dtype=object)
+
+    def keys(self, columns: Sequence[str]) -> np.ndarray[Any, np.dtype[np.object_]]:
+        """Names that several columns make together."""
+        parts = [pd.Series(self.names(name), index=self._table.index) for name in columns]
+        return joined_names(parts).to_numpy(dtype=object)
 
     def labels(self, name: str, *, task: ModelTask, positive: str, needed: bool = False) -> Floats:
         """Labels as the log keeps them."""

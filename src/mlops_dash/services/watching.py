@@ -20,6 +20,7 @@ from mlops_dash.domain.registry.editing import checked_cadence
 from mlops_dash.domain.tasks import BINARY, MULTICLASS, REGRESSION, TASKS, task_named
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
+from mlops_dash.services.cells import joined_names, key_columns
 from mlops_dash.services.tables import as_written, instants_of, is_text, look_like_times, names_of, numbers_of
 from mlops_dash.stats.arrays import Floats
 
@@ -116,11 +117,11 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     said = "prediction" if given.prediction else "score"
     score = _column(table, said, given.prediction or given.score, _SCORES, how)
     label = _column(table, "label", given.label, _LABELS, how, needed=False)
-    ident = _column(table, "id", given.id, _IDS, how, needed=False)
-    roles = {time, score, label, ident} - {""}
+    ident = _key(table, given.id, how)
+    roles = {time, score, label, *ident} - {""}
     if given.prediction and given.score:
         raise InvalidInput("A prediction and a score are named.", hint="Name the class, or its probability.")
-    if len(roles) < 2 + bool(label) + bool(ident):
+    if len(roles) < 2 + bool(label) + len(ident):
         raise InvalidInput("One column cannot have two roles.", hint="Name --time, --score, --label and --id.")
     at = instants_of(table[time], time, zone_of(given.zone))
     labels = table[label] if label else pd.Series(None, index=table.index, dtype=object, name="label")
@@ -131,7 +132,10 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     if not features:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     rows = as_written(table[list(features)], gaps=True).assign(
-        at=at, score=answers.scores, label=answers.labels, id=names_of(table[ident]) if ident else ""
+        at=at,
+        score=answers.scores,
+        label=answers.labels,
+        id=joined_names([names_of(table[name]) for name in ident]) if ident else "",
     )
     kept = rows.dropna(subset=["at", "score", *(["label"] if label else [])])
     kept = kept.sort_values("at", kind="stable", ignore_index=True)
@@ -150,6 +154,13 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
         len(rows) - len(kept),
         window,
     )
+
+
+def _key(table: pd.DataFrame, named: str, how: list[tuple[str, str, str]]) -> tuple[str, ...]:
+    """The columns that name a row, several together where named so; none where rows get a name of their own."""
+    columns = key_columns(table, named) if named else ("",)
+    found = [_column(table, "id", column, _IDS, how, needed=False) for column in columns]
+    return tuple(one for one in found if one)
 
 
 def _only_times(table: pd.DataFrame, given: Roles) -> str:

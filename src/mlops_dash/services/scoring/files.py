@@ -17,7 +17,7 @@ from mlops_dash.domain.scoring import require_feature_names
 from mlops_dash.domain.sifting import Unfit
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
-from mlops_dash.services.cells import Cells, require_columns
+from mlops_dash.services.cells import Cells, key_columns, require_columns
 from mlops_dash.services.tables import as_written, is_text, names_of, numbers_of
 from mlops_dash.stats.arrays import Floats
 
@@ -33,7 +33,7 @@ class Columns:
     score: str
     label: str = ""
     label_time: str = ""
-    id: str = ""
+    id: str = ""  # several between commas make one together
     ignored: tuple[str, ...] = ()  # neither a role nor a feature
     zone: str = "UTC"  # of times without one
 
@@ -103,7 +103,8 @@ def rows_of_file(
         InvalidInput: a column is not there or has two roles, the labels are more than two classes, or no feature is
             left.
     """
-    named = [one for one in (columns.time, columns.score, columns.label, columns.label_time, columns.id) if one]
+    key = key_columns(table, columns.id) if columns.id else ()
+    named = [one for one in (columns.time, columns.score, columns.label, columns.label_time, *key) if one]
     require_columns(table, (*named, *columns.ignored))
     if len(set(named)) < len(named):
         raise InvalidInput("One column cannot have two roles.", hint="Name another column, or leave one out.")
@@ -115,7 +116,7 @@ def rows_of_file(
     if columns.label:
         label = cells.labels(columns.label, task=task, positive=positive)
     label_at = cells.times(columns.label_time, needed=False) if columns.label_time else at
-    ident = cells.names(columns.id) if columns.id else np.full(len(table), "", dtype=object)
+    ident = cells.keys(key) if key else np.full(len(table), "", dtype=object)
     features = table[[name for name in table.columns if name not in {*named, *columns.ignored}]]
     if not len(features.columns):
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
@@ -138,11 +139,12 @@ def labels_of_file(
     Raises:
         InvalidInput: a column is not there or has two roles, or the labels are more than two classes.
     """
-    require_columns(table, (key, label, time))
-    if len({key, label, time}) < 3:
+    keys = key_columns(table, key)
+    require_columns(table, (*keys, label, time))
+    if len({*keys, label, time}) < len(keys) + 2:
         raise InvalidInput("One column cannot have two roles.", hint="Name --key, --label and --time.")
     cells = Cells(table, zone)
-    names, at = cells.names(key), cells.times(time)
+    names, at = cells.keys(keys), cells.times(time)
     values = cells.labels(label, task=task, positive=positive, needed=True)
     read = pd.DataFrame({"number": np.arange(len(table)), "id": names, "label": values, "label_at": at.array})
     fit = read[~read["number"].isin(cells.unfit)].sort_values("label_at", kind="stable")
