@@ -67,9 +67,8 @@ def page(frame: Frame) -> None:
 
 
 def _wanted(models: tuple[ModelHealth, ...]) -> str:
-    """The model of the URL, else the one that is worst off."""
-    asked = session.chosen("model", [one.model for one in models])
-    return next((one.model for one in models if one.model == asked), models[0].model)
+    """The model of the URL, known or not, else the one that is worst off."""
+    return session.chosen("model", [one.model for one in models]) or models[0].model
 
 
 def _end(text: str) -> datetime | None:

@@ -36,7 +36,11 @@ def page(frame: Frame) -> None:
     """Draw the page."""
     back, ahead = _SPANS.get(session.param("span"), _SPANS["2 days"])
     room = frame.services.retraining.room(
-        frame.actor, model=session.chosen("model"), back=back, ahead=_LIST_AHEAD, job_id=session.param("run") or None
+        frame.actor,
+        model=schedules.asked(frame),
+        back=back,
+        ahead=_LIST_AHEAD,
+        job_id=session.param("run") or None,
     )
     with widgets.header("Retraining", _status(room)):
         _actions(frame, room)

@@ -29,7 +29,7 @@ from mlops_dash.domain.retraining import (
     ScheduleKind,
     instant,
 )
-from mlops_dash.errors import InvalidInput
+from mlops_dash.errors import InvalidInput, NotFound
 
 _KINDS = {
     "By the clock…": ScheduleKind.CRON,
@@ -40,6 +40,19 @@ _KINDS = {
 _MISFIRE = {Misfire.RUN_ONCE: "run once when a worker is back", Misfire.SKIP: "skip what was missed"}
 _UNANSWERED = 3
 _NEXT = 6
+
+
+def asked(frame: Frame) -> str:
+    """The model of the URL or the menu; "" = all.
+
+    Raises:
+        NotFound: the URL names one that is not here: an empty page would say that nothing runs for it.
+    """
+    name = session.chosen("model")
+    known = {one.name for one in frame.services.registry.models(frame.actor)} if name else set()
+    if name and name not in known and not frame.services.retraining.choices(frame.actor, name):
+        raise NotFound(f"No model {name}.", hint="Choose one from the list.")
+    return name
 
 
 # --- one run ----------------------------------------------------------------------------------------------------------

@@ -158,9 +158,20 @@ def test_the_url_chooses_window_metric_and_column(harmed: World, open_page: Open
     assert "Brier score against its reference" in words(page)
     assert "Distribution of place" in words(page)
     assert page.selectbox(key="metric-pick").value == "brier"
-    other = open_page("monitoring", "viewer", win="forever", metric="vibes", feature="nothing", model="nobody")
+    other = open_page("monitoring", "viewer", win="forever", metric="vibes", feature="nothing")
     assert not other.exception
     assert "ROC AUC within the day against its reference" in words(other)
+
+
+@pytest.mark.parametrize("name", ["nobody", "it's <b>late</b>"])
+def test_an_unknown_model_in_the_url_is_said_and_no_other_is_shown(
+    harmed: World, open_page: OpenPage, name: str
+) -> None:
+    page = open_page("monitoring", "viewer", model=name)
+    assert f"No model {html.escape(name)}." in words(page)
+    assert "against its reference" not in words(page)
+    assert page.button(key="face-clear")
+    assert not page.error
 
 
 def test_what_is_set_aside_is_on_the_page_with_count_reason_and_sample(made: World, open_page: OpenPage) -> None:

@@ -392,3 +392,11 @@ def test_harm_without_a_run_is_said_with_where_to_look(trained: Services, open_p
             )
         )  # fmt: skip
     assert "**air-time**: MAE is up. No run answers this yet." in words(open_page("retraining", "viewer"))
+
+
+def test_an_unknown_model_in_the_url_is_said_and_no_empty_page_is_shown(trained: Services, open_page: OpenPage) -> None:
+    page = open_page("retraining", "viewer", model="nobody")
+    assert "No model nobody." in words(page)
+    assert "Nothing has run yet" not in words(page)
+    assert page.button(key="face-clear")
+    assert "No model" not in words(open_page("retraining", "viewer", model="flight-delay"))
