@@ -174,7 +174,9 @@ def test_what_the_gateway_never_takes_is_counted_and_costs_no_other_row(
     gateway: str, home: Context, spool: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with opened(gateway, spool) as client:
-        for n, (version, score) in enumerate([("1", 1.0), ("9", 1.0), ("1", "long"), ("1", None), ("1", 2.0)]):
+        for n, (version, score) in enumerate(
+            [("1", 1.0), ("no such one", 1.0), ("1", "long"), ("1", None), ("1", 2.0)]
+        ):
             client.log_prediction(MINUTES, version, score, {"waiting": n}, prediction_id=f"t-{n}")
         client.log_label(MINUTES, "t-0", "soon")
         client.log_prediction(MINUTES, "1", 3.0, {"score": 1}, prediction_id="t-5")  # a name of the log's own columns

@@ -231,6 +231,23 @@ def test_the_log_itself_gives_one_by_window_or_first_days(client: httpx.Client, 
     assert MonitoringService(home).models_to_profile(WORKER) != ()
 
 
+def test_a_new_version_of_a_model_that_others_serve_comes_with_its_first_rows(
+    client: httpx.Client, home: Context
+) -> None:
+    def send(*versions: Any) -> httpx.Response:
+        rows = [{"version": one, "score": 1.0, "features": {"waiting": n}} for n, one in enumerate(versions)]
+        return client.post("/v1/predictions", json={"model": MINUTES, "predictions": rows})
+
+    assert send("2026.03", 7).json()["stored"] == 2
+    registry = RegistryService(home)
+    made = registry.version(VIEWER, registry.version_id(VIEWER, MINUTES, "2026.03"))
+    assert (made.created_by, made.note) == ("system:gateway", "its first rows: scientist")
+    for odd in ("v7", "no such one", [], None):
+        refused = send(odd)
+        assert (refused.status_code, refused.json()["column"]) == (422, "version"), odd
+    assert send(*map(str, range(100, 130))).status_code == 422  # more at once are no versions
+
+
 @pytest.mark.parametrize(
     "body",
     [

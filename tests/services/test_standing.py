@@ -185,8 +185,8 @@ def test_a_service_account_may_log_of_its_models_and_call_nothing_else(house: Se
             except Exception:  # noqa: BLE001 - it was let in, and what it was given is nothing
                 pass
             let_in.add((name, model))
-    logs = ("prepare_predictions", "prepare_labels", "record_predictions", "record_labels", "read_rows", "file_rows",
-            "file_labels")  # fmt: skip
+    logs = ("new_versions", "prepare_predictions", "prepare_labels", "record_predictions", "record_labels",
+            "read_rows", "file_rows", "file_labels")  # fmt: skip
     assert let_in == {
         *((f"scoring.{name}", "trains") for name in logs),
         ("scoring.store", "trains"), ("scoring.store", "somebody's"),  # it asks what it is given: see test_scoring.py

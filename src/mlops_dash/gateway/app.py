@@ -204,7 +204,9 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
             batch_id = sent.get("batch")
             if batch_id is not None and not isinstance(batch_id, str):
                 raise InvalidInput("'batch' is not a text.", hint="Leave it out, or name the batch.")
-            model, rows = _model(sent), sent.get("predictions")
+            model, rows, who = _model(sent), sent.get("predictions"), _actor(request)
+            for version in scoring.new_versions(who, model, rows):  # of a model that others serve
+                gateway.services.registry.record_version(GATEWAY, model, version, note=f"its first rows: {who.name}")
             return scoring.prepare_predictions(_actor(request), model, rows, batch_id=batch_id, skip=skip)
 
         return await gateway.store(prepare)

@@ -107,7 +107,11 @@ PREDICTIONS: Shape = {
                                 "properties": {
                                     "prediction_id": {**TEXT, "maxLength": 200},
                                     "at": TIME,
-                                    "version": TEXT,
+                                    "version": {
+                                        **TEXT,
+                                        "description": "One that is new is recorded where the model is served "
+                                        "elsewhere",
+                                    },
                                     "role": {"enum": ["champion", "arm", "shadow"], "default": "champion"},
                                     "score": {
                                         "type": ["number", "string"],

@@ -47,6 +47,7 @@ class ScoringService:
 
         filing = Filing(context, self._following, self.store)
         self.read_rows = filing.read_rows
+        self.new_versions = filing.new_versions
         self.file_rows = filing.file_rows
         self.file_labels = filing.file_labels
 

@@ -5,15 +5,18 @@ What cannot be taken is said row by row. Unless the caller skips such rows, one 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.registry.records import EXTERNAL
 from mlops_dash.domain.scoring import OutsideLabel, OutsideRow
 from mlops_dash.domain.sifting import Unfit
 from mlops_dash.domain.tasks.task import ModelTask
@@ -23,9 +26,10 @@ from mlops_dash.services.scoring import intake
 from mlops_dash.services.scoring.files import Columns, FileRows, labels_of_file, rows_of_file
 from mlops_dash.services.scoring.following import Following
 from mlops_dash.services.scoring.pending import Pending, Stored
-from mlops_dash.store import prediction_log, serving
+from mlops_dash.store import prediction_log, registry, serving
 from mlops_dash.store.db import reading
 
+MOST_NEW_VERSIONS = 20  # of one request
 CHUNK = 1_000  # rows in one transaction
 ENOUGH = 10  # rows that cannot be taken: after so many, a file that is refused is not read further
 Progress = Callable[[int, int], None]  # rows so far, rows in all
@@ -88,6 +92,22 @@ class Filing:
         return rows_of_file(
             table, columns, task=state.predicts, positive=state.positive_label, kinds=kinds
         )  # fmt: skip
+
+    @read(Permission.LOG_WRITE)
+    def new_versions(self, actor: Actor, model: str, rows: Any) -> tuple[str, ...]:
+        """Which versions that rows name are to be recorded first: those of a model that others serve, 20 at most.
+
+        Raises:
+            NotFound: no such model.
+        """
+        named = {str(one.get("version")) for one in rows if isinstance(one, dict)} if isinstance(rows, list) else set()
+        with reading(self.context.databases.app) as session:
+            known = set(serving.version_ids(session, model))
+            unknown = sorted(one for one in named if not {one, one.removeprefix("v")} & known)
+            watched = registry.model(session, model) if unknown else None
+        if watched is None or watched.source != EXTERNAL or watched.archived_at is not None:
+            return ()
+        return tuple([one for one in unknown if re.fullmatch(r"[\w.+-]{1,40}", one)][:MOST_NEW_VERSIONS])
 
     @record(Permission.LOG_WRITE)
     def file_rows(
