@@ -84,7 +84,7 @@ class Supervisor:
         children: Sequence[ChildSpec],
         *,
         say: Callable[[str], None] = _print,
-        ready_seconds: float = 90.0,
+        ready_seconds: float = 180.0,
         grace_seconds: float = 10.0,
     ) -> None:
         names = [spec.name for spec in children]
