@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +64,37 @@ def test_one_run_takes_other_parameters_and_refuses_those_that_the_recipe_has_no
     assert run("retrain", "weekly", "--set", "train_days=30")[0] == 0
     assert theirs.jobs.recent(ADMIN)[0].parameters == {"train_days": 30}
     assert theirs.retraining.recipe(ADMIN, "weekly").parameters == {"train_days": 90}
+
+
+def test_an_exported_recipe_is_imported_as_it_was(theirs: Services, run: Run, tmp_path: Path) -> None:
+    save(run, parameters='{"train_days": 90, "since": "2014-01-31", "on": true, "why": "it\'s: late"}', memory="512")
+    kept = theirs.retraining.recipe(ADMIN, "weekly")
+    code, text, _ = run("recipe", "export", "weekly")
+    assert code == 0
+    file = tmp_path / "weekly.yaml"
+    file.write_text(text.replace("timeout_seconds: 900", "timeout_seconds: 60"), encoding="utf-8")
+    assert run("recipe", "import", str(file))[0] == 0
+    after = theirs.retraining.recipe(ADMIN, "weekly")
+    assert after == replace(kept, timeout_seconds=60, updated_at=after.updated_at)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: w\nmodel: m\nprogramme: x:y\n", "A recipe has no field 'programme'."),
+        ("name: w\nmodel: m\n", "The recipe's program is no text."),
+        ("name: w\nname: w\n", "'name' stands there twice"),
+        ("name: w\nmodel: m\nprogram: x:y\nmemory_mib: 4 GB\n", "The recipe's memory_mib is '4 GB'."),
+        ("name: w\nmodel: m\nprogram: x:y\nparameters: {since: 2014-01-31}\n", "The parameters cannot be kept:"),
+        ("name: w\nmodel: m\nprogram: x:y\nparameters: [1]\n", "are no fields with names"),
+        ("- a\n", "The recipe has no fields."),
+    ],
+)
+def test_a_file_that_says_no_recipe_is_one_sentence(
+    theirs: Services, run: Run, tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(text, encoding="utf-8")
+    code, _, err = run("recipe", "import", str(file))
+    assert (code, said in err, len(err.splitlines())) == (2, True, 1)
+    assert theirs.retraining.recipes(ADMIN) == ()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.parameters import parameters_of
+from mlops_dash.domain.recipe_text import recipe_of_yaml, recipe_yaml
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.errors import InvalidInput
 
 
 def add_commands(commands: Any) -> None:
-    """Register recipe list and recipe save."""
+    """Register recipe list, save, export and import."""
     recipe = commands.add_parser("recipe", help="list or save recipes: how a version of a model is made")
     verbs = recipe.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -37,6 +40,14 @@ def add_commands(commands: Any) -> None:
     save.add_argument("--attempts", type=int, default=1)
     save.set_defaults(run=_save)
 
+    export = verbs.add_parser("export", help="print a recipe as YAML that `recipe import` takes")
+    export.add_argument("name")
+    export.set_defaults(run=_export)
+
+    taken = verbs.add_parser("import", help="keep the recipe of a YAML file under its name")
+    taken.add_argument("file", type=Path)
+    taken.set_defaults(run=_import)
+
 
 def _list(arguments: argparse.Namespace) -> int:
     made = services()
@@ -53,6 +64,26 @@ def _save(arguments: argparse.Namespace) -> int:
         parameters=parameters_of(arguments.parameters), timeout_seconds=arguments.timeout, memory_mib=arguments.memory,
         max_attempts=arguments.attempts,
     )  # fmt: skip
+    return _keep(made, recipe)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    made = services()
+    print(recipe_yaml(made.retraining.recipe(actor(made), arguments.name)), end="")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    try:
+        text = arguments.file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"The file {arguments.file} cannot be read: {error}.", hint="`mlops-dash recipe export NAME` prints one."
+        ) from error
+    return _keep(services(), recipe_of_yaml(text))
+
+
+def _keep(made: Services, recipe: Recipe) -> int:
     who = actor(made)
     if recipe.model not in {one.name for one in made.registry.models(who)}:
         raise InvalidInput(f"Nobody watches a model {recipe.model!r}.", hint="Add it on Overview first.")

@@ -26,8 +26,8 @@ def policy_yaml(policy: PolicyVersion, fields: Sequence[PolicyField]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def policy_of_yaml(text: str) -> dict[str, Any]:
-    r"""The fields that a file says; what they may be is checked where the policy is written.
+def policy_of_yaml(text: str, *, what: str = "policy", example: str = "margin: 0.01") -> dict[str, Any]:
+    r"""The fields that a file says; what they may be is checked where the policy (or `what` it is) is written.
 
     >>> policy_of_yaml("primary: mae\nfloor: 12  # minutes\n")
     {'primary': 'mae', 'floor': 12}
@@ -42,11 +42,11 @@ def policy_of_yaml(text: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         why = " ".join(lines)[:160] or type(error).__name__
-        raise InvalidInput(f"The policy cannot be read: {why}.", hint="Write a line a field: margin: 0.01") from error
+        raise InvalidInput(f"The {what} cannot be read: {why}.", hint=f"Write a line a field: {example}") from error
     if said is None:
         return {}
     if not isinstance(said, dict):
-        raise InvalidInput("The policy has no fields.", hint="Write a line a field: margin: 0.01")
+        raise InvalidInput(f"The {what} has no fields.", hint=f"Write a line a field: {example}")
     return said
 
 
