@@ -25,6 +25,8 @@ from mlops_dash.tracking.experiments import attempts
 from mlops_dash.tracking.registry import MlflowRegistry
 from tests import factories
 from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER, WORKER
+from tests.penguins import MODEL as BIRD_MODEL
+from tests.penguins import SPECIES
 
 MODEL = "flight-delay"
 ROOT = Path(__file__).parents[1]
@@ -313,6 +315,37 @@ def test_a_strangers_plain_program_becomes_a_version_that_is_measured_and_watche
         "input_example": 1.0,
     }
     assert " done\n" in depot.jobs.log(VIEWER, job_id).text
+
+
+BIRDS = """
+import numpy as np, pandas as pd, mlflow
+from sklearn.linear_model import LogisticRegression
+
+names = np.array(["Adélie", "Gentoo", 'it\\'s "Chinstrap"'], dtype=object)
+rng = np.random.default_rng(3)
+species = rng.integers(0, 3, 300)
+rows = pd.DataFrame({"at": pd.date_range("2013-01-01", periods=30, tz="UTC").repeat(10),
+                     "bill": 38.0 + 5 * species + rng.normal(0, 2, 300)})
+with mlflow.start_run():
+    model = LogisticRegression(max_iter=500).fit(rows[["bill"]], names[species].astype(str))
+    mlflow.sklearn.log_model(model, name="model", input_example=rows[["bill"]].head(3), serialization_format="skops")
+    kept = rows.assign(label=names[species], score=model.predict(rows[["bill"]]), row_id=[str(i) for i in range(300)])
+    both = ["label", "score"]
+    for name, columns in (("predictions", ["row_id", *both]), ("reference", ["at", "bill", *both])):
+        kept[columns].to_parquet(f"{name}.parquet")
+        mlflow.log_artifact(f"{name}.parquet", "eval")
+"""
+
+
+@pytest.mark.timeout(600)
+def test_a_program_whose_labels_are_words_becomes_a_version_that_is_measured(depot: Services, tmp_path: Path) -> None:
+    depot.registry.add_model(SCIENTIST, BIRD_MODEL, task="multiclass", class_names=SPECIES, reason="test")
+    depot.retraining.save_recipe(ADMIN, replace(their_recipe(tmp_path, code=BIRDS), model=BIRD_MODEL))
+    depot.retraining.run_now(SCIENTIST, "weekly", "the birds are back")
+    result = runner.run_next(depot)
+    evidence = {one.metric: one for one in depot.evidence.get(LEAD, result["evidence_ids"])}
+    assert evidence["accuracy"].value == pytest.approx(0.85, abs=0.1)
+    assert evidence["macro_f1"].n == 300
 
 
 @pytest.mark.timeout(600)

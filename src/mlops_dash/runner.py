@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from mlops_dash.bootstrap import Services, build
@@ -26,8 +27,10 @@ from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.jobs import Job, Task, Trouble
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Recipe
+from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
+from mlops_dash.services.cells import judged_in_numbers
 from mlops_dash.settings import from_environment
 from mlops_dash.tracking.experiments import attempts
 from mlops_dash.tracking.experiments.files import RunFiles
@@ -52,6 +55,7 @@ class Run:
     zone: str = "UTC"  # of the model's monitoring
     own_process: bool = False  # nobody else's MLflow lives here: what it reads from the environment may be set
     share: float = field(default=0.0)
+    numbers: contract.InNumbers = lambda rows: rows  # labels and scores as the log keeps them
 
     def say(self, text: str, level: str = "INFO") -> None:
         """One line of the log."""
@@ -167,6 +171,7 @@ def train(run: Run) -> dict[str, Any]:
     run.step(0.01, f"attempt {job.attempt} of {job.recipe}: {job.cause}")
     recipe = services.retraining.recipe(RUNNER, job.recipe or "")
     request = _request(run, recipe)
+    run.numbers = _in_numbers(services, recipe.model)
     kept = (_taken_up(run, request) if job.epoch > 1 else None) or _produced(run, recipe, request)
     models = RunModels(services.context.settings.mlflow_uri)
     run.step(0.70, "registering the model as the next version")
@@ -202,13 +207,22 @@ def _request(run: Run, recipe: Recipe) -> Request:
     )  # fmt: skip
 
 
+def _in_numbers(services: Services, model: str) -> contract.InNumbers:
+    """How labels and scores of a model's rows are read: by its task and its classes."""
+    known = next((one for one in services.registry.models(RUNNER) if one.name == model), None)
+    if known is None:
+        raise NotFound(f"Nobody watches a model {model!r}.", hint="Add it on Overview first.")
+    task = task_named(known.task, known.class_names)
+    return partial(judged_in_numbers, task=task, positive=known.positive_label)
+
+
 def _taken_up(run: Run, request: Request) -> Kept | None:
     """The run that a lost attempt finished, when it was asked for the same; what else it left is tagged as orphan."""
     uri, asked = request.tracking_uri, request.tags[contract.REQUEST_TAG]
     kept = None
     for left in attempts.of_job(uri, job_id=run.job.id):
         same = kept is None and not left.parent and left.tags.get(contract.REQUEST_TAG) == asked
-        whole = _whole(uri, left, request) if same else None
+        whole = _whole(run, left, request) if same else None
         if whole is not None:
             kept = whole
             run.say(f"a lost attempt has finished run {left.run_id[:8]} already; it is taken up")
@@ -218,10 +232,10 @@ def _taken_up(run: Run, request: Request) -> Kept | None:
     return kept
 
 
-def _whole(uri: str, left: attempts.Attempt, request: Request) -> Kept | None:
+def _whole(run: Run, left: attempts.Attempt, request: Request) -> Kept | None:
     """A run that keeps the contract; None for one that was lost before its end."""
     try:
-        return contract.check(_read(uri, left), request)
+        return contract.check(_read(request.tracking_uri, left), request, numbers=run.numbers)
     except InvalidInput:
         return None
 
@@ -241,7 +255,8 @@ def _produced(run: Run, recipe: Recipe, request: Request) -> Kept:
             recipe.entry, request, tell=lambda share, text: run.step(0.05 + 0.60 * share, text), write=run.write
         )
         run.step(0.66, "reading what the program left in MLflow")
-        kept = contract.check(_read(uri, _final(_left(request), request)), request)
+        left = _read(uri, _final(_left(request), request))
+        kept = contract.check(left, request, numbers=run.numbers)
     except InvalidInput:
         attempts.mark_orphans(uri, [one.run_id for one in _left(request)])
         raise

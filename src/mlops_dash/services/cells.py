@@ -14,7 +14,7 @@ import pandas as pd
 
 from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.schema import sample_of
-from mlops_dash.domain.sifting import Unfit
+from mlops_dash.domain.sifting import Unfit, in_numbers
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.tables import instants_of, names_of, numbers_of
@@ -95,6 +95,26 @@ def class_numbers(column: pd.Series[Any], name: str, *, positive: str) -> Floats
             hint="A binary model has two; write them as before, or name another column.",
         )
     return np.where(names.isna(), np.nan, (names == positive).astype(float))
+
+
+def judged_in_numbers(rows: pd.DataFrame, task: ModelTask, *, positive: str) -> pd.DataFrame:
+    """Rows of `label` and `score` as the log keeps them: words become their class's number, by the model's own classes.
+
+    >>> rows = pd.DataFrame({"label": ["yes", "no"], "score": [0.7, 0.2]})
+    >>> judged_in_numbers(rows, task_named("binary"), positive="yes")["label"].tolist()
+    [1.0, 0.0]
+
+    Raises:
+        InvalidInput: a class that the model does not know, or a value that such a model cannot have.
+    """
+    rows = in_numbers(rows, task)
+    if task.has_base_rate:
+        rows = rows.assign(label=class_numbers(rows["label"], "label", positive=positive))
+    for name, why_not in (("score", task.why_no_score), ("label", task.why_no_label)):
+        for value in numbers_of(rows[name], name).tolist():
+            if reason := why_not(value):
+                raise InvalidInput(f"The {name} {value:g} cannot be counted: {reason}.")
+    return rows
 
 
 class Cells:

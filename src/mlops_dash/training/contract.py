@@ -14,7 +14,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -38,6 +38,7 @@ END_TAG: Final = "mlops_dash.window_end"
 EDGE_TAG: Final = "mlops_dash.window_edge"
 DATA_TAG: Final = "mlops_dash.dataset_sha256"
 _COLUMNS: Final = {PREDICTIONS: ("row_id", "label", "score"), REFERENCE: ("at", "label", "score")}
+InNumbers = Callable[[pd.DataFrame], pd.DataFrame]
 _PREFIX: Final = "MLOPS_DASH_RECIPE_"
 HOLDOUT_DAYS: Final = 28
 TRAIN_DAYS: Final = 365
@@ -240,8 +241,17 @@ def the_run(run_ids: Sequence[str], request: Request) -> str:
     return run_ids[0]
 
 
-def check(run: LeftRun, request: Request) -> Kept:
+def _as_they_are(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows
+
+
+def check(run: LeftRun, request: Request, *, numbers: InNumbers = _as_they_are) -> Kept:
     """Read what a program left behind.
+
+    Args:
+        run: The run.
+        request: What was asked for.
+        numbers: Makes numbers of labels and scores by the model's task and classes; refuses those it cannot have.
 
     Raises:
         InvalidInput: everything that is missing, in one sentence each.
@@ -256,15 +266,15 @@ def check(run: LeftRun, request: Request) -> Kept:
         troubles.append(f"Its metrics {', '.join(bad)} are no finite numbers.")
     if run.predictions is None:
         troubles.append(f"Its run keeps no {PREDICTIONS}.")
-    predictions = _rows(run.predictions, PREDICTIONS, troubles)
-    reference = _rows(run.reference, REFERENCE, troubles)
+    predictions = _rows(run.predictions, PREDICTIONS, numbers, troubles)
+    reference = _rows(run.reference, REFERENCE, numbers, troubles)
     window = _window(run, request, troubles)
     if troubles:
         raise InvalidInput(f"The program of {request.recipe} broke its contract. {' '.join(troubles)}")
     return Kept(run, predictions, reference, window)
 
 
-def _rows(content: bytes | None, name: str, troubles: list[str]) -> pd.DataFrame:
+def _rows(content: bytes | None, name: str, numbers: InNumbers, troubles: list[str]) -> pd.DataFrame:
     if content is None:
         return pd.DataFrame()
     try:
@@ -279,8 +289,11 @@ def _rows(content: bytes | None, name: str, troubles: list[str]) -> pd.DataFrame
         troubles.append(f"{name} has no rows.")
     elif rows[["label", "score"]].isna().any(axis=None):
         troubles.append(f"{name} has rows without a label or score.")
-    elif not all(pd.api.types.is_numeric_dtype(rows[column]) for column in ("label", "score")):
-        troubles.append(f"{name} holds labels or scores in words: 0/1 and numbers can be judged, classes not yet.")
+    else:
+        try:
+            return numbers(rows)
+        except InvalidInput as error:
+            troubles.append(f"{name}: {error.sentence()}")
     return rows
 
 
