@@ -171,7 +171,7 @@ def train(run: Run) -> dict[str, Any]:
     run.step(0.01, f"attempt {job.attempt} of {job.recipe}: {job.cause}")
     recipe = services.retraining.recipe(RUNNER, job.recipe or "")
     request = _request(run, recipe)
-    run.numbers = _in_numbers(services, recipe.model)
+    run.numbers = in_numbers_of(services, recipe.model)
     kept = (_taken_up(run, request) if job.epoch > 1 else None) or _produced(run, recipe, request)
     models = RunModels(services.context.settings.mlflow_uri)
     run.step(0.70, "registering the model as the next version")
@@ -207,7 +207,7 @@ def _request(run: Run, recipe: Recipe) -> Request:
     )  # fmt: skip
 
 
-def _in_numbers(services: Services, model: str) -> contract.InNumbers:
+def in_numbers_of(services: Services, model: str) -> contract.InNumbers:
     """How labels and scores of a model's rows are read: by its task and its classes."""
     known = next((one for one in services.registry.models(RUNNER) if one.name == model), None)
     if known is None:
@@ -235,7 +235,7 @@ def _taken_up(run: Run, request: Request) -> Kept | None:
 def _whole(run: Run, left: attempts.Attempt, request: Request) -> Kept | None:
     """A run that keeps the contract; None for one that was lost before its end."""
     try:
-        return contract.check(_read(request.tracking_uri, left), request, numbers=run.numbers)
+        return contract.check(read_run(request.tracking_uri, left), request, numbers=run.numbers)
     except InvalidInput:
         return None
 
@@ -255,23 +255,23 @@ def _produced(run: Run, recipe: Recipe, request: Request) -> Kept:
             recipe.entry, request, tell=lambda share, text: run.step(0.05 + 0.60 * share, text), write=run.write
         )
         run.step(0.66, "reading what the program left in MLflow")
-        left = _read(uri, _final(_left(request), request))
+        left = read_run(uri, final_of(left_by(request), request))
         kept = contract.check(left, request, numbers=run.numbers)
     except InvalidInput:
-        attempts.mark_orphans(uri, [one.run_id for one in _left(request)])
+        attempts.mark_orphans(uri, [one.run_id for one in left_by(request)])
         raise
     numbers = sorted(kept.run.metrics.items())
     run.say("  ".join(f"{name}={value:.4f}" for name, value in numbers[:40]) or "its run has no metrics")
     return kept
 
 
-def _left(request: Request) -> list[attempts.Attempt]:
+def left_by(request: Request) -> list[attempts.Attempt]:
     """The runs of this attempt, nested ones too."""
     of_job = attempts.of_job(request.tracking_uri, job_id=request.job_id)
     return [one for one in of_job if one.tags.get(contract.EPOCH_TAG) == str(request.epoch)]
 
 
-def _final(left: Sequence[attempts.Attempt], request: Request) -> attempts.Attempt:
+def final_of(left: Sequence[attempts.Attempt], request: Request) -> attempts.Attempt:
     """The one run that counts: not nested, and where there are several, the one with a model.
 
     Raises:
@@ -285,7 +285,7 @@ def _final(left: Sequence[attempts.Attempt], request: Request) -> attempts.Attem
     return next(one for one in whole if one.run_id == run_id)
 
 
-def _read(uri: str, attempt: attempts.Attempt) -> LeftRun:
+def read_run(uri: str, attempt: attempts.Attempt) -> LeftRun:
     """The run with its model's address and its rows."""
     files = RunFiles(uri)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from mlops_dash import doctor
 from mlops_dash.bootstrap import Services
+from mlops_dash.training.contract import Window
 from tests.cli.conftest import Run
 from tests.factories import ADMIN
 
@@ -98,3 +101,23 @@ def test_a_file_that_says_no_recipe_is_one_sentence(
     code, _, err = run("recipe", "import", str(file))
     assert (code, said in err, len(err.splitlines())) == (2, True, 1)
     assert theirs.retraining.recipes(ADMIN) == ()
+
+
+def test_a_check_says_what_is_missing_and_exits_by_it(
+    theirs: Services, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    save(run)
+    code, _, err = run("recipe", "check", "weekly")
+    assert (code, len(err.splitlines())) == (3, 1), "MLflow does not answer here"
+    end = datetime(2026, 3, 1, tzinfo=UTC)
+    found = doctor.Checked(
+        "weekly", ("Its run has no logged model.",), (), "Finished after 3 s.", 3.2, 512.4, ("fitting", "done"),
+        tmp_path / "weekly.log", Window(end - timedelta(days=7), end, end),
+    )  # fmt: skip
+    monkeypatch.setattr(doctor, "check", lambda *_given, **_more: found)
+    code, out, _ = run("recipe", "check", "weekly")
+    assert (code, out.splitlines()[:2]) == (1, ["weekly would fail.", "  missing: Its run has no logged model."])
+    assert "  3 s, 512 MiB at most" in out
+    assert out.endswith("    fitting\n    done\n")
+    said = json.loads(run("recipe", "check", "weekly", "--json")[1])
+    assert (said["ok"], said["missing"], said["window"]["end"]) == (False, list(found.missing), str(end))

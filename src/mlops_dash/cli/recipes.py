@@ -15,7 +15,7 @@ from mlops_dash.errors import InvalidInput
 
 
 def add_commands(commands: Any) -> None:
-    """Register recipe list, save, export and import."""
+    """Register recipe list, save, export, import and check."""
     recipe = commands.add_parser("recipe", help="list or save recipes: how a version of a model is made")
     verbs = recipe.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -47,6 +47,12 @@ def add_commands(commands: Any) -> None:
     taken = verbs.add_parser("import", help="keep the recipe of a YAML file under its name")
     taken.add_argument("file", type=Path)
     taken.set_defaults(run=_import)
+
+    check = verbs.add_parser("check", help="try it on a small window: what is missing? Registers nothing; exit 0 or 1")
+    check.add_argument("name")
+    check.add_argument("--days", type=int, default=7, help="of training")
+    json_flag(check)
+    check.set_defaults(run=_check)
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -81,6 +87,25 @@ def _import(arguments: argparse.Namespace) -> int:
             f"The file {arguments.file} cannot be read: {error}.", hint="`mlops-dash recipe export NAME` prints one."
         ) from error
     return _keep(services(), recipe_of_yaml(text))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from mlops_dash.doctor import check  # only this command needs MLflow
+
+    made = services()
+    found = check(made, actor(made), arguments.name, days=arguments.days)
+    verdict = "works: a job would make a version" if found.ok else "would fail"
+    lines = [
+        f"{found.recipe} {verdict}.",
+        *(f"  missing: {one}" for one in found.missing),
+        *(f"  note: {one}" for one in found.advice),
+        f"  trained on {found.window.start:%Y-%m-%d} to {found.window.end:%Y-%m-%d}; nothing is registered",
+        f"  {found.seconds:.0f} s, {found.peak_mib:,.0f} MiB at most",
+        f"  printed last (all of it: {found.log}):",
+        *(f"    {one}" for one in found.last or ("nothing",)),
+    ]
+    show(found.facts, as_json=arguments.json, line="\n".join(lines))
+    return 0 if found.ok else 1
 
 
 def _keep(made: Services, recipe: Recipe) -> int:

@@ -213,6 +213,14 @@ class LeftRun:
     reference: bytes | None = None
 
 
+class BrokenContract(InvalidInput):
+    """A program left something else than it has to; `troubles` says each thing in a sentence."""
+
+    def __init__(self, recipe: str, troubles: Sequence[str]) -> None:
+        super().__init__(f"The program of {recipe} broke its contract. {' '.join(troubles)}")
+        self.troubles = tuple(troubles)
+
+
 @dataclass(frozen=True)
 class Kept:
     """A run that keeps the contract, with its rows read. `reference` is empty where the program made none."""
@@ -254,7 +262,7 @@ def check(run: LeftRun, request: Request, *, numbers: InNumbers = _as_they_are) 
         numbers: Makes numbers of labels and scores by the model's task and classes; refuses those it cannot have.
 
     Raises:
-        InvalidInput: everything that is missing, in one sentence each.
+        BrokenContract: everything that is missing, in one sentence each.
     """
     troubles = []
     if run.status != "FINISHED":
@@ -270,7 +278,7 @@ def check(run: LeftRun, request: Request, *, numbers: InNumbers = _as_they_are) 
     reference = _rows(run.reference, REFERENCE, numbers, troubles)
     window = _window(run, request, troubles)
     if troubles:
-        raise InvalidInput(f"The program of {request.recipe} broke its contract. {' '.join(troubles)}")
+        raise BrokenContract(request.recipe, troubles)
     return Kept(run, predictions, reference, window)
 
 

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,21 @@ from mlops_dash.training.contract import Request
 Tell = Callable[[float, str], None]
 _PROGRESS = re.compile(r"progress ([01](?:\.\d+)?) (.+)")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m mlops_dash.training.program ENTRY`, told by the environment: 0 = well, 1 = a last line says why."""
+    (entry,) = sys.argv[1:] if arguments is None else arguments
+
+    def tell(share: float, text: str) -> None:
+        sys.stdout.write(f"progress {share:g} {text}\n")
+
+    try:
+        run(entry, Request.of(os.environ), tell=tell, write=sys.stdout.write)
+    except MlopsDashError as error:
+        sys.stdout.write(f"{error.sentence()}\n")
+        return 1
+    return 0
 
 
 def run(entry: str, request: Request, *, tell: Tell, write: Callable[[str], object]) -> None:
@@ -110,3 +125,7 @@ def _command(argv: list[str], request: Request, tell: Tell, write: Callable[[str
     if code:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise InvalidInput(f"The program of {request.recipe} {how}.", hint="The log says why.")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -62,6 +62,18 @@ def mark_orphans(uri: str, run_ids: Iterable[str]) -> None:
         fail(client, run_id)
 
 
+def discard(uri: str, run_ids: Iterable[str]) -> None:
+    """Delete runs that were made only to see whether they can be.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    client = _answering(uri)
+    for run_id in run_ids:
+        fail(client, run_id)
+        client.delete_run(run_id)
+
+
 def _answering(uri: str) -> MlflowClient:
     reason = MlflowRegistry(uri).why_unreachable()
     if reason:
