@@ -125,7 +125,7 @@ def test_a_file_without_outcomes_is_watched_for_drift_and_volume_and_says_so(
     assert code == 0, err
     assert "no outcome: drift and volume alone are watched" in err
     found = json.loads(out)
-    assert (found["task"], found["verdict"]) == ("regression", "ok"), found["sentence"]
+    assert (found["task"], found["verdict"]) == ("regression", "not_known"), found["sentence"]
     assert "No outcome is known: drift and volume are watched, the quality of the answers is not." in found["sentence"]
     assert "the reference has no labels" in found["sentence"]
     assert all(not one["metrics"] and not one["trailing"] for one in found["windows"])
@@ -133,6 +133,7 @@ def test_a_file_without_outcomes_is_watched_for_drift_and_volume_and_says_so(
     assert (room.performance, room.alerts, len(room.volume)) == (None, (), 60)
     row = house.fleet.room(ADMIN).rows[0]
     assert (row.estimate, row.baseline, row.labelled, row.headline) == (None, None, False, room.headline)
+    assert row.to_verdict is None, "nobody has outcomes: that is no step that is missing"
     table.loc[moved, "calls"] += 12
     longer = tmp_path / "moved.csv"
     table[moved].assign(when=table.loc[moved, "when"].str.replace(":00", ":30")).to_csv(longer, index=False)

@@ -306,6 +306,13 @@ def test_an_ok_says_which_inputs_it_knows_nothing_about() -> None:
     assert moved_too.why == f"temp moved, without harm so far; {said}"
 
 
+@pytest.mark.parametrize(("inputs", "word"), [((), Health.NOT_KNOWN), (("temp",), Health.INPUTS_MOVED)])
+def test_without_labels_steady_inputs_are_never_called_ok(inputs: tuple[str, ...], word: Health) -> None:
+    found = judge_health(BINARY, harm={}, trailing={}, references={}, inputs_moved=inputs, broken=(), labelled=False)
+    assert found.health is word
+    assert "nothing says how good the answers are" in found.why
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n_current", WINDOWS)
 def test_thirty_unchanged_columns_with_nearly_constant_ones_among_them_are_rarely_flagged(n_current: int) -> None:

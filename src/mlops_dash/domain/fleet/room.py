@@ -52,7 +52,7 @@ class FleetRoom:
     @property
     def judged(self) -> int:
         """How many models have a verdict: what harm is counted among."""
-        return sum(one.health is not Health.NOT_KNOWN for one in self.rows)
+        return sum(one.labelled and one.health is not Health.NOT_KNOWN for one in self.rows)
 
     @property
     def unwatched(self) -> int:

@@ -140,8 +140,10 @@ class FleetRow:
 
     @property
     def to_verdict(self) -> NextStep | None:
-        """The step that is missing to a verdict; None where there is one, or there was one and its rows stopped."""
+        """The step that is missing to a verdict; None where there is one, or its rows stopped, or nobody has labels."""
         if self.health is not Health.NOT_KNOWN or self.stale:
+            return None
+        if not self.labelled and self.as_of is not None:  # drift and volume are judged, and no more was asked for
             return None
         step = self.next_step
         if not self.version:

@@ -312,7 +312,7 @@ def judge_health(
     """Put harm, signs of harm, a broken schema, shifted labels and moved inputs into one word.
 
     Unknown is never green: without a ripe unit of a harm watch nothing is known about harm. Where the reference itself
-    has no labels, the word is about inputs, scores and schema alone, and says so.
+    has no labels, the word is about inputs, scores and schema alone, says so, and is never OK.
 
     Args:
         task: Of the model: which watches mean harm.
@@ -345,7 +345,7 @@ def judge_health(
         return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, {so_far}{but}")
     if not labelled:
         far = f"inputs stable as far as computable: {unjudged}" if unjudged else f"inputs {calm}"
-        return HealthJudgement(Health.OK, f"{far}; {NO_LABELS}")
+        return HealthJudgement(Health.NOT_KNOWN, f"{far}; {NO_LABELS}")
     if not ripe:
         return HealthJudgement(Health.NOT_KNOWN, "no ripe labels yet")
     if unjudged:
