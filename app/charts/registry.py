@@ -17,7 +17,7 @@ from app.ui.text import in_figure
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Action, Entry
-from mlops_dash.domain.evidence import Direction, Evidence
+from mlops_dash.domain.evidence import Direction, Evidence, sample_words
 from mlops_dash.domain.experiments.directions import gain
 from mlops_dash.domain.registry.gates import Gate, Measure
 from mlops_dash.domain.registry.records import Operation, RegistryRoom, VersionLine
@@ -32,6 +32,7 @@ STEPS = (
     (OperationState.CONFIRMED, "Confirmed serving"),
 )
 STEPS_ELSEWHERE = ("Decided", "In the ledger", "", "Confirmed by its rows")
+STEPS_SAID = ("Said", "In the ledger", "", "")  # what already answered elsewhere when somebody said so
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def measure_text(measure: Measure, label_unit: str = "") -> str:
         limit = "0" if measure.limit == 0 else show(measure.limit)
         parts.append(f"limit {measure.relation} {limit}")
     if measure.n and measure.n_clusters is not None:
-        parts.append(f"{fmt.whole(measure.n)} rows on {measure.n_clusters} days")
+        parts.append(sample_words(measure.n, measure.n_clusters, measure.clusters))
     return ", ".join(parts)
 
 
@@ -265,8 +266,7 @@ def forest_table(found: Sequence[Evidence], *, candidate: str, champion: str, la
             champion: [fmt.metric(one.details.get("champion"), metric.decimals) for one, metric in known],
             "Difference": [fmt.delta(one.value, metric.decimals) for one, metric in known],
             "Interval": [fmt.interval(one.low, one.high, metric.decimals) for one, metric in known],
-            "Rows": [fmt.whole(one.n) for one in found],
-            "Days": [str(one.n_clusters) for one in found],
+            "Sample": [sample_words(one.n, one.n_clusters, one.clusters) for one in found],
             "Note": [one.reason for one in found],
         }
     )
@@ -278,9 +278,9 @@ def forest_table(found: Sequence[Evidence], *, candidate: str, champion: str, la
 def progress_html(operation: Operation, zone: str, *, elsewhere: bool = False) -> str:
     """Decided, alias moved, delivered, confirmed: which are reached, and when; `elsewhere` delivers nothing."""
     moments = (operation.decided_at, operation.alias_moved_at, operation.delivered_at, operation.confirmed_at)
-    labels = STEPS_ELSEWHERE if elsewhere else tuple(label for _, label in STEPS)
+    ours = STEPS_ELSEWHERE if elsewhere else tuple(label for _, label in STEPS)
     cells = []
-    for label, moment in zip(labels, moments, strict=True):
+    for label, moment in zip(STEPS_SAID if operation.kind == "elsewhere" else ours, moments, strict=True):
         if not label:
             continue
         reached = moment is not None

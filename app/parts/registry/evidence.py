@@ -9,6 +9,7 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.evidence import sample_words
 from mlops_dash.domain.registry.records import RegistryRoom, Version
 from mlops_dash.errors import MlopsDashError
 
@@ -73,8 +74,9 @@ def forest(frame: Frame, room: RegistryRoom) -> None:
     first = room.comparisons[0] if room.comparisons else None
     sub = ""
     if first is not None:
-        window = fmt.period(first.window_start, first.window_end, room.zone)
-        sub = f"Same {fmt.whole(first.n)} rows on {first.n_clusters} days, {window}; "
+        known = first.window_start is not None
+        window = f", {fmt.period(first.window_start, first.window_end, room.zone)}" if known else ""
+        sub = f"Same {sample_words(first.n, first.n_clusters, first.clusters)}{window}; "
         sub += f"{fmt.percent(first.level, 0)} intervals, each metric on a scale of its own, up to the numbers below it"
 
     def controls() -> None:

@@ -15,6 +15,19 @@ from typing import Any
 from mlops_dash.ids import digest
 
 DAYS = "days"  # what clusters are unless `details` says another word under "clusters"
+ROWS = "rows"  # clusters of one row each
+
+
+def sample_words(n: int, n_clusters: int | None, clusters: str = DAYS) -> str:
+    """How much was measured, and in how many independent parts.
+
+    >>> sample_words(27004, 1031), sample_words(2400, 2400, "rows"), sample_words(90, None)
+    ('27,004 rows on 1,031 days', '2,400 rows', '90 rows')
+    """
+    rows = f"{n:,} row{'' if n == 1 else 's'}"
+    if n_clusters is None or clusters == ROWS:
+        return rows
+    return f"{rows} {'on' if clusters == DAYS else 'in'} {n_clusters:,} {clusters}"
 
 
 class Direction(StrEnum):
@@ -62,6 +75,11 @@ class Evidence:
             number = getattr(self, name)
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"evidence {name} is {number}; say None, state not_computable and a reason")
+
+    @property
+    def clusters(self) -> str:
+        """What its clusters are: days, groups, or the rows themselves."""
+        return str(self.details.get("clusters", DAYS))
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON-able values, times as ISO 8601."""

@@ -118,6 +118,8 @@ def test_pushed_rows_are_compared_with_the_champions_by_a_click(house: Services,
     assert not page.exception
     assert "v2 against v1" in words(page)
     assert "v2 is through all gates" in words(page)
+    assert "Same 2,400 rows; 95 % intervals" in words(page)  # no time was named, so no days
+    assert "on 2,400 days" not in words(page)
     assert {one.kind for one in house.evidence.about(SCIENTIST, second)} == {"metric", "paired_difference"}
     assert open_page("registry", "viewer", model=name, version="2").button(key="compare").disabled
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_dash.domain import commands
-from mlops_dash.domain.evidence import DAYS, Direction, Evidence
+from mlops_dash.domain.evidence import DAYS, Direction, Evidence, sample_words
 from mlops_dash.domain.policies import PromotionPolicy
 from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.words import GateState
@@ -47,6 +47,7 @@ class Measure:
     level: float = 0.95
     n: int = 0
     n_clusters: int | None = None
+    clusters: str = DAYS  # what they are
     method: str = ""
     bound: str = ""
     reason: str = ""
@@ -285,6 +286,7 @@ def _against(
         level=evidence.level,
         n=evidence.n,
         n_clusters=evidence.n_clusters,
+        clusters=evidence.clusters,
         method=evidence.method,
         bound=evidence.bound,
         evidence_id=evidence.id,
@@ -301,9 +303,11 @@ def _state(
     if evidence.state != "ok" or measure.low is None or measure.high is None:
         return GateState.NOT_COMPUTABLE, _sentence(evidence.reason or "no interval could be computed")
     if evidence.n < policy.min_rows or clusters < policy.min_clusters:
-        word = evidence.details.get("clusters", DAYS)
-        needed = f"{policy.min_rows:,} rows on {policy.min_clusters} {word} are needed"
-        return GateState.NOT_COMPUTABLE, f"{evidence.n:,} rows on {clusters} {word}; {needed}."
+        has, needed = (
+            sample_words(n, of, evidence.clusters)
+            for n, of in ((evidence.n, clusters), (policy.min_rows, policy.min_clusters))
+        )
+        return GateState.NOT_COMPUTABLE, f"{has}; {needed} are needed."
     if age.days >= policy.evidence_max_age_days:
         limit = policy.evidence_max_age_days
         return GateState.WAITING, f"Measured {age.days} days ago; evidence holds for {limit} days. Measure it again."

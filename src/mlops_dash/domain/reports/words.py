@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.evidence import DAYS, ROWS
 from mlops_dash.domain.monitoring.readings import SCORE, words_of
 from mlops_dash.domain.reports.snapshot import WEEK_DAYS, Facts, coverage, number
 from mlops_dash.domain.tasks import CHARTED
@@ -266,6 +267,14 @@ def _interval(one: Mapping[str, Any], told: Mapping[str, Any], *, rate: bool) ->
     return fmt.interval(one["low"], one["high"], told["decimals"], signed=False)
 
 
+def _independent(measure: Mapping[str, Any]) -> str:
+    """How many days; of what else, when clusters are not days (what was frozen before said nothing of it)."""
+    clusters = measure.get("clusters", DAYS)
+    if measure["n_clusters"] is None or clusters == ROWS:
+        return fmt.MISSING
+    return f"{measure['n_clusters']:,}" + ("" if clusters == DAYS else f" {clusters}")
+
+
 def _gate_rows(gates_of: Sequence[Mapping[str, Any]], version: str) -> list[dict[str, str]]:
     return [
         {
@@ -274,7 +283,7 @@ def _gate_rows(gates_of: Sequence[Mapping[str, Any]], version: str) -> list[dict
             "value": measure_value({**one, "low": None, "high": None}),
             "interval": fmt.interval(one["low"], one["high"], one["decimals"], signed=one["difference"]),
             "n": fmt.whole(one["n"]),
-            "days": fmt.MISSING if one["n_clusters"] is None else str(one["n_clusters"]),
+            "days": _independent(one),
             "method": one["method"] or fmt.MISSING,
             "bound": one["bound"] or one["reason"] or fmt.MISSING,
             "source": f"evidence {one['evidence_id'][:16]}" if one["evidence_id"] else fmt.MISSING,

@@ -16,7 +16,7 @@ import pandas as pd
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.evidence import DAYS, Evidence
+from mlops_dash.domain.evidence import DAYS, ROWS, Evidence
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
 from mlops_dash.domain.pushed import read_evidence
 from mlops_dash.domain.registry.records import Version
@@ -39,7 +39,6 @@ from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session, reading, transaction
 from mlops_dash.store.evaluation_rows import EvaluationRows
 
-ROWS = "rows"  # clusters of one row each
 MOST_VALUES = 50  # of a column of slices
 SLICE = "slice:"  # how a column of slices is named among the kept rows
 
