@@ -72,9 +72,13 @@ def headed() -> bool:
     return bool(session.get("_headed"))
 
 
-def header(title: str, sub: str = "") -> DeltaGenerator:
-    """The page's H1 with one line of status; returns the right-aligned container for scope controls and actions."""
+def header(title: str, sub: str = "", *, about: str = "") -> DeltaGenerator:
+    """The page's H1 with one line of status; returns the right-aligned container for scope controls and actions.
+
+    `about` stands with the title on the browser's tab: of which model, and how it is.
+    """
     session.put("_headed", True)
+    st.set_page_config(page_title=" · ".join(part for part in (title, about, "mlops-dash") if part))
     with st.container(
         horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="pagehead", gap="small"
     ):

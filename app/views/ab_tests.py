@@ -34,7 +34,8 @@ def page(frame: Frame) -> None:
     test = None if published else room.test
     said = "Published field experiment, read only" if published else ""
     zone = frame.zone if test is None else test.design.zone
-    with widgets.header("A/B tests", said if test is None else words.status(test, room.reading, zone)):
+    about = "" if test is None else test.name
+    with widgets.header("A/B tests", said if test is None else words.status(test, room.reading, zone), about=about):
         _choice(room, asked, demo=demo)
         decisions.design_button(frame, room, primary=test is None and not published)
     if not room.tests:

@@ -19,6 +19,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.room import WINDOWS, FeatureDetail, ModelHealth, MonitoringRoom
 from mlops_dash.domain.monitoring.words import column_name
 from mlops_dash.domain.tasks import is_charted
+from mlops_dash.domain.words import look
 
 _DEFAULT_WINDOW = "90d"
 
@@ -42,7 +43,7 @@ def page(frame: Frame) -> None:
         lambda: frame.services.monitoring.room(frame.actor, model, window, metric=metric, feature=feature, end=end),
         "monitoring", model, window, metric, feature, end, shared=True, height=1_900,
     )  # fmt: skip
-    with widgets.header("Monitoring", _status(room)):
+    with widgets.header("Monitoring", _status(room), about=f"{room.model}: {look(room.health).label}"):
         _scope(models)
     if room.empty:
         reference.nothing_yet(frame, room)

@@ -45,7 +45,7 @@ def page(frame: Frame) -> None:
         "registry", name, version, proposal, height=1_400,
     )  # fmt: skip
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
-    with widgets.header("Registry", champions.status(frame, room)):
+    with widgets.header("Registry", champions.status(frame, room), about=room.model.name):
         if len(names) > 1:
             st.selectbox("Model", names, key="model", bind="query-params", label_visibility="collapsed", width=200,
                          on_change=_other_model)  # fmt: skip

@@ -25,6 +25,8 @@ from tests.browser.conftest import (
 UNTOLD = ".stPlotlyChart:not([aria-label], [aria-label] *, :has([aria-label]))"  # no text alternative
 CHARTED = {"monitoring": 4, "registry": 1, "retraining": 1}  # pages whose charts the town fills, and how many at least
 
+ABOUT = {"monitoring": "flight-delay: ", "registry": "flight-delay · "}  # what their tab says besides their title
+
 
 def turn_to(page: Page, url: str) -> None:
     """Another page by its link in the navigation, as a click does, also where a phone has folded it away."""
@@ -48,6 +50,7 @@ def test_every_page_is_sound_with_facts(full: Ui, visit: Visit, mode: str, width
     for row in PAGES:
         turn_to(page, row.url)
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        expect(page).to_have_title(re.compile(rf"^{re.escape(row.title)} · {ABOUT.get(row.url, '')}.*mlops-dash$"))
         if row.url in CHARTED:
             expect(page.locator(".js-plotly-plot").nth(CHARTED[row.url] - 1)).to_be_visible()
             expect(page.locator(".js-plotly-plot .main-svg").nth(0)).to_be_visible()
