@@ -19,6 +19,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.experiments import directions
+from mlops_dash.domain.experiments.hints import meant
 from mlops_dash.domain.experiments.room import ExperimentRoom
 from mlops_dash.errors import NotFound
 
@@ -119,7 +120,8 @@ def _runs(frame: Frame, room: ExperimentRoom) -> None:
         title = f"{fmt.plural(len(room.groups.members), 'configuration')} of {title}"
     with widgets.card("runs", title, runs_keep.age(frame, room), actions):
         if not n:
-            with widgets.empty("filter_alt_off", "No run matches", "Loosen the filter or the clicks.", key="matching"):
+            how = meant(session.param("q"), room.runs) or "Loosen the filter or the clicks."
+            with widgets.empty("filter_alt_off", "No run matches", how, key="matching"):
                 st.button("Clear filters", key="runs-clear", on_click=url.forget, args=("q", "st", "p", "pg"))
             return
         slots = {one: ink(frame.tokens, at) for one, at in pictures.slots(room).items()}

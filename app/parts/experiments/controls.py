@@ -19,6 +19,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import directions
 from mlops_dash.domain.experiments.frame import Reducer, standing
+from mlops_dash.domain.experiments.hints import example
 from mlops_dash.domain.experiments.room import STATUS_LOOKS, Column, ExperimentRoom
 from mlops_dash.domain.experiments.views import Kept
 
@@ -69,7 +70,10 @@ def toolbar(frame: Frame, room: ExperimentRoom) -> Kept:
         st.text_input(
             "Filter", key="q-text", on_change=_filter, args=(frame,), icon=widgets.icon("filter_list"),
             label_visibility="collapsed", width="stretch",
-            placeholder="metrics.auc > 0.65 and params.seed = '1'   or paste the address of an MLflow run",
+            placeholder="   or paste ".join(
+                part for part in (example(room.runs, [one.key for one in room.metrics]), "the address of an MLflow run")
+                if part
+            ),
         )  # fmt: skip
         _statuses(room)
         _parameters(room)

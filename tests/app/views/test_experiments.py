@@ -95,6 +95,18 @@ def test_a_filter_that_does_not_parse_says_where_and_the_table_stays(runs: RunsW
     assert len(names(page)) == 9
 
 
+def test_the_filters_example_is_of_these_runs_and_an_unknown_key_gets_the_ones_there_are(
+    runs: RunsWorld, open_page: OpenPage
+) -> None:
+    page = open_page("experiments", "viewer", exp=runs.experiment)
+    hint = page.text_input(key="q-text").placeholder
+    assert hint.startswith("metrics.valid_auc >= ")
+    asked_for = hint.split("   or paste ")[0]
+    assert names(open_page("experiments", "viewer", exp=runs.experiment, q=asked_for))
+    page = open_page("experiments", "viewer", exp=runs.experiment, q="metrics.auc > 0.5")
+    assert "No run has metrics.auc. Try metrics.valid_auc" in words(page)
+
+
 def test_a_pasted_address_opens_the_run_in_its_experiment(runs: RunsWorld, open_page: OpenPage) -> None:
     page = open_page("experiments", "viewer")
     address = f"http://127.0.0.1:5000/#/experiments/{runs.other}/runs/{runs.ids['elsewhere']}"
