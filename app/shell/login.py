@@ -25,6 +25,7 @@ from app.ui import theme
 from mlops_dash.domain.access import NOBODY, Actor, User
 from mlops_dash.errors import InvalidInput, MlopsDashError, NotAllowed, Unavailable
 from mlops_dash.services.access.sessions import KNOWN_LIFE, SESSION_LIFE
+from mlops_dash.settings import LOCAL
 
 if TYPE_CHECKING:
     from mlops_dash.bootstrap import Services
@@ -235,13 +236,15 @@ class Login:
         )
         hidden = f"<input type='hidden' name='next' value='{escape(wanted)}'>"
         form = (
-            f"<form method='post' action='/login'>{_alert(error or warning)}{hidden}{_name_field(name)}"
+            f"<form method='post' action='/login'>{_alert(error or warning)}{hidden}"
+            f"{_name_field(name, focus=not offered)}"
             f"{_password_field('current-password')}<button class='primary' type='submit'>Log in</button></form>"
         )
-        return plain_page("Log in", _demo_form(offered, hidden) + form, lead=settings.environment, status=status)
+        lead = "" if settings.environment == LOCAL else settings.environment  # its name where there may be others
+        return plain_page("Log in", _demo_form(offered, hidden, focus=not name) + form, lead=lead, status=status)
 
 
-def _demo_form(offered: tuple[User, ...], hidden: str) -> str:
+def _demo_form(offered: tuple[User, ...], hidden: str, *, focus: bool) -> str:
     if not offered:
         return ""
     says = {
@@ -250,10 +253,11 @@ def _demo_form(offered: tuple[User, ...], hidden: str) -> str:
         "lead": "approves, promotes, rolls back",
         "admin": "keeps users and tokens",
     }
+    first = " autofocus" if focus else ""
     buttons = "".join(
-        f"<button class='role' type='submit' name='demo' value='{escape(user.name)}'>"
+        f"<button class='role' type='submit' name='demo' value='{escape(user.name)}'{first if number == 0 else ''}>"
         f"<b>{escape(user.display_name)}</b><span>{says[user.role]}</span></button>"
-        for user in offered
+        for number, user in enumerate(offered)
     )
     return (
         "<form method='post' action='/login' aria-label='Demo accounts'><p class='hint'>This is the demo on your own "
@@ -267,11 +271,11 @@ def _asked_on_loopback(request: Request) -> bool:
     return (urlsplit(f"//{request.headers.get('host', '')}").hostname or "") in _LOOPBACK_HOSTS
 
 
-def _name_field(value: str) -> str:
-    focus = "" if value else " autofocus"
+def _name_field(value: str, *, focus: bool = True) -> str:
+    autofocus = " autofocus" if focus and not value else ""
     return (
         f"<label for='name'>Name</label><input id='name' name='name' value='{escape(value)}' required maxlength='40' "
-        f"autocomplete='username' autocapitalize='none' spellcheck='false'{focus}>"
+        f"autocomplete='username' autocapitalize='none' spellcheck='false'{autofocus}>"
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from mlops_dash.errors import InvalidInput
 
 LOOPBACK = "127.0.0.1"
+LOCAL = "local"  # an environment that nobody named
 DEMO_FLAG = "--demo"  # the value of MLOPS_DASH_DEMO that `up --demo` hands to its processes
 _PORTS = {"UI_PORT": 8501, "GATEWAY_PORT": 8601, "MLFLOW_PORT": 8701, "WORKER_PORT": 8801}
 VARIABLES = (
@@ -55,7 +56,7 @@ class Settings:
     demo: bool = False
     demo_by_flag: bool = False  # asked for by `--demo`, not by a variable that may be there by accident
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-* headers are believed
-    environment: str = "local"
+    environment: str = LOCAL
     allow_pickle: bool = False
     open_invocations: bool = False  # /invocations without a token, on loopback only
     protocol_traces: bool = False  # errors of /invocations carry stack traces, as MLflow's own server has them
@@ -154,7 +155,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         demo=demo_by_flag or _flag(env, "MLOPS_DASH_DEMO"),
         demo_by_flag=demo_by_flag,
         trusted_proxies=_networks(env, "MLOPS_DASH_TRUSTED_PROXIES"),
-        environment=env.get("MLOPS_DASH_ENVIRONMENT", "local"),
+        environment=env.get("MLOPS_DASH_ENVIRONMENT", LOCAL),
         allow_pickle=_flag(env, "MLOPS_DASH_ALLOW_PICKLE"),
         open_invocations=_flag(env, "MLOPS_DASH_OPEN_INVOCATIONS"),
         protocol_traces=_flag(env, "MLOPS_DASH_PROTOCOL_TRACES"),

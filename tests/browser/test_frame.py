@@ -73,6 +73,9 @@ def test_the_login_is_sound(visit: Visit, mode: str, width: int) -> None:
 def test_a_deep_link_survives_the_login_by_keyboard_alone(ui: Ui, visit: Visit, watches: list[Watch]) -> None:
     page = visit("", "/audit?action=user.role_set&entry=4")
     watches[0].allowed.append("401 (Unauthorized)")  # the refused login of this story
+    expect(page.get_by_role("button", name="Viewer")).to_be_focused()  # a demo: Enter is enough to look around
+    for _ in range(4):
+        page.keyboard.press("Tab")
     expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type("ada")
     page.keyboard.press("Tab")

@@ -368,6 +368,10 @@ def test_another_site_cannot_log_a_person_out(known: TestClient) -> None:
 def test_the_demo_offers_its_accounts_by_role(client: TestClient) -> None:
     shown = client.get("/login").text
     assert re.findall(r"name='demo' value='(\w+)'", shown) == ["viewer", "scientist", "lead", "admin"]
+    assert re.findall(r"value='(\w*)'[^>]* autofocus", shown) == ["viewer"]  # Enter is enough to look around
+    assert "<p class='lead'>" not in shown  # "local" names nothing
+    refused = client.post("/login", data={"name": "ada", "password": "not the password"}, headers=ORIGIN).text
+    assert "autofocus" not in refused  # Enter again must not let somebody in as another
     answer = client.post("/login", data={"demo": "scientist", "next": "/registry"}, headers=ORIGIN)
     assert (answer.status_code, answer.headers["location"]) == (303, "/registry")
     assert client.get("/registry").text == "inside"
@@ -383,7 +387,9 @@ def test_a_foreign_name_for_this_machine_is_offered_no_demo_account(demo_context
 
 def test_without_the_demo_there_are_no_demo_accounts(context: Context) -> None:
     with client_for(context) as client:
-        assert "name='demo'" not in client.get("/login").text
+        shown = client.get("/login").text
+        assert "name='demo'" not in shown
+        assert re.findall(r"id='name'[^>]* autofocus", shown)
         assert client.post("/login", data={"demo": "admin"}, headers=ORIGIN).status_code == 401
 
 
