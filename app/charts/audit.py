@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from html import escape
 
@@ -77,14 +77,14 @@ def service_accounts(accounts: Sequence[User], now: datetime) -> pd.DataFrame:
     )
 
 
-def tokens(issued: Sequence[Token], now: datetime) -> pd.DataFrame:
-    """One row a token: label, whose, role, state, expiry, last use."""
+def tokens(issued: Sequence[Token], now: datetime, *, disabled: Collection[str] = ()) -> pd.DataFrame:
+    """One row a token: label, whose, role, state, expiry, last use; those of `disabled` users open nothing."""
     return pd.DataFrame(
         {
             "Label": [token.name for token in issued],
             "Acts as": [token.user_name for token in issued],
             "Role": [str(token.role) for token in issued],
-            "State": [_token_state(token, now) for token in issued],
+            "State": [_token_state(token, now, disabled=token.user_name in disabled) for token in issued],
             "Issued": [fmt.ago(now, token.created_at) for token in issued],
             "Ends": [fmt.day(token.expires_at) if token.expires_at else "never" for token in issued],
             "Last used": [fmt.ago(now, token.last_used_at) if token.last_used_at else "never" for token in issued],
@@ -100,7 +100,9 @@ def _user_state(user: User) -> str:
     return "Invited, no password yet" if user.invited else "Active"
 
 
-def _token_state(token: Token, now: datetime) -> str:
+def _token_state(token: Token, now: datetime, *, disabled: bool) -> str:
     if token.revoked_at is not None:
         return "Revoked"
+    if disabled:
+        return "Of a disabled user"
     return "Live" if token.live(now) else "Expired"

@@ -41,7 +41,7 @@ def tokens_panel(frame: Frame) -> None:
             )  # fmt: skip
             return
         st.dataframe(
-            tables.tokens(issued, frame.now),
+            tables.tokens(issued, frame.now, disabled={one.name for one in (*people, *programs) if one.disabled}),
             key="tokens-table",
             hide_index=True,
             row_height=32,

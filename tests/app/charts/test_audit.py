@@ -76,6 +76,8 @@ def test_users_say_their_state() -> None:
 def test_tokens_say_whether_they_open_anything() -> None:
     live = Token("t", "scoring", "ada", Role.LEAD, NOON, NOON + timedelta(days=1), None, None)
     issued = [live, replace(live, revoked_at=NOON), replace(live, expires_at=NOON), replace(live, expires_at=None)]
+    of_nobody = tables.tokens(issued, NOON, disabled={issued[0].user_name})
+    assert set(of_nobody["State"]) == {"Of a disabled user", "Revoked"}
     shown = tables.tokens(issued, NOON)
     assert list(shown["State"]) == ["Live", "Revoked", "Expired", "Live"]
     assert list(shown["Ends"]) == ["4 Jun 2013", "4 Jun 2013", "3 Jun 2013", "never"]
