@@ -1,4 +1,4 @@
-"""The whole installation as a person starts it: one demo home a session, all processes under the supervisor."""
+"""The whole installation as a person starts it: one demo home, all processes under the supervisor."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _environment(home: Path) -> dict[str, str]:
     return {**clean, **ports, "MLOPS_DASH_HOME": str(home)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # gone with its story: its processes would run beside all browser tests
 def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Installation]:
     """`mlops-dash up --demo --fast` in an empty home, until it says where to look; stopped by Ctrl-C at the end.
 
@@ -171,7 +171,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -
     assert not alive, f"still running after Ctrl-C: {alive}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui(installation: Installation) -> Ui:
     """What `visit` opens: the real installation instead of the browser tests' small home."""
     return installation.ui
