@@ -66,7 +66,7 @@ def test_a_dry_run_says_the_next_runs_and_stores_nothing(theirs: Services, run: 
         (("add", "s", "--recipe", "weekly", "--every", "soon"), "The interval 'soon' cannot be read."),
         (("add", "s", "--recipe", "weekly", "--once", "2001-01-01T00:00+00:00"), "has passed"),
         (("add", "s", "--recipe", "monthly", "--every", "6h"), "There is no recipe 'monthly'."),
-        (("add", "s", "--recipe", "weekly", "--every", "6h", "--zone", "Mars"), "There is no time zone 'Mars'."),
+        (("add", "s", "--recipe", "weekly", "--every", "6h", "--zone", "Mars"), "The time zone 'Mars' is not known."),
         (("edit", "s", "--every", "6h"), "There is no schedule 's'."),
         (("pause", "s", "--reason", "x"), "There is no schedule 's'."),
     ],

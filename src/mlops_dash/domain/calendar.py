@@ -21,7 +21,7 @@ def zone_of(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # "Europe" is a folder of zones
         raise InvalidInput(f"The time zone {name!r} is not known.", hint="Use a name like Europe/Berlin.") from error
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from mlops_dash.domain.calendar import day_exists, wall_instant
+from mlops_dash.domain.calendar import day_exists, wall_instant, zone_of
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
-from mlops_dash.domain.retraining import Schedule, ScheduleDraft, ScheduleKind, instant, interval_seconds, zone_of
+from mlops_dash.domain.retraining import Schedule, ScheduleDraft, ScheduleKind, instant, interval_seconds
 
 AHEAD = 5  # fire times kept on each schedule
 _FARTHEST_DAYS = 366 * 29  # five times 29 February, over a century without one

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.parameters import require_plain
@@ -260,18 +260,6 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
         raise InvalidInput(
             f"There is no alert kind {draft.expression!r}.", hint=f"Use one of: {', '.join(ALERT_KINDS)}."
         )
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """The time zone of that name.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidInput(f"There is no time zone {name!r}.", hint='Use a name such as "Europe/Berlin".') from error
 
 
 def instant(text: str) -> datetime:
