@@ -28,6 +28,7 @@ from mlops_dash.gateway import app as gateway
 from mlops_dash.services.command import Context
 from mlops_dash.services.evidence import EvidenceService
 from mlops_dash.services.monitoring import MonitoringService
+from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.scoring import ScoringService, following
 from mlops_dash.store.db import reading, transaction
@@ -35,11 +36,12 @@ from mlops_dash.store.prediction_log import counts
 from mlops_dash.store.tables.registry import ServingRow
 from mlops_dash.tracking.models.loading import ModelCache
 from tests import factories
-from tests.factories import LEAD, NOON, SCIENTIST, VIEWER
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER
 from tests.served import MODEL, Served, flights
 
 KIOSK = Actor("user:kiosk", "kiosk", Role.SERVICE, kind="token", models=frozenset({MODEL}))
-TOKENS = {"scientist-token": SCIENTIST, "viewer-token": VIEWER, "lead-token": LEAD, "kiosk-token": KIOSK}
+TOKENS = {"scientist-token": SCIENTIST, "viewer-token": VIEWER, "lead-token": LEAD, "admin-token": ADMIN,
+          "kiosk-token": KIOSK}  # fmt: skip
 HEADERS = {"Authorization": "Bearer scientist-token"}
 KIOSK_HEADERS = {"Authorization": "Bearer kiosk-token"}
 INVOCATIONS = f"/models/{MODEL}/invocations"
@@ -98,7 +100,8 @@ def tokens() -> Tokens:
 def open_client(home: Context, tokens: Tokens, **kwargs: Any) -> Iterator[httpx.Client]:
     """A client of the gateway on a loopback port, in a thread of this process."""
     scoring = ScoringService(home, ModelCache(home.settings.mlflow_uri, home.settings.home))
-    nouns = {"registry": RegistryService, "evidence": EvidenceService, "monitoring": MonitoringService}
+    nouns = {"registry": RegistryService, "evidence": EvidenceService, "monitoring": MonitoringService,
+             "policies": PolicyService}  # fmt: skip
     made = {name: noun(home) for name, noun in nouns.items()}
     services = cast("Services", SimpleNamespace(context=home, scoring=scoring, access=tokens, **made))
     app = gateway.create_app(services, process="gateway:test")

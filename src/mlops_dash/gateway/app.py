@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version as installed
@@ -18,7 +18,7 @@ from mlops_dash import __version__
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.errors import InvalidInput
-from mlops_dash.gateway import answers, push_shapes, pushes, shapes
+from mlops_dash.gateway import answers, model_shapes, models, push_shapes, pushes, shapes
 from mlops_dash.gateway.access import Doorkeeper
 from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
 from mlops_dash.gateway.follower import Follower
@@ -127,6 +127,7 @@ def create_app(services: Services, *, process: str) -> FastAPI:
     _scoring_routes(app, gateway)
     _log_routes(app, gateway)
     _push_routes(app, gateway)
+    _model_routes(app, gateway)
     return app
 
 
@@ -252,6 +253,47 @@ def _push_routes(app: FastAPI, gateway: Gateway) -> None:
     @app.post("/v1/reference", summary="Say what live traffic is compared with", openapi_extra=push_shapes.REFERENCE)
     async def reference(request: Request) -> dict[str, Any]:
         return await answer(request, pushes.REFERENCE_FIELDS, pushes.push_reference)
+
+
+def _model_routes(app: FastAPI, gateway: Gateway) -> None:
+    made = gateway.services
+    written: tuple[tuple[str, str, str, set[str], pushes.Push, shapes.Shape], ...] = (
+        ("POST", "/v1/models", "Watch a model", models.MODEL_FIELDS, models.add_model, model_shapes.ADDED),
+        ("PATCH", "/v1/models", "Say something else of it", models.EDIT_FIELDS, models.edit_model, model_shapes.EDITED),
+        ("POST", "/v1/models/archive", "Take it out of pages, chores and serving", models.NAME_FIELDS,
+         models.archive_model, model_shapes.ARCHIVED),
+        ("POST", "/v1/models/restore", "Take it back as it was", models.NAME_FIELDS, models.restore_model,
+         model_shapes.ARCHIVED),
+        ("PUT", "/v1/policy", "Write the next version of a policy", models.POLICY_FIELDS, models.write_policy,
+         model_shapes.WRITTEN),
+        ("POST", "/v1/policy/activate", "Put a written version into force", models.ACTIVATION_FIELDS,
+         models.activate_policy, model_shapes.ACTIVATED),
+    )  # fmt: skip
+    read = (
+        ("/v1/models", "The models that are watched", models.list_models, model_shapes.MODELS),
+        ("/v1/policy", "What a model is judged by", models.show_policy, model_shapes.POLICY),
+    )
+
+    def writes(known: set[str], call: pushes.Push) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+        async def route(request: Request) -> dict[str, Any]:
+            body = await _body(request)
+            return await gateway.off_loop(lambda: call(made, _actor(request), _object(body, known)))
+
+        return route
+
+    def reads(
+        call: Callable[[Services, Actor, Mapping[str, str]], dict[str, Any]],
+    ) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+        async def route(request: Request) -> dict[str, Any]:
+            asked = dict(request.query_params)
+            return await gateway.off_loop(lambda: call(made, _actor(request), asked))
+
+        return route
+
+    for method, path, summary, known, push, shape in written:
+        app.add_api_route(path, writes(known, push), methods=[method], summary=summary, openapi_extra=shape)
+    for path, summary, call, shape in read:
+        app.add_api_route(path, reads(call), methods=["GET"], summary=summary, openapi_extra=shape)
 
 
 def _actor(request: Request) -> Actor:

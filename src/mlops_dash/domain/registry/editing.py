@@ -38,13 +38,22 @@ def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model
             )
     if why_not := task_named(after.task, after.class_names).why_incomplete():
         raise InvalidInput(f"{model.name} cannot become {after.task}: {why_not}.", hint="Add it under another name.")
-    if after.tier not in TIERS:
-        raise InvalidInput(f"Tier {after.tier} does not exist.", hint="Use 1 (most critical), 2 or 3.")
+    check_tier(after.tier)
     if not after.title:
         raise InvalidInput("A model needs a title.", hint="Leave it out to keep the one it has.")
     if after == model:
         raise Conflict(f"Nothing of {model.name} would change.")
     return after
+
+
+def check_tier(tier: int) -> None:
+    """Refuse what is no tier.
+
+    Raises:
+        InvalidInput: there is none of this number.
+    """
+    if tier not in TIERS:
+        raise InvalidInput(f"Tier {tier} does not exist.", hint="Use 1 (most critical), 2 or 3.")
 
 
 def facts_of(model: Model, names: Sequence[str] = EDITABLE) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.catalogue import Catalogue
-from mlops_dash.domain.registry.editing import checked_cadence
+from mlops_dash.domain.registry.editing import check_tier, checked_cadence
 from mlops_dash.domain.registry.records import EXTERNAL, Connection, Model, Version
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -58,7 +58,7 @@ class Versions:
         """Add a model that this room watches. A scientist or above may.
 
         Raises:
-            InvalidInput: the name is empty, task, source or cadence are unknown words, or the task's classes are not
+            InvalidInput: the name is empty, task, source, cadence or tier are unknown, or the task's classes are not
                 said.
             Conflict: the name is taken.
         """
@@ -67,6 +67,7 @@ class Versions:
                 f"A model {name!r} with source {source!r} cannot be added.",
                 hint="Give a name, and the source mlflow or external.",
             )
+        check_tier(tier)
         predicts = task_named(task, class_names)
         reason_not = predicts.why_incomplete()
         if reason_not or (class_names and not predicts.in_words):
