@@ -81,6 +81,7 @@ def noun_of(path: Path) -> str:
 
 
 BELOW_ALL_SERVICES = {
+    "ab_file",
     "cells",
     "command",
     "tables",

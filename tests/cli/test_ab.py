@@ -247,3 +247,39 @@ def test_clusters_that_hold_both_arms_by_design_stay(run: Run, home: Path) -> No
     found = answer(run, path, "--variant", "arm", "--metric", "score", "--cluster", "school")
     assert found["warnings"] == []
     assert found["srm"]["drawn"] == {"a": 400, "b": 400}
+
+
+def test_several_metrics_are_read_at_once_each_as_it_would_be_alone(run: Run, file: str) -> None:
+    words = (file, "--variant", "arm", "--metric", "spent")
+    both = answer(run, *words, "--metric", "spent/visits", "--covariate", "before")
+    assert both["metrics"] == [
+        answer(run, *words, "--covariate", "before"),
+        answer(run, file, "--variant", "arm", "--metric", "spent/visits"),
+    ]
+    named = answer(run, *words, "--metric", "visits", "--covariate", "visits=before")
+    assert [one["cuped"] is None for one in named["metrics"]] == [True, False]
+    code, out, _ = run(*words, "--metric", "visits")
+    assert code == 0
+    assert out.startswith("spent (mean)\n")
+    assert out.endswith("Each metric is judged for itself: decide by the one that was named before the start.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--metric", "spent", "--metric", "spent"), "named twice"),
+        (("--metric", "spent", "--covariate", "before", "--covariate", "visits"), "Two covariates"),
+        (("--metric", "spent/visits", "--covariate", "before"), "cannot adjust a ratio"),
+        (("--metric", "spent", "--covariate", "spent=nobody"), "no column 'nobody'"),
+    ],
+)
+def test_metrics_that_cannot_be_asked_together(run: Run, file: str, words: tuple[str, ...], said: str) -> None:
+    code, out, error = run(file, "--variant", "arm", *words)
+    assert (code, out) == (2, "")
+    assert said in error
+
+
+def test_rare_outcomes_in_unequal_arms_wait_for_their_skew(run: Run, home: Path) -> None:
+    path = table(home, arm=["a"] * 900 + ["b"] * 100, bought=([1] + [0] * 99) * 10)
+    found = answer(run, path, "--variant", "arm", "--metric", "bought", "--shares", "a=9,b=1")
+    assert "b: no always-valid interval below 1,941 units an arm." in found["warnings"]

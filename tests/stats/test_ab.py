@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -14,17 +13,14 @@ from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportions_chisquare
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.ab import (
     ArmValue,
     base_rate_free,
     clustered,
-    cuped,
     mean_of,
     permutation_p,
     probability_greater,
     quantile_of,
-    ratio_of,
     welch,
 )
 from mlops_dash.stats.ab_plan import detectable, sample_ratio_p
@@ -44,51 +40,6 @@ def test_welch_is_that_of_statsmodels_and_scipy() -> None:
     found = stats.ttest_ind(Y1, Y0, equal_var=False)
     assert effect.p_value == pytest.approx(found.pvalue, rel=1e-10)
     assert effect.df == pytest.approx(found.df, rel=1e-10)
-
-
-def _tea_tasting(metric: object, **columns: np.ndarray) -> object:
-    import pandas as pd
-    import tea_tasting as tt
-
-    frame = pd.DataFrame({"variant": np.repeat([1, 0], [Y1.size, Y0.size]), **columns})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # theirs, about narwhals
-        return tt.Experiment(m=metric).analyze(frame, control=0)["m"]  # type: ignore[arg-type]
-
-
-def test_a_ratio_is_that_of_tea_tasting() -> None:
-    import tea_tasting as tt
-
-    a, b = np.r_[Y1, Y0], np.r_[X1, X0] ** 2 + 1
-    theirs = _tea_tasting(tt.RatioOfMeans("a", "b"), a=a, b=b)
-    effect = welch(ratio_of(a[:400], b[:400]), ratio_of(a[400:], b[400:]))
-    assert effect.difference == pytest.approx(theirs.effect_size, rel=1e-9)  # type: ignore[attr-defined]
-    assert effect.interval(0.05)[0] == pytest.approx(theirs.effect_size_ci_lower, rel=1e-6)  # type: ignore[attr-defined]
-    assert effect.p_value == pytest.approx(theirs.pvalue, rel=1e-6)  # type: ignore[attr-defined]
-
-
-def test_cuped_is_that_of_tea_tasting() -> None:
-    import tea_tasting as tt
-
-    y, x = np.r_[Y1, Y0], np.r_[X1, X0]
-    theirs = _tea_tasting(tt.Mean("y", "x"), y=y, x=x)
-    adjusted, missing = cuped(y, x)
-    effect = welch(mean_of(adjusted[:400]), mean_of(adjusted[400:]))
-    assert missing == 0.0
-    assert effect.difference == pytest.approx(theirs.effect_size, rel=1e-9)  # type: ignore[attr-defined]
-    assert effect.p_value == pytest.approx(theirs.pvalue, rel=1e-6)  # type: ignore[attr-defined]
-    assert effect.se < welch(mean_of(Y1), mean_of(Y0)).se
-
-
-def test_a_missing_covariate_counts_as_its_mean_and_a_useless_one_is_refused() -> None:
-    x = np.array([1.0, 2.0, np.nan, 3.0])
-    filled = np.array([1.0, 2.0, 2.0, 3.0])
-    y = np.array([1.0, 2.0, 5.0, 4.0])
-    adjusted, missing = cuped(y, x)
-    assert missing == 0.25
-    assert adjusted == pytest.approx(cuped(y, filled)[0])
-    with pytest.raises(InvalidInput, match="the same everywhere"):
-        cuped(y, np.ones(4))
 
 
 def test_the_sample_ratio_is_the_chi_square_of_statsmodels_and_tea_tasting() -> None:

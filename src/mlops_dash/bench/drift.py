@@ -100,7 +100,7 @@ def measure(rows: int, *, rivals: Mapping[str, Path], repeats: int, tell: Callab
         files = [Path(folder) / f"{name}.parquet" for name in ("reference", "current")]
         tell(f"Writing two files of {rows:,} rows, {NUMBERS} columns of numbers and {WORDS} of words")
         for number, file in enumerate(files):
-            write(file, rows, seed=number)
+            write_apart("drift", file, rows, seed=number)
         taken: dict[str, list[tuple[float, float, int]]] = {name: [] for name in commands}
         for turn in range(1, repeats + 1):
             for name, command in commands.items():
@@ -108,6 +108,17 @@ def measure(rows: int, *, rivals: Mapping[str, Path], repeats: int, tell: Callab
                 taken[name].append(_run(name, [*command, *map(str, files)]))
     base = statistics.median(seconds for seconds, _, _ in taken[OURS])
     return tuple(_timing(name, rows, runs, base) for name, runs in taken.items())
+
+
+def write_apart(module: str, path: Path, rows: int, *, seed: int) -> None:
+    """Let `write` of a bench make its file in a process of its own.
+
+    A process that is started inherits the high-water mark of the memory of the one that starts it, so the one that
+    starts the sides must stay small.
+    """
+    code = f"import sys; from pathlib import Path; from mlops_dash.bench.{module} import write; "
+    call = "write(Path(sys.argv[1]), int(sys.argv[2]), seed=int(sys.argv[3])); print('written')"
+    run_process("the writer of the file", [sys.executable, "-c", code + call, str(path), str(rows), str(seed)])
 
 
 def write(path: Path, rows: int, *, seed: int) -> None:
@@ -155,6 +166,19 @@ def as_json(found: Sequence[Timing]) -> list[dict[str, Any]]:
 
 def _run(name: str, command: Sequence[str]) -> tuple[float, float, int]:
     """Seconds, MiB and columns of one process."""
+    seconds, peak, answer = run_process(name, command)
+    return seconds, peak, len(json.loads(answer)["features"]) if name == OURS else int(answer.split()[-1])
+
+
+def run_process(name: str, command: Sequence[str]) -> tuple[float, float, str]:
+    """Run a side as a process of its own.
+
+    Returns:
+        Seconds of the whole process, its largest resident memory in MiB, and what it printed.
+
+    Raises:
+        Unavailable: it failed.
+    """
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=said, stderr=complained, stdin=subprocess.DEVNULL)
@@ -168,8 +192,7 @@ def _run(name: str, command: Sequence[str]) -> tuple[float, float, int]:
             raise Unavailable(f"{name} ended with {process.returncode}.", hint=" ".join(last))
         answer = said.read().decode()
     peak = used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    columns = len(json.loads(answer)["features"]) if name == OURS else int(answer.split()[-1])
-    return seconds, peak, columns
+    return seconds, peak, answer
 
 
 def _timing(name: str, rows: int, runs: Sequence[tuple[float, float, int]], base: float) -> Timing:

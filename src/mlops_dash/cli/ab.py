@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.cli.shared import json_flag, show
-from mlops_dash.domain.ab_tests.analysis import KINDS, Analysis, EffectLine, Question, planned_shares
-from mlops_dash.services.ab_tests.files import analyse
-from mlops_dash.services.tables import read_table
+from mlops_dash.domain.ab_tests.analysis import KINDS, Analysis, EffectLine, Question, planned_shares, several
+from mlops_dash.services.ab_file import analyse_file
 
 _MOST_DIGITS = 4
+_SEVERAL = "Each metric is judged for itself: decide by the one that was named before the start."
 
 
 def add_commands(commands: Any) -> None:
@@ -20,11 +20,23 @@ def add_commands(commands: Any) -> None:
     ab = commands.add_parser("ab", help="read an experiment from a file: effects, intervals, sample ratio")
     ab.add_argument("file", help="CSV or parquet, one row a unit")
     ab.add_argument("--variant", required=True, metavar="C", help="column of the arms")
-    ab.add_argument("--metric", required=True, metavar="C|NUM/DEN", help="column of the outcome, or two of a ratio")
+    ab.add_argument(
+        "--metric",
+        required=True,
+        action="append",
+        metavar="C|NUM/DEN",
+        help="column of the outcome, or two of a ratio; may be repeated, all are read in one pass",
+    )
     ab.add_argument("--kind", choices=KINDS, default="", help="default: ratio, proportion or mean, as the column is")
     ab.add_argument("--q", type=float, metavar="Q", help="of a quantile, for example 0.95")
     ab.add_argument("--control", default="", metavar="V", help="default: control, 0, a, false, baseline, or the first")
-    ab.add_argument("--covariate", default="", metavar="C", help="measured before assignment (CUPED)")
+    ab.add_argument(
+        "--covariate",
+        default=[],
+        action="append",
+        metavar="C|METRIC=C",
+        help="measured before assignment (CUPED), for all but the ratios or for one metric; may be repeated",
+    )
     ab.add_argument("--cluster", default="", metavar="C", help="rows of one cluster are alike")
     ab.add_argument("--unit", default="", metavar="C", help="what was randomised, where it has several rows")
     ab.add_argument("--shares", default="", metavar="A=S,B=S", help="planned shares of the arms; default: equal")
@@ -36,13 +48,12 @@ def add_commands(commands: Any) -> None:
 
 
 def _ab(arguments: argparse.Namespace) -> int:
-    question = Question(
+    asked = Question(
         variant=arguments.variant,
-        metric=arguments.metric,
+        metric=arguments.metric[0],
         kind=arguments.kind,
         q=arguments.q,
         control=arguments.control,
-        covariate=arguments.covariate,
         cluster=arguments.cluster,
         unit=arguments.unit,
         shares=planned_shares(arguments.shares) if arguments.shares else {},
@@ -50,8 +61,13 @@ def _ab(arguments: argparse.Namespace) -> int:
         planned=arguments.planned,
         lower_is_better=arguments.lower_is_better,
     )
-    found = analyse(read_table(Path(arguments.file)), question)
-    show(found.as_json(), as_json=arguments.json, line=_text(found))
+    found = analyse_file(Path(arguments.file), several(asked, arguments.metric, arguments.covariate))
+    if len(found) == 1:
+        show(found[0].as_json(), as_json=arguments.json, line=_text(found[0]))
+        return 0
+    body = {"metrics": [one.as_json() for one in found]}
+    lines = [f"{one.question.metric} ({one.kind})\n{_text(one)}" for one in found]
+    show(body, as_json=arguments.json, line="\n\n".join([*lines, _SEVERAL]))
     return 0
 
 

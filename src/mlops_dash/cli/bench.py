@@ -1,4 +1,4 @@
-"""`bench pages|experiments|drift|comparison`: costs beside targets and rivals, how often verdicts err."""
+"""`bench pages|experiments|drift|ab|comparison`: costs beside targets and rivals, how often verdicts err."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_dash.bench import SESSION, drift, experiments, pages, run_comparison
+from mlops_dash.bench import SESSION, ab, drift, experiments, pages, run_comparison
 from mlops_dash.bootstrap import Services, build
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import NOBODY, Role
@@ -42,6 +42,14 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     json_flag(moved)
     moved.set_defaults(run=_drift)
+    units = kinds.add_parser("ab", help="three metrics of millions of units: ours beside tea-tasting on DuckDB")
+    units.add_argument("--rows", type=int, default=10_000_000, metavar="N")
+    units.add_argument("--repeats", type=int, default=5, metavar="R")
+    units.add_argument(
+        "--rival", default="", metavar="PYTHON", help="a Python with tea-tasting, ibis-framework[duckdb]"
+    )
+    json_flag(units)
+    units.set_defaults(run=_ab)
     errs = kinds.add_parser("comparison", help="how often verdicts on runs err: equal recipes under every design")
     errs.add_argument("--data-sets", type=int, default=600, metavar="N")
     errs.add_argument("--seed", type=int, default=1, metavar="S")
@@ -81,6 +89,17 @@ def _drift(arguments: argparse.Namespace) -> int:
         arguments.rows, rivals=rivals, repeats=arguments.repeats, tell=lambda text: print(text, file=sys.stderr)
     )
     show(drift.as_json(found), as_json=arguments.json, line=drift.lines(found))
+    return 0
+
+
+def _ab(arguments: argparse.Namespace) -> int:
+    if not 1_000 <= arguments.rows <= 1_000_000_000 or not 1 <= arguments.repeats <= 20:
+        raise InvalidInput("That many cannot be measured here.", hint="Use 1,000 rows or more, and 1 to 20 repeats.")
+    found = ab.measure(
+        arguments.rows, rival=Path(arguments.rival) if arguments.rival else None, repeats=arguments.repeats,
+        tell=lambda text: print(text, file=sys.stderr),
+    )  # fmt: skip
+    show(ab.as_json(found), as_json=arguments.json, line=ab.lines(found))
     return 0
 
 

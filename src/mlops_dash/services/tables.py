@@ -20,10 +20,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlops_dash.domain.written import WORDS_FOR_NONE, name_of
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.stats.arrays import Floats
 
-WORDS_FOR_NONE = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "-nan", "#n/a"})  # in a column of numbers
 _TRUTH = {"true": 1.0, "false": 0.0}
 _PARQUET = (".parquet", ".pq")
 _NUMBER = r"^-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$"
@@ -136,7 +136,7 @@ def names_of(column: pd.Series[Any]) -> pd.Series[Any]:
     (['007', 'NA', None], ['7', None])
     """
     empty = column.isna().to_numpy()
-    texts = [None if gone else _name(value) for value, gone in zip(column, empty, strict=True)]
+    texts = [None if gone else name_of(value) for value, gone in zip(column, empty, strict=True)]
     return pd.Series(texts, index=column.index, dtype=object)
 
 
@@ -258,10 +258,6 @@ def _as_written(column: pd.Series[Any], *, gaps: bool) -> pd.Series[Any]:
     kind = "int64" if whole and not texts.null_count else "float64"
     numbers = texts.cast(pa.int64() if kind == "int64" else pa.float64())
     return pd.Series(numbers.to_numpy(zero_copy_only=False), index=column.index, name=column.name, dtype=kind)
-
-
-def _name(value: object) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _number(value: Any) -> float:

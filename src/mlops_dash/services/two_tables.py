@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from mlops_dash.domain.monitoring.two_tables import ABSENT, Column, TwoTables, judge_tables
 from mlops_dash.domain.policies import MonitoringPolicy
+from mlops_dash.domain.written import WORDS_FOR_NONE
 from mlops_dash.errors import InvalidInput, NotFound
-from mlops_dash.services.tables import WORDS_FOR_NONE, look_like_times, numbers_without_loss
+from mlops_dash.services.tables import look_like_times, numbers_without_loss
 from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.cells import CategoryCells, Cells, NumericCells
 from mlops_dash.stats.counting import Histogram, count, count_tally

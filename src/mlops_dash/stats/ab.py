@@ -10,14 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.special import ndtr, stdtr, stdtrit
-from scipy.stats import beta
+from scipy.special import betainc, betaincinv, ndtr, stdtr, stdtrit
 
-from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_complete, check_between, check_same_length
+from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_complete, check_between
 from mlops_dash.stats.intervals import MIN_CLUSTERS, ratio
 
-MIN_CUPED: Final = 100
 FIELLER_BELOW: Final = 10.0  # |control| in standard errors; above it the delta method on the log is as good
 _GRID: Final = 4_000
 
@@ -151,22 +148,6 @@ def mean_of(values: ArrayLike) -> ArmValue:
     return ArmValue(int(y.size), float(y.mean()), sd, sd * sd / y.size)
 
 
-def ratio_of(numerator: ArrayLike, denominator: ArrayLike) -> ArmValue:
-    """Summarise sum(numerator) / sum(denominator) by the delta method: the variance of (a - R b) / mean(b).
-
-    >>> found = ratio_of([1., 3.], [1., 2.])
-    >>> round(found.value, 4), round(found.sd, 4)
-    (1.3333, 0.3143)
-    """
-    a, b = as_complete(numerator, name="numerators"), as_complete(denominator, name="denominators")
-    check_same_length(numerators=a, denominators=b)
-    if a.size < 2 or b.sum() == 0:
-        return ArmValue(int(a.size), math.nan, math.nan, math.nan)
-    value = float(a.sum() / b.sum())
-    sd = float(((a - value * b) / b.mean()).std(ddof=1))
-    return ArmValue(int(a.size), value, sd, sd * sd / a.size)
-
-
 def quantile_of(values: ArrayLike, q: float) -> ArmValue:
     """Summarise the q-quantile; its standard error from the order statistics at ranks n q -+ 1.96 sqrt(n q (1 - q)).
 
@@ -281,37 +262,6 @@ def base_rate_free(prior: float) -> Sums:
     return lambda s: prior * ratio(s[..., 0], s[..., 1]) + (1.0 - prior) * ratio(s[..., 2], s[..., 3])
 
 
-def cuped(y: ArrayLike, x: ArrayLike) -> tuple[Floats, float]:
-    """Take out of outcomes what a covariate measured before assignment explains, over all arms together.
-
-    Args:
-        y: Outcomes of all arms.
-        x: Covariate, NaN where missing; those get the overall mean.
-
-    Returns:
-        Adjusted outcomes y - theta (x - mean x), theta = cov(y, x) / var(x); and the share of missing x.
-
-    Raises:
-        InvalidInput: If no x is known or all are equal.
-
-    References:
-        - A. Deng et al., "Improving the sensitivity of online controlled experiments", WSDM 2013.
-
-    >>> adjusted, missing = cuped([1., 2., 3.], [0., 1., 2.])
-    >>> adjusted.tolist(), missing
-    ([2.0, 2.0, 2.0], 0.0)
-    """
-    outcome = as_complete(y, name="outcomes")
-    covariate = np.asarray(x, dtype=np.float64)
-    check_same_length(outcomes=outcome, covariates=covariate)
-    known = np.isfinite(covariate)
-    if not known.any() or float(covariate[known].var()) == 0:
-        raise InvalidInput("The covariate is missing or the same everywhere.", hint="Name another column, or none.")
-    centred = np.where(known, covariate - covariate[known].mean(), 0.0)
-    theta = float(((outcome - outcome.mean()) * centred).sum() / (centred**2).sum())
-    return outcome - theta * centred, float(1.0 - known.mean())
-
-
 def probability_greater(effect: Effect, *, successes: tuple[int, int] | None = None) -> float:
     """Return P(arm 1 is greater than control) under a flat prior; not peek-safe.
 
@@ -327,8 +277,8 @@ def probability_greater(effect: Effect, *, successes: tuple[int, int] | None = N
     if min(effect.n_1, effect.n_0) == 0:
         return math.nan
     middle = (np.arange(_GRID) + 0.5) / _GRID
-    draws = beta.ppf(middle, 1 + successes[0], 1 + effect.n_1 - successes[0])
-    return float(beta.cdf(draws, 1 + successes[1], 1 + effect.n_0 - successes[1]).mean())
+    draws = betaincinv(1 + successes[0], 1 + effect.n_1 - successes[0], middle)
+    return float(betainc(1 + successes[1], 1 + effect.n_0 - successes[1], draws).mean())
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------

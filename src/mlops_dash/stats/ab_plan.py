@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import chi2
+from scipy.special import chdtrc, ndtri
 
 from mlops_dash.stats.arrays import check_between
 
@@ -39,4 +38,4 @@ def sample_ratio_p(counts: Sequence[int], shares: Sequence[float]) -> float:
     if seen.sum() == 0:
         return math.nan
     expected = seen.sum() * planned / planned.sum()
-    return float(chi2.sf(((seen - expected) ** 2 / expected).sum(), seen.size - 1))
+    return float(chdtrc(seen.size - 1, ((seen - expected) ** 2 / expected).sum()))

@@ -2,8 +2,6 @@
 
 import math
 
-from scipy.stats import fisher_exact
-
 from mlops_dash.stats.intervals import wilson
 
 
@@ -33,5 +31,7 @@ def exact_p(ones: tuple[int, int], n: tuple[int, int]) -> float:
     >>> round(exact_p((3, 0), (3, 3)), 9), exact_p((0, 0), (9, 9))
     (0.1, 1.0)
     """
+    from scipy.stats import fisher_exact  # a second of imports that only an arm without spread needs
+
     table = [[ones[0], n[0] - ones[0]], [ones[1], n[1] - ones[1]]]
     return min(1.0, float(fisher_exact(table).pvalue))

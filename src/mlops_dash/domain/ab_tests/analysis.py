@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlops_dash.domain.words import ABVerdict
@@ -168,6 +168,37 @@ def planned_shares(text: str) -> dict[str, float]:
         shares[name] = value
     whole = sum(shares.values())
     return {name: share / whole for name, share in shares.items()}
+
+
+def several(asked: Question, metrics: Sequence[str], covariates: Sequence[str]) -> list[Question]:
+    """The same question about several outcomes.
+
+    Args:
+        asked: Everything but metric and covariate.
+        metrics: Columns, or NUM/DEN.
+        covariates: METRIC=COLUMN for one outcome; a column alone is for the only outcome, or for all but the ratios.
+
+    Raises:
+        InvalidInput: a metric comes twice, or two covariates are for one outcome.
+
+    >>> asked = Question(variant="arm", metric="spend")
+    >>> [one.covariate for one in several(asked, ["spend", "spend/day", "clicks"], ["before", "clicks=past"])]
+    ['before', '', 'past']
+    """
+    twice = next((one for at, one in enumerate(metrics) if one in metrics[:at]), None)
+    if twice is not None:
+        raise InvalidInput(f"The metric {twice!r} is named twice.", hint="Name each metric once.")
+    own: dict[str, str] = {}
+    for text in covariates:
+        metric = next((one for one in metrics if text.startswith(f"{one}=")), "")
+        if metric in own:
+            raise InvalidInput(f"Two covariates for {metric or 'all metrics'!r}.", hint="Name one, as METRIC=COLUMN.")
+        own[metric] = text[len(metric) + 1 :] if metric else text
+    common = own.get("", "")
+    return [
+        replace(asked, metric=one, covariate=own.get(one, "" if len(metrics) > 1 and "/" in one else common))
+        for one in metrics
+    ]
 
 
 def judge_analysis(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import FieldExperiment, Question
-from mlops_dash.services.ab_tests.files import analyse, stratified
+from mlops_dash.services.ab_file import analyse, stratified
 from mlops_dash.store.ab_tests import rows_of_published
 
 FILE = "data/black_politicians.parquet"
