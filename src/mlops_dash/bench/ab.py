@@ -135,5 +135,5 @@ def as_json(found: Sequence[Timing]) -> list[dict[str, Any]]:
 
 
 def _timing(name: str, rows: int, runs: Sequence[tuple[float, float, float, tuple[float, ...]]], base: float) -> Timing:
-    seconds, whole = (statistics.median(run[at] for run in runs) for at in (0, 1))
+    seconds, whole = statistics.median(run[0] for run in runs), statistics.median(run[1] for run in runs)
     return Timing(name, rows, seconds, whole, max(run[2] for run in runs), seconds / base, runs[0][3])
