@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mlops_dash.domain.access import NEEDS, RANK, Permission, User
+from mlops_dash.domain.access import Actor, Permission, User
 from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion, default_policy
 from mlops_dash.domain.tasks.task import ModelTask
@@ -138,7 +138,9 @@ def others_who_may(users: Collection[User], *, demo: bool) -> tuple[tuple[str, s
     return tuple(
         (user.id, user.name)
         for user in users
-        if not user.disabled and (demo or not user.demo) and RANK[user.role] >= RANK[NEEDS[Permission.POLICY_EDIT]]
+        if not user.disabled
+        and (demo or not user.demo)
+        and Actor(user.id, user.name, user.role).may(Permission.POLICY_EDIT)  # a program has no rank
     )
 
 
