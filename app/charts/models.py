@@ -21,6 +21,7 @@ def models(known: Sequence[Model], zone: str) -> pd.DataFrame:
             "Owner": [one.owner or fmt.MISSING for one in known],
             "Tier": [one.tier for one in known],
             "Served": ["elsewhere" if one.source == EXTERNAL else "by our gateway" for one in known],
+            "Live in MLflow": [fmt.MISSING if one.elsewhere else one.live for one in known],
             "Never stored": [", ".join(one.do_not_log) or fmt.MISSING for one in known],
             "Archived": [fmt.instant(one.archived_at, zone) for one in known],
         }

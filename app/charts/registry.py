@@ -155,10 +155,10 @@ def _gates(line: VersionLine) -> str:
 
 def chips(line: VersionLine) -> list[str]:
     """What a version is, in chips: aliases of MLflow, and what we know beyond."""
-    found = [one for one in line.aliases if one != "champion" or line.is_champion]
+    found = [one for one in line.aliases if one != line.mark or line.is_champion]
     if line.is_champion and "champion" not in found:
         found.insert(0, "champion")
-    if "champion" in line.aliases and not line.is_champion:
+    if line.mark and line.mark in line.aliases and not line.is_champion:
         found.append("alias moved")
     if line.is_shadow:
         found.append("shadow")

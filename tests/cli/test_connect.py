@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,47 @@ def test_chosen_models_are_watched_with_a_reason_and_then_all_that_can_be_told(t
     code, out, _ = run("connect", "--all", "--reason", "the rest", "--json")
     assert (code, json.loads(out)) == (0, {"adopted": ["churn"], "left": ["riddle"]})
     assert run("connect", "--adopt", "riddle", "--task", "binary", "--reason", "we know")[0] == 0
+
+
+def test_many_are_adopted_by_a_file_that_is_filled_in(theirs: Services, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "models.csv"
+    code, out, _ = run("connect", "--export", str(file))
+    assert (code, "3 models in" in out) == (0, True)
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+    for row in rows:
+        row |= {"watch": "yes", "live": "stage:Production" if row["name"] == "churn" else row["live"]}
+    rows[2] |= {"task": "art"}  # riddle
+
+    def write() -> None:
+        with file.open("w", encoding="utf-8", newline="") as to:
+            writer = csv.DictWriter(to, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+    write()
+    code, _, err = run("connect", "--adopt-from", str(file), "--reason", "ours")
+    assert (code, "Line 4, riddle: 'art' is no task" in err) == (2, True)
+    assert theirs.registry.models(ADMIN) == ()
+    rows[2] |= {"task": "multiclass", "classes": 'no;it\'s "yes"', "live": "none"}
+    write()
+    code, out, err = run("connect", "--adopt-from", str(file), "--reason", "ours", "--json")
+    assert (code, json.loads(out)["left"], err) == (0, [], "")
+    found = {one.name: one for one in theirs.registry.models(ADMIN)}
+    assert (found["churn"].live, found[MODEL].live, found["riddle"].live) == (
+        "stage:Production", "alias:champion", "none",
+    )  # fmt: skip
+    assert found["riddle"].class_names == ("no", 'it\'s "yes"')
+    assert run("model", "edit", "churn", "--live", "tag:live=yes", "--reason", "new pipeline")[0] == 0
+    assert "live: tag:live=yes" in run("model", "list")[1]
+    assert run("connect", "--adopt-from", str(tmp_path / "no.csv"), "--reason", "r")[0] == 2
+    assert run("connect", "--export", str(tmp_path / "no" / "no.csv"))[0] == 2
+
+
+def test_the_mark_is_said_of_those_that_are_named(theirs: Services, run: Run) -> None:
+    assert run("connect", "--adopt", MODEL, "--live", "alias:prod", "--reason", "ours")[0] == 0
+    assert theirs.registry.models(ADMIN)[0].live == "alias:prod"
+    code, _, err = run("connect", "--adopt", "churn", "--live", "newest", "--reason", "ours")
+    assert (code, "is no mark" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

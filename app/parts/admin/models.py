@@ -15,6 +15,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.registry.editing import TIERS
+from mlops_dash.domain.registry.live import HOW
 from mlops_dash.domain.registry.records import Model
 
 
@@ -60,6 +61,9 @@ def _edit(frame: Frame, model: Model) -> None:
             "Judged by", list(CADENCES), index=list(CADENCES).index(model.cadence), key=f"{key}-cadence",
             help="How often it is judged: every day, week or month; a policy of its own says it instead",
         )  # fmt: skip
+        if not model.elsewhere:
+            st.text_input("Live in MLflow", value=model.live, key=f"{key}-live", max_chars=200,
+                          help=f"Which mark says what is live: {HOW}")  # fmt: skip
         st.text_area(
             "Inputs that are never stored, one a line", value="\n".join(model.do_not_log), key=f"{key}-do-not-log"
         )
@@ -70,6 +74,7 @@ def _edit(frame: Frame, model: Model) -> None:
             "owner": str(session.get(f"{key}-owner") or ""),
             "tier": session.get(f"{key}-tier"),
             "cadence": session.get(f"{key}-cadence"),
+            **({} if model.elsewhere else {"live": str(session.get(f"{key}-live") or "")}),
             "do_not_log": str(session.get(f"{key}-do-not-log") or "").splitlines(),
         }
         frame.services.registry.edit_model(frame.actor, model.name, changes, reason=reason)

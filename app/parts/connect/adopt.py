@@ -10,7 +10,9 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.registry.adoption import Adoption, adoption_csv, read_adoptions
 from mlops_dash.domain.registry.catalogue import Catalogue, Offered
+from mlops_dash.domain.registry.live import ALIAS, HOW, NONE, STAGE, STAGES, live_mark
 from mlops_dash.domain.registry.records import EXTERNAL
 from mlops_dash.domain.tasks import TASKS, task_named
 from mlops_dash.errors import InvalidInput
@@ -35,6 +37,8 @@ def _choose(frame: Frame, found: Catalogue) -> None:
 
     def fields() -> None:
         _state(found)
+        if found.new:
+            _file()
         for offered in shown:
             _row(offered)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -42,10 +46,22 @@ def _choose(frame: Frame, found: Catalogue) -> None:
             st.selectbox("It predicts", _TASKS, format_func=_title, key="elsewhere-task")
 
     def act(reason: str) -> str:
-        return _add(frame, shown, reason)
+        return _add(frame, found, shown, reason)
+
+    def choices() -> None:
+        if found.models:
+            st.download_button(
+                "All of them as CSV",
+                adoption_csv(found),
+                "models.csv",
+                "text/csv",
+                key="adopt-csv",
+                icon=":material/download:",
+            )
 
     dialogs.confirm(
         key="add-models-dialog", title="Add models", icon="library_add", button="Add models", act=act, fields=fields,
+        choices=choices,
         consequence=f"You become the owner of what names none. Adding writes nothing to MLflow{_later(frame)}.",
         placeholder="Why are they watched? This goes into the ledger.",
     )  # fmt: skip
@@ -80,6 +96,23 @@ def _row(offered: Offered) -> None:
             label_visibility="collapsed",
         )  # fmt: skip
         widgets.note(offered.why)
+        marks = [offered.live, *(f"{ALIAS}:{name}" for name in offered.aliases)]
+        marks += [f"{STAGE}:{name}" for name in offered.stages if name in STAGES]
+        st.selectbox(
+            "Live is", list(dict.fromkeys([*marks, NONE])), key=f"adopt-live-{offered.name}", format_func=_mark,
+            accept_new_options=True, label_visibility="collapsed", help=f"Which mark says what is live: {HOW}",
+        )  # fmt: skip
+
+
+def _mark(text: str) -> str:
+    return "live: only what is promoted here" if text == NONE else f"live: {text}"
+
+
+def _file() -> None:
+    st.file_uploader(
+        "Many models: fill in the CSV file and bring it here", type=["csv"], key="adopt-file",
+        help="A line a model: watch (yes or no), task, classes (a;b;c), owner, tier, live, window",
+    )  # fmt: skip
 
 
 def _told(offered: Offered) -> str:
@@ -90,24 +123,36 @@ def _told(offered: Offered) -> str:
     return " · ".join([newest, *marks, *([offered.flavour] if offered.flavour else []), signature, *owner])
 
 
-def _add(frame: Frame, shown: tuple[Offered, ...], reason: str) -> str:
-    """Add what was ticked and named; all of it is checked before the first is added."""
-    ticked = [one for one in shown if session.get(f"adopt-{one.name}")]
-    tasks = {one.name: str(session.get(f"adopt-task-{one.name}") or "") for one in ticked}
-    for name, task in tasks.items():
-        if not task:
-            raise InvalidInput(f"What {name} predicts is not said.", hint="Choose it beside the name.")
+def _add(frame: Frame, found: Catalogue, shown: tuple[Offered, ...], reason: str) -> str:
+    """Add what was ticked, named or said in a file; all of it is checked before the first is added."""
+    ticked = [_ticked(one) for one in shown if session.get(f"adopt-{one.name}")]
+    file = session.get("adopt-file")
+    if file is not None:
+        said = read_adoptions(file.getvalue(), found)
+        names = {one.name for one in said}
+        ticked = [*said, *(one for one in ticked if one.name not in names)]
     elsewhere = str(session.get("elsewhere-name") or "").strip()
     if not ticked and not elsewhere:
         raise InvalidInput("No model is ticked or named.", hint="Tick at least one.")
     add = frame.services.registry.add_model
     for one in ticked:
-        add(frame.actor, one.name, task=tasks[one.name], owner=one.owner or frame.actor.name, reason=reason)
+        add(
+            frame.actor, one.name, task=one.task, class_names=one.class_names, owner=one.owner or frame.actor.name,
+            tier=one.tier, live=one.live, cadence=one.window, reason=reason,
+        )  # fmt: skip
     if elsewhere:
         task = str(session.get("elsewhere-task") or _TASKS[0])
         add(frame.actor, elsewhere, task=task, source=EXTERNAL, owner=frame.actor.name, reason=reason)
-    names = [one.name for one in ticked] + ([elsewhere] if elsewhere else [])
-    return f"Watched from now on: {', '.join(names)}."
+    added = [one.name for one in ticked] + ([elsewhere] if elsewhere else [])
+    return f"Watched from now on: {', '.join(added)}."
+
+
+def _ticked(offered: Offered) -> Adoption:
+    task = str(session.get(f"adopt-task-{offered.name}") or "")
+    if not task:
+        raise InvalidInput(f"What {offered.name} predicts is not said.", hint="Choose it beside the name.")
+    live = str(live_mark(str(session.get(f"adopt-live-{offered.name}") or offered.live)))
+    return Adoption(offered.name, task, owner=offered.owner, live=live)
 
 
 def _title(name: str) -> str:

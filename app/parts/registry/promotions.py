@@ -21,7 +21,7 @@ from mlops_dash.domain.tasks.task import Metric
 from mlops_dash.domain.words import ProposalState, look
 from mlops_dash.errors import Unavailable
 
-_LATER = "Decided and in the ledger. MLflow does not answer; the worker moves the alias as soon as it does."
+_LATER = "Decided and in the ledger. MLflow does not answer; the worker moves its mark there as soon as it does."
 
 
 def decide_buttons(frame: Frame, room: RegistryRoom) -> None:
@@ -70,9 +70,11 @@ def alias_banner(frame: Frame, room: RegistryRoom) -> None:
     if not room.alias_moved_to or room.champion is None:
         return
     with st.container(border=True, key="card-alias", gap="small"):
+        mark = room.model.mark
         st.markdown(
-            f":orange-badge[{widgets.icon('warning')} Alias moved outside] The alias **champion** in MLflow points at "
-            f"**{room.alias_moved_to}**. **{room.champion.label}** is still served."
+            f":orange-badge[{widgets.icon('warning')} {mark.kind.capitalize()} moved outside] The {mark.kind} "
+            f"**{plain(mark.chip)}** in MLflow points at **{room.alias_moved_to}**. "
+            f"**{room.champion.label}** is still served."
         )
         with st.container(horizontal=True, gap="xsmall"):
             restore = f"Restore to {room.champion.label}…"
@@ -276,15 +278,16 @@ def _restore(frame: Frame, room: RegistryRoom) -> None:
 
     def act(reason: str) -> str:
         operation = frame.services.registry.restore_alias(frame.actor, room.model.name, reason=reason)
-        return _finished(frame, operation, f"The alias points at {champion.label} again.")
+        return _finished(frame, operation, f"The {room.model.mark.phrase} points at {champion.label} again.")
 
     dialogs.confirm(
         key=f"restore-{room.model.name}-{room.alias_moved_to}",
-        title=f"Restore the alias to {champion.label}",
-        consequence=f"The alias in MLflow goes back to **{champion.label}**, which was approved and is served.",
-        button="Restore the alias",
+        title=f"Restore the {room.model.mark.kind} to {champion.label}",
+        consequence=f"The {plain(room.model.mark.phrase)} in MLflow goes back to **{champion.label}**, which was "
+        "approved and is served.",
+        button=f"Restore the {room.model.mark.kind}",
         act=act,
-        changes=[("Alias champion", room.alias_moved_to, champion.label)],
+        changes=[(f"{room.model.mark.kind.capitalize()} {room.model.mark.chip}", room.alias_moved_to, champion.label)],
         icon="restore",
     )
 
@@ -295,7 +298,7 @@ def _adopt(frame: Frame, room: RegistryRoom) -> None:
 
     def act(reason: str) -> str:
         frame.services.registry.adopt_alias(frame.actor, room.model.name, version=number, reason=reason)
-        return f"{room.model.name} {room.alias_moved_to} is served from now on, as the alias says."
+        return f"{room.model.name} {room.alias_moved_to} is served from now on, as the {room.model.mark.phrase} says."
 
     dialogs.confirm(
         key=f"adopt-{room.model.name}-{number}",

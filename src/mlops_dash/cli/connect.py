@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Actor
+from mlops_dash.domain.registry.adoption import Adoption, adoption_csv, read_adoptions
 from mlops_dash.domain.registry.catalogue import Catalogue, Offered
+from mlops_dash.domain.registry.live import HOW, live_mark
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
 
 
@@ -20,6 +23,9 @@ def add_commands(commands: Any) -> None:
     connect.add_argument("--adopt", nargs="+", default=[], metavar="NAME", help="watch these models from now on")
     connect.add_argument("--all", action="store_true", help="watch all that nobody watches and whose task can be told")
     connect.add_argument("--task", default="", help="of the adopted models, where it cannot be told or is told wrong")
+    connect.add_argument("--live", default="", metavar="MARK", help=f"which mark says what is live: {HOW}")
+    connect.add_argument("--export", type=Path, metavar="FILE", help="write them to a CSV file, to be filled in")
+    connect.add_argument("--adopt-from", type=Path, metavar="FILE", help="watch what a filled-in file says yes to")
     connect.add_argument("--reason", default="", help="why they are watched; goes into the ledger")
     json_flag(connect)
     connect.set_defaults(run=_connect)
@@ -31,7 +37,14 @@ def _connect(arguments: argparse.Namespace) -> int:
     found = made.registry.catalogue(who, arguments.uri)
     if not found.reachable:
         raise Unavailable(found.reason, hint="Check the address and its credentials.")
-    if arguments.adopt or arguments.all:
+    if arguments.export is not None:
+        _write(arguments.export, adoption_csv(found))
+        line = (
+            f"{fmt.plural(len(found.models), 'model')} in {arguments.export}: fill in watch, task, owner, tier, live."
+        )
+        show({"file": str(arguments.export), "models": len(found.models)}, as_json=arguments.json, line=line)
+        return 0
+    if arguments.adopt or arguments.all or arguments.adopt_from is not None:
         return _adopt(arguments, made, who, found)
     lines = [_line(one) for one in found.models]
     lines.append(f"{fmt.plural(len(found.models), 'registered model')}, {len(found.new)} not watched yet.")
@@ -51,19 +64,15 @@ def _adopt(arguments: argparse.Namespace, made: Services, who: Actor, found: Cat
         )
     if not arguments.reason.strip():
         raise InvalidInput("Adopting models needs a reason.", hint="Say --reason TEXT; it goes into the ledger.")
-    chosen = [one for one in found.new if one.task or arguments.task] if arguments.all else _named(arguments, found)
-    for one in chosen:
-        if not (arguments.task or one.task):
-            raise InvalidInput(
-                f"What {one.name} predicts cannot be told: {one.why}.", hint="Say --task, and adopt it alone."
-            )
+    chosen = _chosen(arguments, found)
     added: list[str] = []
     refused = ""
     for one in chosen:
         try:
             made.registry.add_model(
-                who, one.name, task=arguments.task or one.task, owner=one.owner or who.name, reason=arguments.reason
-            )
+                who, one.name, task=one.task, class_names=one.class_names, owner=one.owner or who.name, tier=one.tier,
+                live=one.live, cadence=one.window, reason=arguments.reason,
+            )  # fmt: skip
         except MlopsDashError as error:
             refused = error.sentence()
             break
@@ -76,6 +85,42 @@ def _adopt(arguments: argparse.Namespace, made: Services, who: Actor, found: Cat
     if refused:
         raise Conflict(refused)
     return 0
+
+
+def _chosen(arguments: argparse.Namespace, found: Catalogue) -> tuple[Adoption, ...]:
+    """What was named by words or in a file, each checked."""
+    if arguments.adopt_from is not None:
+        if arguments.adopt or arguments.all or arguments.task or arguments.live:
+            raise InvalidInput("A file says everything itself.", hint="Give --adopt-from alone, with --reason TEXT.")
+        return read_adoptions(_read(arguments.adopt_from), found)
+    offered = [one for one in found.new if one.task or arguments.task] if arguments.all else _named(arguments, found)
+    for one in offered:
+        if not (arguments.task or one.task):
+            raise InvalidInput(
+                f"What {one.name} predicts cannot be told: {one.why}.", hint="Say --task, and adopt it alone."
+            )
+    mark = str(live_mark(arguments.live)) if arguments.live else ""
+    return tuple(
+        Adoption(one.name, arguments.task or one.task, owner=one.owner, live=mark or one.live) for one in offered
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} could not be written: {error.strerror}.", hint="Name a file in a folder that is there."
+        ) from error
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.", hint="mlops-dash connect --export FILE writes one to begin with.")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{path} could not be read: {error.strerror}.") from error
 
 
 def _named(arguments: argparse.Namespace, found: Catalogue) -> list[Offered]:

@@ -9,6 +9,7 @@ from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.registry.editing import TIERS
+from mlops_dash.domain.registry.live import HOW
 from mlops_dash.domain.registry.records import EXTERNAL, Model
 from mlops_dash.domain.tasks import BINARY, TASKS
 from mlops_dash.errors import InvalidInput
@@ -56,6 +57,7 @@ def _facts(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tier", type=int, choices=TIERS, help="1 is the most critical")
     command.add_argument("--task", choices=[task.name for task in TASKS], help="what it predicts")
     command.add_argument("--window", choices=list(CADENCES), help="how often it is judged: by the day, week or month")
+    command.add_argument("--live", metavar="MARK", help=f"which mark in MLflow says what is live: {HOW}")
     command.add_argument("--positive", help="the label that its score is the probability of")
     command.add_argument(
         "--do-not-log", action="append", metavar="COLUMN", help="an input that is never stored; once a column"
@@ -70,6 +72,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     given = {
         "title": arguments.title, "owner": arguments.owner, "tier": arguments.tier, "task": arguments.task,
         "positive_label": arguments.positive, "cadence": arguments.window,
+        "live": arguments.live,
         "do_not_log": [] if arguments.log_all else arguments.do_not_log,
     }  # fmt: skip
     return {name: value for name, value in given.items() if value is not None}
@@ -126,6 +129,8 @@ def _line(model: Model) -> str:
         told.insert(0, model.title)
     if model.cadence != Model.cadence:
         told.append(f"judged by the {model.cadence}")
+    if model.live != Model.live:
+        told.append(f"live: {model.live}")
     if model.do_not_log:
         told.append(f"never logs {', '.join(model.do_not_log)}")
     if model.archived_at is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.editing import LONGEST, TIERS
+from mlops_dash.domain.registry.live import DEFAULT, HOW
 from mlops_dash.domain.registry.records import EXTERNAL
 from mlops_dash.domain.tasks import TASKS
 from mlops_dash.gateway.shapes import REFUSALS, TEXT, Shape, answer
@@ -25,11 +26,13 @@ _FACTS: Shape = {
     "task": {"enum": [task.name for task in TASKS], "description": "What it predicts"},
     "window": {"enum": list(CADENCES), "description": "How often it is judged"},
     "positive_label": {**_NAME, "description": "The label that its score is the probability of"},
+    "live": {**_NAME, "description": f"Which mark in MLflow says what is live: {HOW}"},
     "do_not_log": {**_NAMES, "description": "Inputs that are never stored"},
 }
 _MODEL: dict[str, Any] = {
     "name": "queue-minutes", "source": EXTERNAL, "title": "Minutes in the queue", "task": "regression", "tier": 2,
     "owner": "ana", "window": "day", "positive_label": "1", "class_names": [], "do_not_log": [],
+    "live": DEFAULT,
     "created_at": "2026-03-01T09:00:00+00:00", "archived_at": None,
 }  # fmt: skip
 _POLICY: dict[str, Any] = {

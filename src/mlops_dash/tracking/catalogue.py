@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from mlops_dash.domain.registry.catalogue import Offered, owner_of, proposed_task
+from mlops_dash.domain.registry.live import proposed_mark
 from mlops_dash.errors import BrokenModel, Unavailable
 from mlops_dash.tracking.models.loading import download
 from mlops_dash.tracking.registry import MlflowRegistry
@@ -66,6 +67,7 @@ def _offer(model: Any, versions: Sequence[Any], read: Mapping[str, Any] | None) 
     for one in sorted(versions, key=lambda one: int(one.version)):
         if one.current_stage not in (None, "", "None"):
             stages[one.current_stage] = str(one.version)
+    aliases = {str(alias): str(version) for alias, version in sorted(model.aliases.items())}
     tags = {str(name): str(value) for name, value in model.tags.items()}
     flavours = [] if read is None else [name for name in read.get("flavors") or {} if name != "python_function"]
     signature = None if read is None else read.get("signature") or {}
@@ -77,7 +79,7 @@ def _offer(model: Any, versions: Sequence[Any], read: Mapping[str, Any] | None) 
         why = why if task else "its MLmodel file cannot be read"
     return Offered(
         name=model.name,
-        aliases={str(alias): str(version) for alias, version in sorted(model.aliases.items())},
+        aliases=aliases,
         stages=stages,
         tags=tags,
         version="" if newest is None else str(newest.version),
@@ -86,6 +88,7 @@ def _offer(model: Any, versions: Sequence[Any], read: Mapping[str, Any] | None) 
         task=task,
         why=why,
         owner=owner_of(told),
+        live=proposed_mark(aliases, stages),
     )
 
 

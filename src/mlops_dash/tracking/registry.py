@@ -7,24 +7,21 @@ client, after a two-second look, because that client would retry a dead server f
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
-import netrc
-import os
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
+from mlops_dash.tracking.credentials import credentials, needs_client
 from mlops_dash.tracking.filters import equals
 from mlops_dash.tracking.imports import mlflow_ready
 
@@ -36,21 +33,12 @@ LOOK_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
 _LOOK_AGAIN = 0.2  # s
 _PAGE = 200
-# With any of these only MLflow's own client knows how to talk to the server.
-_OWN_WAYS = (
-    "MLFLOW_TRACKING_INSECURE_TLS",
-    "MLFLOW_TRACKING_SERVER_CERT_PATH",
-    "MLFLOW_TRACKING_CLIENT_CERT_PATH",
-    "MLFLOW_TRACKING_AWS_SIGV4",
-    "MLFLOW_TRACKING_AUTH",
-    "MLFLOW_WORKSPACE",
-)
 # One retry of 15 s is enough where the look before said that somebody answers; MLflow's own are 7 retries of 120 s.
 
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """One version as MLflow knows it; `aliases` are those that point at it."""
+    """One version as MLflow knows it; `aliases` are those that point at it, `stage` is "" where it has none."""
 
     name: str
     version: str
@@ -60,6 +48,7 @@ class RegisteredVersion:
     aliases: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
+    stage: str = ""
 
 
 @dataclass
@@ -187,12 +176,11 @@ class MlflowRegistry:
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point `alias` at `version`; the same call again changes nothing."""
-        what = f"move the alias {alias} of {name} to version {version}"
-        if self._plain:
-            self._ask("POST", "registered-models/alias", {"name": name, "alias": alias, "version": version}, what)
-            return
-        with self._asking(what) as client:
-            client.set_registered_model_alias(name, alias, version)
+        self._tell(
+            "POST", "registered-models/alias", {"name": name, "alias": alias, "version": version},
+            f"move the alias {alias} of {name} to version {version}",
+            lambda client: client.set_registered_model_alias(name, alias, version),
+        )  # fmt: skip
 
     def model_tags(self, key: str) -> dict[str, str]:
         """The value of one tag on every registered model that carries it, by model."""
@@ -216,12 +204,28 @@ class MlflowRegistry:
 
     def set_model_tag(self, name: str, key: str, value: str) -> None:
         """Set a tag of a registered model."""
-        what = f"tag {name}"
+        self._tell(
+            "POST", "registered-models/set-tag", {"name": name, "key": key, "value": value}, f"tag {name}",
+            lambda client: client.set_registered_model_tag(name, key, value),
+        )  # fmt: skip
+
+    def remove_model_tag(self, name: str, key: str) -> None:
+        """Take a tag off a registered model."""
+        self._tell(
+            "DELETE", "registered-models/delete-tag", {"name": name, "key": key}, f"take the tag {key} off {name}",
+            lambda client: client.delete_registered_model_tag(name, key),
+        )  # fmt: skip
+
+    def _tell(
+        self, method: str, path: str, told: Mapping[str, Any], what: str, by_client: Callable[[MlflowClient], object]
+    ) -> None:
+        """Change something there: by one request, or by the client where only that knows how."""
         if self._plain:
-            self._ask("POST", "registered-models/set-tag", {"name": name, "key": key, "value": value}, what)
+            self._ask(method, path, told, what)
             return
-        with self._asking(what) as client:
-            client.set_registered_model_tag(name, key, value)
+        with self._asking(what) as client, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its own deprecations
+            by_client(client)
 
     @property
     def _over_http(self) -> bool:
@@ -229,7 +233,7 @@ class MlflowRegistry:
 
     @property
     def _plain(self) -> bool:
-        return self._over_http and not _needs_client(urllib.parse.urlsplit(self.uri).hostname or "")
+        return self._over_http and not needs_client(urllib.parse.urlsplit(self.uri).hostname or "")
 
     def _versions_by_rest(self, name: str) -> tuple[RegisteredVersion, ...]:
         what = f"read the versions of {name}"
@@ -257,10 +261,10 @@ class MlflowRegistry:
     ) -> dict[str, Any]:
         """One REST request, answered within `seconds` or not at all."""
         url = f"{self.uri.rstrip('/')}/api/2.0/mlflow/{path}"
-        body = json.dumps(dict(asked)).encode() if method == "POST" else None
+        body = None if method == "GET" else json.dumps(dict(asked)).encode()
         if body is None:
             url += "?" + urllib.parse.urlencode({key: value for key, value in asked.items() if value})
-        headers = {**_credentials(), "Content-Type": "application/json"}
+        headers = {**credentials(), "Content-Type": "application/json"}
         request = urllib.request.Request(url, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
@@ -302,7 +306,7 @@ class MlflowRegistry:
         """Ask /health with little patience. Any HTTP answer will do: somebody is there."""
         if not self._over_http:
             return
-        request = urllib.request.Request(f"{self.uri.rstrip('/')}/health", headers=_credentials())
+        request = urllib.request.Request(f"{self.uri.rstrip('/')}/health", headers=credentials())
         try:
             with urllib.request.urlopen(request, timeout=LOOK_SECONDS):
                 return
@@ -328,6 +332,7 @@ def _version(found: ModelVersion, aliases: tuple[str, ...]) -> RegisteredVersion
         aliases=aliases,
         tags=dict(found.tags),
         description=found.description or "",
+        stage=_stage(found.current_stage),
     )
 
 
@@ -341,7 +346,12 @@ def _version_of(one: Mapping[str, Any], aliases: tuple[str, ...]) -> RegisteredV
         aliases=aliases,
         tags={str(tag["key"]): str(tag.get("value", "")) for tag in one.get("tags", ())},
         description=str(one.get("description", "")),
+        stage=_stage(one.get("current_stage")),
     )
+
+
+def _stage(said: str | None) -> str:
+    return "" if said in (None, "", "None") else str(said)
 
 
 def _refusal(error: urllib.error.HTTPError, what: str, hint: str) -> NotFound | Conflict | InvalidInput | Unavailable:
@@ -362,26 +372,6 @@ def _our_error(code: str, said: str, what: str) -> NotFound | Conflict | Invalid
     if code in {"INVALID_PARAMETER_VALUE", "BAD_REQUEST"}:
         return InvalidInput(sentence)
     return Unavailable(sentence, hint="Look at MLflow's log, then try again.")
-
-
-def _needs_client(host: str) -> bool:
-    """Whether only MLflow's client knows how to talk to the server: special ways, or passwords kept in files."""
-    if any(os.environ.get(name) for name in _OWN_WAYS) or (Path.home() / ".mlflow" / "credentials").is_file():
-        return True
-    kept = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
-    try:
-        return kept.is_file() and netrc.netrc(kept).authenticators(host) is not None
-    except (netrc.NetrcParseError, OSError):
-        return False
-
-
-def _credentials() -> dict[str, str]:
-    """The header that MLflow's own client would send."""
-    token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
-    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
-    if user and password:
-        return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _first_line(error: BaseException) -> str:

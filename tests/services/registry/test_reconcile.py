@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.registry.live import live_mark
 from mlops_dash.domain.words import OperationState, ProposalState
-from mlops_dash.errors import Conflict
+from mlops_dash.errors import Conflict, InvalidInput
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import alerts
 from mlops_dash.store.prediction_log import Prediction, Score, append, to_us
+from mlops_dash.tracking.marks import Marks
 from tests import factories
 from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World, world
@@ -132,7 +134,7 @@ def test_a_removed_alias_is_an_alarm_too(house: World) -> None:
     house.mlflow._client().delete_registered_model_alias(MODEL, "champion")  # somebody else, with MLflow's own client
     house.service.reconcile(WORKER)
     assert "points at nothing" in open_alerts(house)[0][1]
-    assert house.service.room(LEAD, MODEL).why_not["adopt"] == "The alias points at nothing."
+    assert house.service.room(LEAD, MODEL).why_not["adopt"] == "The alias champion points at nothing."
 
 
 def test_a_model_without_a_policy_follows_its_alias(tmp_path: Path, mlflow_uri: str) -> None:
@@ -149,6 +151,70 @@ def test_a_model_without_a_policy_follows_its_alias(tmp_path: Path, mlflow_uri: 
     assert [one.label for one in service.history(VIEWER, "free")] == ["v1", "v2"]
     assert "Not controlled" in service.room(VIEWER, "free").control
     context.databases.dispose()
+
+
+@pytest.mark.parametrize("live", ["alias:prod", "stage:Production", 'tag:who=it\'s "live"'])
+def test_what_says_that_a_version_is_live_is_a_choice_of_the_model(tmp_path: Path, mlflow_uri: str, live: str) -> None:
+    context = factories.context(tmp_path, mlflow_uri=mlflow_uri)
+    service, marks = RegistryService(context), Marks(mlflow_uri)
+    service.add_model(SCIENTIST, "free", live=live)
+    for number in ("1", "2"):
+        marks.create_version("free", source=f"/nowhere/{number}", run_id="")
+        marks.set_alias("free", "champion", number)  # a word like any other here
+        service.reconcile(WORKER)
+        assert service.serving(VIEWER, "free") is None
+    for number in ("2", "1"):
+        marks.put("free", live_mark(live), number)
+        service.reconcile(WORKER)
+        serving = service.serving(VIEWER, "free")
+        assert serving is not None
+        assert service.version(VIEWER, serving.version_id).version == number
+    room = service.room(VIEWER, "free")
+    assert live_mark(live).phrase in room.control
+    context.databases.dispose()
+
+
+def test_without_a_mark_nothing_there_is_followed(tmp_path: Path, mlflow_uri: str) -> None:
+    context = factories.context(tmp_path, mlflow_uri=mlflow_uri)
+    service = RegistryService(context)
+    service.add_model(SCIENTIST, "free", live="none")
+    context.registry.create_version("free", source="/nowhere/1", run_id="")
+    context.registry.set_alias("free", "champion", "1")
+    assert service.reconcile(WORKER).alarms == ()
+    assert service.serving(VIEWER, "free") is None
+    assert "only what is promoted here is served" in service.room(VIEWER, "free").control
+    context.databases.dispose()
+
+
+@pytest.mark.parametrize("live", ["stage:Production", "tag:live=yes"])
+def test_a_promotion_moves_the_models_mark_and_its_move_outside_is_an_alarm(house: World, live: str) -> None:
+    marks, mark = Marks(house.mlflow.uri), live_mark(live)
+    house.service.edit_model(SCIENTIST, MODEL, {"live": live}, reason="as our pipeline does it")
+    marks.put(MODEL, mark, "1")
+    house.promoted()
+    assert (marks.where(MODEL, mark), marks.alias(MODEL, "champion")) == ("2", "1")
+    house.hands.turn(seconds=1)
+    assert house.service.reconcile(WORKER).alarms == ()
+    marks.put(MODEL, mark, "1")
+    house.hands.turn(seconds=1)
+    assert house.service.reconcile(WORKER).alarms == (f"The {mark.phrase} of {MODEL} was moved outside.",)
+    assert served(house) == house.ids["2"]
+    operation = house.service.restore_alias(LEAD, MODEL, reason="nobody approved it")
+    house.service.finish_promotion(LEAD, operation)
+    assert marks.where(MODEL, mark) == "2"
+    assert open_alerts(house) == []
+    house.hands.turn(seconds=1)
+    house.service.reconcile(WORKER)
+    room = house.service.room(LEAD, MODEL)
+    assert room.mirror.champion_alias == "2"
+    assert {line.version.label: line.aliases for line in room.lines} == {"v2": (mark.chip,), "v1": ("champion",)}
+
+
+def test_a_model_that_others_serve_has_no_mark(house: World) -> None:
+    with pytest.raises(InvalidInput, match="Others serve it's theirs"):
+        house.service.add_model(SCIENTIST, "it's theirs", source="external", live="stage:Production", reason="r")
+    with pytest.raises(InvalidInput, match="is no mark"):
+        house.service.edit_model(SCIENTIST, MODEL, {"live": "the newest"}, reason="r")
 
 
 def test_a_promotion_is_delivered_by_the_first_gateway_and_confirmed_by_all(house: World) -> None:

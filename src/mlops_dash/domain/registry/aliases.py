@@ -13,27 +13,30 @@ from mlops_dash.domain.registry.records import CHAMPION, Mirror, Operation
 from mlops_dash.domain.words import OperationState
 
 
-def ours_since(mirror: Mirror, operations: Iterable[Operation], numbers: Mapping[str, str]) -> Mirror:
-    """The last look at MLflow with our own later changes of the champion's alias in it.
+def ours_since(
+    mirror: Mirror, operations: Iterable[Operation], numbers: Mapping[str, str], *, mark: str = CHAMPION
+) -> Mirror:
+    """The last look at MLflow with our own later changes of the champion's mark in it.
 
     Args:
         mirror: What MLflow said last.
         operations: All of one model.
         numbers: The version numbers in MLflow, by the versions' ids.
+        mark: What a live version carries there, as the mirror names it; "" = nothing.
 
     Returns:
         The mirror as it is, when nothing of ours is newer. Else the alias is where we put it; while we are still
         putting it, it is shown nowhere.
     """
     written = [one for one in operations if one.alias == CHAMPION and one.state is not OperationState.FAILED]
-    if not written or mirror.as_of is None:
+    if not written or mirror.as_of is None or not mark:
         return mirror
     newest = max(written, key=lambda one: one.decided_at)
     moved = newest.alias_moved_at
     if moved is not None and mirror.as_of > moved:
         return mirror
     where = None if newest.in_flight else numbers.get(newest.to_version_id)
-    aliases = {number: tuple(one for one in names if one != CHAMPION) for number, names in mirror.aliases.items()}
+    aliases = {number: tuple(one for one in names if one != mark) for number, names in mirror.aliases.items()}
     if where is not None:
-        aliases[where] = (CHAMPION, *aliases.get(where, ()))
+        aliases[where] = (mark, *aliases.get(where, ()))
     return replace(mirror, champion_alias=where, aliases=aliases)

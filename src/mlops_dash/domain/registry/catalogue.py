@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_dash.domain.registry.live import DEFAULT
 from mlops_dash.domain.tasks import BINARY, REGRESSION, TASKS
 
 TASK_TAGS = ("mlops_dash.task", "task", "model_type")
@@ -28,6 +29,7 @@ class Offered:
         task: What it seems to predict; "" = that cannot be told.
         why: How that is told, or why not.
         owner: Who owns it by its tags; "" = nobody says.
+        live: The mark that seems to say which version is live.
         watched: "" | "watched" | "archived".
     """
 
@@ -41,6 +43,7 @@ class Offered:
     task: str
     why: str
     owner: str
+    live: str = DEFAULT
     watched: str = ""
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.registry.live import live_mark
 from mlops_dash.domain.registry.records import Model
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.errors import Conflict, InvalidInput
@@ -14,7 +15,7 @@ from mlops_dash.errors import Conflict, InvalidInput
 TIERS = (1, 2, 3)
 LONGEST = 120  # characters of a title or an owner
 MEANING = ("task", "positive_label")  # what every stored row was read by
-EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "do_not_log")
+EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "live", "do_not_log")
 
 
 def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model:
@@ -41,6 +42,7 @@ def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model
     check_tier(after.tier)
     if not after.title:
         raise InvalidInput("A model needs a title.", hint="Leave it out to keep the one it has.")
+    check_live(after)
     if after == model:
         raise Conflict(f"Nothing of {model.name} would change.")
     return after
@@ -54,6 +56,18 @@ def check_tier(tier: int) -> None:
     """
     if tier not in TIERS:
         raise InvalidInput(f"Tier {tier} does not exist.", hint="Use 1 (most critical), 2 or 3.")
+
+
+def check_live(model: Model) -> None:
+    """Refuse a mark in MLflow of a model that is not there.
+
+    Raises:
+        InvalidInput: others serve it, and no registry of ours is looked at.
+    """
+    if model.elsewhere and model.live != Model.live:
+        raise InvalidInput(
+            f"Others serve {model.name}: no mark in MLflow says what is live.", hint="Leave the live mark out."
+        )
 
 
 def facts_of(model: Model, names: Sequence[str] = EDITABLE) -> dict[str, Any]:
@@ -73,6 +87,8 @@ def _cleaned(name: str, value: Any) -> Any:
         return tuple(dict.fromkeys(column.strip() for column in value if column.strip()))
     if name == "cadence":
         return checked_cadence(value)
+    if name == "live":
+        return str(live_mark(str(value)))
     if not isinstance(value, str) or name == "positive_label":
         return value
     if len(value) > LONGEST or not value.isprintable():

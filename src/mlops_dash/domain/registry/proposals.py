@@ -245,7 +245,7 @@ def next_action(
 ) -> NextAction:
     """The one thing to do now, from the state: the page's primary button and its sentence."""
     if alias_moved_to:
-        return NextAction(Step.RESTORE, f"The alias was moved to {alias_moved_to} outside. Restore or adopt it.")
+        return NextAction(Step.RESTORE, f"Live was moved to {alias_moved_to} outside. Restore or adopt it.")
     if in_flight:
         return NextAction(Step.WAIT, "A change of champion is being carried out.")
     if selected is None:

@@ -15,6 +15,7 @@ from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyVersion
 from mlops_dash.domain.registry.gates import Gate
+from mlops_dash.domain.registry.live import DEFAULT, NONE, LiveMark, live_mark
 from mlops_dash.domain.words import OperationState, ProposalState
 
 CHAMPION = "champion"
@@ -38,11 +39,17 @@ class Model:
     archived_at: datetime | None = None  # since then no page or chore asks for it
     class_names: tuple[str, ...] = ()  # in their order, which never changes: the log keeps places in it
     cadence: str = "day"  # what is judged as one, while no policy says otherwise
+    live: str = DEFAULT  # which mark in MLflow says that a version is live
 
     @property
     def elsewhere(self) -> bool:
         """Whether somebody else serves it: decisions are kept here, and carried out there."""
         return self.source == EXTERNAL
+
+    @property
+    def mark(self) -> LiveMark:
+        """The mark in MLflow that its live version carries; none where others serve it."""
+        return LiveMark(NONE) if self.elsewhere else live_mark(self.live)
 
 
 @dataclass(frozen=True)
@@ -197,7 +204,7 @@ class Mirror:
     reachable: bool
     as_of: datetime | None
     reason: str
-    champion_alias: str | None  # version number that the alias points at
+    champion_alias: str | None  # number of the version that carries the model's live mark
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # version number -> aliases
 
 
@@ -222,6 +229,7 @@ class VersionLine:
     was_rolled_back: bool
     proposal: ProposalState | None
     against: str  # label of the version it is judged against; "" when there was none
+    mark: str = CHAMPION  # what a live version carries in MLflow, as `aliases` name it; "" = nothing
 
     @property
     def gates_open(self) -> int:

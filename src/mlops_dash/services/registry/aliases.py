@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.registry.records import CHAMPION, Operation, Version
+from mlops_dash.domain.registry.records import Operation, Version
 from mlops_dash.domain.words import AlertState, OperationState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command
@@ -33,7 +33,7 @@ class Aliases:
         serving = store.serving(unit.session, model)
         alert = open_alert(unit.session, model, ALIAS_ALERT)
         if serving is None or alert is None:
-            raise Conflict(f"The alias {CHAMPION} of {model} points where it should.")
+            raise Conflict(f"The {store.model(unit.session, model).mark.phrase} of {model} points where it should.")
         _free(unit, model)
         approved = store.version(unit.session, serving.version_id)
         operation = decided(unit, "restore", approved, reason, shadows=serving.shadow_version_ids)
@@ -70,7 +70,8 @@ class Aliases:
         alert = open_alert(unit.session, model, ALIAS_ALERT)
         seen = None if alert is None else alert.body.get("alias_version")
         if serving is not None and seen != version and not actor.is_system:  # the worker has just looked itself
-            raise Conflict(f"The alias {CHAMPION} of {model} does not point at version {version} any more.")
+            mark = store.model(unit.session, model).mark
+            raise Conflict(f"The {mark.phrase} of {model} does not point at version {version} any more.")
         _free(unit, model)
         lives = store.incarnations(unit.session, model, version)
         if not lives:
@@ -114,7 +115,8 @@ class AliasWatch:
             unit.nothing_changed()
             return False
         where = "nothing" if found is None else f"v{found}"
-        choice = "Restore the alias." if found is None else f"Restore the alias, or adopt {where}."
+        mark = store.model(unit.session, model).mark
+        choice = f"Restore the {mark.kind}." if found is None else f"Restore the {mark.kind}, or adopt {where}."
         made = Alert(
             id=self.context.new_id() if known is None else known.id,
             model=model,
@@ -122,7 +124,7 @@ class AliasWatch:
             kind=ALIAS_ALERT,
             severity="warning",
             state=AlertState.OPEN,
-            title=f"The alias {CHAMPION} of {model} points at {where}, not at the approved {approved.label}",
+            title=f"The {mark.phrase} of {model} points at {where}, not at the approved {approved.label}",
             cause=f"Somebody moved it outside mlops-dash. {approved.label} is still served. {choice}",
             opened_at=unit.now,
             last_seen_at=unit.now,

@@ -14,6 +14,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.monitoring.answers import KINDS
 from mlops_dash.domain.registry.gates import GATE_NAMES
+from mlops_dash.domain.registry.live import NONE, LiveMark
 from mlops_dash.domain.registry.proposals import approvers, previous_champion, why_not_promote, why_not_roll_back
 from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Operation, Serving, Version
 from mlops_dash.domain.words import AlertState, OperationState, ProposalState
@@ -25,6 +26,7 @@ from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import Session, reading, transaction
 from mlops_dash.store.monitoring.alerts import Alert, alerts
+from mlops_dash.tracking.marks import Marks
 
 DONE = (OperationState.ALIAS_MOVED, OperationState.DELIVERED, OperationState.CONFIRMED)
 
@@ -121,15 +123,15 @@ class Promotions:
         with reading(self.context.databases.app) as session:
             operation = store.operation(session, operation_id)
             target = store.version(session, operation.to_version_id)
-            source = store.model(session, operation.model).source
+            mark = store.model(session, operation.model).mark
         if operation.state in DONE:
             return operation
         if operation.state is OperationState.FAILED:
             raise Conflict(f"This change was given up: {operation.error}")
         failure = ""
         try:
-            if source == "mlflow":
-                self._move_alias(operation, target)
+            if mark.kind != NONE:
+                self._move_mark(operation, mark, target)
         except (NotFound, InvalidInput) as error:
             failure = error.message
         except Unavailable as error:
@@ -142,14 +144,14 @@ class Promotions:
             raise Conflict(f"The change was given up: {after.error}", hint="Propose another version.")
         return after
 
-    def _move_alias(self, operation: Operation, target: Version) -> None:
-        """Set the alias and read it back."""
-        registry = self.context.registry
-        registry.set_alias(operation.model, operation.alias, target.version)
-        pointed_at = registry.alias(operation.model, operation.alias)
+    def _move_mark(self, operation: Operation, mark: LiveMark, target: Version) -> None:
+        """Mark the version as live in MLflow, and read it back."""
+        marks = Marks(self.context.registry.uri)
+        marks.put(operation.model, mark, target.version)
+        pointed_at = marks.where(operation.model, mark)
         if pointed_at != target.version:
             raise Unavailable(
-                f"The alias {operation.alias} of {operation.model} points at version {pointed_at} right after it was "
+                f"The {mark.phrase} of {operation.model} points at version {pointed_at} right after it was "
                 f"set to {target.version}: somebody else moves it.",
                 hint="The decision stands; the worker tries again.",
             )

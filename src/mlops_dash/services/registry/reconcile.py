@@ -13,8 +13,9 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.registry.live import ALIAS, NONE, LiveMark
 from mlops_dash.domain.registry.proposals import approvers
-from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Heartbeat, Model, Operation, Serving, Version
+from mlops_dash.domain.registry.records import OPEN_STATES, Heartbeat, Model, Operation, Serving, Version
 from mlops_dash.domain.words import AlertState, OperationState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, record
@@ -128,11 +129,11 @@ class Reconciling:
                 world.put(session, mirror_key(model), {**known, "reachable": False, "reason": said})
                 return
             keep_versions(session, model, [_seen(one, self.context.new_id(), asked_at) for one in reversed(found)])
-            world.put(session, mirror_key(model), mirror_body(found, asked_at))
+            world.put(session, mirror_key(model), mirror_body(found, store.model(session, model).mark, asked_at))
 
     def _compare_alias(self, actor: Actor, model: Model, found: tuple[RegisteredVersion, ...]) -> str:
-        """Alarm on, adopt, or accept where the champion alias points. Gives the alarm's sentence when it is new."""
-        points_at = next((one.version for one in found if CHAMPION in one.aliases), None)
+        """Alarm on, adopt, or accept where the live mark is. Gives the alarm's sentence when it is new."""
+        points_at = model.mark.points_at(found)
         with reading(self.context.databases.app) as session:
             if store.in_flight(session, model.name) is not None:
                 return ""
@@ -142,20 +143,20 @@ class Reconciling:
             alert = open_alert(session, model.name, ALIAS_ALERT)
             governed = is_governed(session, model.name, self.context.clock.now())
         aliased = lives[0] if lives else None
-        if (aliased.id if aliased else None) == (approved.id if approved else None):
+        if model.mark.kind == NONE or (aliased.id if aliased else None) == (approved.id if approved else None):
             if alert is not None:
                 with transaction(self.context.databases.app) as session:
                     close_alert(session, alert, self.context.clock.now())
             return ""
         if not governed:
             if aliased is not None:
-                why = "This model has no promotion policy: its alias decides."
+                why = f"This model has no promotion policy: the {model.mark.phrase} decides."
                 self._aliases.adopt_alias(actor, model.name, version=aliased.version, reason=why)
             return ""
         if approved is None:
             return ""  # nothing was ever approved: an alias alone serves nothing
         news = self._alias_watch.notice(actor, model.name, approved, points_at)
-        return f"The alias {CHAMPION} of {model.name} was moved outside." if news else ""
+        return f"The {model.mark.phrase} of {model.name} was moved outside." if news else ""
 
     def _confirm_all(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         now = self.context.clock.now()
@@ -233,10 +234,13 @@ def mirror_key(model: str) -> str:
     return f"mlflow_mirror:{model}"
 
 
-def mirror_body(found: tuple[RegisteredVersion, ...], now: datetime) -> Mapping[str, Any]:
-    """What is kept of it."""
+def mirror_body(found: tuple[RegisteredVersion, ...], mark: LiveMark, now: datetime) -> Mapping[str, Any]:
+    """What is kept of it: each version's aliases, and the stage or tag that makes it live."""
+    live = mark.points_at(found)
     versions = {one.version: list(one.aliases) for one in found}
-    return {"as_of": now.isoformat(), "reachable": True, "reason": "", "versions": versions}
+    if live is not None and mark.kind != ALIAS:
+        versions[live].insert(0, mark.chip)
+    return {"as_of": now.isoformat(), "reachable": True, "reason": "", "versions": versions, "live": live}
 
 
 def is_governed(session: Session, model: str, now: datetime) -> bool:

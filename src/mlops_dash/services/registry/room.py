@@ -132,7 +132,7 @@ class Rooms:
             zone=watch.zone,
             label_unit=watch.label_unit,
             mirror=facts.mirror,
-            control=control_of(facts.mirror, governed=governed, elsewhere=elsewhere),
+            control=control_of(facts.mirror, facts.model.mark, governed=governed, elsewhere=elsewhere),
             alias_moved_to=alias_moved_to,
             timeline=timeline[:TIMELINE],
             reigns=facts.reigns,
@@ -247,13 +247,15 @@ class Rooms:
             reachable=bool(kept.get("reachable")),
             as_of=datetime.fromisoformat(kept["as_of"]) if kept.get("as_of") else None,
             reason=str(kept.get("reason", "")),
-            champion_alias=next((number for number, aliases in versions.items() if "champion" in aliases), None),
+            champion_alias=kept.get("live"),
             aliases=versions,
         )
 
     def _look(self, model: str, now: datetime) -> Mapping[str, Any]:
         try:
-            return mirror_body(self.context.registry.versions(model), now)
+            with reading(self.context.databases.app) as session:
+                mark = store.model(session, model).mark
+            return mirror_body(self.context.registry.versions(model), mark, now)
         except NotFound as error:
             return {"as_of": now.isoformat(), "reachable": True, "reason": error.message, "versions": {}}
         except (Unavailable, InvalidInput) as error:

@@ -12,6 +12,7 @@ from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
 from mlops_dash.domain.registry.aliases import ours_since
 from mlops_dash.domain.registry.gates import lift
+from mlops_dash.domain.registry.live import NONE, LiveMark
 from mlops_dash.domain.registry.proposals import (
     override_halves,
     overrides_behind,
@@ -91,7 +92,7 @@ def facts_of(session: Session, name: str, now: datetime, mirror: Mirror) -> Fact
             for one in store.proposals(session, name, states=states)
             if one.is_open(now) or one.state is ProposalState.PROMOTING
         ),
-        mirror=ours_since(mirror, operations, {one.id: one.version for one in versions}),
+        mirror=ours_since(mirror, operations, {one.id: one.version for one in versions}, mark=model.mark.chip),
     )
 
 
@@ -166,6 +167,7 @@ def line_of(session: Session, facts: Facts, version: Version, at: Standing | Non
         was_rolled_back=any(one.version_id == version.id for one in rolled_back(facts.reigns)),
         proposal=next((one.state for one in facts.proposals if one.version_id == version.id), None),
         against="" if rival is None else rival.label,
+        mark=facts.model.mark.chip,
     )
 
 
@@ -200,15 +202,18 @@ def could_approve(at: Standing, people: Sequence[tuple[str, str, str]]) -> tuple
     )
 
 
-def control_of(mirror: Mirror, *, governed: bool, elsewhere: bool) -> str:
-    """How well the alias is guarded: said per model, never promised in general."""
+def control_of(mirror: Mirror, mark: LiveMark, *, governed: bool, elsewhere: bool) -> str:
+    """How well the live mark is guarded: said per model, never promised in general."""
     if elsewhere:
         return "Served elsewhere: decisions are made and kept here; who serves it carries them out."
+    if mark.kind == NONE:
+        return "No mark in MLflow says what is live: only what is promoted here is served, and MLflow is not told."
     if not governed:
-        return "Not controlled: without a promotion policy the alias in MLflow decides what is served."
+        return f"Not controlled: without a promotion policy the {mark.phrase} in MLflow decides what is served."
+    moves = f"Moves of the {mark.phrase} outside"
     if not mirror.reachable:
-        return "Moves of the alias outside cannot be seen while MLflow does not answer; what is served does not change."
-    return "Moves of the alias outside are detected within 10 s, and do not change what is served."
+        return f"{moves} cannot be seen while MLflow does not answer; what is served does not change."
+    return f"{moves} are detected within 10 s, and do not change what is served."
 
 
 def why_not_measure(actor: Actor, facts: Facts, selected: Version | None, pushed: Collection[str]) -> dict[str, str]:
@@ -236,7 +241,9 @@ def why_not_of(
 ) -> dict[str, str]:
     """For each verb "" or the reason why this actor cannot do it now."""
     nothing = "Nothing is proposed."
-    alias = actor.why_not(Permission.PROMOTE) or ("" if alias_moved_to else "The alias is where it should be.")
+    alias = actor.why_not(Permission.PROMOTE) or (
+        "" if alias_moved_to else f"The {facts.model.mark.phrase} is where it should be."
+    )
     found = {
         "propose": "No version is selected.",
         "approve": nothing,
@@ -245,7 +252,7 @@ def why_not_of(
         "promote": nothing,
         "rollback": why_not_roll_back(actor, previous, flying),
         "restore": alias,
-        "adopt": alias or ("The alias points at nothing." if alias_moved_to == "nothing" else ""),
+        "adopt": alias or (f"The {facts.model.mark.phrase} points at nothing." if alias_moved_to == "nothing" else ""),
     }
     if selected is not None:
         found["propose"] = why_not_propose(actor, selected, facts.champion, facts.proposals)

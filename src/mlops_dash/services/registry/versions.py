@@ -10,7 +10,8 @@ from typing import Any
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.catalogue import Catalogue
-from mlops_dash.domain.registry.editing import check_tier, checked_cadence
+from mlops_dash.domain.registry.editing import check_live, check_tier, checked_cadence
+from mlops_dash.domain.registry.live import live_mark
 from mlops_dash.domain.registry.records import EXTERNAL, Connection, Model, Version
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -49,6 +50,7 @@ class Versions:
         positive_label: str = "1",
         class_names: Sequence[str] = (),
         cadence: str = "day",
+        live: str = Model.live,
         owner: str = "",
         tier: int = 2,
         source: str = "mlflow",
@@ -58,8 +60,8 @@ class Versions:
         """Add a model that this room watches. A scientist or above may.
 
         Raises:
-            InvalidInput: the name is empty, task, source, cadence or tier are unknown, or the task's classes are not
-                said.
+            InvalidInput: the name is empty, task, source, cadence, live mark or tier are unknown, or the task's classes
+                are not said.
             Conflict: the name is taken.
         """
         if not name.strip() or source not in {"mlflow", EXTERNAL}:
@@ -87,7 +89,9 @@ class Versions:
             created_at=unit.now,
             class_names=tuple(class_names),
             cadence=checked_cadence(cadence),
+            live=str(live_mark(live)),
         )
+        check_live(made)
         if name in store.archived_names(unit.session):
             raise Conflict(f"A model {name!r} is archived.", hint="Restore it: mlops-dash model restore")
         store.add_model(unit.session, made)
@@ -100,6 +104,8 @@ class Versions:
         }
         if cadence != Model.cadence:
             facts["cadence"] = cadence
+        if made.live != Model.live:
+            facts["live"] = made.live
         if class_names:
             facts["class_names"] = list(class_names)
         unit.audit(made.name, model=made.name, after=facts, reason=reason)

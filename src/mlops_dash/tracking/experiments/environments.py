@@ -15,10 +15,11 @@ from typing import Any, Final
 import yaml
 
 from mlops_dash.errors import NotFound, Unavailable
+from mlops_dash.tracking.credentials import credentials
 from mlops_dash.tracking.experiments.search import MlflowRuns
 from mlops_dash.tracking.filters import equals
 from mlops_dash.tracking.imports import mlflow_ready
-from mlops_dash.tracking.registry import ANSWER_SECONDS, _credentials
+from mlops_dash.tracking.registry import ANSWER_SECONDS
 
 _PIN: Final = re.compile(r"^\s*(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?P<rest>.*)$")
 _MOST_BYTES: Final = 200_000
@@ -89,7 +90,7 @@ class MlflowEnvironments(MlflowRuns):
         url = f"{self.uri.rstrip('/')}/{route}?{urllib.parse.urlencode(query)}"
         try:
             with urllib.request.urlopen(
-                urllib.request.Request(url, headers=_credentials()), timeout=ANSWER_SECONDS
+                urllib.request.Request(url, headers=credentials()), timeout=ANSWER_SECONDS
             ) as answer:
                 return str(answer.read(_MOST_BYTES).decode("utf-8", "replace"))
         except urllib.error.HTTPError as error:

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
+from mlops_dash.tracking.credentials import credentials
 from mlops_dash.tracking.experiments.search import MlflowRuns
-from mlops_dash.tracking.registry import _credentials
 
 FILE_SECONDS: Final = 20.0
 
@@ -55,7 +55,7 @@ class RunFiles(MlflowRuns):
 
     def _fetched(self, run_id: str, path: str, most: int) -> bytes:
         query = urllib.parse.urlencode({"path": path, "run_uuid": run_id})
-        request = urllib.request.Request(f"{self.uri.rstrip('/')}/get-artifact?{query}", headers=_credentials())
+        request = urllib.request.Request(f"{self.uri.rstrip('/')}/get-artifact?{query}", headers=credentials())
         try:
             with urllib.request.urlopen(request, timeout=FILE_SECONDS) as answer:
                 return bytes(answer.read(most + 1))

@@ -25,7 +25,7 @@ def offered(name: str, task: str, why: str, **changes: object) -> Offered:
 def answering(house: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """A house with a model already, and an MLflow that offers two more."""
     house.registry.add_model(SCIENTIST, "first", reason="the first one")
-    late = offered(MODEL, "regression", "one number a row", aliases={"live": "2"}, owner="trains")
+    late = offered(MODEL, "regression", "one number a row", aliases={"live": "2"}, owner="trains", live="alias:live")
     riddle = offered("riddle", "", "no signature says what it answers", signature=False)
     found = Catalogue("http://mlflow.example", reachable=True, reason="", models=(late, riddle))
     monkeypatch.setattr(house.registry, "catalogue", lambda _actor: found, raising=False)
@@ -51,9 +51,29 @@ def test_models_are_added_after_the_first_one_by_ticking(answering: Services, op
     models = {one.name: one for one in answering.registry.models(VIEWER)}
     assert set(models) == {"first", MODEL, "churn"}
     assert (models[MODEL].task, models[MODEL].owner, models[MODEL].source) == ("regression", "trains", "mlflow")
+    assert models[MODEL].live == "alias:live"  # the only alias it has
     assert (models["churn"].source, models["churn"].owner) == ("external", "scientist")
     entries = answering.audit.entries(ADMIN).entries[:2]
     assert [(one.action, one.reason) for one in entries] == [(Action.MODEL_ADDED, "ours to watch")] * 2
+
+
+def test_which_mark_is_live_is_chosen_and_a_file_says_many(answering: Services, open_page: OpenPage) -> None:
+    page = opened(open_page)
+    page.checkbox(key=f"adopt-{MODEL}").check()
+    page.selectbox(key=f"adopt-live-{MODEL}").set_value("none")
+    page.file_uploader(key="adopt-file").upload("many.csv", b"name,watch,task,live\nriddle,yes,binary,tag:a=b\n")
+    act(page)
+    models = {one.name: one for one in answering.registry.models(VIEWER)}
+    assert (models[MODEL].live, models["riddle"].live) == ("none", "tag:a=b")
+
+
+def test_a_file_that_cannot_be_used_adds_nothing(answering: Services, open_page: OpenPage) -> None:
+    page = opened(open_page)
+    page.checkbox(key=f"adopt-{MODEL}").check()
+    page.file_uploader(key="adopt-file").upload("many.csv", b"name,watch\nriddle,yes\n")
+    page = act(page)
+    assert page.session_state["add-models-dialog-error"].startswith("Line 2, riddle: what it predicts cannot be told")
+    assert [one.name for one in answering.registry.models(VIEWER)] == ["first"]
 
 
 def test_what_a_model_predicts_is_asked_where_it_cannot_be_told(answering: Services, open_page: OpenPage) -> None:
