@@ -32,6 +32,7 @@ COMMANDS = {
         "monitor", "quarantine", "gate", "propose", "approve", "reject", "promote", "rollback", "retrain", "jobs",
     ),
     "connect": ("connect",),
+    "disconnect": ("disconnect",),
     "models": ("model",),
     "policies": ("policy",),
     "recipes": ("recipe",),

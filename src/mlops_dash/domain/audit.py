@@ -75,6 +75,7 @@ class Action(StrEnum):
     TEST_DESIGNED = "test.designed"
     TEST_STARTED = "test.started"
     TEST_STOPPED = "test.stopped"
+    MLFLOW_LEFT = "mlflow.left"
     WORLD_CREATED = "world.created"
 
 
@@ -254,6 +255,23 @@ def verify(key: bytes, entries: Iterable[Entry], anchors: Sequence[Anchor]) -> V
         last = max(outside)
         return Verdict(False, count, last, f"the last entries are missing: {last} were anchored")
     return Verdict(True, count)
+
+
+@dataclass(frozen=True)
+class LeftInMlflow:
+    """What of ours stands in somebody's MLflow.
+
+    Attributes:
+        uri: Of the server.
+        tag: The name of the tag that keeps our ledger's head.
+        models: Registered models that carry it.
+        promoted: (model, mark, version label) of every live mark that an approved change put where it is; it stays.
+    """
+
+    uri: str
+    tag: str
+    models: tuple[str, ...]
+    promoted: tuple[tuple[str, str, str], ...] = ()
 
 
 def anchor_tag(key: bytes) -> str:

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from mlops_dash.domain import audit as domain
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.audit import Anchor, Choices, Entry, Filter, Page, Verdict
-from mlops_dash.errors import MlopsDashError, NotFound
-from mlops_dash.services.command import Context, read, record
+from mlops_dash.domain.audit import Action, Anchor, Choices, Entry, Filter, LeftInMlflow, Page, Verdict
+from mlops_dash.domain.registry.live import NONE
+from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound
+from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import audit as store
-from mlops_dash.store import registry
+from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import reading
+from mlops_dash.tracking.registry import MlflowRegistry
 
 PAGE_SIZE = 50
 
@@ -91,7 +93,7 @@ class AuditService:
         if not self.context.settings.anchors_in_mlflow:
             return False
         with reading(self.context.databases.app) as session:
-            head, names = store.head(session), [model.name for model in registry.models(session, archived=True)]
+            head, names = store.head(session), [model.name for model in registry_store.models(session, archived=True)]
         if head is None or not names:
             return False
         key = self.context.settings.ledger_key
@@ -110,6 +112,71 @@ class AuditService:
     def _tags(self) -> dict[str, str]:
         """What stands in MLflow as our head, by the registered model that carries it; anybody there may write it."""
         return self.context.registry.model_tags(domain.anchor_tag(self.context.settings.ledger_key))
+
+    @read(Permission.AUDIT_READ)
+    def left_in_mlflow(self, actor: Actor, uri: str = "") -> LeftInMlflow:
+        """What of ours stands in our MLflow, or in another server. Only reads there.
+
+        Raises:
+            InvalidInput: the address is none of a server.
+            Unavailable: it does not answer.
+        """
+        registry = self._registry(uri)
+        tag = domain.anchor_tag(self.context.settings.ledger_key)
+        found = tuple(sorted(registry.model_tags(tag)))
+        if registry.uri != self.context.registry.uri:
+            return LeftInMlflow(registry.uri, tag, found)
+        with reading(self.context.databases.app) as session:
+            marks = {one.name: one.mark for one in registry_store.models(session, archived=True)}
+            served = registry_store.servings(session)
+            promoted = tuple(
+                (one.model, marks[one.model].phrase, registry_store.version(session, one.version_id).label)
+                for one in served
+                if one.model in marks and marks[one.model].kind != NONE
+                and registry_store.operation(session, one.operation_id).kind != "adopt"
+            )  # fmt: skip
+        return LeftInMlflow(registry.uri, tag, found, promoted)
+
+    @command(Permission.USERS_EDIT, Action.MLFLOW_LEFT)
+    def leave_mlflow(self, unit: Unit, actor: Actor, left: LeftInMlflow, *, reason: str) -> LeftInMlflow:
+        """Decide to take our tags off a server; `take_tags` then does it. An admin may. Audited with what stood there.
+
+        Raises:
+            InvalidInput: the reason is empty.
+            Conflict: nothing of ours stands there, or the settings say to keep it.
+        """
+        if not reason.strip():
+            raise InvalidInput("Taking our tags away needs a reason.", hint="Say --reason TEXT.")
+        if not left.models:
+            raise Conflict(f"Nothing of ours stands in {left.uri}.")
+        settings = self.context.settings
+        if settings.anchors_in_mlflow and left.uri == self.context.registry.uri:
+            raise Conflict(
+                "The worker would write the tag again: the ledger's head is kept in this MLflow.",
+                hint="It is our own server." if settings.mlflow_is_ours else "Unset MLOPS_DASH_LEDGER_IN_MLFLOW first.",
+            )
+        unit.audit(left.uri, before={"tag": left.tag, "models": list(left.models)}, after={}, reason=reason.strip())
+        return left
+
+    @record(Permission.USERS_EDIT)
+    def take_tags(self, actor: Actor, left: LeftInMlflow) -> tuple[str, ...]:
+        """Take our tag off the registered models that carry it; again it finds nothing. Gives their names.
+
+        Raises:
+            Unavailable: the server does not answer, or lets us change nothing.
+        """
+        registry = self._registry(left.uri)
+        there = sorted(registry.model_tags(left.tag))
+        for name in there:
+            registry.remove_model_tag(name, left.tag)
+        return tuple(there)
+
+    def _registry(self, uri: str) -> MlflowRegistry:
+        if not uri or uri == self.context.registry.uri:
+            return self.context.registry
+        if not uri.startswith(("http://", "https://")):  # a file would be made a store
+            raise InvalidInput(f"{uri!r} is no address of a server.", hint="Give one such as https://mlflow.example")
+        return MlflowRegistry(uri)
 
     @read(Permission.AUDIT_READ)
     def head(self, actor: Actor) -> Anchor | None:
