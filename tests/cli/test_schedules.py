@@ -52,6 +52,28 @@ def test_a_schedule_goes_its_whole_way_and_every_step_is_in_the_ledger(theirs: S
     ]  # fmt: skip
 
 
+def test_triggers_and_what_holds_them_back_are_said_and_kept(theirs: Services, run: Run) -> None:
+    words = ("--recipe", "weekly", "--cooldown", "6h", "--runs-a-month", "4")
+    code, out, _ = run("schedule", "add", "fresh", "--on-labels", "500", *words, "--dry-run", "--since", "2020-01-31")
+    assert code == 0
+    assert "when 500 new labels have come, not within 6 h of the last run, at most 4 runs a month" in out
+    assert "It would have run 0 times since 2020-01-31." in out
+    assert run("schedule", "add", "fresh", "--on-labels", "500", *words)[0] == 0
+    (kept,) = listed(run)
+    assert (kept["kind"], kept["cooldown_seconds"], kept["runs_a_month"], kept["state"]) == (
+        "labels",
+        21_600,
+        4,
+        "waits",
+    )
+    assert run("schedule", "edit", "fresh", "--cooldown", "0")[0] == 0
+    (kept,) = listed(run)
+    assert (kept["cooldown_seconds"], kept["runs_a_month"], kept["model"]) == (0, 4, MODEL)
+    code, out, _ = run("schedule", "add", "file", "--recipe", "weekly", "--on-file", "/data/new", "--dry-run",
+                       "--since", "2020-01-31")  # fmt: skip
+    assert "Nobody can know how often it would have run before." in out
+
+
 def test_a_dry_run_says_the_next_runs_and_stores_nothing(theirs: Services, run: Run) -> None:
     code, out, _ = run("schedule", "add", "mondays", "--recipe", "weekly", *MONDAYS, "--dry-run", "--json")
     said = json.loads(out)
@@ -67,6 +89,10 @@ def test_a_dry_run_says_the_next_runs_and_stores_nothing(theirs: Services, run: 
         (("add", "s", "--recipe", "weekly", "--once", "2001-01-01T00:00+00:00"), "has passed"),
         (("add", "s", "--recipe", "monthly", "--every", "6h"), "There is no recipe 'monthly'."),
         (("add", "s", "--recipe", "weekly", "--every", "6h", "--zone", "Mars"), "The time zone 'Mars' is not known."),
+        (("add", "s", "--recipe", "weekly", "--on-labels", "none"), "'none' is no number of labels."),
+        (("add", "s", "--recipe", "weekly", "--on-file", "labels.csv"), "is no absolute path."),
+        (("add", "s", "--recipe", "weekly", "--every", "6h", "--runs-a-month", "-1"), "That budget cannot be used."),
+        (("add", "s", "--recipe", "weekly", "--on-labels", "5", "--since", "soon"), "The date 'soon' cannot be read."),
         (("edit", "s", "--every", "6h"), "There is no schedule 's'."),
         (("pause", "s", "--reason", "x"), "There is no schedule 's'."),
     ],

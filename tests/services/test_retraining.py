@@ -256,24 +256,24 @@ def test_an_open_alert_starts_its_schedule_once(
     retraining: RetrainingService, jobs: JobsService, context: Context, time: Time
 ) -> None:
     retraining.save_schedule(SCIENTIST, ScheduleDraft("on harm", ScheduleKind.ALERT, "harm", recipe="monthly"))
-    assert retraining.follow_alerts(WORKER, one(retraining)) is None
+    assert retraining.follow(WORKER, one(retraining)) is None
     alert(context, "closed", state=AlertState.CLOSED)
     alert(context, "a1", minutes=1)
     alert(context, "a2", minutes=2)
-    job_id = retraining.follow_alerts(WORKER, one(retraining))
+    job_id = retraining.follow(WORKER, one(retraining))
     assert job_id is not None
     job = jobs.job(VIEWER, job_id)
     assert (job.alert_id, job.cause) == ("a1", "alert: Loss is up (schedule on harm)")
     time.at = NOON + timedelta(minutes=5)
-    assert retraining.follow_alerts(WORKER, one(retraining)) is None, "one retrain of a model at a time"
+    assert retraining.follow(WORKER, one(retraining)) is None, "one retrain of a model at a time"
     claimed = jobs.claim(WORKER, "w1")
     assert claimed is not None
     jobs.finish(WORKER, job_id, claimed.epoch, JobState.SUCCEEDED)
-    second = retraining.follow_alerts(WORKER, one(retraining))
+    second = retraining.follow(WORKER, one(retraining))
     assert second is not None
     assert jobs.job(VIEWER, second).alert_id == "a2"
     jobs.cancel(LEAD, second, "enough")
-    assert retraining.follow_alerts(WORKER, one(retraining)) is None, "each alert starts it once"
+    assert retraining.follow(WORKER, one(retraining)) is None, "each alert starts it once"
 
 
 def test_an_alert_that_a_person_answered_with_a_run_starts_nothing_more(
@@ -283,7 +283,7 @@ def test_an_alert_that_a_person_answered_with_a_run_starts_nothing_more(
     alert(context)
     job_id = retraining.run_now(SCIENTIST, "monthly", "I saw it first", alert_id="a1")
     jobs.cancel(SCIENTIST, job_id, "no")
-    assert retraining.follow_alerts(WORKER, one(retraining)) is None
+    assert retraining.follow(WORKER, one(retraining)) is None
 
 
 def test_a_schedule_can_be_run_now_without_losing_its_next_slot(

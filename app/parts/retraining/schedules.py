@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from app.charts import retraining as charts
-from app.parts.retraining import recipes
+from app.parts.retraining import editing, recipes
+from app.parts.retraining.editing import moment
 from app.shell import session
 from app.ui import dialogs, live, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
-from mlops_dash.domain.due import of_draft
-from mlops_dash.domain.jobs import Job, Task
+from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.retraining import (
-    ALERT_KINDS,
-    Misfire,
+    TRIGGERS,
     Recipe,
     Room,
     Schedule,
-    ScheduleDraft,
     ScheduleKind,
-    instant,
 )
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.errors import NotFound
 
 _KINDS = {
     "By the clock…": ScheduleKind.CRON,
     "Every so often…": ScheduleKind.INTERVAL,
     "Once…": ScheduleKind.ONCE,
     "When an alert opens…": ScheduleKind.ALERT,
+    "When new labels have come…": ScheduleKind.LABELS,
+    "When a file changes…": ScheduleKind.FILE,
 }
-_MISFIRE = {Misfire.RUN_ONCE: "run once when a worker is back", Misfire.SKIP: "skip what was missed"}
+_WAITS = {ScheduleKind.ALERT: "Waits for an alert", ScheduleKind.LABELS: "Waits for labels",
+          ScheduleKind.FILE: "Waits for a change"}  # fmt: skip
 _UNANSWERED = 3
 _NEXT = 6
 
@@ -154,7 +153,7 @@ def new_button(frame: Frame, room: Room) -> None:
     chosen = st.menu_button("New schedule", list(_KINDS), key="new-schedule", icon=widgets.icon("add"),
                             disabled=bool(why_not), help=why_not or None)  # fmt: skip
     if chosen:
-        _edit(frame, room, _KINDS[str(chosen)], None)
+        editing.edit(frame, room, _KINDS[str(chosen)], None)
 
 
 def panel(frame: Frame, room: Room) -> None:
@@ -171,12 +170,12 @@ def panel(frame: Frame, room: Room) -> None:
 
 def _until_planned(frame: Frame) -> None:
     made = frame.services.retraining.schedules(frame.actor)
-    if not any(one.enabled and one.upcoming is None and one.kind is not ScheduleKind.ALERT for one in made):
+    if not any(one.enabled and one.upcoming is None and one.kind not in TRIGGERS for one in made):
         st.rerun()
 
 
 def _timed(room: Room) -> list[Schedule]:
-    return [made for made in room.schedules if made.kind is not ScheduleKind.ALERT]
+    return [made for made in room.schedules if made.kind not in TRIGGERS]
 
 
 def _row(frame: Frame, room: Room, made: Schedule) -> None:
@@ -187,7 +186,7 @@ def _row(frame: Frame, room: Room, made: Schedule) -> None:
         what = plain(f"{made.recipe or made.task} · {made.when}")
         st.markdown(f"**{plain(made.name)}** {on}  \n:gray[{what}]", width="content")
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
-            widgets.note(_next_said(frame, made))
+            widgets.note(plain(room.held.get(made.id) or _next_said(frame, made)))
             _menu(frame, room, made)
 
 
@@ -195,8 +194,8 @@ def _next_said(frame: Frame, made: Schedule) -> str:
     if not made.enabled:
         until = f" until {charts.when(frame.now, made.paused_until, frame.zone)}" if made.paused_until else ""
         return f"Paused{until}: {made.pause_reason}"
-    if made.kind is ScheduleKind.ALERT:
-        return "Waits for an alert"
+    if made.kind in TRIGGERS:
+        return _WAITS[made.kind]
     if made.upcoming is None:
         return "Being planned by the worker"
     if not made.upcoming:
@@ -217,7 +216,7 @@ def _menu(frame: Frame, room: Room, made: Schedule) -> None:
                             disabled=bool(why_not), help=why_not or None)  # fmt: skip
     verbs: dict[str, Callable[[], None]] = {
         "Run now…": lambda: _run_schedule(frame, made),
-        "Edit…": lambda: _edit(frame, room, made.kind, made),
+        "Edit…": lambda: editing.edit(frame, room, made.kind, made),
         "Pause…": lambda: _pause(frame, made),
         "Resume…": lambda: _resume(frame, made),
     }
@@ -246,7 +245,7 @@ def _pause(frame: Frame, made: Schedule) -> None:
 
     def act(reason: str) -> str:
         day = session.get(f"{key}-on")
-        until = _moment(day, session.get(f"{key}-at"), frame.zone) if day else None
+        until = moment(day, session.get(f"{key}-at"), frame.zone) if day else None
         frame.services.retraining.pause(frame.actor, made.id, reason, until=until)
         return f"{made.name} is paused" + (f" until {frame.instant(until)}." if until else ".")
 
@@ -267,90 +266,3 @@ def _resume(frame: Frame, made: Schedule) -> None:
         consequence=f"It runs again {made.when}. What passed during the pause is not made up for.",
         facts={"Paused because": made.pause_reason},
     )  # fmt: skip
-
-
-def _edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) -> None:
-    key = f"schedule-{made.id}" if made else f"schedule-new-{kind}"
-    names = [recipe.name for recipe in room.recipes]
-
-    def fields() -> None:
-        st.text_input("Name", value=made.name if made else "", key=f"{key}-name", placeholder="weekly", max_chars=60)
-        if made is None or made.recipe:
-            at = names.index(made.recipe) if made and made.recipe in names else 0
-            st.selectbox("Recipe", names, index=at, key=f"{key}-recipe")
-        if kind in {ScheduleKind.CRON, ScheduleKind.INTERVAL}:
-            options = list(_MISFIRE)
-            index = options.index(made.misfire) if made else 0
-            st.selectbox("When no worker was there in time", options, key=f"{key}-misfire", index=index,
-                         format_func=_MISFIRE.__getitem__)  # fmt: skip
-
-    def choices() -> None:
-        _expression_field(frame, kind, made, key)
-        _preview(frame, draft())
-
-    def draft() -> ScheduleDraft:
-        return ScheduleDraft(
-            id=made.id if made else None, name=str(session.get(f"{key}-name") or ""), kind=kind,
-            expression=_expression(frame, kind, key), zone=str(session.get(f"{key}-zone") or frame.zone),
-            recipe=session.get(f"{key}-recipe") if made is None or made.recipe else None,
-            misfire=session.get(f"{key}-misfire") or Misfire.RUN_ONCE,
-            task=made.task if made else Task.RETRAIN, arguments=made.arguments if made else {},
-        )  # fmt: skip
-
-    def act(_reason: str) -> str:
-        written = draft()
-        frame.services.retraining.save_schedule(frame.actor, written)
-        return f"{written.name} is saved; the worker plans its next runs."
-
-    dialogs.confirm(
-        key=key, title=f"Edit {made.name}" if made else "New schedule", icon="event_repeat", button="Save the schedule",
-        act=act, fields=fields, choices=choices, reason="",
-        consequence="Changed in place; its history stays." if made else "It starts runs by itself. You can pause it.",
-    )  # fmt: skip
-
-
-def _preview(frame: Frame, draft: ScheduleDraft) -> None:
-    """When it would run, before anything is saved."""
-    if draft.kind is ScheduleKind.ALERT or not draft.expression.strip():
-        return
-    try:
-        fires = of_draft(draft, frame.services.context.clock.now())
-    except InvalidInput as error:
-        widgets.note(error.sentence())
-        return
-    said = "; ".join(charts.when(frame.now, at, frame.zone) for at in fires)
-    widgets.note(f"Next runs: {said}" if said else "It would never run: that time has passed.")
-
-
-def _expression_field(frame: Frame, kind: ScheduleKind, made: Schedule | None, key: str) -> None:
-    before = made.expression if made else ""
-    if kind is ScheduleKind.CRON:
-        says = "0 6 * * 1 is Mondays at 06:00; */15 * * * * every 15 minutes"
-        st.text_input("Cron: minute, hour, day, month, weekday", value=before, key=f"{key}-cron", help=says,
-                      placeholder="0 6 * * 1")  # fmt: skip
-        st.text_input("Time zone", value=made.zone if made else frame.zone, key=f"{key}-zone")
-    elif kind is ScheduleKind.INTERVAL:
-        hours = int(before) / 3600 if before else 24.0
-        st.number_input("Every how many hours", min_value=0.05, value=hours, step=1.0, key=f"{key}-hours")
-    elif kind is ScheduleKind.ONCE:
-        local = (instant(before) if before else frame.now + timedelta(days=1)).astimezone(ZoneInfo(frame.zone))
-        st.date_input("On", value=local.date(), key=f"{key}-on")
-        at = local.time() if before else time(6)
-        st.time_input(f"At ({frame.zone.replace('_', ' ')})", value=at, key=f"{key}-at", step=900)
-    else:
-        index = ALERT_KINDS.index(before) if before in ALERT_KINDS else 0
-        st.selectbox("Alert", ALERT_KINDS, index=index, key=f"{key}-alert", help="One run for each alert of that kind")
-
-
-def _expression(frame: Frame, kind: ScheduleKind, key: str) -> str:
-    if kind is ScheduleKind.CRON:
-        return str(session.get(f"{key}-cron") or "")
-    if kind is ScheduleKind.INTERVAL:
-        return str(round(float(session.get(f"{key}-hours") or 0) * 3600))
-    if kind is ScheduleKind.ONCE:
-        return _moment(session.get(f"{key}-on"), session.get(f"{key}-at"), frame.zone).isoformat()
-    return str(session.get(f"{key}-alert") or "")
-
-
-def _moment(day: Any, at: Any, zone: str) -> datetime:
-    return datetime.combine(day, at or time(6), ZoneInfo(zone)).astimezone(UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from mlops_dash.bootstrap import Services
@@ -13,6 +14,7 @@ from mlops_dash.domain.access import Actor
 from mlops_dash.domain.due import of_draft
 from mlops_dash.domain.retraining import (
     ALERT_KINDS,
+    TRIGGERS,
     Misfire,
     Schedule,
     ScheduleDraft,
@@ -21,6 +23,7 @@ from mlops_dash.domain.retraining import (
     describe,
     instant,
 )
+from mlops_dash.domain.triggers import Guards
 from mlops_dash.errors import InvalidInput, NotFound
 
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
@@ -37,7 +40,7 @@ def add_commands(commands: Any) -> None:
     json_flag(listed)
     listed.set_defaults(run=_list)
 
-    for name, what in (("add", "run a recipe by the clock, every so often, once, or when an alert opens"),
+    for name, what in (("add", "run a recipe by the clock, every so often, once, or when something has happened"),
                        ("edit", "change a schedule in place; what is not named stays")):  # fmt: skip
         saved = verbs.add_parser(name, help=what)
         saved.add_argument("name")
@@ -47,6 +50,11 @@ def add_commands(commands: Any) -> None:
         when.add_argument("--every", help="90m, 6h or 2d")
         when.add_argument("--once", metavar="TIME", help="2014-01-31T06:00+00:00")
         when.add_argument("--on-alert", choices=ALERT_KINDS, dest="alert")
+        when.add_argument("--on-labels", dest="labels", metavar="N", help="when N new labels of the model have come")
+        when.add_argument("--on-file", dest="file", metavar="PATH", help="when a file, or one in a folder, has changed")
+        saved.add_argument("--cooldown", metavar="T", help="from one run to the next at least: 90m, 6h or 2d; 0 = none")
+        saved.add_argument("--runs-a-month", type=int, metavar="N", help="a hard stop; 0 = no bound")
+        saved.add_argument("--since", metavar="DATE", help="how often a trigger would have run since then")
         saved.add_argument("--zone", help="whose clock a cron text means (UTC)")
         saved.add_argument("--misfire", choices=[str(one) for one in Misfire], help="when no worker was there in time")
         saved.add_argument("--dry-run", action="store_true", help="say the next runs and store nothing")
@@ -87,10 +95,14 @@ def _save(arguments: argparse.Namespace) -> int:
     draft = _draft(arguments, known)
     now = made.context.clock.now()
     check_schedule(draft, now=now)
-    fires = of_draft(draft, now)
-    facts = {"name": draft.name, "when": describe(draft.kind, draft.expression, draft.zone),
-             "next": [at.isoformat() for at in fires]}  # fmt: skip
+    fires, held = of_draft(draft, now), Guards.of(draft.arguments).words()
+    words = describe(draft.kind, draft.expression, draft.zone) + (f", {held}" if held else "")
+    facts: dict[str, Any] = {"name": draft.name, "when": words, "next": [at.isoformat() for at in fires]}
     lines = [f"  {at.isoformat()}" for at in fires]
+    if arguments.since:
+        past, line = _past(made, who, draft, arguments.since)
+        facts["would_have_run"] = past
+        lines = [*lines, line]
     if arguments.dry_run:
         show(facts, as_json=arguments.json, line="\n".join([f"{draft.name} would run {facts['when']}.", *lines]))
         return 0
@@ -100,6 +112,20 @@ def _save(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _past(made: Services, who: Actor, draft: ScheduleDraft, since: str) -> tuple[list[str] | None, str]:
+    """When a trigger would have started runs, and in words."""
+    try:
+        first = datetime.fromisoformat(since)
+    except ValueError as error:
+        raise InvalidInput(f"The date {since!r} cannot be read.", hint="Write 2026-01-31.") from error
+    found = made.retraining.past_runs(who, draft, first if first.tzinfo else first.replace(tzinfo=UTC))
+    if found is None:
+        return None, "  Nobody can know how often it would have run before."
+    times = [at.isoformat() for at in found]
+    said = f"  It would have run {len(found)} {'time' if len(found) == 1 else 'times'} since {since}"
+    return times, said + (f": {', '.join(times[-5:])}." if times else ".")
+
+
 def _draft(arguments: argparse.Namespace, known: Schedule | None) -> ScheduleDraft:
     """What was typed, over what the schedule says already."""
     given: Mapping[ScheduleKind, str | None] = {
@@ -107,22 +133,34 @@ def _draft(arguments: argparse.Namespace, known: Schedule | None) -> ScheduleDra
         ScheduleKind.INTERVAL: None if arguments.every is None else str(_seconds(arguments.every)),
         ScheduleKind.ONCE: arguments.once,
         ScheduleKind.ALERT: arguments.alert,
+        ScheduleKind.LABELS: arguments.labels,
+        ScheduleKind.FILE: arguments.file,
     }
     typed = next(((kind, text) for kind, text in given.items() if text is not None), None)
     if known is None:
         assert typed is not None  # argparse asks for one of them
         return ScheduleDraft(
             arguments.name, *typed, zone=arguments.zone or "UTC", recipe=arguments.recipe,
-            misfire=Misfire(arguments.misfire or Misfire.RUN_ONCE),
+            misfire=Misfire(arguments.misfire or Misfire.RUN_ONCE), arguments=_guards(arguments, Guards()).beside({}),
         )  # fmt: skip
-    if not (typed or arguments.zone or arguments.recipe or arguments.misfire or arguments.rename):
+    guards = _guards(arguments, known.guards)
+    named = typed or arguments.zone or arguments.recipe or arguments.misfire or arguments.rename
+    if not named and guards == known.guards:
         raise InvalidInput("Nothing says what to change.", hint="Give --cron, --every, --recipe, --zone or --rename.")
     kind, expression = typed or (known.kind, known.expression)
     return ScheduleDraft(
         id=known.id, name=arguments.rename or known.name, kind=kind, expression=expression,
         zone=arguments.zone or known.zone, recipe=arguments.recipe or known.recipe, task=known.task,
-        arguments=known.arguments, misfire=Misfire(arguments.misfire or known.misfire),
+        arguments=guards.beside(known.arguments), misfire=Misfire(arguments.misfire or known.misfire),
     )  # fmt: skip
+
+
+def _guards(arguments: argparse.Namespace, known: Guards) -> Guards:
+    cooldown, runs = arguments.cooldown, arguments.runs_a_month
+    return Guards(
+        known.cooldown_seconds if cooldown is None else 0 if cooldown == "0" else _seconds(cooldown),
+        known.runs_a_month if runs is None else runs,
+    )
 
 
 def _pause(arguments: argparse.Namespace) -> int:
@@ -175,8 +213,8 @@ def _state(one: Schedule) -> str:
     if not one.enabled:
         until = f" until {one.paused_until.isoformat()}" if one.paused_until else ""
         return f"paused{until}: {one.pause_reason}"
-    if one.kind is ScheduleKind.ALERT:
-        return "waits for an alert"
+    if one.kind in TRIGGERS:
+        return "waits for an alert" if one.kind is ScheduleKind.ALERT else "waits"
     if one.upcoming is None:
         return "not planned yet: a worker does"
     return f"next {one.upcoming[0].isoformat()}" if one.upcoming else "nothing ahead"
@@ -186,7 +224,7 @@ def _facts(one: Schedule) -> dict[str, Any]:
     return {
         "id": one.id, "name": one.name, "model": one.model, "recipe": one.recipe, "task": str(one.task),
         "kind": str(one.kind), "expression": one.expression, "zone": one.zone, "when": one.when,
-        "misfire": str(one.misfire), "enabled": one.enabled, "pause_reason": one.pause_reason,
+        "misfire": str(one.misfire), **vars(one.guards), "enabled": one.enabled, "pause_reason": one.pause_reason,
         "paused_until": one.paused_until, "state": _state(one),
         "next": [at.isoformat() for at in one.upcoming or ()],
     }  # fmt: skip

@@ -18,6 +18,7 @@ from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.parameters import require_plain
+from mlops_dash.domain.triggers import Guards, labels_needed, span, watched_path
 from mlops_dash.errors import InvalidInput
 
 _LONG = {"sun": "Sunday", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
@@ -33,6 +34,11 @@ class ScheduleKind(StrEnum):
     INTERVAL = "interval"
     ONCE = "once"
     ALERT = "alert"
+    LABELS = "labels"
+    FILE = "file"
+
+
+TRIGGERS = (ScheduleKind.ALERT, ScheduleKind.LABELS, ScheduleKind.FILE)  # not of the clock: the worker looks for them
 
 
 class Misfire(StrEnum):
@@ -109,7 +115,13 @@ class Schedule:
     @property
     def when(self) -> str:
         """When it runs, in words."""
-        return describe(self.kind, self.expression, self.zone)
+        said, held = describe(self.kind, self.expression, self.zone), self.guards.words()
+        return f"{said}, {held}" if held else said
+
+    @property
+    def guards(self) -> Guards:
+        """What keeps it from running too often."""
+        return Guards.of(self.arguments)
 
 
 @dataclass(frozen=True)
@@ -174,6 +186,7 @@ class Room:
     unanswered: tuple[Unanswered, ...]  # oldest first
     worker_seen_at: datetime | None  # wall time of the leader's last sign; None = never
     worker_away_seconds: float | None
+    held: Mapping[str, str] = field(default_factory=dict)  # schedule id -> why its guards hold it back now
 
     @property
     def running(self) -> tuple[Job, ...]:
@@ -248,6 +261,7 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
     if draft.task is Task.RETRAIN and not draft.recipe:
         raise InvalidInput("The schedule names no recipe.", hint="Choose what it runs.")
     zone_of(draft.zone)
+    Guards.of(draft.arguments).check()
     if draft.kind is ScheduleKind.CRON:
         cron_fields(draft.expression)
     elif draft.kind is ScheduleKind.INTERVAL:
@@ -256,6 +270,10 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
         at = instant(draft.expression)
         if at <= now:
             raise InvalidInput(f"{draft.expression} has passed.", hint="Choose a later time, or run it now.")
+    elif draft.kind is ScheduleKind.LABELS:
+        labels_needed(draft.expression)
+    elif draft.kind is ScheduleKind.FILE:
+        watched_path(draft.expression)
     elif draft.expression not in ALERT_KINDS:
         raise InvalidInput(
             f"There is no alert kind {draft.expression!r}.", hint=f"Use one of: {', '.join(ALERT_KINDS)}."
@@ -300,11 +318,15 @@ def describe(kind: ScheduleKind, expression: str, zone: str) -> str:
     """
     if kind is ScheduleKind.ALERT:
         return f"when an alert “{expression}” opens"
+    if kind is ScheduleKind.LABELS:
+        return f"when {labels_needed(expression):,} new labels have come"
+    if kind is ScheduleKind.FILE:
+        return f"when {expression} changes"
     if kind is ScheduleKind.ONCE:
         at = instant(expression).astimezone(zone_of(zone))
         return f"once, {at.day} {at:%b %Y} at {at:%H:%M} ({place(zone)})"
     if kind is ScheduleKind.INTERVAL:
-        return f"every {_span(interval_seconds(expression))}"
+        return f"every {span(interval_seconds(expression))}"
     fields = cron_fields(expression)
     if not (fields["minute"].isdecimal() and fields["hour"].isdecimal()) or fields["month"] != "*":
         return f"cron {expression} ({place(zone)})"
@@ -323,10 +345,3 @@ def describe(kind: ScheduleKind, expression: str, zone: str) -> str:
 def place(zone: str) -> str:
     """A zone's everyday name: "America/New_York" is New York."""
     return zone.rsplit("/", 1)[-1].replace("_", " ")
-
-
-def _span(seconds: int) -> str:
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, ScheduleKind, Unanswered
+from mlops_dash.domain.retraining import TRIGGERS, Candidate, Misfire, Recipe, Schedule, ScheduleKind, Unanswered
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
 from mlops_dash.store import policies
 from mlops_dash.store.jobs import to_job
@@ -67,7 +67,7 @@ def put_schedule(session: Session, made: Schedule) -> None:
 
 
 def needing_the_metronome(session: Session, *, now: datetime, schedule_id: str = "") -> tuple[Schedule, ...]:
-    """Schedules that are due, not planned yet, or whose pause is over, and alert schedules always: all or only one."""
+    """Schedules that are due, not planned yet, or whose pause is over, and triggers always: all or only one."""
     query = select(ScheduleRow).where(_needs_the_metronome(now)).order_by(ScheduleRow.name)
     if schedule_id:
         query = query.where(ScheduleRow.id == schedule_id)
@@ -84,7 +84,7 @@ def _needs_the_metronome(now: datetime) -> ColumnElement[bool]:
     on = col(ScheduleRow.enabled).is_(True)
     due = on & (col(ScheduleRow.next_due_at) <= now)
     unplanned = on & col(ScheduleRow.upcoming).is_(None)
-    on_alert = on & (col(ScheduleRow.kind) == str(ScheduleKind.ALERT))
+    triggered = on & col(ScheduleRow.kind).in_([str(kind) for kind in TRIGGERS])
     over = col(ScheduleRow.enabled).is_(False) & (col(ScheduleRow.paused_until) <= now)
     of_archived = (
         select(RecipeRow.name)
@@ -92,7 +92,7 @@ def _needs_the_metronome(now: datetime) -> ColumnElement[bool]:
         .where(col(RecipeRow.name) == ScheduleRow.recipe, col(ModelRow.archived_at).is_not(None))
         .exists()
     )
-    return or_(due, unplanned, on_alert, over) & ~of_archived
+    return or_(due, unplanned, triggered, over) & ~of_archived
 
 
 def unanswered_alerts(session: Session, *, model: str, kind: str) -> tuple[tuple[str, datetime, str], ...]:
@@ -104,6 +104,22 @@ def unanswered_alerts(session: Session, *, model: str, kind: str) -> tuple[tuple
         .order_by(col(AlertRow.opened_at))
     )
     return tuple((row.id, row.opened_at, row.title) for row in rows)
+
+
+def alerts_opened(session: Session, *, model: str, kind: str, since: datetime) -> tuple[datetime, ...]:
+    """When alerts of one kind opened since a moment, ascending."""
+    asked = select(AlertRow.opened_at).where(
+        AlertRow.model == model, AlertRow.kind == kind, col(AlertRow.opened_at) >= since
+    )
+    return tuple(session.exec(asked.order_by(col(AlertRow.opened_at))))
+
+
+def started_by(session: Session, schedule_id: str) -> tuple[tuple[datetime, datetime], ...]:
+    """(slot, when it was started) of the runs of a schedule, oldest first; skipped slots are no runs."""
+    asked = select(JobRow.due_at, JobRow.created_at).where(
+        JobRow.schedule_id == schedule_id, JobRow.state != str(JobState.SKIPPED)
+    )
+    return tuple(session.exec(asked.order_by(col(JobRow.created_at))).all())
 
 
 def harm_without_run(session: Session, *, model: str = "") -> tuple[Unanswered, ...]:

@@ -24,7 +24,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import system
 from mlops_dash.domain.due import following
 from mlops_dash.domain.jobs import Job, Task, Trouble
-from mlops_dash.domain.retraining import ScheduleKind, instant
+from mlops_dash.domain.retraining import TRIGGERS, instant
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailable
 from mlops_dash.processes import Limits
@@ -216,8 +216,8 @@ class Worker:
         for schedule in retraining.needing_the_metronome(WORKER, schedule_id):
             if not schedule.enabled:
                 retraining.resume(WORKER, schedule.id, "The pause is over.")
-            elif schedule.kind is ScheduleKind.ALERT:
-                retraining.follow_alerts(WORKER, schedule)
+            elif schedule.kind in TRIGGERS:
+                retraining.follow(WORKER, schedule)
             elif schedule.upcoming is None:
                 retraining.plan(WORKER, schedule, following(schedule, now))
             else:

@@ -19,6 +19,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.triggers import Guards
 from mlops_dash.domain.words import JobState
 from mlops_dash.store.db import transaction
 from mlops_dash.store.tables.monitoring import AlertRow
@@ -342,6 +343,7 @@ def test_the_form_of_a_run_follows_the_recipe_that_is_chosen(trained: Services, 
     [
         ("By the clock…", {"cron": "0 6 * * *"}, "0 6 * * *"),
         ("Every so often…", {"hours": 6.0}, "21600"),
+        ("When new labels have come…", {"labels": 250, "cooldown": 6.0, "budget": 4}, "250"),
         ("When an alert opens…", {}, "harm"),
     ],
 )
@@ -355,10 +357,11 @@ def test_a_new_schedule_of_each_kind_is_made_in_its_dialog(
     page.text_input(key=f"{key}-name").set_value("new one")
     if "cron" in fields:
         page.text_input(key=f"{key}-cron").set_value(fields["cron"])
-    if "hours" in fields:
-        page.number_input(key=f"{key}-hours").set_value(fields["hours"])
+    for name in fields.keys() - {"cron"}:
+        page.number_input(key=f"{key}-{name}").set_value(fields[name])
     click(page, f"{key}-act")
     (made,) = trained.retraining.schedules(VIEWER)
+    assert made.guards == Guards(round(fields.get("cooldown", 0) * 3600), fields.get("budget", 0))
     assert (made.name, made.expression, made.recipe, made.model) == ("new one", expression, "refresh", "flight-delay")
 
 

@@ -246,6 +246,17 @@ def knows(session: Session, model: str) -> bool:
     return any(_fetch(session, query, {"model": model}) for query in asked)
 
 
+def every_nth_label(session: Session, model: str, *, n: int, since: datetime, limit: int) -> tuple[datetime, ...]:
+    """When the n-th, 2n-th, ... new label of a model came after a moment; corrections of known ones do not count."""
+    query = (
+        "SELECT received_at_us FROM (SELECT received_at_us, row_number() OVER (ORDER BY received_at_us, prediction_id) "
+        "AS place FROM label WHERE model = :model AND revision = 1 AND received_at_us > :since) AS counted "
+        "WHERE place % :n = 0 ORDER BY place LIMIT :limit"
+    )
+    bound = {"model": model, "since": to_us(since), "n": n, "limit": limit}
+    return tuple(from_us(int(row[0])) for row in _fetch(session, query, bound))
+
+
 def versions_in(session: Session, model: str, start: datetime, end: datetime) -> pd.DataFrame:
     """Who scored how much: `version_id`, `version`, `role`, `rows`, `first_at`, `last_at` for `start <= at < end`."""
     rows = _fetch(

@@ -1,4 +1,4 @@
-"""Recipes, schedules and the wish to retrain: what people decide, and what the metronome plans and fires."""
+"""Recipes, schedules and the wish to retrain: what people decide; what the metronome fires is in `metronome`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, NewJob, Task
 from mlops_dash.domain.parameters import of_one_run, parameter_lines
-from mlops_dash.domain.retraining import Choice, Misfire, Recipe, Room, Schedule, ScheduleDraft, Slot, refreshing_first
+from mlops_dash.domain.retraining import Choice, Recipe, Room, Schedule, ScheduleDraft, Slot, refreshing_first
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
-from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.command import Context, Unit, command, read
+from mlops_dash.services.retraining.metronome import Metronome, held_back, job_of, recipe_of, schedule_of
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
-from mlops_dash.store.db import Session, reading, transaction
+from mlops_dash.store.db import Session, reading
 from mlops_dash.training.contract import choice_of
 
-MISFIRE_AFTER = timedelta(minutes=1)
 ASKED_BY_PEOPLE = 10  # priority: a person waits for it
 
 
@@ -30,6 +30,14 @@ class RetrainingService:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+
+        metronome = Metronome(context)
+        self.needing_the_metronome = metronome.needing_the_metronome
+        self.names_needing_the_metronome = metronome.names_needing_the_metronome
+        self.plan = metronome.plan
+        self.fire = metronome.fire
+        self.follow = metronome.follow
+        self.past_runs = metronome.past_runs
 
     # --- what people decide -------------------------------------------------------------------------------------------
 
@@ -66,6 +74,8 @@ class RetrainingService:
     def save_schedule(self, unit: Unit, actor: Actor, draft: ScheduleDraft) -> str:
         """Make a schedule, or change one in place (its history stays). Scientists and above; audited.
 
+        Which file of the worker's machine starts it is for admins.
+
         The worker plans its next runs within a second.
 
         Returns:
@@ -75,14 +85,17 @@ class RetrainingService:
             InvalidInput: it could never fire, or names what does not exist.
             NotFound: there is no schedule or recipe of that id.
             Conflict: another schedule has that name.
+            NotAllowed: it watches another file, and the actor is no admin.
         """
         rules.check_schedule(draft, now=unit.now)
         arguments = dict(draft.arguments)
         if draft.recipe:
-            arguments["model"] = self._recipe(unit.session, draft.recipe).model
-        if draft.kind is rules.ScheduleKind.ALERT and not arguments.get("model"):
-            raise InvalidInput("The schedule follows alerts of no model.", hint="Name a recipe or a model.")
-        known = self._schedule(unit.session, draft.id) if draft.id else None
+            arguments["model"] = recipe_of(unit.session, draft.recipe).model
+        if draft.kind in rules.TRIGGERS and not arguments.get("model"):
+            raise InvalidInput("The schedule follows no model.", hint="Name a recipe or a model.")
+        known = schedule_of(unit.session, draft.id) if draft.id else None
+        if draft.kind is rules.ScheduleKind.FILE and (known is None or known.expression != draft.expression):
+            actor.require(Permission.RECIPE_DEFINE)  # it tells what lies on the worker's machine
         same_name = rows.schedule_named(unit.session, draft.name)
         if same_name is not None and same_name.id != draft.id:
             raise Conflict(f"A schedule named {draft.name!r} exists.", hint="Choose another name, or edit that one.")
@@ -111,7 +124,7 @@ class RetrainingService:
             InvalidInput: no reason, or the moment has passed.
             Conflict: it is paused already.
         """
-        known = self._schedule(unit.session, schedule_id)
+        known = schedule_of(unit.session, schedule_id)
         if not reason.strip():
             raise InvalidInput("A pause needs a reason.", hint="The next person wants to know why nothing runs.")
         if until is not None and until <= unit.now:
@@ -137,7 +150,7 @@ class RetrainingService:
         Raises:
             NotFound: there is no such schedule.
         """
-        known = self._schedule(unit.session, schedule_id)
+        known = schedule_of(unit.session, schedule_id)
         if known.enabled:
             unit.nothing_changed()
             return
@@ -204,7 +217,7 @@ class RetrainingService:
             NotFound: there is none of that name.
         """
         with reading(self.context.databases.app) as session:
-            return self._recipe(session, name)
+            return recipe_of(session, name)
 
     @read(Permission.ROOM_READ)
     def choices(self, actor: Actor, model: str = "") -> tuple[Choice, ...]:
@@ -247,123 +260,25 @@ class RetrainingService:
                 unanswered=rows.harm_without_run(session, model=model),
                 worker_seen_at=seen,
                 worker_away_seconds=None if seen is None else max(0.0, (wall - seen).total_seconds()),
+                held=held_back(session, schedules, now),
             )  # fmt: skip
-
-    # --- what the metronome does --------------------------------------------------------------------------------------
-
-    @read(Permission.SYSTEM)
-    def needing_the_metronome(self, actor: Actor, schedule_id: str = "") -> tuple[Schedule, ...]:
-        """Schedules that are due, not planned yet or paused for long enough, and all on alerts: all of them, or one."""
-        with reading(self.context.databases.app) as session:
-            return rows.needing_the_metronome(session, now=self.context.clock.now(), schedule_id=schedule_id)
-
-    @record(Permission.SYSTEM)
-    def names_needing_the_metronome(self, actor: Actor) -> dict[str, str]:
-        """The same ones, id -> name, without reading what they say."""
-        with reading(self.context.databases.app) as session:
-            return rows.names_needing_the_metronome(session, now=self.context.clock.now())
-
-    @record(Permission.SYSTEM)
-    def plan(self, actor: Actor, seen: Schedule, upcoming: tuple[datetime, ...]) -> None:
-        """Keep the next fire times of a schedule, unless it was edited since it was seen."""
-        with transaction(self.context.databases.app) as session:
-            known = rows.schedule(session, seen.id)
-            if known is not None and known.enabled and known.updated_at == seen.updated_at:
-                first = upcoming[0] if upcoming else None
-                rows.put_schedule(session, replace(known, next_due_at=first, upcoming=upcoming))
-
-    @record(Permission.SYSTEM)
-    def fire(self, actor: Actor, seen: Schedule, upcoming: tuple[datetime, ...]) -> str | None:
-        """Turn a schedule's due slot into a job and keep its next times, in one transaction.
-
-        Slots that passed while no worker ran become one job (misfire "run_once") or one skipped job ("skip").
-
-        Returns:
-            The job's id, or None when the schedule was changed meanwhile or the slot is taken.
-        """
-        now, job_id = self.context.clock.now(), self.context.new_id()
-        with transaction(self.context.databases.app) as session:
-            known = rows.schedule(session, seen.id)
-            if known is None or not known.enabled or known.next_due_at is None or known.next_due_at > now:
-                return None
-            if known.updated_at != seen.updated_at or known.next_due_at != seen.next_due_at:
-                return None
-            late = now - known.next_due_at
-            skipped = known.misfire is Misfire.SKIP and late > MISFIRE_AFTER
-            job = self._from_schedule(session, known, due_at=known.next_due_at, requested_by=actor.id)
-            added = job_rows.enqueue(
-                session, job, job_id=job_id, now=now,
-                state=JobState.SKIPPED if skipped else JobState.QUEUED,
-                error=f"Missed by {_minutes(late)}; the schedule says skip." if skipped else "",
-            )  # fmt: skip
-            first = upcoming[0] if upcoming else None
-            rows.put_schedule(session, replace(known, next_due_at=first, upcoming=upcoming))
-            return job_id if added else None
-
-    @record(Permission.SYSTEM)
-    def follow_alerts(self, actor: Actor, seen: Schedule) -> str | None:
-        """Start an alert schedule's work once for each open alert of its kind that nobody has answered with a job.
-
-        Never beside a job that waits or runs for the same model.
-
-        Returns:
-            The job's id, or None when there is nothing to do.
-        """
-        now, job_id = self.context.clock.now(), self.context.new_id()
-        with transaction(self.context.databases.app) as session:
-            known = rows.schedule(session, seen.id)
-            if known is None or not known.enabled:
-                return None
-            if rows.unfinished_for(session, model=known.model, task=known.task) is not None:
-                return None
-            for alert_id, opened_at, title in rows.unanswered_alerts(session, model=known.model, kind=known.expression):
-                job = self._from_schedule(session, known, due_at=opened_at, requested_by=actor.id)
-                job = replace(job, alert_id=alert_id, cause=f"alert: {title} (schedule {known.name})")
-                if job_rows.enqueue(session, job, job_id=job_id, now=now):
-                    return job_id
-        return None
 
     def _wanted(
         self, session: Session, actor: Actor, recipe: str | None, schedule_id: str | None, now: datetime,
         parameters: Mapping[str, Any],
     ) -> NewJob:  # fmt: skip
         if schedule_id is not None:
-            of_schedule = self._from_schedule(
-                session, self._schedule(session, schedule_id), due_at=now, requested_by=actor.id
-            )
+            of_schedule = job_of(session, schedule_of(session, schedule_id), due_at=now, requested_by=actor.id)
             return replace(of_schedule, schedule_id=None, priority=ASKED_BY_PEOPLE)
         if not recipe:
             raise InvalidInput("Nothing to run was named.", hint="Name a recipe or a schedule.")
-        made = self._recipe(session, recipe)
+        made = recipe_of(session, recipe)
         changed = of_one_run(made.parameters, parameters)
         return NewJob(
             task=Task.RETRAIN, due_at=now, cause="", requested_by=actor.id, model=made.model, recipe=made.name,
             arguments={"model": made.model, **({"parameters": changed} if changed else {})},
             priority=ASKED_BY_PEOPLE, max_attempts=made.max_attempts,
         )  # fmt: skip
-
-    def _from_schedule(self, session: Session, made: Schedule, *, due_at: datetime, requested_by: str) -> NewJob:
-        attempts = 1
-        if made.recipe:
-            attempts = self._recipe(session, made.recipe).max_attempts
-        return NewJob(
-            task=made.task, due_at=due_at, cause=f"schedule {made.name}: {made.when}", requested_by=requested_by,
-            model=made.model, recipe=made.recipe, arguments=made.arguments, schedule_id=made.id, max_attempts=attempts,
-        )  # fmt: skip
-
-    @staticmethod
-    def _recipe(session: Session, name: str) -> Recipe:
-        made = rows.recipe(session, name)
-        if made is None:
-            raise NotFound(f"There is no recipe {name!r}.", hint="The Retraining page lists them.")
-        return made
-
-    @staticmethod
-    def _schedule(session: Session, schedule_id: str) -> Schedule:
-        made = rows.schedule(session, schedule_id)
-        if made is None:
-            raise NotFound(f"There is no schedule {schedule_id!r}.", hint="The Retraining page lists them.")
-        return made
 
 
 def _slots(schedules: tuple[Schedule, ...], *, until: datetime) -> tuple[Slot, ...]:
@@ -387,14 +302,9 @@ def _plain(recipe: Recipe) -> dict[str, object]:
 def _facts(made: Schedule) -> dict[str, object]:
     return {
         "name": made.name, "kind": str(made.kind), "expression": made.expression, "zone": made.zone,
-        "task": str(made.task), "recipe": made.recipe or "", "misfire": str(made.misfire),
+        "task": str(made.task), "recipe": made.recipe or "", "misfire": str(made.misfire), **vars(made.guards),
     }  # fmt: skip
 
 
 def _with(parameters: Mapping[str, Any]) -> str:
     return f" (with {', '.join(parameter_lines(parameters).splitlines())})" if parameters else ""
-
-
-def _minutes(span: timedelta) -> str:
-    minutes = int(span.total_seconds() // 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

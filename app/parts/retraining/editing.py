@@ -1,0 +1,159 @@
+"""What a schedule runs, what starts it and what holds it back: the form, with its effect before anything is saved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from app.charts import retraining as charts
+from app.shell import session
+from app.ui import dialogs, widgets
+from app.ui.context import Frame
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.due import of_draft
+from mlops_dash.domain.jobs import Task
+from mlops_dash.domain.retraining import (
+    ALERT_KINDS,
+    TRIGGERS,
+    Misfire,
+    Room,
+    Schedule,
+    ScheduleDraft,
+    ScheduleKind,
+    instant,
+)
+from mlops_dash.domain.triggers import Guards
+from mlops_dash.errors import InvalidInput
+
+_MISFIRE = {Misfire.RUN_ONCE: "run once when a worker is back", Misfire.SKIP: "skip what was missed"}
+
+
+def edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) -> None:
+    """Make a schedule of a kind, or change one in place."""
+    key = f"schedule-{made.id}" if made else f"schedule-new-{kind}"
+    names = [recipe.name for recipe in room.recipes]
+
+    def fields() -> None:
+        st.text_input("Name", value=made.name if made else "", key=f"{key}-name", placeholder="weekly", max_chars=60)
+        if kind in {ScheduleKind.CRON, ScheduleKind.INTERVAL}:
+            options = list(_MISFIRE)
+            index = options.index(made.misfire) if made else 0
+            st.selectbox("When no worker was there in time", options, key=f"{key}-misfire", index=index,
+                         format_func=_MISFIRE.__getitem__)  # fmt: skip
+
+    def choices() -> None:
+        if made is None or made.recipe:
+            at = names.index(made.recipe) if made and made.recipe in names else 0
+            st.selectbox("Recipe", names, index=at, key=f"{key}-recipe")
+        _expression_field(frame, kind, made, key)
+        _guard_fields(made, key)
+        _preview(frame, draft())
+
+    def draft() -> ScheduleDraft:
+        return ScheduleDraft(
+            id=made.id if made else None, name=str(session.get(f"{key}-name") or ""), kind=kind,
+            expression=_expression(frame, kind, key), zone=str(session.get(f"{key}-zone") or frame.zone),
+            recipe=session.get(f"{key}-recipe") if made is None or made.recipe else None,
+            misfire=session.get(f"{key}-misfire") or Misfire.RUN_ONCE,
+            task=made.task if made else Task.RETRAIN,
+            arguments=_guards(key).beside(made.arguments if made else {}),
+        )  # fmt: skip
+
+    def act(_reason: str) -> str:
+        written = draft()
+        frame.services.retraining.save_schedule(frame.actor, written)
+        return f"{written.name} is saved; the worker plans its next runs."
+
+    dialogs.confirm(
+        key=key, title=f"Edit {made.name}" if made else "New schedule", icon="event_repeat", button="Save the schedule",
+        act=act, fields=fields, choices=choices, reason="",
+        consequence="Changed in place; its history stays." if made else "It starts runs by itself. You can pause it.",
+    )  # fmt: skip
+
+
+def _preview(frame: Frame, draft: ScheduleDraft) -> None:
+    """When it would run, before anything is saved."""
+    if not draft.expression.strip():
+        return
+    try:
+        if draft.kind in TRIGGERS:
+            _past(frame, draft)
+            return
+        fires = of_draft(draft, frame.services.context.clock.now())
+    except InvalidInput as error:
+        widgets.note(error.sentence())
+        return
+    said = "; ".join(charts.when(frame.now, at, frame.zone) for at in fires)
+    widgets.note(f"Next runs: {said}" if said else "It would never run: that time has passed.")
+
+
+def _past(frame: Frame, draft: ScheduleDraft) -> None:
+    """How often a trigger would have run in the last 90 days."""
+    since = frame.now - timedelta(days=90)
+    found = frame.services.retraining.past_runs(frame.actor, replace(draft, name=draft.name or "new"), since)
+    if found is not None:
+        last = ": " + "; ".join(charts.when(frame.now, at, frame.zone) for at in found[-3:]) if found else ""
+        widgets.note(f"In the last 90 days it would have run {fmt.plural(len(found), 'time', 'times')}{last}")
+
+
+def _expression_field(frame: Frame, kind: ScheduleKind, made: Schedule | None, key: str) -> None:
+    before = made.expression if made else ""
+    if kind is ScheduleKind.CRON:
+        says = "0 6 * * 1 is Mondays at 06:00; */15 * * * * every 15 minutes"
+        st.text_input("Cron: minute, hour, day, month, weekday", value=before, key=f"{key}-cron", help=says,
+                      placeholder="0 6 * * 1")  # fmt: skip
+        st.text_input("Time zone", value=made.zone if made else frame.zone, key=f"{key}-zone")
+    elif kind is ScheduleKind.INTERVAL:
+        hours = int(before) / 3600 if before else 24.0
+        st.number_input("Every how many hours", min_value=0.05, value=hours, step=1.0, key=f"{key}-hours")
+    elif kind is ScheduleKind.ONCE:
+        local = (instant(before) if before else frame.now + timedelta(days=1)).astimezone(ZoneInfo(frame.zone))
+        st.date_input("On", value=local.date(), key=f"{key}-on")
+        at = local.time() if before else time(6)
+        st.time_input(f"At ({frame.zone.replace('_', ' ')})", value=at, key=f"{key}-at", step=900)
+    elif kind is ScheduleKind.LABELS:
+        count = int(before) if before else 1_000
+        st.number_input("How many new labels", min_value=1, value=count, step=100, key=f"{key}-labels")
+    elif kind is ScheduleKind.FILE:
+        st.text_input("File or folder of the worker's machine", value=before, key=f"{key}-file",
+                      placeholder="/data/labels.parquet")  # fmt: skip
+    else:
+        index = ALERT_KINDS.index(before) if before in ALERT_KINDS else 0
+        st.selectbox("Alert", ALERT_KINDS, index=index, key=f"{key}-alert", help="One run for each alert of that kind")
+
+
+def _expression(frame: Frame, kind: ScheduleKind, key: str) -> str:
+    if kind is ScheduleKind.CRON:
+        return str(session.get(f"{key}-cron") or "")
+    if kind is ScheduleKind.INTERVAL:
+        return str(round(float(session.get(f"{key}-hours") or 0) * 3600))
+    if kind is ScheduleKind.ONCE:
+        return moment(session.get(f"{key}-on"), session.get(f"{key}-at"), frame.zone).isoformat()
+    if kind is ScheduleKind.LABELS:
+        return str(session.get(f"{key}-labels") or "")
+    return str(session.get(f"{key}-{kind}") or "")
+
+
+def _guard_fields(made: Schedule | None, key: str) -> None:
+    """What keeps it from running too often."""
+    known = made.guards if made else Guards()
+    left, right = st.columns(2, gap="small")
+    hours, runs = known.cooldown_seconds / 3600 or None, known.runs_a_month or None
+    left.number_input("Hours between two runs, at least", min_value=0.0, value=hours, step=1.0, format="%g",
+                      key=f"{key}-cooldown", placeholder="no bound")  # fmt: skip
+    right.number_input("Runs a month, at most", min_value=1, value=runs, step=1, key=f"{key}-budget",
+                       placeholder="no bound", help="Beyond it nothing starts until the next month")  # fmt: skip
+
+
+def _guards(key: str) -> Guards:
+    hours, runs = session.get(f"{key}-cooldown") or 0, session.get(f"{key}-budget") or 0
+    return Guards(round(float(hours) * 3600), int(runs))
+
+
+def moment(day: Any, at: Any, zone: str) -> datetime:
+    """A day and a time on a zone's clock (06:00 where none is chosen), as UTC."""
+    return datetime.combine(day, at or time(6), ZoneInfo(zone)).astimezone(UTC)

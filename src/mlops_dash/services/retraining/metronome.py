@@ -1,0 +1,219 @@
+"""What the metronome does with schedules: plan and fire what the clock says, follow what a trigger waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.jobs import NewJob
+from mlops_dash.domain.retraining import (
+    Misfire,
+    Recipe,
+    Schedule,
+    ScheduleDraft,
+    ScheduleKind,
+    check_schedule,
+)
+from mlops_dash.domain.triggers import Guards, Occasion, labels_needed, without_guards, would_run
+from mlops_dash.domain.words import JobState
+from mlops_dash.errors import NotFound
+from mlops_dash.services.command import Context, read, record
+from mlops_dash.store import jobs as job_rows
+from mlops_dash.store import retraining as rows
+from mlops_dash.store.db import Session, reading, transaction
+from mlops_dash.store.prediction_log.reads import every_nth_label
+
+MISFIRE_AFTER = timedelta(minutes=1)
+SETTLED = timedelta(seconds=10)  # a file that was written just now may be written still
+_MOST_FILES = 10_000
+_MOST_PAST = 1_000
+
+
+class Metronome:
+    """Plans, fires and follows schedules."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @read(Permission.SYSTEM)
+    def needing_the_metronome(self, actor: Actor, schedule_id: str = "") -> tuple[Schedule, ...]:
+        """Schedules that are due, not planned yet or paused for long enough, and all on alerts: all of them, or one."""
+        with reading(self.context.databases.app) as session:
+            return rows.needing_the_metronome(session, now=self.context.clock.now(), schedule_id=schedule_id)
+
+    @record(Permission.SYSTEM)
+    def names_needing_the_metronome(self, actor: Actor) -> dict[str, str]:
+        """The same ones, id -> name, without reading what they say."""
+        with reading(self.context.databases.app) as session:
+            return rows.names_needing_the_metronome(session, now=self.context.clock.now())
+
+    @record(Permission.SYSTEM)
+    def plan(self, actor: Actor, seen: Schedule, upcoming: tuple[datetime, ...]) -> None:
+        """Keep the next fire times of a schedule, unless it was edited since it was seen."""
+        with transaction(self.context.databases.app) as session:
+            known = rows.schedule(session, seen.id)
+            if known is not None and known.enabled and known.updated_at == seen.updated_at:
+                first = upcoming[0] if upcoming else None
+                rows.put_schedule(session, replace(known, next_due_at=first, upcoming=upcoming))
+
+    @record(Permission.SYSTEM)
+    def fire(self, actor: Actor, seen: Schedule, upcoming: tuple[datetime, ...]) -> str | None:
+        """Turn a schedule's due slot into a job and keep its next times, in one transaction.
+
+        Slots that passed while no worker ran become one job (misfire "run_once") or one skipped job ("skip"); one that
+        the schedule's guards do not allow is a skipped job too.
+
+        Returns:
+            The job's id, or None when the schedule was changed meanwhile or the slot is taken.
+        """
+        now, job_id = self.context.clock.now(), self.context.new_id()
+        with transaction(self.context.databases.app) as session:
+            known = rows.schedule(session, seen.id)
+            if known is None or not known.enabled or known.next_due_at is None or known.next_due_at > now:
+                return None
+            if known.updated_at != seen.updated_at or known.next_due_at != seen.next_due_at:
+                return None
+            late = now - known.next_due_at
+            error = _why_not(session, known, now)
+            if not error and known.misfire is Misfire.SKIP and late > MISFIRE_AFTER:
+                error = f"Missed by {_minutes(late)}; the schedule says skip."
+            job = job_of(session, known, due_at=known.next_due_at, requested_by=actor.id)
+            added = job_rows.enqueue(
+                session, job, job_id=job_id, now=now,
+                state=JobState.SKIPPED if error else JobState.QUEUED, error=error,
+            )  # fmt: skip
+            first = upcoming[0] if upcoming else None
+            rows.put_schedule(session, replace(known, next_due_at=first, upcoming=upcoming))
+            return job_id if added else None
+
+    @record(Permission.SYSTEM)
+    def follow(self, actor: Actor, seen: Schedule) -> str | None:
+        """Start a trigger's work once for each occasion: an alert that nobody answered, enough labels, a changed file.
+
+        Never beside a job that waits or runs for the same model, and not before the schedule's guards allow it.
+
+        Returns:
+            The job's id, or None when there is nothing to do.
+        """
+        now, job_id = self.context.clock.now(), self.context.new_id()
+        with transaction(self.context.databases.app) as session:
+            known = rows.schedule(session, seen.id)
+            if known is None or not known.enabled or _why_not(session, known, now):
+                return None
+            if rows.unfinished_for(session, model=known.model, task=known.task) is not None:
+                return None
+            for occasion in self._occasions(session, known):
+                job = job_of(session, known, due_at=occasion.at, requested_by=actor.id)
+                cause = f"{occasion.cause} (schedule {known.name})"
+                if job_rows.enqueue(
+                    session, replace(job, alert_id=occasion.alert_id, cause=cause), job_id=job_id, now=now
+                ):
+                    return job_id
+        return None
+
+    @read(Permission.ROOM_READ)
+    def past_runs(self, actor: Actor, draft: ScheduleDraft, since: datetime) -> tuple[datetime, ...] | None:
+        """When a trigger would have started runs since a moment, had it been there; None where nobody can know.
+
+        Nobody knows when a file changed, and slots of the clock are counted ahead (`domain.due.of_draft`).
+
+        Raises:
+            InvalidInput: it could not be saved.
+            NotFound: there is no such recipe.
+        """
+        now = self.context.clock.now()
+        check_schedule(draft, now=now)
+        guards = Guards.of(draft.arguments)
+        with reading(self.context.databases.app) as session:
+            model = recipe_of(session, draft.recipe).model if draft.recipe else str(draft.arguments.get("model", ""))
+            if draft.kind is ScheduleKind.ALERT:
+                opened = rows.alerts_opened(session, model=model, kind=draft.expression, since=since)
+                return would_run(opened, guards, draft.zone, until=now, each=True)
+        if draft.kind is not ScheduleKind.LABELS:
+            return None
+        with reading(self.context.databases.log) as log:
+            came = every_nth_label(log, model, n=labels_needed(draft.expression), since=since, limit=_MOST_PAST)
+        return would_run(came, guards, draft.zone, until=now, each=False)
+
+    def _occasions(self, session: Session, known: Schedule) -> Iterator[Occasion]:
+        """What the schedule waits for and has come, oldest first."""
+        if known.kind is ScheduleKind.ALERT:
+            for alert_id, opened_at, title in rows.unanswered_alerts(session, model=known.model, kind=known.expression):
+                yield Occasion(opened_at, f"alert: {title}", alert_id)
+            return
+        since = max([known.updated_at, *(slot for slot, _ in rows.started_by(session, known.id))])
+        if known.kind is ScheduleKind.LABELS:
+            n = labels_needed(known.expression)
+            with reading(self.context.databases.log) as log:
+                for at in every_nth_label(log, known.model, n=n, since=since, limit=1):
+                    yield Occasion(at, f"{n:,} new labels since {since:%Y-%m-%d %H:%M} UTC")
+        elif known.kind is ScheduleKind.FILE:
+            changed = self._changed(Path(known.expression))
+            if changed is not None and changed >= since + timedelta(seconds=1):
+                yield Occasion(changed, f"{known.expression} changed")
+
+    def _changed(self, path: Path) -> datetime | None:
+        """When a file, or the newest file in a folder, was last written, by our clock; None while it is written."""
+        try:
+            files = list(islice(path.iterdir(), _MOST_FILES)) if path.is_dir() else [path]
+            newest = max((one.stat().st_mtime for one in files if one.is_file()), default=None)
+        except OSError:
+            return None
+        if newest is None:
+            return None
+        wall, ahead = self.context.clock.wall(), self.context.clock.now() - self.context.clock.wall()
+        at = datetime.fromtimestamp(int(newest), tz=wall.tzinfo)
+        return at + timedelta(seconds=round(ahead.total_seconds())) if wall - at >= SETTLED else None
+
+
+def held_back(session: Session, schedules: tuple[Schedule, ...], now: datetime) -> dict[str, str]:
+    """Why the guards of schedules hold them back now, by id; those that may run are left out."""
+    said = {made.id: _why_not(session, made, now) for made in schedules if made.enabled and made.guards != Guards()}
+    return {schedule_id: why for schedule_id, why in said.items() if why}
+
+
+def job_of(session: Session, made: Schedule, *, due_at: datetime, requested_by: str) -> NewJob:
+    """The job that a schedule asks for."""
+    attempts = 1
+    if made.recipe:
+        attempts = recipe_of(session, made.recipe).max_attempts
+    return NewJob(
+        task=made.task, due_at=due_at, cause=f"schedule {made.name}: {made.when}", requested_by=requested_by,
+        model=made.model, recipe=made.recipe, arguments=without_guards(made.arguments), schedule_id=made.id,
+        max_attempts=attempts,
+    )  # fmt: skip
+
+
+def recipe_of(session: Session, name: str) -> Recipe:
+    """A recipe that must be there."""
+    made = rows.recipe(session, name)
+    if made is None:
+        raise NotFound(f"There is no recipe {name!r}.", hint="The Retraining page lists them.")
+    return made
+
+
+def schedule_of(session: Session, schedule_id: str) -> Schedule:
+    """A schedule that must be there."""
+    made = rows.schedule(session, schedule_id)
+    if made is None:
+        raise NotFound(f"There is no schedule {schedule_id!r}.", hint="The Retraining page lists them.")
+    return made
+
+
+def _why_not(session: Session, known: Schedule, now: datetime) -> str:
+    """Why its guards do not let a schedule run now, "" where they do."""
+    guards = known.guards
+    if guards == Guards():
+        return ""
+    past = [started for _, started in rows.started_by(session, known.id)]
+    allowed = guards.first_allowed(past, now, known.zone)
+    return "" if allowed <= now else f"Held back until {allowed:%Y-%m-%d %H:%M} UTC: {guards.words()}."
+
+
+def _minutes(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
