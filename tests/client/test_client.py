@@ -29,6 +29,9 @@ from mlops_dash.store.db import reading
 from mlops_dash.store.prediction_log import LogCounts, counts
 from mlops_dash_client import Client, Counters
 from mlops_dash_client import client as module
+from mlops_dash_client.counting import Tally
+from mlops_dash_client.rows import line_of
+from mlops_dash_client.spool import Segment
 from tests import factories
 from tests.architecture.tree import ROOT
 from tests.factories import ADMIN, WORKER
@@ -289,6 +292,18 @@ def test_rows_that_are_settled_are_not_counted_again_when_the_rest_is_sent_again
         until(lambda: client.counters.waiting == 0)
         assert client.counters._replace(retries=0) == Counters(logged=2, delivered=2)
         assert fake.ids() == ["t-1"]
+
+
+def test_predictions_and_labels_that_are_logged_by_turns_go_in_one_batch_each(tmp_path: Path) -> None:
+    segment = Segment(MINUTES, tmp_path / "segment")
+    for number in range(50):
+        segment.add([line_of("predictions", MINUTES, {"prediction_id": f"t-{number}"})])
+        segment.add([line_of("labels", MINUTES, {"prediction_id": f"t-{number}", "value": number})])
+    rows = segment.unsettled(Tally())
+    assert [row.kind for row in rows] == ["predictions"] * 50 + ["labels"] * 50
+    assert [row.sent["value"] for row in rows[50:]] == list(range(50))  # a later label of one row comes later
+    segment.settle(50)
+    assert {row.kind for row in segment.unsettled(Tally())} == {"labels"}
 
 
 def test_many_rows_go_in_batches(fake: Fake, spool: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mlops_dash_client.counting import Tally
 from mlops_dash_client.locking import NAME, Lock
-from mlops_dash_client.rows import Row, row_of
+from mlops_dash_client.rows import PREDICTION, Row, row_of
 
 _ENDING = ".rows"
 _TRIES = 3
@@ -57,7 +57,7 @@ class Segment:
         self.size += len(data)
 
     def unsettled(self, tally: Tally) -> list[Row]:
-        """The rows that are still to be delivered; lines that are none are counted once and left out."""
+        """The rows still to be delivered, predictions first; lines that are none are counted once and left out."""
         if self._unsettled is None:
             self._unsettled = []
             lines = self._lines()
@@ -67,6 +67,8 @@ class Segment:
                     self._unsettled.append(row_of(line))
                 except ValueError as error:
                     tally.add("unreadable", why=f"a line of the spool: {error}")
+            # a program that logs both by turns: two requests, not one a row
+            self._unsettled.sort(key=lambda row: row.kind != PREDICTION)
         return self._unsettled
 
     @property
