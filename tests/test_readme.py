@@ -61,8 +61,9 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]
 def test_your_own_service_logs_by_the_lines_that_stand_there(house: Services, run: Run) -> None:
     (_, shell), (language, program), (_, without) = blocks_of("Your own service, as it answers")
     assert language == "python"
-    added, account, installed = lines_of(shell)
+    added, answers, account, installed = lines_of(shell)
     assert run(*added[1:])[0] == 0
+    assert run(*answers[1:])[0] == 0
     code, secret, error = run(*account[1:])
     assert code == 0, error
     assert installed == ["pip", "install", "./client"]  # tests/client/test_distribution.py builds and imports it

@@ -60,3 +60,25 @@ def test_what_cannot_be_meant_is_one_sentence(house: Services, run: Run, words: 
     add(run)
     code, out, err = run("model", *words)
     assert (code, out, said in err, len(err.splitlines())) == (2, "", True, 1)
+
+
+def test_who_answers_for_a_model_that_others_serve_is_said_by_command(house: Services, run: Run) -> None:
+    add(run)
+    empty = house.monitoring.room(ADMIN, MODEL)
+    typed = """mlops-dash model answers 'it'"'"'s "late"' --version V --reason TEXT"""
+    assert (empty.empty, empty.empty_next) == ("Nothing is served yet", f"Say which version answers: {typed}")
+    words = ("model", "answers", MODEL, "--version", "7", "--reason", "our call centre runs it")
+    code, out, _ = run(*words)
+    assert (code, out) == (0, f"{MODEL} v7 answers now; its rows are watched.\n")
+    assert house.monitoring.room(ADMIN, MODEL).version == "7"
+    [said] = [one for one in house.audit.entries(ADMIN).entries if one.action == Action.SERVED_ELSEWHERE]
+    assert (said.reason, said.after["champion"]) == ("our call centre runs it", "v7")
+    code, out, err = run(*words)
+    assert (code, out, "answers already" in err) == (2, "", True)
+
+
+def test_who_answers_for_a_model_of_our_gateway_is_no_word_of_one_person(house: Services, run: Run) -> None:
+    house.registry.add_model(ADMIN, "ours", reason="r")
+    house.registry.record_version(ADMIN, "ours", "1")
+    code, _, err = run("model", "answers", "ours", "--version", "1", "--reason", "r")
+    assert (code, "Propose the version" in err) == (2, True)

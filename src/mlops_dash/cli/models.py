@@ -16,8 +16,10 @@ from mlops_dash.errors import InvalidInput
 
 
 def add_commands(commands: Any) -> None:
-    """Register model add, edit, archive, restore and list."""
-    model = commands.add_parser("model", help="add, edit, archive, restore or list the models that are watched")
+    """Register model add, edit, answers, archive, restore and list."""
+    model = commands.add_parser(
+        "model", help="add, edit, archive, restore or list the models that are watched; which version answers"
+    )
     verbs = model.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     add = _of_name(verbs, "add", "watch a model: one of MLflow, or one that is served elsewhere")
@@ -32,6 +34,10 @@ def add_commands(commands: Any) -> None:
     edit = _of_name(verbs, "edit", "say something else of a model; what is not named stays")
     _facts(edit)
     edit.set_defaults(run=_edit)
+
+    answers = _of_name(verbs, "answers", "say which version of a model that is served elsewhere answers now")
+    answers.add_argument("--version", required=True)
+    answers.set_defaults(run=_answers)
 
     archive = _of_name(verbs, "archive", "take it out of pages, chores and serving; its history stays")
     archive.set_defaults(run=_archive)
@@ -97,6 +103,15 @@ def _edit(arguments: argparse.Namespace) -> int:
         raise InvalidInput("Nothing says what to change.", hint="Name --title, --owner, --tier or another.")
     model = made.registry.edit_model(actor(made), arguments.name, given, reason=arguments.reason)
     print(_line(model))
+    return 0
+
+
+def _answers(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    version = made.registry.known_version(who, arguments.name, arguments.version, reason=arguments.reason)
+    made.registry.serve_elsewhere(who, version.id, reason=arguments.reason)
+    print(f"{version.subject} answers now; its rows are watched.")
     return 0
 
 

@@ -49,6 +49,15 @@ def reference_of_days(model: str, version: str, days: int) -> str:
     return f"mlops-dash reference push --first-days {days} {_of(model, version)}"
 
 
+def model_answers(model: str) -> str:
+    """Say which version of a model that is served elsewhere answers now.
+
+    >>> model_answers("late or not")
+    "mlops-dash model answers 'late or not' --version V --reason TEXT"
+    """
+    return f"mlops-dash model answers {shlex.quote(model)} --version V --reason TEXT"
+
+
 def floor_set(model: str) -> str:
     """Write what a first version must reach alone."""
     return f"mlops-dash policy set --model {shlex.quote(model)} --set floor_metric=M --set floor=X --reason TEXT"

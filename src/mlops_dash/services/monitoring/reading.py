@@ -31,7 +31,7 @@ from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.measuring import basis
-from mlops_dash.store import policies, prediction_log
+from mlops_dash.store import policies, prediction_log, registry
 from mlops_dash.store.db import reading
 from mlops_dash.store.monitoring import alerts as alert_store
 from mlops_dash.store.monitoring import profiles, references
@@ -113,7 +113,9 @@ class Rooms:
             reference = None if version is None else references.reference(session, version.id)
             policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
             if version is None or reference is None:
-                return _without(model, title, version, policy, window, days=self._labelled_days(version))
+                outside = registry.model(session, model).elsewhere
+                left = self._labelled_days(version)
+                return _without(model, title, version, policy, window, days=left, outside=outside)
             last = store.last_start(session, model, before=end or now)
             first = None if last is None else last - timedelta(days=days - 1)
             every = () if first is None else store.model_readings(session, model, start=first, end=end)
@@ -362,12 +364,15 @@ def _without(
     material: rooms.Material | None = None,
     *,
     days: int = 0,
+    outside: bool = False,
 ) -> MonitoringRoom:
     """The room of a model that is not there yet: how far it has come, and one next step."""
     if version is None:
         empty, step = (
             "Nothing is served yet",
-            "Promote a version on the Registry page; its traffic is watched from then on.",
+            f"Say which version answers: {commands.model_answers(model)}"
+            if outside
+            else "Promote a version on the Registry page; its traffic is watched from then on.",
         )
     elif material is None:
         empty, step = f"v{version.version} has no reference", _reference_step(model, version.version, days)
