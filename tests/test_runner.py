@@ -16,10 +16,12 @@ from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.columns import FEATURE_NAMES, LABEL, load_flights
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.jobs import Job
-from mlops_dash.domain.retraining import Recipe
+from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.store.db import transaction
+from mlops_dash.store.tables.monitoring import AlertRow
 from mlops_dash.store.tables.registry import ServingRow
 from mlops_dash.tracking.experiments import attempts
 from mlops_dash.tracking.registry import MlflowRegistry
@@ -397,3 +399,42 @@ def test_only_admins_say_which_program_runs(depot: Services, tmp_path: Path) -> 
         depot.retraining.save_recipe(SCIENTIST, replace(theirs, entry="{python} other.py"))
     with pytest.raises(NotAllowed):
         depot.retraining.save_recipe(SCIENTIST, replace(theirs, model="flight-delay"))
+
+
+@pytest.mark.timeout(600)
+def test_a_version_that_passes_is_proposed_in_the_name_of_who_asked_and_one_that_does_not_says_why(
+    depot: Services, tmp_path: Path
+) -> None:
+    depot.retraining.save_recipe(ADMIN, their_recipe(tmp_path))
+    depot.retraining.run_now(LEAD, "weekly", "labels are in", then="propose")
+    result = runner.run_next(depot)
+    assert "proposal_id" not in result
+    assert result["not_proposed"].startswith("Not proposed: ")
+    room = depot.registry.room(VIEWER, MINUTES, str(result["version"]))
+    closed = [gate.name for gate in room.gates if not gate.opens]
+    assert closed
+    assert all(name in result["not_proposed"] for name in closed)
+
+    body = {"floor_metric": "mae", "floor": 20.0, "min_rows": 100, "min_clusters": 5}
+    written = depot.policies.propose(LEAD, MINUTES, PolicyKind.PROMOTION, body, reason="minutes")
+    depot.policies.activate(ADMIN, written.id, reason="agreed")
+    depot.retraining.save_schedule(
+        LEAD, ScheduleDraft("on harm", ScheduleKind.ALERT, "harm", recipe="weekly", arguments={"then": "propose"})
+    )
+    (on_harm,) = depot.retraining.schedules(VIEWER)
+    assert on_harm.when == "when an alert “harm” opens; proposed when it passes all gates"
+    opened = depot.context.clock.now()
+    with transaction(depot.context.databases.app) as session:
+        session.add(
+            AlertRow(id="a1", model=MINUTES, version="1", kind="harm", state="open", title="MAE is up",
+                     opened_at=opened, last_seen_at=opened, evidence_ids=[], body={})
+        )  # fmt: skip
+    assert depot.retraining.follow(WORKER, on_harm) is not None
+    result = runner.run_next(depot)
+    proposal = depot.registry.open_proposal(VIEWER, MINUTES)
+    assert (proposal.id, proposal.version_id) == (result["proposal_id"], result["version_id"])
+    assert (proposal.proposer, proposal.alert_id) == (LEAD.id, "a1")
+    assert proposal.comment == "By itself after a run: alert: MAE is up (schedule on harm)"
+    assert depot.audit.entries(ADMIN).entries[0].actor == runner.RUNNER.id, "the ledger says that it was no person"
+    with pytest.raises(NotAllowed, match="cannot judge it"):
+        depot.registry.approve(LEAD, proposal.id, comment="mine", revision=proposal.revision)

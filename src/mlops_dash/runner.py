@@ -26,7 +26,8 @@ from mlops_dash.domain.access import system
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.jobs import Job, Task, Trouble
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.retraining import Recipe
+from mlops_dash.domain.registry.gates import closed_gates
+from mlops_dash.domain.retraining import Afterwards, Recipe
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
@@ -192,7 +193,34 @@ def train(run: Run) -> dict[str, Any]:
         evidence = _judge(run, recipe, kept, version_id)
         run.step(0.94, "checking signature and input example in a fresh process")
         evidence += [one.id for one in checks.result()]
-    return {"version_id": version_id, "version": version, "run_id": kept.run.run_id, "evidence_ids": evidence}
+    made = {"version_id": version_id, "version": version, "run_id": kept.run.run_id, "evidence_ids": evidence}
+    if job.arguments.get("then") == Afterwards.PROPOSE:
+        run.step(0.97, "judging whether it may be proposed")
+        made |= _proposed(run, recipe.model, version, version_id)
+    return made
+
+
+def _proposed(run: Run, model: str, version: str, version_id: str) -> dict[str, str]:
+    """Propose the version in the name of who asked for the run, when all gates let it through; else say which do not.
+
+    The person who asked is the proposer and can never approve it: a machine in between makes no second pair of eyes.
+    """
+    registry, job = run.services.registry, run.job
+    closed = closed_gates(registry.room(RUNNER, model, version).gates)
+    if closed:
+        why = f"Not proposed: {', '.join(f'{gate.name} {gate.state}' for gate in closed)}."
+        run.say(why, "WARN")
+        return {"not_proposed": why}
+    try:
+        made = registry.propose(
+            RUNNER, version_id, comment=f"By itself after a run: {job.cause}", alert_id=job.alert_id,
+            wanted_by=str(job.arguments.get("asked_by", "")),
+        )  # fmt: skip
+    except Conflict as error:  # a lost attempt has proposed it already
+        run.say(error.sentence(), "WARN")
+        return {"not_proposed": error.sentence()}
+    run.say(f"v{version} is proposed; somebody else approves it")
+    return {"proposal_id": made.id}
 
 
 def _request(run: Run, recipe: Recipe) -> Request:

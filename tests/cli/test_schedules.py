@@ -66,9 +66,10 @@ def test_triggers_and_what_holds_them_back_are_said_and_kept(theirs: Services, r
         4,
         "waits",
     )
-    assert run("schedule", "edit", "fresh", "--cooldown", "0")[0] == 0
+    assert run("schedule", "edit", "fresh", "--cooldown", "0", "--then", "propose")[0] == 0
     (kept,) = listed(run)
-    assert (kept["cooldown_seconds"], kept["runs_a_month"], kept["model"]) == (0, 4, MODEL)
+    assert (kept["cooldown_seconds"], kept["runs_a_month"], kept["model"], kept["then"]) == (0, 4, MODEL, "propose")
+    assert kept["when"].endswith("; proposed when it passes all gates")
     code, out, _ = run("schedule", "add", "file", "--recipe", "weekly", "--on-file", "/data/new", "--dry-run",
                        "--since", "2020-01-31")  # fmt: skip
     assert "Nobody can know how often it would have run before." in out

@@ -276,6 +276,24 @@ def test_an_open_alert_starts_its_schedule_once(
     assert retraining.follow(WORKER, one(retraining)) is None, "each alert starts it once"
 
 
+def test_what_follows_a_run_is_kept_with_who_wants_it_and_only_who_may_propose_may_want_it(
+    retraining: RetrainingService, jobs: JobsService
+) -> None:
+    wanted = replace(WEEKLY, arguments={"then": "propose", "asked_by": "somebody else"})
+    schedule_id = retraining.save_schedule(SCIENTIST, wanted)
+    assert one(retraining).arguments == {"model": "flight-delay", "then": "propose", "asked_by": SCIENTIST.id}
+    retraining.save_schedule(LEAD, replace(wanted, id=schedule_id, arguments=one(retraining).arguments))
+    assert one(retraining).arguments["asked_by"] == LEAD.id, "who changed it last"
+    retraining.save_schedule(LEAD, replace(wanted, id=schedule_id, arguments={"then": "review"}))
+    assert one(retraining).arguments == {"model": "flight-delay"}
+    job = jobs.job(VIEWER, retraining.run_now(LEAD, "monthly", "labels are in", then="propose"))
+    assert job.arguments == {"model": "flight-delay", "then": "propose", "asked_by": LEAD.id}
+    with pytest.raises(InvalidInput, match="nothing that can follow a run"):
+        retraining.save_schedule(LEAD, replace(wanted, name="x", arguments={"then": "promote"}))
+    with pytest.raises(InvalidInput, match="nothing that can follow a run"):
+        retraining.run_now(LEAD, "monthly", "now", then="promote")
+
+
 def test_an_alert_that_a_person_answered_with_a_run_starts_nothing_more(
     retraining: RetrainingService, jobs: JobsService, context: Context
 ) -> None:

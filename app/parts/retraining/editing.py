@@ -19,16 +19,22 @@ from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.retraining import (
     ALERT_KINDS,
     TRIGGERS,
+    Afterwards,
     Misfire,
     Room,
     Schedule,
     ScheduleDraft,
     ScheduleKind,
+    followed_by,
     instant,
 )
 from mlops_dash.domain.triggers import Guards
 from mlops_dash.errors import InvalidInput
 
+_THEN = {
+    Afterwards.REVIEW: "The version waits for review",
+    Afterwards.PROPOSE: "It is proposed when it passes all gates",
+}
 _MISFIRE = {Misfire.RUN_ONCE: "run once when a worker is back", Misfire.SKIP: "skip what was missed"}
 
 
@@ -39,6 +45,10 @@ def edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) ->
 
     def fields() -> None:
         st.text_input("Name", value=made.name if made else "", key=f"{key}-name", placeholder="weekly", max_chars=60)
+        follow = list(_THEN)
+        st.selectbox("Afterwards", follow, key=f"{key}-then", index=follow.index(made.afterwards) if made else 0,
+                     format_func=_THEN.__getitem__,
+                     help="What is proposed by itself is proposed in your name: somebody else approves it")  # fmt: skip
         if kind in {ScheduleKind.CRON, ScheduleKind.INTERVAL}:
             options = list(_MISFIRE)
             index = options.index(made.misfire) if made else 0
@@ -60,7 +70,10 @@ def edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) ->
             recipe=session.get(f"{key}-recipe") if made is None or made.recipe else None,
             misfire=session.get(f"{key}-misfire") or Misfire.RUN_ONCE,
             task=made.task if made else Task.RETRAIN,
-            arguments=_guards(key).beside(made.arguments if made else {}),
+            arguments=_guards(key).beside(
+                followed_by(made.arguments if made else {}, session.get(f"{key}-then") or Afterwards.REVIEW,
+                            frame.actor.id)
+            ),
         )  # fmt: skip
 
     def act(_reason: str) -> str:

@@ -10,6 +10,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.parameters import parameters_of
+from mlops_dash.domain.retraining import Afterwards
 from mlops_dash.domain.words import JobState
 
 GATE_EXIT = {"pass": 0, "fail": 1, "needs_approval": 2, "error": 3}
@@ -57,6 +58,10 @@ def add_commands(commands: Any) -> None:
     retrain.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
         help="one parameter of the recipe, in this run only",
+    )  # fmt: skip
+    retrain.add_argument(
+        "--then", choices=[str(one) for one in Afterwards], default="",
+        help="propose: propose the new version when all gates let it through; you cannot approve it then",
     )  # fmt: skip
     retrain.add_argument("--wait", action="store_true", help="wait until it is over")
     retrain.set_defaults(run=_retrain)
@@ -142,7 +147,7 @@ def _retrain(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
     given = parameters_of("\n".join(arguments.values))
-    job = made.retraining.run_now(who, arguments.recipe, reason=arguments.reason, parameters=given)
+    job = made.retraining.run_now(who, arguments.recipe, reason=arguments.reason, parameters=given, then=arguments.then)
     print(f"Job {job} is queued.")
     return _wait(made, who, job) if arguments.wait else 0
 

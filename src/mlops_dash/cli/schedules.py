@@ -15,6 +15,7 @@ from mlops_dash.domain.due import of_draft
 from mlops_dash.domain.retraining import (
     ALERT_KINDS,
     TRIGGERS,
+    Afterwards,
     Misfire,
     Schedule,
     ScheduleDraft,
@@ -54,6 +55,11 @@ def add_commands(commands: Any) -> None:
         when.add_argument("--on-file", dest="file", metavar="PATH", help="when a file, or one in a folder, has changed")
         saved.add_argument("--cooldown", metavar="T", help="from one run to the next at least: 90m, 6h or 2d; 0 = none")
         saved.add_argument("--runs-a-month", type=int, metavar="N", help="a hard stop; 0 = no bound")
+        saved.add_argument(
+            "--then",
+            choices=[str(one) for one in Afterwards],
+            help="propose: propose a new version when all gates let it through; you cannot approve it",
+        )
         saved.add_argument("--since", metavar="DATE", help="how often a trigger would have run since then")
         saved.add_argument("--zone", help="whose clock a cron text means (UTC)")
         saved.add_argument("--misfire", choices=[str(one) for one in Misfire], help="when no worker was there in time")
@@ -97,6 +103,7 @@ def _save(arguments: argparse.Namespace) -> int:
     check_schedule(draft, now=now)
     fires, held = of_draft(draft, now), Guards.of(draft.arguments).words()
     words = describe(draft.kind, draft.expression, draft.zone) + (f", {held}" if held else "")
+    words += "; proposed when it passes all gates" if draft.arguments.get("then") == Afterwards.PROPOSE else ""
     facts: dict[str, Any] = {"name": draft.name, "when": words, "next": [at.isoformat() for at in fires]}
     lines = [f"  {at.isoformat()}" for at in fires]
     if arguments.since:
@@ -141,17 +148,19 @@ def _draft(arguments: argparse.Namespace, known: Schedule | None) -> ScheduleDra
         assert typed is not None  # argparse asks for one of them
         return ScheduleDraft(
             arguments.name, *typed, zone=arguments.zone or "UTC", recipe=arguments.recipe,
-            misfire=Misfire(arguments.misfire or Misfire.RUN_ONCE), arguments=_guards(arguments, Guards()).beside({}),
+            misfire=Misfire(arguments.misfire or Misfire.RUN_ONCE),
+            arguments=_guards(arguments, Guards()).beside({"then": arguments.then} if arguments.then else {}),
         )  # fmt: skip
     guards = _guards(arguments, known.guards)
-    named = typed or arguments.zone or arguments.recipe or arguments.misfire or arguments.rename
+    named = typed or arguments.zone or arguments.recipe or arguments.misfire or arguments.rename or arguments.then
     if not named and guards == known.guards:
         raise InvalidInput("Nothing says what to change.", hint="Give --cron, --every, --recipe, --zone or --rename.")
     kind, expression = typed or (known.kind, known.expression)
+    followed = {**known.arguments, **({"then": arguments.then} if arguments.then else {})}
     return ScheduleDraft(
         id=known.id, name=arguments.rename or known.name, kind=kind, expression=expression,
         zone=arguments.zone or known.zone, recipe=arguments.recipe or known.recipe, task=known.task,
-        arguments=guards.beside(known.arguments), misfire=Misfire(arguments.misfire or known.misfire),
+        arguments=guards.beside(followed), misfire=Misfire(arguments.misfire or known.misfire),
     )  # fmt: skip
 
 
@@ -224,7 +233,8 @@ def _facts(one: Schedule) -> dict[str, Any]:
     return {
         "id": one.id, "name": one.name, "model": one.model, "recipe": one.recipe, "task": str(one.task),
         "kind": str(one.kind), "expression": one.expression, "zone": one.zone, "when": one.when,
-        "misfire": str(one.misfire), **vars(one.guards), "enabled": one.enabled, "pause_reason": one.pause_reason,
+        "misfire": str(one.misfire), **vars(one.guards), "then": str(one.afterwards),
+        "enabled": one.enabled, "pause_reason": one.pause_reason,
         "paused_until": one.paused_until, "state": _state(one),
         "next": [at.isoformat() for at in one.upcoming or ()],
     }  # fmt: skip

@@ -48,6 +48,13 @@ class Misfire(StrEnum):
     SKIP = "skip"
 
 
+class Afterwards(StrEnum):
+    """What happens to the version that a run makes."""
+
+    REVIEW = "review"  # it waits until somebody proposes it
+    PROPOSE = "propose"  # it is proposed when all gates let it through
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to make a version: program, parameters and limits of one run."""
@@ -116,7 +123,13 @@ class Schedule:
     def when(self) -> str:
         """When it runs, in words."""
         said, held = describe(self.kind, self.expression, self.zone), self.guards.words()
-        return f"{said}, {held}" if held else said
+        then = "; proposed when it passes all gates" if self.afterwards is Afterwards.PROPOSE else ""
+        return (f"{said}, {held}" if held else said) + then
+
+    @property
+    def afterwards(self) -> Afterwards:
+        """What happens to the versions that its runs make."""
+        return Afterwards(str(self.arguments.get("then", Afterwards.REVIEW)))
 
     @property
     def guards(self) -> Guards:
@@ -262,6 +275,7 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
         raise InvalidInput("The schedule names no recipe.", hint="Choose what it runs.")
     zone_of(draft.zone)
     Guards.of(draft.arguments).check()
+    afterwards_of(str(draft.arguments.get("then", "")))
     if draft.kind is ScheduleKind.CRON:
         cron_fields(draft.expression)
     elif draft.kind is ScheduleKind.INTERVAL:
@@ -278,6 +292,28 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
         raise InvalidInput(
             f"There is no alert kind {draft.expression!r}.", hint=f"Use one of: {', '.join(ALERT_KINDS)}."
         )
+
+
+def afterwards_of(text: str) -> Afterwards:
+    """What happens afterwards, as it is written; empty means that the version waits for review.
+
+    Raises:
+        InvalidInput: it is none of them.
+    """
+    try:
+        return Afterwards(text or Afterwards.REVIEW)
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is nothing that can follow a run.", hint="Use review or propose.") from error
+
+
+def followed_by(arguments: Mapping[str, Any], then: Afterwards, by: str) -> dict[str, Any]:
+    """The arguments of work after which something shall happen, and who wants that: this person cannot approve it.
+
+    >>> followed_by({"model": "m", "then": "propose", "asked_by": "ada"}, Afterwards.REVIEW, "bob")
+    {'model': 'm'}
+    """
+    kept = {name: value for name, value in arguments.items() if name not in ("then", "asked_by")}
+    return kept if then is Afterwards.REVIEW else {**kept, "then": str(then), "asked_by": by}
 
 
 def instant(text: str) -> datetime:

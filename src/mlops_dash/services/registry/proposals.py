@@ -45,6 +45,7 @@ class Proposals:
         comment: str,
         evidence_ids: Sequence[str] | None = None,
         alert_id: str | None = None,
+        wanted_by: str = "",
     ) -> Proposal:
         """Propose a version as champion. A scientist or above may; the gates are judged now and shown to everybody.
 
@@ -55,6 +56,7 @@ class Proposals:
             comment: Why; goes into the ledger.
             evidence_ids: Further evidence to show; that of the gates is always attached.
             alert_id: The alert that this answers.
+            wanted_by: Of a proposal that one of our processes makes: who asked for it. That person is its proposer.
 
         Raises:
             NotFound: the version or an evidence is not known.
@@ -77,7 +79,7 @@ class Proposals:
             champion_version_id=None,
             state=ProposalState.OPEN,
             revision=1,
-            proposer=actor.id,
+            proposer=wanted_by if actor.is_system and wanted_by else actor.id,
             comment=comment.strip(),
             policy_id="",
             gates={},

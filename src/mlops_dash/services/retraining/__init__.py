@@ -88,7 +88,10 @@ class RetrainingService:
             NotAllowed: it watches another file, and the actor is no admin.
         """
         rules.check_schedule(draft, now=unit.now)
-        arguments = dict(draft.arguments)
+        then = rules.afterwards_of(str(draft.arguments.get("then", "")))
+        if then is rules.Afterwards.PROPOSE:
+            actor.require(Permission.PROPOSAL_OPEN)
+        arguments = rules.followed_by(draft.arguments, then, actor.id)
         if draft.recipe:
             arguments["model"] = recipe_of(unit.session, draft.recipe).model
         if draft.kind in rules.TRIGGERS and not arguments.get("model"):
@@ -165,12 +168,13 @@ class RetrainingService:
     @command(Permission.JOB_RUN, Action.JOB_REQUESTED)
     def run_now(
         self, unit: Unit, actor: Actor, recipe: str | None, reason: str, *, alert_id: str | None = None,
-        schedule_id: str | None = None, parameters: Mapping[str, Any] | None = None,
+        schedule_id: str | None = None, parameters: Mapping[str, Any] | None = None, then: str = "",
     ) -> str:  # fmt: skip
         """Ask for a run of a recipe (or of a schedule's own work) as soon as a worker is free.
 
         Scientists and above; audited with the reason and, when it answers an alert, with that. `parameters` are those
-        of the recipe that differ in this one run.
+        of the recipe that differ in this one run. `then` is what happens to its version ("propose" when all gates let
+        it through, in the name of who asks); by default it waits, or what the schedule says.
 
         Returns:
             The job's id.
@@ -183,6 +187,10 @@ class RetrainingService:
         if not reason.strip():
             raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
         job = self._wanted(unit.session, actor, recipe, schedule_id, unit.now, parameters or {})
+        if then:
+            job = replace(job, arguments=rules.followed_by(job.arguments, rules.afterwards_of(then), actor.id))
+        if job.arguments.get("then"):
+            actor.require(Permission.PROPOSAL_OPEN)
         cause = f"asked by {actor.name}: {reason.strip()}{_with(job.parameters)}"
         if alert_id is not None:
             title = rows.alert_title(unit.session, alert_id)
@@ -303,6 +311,7 @@ def _facts(made: Schedule) -> dict[str, object]:
     return {
         "name": made.name, "kind": str(made.kind), "expression": made.expression, "zone": made.zone,
         "task": str(made.task), "recipe": made.recipe or "", "misfire": str(made.misfire), **vars(made.guards),
+        "then": str(made.afterwards),
     }  # fmt: skip
 
 
