@@ -83,6 +83,7 @@ def noun_of(path: Path) -> str:
 BELOW_ALL_SERVICES = {
     "ab_file",
     "cells",
+    "classes",
     "command",
     "tables",
     "two_tables",

@@ -115,6 +115,29 @@ def test_two_versions_are_measured_and_compared_by_rows_that_were_sent(client: h
     assert push(client, "1", old[::-1]).json()["changed"] is False
 
 
+def test_probabilities_of_all_classes_are_measured(client: httpx.Client) -> None:
+    rows = [
+        {"id": n, "label": CLASSES[n % 2], "scores": {CLASSES[n % 2]: 0.7 if n % 5 else 0.4,
+                                                      CLASSES[1 - n % 2]: 0.3 if n % 5 else 0.6}}
+        for n in range(100)
+    ]  # fmt: skip
+    answer = client.post("/v1/evidence", json={"model": SPECIES, "version": "1", "rows": rows})
+    assert answer.status_code == 200, answer.text
+    found = {one["metric"]: one["value"] for one in answer.json()["evidence"]}
+    assert found["accuracy"] == 0.8
+    assert found["log_loss"] == pytest.approx(-(80 * np.log(0.7) + 20 * np.log(0.4)) / 100)
+    assert 0.5 < found["auc_ovr"] < 1.0
+    for row, scores, code in (
+        (3, {CLASSES[0]: 0.9, CLASSES[1]: 0.9}, "INVALID_ROW"), (3, {CLASSES[0]: "high", CLASSES[1]: 1}, "INVALID_ROW"),
+        (3, [0.5, 0.5], "INVALID_ROW"), (3, {"dodo": 0.5, CLASSES[0]: 0.5}, "INVALID_INPUT"),
+    ):  # fmt: skip
+        bad = [*rows[:row], {**rows[row], "scores": scores}, *rows[row + 1 :]]
+        answer = client.post("/v1/evidence", json={"model": SPECIES, "version": "1", "rows": bad})
+        assert (answer.status_code, answer.json()["error_code"]) == (422, code), answer.text
+    mixed = [{**rows[0], "score": CLASSES[0]}, *rows[1:]]
+    assert client.post("/v1/evidence", json={"model": SPECIES, "version": "1", "rows": mixed}).status_code == 422
+
+
 def test_words_as_classes_are_measured(client: httpx.Client) -> None:
     names = ["gentoo", 'it\'s an "adelie"']
     rows = [{"id": n, "label": names[n % 2], "score": names[n % 2 if n % 5 else 0]} for n in range(100)]

@@ -12,6 +12,7 @@ from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.services.classes import scores_named
 from mlops_dash.services.evidence import EvidenceColumns
 from mlops_dash.services.tables import read_table
 
@@ -26,7 +27,11 @@ def add_commands(commands: Any) -> None:
     push.add_argument("--rows", type=Path, required=True, metavar="FILE", help="CSV, TSV or parquet: a row a case")
     push.add_argument("--id", required=True, metavar="COLUMN", help="names a case, the same for every version")
     push.add_argument("--label", required=True, metavar="COLUMN", help="what turned out true")
-    push.add_argument("--score", required=True, metavar="COLUMN", help="the probability, or a regression's number")
+    push.add_argument(
+        "--score", default="", metavar="COLUMN", help="the probability, a regression's number, or the class"
+    )
+    push.add_argument("--scores", action="append", default=[], metavar="CLASS=COLUMN",
+                      help="of several classes the probability of each; repeat")  # fmt: skip
     push.add_argument("--time", default="", metavar="COLUMN", help="then days are resampled: rows of a day are alike")
     push.add_argument("--cluster", default="", metavar="COLUMN", help="resample these groups: customers, batches")
     push.add_argument("--slice", action="append", default=[], metavar="COLUMN", help="measure its values apart; repeat")
@@ -57,6 +62,7 @@ def _push(arguments: argparse.Namespace) -> int:
     columns = EvidenceColumns(
         id=arguments.id, label=arguments.label, score=arguments.score, time=arguments.time,
         cluster=arguments.cluster, slices=tuple(arguments.slice), zone=arguments.zone,
+        scores=scores_named(arguments.scores),
     )  # fmt: skip
     rows, unfit = made.evidence.read_file(who, version.id, table, columns)
     if unfit:

@@ -13,6 +13,7 @@ from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, servic
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.registry.records import EXTERNAL
 from mlops_dash.errors import InvalidInput
+from mlops_dash.services.classes import ANSWER, scores_named, with_answers
 from mlops_dash.services.scoring import Columns, Filed
 from mlops_dash.services.tables import read_table
 
@@ -28,6 +29,8 @@ def add_commands(commands: Any) -> None:
     ingest.add_argument(
         "--score", default="", metavar="COLUMN", help="of a classifier: the positive class's probability"
     )
+    ingest.add_argument("--scores", action="append", default=[], metavar="CLASS=COLUMN",
+                        help="of several classes each one's probability; the answer is the most probable")  # fmt: skip
     ingest.add_argument("--label", default="", metavar="COLUMN", help="what turned out true; empty where not known yet")
     ingest.add_argument("--label-time", default="", metavar="COLUMN", help="when that was known; else the row's time")
     ingest.add_argument("--id", default="", metavar="COLUMN", help="A,B: together; else rows get one from their values")
@@ -56,12 +59,16 @@ def _shared(command: argparse.ArgumentParser) -> None:
 
 
 def _ingest(arguments: argparse.Namespace) -> int:
-    if not arguments.prediction and not arguments.score:
-        raise InvalidInput("No column says what was predicted.", hint="Name it with --prediction or --score.")
+    scores = scores_named(arguments.scores)
+    if scores and (arguments.prediction or arguments.score):
+        raise InvalidInput("The scores of all classes say the answer.", hint="Leave --score and --prediction out.")
+    if not scores and not arguments.prediction and not arguments.score:
+        raise InvalidInput("No column says what was predicted.", hint="Name it with --prediction, --score or --scores.")
     table, made = read_table(arguments.file), services()
+    table = with_answers(table, scores) if scores else table
     who, model = actor(made), arguments.model
     columns = Columns(
-        time=arguments.time, score=arguments.score or arguments.prediction, label=arguments.label,
+        time=arguments.time, score=ANSWER if scores else arguments.score or arguments.prediction, label=arguments.label,
         label_time=arguments.label_time, id=arguments.id, zone=arguments.zone,
         ignored=(arguments.prediction,) if arguments.score and arguments.prediction else (),
     )  # fmt: skip

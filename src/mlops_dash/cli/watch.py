@@ -9,7 +9,9 @@ from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, services, show
 from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.tasks import MULTICLASS
 from mlops_dash.errors import InvalidInput
+from mlops_dash.services.classes import ANSWER, scores_named, with_answers
 from mlops_dash.services.tables import read_table
 from mlops_dash.services.watching import Roles, propose
 from mlops_dash.watch import Ask, roles_of, watch
@@ -23,6 +25,8 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--version", default="1", help="which version answered these rows")
     for role in ("time", "score", "prediction", "label", "id"):
         command.add_argument(f"--{role}", default="", metavar="COLUMN")
+    command.add_argument("--scores", action="append", default=[], metavar="CLASS=COLUMN",
+                         help="of several classes each one's probability; the answer is the most probable")  # fmt: skip
     command.add_argument("--task", default="", help="binary, multiclass or regression; else told from the labels")
     command.add_argument("--positive", default="", help="the label that the score is the probability of")
     command.add_argument("--zone", default="UTC", help="of times without one, and of the day that ends the reference")
@@ -38,12 +42,17 @@ def add_commands(commands: Any) -> None:
 
 def _watch(arguments: argparse.Namespace) -> int:
     table, made = read_table(arguments.file), services()
-    who = actor(made)
+    who, scores = actor(made), scores_named(arguments.scores)
+    if scores and (arguments.score or arguments.prediction):
+        raise InvalidInput("The scores of all classes say the answer.", hint="Leave --score and --prediction out.")
+    table = with_answers(table, scores) if scores else table
     ask = Ask(
         file=arguments.file.name, model=arguments.model, version=arguments.version,
         roles=Roles(
-            time=arguments.time, score=arguments.score, prediction=arguments.prediction, label=arguments.label,
-            id=arguments.id, task=arguments.task, positive=arguments.positive, zone=arguments.zone,
+            time=arguments.time, score=arguments.score, label=arguments.label, id=arguments.id,
+            prediction=ANSWER if scores else arguments.prediction,
+            task=arguments.task or (MULTICLASS.name if scores else ""),
+            class_names=tuple(name for name, _ in scores), positive=arguments.positive, zone=arguments.zone,
             window=arguments.window,
         ),
         reference_until=arguments.reference_until,

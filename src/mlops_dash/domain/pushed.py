@@ -16,7 +16,8 @@ from mlops_dash.domain.sent import MEND, objects_of, only_fields, time_of
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput, InvalidRow
 
-_EVIDENCE = frozenset({"id", "label", "score", "at", "cluster", "slices"})
+_EVIDENCE = frozenset({"id", "label", "score", "scores", "at", "cluster", "slices"})
+_OF_CLASS = "scores."  # begins the name of the column of a class's probability
 _REFERENCE = frozenset({"at", "score", "label", "features"})
 
 
@@ -26,10 +27,13 @@ class EvidenceSent:
 
     columns: Mapping[str, list[Any]]  # id, label, score; if sent at, cluster, and the slices under their names
     slices: tuple[str, ...]
+    scores: tuple[tuple[str, str], ...] = ()  # (class, column of its probability), instead of a score
 
 
 def read_evidence(rows: Any, *, now: datetime) -> EvidenceSent:
     """Rows as sent: objects with `id`, `label`, `score` and, if known, `at`, `cluster`, `slices` (name and value).
+
+    Instead of the score there may be `scores`: of several classes each one's probability.
 
     Raises:
         InvalidInput: not a list of objects, or too many.
@@ -41,9 +45,13 @@ def read_evidence(rows: Any, *, now: datetime) -> EvidenceSent:
         slices = one.get("slices", {})
         if not isinstance(slices, dict):
             raise InvalidRow(row, "slices", slices, "is not an object of names and values", hint=MEND)
-        for name, value in (*((name, one.get(name)) for name in _EVIDENCE - {"slices"}), *slices.items()):
+        scores = one.get("scores", {})
+        if not isinstance(scores, dict):
+            raise InvalidRow(row, "scores", scores, "is not an object of classes and probabilities", hint=MEND)
+        alone = ((name, one.get(name)) for name in sorted(_EVIDENCE - {"slices", "scores"}))
+        for name, value in (*alone, *slices.items(), *((_OF_CLASS + name, value) for name, value in scores.items())):
             _plain(row, name, value)
-            if name in slices and name in _EVIDENCE:
+            if name in slices and (name in _EVIDENCE or name.startswith(_OF_CLASS)):
                 raise InvalidRow(row, name, value, "a slice cannot be called so", hint="Rename the slice.")
     names = sorted({name for one in sent for name in one.get("slices", {})})
     columns: dict[str, list[Any]] = {name: [one.get(name) for one in sent] for name in ("id", "label", "score")}
@@ -55,7 +63,11 @@ def read_evidence(rows: Any, *, now: datetime) -> EvidenceSent:
     if any(one.get("cluster") is not None for one in sent):
         columns["cluster"] = [one.get("cluster") for one in sent]
     columns |= {name: [one.get("slices", {}).get(name) for one in sent] for name in names}
-    return EvidenceSent(columns, tuple(names))
+    classes = sorted({name for one in sent for name in one.get("scores", {})})
+    if classes and any(one.get("score") is not None for one in sent):
+        raise InvalidInput("Some rows have a score and some have scores.", hint="Send one of them in every row.")
+    columns |= {_OF_CLASS + name: [one.get("scores", {}).get(name) for one in sent] for name in classes}
+    return EvidenceSent(columns, tuple(names), tuple((name, _OF_CLASS + name) for name in classes))
 
 
 @dataclass(frozen=True)

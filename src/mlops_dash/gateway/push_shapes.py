@@ -36,11 +36,16 @@ EVIDENCE: Shape = {
             **_WHICH,
             "source": _SOURCE,
             "rows": _rows(
-                ["id", "label", "score"],
+                ["id", "label"],
                 {
                     "id": {**_VALUE, "description": "Names a case, the same for every version"},
                     "label": {**_VALUE, "description": "What turned out true"},
                     "score": {**_VALUE, "description": "The probability, a regression's number, or the class"},
+                    "scores": {
+                        "type": "object",
+                        "description": "Of several classes each one's probability, instead of a "
+                        "score: log-loss and AUC are measured too",
+                    },
                     "at": _MOMENT,
                     "cluster": _VALUE,
                     "slices": {"type": "object", "description": "Name and value; values of a name are measured apart"},

@@ -177,6 +177,12 @@ class Cells:
         read = pd.Series(class_numbers(self._table[name], name, positive=positive))
         return self._present(read, name, needed=needed).to_numpy(dtype=np.float64)
 
+    def note_rows(self, reasons: Sequence[str], column: str, values: Floats) -> None:
+        """Note what is wrong with rows as a whole; "" = nothing."""
+        for row, reason in enumerate(reasons):
+            if reason:
+                self._note(row, column, reason, values[row])
+
     def _one_by_one(
         self, column: pd.Series[Any], read: Callable[[pd.Series[Any]], pd.Series[Any]], *, reason: str
     ) -> pd.Series[Any]:

@@ -22,13 +22,14 @@ from mlops_dash.stats.arrays import (
     check_same_length,
     sums_by,
 )
+from mlops_dash.stats.class_probabilities import OF_PROBABILITIES, as_probabilities
 from mlops_dash.stats.classes import ACCURACY, MACRO_F1, confusion_by
 from mlops_dash.stats.intervals import FEW_CLUSTERS, MIN_CLUSTERS, cluster_reason, jackknife, of_sums, ratio
 from mlops_dash.stats.losses import LOG_LOSS_CLIP, as_ranked, as_scored, log_losses, squared_errors
 from mlops_dash.stats.ranking import auc_of_rows, auc_without_each_cluster
 
 PairedMetric: TypeAlias = Literal[
-    "auc", "brier", "log_loss", "base_rate_free_loss", "mae", "rmse", "accuracy", "macro_f1"
+    "auc", "brier", "log_loss", "base_rate_free_loss", "mae", "rmse", "accuracy", "macro_f1", "auc_ovr"
 ]
 HIGHER: Final = "higher_is_better"
 LOWER: Final = "lower_is_better"
@@ -41,6 +42,7 @@ _DIRECTIONS: Final = {
     "rmse": LOWER,
     "accuracy": HIGHER,
     "macro_f1": HIGHER,
+    "auc_ovr": HIGHER,
 }
 _OF_NUMBERS: Final = ("mae", "rmse")  # of a regression: labels and predictions are numbers in one unit
 _OF_CLASSES: Final = {"accuracy": ACCURACY, "macro_f1": MACRO_F1}  # labels and answers are numbers of classes
@@ -97,7 +99,7 @@ def paired_difference(
     Args:
         y: Labels, one a row: 0/1, for mae and rmse numbers, for accuracy and macro_f1 numbers of classes.
         p_a: What A said, one a row: probability of label 1, for mae and rmse the predicted number, for accuracy and
-            macro_f1 the class that it answers.
+            macro_f1 the class that it answers, for auc_ovr and log_loss of several classes float[n, k] probabilities.
         p_b: What B said, the same rows.
         clusters: Cluster (day) of each row.
         metric: "auc", "brier", "log_loss" or "base_rate_free_loss"; "mae" or "rmse"; "accuracy" or "macro_f1".
@@ -126,6 +128,14 @@ def paired_difference(
         n = int(truth.size)
         value_a, without_a = _error_with_and_without(metric, a - truth, codes, n_clusters)
         value_b, without_b = _error_with_and_without(metric, b - truth, codes, n_clusters)
+    elif metric in OF_PROBABILITIES and np.ndim(p_a) == 2:
+        (numbers, p), (_, q) = as_probabilities(y, p_a), as_probabilities(y, p_b)
+        check_same_length(labels=numbers, clusters=codes)
+        n = int(numbers.size)
+        value_a, without_a = OF_PROBABILITIES[metric](numbers, p, codes, n_clusters)
+        value_b, without_b = OF_PROBABILITIES[metric](numbers, q, codes, n_clusters)
+    elif metric == "auc_ovr":
+        raise InvalidInput("auc_ovr needs the probability of every class.", hint="Pass one column a class.")
     elif metric in _OF_CLASSES:
         truth = as_complete(y, name="labels")
         n = int(truth.size)

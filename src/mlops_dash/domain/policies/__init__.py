@@ -134,7 +134,7 @@ class PolicyVersion:
         return monitoring_policy(self.body)
 
 
-PAIRED_METRICS = tuple(dict.fromkeys(metric for task in TASKS for metric in task.paired))
+PAIRED_METRICS = tuple(dict.fromkeys(metric for task in TASKS for metric in task.comparable))
 MAX_UNIT = 12  # letters: it stands behind every number
 _SHARES = ("level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
 _NOT_NEGATIVE = (
@@ -218,6 +218,13 @@ def policy_body(
     """
     whole = {**default_policy("", kind, task, window=window).body, **body}
     known = [metric.key for metric in task.metrics]
+    if kind is PolicyKind.PROMOTION:
+        known = list(dict.fromkeys([*known, *task.comparable]))
+        for name in ("guardrail", "floor_metric"):
+            if isinstance(whole[name], str) and whole[name] in PAIRED_METRICS and whole[name] not in task.comparable:
+                raise _refused(
+                    name, whole[name], f"one of {', '.join(task.comparable)}: the model's task is {task.name}"
+                )
     if whole["primary"] not in known:  # before its family is held against the other metrics
         raise _refused("primary", whole["primary"], f"one of {', '.join(known)}: the model's task is {task.name}")
     policy = promotion_policy(whole) if kind is PolicyKind.PROMOTION else monitoring_policy(whole)
@@ -257,7 +264,9 @@ def promotion_policy(body: Mapping[str, Any]) -> PromotionPolicy:
     policy = PromotionPolicy(**_checked(PromotionPolicy(), body))
     if policy.primary not in PAIRED_METRICS:
         raise _refused("primary", policy.primary, f"one of {', '.join(PAIRED_METRICS)}")
-    family = tuple(dict.fromkeys(name for task in TASKS if policy.primary in task.paired for name in task.paired))
+    family = tuple(
+        dict.fromkeys(name for task in TASKS if policy.primary in task.comparable for name in task.comparable)
+    )
     if policy.guardrail not in family:
         raise _refused("guardrail", policy.guardrail, f"one of {', '.join(family)}, like the primary metric")
     if policy.floor_metric not in ("", *family):

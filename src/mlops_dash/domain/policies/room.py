@@ -85,7 +85,7 @@ def policy_fields(policy: PolicyVersion, task: ModelTask) -> tuple[PolicyField, 
     standard = default_policy(policy.model, policy.kind, task).body
     whole = {**standard, **policy.body}
     choices: dict[str, tuple[str, ...]] = {
-        "primary": task.paired, "guardrail": task.paired, "floor_metric": ("", *task.paired),
+        "primary": task.comparable, "guardrail": task.comparable, "floor_metric": ("", *task.comparable),
     } if policy.kind is PolicyKind.PROMOTION else {
         "primary": tuple(metric.key for metric in task.metrics), "window": tuple(CADENCES),
     }  # fmt: skip

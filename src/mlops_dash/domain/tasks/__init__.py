@@ -2,8 +2,8 @@
 
 A further task is one new file and its line in `TASKS`. It derives `ModelTask` and provides:
 
-- words and standards: name, title, metrics, paired, of_reference, watches, charted, label_metric, standards,
-  kept_rows, policy_name, has_base_rate, in_ab_tests, in_words,
+- words and standards: name, title, metrics, paired, of_probabilities, of_reference, watches, charted, label_metric,
+  standards, kept_rows, policy_name, has_base_rate, in_ab_tests, in_words,
   own_metrics
 - answers and labels: score_column, why_no_label
 - counting: scale_of, empty, count, restore, and its own `Summary` with n, numbers, counts and addition
@@ -30,7 +30,9 @@ BINARY: Final = Binary()
 REGRESSION: Final = Regression()
 MULTICLASS: Final = MultiClass()
 TASKS: Final[tuple[ModelTask, ...]] = (BINARY, MULTICLASS, REGRESSION)
-METRICS: Final[Mapping[str, Metric]] = {metric.key: metric for task in TASKS for metric in task.metrics}
+METRICS: Final[Mapping[str, Metric]] = {
+    metric.key: metric for task in TASKS for metric in (*task.of_probabilities, *task.metrics)
+}
 CHARTED: Final[Mapping[str, Charted]] = {metric.key: metric for task in TASKS for metric in task.charted}
 
 

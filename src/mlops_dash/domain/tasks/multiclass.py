@@ -1,7 +1,7 @@
 """A model that answers with one of several classes, which are words: its metrics, losses, summaries and sentences.
 
 In the log an answer and a label are the class's number in the model's ordered list; everywhere else they are the word.
-Where only the class is answered there is no probability, so log-loss and AUC are no metrics of this task.
+Log-loss and AUC need the probability of every class: evidence may bring them, the log keeps the class alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mlops_dash.domain.tasks.task import (
 )
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes
+from mlops_dash.stats.class_probabilities import probability_metrics
 from mlops_dash.stats.classes import (
     accuracy_of,
     class_units,
@@ -100,6 +101,10 @@ class MultiClass(ModelTask):
         Metric("macro_f1", "Macro F1", Direction.HIGHER),
     )
     paired = ("accuracy", "macro_f1")
+    of_probabilities = (
+        Metric("log_loss", "Log-loss", Direction.LOWER),
+        Metric("auc_ovr", "ROC AUC, each class against the rest", Direction.HIGHER),
+    )
     of_reference = ("accuracy", "macro_f1")
     watches = (AT_SHARES, RAW_ERROR)
     charted = (
@@ -246,6 +251,12 @@ class MultiClass(ModelTask):
             "accuracy": accuracy_of(tables, level=level, unit="clusters"),
             "macro_f1": macro_f1_of(tables, level=level, unit="clusters"),
         }
+
+    def measure_probabilities(
+        self, labels: Floats, probabilities: Floats, days: ArrayLike, *, level: float
+    ) -> dict[str, MetricEstimate]:
+        """Estimate log-loss, and AUC of each class against the rest weighted by its share."""
+        return probability_metrics(labels, probabilities, days, level=level)
 
     def confusion_of(self, days: Sequence[Summary]) -> Confusion | None:
         """The counts of these days together."""

@@ -198,6 +198,7 @@ class ModelTask(ABC):
     title: ClassVar[str]  # as people read it
     metrics: ClassVar[tuple[Metric, ...]]
     paired: ClassVar[tuple[str, ...]]  # metrics that two versions are compared by, and policies choose from
+    of_probabilities: ClassVar[tuple[Metric, ...]] = ()  # further ones, where every class's probability is known
     of_reference: ClassVar[tuple[str, ...]]  # metrics that are kept as evidence of a reference
     watches: ClassVar[tuple[Watch, ...]]  # the first one is spoken of while none is in alarm
     charted: ClassVar[tuple[Charted, ...]]
@@ -320,6 +321,17 @@ class ModelTask(ABC):
         self, labels: Floats, scores: Floats, days: ArrayLike, *, prior: float, level: float
     ) -> dict[str, MetricEstimate]:
         """Estimate its paired metrics on rows, with days as clusters."""
+
+    def measure_probabilities(
+        self, labels: Floats, probabilities: Floats, days: ArrayLike, *, level: float
+    ) -> dict[str, MetricEstimate]:
+        """Estimate its metrics of the probabilities of all classes, float[n, k]; none by default."""
+        return {}
+
+    @property
+    def comparable(self) -> tuple[str, ...]:
+        """Metrics that two versions may be compared by, those of probabilities last."""
+        return (*self.paired, *(one.key for one in self.of_probabilities))
 
     # --- sentences ---
     @abstractmethod

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
 from mlops_dash import __version__
@@ -23,6 +24,7 @@ from mlops_dash.errors import InvalidInput
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.evidence.measuring import Sample, metrics_of
 from mlops_dash.services.evidence.rows import bound_of, digest_of, finite, prior_and_source
+from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.comparison import PairedEstimate, paired_difference
 from mlops_dash.store import evidence as store
 from mlops_dash.store import policies as policy_store
@@ -48,6 +50,14 @@ class Pair:
     prior: float | None
     refusal: str  # why these rows cannot be compared; "" = they can
     clusters: str = DAYS  # what the clusters are
+    probabilities: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # columns of every class, of each
+
+    def said(self, metric: str) -> tuple[Floats, Floats]:
+        """What each version answered, as the metric takes it."""
+        of_classes = metric in {one.key for one in self.task.of_probabilities}
+        ours, theirs = self.probabilities if of_classes else (("score_a",), ("score_b",))
+        a, b = (self.rows[list(names)].to_numpy(dtype=np.float64) for names in (ours, theirs))
+        return (a, b) if of_classes else (a[:, 0], b[:, 0])
 
 
 class Comparing:
@@ -116,7 +126,10 @@ class Comparing:
 
 def compared(pair: Pair, now: datetime) -> list[Evidence]:
     """A paired difference of each metric of the task, candidate minus champion."""
-    return [_difference(pair, metric, now) for metric in pair.task.paired]
+    metrics = [*pair.task.paired]
+    if all(pair.probabilities):
+        metrics += [one.key for one in pair.task.of_probabilities]
+    return [_difference(pair, metric, now) for metric in metrics]
 
 
 def _refusal(candidate: Version, champion: Version, start: datetime, *, scored: int, missing: int) -> str:
@@ -148,8 +161,7 @@ def _difference(pair: Pair, metric: str, now: datetime) -> Evidence:
     prior, source = prior_and_source(pair.prior, pair.champion, rows, pair.task)
     estimate = paired_difference(
         rows["label"].to_numpy(),
-        rows["score_a"].to_numpy(),
-        rows["score_b"].to_numpy(),
+        *pair.said(metric),
         rows["day"].to_numpy(),
         metric=metric,
         direction=str(METRICS[metric].direction),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
 from mlops_dash import __version__
@@ -23,6 +24,8 @@ from mlops_dash.store import evidence as store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import reading, transaction
+
+PROBABILITY = "probability:"  # how the column of a class's probability is named among the rows
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,18 @@ def metrics_of(sample: Sample, *, now: datetime) -> list[Evidence]:
     }
     label, score, day = (sample.rows[name].to_numpy() for name in ("label", "score", "day"))
     estimates = sample.task.measure_rows(label, score, day, prior=sample.prior, level=sample.level)
-    return [_metric(sample, metric, estimates[metric], digests=digests, now=now) for metric in sample.task.paired]
+    names = list(sample.task.paired)
+    columns = probability_columns(sample.rows)
+    if columns:
+        p = sample.rows[columns].to_numpy(dtype=np.float64)
+        of_classes = sample.task.measure_probabilities(label, p, day, level=sample.level)
+        estimates, names = {**estimates, **of_classes}, [*names, *of_classes]
+    return [_metric(sample, metric, estimates[metric], digests=digests, now=now) for metric in names]
+
+
+def probability_columns(rows: pd.DataFrame, suffix: str = "") -> list[str]:
+    """The columns of the probabilities of a model's classes, in their order; none where only the class is known."""
+    return [name for name in map(str, rows.columns) if name.startswith(PROBABILITY) and name.endswith(suffix)]
 
 
 def _metric(

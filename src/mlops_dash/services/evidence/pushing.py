@@ -27,9 +27,10 @@ from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput, InvalidRow, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.cells import Cells, require_columns
+from mlops_dash.services.classes import class_columns, why_no_probabilities
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.evidence.comparing import MAX_MISSING_SHARE, Pair, compared
-from mlops_dash.services.evidence.measuring import Sample, metrics_of
+from mlops_dash.services.evidence.measuring import PROBABILITY, Sample, metrics_of, probability_columns
 from mlops_dash.services.evidence.rows import digest_of, prior_and_source
 from mlops_dash.services.tables import names_of
 from mlops_dash.store import evaluation_rows
@@ -54,6 +55,7 @@ class EvidenceColumns:
     cluster: str = ""
     slices: tuple[str, ...] = ()
     zone: str = "UTC"  # of times without one
+    scores: tuple[tuple[str, str], ...] = ()  # (class, column of its probability) instead of a score
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Pushing:
         sent = read_evidence(rows, now=self.context.clock.now())
         table = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in sent.columns.items()})
         columns = EvidenceColumns(
-            "id", "label", "score", time="at" if "at" in table else "",
+            "id", "label", "" if sent.scores else "score", time="at" if "at" in table else "", scores=sent.scores,
             cluster="cluster" if "cluster" in table else "", slices=sent.slices,
         )  # fmt: skip
         if "at" in table:
@@ -116,7 +118,8 @@ class Pushing:
         read, unfit = self.read_file(actor, version_id, table, columns)
         if unfit:
             first = unfit[0]
-            raise InvalidRow(first.row, first.column, rows[first.row].get(first.column), first.reason, hint=MEND)
+            value = rows[first.row].get(first.column, table[first.column].iloc[first.row])
+            raise InvalidRow(first.row, first.column, value, first.reason, hint=MEND)
         return read
 
     @command(Permission.MODEL_EDIT, Action.EVIDENCE_PUSHED)
@@ -189,14 +192,20 @@ class Pushing:
 def _rows_of(
     table: pd.DataFrame, columns: EvidenceColumns, *, task: ModelTask, positive: str
 ) -> tuple[pd.DataFrame, tuple[Unfit, ...]]:
-    roles = [one for one in (columns.id, columns.label, columns.score, columns.time) if one]
+    of_classes = [column for _, column in columns.scores]
+    if bool(of_classes) == bool(columns.score):
+        raise InvalidInput("Name a score, or the probability of every class.", hint="Use --score, or --scores.")
+    roles = [one for one in (columns.id, columns.label, columns.score, columns.time, *of_classes) if one]
     require_columns(table, [*roles, *columns.slices, *([columns.cluster] if columns.cluster else [])])
     if len(set(roles)) < len(roles):
-        raise InvalidInput("One column cannot have two roles.", hint="Name --id, --label, --score and --time apart.")
+        raise InvalidInput("One column cannot have two roles.", hint="Name --id, --label, the scores and --time apart.")
     cells = Cells(table, columns.zone)
     read: dict[str, Any] = {"id": cells.names(columns.id)}
     read["label"] = cells.labels(columns.label, task=task, positive=positive, needed=True)
-    read["score"] = cells.answers(columns.score, task=task)
+    if columns.scores:
+        read |= _probabilities(cells, columns.scores, task)
+    else:
+        read["score"] = cells.answers(columns.score, task=task)
     if columns.time:
         read["at"] = cells.times(columns.time).array
     if columns.cluster:
@@ -206,11 +215,20 @@ def _rows_of(
     rows = pd.DataFrame(read)
     unfit = {one.row: one for one in cells.said}
     for one in unfit_scores(np.nan_to_num(read["score"]), task=task):
-        unfit.setdefault(one.row, replace(one, column=columns.score))
+        unfit.setdefault(one.row, replace(one, column=columns.score or of_classes[0]))
     for row in np.flatnonzero(rows["id"].notna() & rows["id"].duplicated()).tolist():
         unfit.setdefault(row, Unfit(row, columns.id, "occurs twice in the file", str(rows["id"][row])))
     rows = rows[~rows.index.isin(unfit)].sort_values("id", ignore_index=True)
     return rows, tuple(unfit[row] for row in sorted(unfit))
+
+
+def _probabilities(cells: Cells, scores: Sequence[tuple[str, str]], task: ModelTask) -> dict[str, Any]:
+    """The probability of every class in the model's order, and the class that is the most probable."""
+    given = class_columns(scores, task)
+    read = {PROBABILITY + name: cells.numbers(column) for name, column in given.items()}
+    p = np.column_stack(list(read.values()))
+    cells.note_rows(why_no_probabilities(p), next(iter(given.values())), p.sum(axis=1))
+    return {"score": np.nan_to_num(p, nan=-1.0).argmax(axis=1).astype(np.float64), **read}
 
 
 def _rules(session: Session, model: str, now: datetime) -> _Rules:
@@ -312,7 +330,10 @@ def _pair(
     rules: _Rules,
     prior: float | None,
 ) -> Pair:
-    both = ours.rows.merge(theirs.rows[["id", "label", "score"]], on="id", suffixes=("_a", "_b"))
+    names = [probability_columns(one.rows) for one in (ours, theirs)]
+    wanted = ["id", "label", "score", *names[1]]
+    both = ours.rows.merge(theirs.rows[wanted], on="id", suffixes=("_a", "_b"))
+    shared = names[0] == names[1]
     both = both.rename(columns={"label_a": "label"})
     missing = len(theirs.rows) - len(both)
     other_labels = int((both["label"] != both["label_b"]).sum())
@@ -340,4 +361,7 @@ def _pair(
         prior=prior,
         refusal=refusal,
         clusters=clusters,
+        probabilities=(tuple(f"{one}_a" for one in names[0]), tuple(f"{one}_b" for one in names[1]))
+        if shared
+        else ((), ()),
     )

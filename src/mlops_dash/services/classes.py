@@ -1,0 +1,101 @@
+"""Several classes whose probabilities stand in columns of a file: which is the answer, and what cannot be one?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from mlops_dash.domain.tasks.task import ModelTask
+from mlops_dash.errors import InvalidInput
+from mlops_dash.services.cells import Cells, require_columns
+from mlops_dash.stats.arrays import Floats
+from mlops_dash.stats.class_probabilities import SUM_TOLERANCE
+
+ANSWER = "the most probable class"  # the column that takes the place of the probabilities
+
+
+def scores_named(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(class, column) of words such as "gentoo=p_gentoo"; the last equals sign parts them.
+
+    >>> scores_named(["it's a=b=p"])
+    (("it's a=b", 'p'),)
+
+    Raises:
+        InvalidInput: a word names no column, or a class or column is named twice.
+    """
+    named = []
+    for word in words:
+        name, sign, column = word.rpartition("=")
+        if not sign or not name.strip() or not column.strip():
+            raise InvalidInput(f"--scores {word} names no class and column.", hint="Write --scores CLASS=COLUMN.")
+        named.append((name, column))
+    for place, kind in enumerate(("class", "column")):
+        held = [one[place] for one in named]
+        twice = next((one for one in held if held.count(one) > 1), None)
+        if twice is not None:
+            raise InvalidInput(f"The {kind} {twice!r} is named twice by --scores.")
+    return tuple(named)
+
+
+def class_columns(scores: Sequence[tuple[str, str]], task: ModelTask) -> dict[str, str]:
+    """The column of every class of a model, in the model's order.
+
+    Raises:
+        InvalidInput: the model has no classes in words, one of them has no column, or a class is not known.
+    """
+    known = list(task.facts.get("classes", ()))
+    if not task.in_words:
+        raise InvalidInput(f"A {task.name} model has no probabilities of several classes.", hint="Name one score.")
+    given = dict(scores)
+    for name in (*known, *given):
+        if name not in given or (known and name not in known):
+            missing = "has no column" if name not in given else f"is none of this model's: {', '.join(known)}"
+            raise InvalidInput(f"The class {name!r} {missing}.", hint="Name every class: --scores CLASS=COLUMN")
+    return {name: given[name] for name in known or given}
+
+
+def why_no_probabilities(p: Floats) -> list[str]:
+    """Why a row of probabilities cannot be one; "" where it can, or where a cell is empty and said already.
+
+    >>> why_no_probabilities(np.array([[.5, .5], [.5, .6], [-.1, 1.1]]))
+    ['', 'the probabilities sum to 1.1, not to 1', 'a probability is not from 0 to 1']
+    """
+    reasons = []
+    for row in p:
+        total = row.sum()
+        if np.isnan(total):
+            reasons.append("")
+        elif row.min() < 0.0 or row.max() > 1.0:
+            reasons.append("a probability is not from 0 to 1")
+        else:
+            off = abs(total - 1.0) > SUM_TOLERANCE
+            reasons.append(f"the probabilities sum to {total:.4g}, not to 1" if off else "")
+    return reasons
+
+
+def with_answers(table: pd.DataFrame, scores: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """A table in which the most probable class, as a word, stands in the place of the probabilities.
+
+    A row in which a probability is missing has no answer.
+
+    Raises:
+        InvalidInput: a column is not there, or a row's probabilities are none; the row is named.
+    """
+    columns = [column for _, column in scores]
+    require_columns(table, columns)
+    if len(columns) < 2:
+        raise InvalidInput("One class is named by --scores.", hint="Name every class, or use --score for one of two.")
+    if ANSWER in table.columns:
+        raise InvalidInput(f"There is a column {ANSWER!r} already.", hint="Rename it.")
+    cells = Cells(table, "UTC")
+    p = np.column_stack([cells.numbers(column, needed=False) for column in columns])
+    cells.note_rows(why_no_probabilities(p), columns[0], p.sum(axis=1))
+    if cells.said:
+        first = cells.said[0]
+        raise InvalidInput(f"Row {first.row + 1}, column {first.column!r}: {first.reason} ({first.sample}).")
+    names = np.array([name for name, _ in scores], dtype=object)
+    said = names[np.nan_to_num(p, nan=-1.0).argmax(axis=1)]
+    said[np.isnan(p).any(axis=1)] = None
+    return table.drop(columns=columns).assign(**{ANSWER: said})

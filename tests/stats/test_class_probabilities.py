@@ -1,0 +1,95 @@
+"""Log-loss and one-against-the-rest AUC of several classes: scikit-learn has the same, and two classes their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss as their_log_loss
+from sklearn.metrics import roc_auc_score
+
+from mlops_dash.errors import InvalidInput
+from mlops_dash.stats.class_probabilities import OF_PROBABILITIES, as_probabilities, probability_metrics
+from mlops_dash.stats.comparison import paired_difference
+from mlops_dash.stats.performance import auc_estimate
+
+
+def rows(seed: int, n: int = 600, k: int = 4, *, sharp: float = 1.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, probabilities that know something of them, and thirty days."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(k, n, p=np.r_[0.5, np.full(k - 1, 0.5 / (k - 1))])
+    weights = rng.gamma(2.0, 1.0, (n, k)) + sharp * np.eye(k)[labels]
+    return labels, np.round(weights / weights.sum(axis=1, keepdims=True), 6), np.arange(n) % 30
+
+
+def test_both_are_as_scikit_learn_has_them() -> None:
+    labels, p, days = rows(3)
+    truth, p = as_probabilities(labels, p)
+    found = probability_metrics(labels, p, days, level=0.95)
+    assert found["log_loss"].value == pytest.approx(their_log_loss(truth, p, labels=range(4)))
+    theirs = roc_auc_score(truth, p, multi_class="ovr", average="weighted")
+    assert found["auc_ovr"].value == pytest.approx(theirs)
+    assert all(one.low < one.value < one.high and one.n_clusters == 30 for one in found.values())
+
+
+@pytest.mark.parametrize("metric", sorted(OF_PROBABILITIES))
+def test_without_a_cluster_it_is_as_if_its_rows_were_not_there(metric: str) -> None:
+    labels, p, days = rows(5, n=200)
+    truth, p = as_probabilities(labels, p)
+    _, without = OF_PROBABILITIES[metric](truth, p, days, 30)
+    for day in (0, 17):
+        left = days != day
+        again = np.unique(days[left], return_inverse=True)[1]
+        assert without[day] == pytest.approx(OF_PROBABILITIES[metric](truth[left], p[left], again, 29)[0])
+
+
+def test_two_classes_give_the_auc_of_one_score() -> None:
+    labels, p, days = rows(7, k=2)
+    ours = probability_metrics(labels, p, days, level=0.95)["auc_ovr"]
+    theirs = auc_estimate(labels, as_probabilities(labels, p)[1][:, 1], level=0.95, clusters=days)
+    assert (ours.value, ours.low, ours.high) == pytest.approx((theirs.value, theirs.low, theirs.high))
+
+
+def test_a_class_that_never_occurs_has_no_weight() -> None:
+    labels, p, days = rows(9)
+    known = labels < 3
+    found = probability_metrics(labels[known], p[known], days[known], level=0.95)["auc_ovr"]
+    weights = [np.mean(labels[known] == one) for one in range(3)]
+    theirs = [roc_auc_score(labels[known] == one, as_probabilities(labels, p)[1][known, one]) for one in range(3)]
+    assert found.value == pytest.approx(np.average(theirs, weights=weights))
+
+
+def test_one_class_alone_has_no_auc_and_a_certain_mistake_is_cut() -> None:
+    p = np.tile([1.0, 0.0], (40, 1))
+    found = probability_metrics(np.zeros(40), p, np.arange(40) % 8, level=0.95)
+    assert (found["auc_ovr"].computable, found["log_loss"].value) == (False, 0.0)
+    wrong = probability_metrics(np.ones(40), p, np.arange(40) % 8, level=0.95)["log_loss"]
+    assert wrong.value == pytest.approx(-np.log(0.01))
+
+
+@pytest.mark.parametrize(("metric", "direction"), [("log_loss", "lower_is_better"), ("auc_ovr", "higher_is_better")])
+def test_a_sharper_version_is_better_pair_by_pair(metric: str, direction: str) -> None:
+    labels, dull, days = rows(11, sharp=0.3)
+    _, sharp, _ = rows(11, sharp=3.0)
+    found = paired_difference(labels, sharp, dull, days, metric=metric, direction=direction, level=0.95)
+    ours, theirs = (probability_metrics(labels, p, days, level=0.95)[metric].value for p in (sharp, dull))
+    assert (found.value_a, found.value_b) == pytest.approx((ours, theirs))
+    assert found.value == pytest.approx(abs(ours - theirs))
+    assert found.low > 0
+    none = paired_difference(labels, dull, dull, days, metric=metric, direction=direction, level=0.95)
+    assert none.value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "p", "said"),
+    [
+        ([0], [[0.5, 0.6]], "do not sum to 1"),
+        ([0], [[-0.1, 1.1]], "not a number from 0 to 1"),
+        ([0], [[np.nan, 1.0]], "not a number from 0 to 1"),
+        ([2], [[0.5, 0.5]], "no number of one of 2 classes"),
+        ([0], [0.5], "cannot have probabilities of shape"),
+        ([0], [[1.0]], "cannot have probabilities of shape"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(labels: list[int], p: list[object], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        as_probabilities(labels, p)
