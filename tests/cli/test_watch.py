@@ -187,3 +187,17 @@ def test_nobody_to_answer_is_said(house: Services, run: Run, tmp_path: Path, mon
     code, _, err = run("watch", str(path), "--model", MODEL, "--time", "when", "--label", "churned")
     assert (code, "Say --yes" in err) == (2, True)
     assert house.registry.models(ADMIN) == ()
+
+
+@pytest.mark.timeout(300)
+def test_a_file_of_semicolons_decimal_commas_and_windows_letters_is_the_same_file(
+    house: Services, run: Run, tmp_path: Path
+) -> None:
+    rows = customers().assign(depot=lambda table: table["depot"].replace("west", "Düren"))
+    path = tmp_path / "vorhersagen.csv"
+    rows.to_csv(path, sep=";", decimal=",", index=False, encoding="cp1252")
+    code, out, err = watch(run, path)
+    assert code == 0, err
+    assert "read as         separated by semicolons, with decimal commas, in cp1252" in out
+    rows.to_csv(path, index=False)
+    assert json.loads(watch(run, path, "--json")[1])["stored"] == 0

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlops_dash.domain.written import WORDS_FOR_NONE, name_of
+from mlops_dash.domain.written import HEAD_BYTES, WORDS_FOR_NONE, Dialect, dialect_of, name_of, with_points
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.stats.arrays import Floats
 
@@ -50,6 +50,8 @@ def read_table(path: Path) -> pd.DataFrame:
 def table_of(content: bytes, name: str) -> pd.DataFrame:
     r"""The table in a file's bytes, by the end of its name: parquet, tab-separated or CSV (all text).
 
+    A CSV may be separated by semicolons, have decimal commas or Windows' letters: `attrs["read_as"]` says so.
+
     Raises:
         InvalidInput: it cannot be read.
 
@@ -60,7 +62,7 @@ def table_of(content: bytes, name: str) -> pd.DataFrame:
     try:
         if end.endswith(_PARQUET):
             return _column_by_column(pd.read_parquet(io.BytesIO(content)), _without_empty_texts)
-        return _texts(content, "\t" if end.endswith(".tsv") else ",")
+        return _texts(content, end)
     except Exception as error:  # pandas and pyarrow raise many kinds for bytes that are no table
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise InvalidInput(f"{name} could not be read: {said}.", hint="Give a CSV or parquet file.") from error
@@ -107,7 +109,7 @@ def names_in_csv(content: bytes, column: str) -> list[str | None] | None:
         InvalidInput: it is no CSV.
     """
     try:
-        table = _texts(content, ",")
+        table = _cells(content, Dialect())
     except ValueError as error:
         raise InvalidInput(f"The body is no CSV: {error}.", hint="Send a header and a line a row.") from error
     return names_of(table[column]).tolist() if column in table else None
@@ -215,10 +217,31 @@ def is_text(column: pd.Series[Any]) -> bool:
     return column.dtype == object or isinstance(column.dtype, pd.StringDtype)
 
 
-def _texts(content: bytes, separator: str) -> pd.DataFrame:
+def _texts(content: bytes, name: str) -> pd.DataFrame:
+    """All cells as text; `attrs["read_as"]` says what is unusual about how they are written."""
+    dialect = dialect_of(content[:HEAD_BYTES], name)
+    try:
+        table = _cells(content, dialect)
+    except UnicodeDecodeError:
+        if b"\0" in content[:HEAD_BYTES] or dialect.encoding != "utf-8-sig":
+            raise
+        dialect = dialect_of(content[:HEAD_BYTES], name, encoding="cp1252")
+        table = _cells(content, dialect)
+    if dialect.decimal_comma:
+        for at in range(table.shape[1]):
+            column = table.iloc[:, at]
+            plain = with_points([None if gone else cell for cell, gone in zip(column, column.isna(), strict=True)])
+            if plain is not None:
+                table.isetitem(at, pd.Series(plain, index=table.index, dtype=column.dtype).array)
+    table.attrs["read_as"] = dialect.words()
+    return table
+
+
+def _cells(content: bytes, dialect: Dialect) -> pd.DataFrame:
     return pd.read_csv(
-        io.BytesIO(content), sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig"
-    )
+        io.BytesIO(content), sep=dialect.delimiter, dtype=str, keep_default_na=False, na_values=[""],
+        encoding=dialect.encoding,
+    )  # fmt: skip
 
 
 def _column_by_column(table: pd.DataFrame, made: Callable[[pd.Series[Any]], pd.Series[Any]]) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from mlops_dash.domain.monitoring.two_tables import ABSENT, Column, TwoTables, judge_tables
@@ -28,8 +27,8 @@ from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.cells import CategoryCells, Cells, NumericCells
 from mlops_dash.stats.counting import Histogram, count, count_tally
 from mlops_dash.stats.drift import column_drift
+from mlops_dash.store.text_tables import read_text_table
 
-_BLOCK_BYTES = 16 << 20
 _LOOKED_AT = 50  # different texts that tell whether a column holds times
 _WORKERS = 2  # numpy and Arrow let go of the interpreter's lock while they count
 _PARQUET = (".parquet", ".pq")
@@ -44,6 +43,7 @@ class _Table:
     names: tuple[str, ...]
     n: int
     read: Read
+    read_as: str = ""
 
 
 def compare_files(
@@ -79,7 +79,9 @@ def compare_files(
             if tell is not None:
                 tell(done / len(names), column.name)
     added = [name for name in new.names if name not in old.names and name not in leave_out]
-    return judge_tables(columns, n_reference=old.n, n_current=new.n, new=added, policy=policy or MonitoringPolicy())
+    found = judge_tables(columns, n_reference=old.n, n_current=new.n, new=added, policy=policy or MonitoringPolicy())
+    read = [f"{path.name} is read as {one.read_as}." for path, one in ((reference, old), (current, new)) if one.read_as]
+    return replace(found, notes=(*found.notes, *read))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -115,20 +117,8 @@ def _parquet(path: Path) -> _Table:
 
 def _csv(path: Path) -> _Table:
     """All cells as text, only an empty one missing."""
-    delimiter = "\t" if path.name.lower().endswith(".tsv") else ","
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        names = next(csv.reader(file, delimiter=delimiter), [])
-    if not names:
-        return _Table((), 0, lambda _name: pa.chunked_array([], pa.null()))
-    table = pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(block_size=_BLOCK_BYTES),
-        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.large_string()), null_values=[""], strings_can_be_null=True
-        ),
-    )
-    return _Table(tuple(names), table.num_rows, table.column)
+    table, dialect = read_text_table(path)
+    return _Table(tuple(table.column_names), table.num_rows, table.column, dialect.words())
 
 
 # --- columns ----------------------------------------------------------------------------------------------------------

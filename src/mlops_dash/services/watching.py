@@ -110,6 +110,8 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
             watched lies in the future.
     """
     how: list[tuple[str, str, str]] = []
+    if table.attrs.get("read_as"):
+        how.append(("read as", str(table.attrs["read_as"]), "as its first rows are written"))
     lone = "" if given.time else _only_times(table, given)
     time = _column(table, "time", given.time or lone, _TIMES, how)
     if lone:

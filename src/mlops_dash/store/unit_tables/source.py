@@ -8,17 +8,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from mlops_dash.domain.written import WORDS_FOR_NONE, name_of
 from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.store.text_tables import read_text_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,6 @@ _NUMBERS = frozenset({
 })  # fmt: skip
 _FRACTIONS = ("FLOAT", "DOUBLE")
 _SPACES = "' ' || chr(9) || chr(10) || chr(13)"
-_BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,12 @@ class Source:
     Attributes:
         run: The connection.
         types: DuckDB's type of each column.
+        read_as: What is unusual about how a text file is written.
     """
 
     run: duckdb.DuckDBPyConnection
     types: dict[str, str]
+    read_as: str = ""
 
     def __contains__(self, column: str) -> bool:
         """Whether there is such a column."""
@@ -134,12 +135,14 @@ def open_file(path: Path) -> Iterator[Source]:
     if not path.is_file():
         raise NotFound(f"There is no file {path}.", hint="Give the path of a CSV or parquet file.")
     try:
+        read_as = ""
         with _connection() as run:
             if path.name.lower().endswith(_PARQUET):
                 _view_parquet(run, path)
             else:
-                run.register("units", _csv(path))
-            yield _source(run)
+                table, read_as = _csv(path)
+                run.register("units", table)
+            yield replace(_source(run), read_as=read_as)
     except (duckdb.Error, pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise InvalidInput(f"{path} could not be read: {said}.", hint="Give a CSV or parquet file.") from error
@@ -185,22 +188,14 @@ def _view_parquet(run: duckdb.DuckDBPyConnection, path: Path) -> None:
     run.execute(f"CREATE VIEW units AS SELECT * FROM read_parquet('{place}', binary_as_string = true)")
 
 
-def _csv(path: Path) -> pa.Table:
-    """All cells as text, only an empty one missing; a name that comes again gets a number."""
-    delimiter = "\t" if path.name.lower().endswith(".tsv") else ","
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file, delimiter=delimiter), [])
+def _csv(path: Path) -> tuple[pa.Table, str]:
+    """The table, a name that comes again with a number, and what is unusual about how it is written."""
+    table, dialect = read_text_table(path)
+    header = table.column_names
     if not header:
         raise InvalidInput(f"{path} could not be read: it is empty.", hint="Give a CSV or parquet file.")
     names: list[str] = []
     for name in header:
         again = sum(1 for one in header[: len(names)] if one == name)
         names.append(f"{name}.{again}" if again else name)
-    return pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=_BLOCK_BYTES),
-        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.large_string()), null_values=[""], strings_can_be_null=True
-        ),
-    )
+    return table.rename_columns(names), dialect.words()

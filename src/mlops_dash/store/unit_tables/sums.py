@@ -112,6 +112,8 @@ def units_of(source: Source, variant: str, *, unit: str, cluster: str) -> Units:
         InvalidInput: a row has no unit or cluster, every unit is in two arms, or there are not 2 to 20 arms.
     """
     found = Units(source, variant)
+    if source.read_as:
+        found.warnings.append(f"The file is read as {source.read_as}.")
     arm = source.name(variant)
     counted = dict(_counts(source, arm, "true"))
     nameless = counted.pop(None, 0)
