@@ -3,6 +3,7 @@
 
     python bootstrap.py setup            make .venv from requirements.lock
     python bootstrap.py demo [--fast]    set up, then start everything with the year of flights
+    python bootstrap.py demo --yours     the same with three models of a team's own MLflow, every line printed
     python bootstrap.py up               set up, then start everything without demo data
     python bootstrap.py test [-k NAME]   set up, then run every check (with arguments: only pytest with them)
 
@@ -87,7 +88,9 @@ def main(arguments):
             return 0
         if command == "test":
             return run_checks(rest)
-        return start(["up", "--demo", *rest] if command == "demo" else ["up", *rest])
+        if command == "demo":
+            return start(["demo", *rest] if "--yours" in rest else ["up", "--demo", *rest])
+        return start(["up", *rest])
     except Stop as stop:
         sys.stderr.write(f"bootstrap: {stop}\n")
         return 2

@@ -323,7 +323,11 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.mark.parametrize(
     ("words", "handed"),
-    [(["demo", "--fast"], ["up", "--demo", "--fast"]), (["up", "--system", "--port", "1"], ["up", "--port", "1"])],
+    [
+        (["demo", "--fast"], ["up", "--demo", "--fast"]),
+        (["demo", "--yours"], ["demo", "--yours"]),
+        (["up", "--system", "--port", "1"], ["up", "--port", "1"]),
+    ],
 )
 def test_demo_and_up_hand_over_to_the_installed_command(
     ready: ModuleType, words: list[str], handed: list[str], monkeypatch: pytest.MonkeyPatch

@@ -171,8 +171,8 @@ def test_deciding_without_a_proposal_says_so(house: Services, run: Run, verb: st
 
 
 def test_children_have_distinct_ports_health_and_logs_below_the_home(house: Services) -> None:
-    made = up._with_free_ports(house.context.settings)
-    children = up._our_children(made)
+    made = up.with_free_ports(house.context.settings)
+    children = up.our_children(made)
 
     assert [child.name for child in children] == ["gateway", "worker", "ui"]
     assert len({child.url for child in children}) == 3

@@ -103,7 +103,7 @@ def started(words: list[str], home: Path, changes: dict[str, str]) -> subprocess
 
 def test_the_ui_itself_decides_which_proxies_are_believed(house: Services) -> None:
     """Uvicorn would believe every proxy on this machine."""
-    (ui,) = (child for child in up._our_children(house.context.settings) if child.name == "ui")
+    (ui,) = (child for child in up.our_children(house.context.settings) if child.name == "ui")
     assert ui.env["FORWARDED_ALLOW_IPS"] == ""
     assert "10.0.0.5" not in _TrustedHosts(ui.env["FORWARDED_ALLOW_IPS"])
     assert "127.0.0.1" not in _TrustedHosts(ui.env["FORWARDED_ALLOW_IPS"])

@@ -22,6 +22,7 @@ from mlops_dash.ids import new_id
 # second). In the order of `mlops-dash --help`.
 COMMANDS = {
     "up": ("up", "ui", "worker", "gateway"),
+    "demo": ("demo",),
     "admin": ("db", "audit", "user"),
     "service_accounts": ("service",),
     "watch": ("watch",),

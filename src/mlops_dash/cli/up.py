@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
 
 def _alone(arguments: argparse.Namespace) -> NoReturn:
     made = settings.from_environment()
-    spec = next(child for child in _our_children(made) if child.name == arguments.command)
+    spec = next(child for child in our_children(made) if child.name == arguments.command)
     os.chdir(spec.cwd or made.home)
     os.execve(spec.argv[0], list(spec.argv), {**os.environ, **spec.env})
 
@@ -39,7 +39,7 @@ def _up(arguments: argparse.Namespace) -> int:
     made = settings.from_environment()
     if arguments.demo:
         made = _demo_home(made)
-    made = _with_free_ports(made)
+    made = with_free_ports(made)
     log.configure("supervisor", made.logs)
     if arguments.demo and not _demo_is_built(made):
         code = _build_demo(made, fast=arguments.fast)
@@ -50,7 +50,7 @@ def _up(arguments: argparse.Namespace) -> int:
     if not made.mlflow_is_ours:
         print(f"mlflow    {made.mlflow_uri} is yours; nothing of it is started or stopped here")
     children = [_mlflow_child(made)] if made.mlflow_is_ours else []
-    return Supervisor([*children, *_our_children(made)]).run(on_ready=lambda: _welcome(made))
+    return Supervisor([*children, *our_children(made)]).run(on_ready=lambda: welcome(made))
 
 
 def _demo_is_built(made: Settings) -> bool:
@@ -82,7 +82,8 @@ def _build_demo(made: Settings, *, fast: bool) -> int:
     return code
 
 
-def _welcome(made: Settings) -> None:
+def welcome(made: Settings, *, who: str = "") -> None:
+    """Say where to look, and by which name; `who` where that is known."""
     ui = f"http://{made.host}:{made.ui_port}"
     services = bootstrap.build(made)
     secret = services.access.create_first_admin_link(system("up"))
@@ -90,7 +91,9 @@ def _welcome(made: Settings) -> None:
     print(f"\nOpen      {ui}")
     if secret:
         print(f"          first administrator, this link works once: {ui}/link/{secret}")
-    if made.demo:
+    if who:
+        print(f"          {who}")
+    elif made.demo:
         print("          log in as viewer, scientist, lead or admin: one click each on the login page")
     print(f"Gateway   http://{made.host}:{made.gateway_port}/docs")
     print(f"MLflow    {made.mlflow_uri}")
@@ -111,7 +114,7 @@ def _demo_home(made: Settings) -> Settings:
     return made
 
 
-def _with_free_ports(made: Settings) -> Settings:
+def with_free_ports(made: Settings) -> Settings:
     """Take the next free ports when the usual ones are taken, and tell the children through the environment."""
     ports: dict[str, int] = {}
     for name in ("ui_port", "gateway_port", "mlflow_port", "worker_port"):
@@ -134,10 +137,11 @@ def _with_free_ports(made: Settings) -> Settings:
 
 
 def _child(made: Settings, name: str) -> ChildSpec:
-    return next(child for child in _our_children(made) if child.name == name)
+    return next(child for child in our_children(made) if child.name == name)
 
 
-def _our_children(made: Settings) -> list[ChildSpec]:
+def our_children(made: Settings) -> list[ChildSpec]:
+    """Gateway, worker and ui of these settings."""
     root = settings.app_root()
     path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH", "")])])
     env = {"PYTHONPATH": path, "FORWARDED_ALLOW_IPS": ""}  # app/shell/proxies.py decides whom to believe

@@ -1,0 +1,116 @@
+"""`demo --yours`: a team's own models come in by the doors that everybody has, each line printed as it is typed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlops_dash import bootstrap, cli, errors, log, settings
+from mlops_dash.cli import up
+from mlops_dash.demo import yours
+from mlops_dash.ports import free_port
+from mlops_dash.settings import LOOPBACK, Settings
+from mlops_dash.supervisor import ChildSpec, Supervisor
+
+_MLFLOW_PORT = 5000  # as a team would have it
+_FLIGHTS = "data/flights-2013.parquet"
+
+
+def add_commands(commands: Any) -> None:
+    """Register demo."""
+    demo = commands.add_parser("demo", help="type what a team with models of its own would, and start everything")
+    demo.add_argument(
+        "--yours", action="store_true", required=True,
+        help="three models in a plain MLflow, by commands, HTTP and files alone; for the flights' story: up --demo",
+    )  # fmt: skip
+    demo.add_argument("--build-only", action="store_true", help="stop when all is typed")
+    demo.set_defaults(run=_demo)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    made = _home()
+    done, begun = made.home / "yours.done", made.home / "yours.begun"
+    if begun.exists() and not done.exists():
+        raise errors.Conflict(
+            f"The demo in {made.home} was broken off.",
+            hint="Delete that folder and call it again; nothing else is in it.",
+        )
+    team = made.home / "team"
+    team.mkdir(exist_ok=True)
+    mlflow = _team_mlflow(team, free_port(_MLFLOW_PORT))
+    os.environ["MLFLOW_TRACKING_URI"] = mlflow.url
+    made = up.with_free_ports(settings.from_environment())
+    log.configure("supervisor", made.logs)
+    supervisor = Supervisor([mlflow, *up.our_children(made)], ready_seconds=300.0)
+    problem: list[errors.MlopsDashError] = []
+
+    def ready() -> None:
+        if not done.exists():
+            begun.touch()
+            try:
+                _type(made, team)
+            except errors.MlopsDashError as error:
+                problem.append(error)
+                supervisor.request_stop()
+                return
+            done.touch()
+        if arguments.build_only:
+            supervisor.request_stop()
+            return
+        up.welcome(made, who=f"log in as {yours.ADA} (admin) or {yours.BEN} (lead), password: {yours.PASSWORD}")
+
+    code = supervisor.run(on_ready=ready)
+    if problem:
+        raise problem[0]
+    return code
+
+
+def _type(made: Settings, team: Path) -> None:
+    root = settings.app_root()
+    print(f"$ cd {team}")
+    print(f"$ export MLOPS_DASH_HOME={made.home} MLFLOW_TRACKING_URI={made.mlflow_uri}")
+    print("$ mlops-dash up &", flush=True)
+    os.chdir(team)
+    typist = yours.Typist(
+        run=_run, folder=team, programs=root / "examples", client=root / "client" / "src",
+        gateway=f"http://{made.host}:{made.gateway_port}", mlflow=made.mlflow_uri,
+    )  # fmt: skip
+    yours.play(typist, settings.data_file(_FLIGHTS, made.home).resolve())
+
+
+def _run(words: Any) -> int:
+    """A command as somebody types it: words that mean nothing end it with a code, as in a shell."""
+    try:
+        return cli.main(words)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+def _home() -> Settings:
+    """A home of its own, apart from real data and from the flights' demo."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        raise errors.InvalidInput(
+            "This demo brings a plain MLflow of its own.", hint="Unset MLFLOW_TRACKING_URI, or use `up` to connect."
+        )
+    made = settings.from_environment()
+    if "MLOPS_DASH_HOME" not in os.environ:
+        os.environ["MLOPS_DASH_HOME"] = str(made.home / "yours")
+        made = settings.from_environment()
+    return made
+
+
+def _team_mlflow(team: Path, port: int) -> ChildSpec:
+    """The server of the team, started as MLflow's own pages say; nothing of ours is in it."""
+    words = [
+        "server", "--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", "./artifacts",
+        "--host", LOOPBACK, "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+    url = f"http://{LOOPBACK}:{port}"
+    return ChildSpec(
+        name="mlflow", argv=(sys.executable, "-m", "mlflow", *words),
+        env={**bootstrap.QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        url=url, health_url=f"{url}/health", log_path=team / "mlflow.out.log", cwd=team,
+    )  # fmt: skip
