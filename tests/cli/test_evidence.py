@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,17 @@ def test_a_worse_version_fails(house: Services, run: Run, minutes: str, tmp_path
     push(run, minutes, "1", trips(3.0), tmp_path / "a.csv")
     push(run, minutes, "2", trips(6.0), tmp_path / "a.csv")
     assert run("evidence", "compare", "--model", minutes, "--version", "v2", "--with", "1")[0] == 0
-    assert run("gate", "--model", minutes, "--version", "2")[0] == 1
+    file = tmp_path / "gates.xml"
+    assert run("gate", "--model", minutes, "--version", "2", "--junit", str(file))[0] == 1
+    suite = ET.parse(file).getroot().find("testsuite")
+    assert suite is not None
+    assert suite.attrib["name"] == f"{minutes} v2"
+    failed = [case.attrib["name"] for case in suite if case.find("failure") is not None]
+    assert (len(failed), suite.attrib["failures"]) == (int(suite.attrib["failures"]), str(len(failed)))
+    assert "primary metric" in failed
+    nowhere = run("gate", "--model", minutes, "--version", "2", "--junit", str(tmp_path / "no" / "gates.xml"))
+    assert nowhere[0] == 3, "2 is for missing approvals"
+    assert nowhere[2].count("\n") == 1
 
 
 def test_words_as_labels_are_measured_and_slices_apart(house: Services, run: Run, loans: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.bootstrap import Services
-from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.registry.adoption import Adoption, adoption_csv, read_adoptions
@@ -38,7 +38,7 @@ def _connect(arguments: argparse.Namespace) -> int:
     if not found.reachable:
         raise Unavailable(found.reason, hint="Check the address and its credentials.")
     if arguments.export is not None:
-        _write(arguments.export, adoption_csv(found))
+        write_text(arguments.export, adoption_csv(found))
         line = (
             f"{fmt.plural(len(found.models), 'model')} in {arguments.export}: fill in watch, task, owner, tier, live."
         )
@@ -103,15 +103,6 @@ def _chosen(arguments: argparse.Namespace, found: Catalogue) -> tuple[Adoption, 
     return tuple(
         Adoption(one.name, arguments.task or one.task, owner=one.owner, live=mark or one.live) for one in offered
     )
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise InvalidInput(
-            f"{path} could not be written: {error.strerror}.", hint="Name a file in a folder that is there."
-        ) from error
 
 
 def _read(path: Path) -> bytes:

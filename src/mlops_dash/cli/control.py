@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import Any
 
 from mlops_dash.bootstrap import Services
-from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.parameters import parameters_of
 from mlops_dash.domain.retraining import Afterwards
 from mlops_dash.domain.words import JobState
+from mlops_dash.rendering.junit import junit_of
 
 GATE_EXIT = {"pass": 0, "fail": 1, "needs_approval": 2, "error": 3}
 _FINAL = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT, JobState.SKIPPED}
@@ -32,6 +34,7 @@ def add_commands(commands: Any) -> None:
     gate = commands.add_parser("gate", help="judge a version: exit 0 pass, 1 fail, 2 needs approval, 3 error")
     gate.add_argument("--model", required=True)
     gate.add_argument("--version", required=True)
+    gate.add_argument("--junit", metavar="FILE", type=Path, help="the gates as JUnit XML too, for a build server")
     json_flag(gate)
     gate.set_defaults(run=_gate)
 
@@ -98,6 +101,8 @@ def _quarantine(arguments: argparse.Namespace) -> int:
 def _gate(arguments: argparse.Namespace) -> int:
     made = services()
     answer = made.registry.gate(actor(made), arguments.model, arguments.version)
+    if arguments.junit:
+        write_text(arguments.junit, junit_of(answer))
     lines = [f"{answer['outcome']}: {arguments.model} version {arguments.version} against {answer['champion']}"]
     lines += [f"  {gate['state']:<15} {gate['name']}: {gate['reason']}" for gate in answer["gates"]]
     show(answer, as_json=arguments.json, line="\n".join(lines))

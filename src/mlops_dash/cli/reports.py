@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, sha256_of
 from mlops_dash.errors import InvalidInput
 
@@ -52,10 +52,7 @@ def _weekly(arguments: argparse.Namespace) -> int:
     who = actor(made)
     kept = made.reports.freeze(who, made.reports.weekly(who, arguments.model, until=arguments.until))
     text = made.reports.html(who, kept.line.id)
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"{out} cannot be written: {error.strerror}.", hint="Choose another file.") from error
+    write_text(out, text)
     answer = {
         "id": kept.line.id,
         "model": kept.line.model,

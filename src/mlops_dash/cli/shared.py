@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_dash import settings
 from mlops_dash.domain.access import Actor, Role
-from mlops_dash.errors import NotAuthenticated
+from mlops_dash.errors import InvalidInput, NotAuthenticated
 
 if TYPE_CHECKING:
     from mlops_dash.bootstrap import Services
@@ -47,6 +47,20 @@ def actor(made: Services) -> Actor:
 def show(value: Any, *, as_json: bool, line: str) -> None:
     """Print JSON when asked, else the sentence."""
     print(json.dumps(value, indent=2, sort_keys=True, default=str) if as_json else line)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that somebody named.
+
+    Raises:
+        InvalidInput: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} could not be written: {error.strerror}.", hint="Name a file in a folder that is there."
+        ) from error
 
 
 def json_flag(command: argparse.ArgumentParser) -> None:
