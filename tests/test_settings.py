@@ -39,11 +39,25 @@ def test_a_foreign_mlflow_is_not_ours_to_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MLOPS_DASH_UI_PORT", "eighty"), ("MLOPS_DASH_UI_PORT", "70000"), ("MLOPS_DASH_ALLOW_PICKLE", "perhaps")],
-)
+    [
+        ("MLOPS_DASH_UI_PORT", "eighty"), ("MLOPS_DASH_UI_PORT", "70000"), ("MLOPS_DASH_ALLOW_PICKLE", "perhaps"),
+        *(("MLOPS_DASH_BATCH_ROWS", value) for value in ("0", "many", "true", "1.5", "[]", '{"a": 0}', '{"a": "64"}')),
+    ],
+)  # fmt: skip
 def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(InvalidInput, match=name):
         settings.from_environment({"MLOPS_DASH_HOME": str(tmp_path), name: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "rows", "of"),
+    [("1", 1, ()), ("64", 64, ()), ('{"it\'s the \\"fast\\" one": 2, "b, c=d": 1}', 128,
+                                   (('it\'s the "fast" one', 2), ("b, c=d", 1)))],
+)  # fmt: skip
+def test_rows_at_once_are_a_number_or_one_a_model(tmp_path: Path, value: str, rows: int, of: object) -> None:
+    made = settings.from_environment({"MLOPS_DASH_HOME": str(tmp_path), "MLOPS_DASH_BATCH_ROWS": value})
+
+    assert (made.batch_rows, made.batch_rows_of) == (rows, of)
 
 
 def test_the_ledger_key_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import json
 import os
 import re
 import secrets
@@ -20,6 +21,8 @@ from mlops_dash.errors import InvalidInput
 
 LOOPBACK = "127.0.0.1"
 LOCAL = "local"  # an environment that nobody named
+BATCH_ROWS = 128
+_MOST_BATCH_ROWS = 100_000
 DEMO_FLAG = "--demo"  # the value of MLOPS_DASH_DEMO that `up --demo` hands to its processes
 _PORTS = {"UI_PORT": 8501, "GATEWAY_PORT": 8601, "MLFLOW_PORT": 8701, "WORKER_PORT": 8801}
 VARIABLES = (
@@ -27,9 +30,9 @@ VARIABLES = (
     *(
         f"MLOPS_DASH_{name}"
         for name in (
-            "ALLOW_PICKLE", "DATABASE_URL", "DEMO", "ENVIRONMENT", "HOME", "HOST", "LEDGER_IN_MLFLOW", "LEDGER_KEY",
-            "LOG_DATABASE_URL", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS", "OPEN_INVOCATIONS", "PROTOCOL_TRACES", "TOKEN",
-            "TRUSTED_PROXIES",
+            "ALLOW_PICKLE", "BATCH_ROWS", "DATABASE_URL", "DEMO", "ENVIRONMENT", "HOME", "HOST", "LEDGER_IN_MLFLOW",
+            "LEDGER_KEY", "LOG_DATABASE_URL", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS", "OPEN_INVOCATIONS",
+            "PROTOCOL_TRACES", "TOKEN", "TRUSTED_PROXIES",
             *_PORTS,
         )
     ),
@@ -60,6 +63,8 @@ class Settings:
     allow_pickle: bool = False
     open_invocations: bool = False  # /invocations without a token, on loopback only
     protocol_traces: bool = False  # errors of /invocations carry stack traces, as MLflow's own server has them
+    batch_rows: int = BATCH_ROWS  # of several requests in one call of a model that answers row by row; 1 = each alone
+    batch_rows_of: tuple[tuple[str, int], ...] = ()  # the same by model, whatever it is made of
     metronome_seconds: float = 1.0
 
     @property
@@ -138,6 +143,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     ports = {name: _port(env, f"MLOPS_DASH_{name}", usual) for name, usual in _PORTS.items()}
     outside = _tracking(env)
     demo_by_flag = env.get("MLOPS_DASH_DEMO") == DEMO_FLAG
+    batch_rows, batch_rows_of = _batch_rows(env.get("MLOPS_DASH_BATCH_ROWS", "").strip())
     return Settings(
         home=home,
         database_url=database_url,
@@ -159,6 +165,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         allow_pickle=_flag(env, "MLOPS_DASH_ALLOW_PICKLE"),
         open_invocations=_flag(env, "MLOPS_DASH_OPEN_INVOCATIONS"),
         protocol_traces=_flag(env, "MLOPS_DASH_PROTOCOL_TRACES"),
+        batch_rows=batch_rows,
+        batch_rows_of=batch_rows_of,
     )
 
 
@@ -238,6 +246,23 @@ def _flag(env: Mapping[str, str], name: str) -> bool:
     if value in {"1", "true", "yes", "on"}:
         return True
     raise InvalidInput(f"{name} is {value!r}.", hint="Use 1 or 0.")
+
+
+def _batch_rows(text: str) -> tuple[int, tuple[tuple[str, int], ...]]:
+    """One number for all models, or a JSON object of numbers by model."""
+    try:
+        said = json.loads(text) if text else BATCH_ROWS
+    except ValueError:
+        said = None
+    of_all, by_model = (BATCH_ROWS, said) if isinstance(said, dict) else (said, {})
+    for rows in (of_all, *by_model.values()):
+        if type(rows) is not int or not 1 <= rows <= _MOST_BATCH_ROWS:
+            raise InvalidInput(
+                f"MLOPS_DASH_BATCH_ROWS is {text[:200]!r}.",
+                hint=f"Use a number from 1 (each request alone) to {_MOST_BATCH_ROWS:,}, or a JSON object of them by "
+                'model: {"flight-delay": 64}.',
+            )
+    return int(of_all or 1), tuple(by_model.items())
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

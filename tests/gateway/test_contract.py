@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,15 @@ def test_json_has_the_same_bytes(rival: httpx.Client, ours: httpx.Client) -> Non
     seen = {name: same(rival, ours, json=body).status_code for name, body in JSON.items()}
     assert {200, 400} <= set(seen.values()), seen
     assert seen["split"] == seen["instances"] == 200
+
+
+def test_many_at_once_have_the_same_bytes(rival: httpx.Client, ours: httpx.Client) -> None:
+    good = [name for name in JSON if not name.startswith(("split without", "two", "no f", "a "))]
+    bodies = [*(JSON[name] for name in good), *({"dataframe_records": [one]} for one in RECORDS)] * 3
+    theirs = [rival.post("/invocations", json=body) for body in bodies]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda body: ours.post(INVOCATIONS, json=body), bodies))
+    assert [(one.status_code, one.content) for one in answers] == [(one.status_code, one.content) for one in theirs]
 
 
 def test_csv_has_the_same_bytes(rival: httpx.Client, ours: httpx.Client) -> None:

@@ -22,13 +22,14 @@ from mlops_dash.gateway import answers, model_shapes, models, push_shapes, pushe
 from mlops_dash.gateway.access import Doorkeeper
 from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
 from mlops_dash.gateway.follower import Follower
+from mlops_dash.gateway.lanes import Lanes
 from mlops_dash.gateway.writer import Writer
 from mlops_dash.services.scoring import Pending
 
 GATEWAY = system("gateway")
 MOST_BYTES = 64 * 1024 * 1024
 BODY_SECONDS = 60.0  # a body that never ends holds no connection for longer
-THREADS = 4  # models release the lock of Python only in part: more threads gain nothing
+THREADS = 4  # of what is not scored; more gain nothing, as Python runs one at a time
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Gateway:
         self.writer = Writer(services.scoring, GATEWAY)
         self.follower = Follower(services.scoring, GATEWAY, process)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="score")
-        self._cold: dict[str, ThreadPoolExecutor] = {}  # a model that is not loaded yet: its requests wait apart
+        self.lanes = Lanes(services.scoring, GATEWAY)
 
     def start(self) -> None:
         """Start the threads."""
@@ -54,8 +55,7 @@ class Gateway:
         self.follower.close()
         self.writer.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for waiting in self._cold.values():  # a load that hangs must not keep the gateway from ending
-            waiting.shutdown(wait=False, cancel_futures=True)
+        self.lanes.close()
 
     def why_degraded(self) -> str:
         """What does not work now, in one sentence; "" when all is well."""
@@ -70,12 +70,9 @@ class Gateway:
         """Note that an answer was given and not kept."""
         _log.warning("an answer was not logged", extra={"model": model, "reason": reason})
 
-    async def off_loop(self, call: Callable[[], T], *, model: str = "") -> T:
-        """Run `call` in a thread; requests of a model that has to be loaded first wait in a thread of their own."""
-        threads = self._threads
-        if model and not self.services.scoring.is_warm(GATEWAY, model):
-            threads = self._cold.setdefault(model, ThreadPoolExecutor(1, thread_name_prefix="cold"))
-        return await asyncio.get_running_loop().run_in_executor(threads, call)
+    async def off_loop(self, call: Callable[[], T]) -> T:
+        """Run `call` in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def store(self, prepare: Callable[[], Pending]) -> dict[str, Any]:
         """Check predictions in a thread, store them with the group, and say what became of them."""
@@ -162,17 +159,11 @@ def _scoring_routes(app: FastAPI, gateway: Gateway) -> None:
     async def invocations(name: str, request: Request) -> Response:
         body = await _body(request)
         batch_id = request.headers.get("x-prediction-batch") or new_id()
-        answered = await gateway.off_loop(
-            lambda: scoring.answer(
-                _actor(request),
-                name,
-                body,
-                request.headers.get("content-type", ""),
-                batch_id=batch_id,
-                ids_column=request.headers.get("x-prediction-ids-column", ""),
-            ),
-            model=name,
-        )
+        asked = scoring.ask(
+            _actor(request), name, body, request.headers.get("content-type", ""), batch_id=batch_id,
+            ids_column=request.headers.get("x-prediction-ids-column", ""),
+        )  # fmt: skip
+        answered = await gateway.lanes.answer(asked)
         headers = {}
         if answered.not_logged:
             gateway.not_logged(name, answered.not_logged)

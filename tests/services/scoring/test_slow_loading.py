@@ -73,7 +73,7 @@ def test_the_others_are_loaded_and_told_while_one_hangs(following: Following, mo
     assert told == {SLOW: ("", LOADING), QUICK: ("1", "")}
     assert beats(context) == {SLOW: ("", LOADING), QUICK: (f"{QUICK}-v1", "")}
     assert following.live(QUICK).champion.version.version == "1"
-    assert (following.is_warm(SLOW), following.is_warm(QUICK), following.is_warm("nobody's")) == (False, True, True)
+    assert [following.peek(one) is not None for one in (SLOW, QUICK, "nobody's")] == [False, True, False]
     following.beat("gateway", patience=0.0)
     assert models.asked.count(SLOW) == 1  # nobody asks a second time meanwhile
 

@@ -16,23 +16,20 @@ import pandas as pd
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.scoring import ScoredBatch, ServedModel
-from mlops_dash.errors import Conflict, InvalidInput, InvalidRow, NotFound
+from mlops_dash.errors import Conflict, InvalidRow, NotFound
 from mlops_dash.services.command import Context, read, record
-from mlops_dash.services.scoring import arms, intake
-from mlops_dash.services.scoring.arms import ArmAnswers
+from mlops_dash.services.scoring import intake
+from mlops_dash.services.scoring.answering import Answering, Asked, Said
 from mlops_dash.services.scoring.files import Columns, FileRows
 from mlops_dash.services.scoring.filing import Filed, Filing
 from mlops_dash.services.scoring.following import Following
 from mlops_dash.services.scoring.pending import Answered, Pending, Stored, times_of
-from mlops_dash.services.tables import names_in_csv
-from mlops_dash.stats.arrays import Bools
 from mlops_dash.store import prediction_log, serving
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import BatchRow, LabelsAppended, LogCounts, to_us
-from mlops_dash.tracking.models import protocol
 from mlops_dash.tracking.models.loading import ModelCache
 
-__all__ = ["Answered", "Columns", "FileRows", "Filed", "Pending", "ScoringService", "Stored"]
+__all__ = ["Answered", "Asked", "Columns", "FileRows", "Filed", "Pending", "Said", "ScoringService", "Stored"]
 
 BACKFILL_ROWS = 5_000  # a chunk: about 0.1 s of writing
 
@@ -45,6 +42,11 @@ class ScoringService:
         self._models = models
         self._following = Following(context, models)
 
+        answering = Answering(context, self._following)
+        self.answer = answering.answer
+        self.ask = answering.ask
+        self.answer_all = answering.answer_all
+        self.rows_at_once = answering.rows_at_once
         filing = Filing(context, self._following, self.store)
         self.read_rows = filing.read_rows
         self.new_versions = filing.new_versions
@@ -88,54 +90,6 @@ class ScoringService:
         )
         return self._one(pending)
 
-    @record(Permission.SCORE_WRITE)
-    def answer(
-        self, actor: Actor, model: str, body: bytes, content_type: str, *, batch_id: str, ids_column: str = ""
-    ) -> Answered:
-        """Answer one request of MLflow's protocol, byte for byte; on success hand out what is to be stored.
-
-        The caller must `store` the pending part before it sends the answer.
-
-        Raises:
-            NotFound, NothingToServe, BrokenModel: as `score`.
-            InvalidInput: the id column is missing.
-            InvalidRow: an id cannot be used. Other values that cannot be kept leave the answer as it is, with the
-                reason in `not_logged`.
-        """
-        rules.require_name(batch_id, "X-Prediction-Batch")
-        live = self._following.live(model)
-        now = self.context.clock.now()
-
-        def route(found: Sequence[Any] | None, rows: int) -> Bools:
-            named = intake.names_in(batch_id, rows) if found is None else [str(one) for one in found]
-            return arms.rows_of_challenger(live, named, [now] * rows)
-
-        challenger = None if live.arm is None else protocol.Challenger(live.arm.model, route)
-        csv = ids_column and content_type.partition(";")[0].strip() == "text/csv"
-        said = protocol.answer(
-            live.champion.model, body, content_type, ids_column=ids_column,
-            ids=names_in_csv(body, ids_column) if csv else None,
-            challenger=challenger, traces=self.context.settings.protocol_traces,
-        )  # fmt: skip
-        if said.frame is None or said.scores is None:
-            return Answered(said.body, said.status, said.media_type, None, said.not_logged)
-        named = intake.names_in(batch_id, len(said.frame))
-        ids = named if said.ids is None else rules.require_ids(said.ids, column=ids_column)
-        arm = None
-        if live.arm is not None and said.challenger_rows is not None and said.challenger_scores is not None:
-            arm = ArmAnswers(live.arm.version, said.challenger_rows, said.challenger_scores)
-        kept = intake.sifted(live, said.frame, said.scores, arm, ids)
-        at = times_of(now, len(kept.ids), now)
-        try:
-            pending = intake.ours(
-                live, kept.frame, kept.scores, ids=kept.ids, at=at, batch_id=batch_id, arm=kept.arm, ask_arm=False,
-                numbers=kept.numbers,
-            )  # fmt: skip
-        except InvalidInput as error:  # the model has answered: what cannot be kept must not keep it from the client
-            return Answered(said.body, said.status, said.media_type, None, error.message)
-        pending = replace(pending, set_aside=pending.set_aside + kept.set_aside(live, now))
-        return Answered(said.body, said.status, said.media_type, pending, intake.said_of(kept.unfit))
-
     @record(Permission.SYSTEM)
     def follow(self, actor: Actor, process: str, *, patience: float | None = None) -> tuple[ServedModel, ...]:
         """Load what was approved since, and say in a heartbeat what this process answers with.
@@ -146,11 +100,6 @@ class ScoringService:
             StoreUnavailable: a heartbeat could not be written.
         """
         return self._following.beat(rules.require_name(process, "A process"), patience=patience)
-
-    @record(Permission.SCORE_WRITE)
-    def is_warm(self, actor: Actor, model: str) -> bool:
-        """Whether a request about a model need not wait for a load; asks neither database nor MLflow."""
-        return self._following.is_warm(model)
 
     # --- answers made elsewhere, and labels ---------------------------------------------------------------------------
 
@@ -241,8 +190,12 @@ class ScoringService:
         for one in pending:
             actor.require_model(one.model)
         marked_us = to_us(self.context.clock.now())
-        with transaction(self.context.databases.log) as session:
-            return tuple(_store(session, one, marked_us) for one in pending)
+        try:
+            with transaction(self.context.databases.log) as session:
+                return _store_all(session, pending, marked_us)
+        except _Known:
+            with transaction(self.context.databases.log) as session:
+                return tuple(_store(session, one, marked_us) for one in pending)
 
     @record(Permission.LOG_WRITE)
     def record_predictions(self, actor: Actor, model: str, rows: Any, *, batch_id: str | None = None) -> Stored:
@@ -373,6 +326,28 @@ class ScoringService:
             scores=tuple(one.score for one in pending.answers),
             stored=stored.predictions,
         )
+
+
+class _Known(Exception):
+    """Something of what was to be stored at once is there already."""
+
+
+def _store_all(session: Any, pending: Sequence[Pending], marked_us: int) -> tuple[Stored, ...]:
+    """Store many requests by one statement a table: new answers of ours cost most of the time one by one.
+
+    Raises:
+        _Known: some are not new; the transaction must be given up.
+    """
+    if len(pending) == 1 or any(one.labels or one.timed for one in pending):
+        return tuple(_store(session, one, marked_us) for one in pending)
+    predictions = [row for one in pending for row in one.predictions]
+    scores = [row for one in pending for row in one.scores]
+    appended = prediction_log.append(session, predictions, scores, marked_us=marked_us)
+    if (appended.predictions, appended.scores) != (len(predictions), len(scores)):
+        raise _Known
+    prediction_log.set_aside(session, [row for one in pending for row in one.set_aside])
+    none = LabelsAppended(0, 0, 0, 0)
+    return tuple(Stored(len(one.predictions), len(one.scores), none) for one in pending)
 
 
 def _store(session: Any, pending: Pending, marked_us: int) -> Stored:

@@ -109,8 +109,15 @@ class Following:
         found += [VersionSchema(one, signed[one], "the signature") for one in versions if one in signed]
         return tuple(found)
 
-    def live(self, model: str) -> Live:
+    def peek(self, model: str) -> Live | None:
+        """What answers for a model as far as this process knows; asks nobody and waits for nothing."""
+        return self._live.get(model)
+
+    def live(self, model: str, *, patience: float | None = None) -> Live:
         """What answers for a model now.
+
+        With `patience` (seconds), what answered before is given when something newly approved takes longer to load;
+        what failed before is tried again without waiting.
 
         Raises:
             NotFound: no such model.
@@ -126,6 +133,8 @@ class Following:
         known = self._live.get(model)
         if known is not None and not _due(known, state):
             return known
+        if known is not None and patience is not None:
+            return self._live_soon(model, known, 0.0 if known.tried == state else patience)
         # While one thread loads the new version, the others answer with the one before.
         lock = self._locks.setdefault(model, threading.Lock())
         if not lock.acquire(blocking=known is None):
@@ -138,9 +147,12 @@ class Following:
         finally:
             lock.release()
 
-    def is_warm(self, model: str) -> bool:
-        """Whether a request about a model is answered, or refused, without waiting for a load; asks nobody."""
-        return model in self._live or (bool(self._states) and model not in self._states)
+    def _live_soon(self, model: str, known: Live, patience: float) -> Live:
+        """Load in a thread of its own, and wait for it so long, but not again and again for the same."""
+        running = self._threads.get(model)
+        if running is None or not running.is_alive():
+            self._begin(model).join(patience)
+        return self._live.get(model, known)
 
     def _begin(self, model: str) -> threading.Thread:
         """Load what is approved for a model in a thread of its own, unless one does so already."""

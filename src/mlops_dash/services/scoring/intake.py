@@ -105,11 +105,13 @@ def ours(
     arm: ArmAnswers | None = None,
     ask_arm: bool = True,
     numbers: Sequence[int] | None = None,
+    strict: bool = False,
 ) -> Pending:
     """Rows that the champion, or the challenger of a test, answered, with the answers of the shadows.
 
     `scores` are the champion's, of all rows. `arm` is given where the challenger was asked already, `numbers` where
-    the rows are not all of their batch.
+    the rows are not all of their batch. With `strict`, a shadow that fails raises: of several requests, it may answer
+    all but one.
     """
     state, champion = live.tried, live.champion.version
     features = rules.features_json(_plain(frame), do_not_log=state.do_not_log)
@@ -131,6 +133,8 @@ def ours(
             )
             given, aside = given + silent[0], aside + silent[1]
         except (BrokenModel, InvalidInput):  # a shadow must never keep the champion's answer from the client
+            if strict:
+                raise
             _log.warning("a shadow did not answer", extra={"model": state.model, "version": shadow.version.version})
     all_by = champion if arm is None else arm.version if arm.rows.all() else None
     answered_by = ("", "") if all_by is None else (all_by.id, all_by.version)

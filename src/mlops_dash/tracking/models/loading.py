@@ -25,6 +25,7 @@ from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import BrokenModel, InvalidInput, Unavailable
 from mlops_dash.tracking.imports import mlflow_ready
 from mlops_dash.tracking.models.conform import alike, conform
+from mlops_dash.tracking.models.rowwise import answers_row_by_row
 from mlops_dash.tracking.models.trust import TRUSTED_TYPES, artifact_digest, require_no_file_parameters, require_trusted
 from mlops_dash.tracking.registry import MlflowRegistry
 
@@ -60,6 +61,7 @@ class LoadedModel:
     pyfunc: Any = field(repr=False)
     score_column: int | None = None  # of a two-dimensional answer
     task: ModelTask | None = None  # None = which answers can be logged is not asked
+    row_by_row: bool = False  # a row's answer is the same bits alone and beside others
 
     @property
     def signature(self) -> Any:
@@ -286,7 +288,8 @@ def load(
         pyfunc = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
         if not allow_pickle:
             require_no_file_parameters(_raw(pyfunc))
-        return LoadedModel(digest, folder, pyfunc, _score_column(pyfunc, task, positive_label), task)
+        by_row = pyfunc.loader_module == "mlflow.sklearn" and answers_row_by_row(_raw(pyfunc))
+        return LoadedModel(digest, folder, pyfunc, _score_column(pyfunc, task, positive_label), task, by_row)
     except BrokenModel:
         raise
     except Exception as error:  # a model is foreign code: it may fail in any way
