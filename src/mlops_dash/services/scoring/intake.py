@@ -56,9 +56,9 @@ def sifted(live: Live, frame: pd.DataFrame, scores: Any, arm: ArmAnswers | None,
     state, task, kinds = live.tried, live.tried.predicts, live.champion.model.kinds
     given = np.asarray(scores, dtype=np.float64)
     unfit: dict[int, Unfit] = {}
-    for position, name in enumerate(map(str, frame.columns)):
-        if name not in state.do_not_log:
-            for one in unfit_values(name, kinds.get(name, ""), frame.iloc[:, position]):
+    for name, values in frame.items():  # by `iloc` each column costs as much as scoring a row of a small tree
+        if str(name) not in state.do_not_log:
+            for one in unfit_values(str(name), kinds.get(str(name), ""), values):
                 unfit.setdefault(one.row, one)
     for one in unfit_scores(given, task=task):
         unfit.setdefault(one.row, one)
@@ -311,8 +311,7 @@ def _answers(
 def _plain(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """Columns as lists of Python values, missing ones as None."""
     found = {}
-    for position, name in enumerate(frame.columns):
-        values = frame.iloc[:, position]
+    for name, values in frame.items():
         if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iufb":
             found[str(name)] = values.tolist()
         else:
