@@ -1,4 +1,4 @@
-"""`bench pages|experiments|drift|ab|comparison`: costs beside targets and rivals, how often verdicts err."""
+"""`bench pages|experiments|drift|ab|gateway|comparison`: costs beside targets and rivals, how often verdicts err."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_dash.bench import SESSION, ab, drift, experiments, pages, run_comparison
+from mlops_dash.bench import SESSION, ab, drift, experiments, gateway, pages, run_comparison
 from mlops_dash.bootstrap import Services, build
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import NOBODY, Role
@@ -50,6 +50,16 @@ def add_commands(commands: Any) -> None:
     )
     json_flag(units)
     units.set_defaults(run=_ab)
+    serves = kinds.add_parser("gateway", help="one model served by ours, `mlflow models serve` and rivals, in turn")
+    serves.add_argument("--connections", type=int, nargs="+", default=[4, 32], metavar="N", help="that ask at once")
+    serves.add_argument("--repeats", type=int, default=5, metavar="R")
+    serves.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of one load")
+    serves.add_argument(
+        "--rival", action="append", default=[], metavar="NAME=PYTHON",
+        help=f"a Python that has it installed; NAME is one of {', '.join(gateway.RIVALS)}; may be given several times",
+    )  # fmt: skip
+    json_flag(serves)
+    serves.set_defaults(run=_gateway)
     errs = kinds.add_parser("comparison", help="how often verdicts on runs err: equal recipes under every design")
     errs.add_argument("--data-sets", type=int, default=600, metavar="N")
     errs.add_argument("--seed", type=int, default=1, metavar="S")
@@ -79,17 +89,39 @@ def _experiments(arguments: argparse.Namespace) -> int:
 def _drift(arguments: argparse.Namespace) -> int:
     if not 1_000 <= arguments.rows <= 100_000_000 or not 1 <= arguments.repeats <= 20:
         raise InvalidInput("That many cannot be measured here.", hint="Use 1,000 rows or more, and 1 to 20 repeats.")
-    rivals = {}
-    for one in arguments.rival:
-        name, is_said, python = one.partition("=")
-        if not is_said or not python:
-            raise InvalidInput(f"{one} does not say where the rival is.", hint="evidently=/path/to/its/bin/python")
-        rivals[name] = Path(python)
+    rivals = _rivals(arguments.rival, next(iter(drift.RIVALS)))
     found = drift.measure(
         arguments.rows, rivals=rivals, repeats=arguments.repeats, tell=lambda text: print(text, file=sys.stderr)
     )
     show(drift.as_json(found), as_json=arguments.json, line=drift.lines(found))
     return 0
+
+
+def _gateway(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.repeats <= 20 or not 0.1 <= arguments.seconds <= 60:
+        raise InvalidInput("That cannot be measured here.", hint="Use 1 to 20 repeats of 0.1 to 60 seconds.")
+    if not all(1 <= one <= 500 for one in arguments.connections):
+        raise InvalidInput("So many cannot ask at once here.", hint="Use 1 to 500 connections.")
+    found = gateway.measure(
+        connections=tuple(dict.fromkeys(arguments.connections)),
+        rivals=_rivals(arguments.rival, next(iter(gateway.RIVALS))),
+        repeats=arguments.repeats,
+        seconds=arguments.seconds,
+        tell=lambda text: print(text, file=sys.stderr),
+    )
+    show(gateway.as_json(found), as_json=arguments.json, line=gateway.lines(found))
+    return 0
+
+
+def _rivals(given: list[str], example: str) -> dict[str, Path]:
+    """NAME=PYTHON, as often as it was given."""
+    rivals = {}
+    for one in given:
+        name, is_said, python = one.partition("=")
+        if not is_said or not python:
+            raise InvalidInput(f"{one} does not say where the rival is.", hint=f"{example}=/path/to/its/bin/python")
+        rivals[name] = Path(python)
+    return rivals
 
 
 def _ab(arguments: argparse.Namespace) -> int:
