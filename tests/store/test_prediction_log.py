@@ -283,3 +283,38 @@ def test_a_big_batch_of_labels_finds_all_its_ids(database: Engine) -> None:
     assert result == log.LabelsAppended(25_000, 0, 0, 0)
     again = append_labels(database, *(label(i, 1.0) for i in range(25_000)))
     assert again == log.LabelsAppended(0, 12_500, 12_500, 0)
+
+
+# --- erasure ----------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_named_by_id_or_input_is_found_and_erased_with_answers_and_labels(database: Engine) -> None:
+    rows = [row(number, customer=["ana", "007", 7, 'it\'s "bo"'][number % 4]) for number in range(8)]
+    rows.append(log.Prediction("m", "L1,2026-01", DAY_US, "", 0, "", '{"customer":"x"}'))
+    rows.append(row(1, model="other", customer="ana"))
+    append(database, rows, [answer(one, 0.5) for one in rows])
+    with transaction(database) as session:
+        log.append_labels(session, [label(number, 1.0) for number in range(8)])
+        log.append_labels(session, [label(0, 0.0, received=5), label(99, 1.0)])  # revised; and one that waits
+        log.clear_dirty(session, log.dirty_hours(session, limit=100))
+    with reading(database) as session:
+        assert log.named(session, "m", "ana", column="customer") == log.Named(("r0", "r4"), 2, 3)
+        assert log.named(session, "m", "007", column="customer").ids == ("r1", "r5")
+        assert log.named(session, "m", "7", column="customer").ids == ("r2", "r6")
+        assert log.named(session, "m", 'it\'s "bo"', column="customer").ids == ("r3", "r7")
+        assert log.named(session, "m", "L1") == log.Named(("L1,2026-01",), 1, 0)
+        assert log.named(session, "m", "r99") == log.Named(("r99",), 0, 1)
+        assert log.named(session, "m", "nobody").ids == ()
+        assert not log.named(session, "m", "ana", column="custmer").column_seen
+        found = log.named(session, "m", "ana", column="customer")
+    with transaction(database) as session:
+        assert log.erase(session, "m", [*found.ids, "r99"], marked_us=DAY_US) == 2
+        assert log.erase(session, "m", found.ids, marked_us=DAY_US) == 0
+    with reading(database) as session:
+        assert log.named(session, "m", "ana", column="customer").ids == ()
+        kept = log.read_window(session, "id1", DAY, DAY + timedelta(days=1))
+        assert sorted(kept["prediction_id"]) == ["L1,2026-01", "r1", "r2", "r3", "r5", "r6", "r7"]
+        counts = log.counts(session, "m")
+        assert (counts.predictions, counts.labelled, counts.pending_labels) == (7, 6, 0)
+        assert [one.model for one in log.dirty_hours(session, limit=100)] == ["m"]
+        assert log.counts(session, "other").predictions == 1

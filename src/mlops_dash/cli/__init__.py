@@ -32,6 +32,7 @@ COMMANDS = {
     "control": (
         "monitor", "quarantine", "gate", "propose", "approve", "reject", "promote", "rollback", "retrain", "jobs",
     ),
+    "erase": ("erase",),
     "connect": ("connect",),
     "disconnect": ("disconnect",),
     "models": ("model",),

@@ -75,6 +75,7 @@ class Action(StrEnum):
     TEST_DESIGNED = "test.designed"
     TEST_STARTED = "test.started"
     TEST_STOPPED = "test.stopped"
+    ROWS_ERASED = "rows.erased"
     MLFLOW_LEFT = "mlflow.left"
     WORLD_CREATED = "world.created"
 

@@ -10,7 +10,7 @@ from datetime import datetime
 import pandas as pd
 from sqlmodel import Session, col, select
 
-from mlops_dash.store.tables.registry import EvaluationRowsRow
+from mlops_dash.store.tables.registry import EvaluationRowsRow, ModelVersionRow
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,20 @@ def pushed_of(session: Session, version_ids: Collection[str]) -> frozenset[str]:
     """Which of these versions have rows."""
     query = select(EvaluationRowsRow.version_id).where(col(EvaluationRowsRow.version_id).in_(version_ids)).distinct()
     return frozenset(session.exec(query))
+
+
+def naming(session: Session, model: str, ids: Collection[str]) -> tuple[str, ...]:
+    """Labels of the versions of a model of which some push holds one of these ids."""
+    query = (
+        select(EvaluationRowsRow.content, ModelVersionRow.version)
+        .join(ModelVersionRow, col(ModelVersionRow.id) == col(EvaluationRowsRow.version_id))
+        .where(ModelVersionRow.model == model)
+    )
+    found = set()
+    for content, version in session.exec(query):
+        if pd.read_parquet(io.BytesIO(content), columns=["id"])["id"].isin(ids).any():
+            found.add(f"v{version}")
+    return tuple(sorted(found))
 
 
 def newest(session: Session, version_id: str) -> EvaluationRows | None:

@@ -24,9 +24,9 @@ from mlops_dash.stats.arrays import Ints
 from mlops_dash.store import policies, prediction_log
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles, references
-from mlops_dash.store.monitoring.parts import Part, count_rows, total
+from mlops_dash.store.monitoring.parts import Part, count_rows, empty, total
 from mlops_dash.store.monitoring.references import Reference
-from mlops_dash.store.prediction_log import HOUR_US, SetAside, from_us, to_us
+from mlops_dash.store.prediction_log import HOUR_US, DirtyHour, SetAside, from_us, to_us
 
 ROWS_AT_ONCE = 20_000  # in memory; an hour that has more is read as a whole
 WRITE_HOURS = 48  # hours in one write transaction: well under 50 ms
@@ -125,9 +125,32 @@ class Profiling:
                 self._write(reference, counted, zone, now)
                 rows += sum(part.n for part in counted.slots.values())
                 aside += len(counted.unfit)
+        self._empty(of_model, answered, dirty, zone, now)
         with transaction(self.context.databases.log) as session:
             prediction_log.clear_dirty(session, dirty)
         return Profiled(len(dirty), rows, 0, aside)
+
+    def _empty(
+        self, of_model: Mapping[str, str], answered: Mapping[str, Mapping[datetime, int]],
+        dirty: Sequence[DirtyHour], zone: str, now: datetime,
+    ) -> None:  # fmt: skip
+        """Hours whose last row was erased: what was counted of them goes."""
+        with reading(self.context.databases.log) as session:
+            held = profiles.hours_held(session, list(of_model.values()), [to_us(one.hour) for one in dirty])
+        gone = {
+            reference_id: tuple(hour for hour in sorted(held.get(reference_id, ()))
+                                if from_us(hour) not in answered.get(version_id, {}))
+            for version_id, reference_id in of_model.items()
+        }  # fmt: skip
+        wanted = [reference_id for reference_id, hours in gone.items() if hours]
+        if not wanted:
+            return
+        with reading(self.context.databases.app) as session:
+            made = references.by_ids(session, wanted)
+        for reference in made:
+            hours = gone[reference.id]
+            slots = {slot: empty(reference.layout) for hour in hours for slot in slots_of(from_us(hour), zone)}
+            self._write(reference, _Counted(hours, slots, ()), zone, now)
 
     def _set_aside_outside(self, model: str, now: datetime) -> int:
         """Rows of years that no profile knows: set aside, and their marks forgotten, or they would wait for ever."""

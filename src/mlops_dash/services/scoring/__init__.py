@@ -20,6 +20,7 @@ from mlops_dash.errors import Conflict, InvalidRow, NotFound
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.scoring import intake
 from mlops_dash.services.scoring.answering import Answering, Asked, Said
+from mlops_dash.services.scoring.erasing import Erasing
 from mlops_dash.services.scoring.files import Columns, FileRows
 from mlops_dash.services.scoring.filing import Filed, Filing
 from mlops_dash.services.scoring.following import Following
@@ -47,6 +48,12 @@ class ScoringService:
         self.ask = answering.ask
         self.answer_all = answering.answer_all
         self.rows_at_once = answering.rows_at_once
+
+        erasing = Erasing(context)
+        self.about = erasing.about
+        self.decide_erasure = erasing.decide_erasure
+        self.erase_rows = erasing.erase_rows
+
         filing = Filing(context, self._following, self.store)
         self.read_rows = filing.read_rows
         self.new_versions = filing.new_versions

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, func, select, text
 
 from mlops_dash.store.monitoring.parts import Layout, Part, pack, unpack
 from mlops_dash.store.prediction_log import HOUR_US, from_us, mark_range
-from mlops_dash.store.prediction_log.bulk import bound, numbers_of
+from mlops_dash.store.prediction_log.bulk import bound, numbers_of, texts_of
 from mlops_dash.store.tables.log import DayProfileRow, DirtyHourRow, HourProfileRow, ProfileSeriesRow, ScoreRow
 
 SERIES_ROLES = ("champion", "shadow")  # the monitored series of a version
@@ -171,6 +171,26 @@ def hours_of(session: Session, reference_id: str) -> tuple[int, ...]:
     """The stored hours of a reference, in order, without their content."""
     query = select(HourProfileRow.hour_us).where(HourProfileRow.reference_id == reference_id)
     return tuple(session.exec(query.order_by(col(HourProfileRow.hour_us))).all())
+
+
+def hours_held(session: Session, references: Sequence[str], hours: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Which of these hours (their begins) are stored of each reference, whole or in parts; without any: left out."""
+    if not references or not hours:
+        return {}
+    rows = session.connection().execute(
+        text(
+            f"""SELECT DISTINCT reference_id, hour_us - (hour_us % {HOUR_US}) FROM profile_hour
+            WHERE hour_us >= :first AND hour_us < :last
+            AND reference_id IN ({texts_of(session, "references")})
+            AND hour_us - (hour_us % {HOUR_US}) IN ({numbers_of(session, "hours")})"""  # noqa: S608 - fixed fragments
+        ),
+        {"first": min(hours), "last": max(hours) + HOUR_US, "references": bound(session, references),
+         "hours": bound(session, hours)},
+    )  # fmt: skip
+    found: dict[str, tuple[int, ...]] = {}
+    for reference_id, hour in rows:
+        found[reference_id] = (*found.get(reference_id, ()), int(hour))
+    return found
 
 
 def forget_days(session: Session, reference_id: str) -> None:

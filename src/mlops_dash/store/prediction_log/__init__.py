@@ -11,6 +11,7 @@ Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclas
     read_logged(session, model, start, end)            logged feature rows, by pages (for scoring them again)
     batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
     span_of, labelled_days, with_features
+Erasure (erasing.py): named, erase
 Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
 
 Times go in and out as aware UTC datetimes; the tables hold microseconds. Must not: judge, or know what a model is.
@@ -18,6 +19,7 @@ Times go in and out as aware UTC datetimes; the tables hold microseconds. Must n
 
 from __future__ import annotations
 
+from mlops_dash.store.prediction_log.erasing import Named, erase, named
 from mlops_dash.store.prediction_log.quarantine import (
     QuarantineGroup,
     SetAside,
@@ -77,6 +79,7 @@ __all__ = [
     "Label",
     "LabelsAppended",
     "LogCounts",
+    "Named",
     "Prediction",
     "QuarantineGroup",
     "Score",
@@ -89,6 +92,7 @@ __all__ = [
     "counts",
     "differing",
     "dirty_hours",
+    "erase",
     "first_differing",
     "forget_hours",
     "from_us",
@@ -98,6 +102,7 @@ __all__ = [
     "labelled_days",
     "mark_hours",
     "mark_range",
+    "named",
     "outside",
     "read_logged",
     "read_paired",

@@ -1,0 +1,46 @@
+"""Erase the rows of one person or thing from a model's log, with a ledger entry that does not name them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain import format as fmt
+
+
+def add_commands(commands: Any) -> None:
+    """Register erase."""
+    command = commands.add_parser("erase", help="forget somebody: their predictions and labels leave the log")
+    command.add_argument("--model", required=True)
+    command.add_argument(
+        "--entity", required=True, metavar="ID", help="whose rows: their id, or a part of a joined one"
+    )
+    command.add_argument("--column", default="", help="compare a logged input with it instead of the ids")
+    command.add_argument("--dry-run", action="store_true", help="only say what is stored")
+    command.add_argument("--reason", default="", help="goes into the ledger and stays: do not name them")
+    json_flag(command)
+    command.set_defaults(run=_erase)
+
+
+def _erase(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    about = made.scoring.about(who, arguments.model, arguments.entity, column=arguments.column)
+    erased = 0
+    if about.rows.ids and not arguments.dry_run:
+        made.scoring.decide_erasure(who, about, reason=arguments.reason)
+        erased = made.scoring.erase_rows(who, about)
+    rows = fmt.plural(about.rows.predictions, "prediction")
+    labels = fmt.plural(about.rows.labels, "label")
+    done = "are stored" if arguments.dry_run or not about.rows.ids else "are erased; their hours are counted anew"
+    lines = [f"{rows} and {labels} of {arguments.model} {done}."]
+    if about.pushes:
+        lines.append(
+            f"Pushed evidence of {', '.join(about.pushes)} names them and stays, as gates rest on it: "
+            "push rows under other ids, without them."
+        )
+    facts = {"model": about.model, "predictions": about.rows.predictions, "labels": about.rows.labels,
+             "erased": erased, "pushes": list(about.pushes), "whom": about.key}  # fmt: skip
+    show(facts, as_json=arguments.json, line="\n".join(lines))
+    return 0

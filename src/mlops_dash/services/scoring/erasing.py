@@ -1,0 +1,102 @@
+"""Forget somebody: their rows leave the log, and the profiles of those hours are counted anew without them.
+
+The decision stands in the ledger, which is kept for ever, so it names whom it is about only by a keyed digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.audit import Action
+from mlops_dash.errors import InvalidInput
+from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.store import evaluation_rows, prediction_log, registry
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.prediction_log import Named, to_us
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What is known of somebody.
+
+    Attributes:
+        model: Whose rows.
+        rows: In the log.
+        pushes: Versions whose pushed evidence names them, which stays as it is: gates rest on it.
+        key: A keyed digest of model and name.
+    """
+
+    model: str
+    rows: Named
+    pushes: tuple[str, ...]
+    key: str
+
+
+class Erasing:
+    """Erasure of one person's or thing's rows."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @read(Permission.MODEL_ARCHIVE)
+    def about(self, actor: Actor, model: str, entity: str, *, column: str = "") -> Erasure:
+        """What is stored about somebody. A lead or admin may; nothing is changed.
+
+        Args:
+            actor: Who asks.
+            model: Whose rows; archived ones too.
+            entity: The name or number that ids, or the values of `column`, are compared with, as text.
+            column: A logged input; "" looks at ids, and at each part of one that several columns make.
+
+        Raises:
+            NotFound: no such model.
+            InvalidInput: the name is empty, or no row has such a column.
+        """
+        if not entity.strip():
+            raise InvalidInput("Nobody is named.", hint="Say whose rows: --entity ID")
+        with reading(self.context.databases.app) as session:
+            registry.model(session, model)
+        with reading(self.context.databases.log) as log:
+            rows = prediction_log.named(log, model, entity, column=column)
+        if not rows.column_seen:
+            raise InvalidInput(
+                f"No row of {model} has an input {column!r}.", hint="Look at the page Monitoring for the names."
+            )
+        with reading(self.context.databases.app) as session:
+            pushes = evaluation_rows.naming(session, model, {*rows.ids, entity})
+        name = f"erasure\n{model}\n{column}\n{entity}".encode()
+        key = hmac.new(self.context.settings.ledger_key, name, hashlib.sha256).hexdigest()[:16]
+        return Erasure(model, rows, pushes, key)
+
+    @command(Permission.MODEL_ARCHIVE, Action.ROWS_ERASED)
+    def decide_erasure(self, unit: Unit, actor: Actor, about: Erasure, *, reason: str) -> Erasure:
+        """Decide to forget somebody; `erase_rows` then does it. A lead or admin may. Audited without the name.
+
+        Raises:
+            InvalidInput: the reason is empty, or nothing is stored about them.
+        """
+        if not reason.strip():
+            raise InvalidInput("Erasing needs a reason.", hint="Say --reason TEXT, without the name: it is kept.")
+        if not about.rows.ids:
+            raise InvalidInput(f"Nothing is stored about them in {about.model}.")
+        unit.audit(
+            f"rows of {about.model}",
+            model=about.model,
+            before={"predictions": about.rows.predictions, "labels": about.rows.labels, "whom": about.key},
+            after={"predictions": 0, "labels": 0},
+            reason=reason.strip(),
+        )
+        return about
+
+    @record(Permission.MODEL_ARCHIVE)
+    def erase_rows(self, actor: Actor, about: Erasure) -> int:
+        """Delete the rows with their answers and labels; again it finds nothing. Gives how many rows there were.
+
+        The worker then counts their hours anew.
+        """
+        with transaction(self.context.databases.log) as log:
+            marked = to_us(self.context.clock.now())
+            return prediction_log.erase(log, about.model, about.rows.ids, marked_us=marked)

@@ -1,0 +1,132 @@
+"""Take the rows of one person or thing out of the log, with their answers, labels and what was set aside of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, text
+
+from mlops_dash.store.prediction_log.bulk import bound, texts_of
+from mlops_dash.store.prediction_log.rows import HOUR_US
+from mlops_dash.store.prediction_log.writes import mark_hours
+
+_AT_ONCE = 5_000  # ids a statement
+_TABLES = ("score", "label", "quarantine", "prediction")  # the rows last: while one is there, a new try finds the rest
+
+
+@dataclass(frozen=True)
+class Named:
+    """Rows of a model that are about somebody.
+
+    Attributes:
+        ids: Of the rows; also of a label or a row kept out that has no prediction.
+        predictions: How many of them are logged.
+        labels: Labels of them, every revision.
+        column_seen: Whether any row of the model has an input of the name that was asked for.
+    """
+
+    ids: tuple[str, ...]
+    predictions: int
+    labels: int
+    column_seen: bool = True
+
+
+def named(session: Session, model: str, entity: str, *, column: str = "") -> Named:
+    """Rows whose id, or a part of whose id, is `entity`; with a column those whose input of this name is.
+
+    Args:
+        session: A session on the log database.
+        model: Whose rows.
+        entity: The name or number, as text.
+        column: An input that was logged; "" looks at ids.
+    """
+    found, seen = _by_input(session, model, entity, column) if column else (_by_id(session, model, entity), True)
+    ids = tuple(sorted(set(found)))
+    counts = {
+        table: sum(_count(session, table, model, part) for part in _parts(ids)) for table in ("prediction", "label")
+    }
+    return Named(ids, counts["prediction"], counts["label"], seen)
+
+
+def erase(session: Session, model: str, ids: Sequence[str], *, marked_us: int) -> int:
+    """Delete everything that is stored of these ids, and mark their hours; again it finds nothing. Gives the rows."""
+    connection = session.connection()
+    listed = texts_of(session, "ids")
+    gone = 0
+    for part in _parts(ids):
+        asked = {"model": model, "ids": bound(session, part)}
+        hours = connection.execute(
+            text(
+                f"SELECT DISTINCT at_us / {HOUR_US} FROM prediction "  # noqa: S608 - fixed fragments
+                f"WHERE model = :model AND prediction_id IN ({listed})"
+            ),
+            asked,
+        )
+        mark_hours(session, [(model, int(row[0]) * HOUR_US) for row in hours], marked_us=marked_us)
+        for table in _TABLES:
+            query = f"DELETE FROM {table} WHERE model = :model AND prediction_id IN ({listed})"  # noqa: S608
+            done = connection.execute(text(query), asked).rowcount
+            gone += done if table == "prediction" else 0
+    return gone
+
+
+def _by_id(session: Session, model: str, entity: str) -> list[str]:
+    found = []
+    for table in _TABLES:
+        query = f"SELECT DISTINCT prediction_id FROM {table} WHERE model = :model"  # noqa: S608 - names are ours
+        names = session.connection().execute(text(query), {"model": model})
+        found += [name for (name,) in names if name == entity or entity in _key_parts(name)]
+    return found
+
+
+def _by_input(session: Session, model: str, entity: str, column: str) -> tuple[list[str], bool]:
+    """Ids of the rows whose input is this, and whether any row has such an input."""
+    query = text("SELECT prediction_id, features FROM prediction WHERE model = :model")
+    found, seen = [], False
+    for name, features in session.connection().execute(query, {"model": model}):
+        row = json.loads(features)
+        seen = seen or column in row
+        if row.get(column) is not None and _is(row[column], entity):
+            found.append(name)
+    return found, seen
+
+
+def _is(value: object, entity: str) -> bool:
+    """Whether a logged value is this one as text; a whole number is the same with and without a point.
+
+    >>> _is(7.0, "7"), _is(7, "7.0"), _is(7, "007"), _is("007", "007")
+    (True, True, False, True)
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) == (entity.removesuffix(".0") if whole else entity)
+
+
+def _key_parts(name: str) -> list[str]:
+    r"""The columns' values of a row that several columns name together: parted by commas, a comma within is "\,".
+
+    >>> _key_parts("L\\,1,2026-01")
+    ['L,1', '2026-01']
+    """
+    parts, escaped = [""], False
+    for sign in name:
+        if escaped or sign not in "\\,":
+            parts[-1] += sign
+            escaped = False
+        elif sign == "\\":
+            escaped = True
+        else:
+            parts.append("")
+    return parts
+
+
+def _count(session: Session, table: str, model: str, ids: Sequence[str]) -> int:
+    query = f"SELECT COUNT(*) FROM {table} WHERE model = :model AND prediction_id IN ({texts_of(session, 'ids')})"  # noqa: S608
+    return int(session.connection().execute(text(query), {"model": model, "ids": bound(session, ids)}).scalar_one())
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[first : first + _AT_ONCE] for first in range(0, len(ids), _AT_ONCE))
