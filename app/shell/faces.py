@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.shell import session
+from app.shell import address, session
 from app.shell.incidents import Said, explain
 from app.ui import widgets
 from app.ui.text import plain
@@ -52,7 +52,7 @@ def show(said: Said, *, grants: str = "", title: str = "") -> None:
             st.button("Try again", key="face-retry", icon=widgets.icon("refresh"))
         elif said.kind == "missing" and session.params():
             st.button("Open the page without it", key="face-clear", icon=widgets.icon("link_off"),
-                      on_click=session.forget_params)  # fmt: skip
+                      on_click=address.forget)  # fmt: skip
         widgets.page_link("", "Start page", icon_name="home")
 
 

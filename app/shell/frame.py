@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from app.components import address as address_writer
 from app.components import ahead, theme_watch
 from app.pages import HOME, PAGES, PageRow
-from app.shell import faces, search, session
+from app.shell import address, faces, search, session
 from app.ui import dialogs, theme, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -72,9 +73,11 @@ def _signed_in() -> None:
         sections.setdefault(row.section, []).append(pages[row.url])
     chosen = st.navigation(sections, expanded=True)
     session.arrive(chosen.url_path)
+    address.shown()  # of a run that did not come to its end
     _topbar(frame, chosen.url_path)
     chosen.run()
     session.stay()
+    address_writer.mount((HOME, "") if chosen.url_path in ("", HOME) else (chosen.url_path,), address.shown())
     theme_watch.mount()
     ahead.mount()
 

@@ -5,7 +5,7 @@ Everything worth sharing lives in the URL; decisions live in the database; what 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -57,6 +57,12 @@ def pop(key: str, default: Any = None) -> Any:
     return st.session_state.pop(key, default)
 
 
+def drop(prefix: str) -> None:
+    """Take all values whose keys begin so out of this browser session."""
+    for key in [one for one in st.session_state if str(one).startswith(prefix)]:
+        del st.session_state[key]
+
+
 def param(key: str, default: str = "") -> str:
     """One parameter of the URL."""
     return st.query_params.get(key, default)
@@ -67,21 +73,15 @@ def params() -> dict[str, str]:
     return dict(st.query_params)
 
 
-def chosen(key: str, among: Collection[str] | None = None) -> str:
-    """Where a menu bound to the URL stands, before it is drawn: as the URL says, else where it was left.
-
-    Where the URL has just been followed (`arrive`, the browser's Back), it alone counts. Another page's menu of the
-    same name, drawn for the first time, takes up what was left, when that is `among` its entries.
-    """
+def followed() -> bool:
+    """Whether the URL has just been followed (`arrive`, the browser's Back) and alone says what the page shows."""
     running = get_script_run_ctx()
-    if param(key) or (running is not None and running.is_history_navigation):
-        return param(key)
-    kept = str(get(key) or "")
-    if among is not None and kept not in among:
-        return ""
-    if kept and get(_MOVED):
-        put(key, kept)
-    return kept
+    return running is not None and running.is_history_navigation
+
+
+def moved() -> bool:
+    """Whether this run's page is another one than the last run's."""
+    return bool(get(_MOVED))
 
 
 def set_param(key: str, value: str) -> None:
@@ -92,8 +92,17 @@ def set_param(key: str, value: str) -> None:
         del st.query_params[key]
 
 
+def set_params(wanted: Mapping[str, str]) -> None:
+    """Write some parameters of the URL as one entry of the browser's history; empty removes. Not for bound keys."""
+    whole = {key: st.query_params.get_all(key) for key in st.query_params}
+    after = {key: values for key, values in whole.items() if key not in wanted}
+    after.update({key: [value] for key, value in wanted.items() if value})
+    if after != whole:
+        st.query_params.from_dict(after)
+
+
 def forget_params() -> None:
-    """Empty the URL: the page as it opens by itself."""
+    """Empty the URL."""
     _unbind(params())
     st.query_params.clear()
 

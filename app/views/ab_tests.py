@@ -10,7 +10,7 @@ import streamlit as st
 from app.charts.ab_tests import figures as charts
 from app.charts.ab_tests import words
 from app.parts.ab_tests import decisions, field_experiment
-from app.shell import session
+from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
@@ -27,8 +27,8 @@ def page(frame: Frame) -> None:
     demo = frame.services.context.settings.demo
     made = str(session.pop(decisions.DESIGNED, ""))
     if made:
-        session.put("test", made)
-    asked = made or session.chosen("test")
+        address.turn({"test": made})
+    asked = address.left("test")
     room = frame.services.ab_tests.room(frame.actor, "" if asked == PUBLISHED else asked)
     published = demo and (asked == PUBLISHED or not room.tests)
     test = None if published else room.test
@@ -36,28 +36,30 @@ def page(frame: Frame) -> None:
     zone = frame.zone if test is None else test.design.zone
     about = "" if test is None else test.name
     with widgets.header("A/B tests", said if test is None else words.status(test, room.reading, zone), about=about):
-        _choice(room, asked, demo=demo)
+        _choice(room, demo=demo)
         decisions.design_button(frame, room, primary=test is None and not published)
     if not room.tests:
         widgets.empty("science", "No test of your own yet",
                       "A test lets another version answer a share of the live rows and says which one is better.",
                       key="tests")  # fmt: skip
     if published:
+        address.show("test", PUBLISHED)
         field_experiment.draw(frame)
         return
     if test is not None:
+        address.show("test", test.id)
         _test(frame, room, test)
 
 
-def _choice(room: ABRoom, asked: str, *, demo: bool) -> None:
+def _choice(room: ABRoom, *, demo: bool) -> None:
     names = {one.id: f"{one.model}: {one.name}, {fmt.day(one.designed_at, one.design.zone)}" for one in room.tests}
     if demo:
         names[PUBLISHED] = "Published: replies of legislators"
     if len(names) < 2:
         return
-    shown = asked if asked in names else next(iter([room.test.id] if room.test else names))
-    st.selectbox("Test", list(names), index=list(names).index(shown), format_func=lambda one: names[one], key="test",
-                 bind="query-params", label_visibility="collapsed", width=320)  # fmt: skip
+    address.menu("test", names, next(iter([room.test.id] if room.test else names)))
+    st.selectbox("Test", list(names), format_func=lambda one: names[one], key="test", on_change=address.picked,
+                 args=("test",), label_visibility="collapsed", width=320)  # fmt: skip
 
 
 def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:

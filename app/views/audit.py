@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.charts import audit as tables
 from app.parts.admin import accounts, models, policies, secrets, tokens
-from app.shell import session
+from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -47,7 +47,8 @@ def page(frame: Frame) -> None:
         "Users": lambda: accounts.users_panel(frame),
         "Tokens": lambda: tokens.tokens_panel(frame),
     }
-    tabs = st.tabs(list(panels), key="tab", bind="query-params", on_change="rerun", default="Ledger")
+    address.menu("tab", panels, "Ledger")
+    tabs = st.tabs(list(panels), key="tab", on_change=address.picked, args=("tab",))
     for tab, draw in zip(tabs, panels.values(), strict=True):
         if tab.open:
             with tab:
@@ -95,38 +96,18 @@ def _ledger(frame: Frame, *, empty: bool) -> None:
 
 
 def _filter(frame: Frame, known: Choices) -> Filter:
+    actor, action = address.menu("actor", known.actors, ""), address.menu("action", known.actions, "")
+    text, start = address.text("object"), address.day("from")
     with st.container(key="filters"), st.grid(4, min_column_width=160):
-        actor = st.selectbox(
-            "Who",
-            known.actors,
-            index=None,
-            placeholder="Anyone",
-            key="actor",
-            bind="query-params",
-            on_change=_first_page,
-        )
-        action = st.selectbox(
-            "What",
-            known.actions,
-            index=None,
-            placeholder="Any decision",
-            key="action",
-            bind="query-params",
-            on_change=_first_page,
-        )
-        text = st.text_input(
-            "Object or reason",
-            placeholder="flight-delay v3, calibration",
-            key="object",
-            bind="query-params",
-            type="search",
-            on_change=_first_page,
-        )
-        start = st.date_input(
-            "From", value=None, min_value=widgets.EARLIEST, key="from", bind="query-params", on_change=_first_page
-        )
+        st.selectbox("Who", known.actors, index=None, placeholder="Anyone", key="actor", on_change=_narrowed,
+                     args=("actor",))  # fmt: skip
+        st.selectbox("What", known.actions, index=None, placeholder="Any decision", key="action", on_change=_narrowed,
+                     args=("action",))  # fmt: skip
+        st.text_input("Object or reason", placeholder="flight-delay v3, calibration", key="object", type="search",
+                      on_change=_narrowed, args=("object",))  # fmt: skip
+        st.date_input("From", value=None, min_value=widgets.EARLIEST, key="from", on_change=_narrowed, args=("from",))
     at = datetime.combine(start, time(), ZoneInfo(frame.zone)).astimezone(UTC) if start else None
-    return Filter(actor=actor or "", action=action or "", text=text or "", start=at)
+    return Filter(actor=actor, action=action, text=text, start=at)
 
 
 def _summary(found: Page, wanted: Filter) -> str:
@@ -187,13 +168,11 @@ def _close() -> None:
     session.set_param("entry", "")
 
 
-def _first_page() -> None:
+def _narrowed(key: str) -> None:
+    address.picked(key)
     session.put("ledger-page", 1)
 
 
 def _clear() -> None:
-    session.put("actor", None)
-    session.put("action", None)
-    session.put("object", "")
-    session.put("from", None)
-    _first_page()
+    address.turn(dict.fromkeys(("actor", "action", "object", "from"), ""))
+    session.put("ledger-page", 1)

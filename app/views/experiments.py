@@ -13,7 +13,7 @@ from app.components import runs_table
 from app.parts.experiments import controls, pictures, real, register, url
 from app.parts.experiments import keep as runs_keep
 from app.parts.experiments import tray as runs_tray
-from app.shell import session
+from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -57,6 +57,7 @@ def page(frame: Frame) -> None:
     if room.experiment is None:
         _no_experiment(room)
         return
+    address.show("exp", room.experiment.id)
     runs_keep.source(frame, room)
     if not len(room.runs):
         how = f"mlflow.set_experiment({room.experiment.name!r}), then mlflow.start_run()"

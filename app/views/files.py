@@ -8,6 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.parts.files import comparing, watching
+from app.shell import address
 from app.ui import widgets
 from app.ui.context import Frame
 
@@ -17,10 +18,9 @@ _WATCH, _COMPARE = "Watch a model", "Compare two files"
 def page(frame: Frame) -> None:
     """Draw the page."""
     with widgets.header("Files", "A verdict on a model or on two tables, from a file of yours"):
-        chosen = st.segmented_control(
-            "What to do", [_WATCH, _COMPARE], key="do", default=_WATCH, required=True, bind="query-params",
-            label_visibility="collapsed",
-        )  # fmt: skip
+        chosen = address.menu("do", (_WATCH, _COMPARE), _WATCH)
+        st.segmented_control("What to do", [_WATCH, _COMPARE], key="do", required=True, on_change=address.picked,
+                             args=("do",), label_visibility="collapsed")  # fmt: skip
     if chosen == _COMPARE:
         comparing.show()
     else:

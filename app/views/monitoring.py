@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
 from app.parts.monitoring import alerts, aside, classes, reference, volume
-from app.shell import session
+from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -33,10 +33,9 @@ def page(frame: Frame) -> None:
                            "Train or connect one; its traffic appears here.", key="models"):  # fmt: skip
             widgets.page_link("", "Three ways to begin", icon_name="home")
         return
-    model = _wanted(models)
+    model = address.menu("model", [one.model for one in models], models[0].model, unknown=True)  # first: the worst off
     session.put("monitored-model", model)
-    asked = str(session.get("win") or session.param("win"))
-    window = asked if asked in WINDOWS else _DEFAULT_WINDOW
+    window = address.menu("win", WINDOWS, _DEFAULT_WINDOW)
     metric = session.param("metric") if is_charted(session.param("metric")) else ""
     feature, end = session.param("feature"), _end(session.param("end"))
     room = frame.read(
@@ -67,11 +66,6 @@ def page(frame: Frame) -> None:
     aside.listing(room.aside)
 
 
-def _wanted(models: tuple[ModelHealth, ...]) -> str:
-    """The model of the URL, known or not, else the one that is worst off."""
-    return session.chosen("model", [one.model for one in models]) or models[0].model
-
-
 def _end(text: str) -> datetime | None:
     try:
         day = date.fromisoformat(text)
@@ -90,10 +84,10 @@ def _status(room: MonitoringRoom) -> str:
 
 
 def _scope(models: tuple[ModelHealth, ...]) -> None:
-    st.selectbox("Model", [one.model for one in models], key="model", bind="query-params",  # an index leaves the URL
-                 label_visibility="collapsed", width=200)  # fmt: skip
-    st.segmented_control("Window", list(WINDOWS), default=_DEFAULT_WINDOW, required=True, key="win",
-                         bind="query-params", label_visibility="collapsed")  # fmt: skip
+    st.selectbox("Model", [one.model for one in models], key="model", label_visibility="collapsed", width=200,
+                 on_change=address.picked, args=("model", "metric", "feature"))  # fmt: skip
+    st.segmented_control("Window", list(WINDOWS), required=True, key="win", label_visibility="collapsed",
+                         on_change=address.picked, args=("win",))  # fmt: skip
 
 
 def _verdict(frame: Frame, room: MonitoringRoom) -> None:
@@ -130,6 +124,8 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
         f"Line: mean of the last {data.trailing_days} ripe {data.window}s, 95 % interval; dots: single {data.window}s; "
         f"marks above: alerts, retrains, promotions.{performance.apart(data)}{performance.began(data, room)}"
     )
+
+    address.show("metric", data.metric)
 
     def controls() -> None:
         widgets.as_table(performance.performance_table(data, room.zone), key="performance")
@@ -177,6 +173,7 @@ def _ranked(frame: Frame, room: MonitoringRoom) -> None:
 
 def _detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
     names = [one.name for one in room.features]
+    address.show("feature", data.reading.name)
     left, right = st.columns([4, 8], gap="small")
     with left, widgets.card("feature", "One column", height="stretch"):
         st.selectbox(

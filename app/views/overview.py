@@ -9,9 +9,10 @@ import streamlit as st
 
 from app.charts.overview import figures as charts
 from app.charts.overview import fleet
+from app.components import address as address_writer
 from app.components import fleet_table
 from app.parts.connect import adopt, welcome
-from app.shell import session
+from app.shell import address, session
 from app.ui import live, widgets
 from app.ui.context import Frame
 from mlops_dash.domain.fleet.attention import Attention
@@ -88,13 +89,15 @@ def _fleet(frame: Frame, room: FleetRoom) -> None:
 def _filtered(room: FleetRoom) -> tuple[FleetRow, ...]:
     labels = {look(word).label: word for word, n in room.health.items() if n}
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="fleet-filter"):
-        text = st.text_input("Find a model", key="find", bind="query-params", type="search", live=True,
-                             placeholder="Find a model", icon=widgets.icon("search"), label_visibility="collapsed",
-                             width=260)  # fmt: skip
-        label = st.pills("Health", list(labels), key="health", bind="query-params", label_visibility="collapsed",
-                         wrap=True)  # fmt: skip
-    word = labels.get(label) if label else None
-    wanted = (text or "").strip().casefold()
+        text, label = address.text("find"), address.menu("health", labels, "")
+        st.text_input("Find a model", key="find", type="search", live=True, on_change=address.typed, args=("find",),
+                      placeholder="Find a model", icon=widgets.icon("search"), label_visibility="collapsed",
+                      width=260)  # fmt: skip
+        st.pills("Health", list(labels), key="health", on_change=address.picked, args=("health",),
+                 label_visibility="collapsed", wrap=True)  # fmt: skip
+    address_writer.mount(("overview", ""), {"find": text, "health": label}, key="address-fleet")
+    word = labels.get(label)
+    wanted = text.strip().casefold()
     return tuple(
         one
         for one in room.rows

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.charts import registry as charts
 from app.parts.registry import champions, evidence, promotions
-from app.shell import session
+from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -37,18 +37,19 @@ def page(frame: Frame) -> None:
     if not names:
         champions.nobody()
         return
-    names.insert(0, names.pop(names.index(_first(frame, names))))  # the menu's default is its first
-    name = session.chosen("model", names) or names[0]
+    name = address.menu("model", names, _first(frame, names), unknown=True)
     version, proposal = session.param("version") or None, session.param("proposal") or None
     room, health = frame.read(
         lambda: (frame.services.registry.room(frame.actor, name, version, proposal), champions.health(frame, name)),
         "registry", name, version, proposal, height=1_400,
     )  # fmt: skip
+    if room.selected is not None:
+        address.show("version", room.selected.version)
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
     with widgets.header("Registry", champions.status(frame, room), about=room.model.name):
         if len(names) > 1:
-            st.selectbox("Model", names, key="model", bind="query-params", label_visibility="collapsed", width=200,
-                         on_change=_other_model)  # fmt: skip
+            st.selectbox("Model", names, key="model", label_visibility="collapsed", width=200,
+                         on_change=address.picked, args=("model", "version", "proposal"))  # fmt: skip
         promotions.rollback_button(frame, room)
     _stale(frame, room)
     champions.in_production(room, health)
@@ -102,13 +103,7 @@ def _versions(room: RegistryRoom) -> None:
 def _choose(key: str, lines: tuple[VersionLine, ...]) -> None:
     rows = session.get(key).selection.rows
     if rows:
-        session.set_param("proposal", "")
-        session.set_param("version", lines[rows[0]].version.version)
-
-
-def _other_model() -> None:
-    for name in ("version", "proposal"):
-        session.set_param(name, "")
+        session.set_params({"proposal": "", "version": lines[rows[0]].version.version})
 
 
 def _gates(frame: Frame, room: RegistryRoom) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pandas as pd
 import streamlit as st
 
-from app.shell import session
+from app.shell import address, session
 from app.shell.files import report_path
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
@@ -51,6 +51,7 @@ def page(frame: Frame) -> None:
         with widgets.empty("article", "No report yet", _HOW, key="reports"):
             _make(frame, room)
         return
+    address.show("report", room.selected.line.id)
     _list(frame, room, room.selected)
     _preview(frame, room, room.selected)
 

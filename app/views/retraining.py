@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.charts import retraining as charts
 from app.parts.retraining import recipes, schedules
-from app.shell import session
+from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.live import fragment
@@ -34,13 +34,9 @@ _LIVE_LINES, _LIVE_SECONDS = 14, 2.0
 
 def page(frame: Frame) -> None:
     """Draw the page."""
-    back, ahead = _SPANS.get(session.param("span"), _SPANS["2 days"])
+    back, ahead = _SPANS[address.menu("span", _SPANS, "2 days")]
     room = frame.services.retraining.room(
-        frame.actor,
-        model=schedules.asked(frame),
-        back=back,
-        ahead=_LIST_AHEAD,
-        job_id=session.param("run") or None,
+        frame.actor, model=schedules.asked(frame), back=back, ahead=_LIST_AHEAD, job_id=session.param("run") or None
     )
     with widgets.header("Retraining", _status(room)):
         _actions(frame, room)
@@ -68,10 +64,10 @@ def _status(room: Room) -> str:
 
 
 def _actions(frame: Frame, room: Room) -> None:
-    if len(room.models) > 1 or session.chosen("model"):
-        known = list(dict.fromkeys([*room.models, session.chosen("model")]))
-        st.selectbox("Model", [name for name in known if name], index=None, placeholder="All models", key="model",
-                     bind="query-params", label_visibility="collapsed", width=190)  # fmt: skip
+    known = [name for name in dict.fromkeys([*room.models, address.left("model")]) if name]
+    if address.menu("model", known, "") or len(known) > 1:
+        st.selectbox("Model", known, index=None, placeholder="All models", key="model", on_change=address.picked,
+                     args=("model",), label_visibility="collapsed", width=190)  # fmt: skip
     schedules.new_button(frame, room)
     why_not = frame.why_not(Permission.JOB_RUN) or ("" if room.recipes else "There is no recipe to run yet.")
     if widgets.action_button(
@@ -114,8 +110,8 @@ def _clock(frame: Frame, room: Room, ahead: timedelta) -> None:
 
     def span() -> None:
         widgets.as_table(charts.table(data, room.jobs), key="runs")
-        st.segmented_control("Span", list(_SPANS), default="2 days", required=True, key="span", bind="query-params",
-                             label_visibility="collapsed")  # fmt: skip
+        st.segmented_control("Span", list(_SPANS), required=True, key="span", label_visibility="collapsed",
+                             on_change=address.picked, args=("span",))  # fmt: skip
 
     with widgets.card("runs", "Runs", "Grey is finished, hollow is to come; select a bar to read its log.", span):
         if not data.lanes:
@@ -185,14 +181,15 @@ def _sentence(job: Job, took: str, when: str) -> str:
 
 def _log(frame: Frame, job: Job) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="log-head"):
-        level = st.segmented_control("Level", list(_LEVELS), default="All", required=True, key="lvl",
-                                     bind="query-params", label_visibility="collapsed")  # fmt: skip
+        level = address.menu("lvl", _LEVELS, "All")
+        st.segmented_control("Level", list(_LEVELS), required=True, key="lvl", on_change=address.picked,
+                             args=("lvl",), label_visibility="collapsed")  # fmt: skip
         st.download_button(
             "Log", lambda: frame.services.jobs.log(frame.actor, job.id, limit=20_000_000).text, f"{job.id}.log",
             key="log-file", icon=widgets.icon("download"), type="tertiary", on_click="ignore",
         )  # fmt: skip
     chunk = frame.services.jobs.log(frame.actor, job.id)
-    lines = charts.log_lines(chunk.text, least=_LEVELS.get(level or "All", ""), zone=frame.zone)
+    lines = charts.log_lines(chunk.text, least=_LEVELS[level], zone=frame.zone)
     if not lines:
         widgets.note("No line of that level." if chunk.text else "It has written nothing yet.")
         return

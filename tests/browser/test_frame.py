@@ -71,7 +71,7 @@ def test_the_login_is_sound(visit: Visit, mode: str, width: int) -> None:
 
 
 def test_a_deep_link_survives_the_login_by_keyboard_alone(ui: Ui, visit: Visit, watches: list[Watch]) -> None:
-    page = visit("", "/audit?action=user.role_set&entry=4")
+    page = visit("", "/audit?action=user.role_set&entry=4&tab=Ledger")
     watches[0].allowed.append("401 (Unauthorized)")  # the refused login of this story
     expect(page.get_by_role("button", name="Viewer")).to_be_focused()  # a demo: Enter is enough to look around
     for _ in range(4):
@@ -86,7 +86,7 @@ def test_a_deep_link_survives_the_login_by_keyboard_alone(ui: Ui, visit: Visit, 
     page.get_by_label("Password").fill("four short words")
     page.keyboard.press("Enter")
     settled(page)
-    expect(page).to_have_url(f"{ui.url}/audit?action=user.role_set&entry=4")
+    expect(page).to_have_url(f"{ui.url}/audit?action=user.role_set&entry=4&tab=Ledger")
     expect(page.get_by_role("dialog")).to_contain_text("stands in for the admin")
 
 
@@ -206,7 +206,7 @@ def test_a_session_that_ended_asks_for_the_login_and_leads_back(visit: Visit, ui
     page.get_by_role("link", name="Log in").click()
     page.get_by_role("button", name="Lead").click()
     settled(page)
-    expect(page).to_have_url(f"{ui.url}/audit?object=token")
+    expect(page).to_have_url(f"{ui.url}/audit?object=token&tab=Ledger")
 
 
 def test_logout_ends_here(visit: Visit, watches: list[Watch]) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.charts import audit as tables
 from app.parts.admin import secrets
-from app.shell import session
+from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -42,7 +42,8 @@ def users_panel(frame: Frame) -> None:
 
 def _user_actions(frame: Frame, people: dict[str, User]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="user-actions"):
-        name = st.selectbox("User", list(people), key="user", bind="query-params", width=240)
+        address.menu("user", people, next(iter(people)))
+        name = st.selectbox("User", list(people), key="user", width=240, on_change=address.picked, args=("user",))
         user = people[name]
         if widgets.action_button("Set role…", key="set-role", icon_name="badge"):
             _set_role(frame, user)

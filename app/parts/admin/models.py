@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.charts import models as tables
 from app.parts.connect import adopt
-from app.shell import session
+from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
@@ -31,9 +31,10 @@ def models_panel(frame: Frame) -> None:
             tables.models(tuple(models.values()), frame.zone), key="models-table", hide_index=True, row_height=32,
             alt="Models by name, with what is said of each",
         )  # fmt: skip
-        session.chosen("model", list(models))
+        address.menu("model", models, next(iter(models)))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="model-actions"):
-            name = st.selectbox("Model", list(models), key="model", bind="query-params", width=280)
+            name = st.selectbox("Model", list(models), key="model", width=280, on_change=address.picked,
+                                args=("model",))  # fmt: skip
             _actions(frame, models[name])
 
 

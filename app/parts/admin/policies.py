@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.charts import policies as tables
-from app.shell import session
+from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
@@ -32,10 +32,12 @@ def policies_panel(frame: Frame) -> None:
             "policy", "No model is known yet", "Add one on Overview; its policies stand here then.", key="policies"
         )
         return
-    session.chosen("model", names)
+    address.menu("model", names, names[0])
+    address.menu("kind", _KINDS, _KINDS[0])
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="policy-choice"):
-        name = st.selectbox("Model", names, key="model", bind="query-params", width=280)
-        kind = PolicyKind(st.selectbox("Kind", _KINDS, key="kind", bind="query-params", width=180))
+        name = st.selectbox("Model", names, key="model", width=280, on_change=address.picked, args=("model",))
+        kind = PolicyKind(st.selectbox("Kind", _KINDS, key="kind", width=180, on_change=address.picked,
+                                       args=("kind",)))  # fmt: skip
     room = frame.services.policies.room(frame.actor, name, kind)
     _waiting(frame, name, room)
     _in_force(frame, name, room)

@@ -54,8 +54,7 @@ def scope(frame: Frame, room: ExperimentRoom) -> None:
 
 
 def _experiment() -> None:
-    url.forget(*url.NAMES)
-    url.set_word("exp", session.get("exp-pick") or "")
+    url.restore({"exp": session.get("exp-pick") or ""})
 
 
 def _beside(first: str) -> None:
@@ -99,8 +98,7 @@ def _filter(frame: Frame) -> None:
         url.set_word("q", text)
         return
     if found.experiment != session.param("exp"):
-        url.forget(*url.NAMES)
-        url.set_word("exp", found.experiment)
+        url.restore({"exp": found.experiment})
     url.set_word("q", "")
     if found.run:
         session.set_param("run", found.run)

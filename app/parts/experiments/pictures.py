@@ -15,7 +15,7 @@ from app.parts.experiments import url
 from app.parts.experiments.curves import curves
 from app.parts.experiments.relations import box, contour, parallel, scatter
 from app.parts.experiments.tradeoffs import importance, pareto
-from app.shell import session
+from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
@@ -45,6 +45,7 @@ def panel(frame: Frame, room: ExperimentRoom) -> None:
     with st.container(border=True, key="card-pictures", gap="small"):
         names = {picture: name for name, picture in url.PICTURES.items()}
         session.put("tab-pick", names[room.query.picture])
+        address.show("tab", names[room.query.picture])
         st.html(f"<style>{_CSS.replace('$line', frame.tokens.line)}</style>")
         st.segmented_control("Picture", list(url.PICTURES), key="tab-pick", required=True, on_change=_picture,
                              label_visibility="collapsed", width="stretch")  # fmt: skip
@@ -59,8 +60,7 @@ def panel(frame: Frame, room: ExperimentRoom) -> None:
 
 
 def _picture() -> None:
-    chosen = session.get("tab-pick")
-    url.set_word("tab", "" if chosen == next(iter(url.PICTURES)) else chosen)
+    url.set_word("tab", session.get("tab-pick"))
 
 
 def _comparable(room: ExperimentRoom) -> None:

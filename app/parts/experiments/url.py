@@ -48,8 +48,7 @@ def arrive() -> None:
     if any(session.param(name) for name in (*NAMES, "run")):
         return
     kept = session.get(_KEPT) or {}
-    for name, value in kept.items():
-        session.set_param(name, value)
+    session.set_params(kept)
 
 
 def keep() -> None:
@@ -65,18 +64,15 @@ def state(experiment: str) -> dict[str, str]:
 
 def restore(kept: Mapping[str, str]) -> None:
     """Open a saved view: its parameters and no others."""
-    forget(*NAMES, "run")
-    for name in NAMES:
-        session.set_param(name, kept.get(name, ""))
+    session.put(_KEPT, {})
+    session.set_params({"run": "", **{name: kept.get(name, "") for name in NAMES}})
 
 
 def forget(*names: str) -> None:
     """Remove parameters, here and from what is remembered."""
-    kept = dict(session.get(_KEPT) or {})
-    for name in names:
-        session.set_param(name, "")
-        kept.pop(name, None)
-    session.put(_KEPT, kept)
+    kept = session.get(_KEPT) or {}
+    session.put(_KEPT, {name: value for name, value in kept.items() if name not in names})
+    session.set_params(dict.fromkeys(names, ""))
 
 
 def query() -> RunQuery:

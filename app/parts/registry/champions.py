@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import registry as charts
+from app.shell import address
 from app.ui import live, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -95,8 +96,9 @@ def _steps(frame: Frame, drawn: Operation, elsewhere: bool) -> None:
 def timeline(frame: Frame, room: RegistryRoom) -> None:
     """The decisions about this model, and what was champion on a day."""
     with widgets.card("timeline", "Timeline", "Who was champion when, put there by whom and why"):
-        on = st.date_input("What was champion on", value=None, min_value=widgets.EARLIEST, key="on",
-                           bind="query-params", width=220)  # fmt: skip
+        on = address.day("on")
+        st.date_input("What was champion on", value=None, min_value=widgets.EARLIEST, key="on", width=220,
+                      on_change=address.picked, args=("on",))  # fmt: skip
         if on is not None:
             noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
             st.markdown(plain(charts.reign_sentence(room, noon, frame.zone)))

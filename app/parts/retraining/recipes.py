@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.charts import retraining as charts
-from app.shell import session
+from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -120,7 +120,7 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
     def fields() -> None:
         if made is None:
             st.text_input("Name", key=f"{key}-name", placeholder="weekly", max_chars=80)
-            chosen = session.chosen("model")
+            chosen = address.left("model")
             at = models.index(chosen) if chosen in models else 0 if len(models) == 1 else None
             st.selectbox("Makes versions of", models, index=at, key=f"{key}-model", placeholder="Choose a model")
         if defines:

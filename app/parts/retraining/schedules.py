@@ -11,7 +11,7 @@ import streamlit as st
 from app.charts import retraining as charts
 from app.parts.retraining import editing, recipes
 from app.parts.retraining.editing import moment
-from app.shell import session
+from app.shell import address, session
 from app.ui import dialogs, live, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -47,7 +47,7 @@ def asked(frame: Frame) -> str:
     Raises:
         NotFound: the URL names one that is not here: an empty page would say that nothing runs for it.
     """
-    name = session.chosen("model")
+    name = address.left("model")
     known = {one.name for one in frame.services.registry.models(frame.actor)} if name else set()
     if name and name not in known and not frame.services.retraining.choices(frame.actor, name):
         raise NotFound(f"No model {name}.", hint="Choose one from the list.")
