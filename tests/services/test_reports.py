@@ -50,7 +50,8 @@ def test_the_review_says_what_the_monitoring_and_registry_pages_say(kept: Office
     }  # fmt: skip
     assert facts["performance"]["bound"] == room.performance.bound
     assert facts["label_rate"]["value"] == room.label_rate.value
-    assert facts["inputs"]["moved"] == [one.name for one in room.features if one.flagged] != []
+    assert facts["inputs"]["moved"] == list(room.moved) != []
+    assert facts["inputs"]["beyond"] == [one.name for one in room.features if one.flagged]
     assert [alert["title"] for alert in facts["alerts"]] == [one.title for one in room.alerts]
 
 

@@ -162,11 +162,14 @@ def _inputs(facts: Facts) -> dict[str, Any]:
     if not columns:
         return section
     section["charts"] = [charts.inputs(columns, width=w, alt=said[0]) for w in charts.WIDTHS]
-    section["note"] = "Bar: PSI of the week against the reference; line: its 95 % interval; tick: its usual PSI."
+    section["note"] = (
+        "Bar: PSI of the week against the reference; line: its 95 % interval; tick: its usual PSI. "
+        "Beyond: farther than it usually swings, in this window alone."
+    )
     rows: list[list[Cell]] = [
         [
             column_name(one["name"]),
-            "moved" if one["verdict"] in ("watch", "drift") else one["verdict"].replace("_", " "),
+            "beyond" if one["verdict"] in ("watch", "drift") else one["verdict"].replace("_", " "),
             fmt.metric(one["psi"], 2),
             fmt.interval(one["low"], one["high"], 2, signed=False),
             fmt.metric(one["usual"], 2),

@@ -192,6 +192,8 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         return row
     taken = Takeover(model.replaced, model.version, model.since) if model.replaced and model.since else None
     row = replace(row, stale=staleness(days, now, policy), headline=lead(None, reference, taken, policy.zone))
+    if not windows and row.headline:
+        row = replace(row, why=Takeover.first(policy.window))
     return row if not windows else _judged(row, facts, windows, reference, policy, now, takeover=taken)
 
 

@@ -140,6 +140,36 @@ def test_the_inputs_that_moved_are_the_same_number_everywhere_and_the_score_is_n
     assert "2 of 14" not in page
 
 
+@pytest.mark.parametrize(
+    ("moved", "beyond", "number", "said"),
+    [
+        (["temp"], ["temp"], "1 of 14 inputs moved beyond the usual swing in ", ""),
+        (["temp"], [], "1 of 14 inputs moved beyond the usual swing over the windows up to ", "temp was within it."),
+        ([], ["temp"], "None of 14 inputs moved", "which does not count as moved yet."),
+    ],
+)
+def test_what_counts_as_moved_is_what_the_health_word_goes_by(
+    moved: list[str], beyond: list[str], number: str, said: str
+) -> None:
+    """The verdict read "temp moved" beside "None of 14 inputs moved": the last windows, and the last one alone."""
+    facts = changed(inputs={"watched": 14, "moved": moved, "beyond": beyond, "odd": [], "not_computable": 0})
+    first, *rest = words.inputs(facts)
+    assert first.startswith(number)
+    assert [one for one in rest if not one.startswith("Moved inputs alone")] == ([] if not said else [rest[0]])
+    assert not said or rest[0].endswith(said)
+    assert f">{len(moved)} of 14<" in weekly.html(facts)
+
+
+def test_the_gates_of_a_report_carry_the_unit_of_the_labels() -> None:
+    one = {"metric": "mae", "value": -4.84, "low": -5.29, "high": -4.39, "limit": 1.5, "relation": "<", "decimals": 2,
+           "difference": True}  # fmt: skip
+    assert (
+        words.measure_value({**one, "unit": "min"}) == "\N{MINUS SIGN}4.84 min [\N{MINUS SIGN}5.29, \N{MINUS SIGN}4.39]"
+    )
+    assert words.measure_limit({**one, "unit": "min"}) == "< 1.50 min"
+    assert words.measure_limit(one) == "< 1.50"  # of a report that was frozen before units were kept
+
+
 def test_better_and_worse_follow_the_direction_of_the_metric() -> None:
     loss = changed(performance={"higher_is_better": False})
     assert "0.013 better than" in words.performance(loss)[1]

@@ -59,6 +59,7 @@ def test_right_after_a_promotion_the_past_is_there_and_the_new_version_is_said_t
     room = made.room()
     assert (room.empty, room.version, room.health) == ("", "2", Health.NOT_KNOWN)
     assert room.headline == "v1 until 8 Mar 2013, 00:21 UTC, v2 since; nothing judged yet."
+    assert room.why == "its first day is judged when it is over"  # and not once more that nothing is judged
     assert before.performance is not None
     assert room.performance is not None
     assert room.performance.points == before.performance.points
@@ -90,7 +91,8 @@ def test_windows_of_two_versions_are_never_pooled(made: Minutes) -> None:
 
 def test_the_headline_is_the_new_versions_from_its_first_ripe_day_on(made: Minutes) -> None:
     taken_over(made, days=1, labels=False)
-    assert made.room().headline.endswith("v2 since; no ripe day yet.")
+    assert made.room().headline.endswith("v2 since.")
+    assert "no ripe labels yet" in made.room().why
     made.live(1, version_id=V2)
     made.evaluate(DAY)
     room = made.room()

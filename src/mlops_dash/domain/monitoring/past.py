@@ -73,5 +73,12 @@ class Takeover:
         >>> from datetime import UTC
         >>> Takeover("1", "3", datetime(2014, 1, 1, 5, 21, tzinfo=UTC)).sentence("UTC", known="nothing judged yet")
         'v1 until 1 Jan 2014, 05:21 UTC, v3 since; nothing judged yet.'
+
+        Empty, where the reason of the health word says it.
         """
-        return f"v{self.before} until {instant(self.at, zone)}, v{self.version} since; {known}."
+        return f"v{self.before} until {instant(self.at, zone)}, v{self.version} since{'; ' if known else ''}{known}."
+
+    @staticmethod
+    def first(window: str) -> str:
+        """When the new version's first window (day, week, month) is judged; the headline says that none is yet."""
+        return f"its first {window} is judged when it is over"

@@ -232,6 +232,7 @@ class MonitoringRoom:
     detail: FeatureDetail | None = None
     basis: str = ""  # what verdicts rest on where windows are longer than a day
     judged_by: str = "day"  # what is judged as one
+    moved: tuple[str, ...] = ()  # columns that count as moved over the last windows: what the health word goes by
     unjudged: str = ""  # which columns of that window could not be judged; "" when all could
     odd: tuple[str, ...] = ()  # sentences about missing and unseen values
     alerts: tuple[AlertView, ...] = ()

@@ -17,6 +17,7 @@ from mlops_dash.domain.monitoring.words import task_of
 from mlops_dash.domain.registry.gates import Gate, Measure
 from mlops_dash.domain.registry.records import RegistryRoom
 from mlops_dash.domain.reports.snapshot import WEEK_DAYS, ReportKind, Week
+from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.words import Drift
 
 CHART_DAYS = 91
@@ -75,7 +76,7 @@ def weekly_facts(
         "inputs": _inputs(monitoring),
         "alerts": [_alert(one) for one in monitoring.alerts if _concerns(one, week)],
         "proposals": _proposals(registry),
-        "gates": [_gate(gate) for gate in gates],
+        "gates": [_gate(gate, registry.label_unit) for gate in gates],
         "happened": _happened(monitoring, entries, week),
         "watch": {
             "alpha": monitoring.alpha,
@@ -194,7 +195,8 @@ def _inputs(monitoring: MonitoringRoom) -> dict[str, Any]:
         "start": _iso(monitoring.features_start),
         "end": _iso(monitoring.features_end),
         "watched": sum(one.name != SCORE for one in every),
-        "moved": [one.name for one in every if one.flagged],
+        "moved": list(monitoring.moved),
+        "beyond": [one.name for one in every if one.flagged],
         "not_computable": sum(one.verdict is Drift.NOT_COMPUTABLE for one in every),
         "unjudged": monitoring.unjudged,
         "columns": [_column(one) for one in shown],
@@ -243,24 +245,25 @@ def _proposals(registry: RegistryRoom) -> list[dict[str, Any]]:
                 "since": _iso(one.created_at),
                 "comment": one.comment,
                 "against": line.against,
-                "gates": [_gate(gate) for gate in line.gates],
+                "gates": [_gate(gate, registry.label_unit) for gate in line.gates],
             }
         )
     return found
 
 
-def _gate(gate: Gate) -> dict[str, Any]:
+def _gate(gate: Gate, label_unit: str) -> dict[str, Any]:
     return {
         "name": gate.name,
         "state": str(gate.state),
         "required": gate.required,
         "reason": gate.reason,
-        "measures": [_measure(one) for one in gate.measures],
+        "measures": [_measure(one, label_unit) for one in gate.measures],
     }
 
 
-def _measure(one: Measure) -> dict[str, Any]:
-    return {**vars(one), "state": str(one.state), "decimals": one.decimals}
+def _measure(one: Measure, label_unit: str) -> dict[str, Any]:
+    unit = METRICS[one.metric].unit_of(label_unit) if one.metric in METRICS else ""
+    return {**vars(one), "state": str(one.state), "decimals": one.decimals, "unit": unit}
 
 
 def _happened(monitoring: MonitoringRoom, entries: Sequence[Entry], week: Week) -> dict[str, Any]:

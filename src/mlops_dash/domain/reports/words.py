@@ -165,17 +165,25 @@ def inputs(facts: Facts) -> tuple[str, ...]:
         return ("Inputs: not known, because no window with enough rows was judged.",)
     moved = moved_inputs(facts)
     said = f"{len(moved)} of {fmt.plural(data['watched'], 'input')} moved beyond the usual swing"
+    # Reports made before the two were told apart have the columns of the last window alone, under "moved".
+    beyond = [name for name in data.get("beyond", data["moved"]) if name != SCORE]
     period = fmt.period(at(data["start"]), at(data["end"]), facts["week"]["zone"])
     still = f"None of {fmt.plural(data['watched'], 'input')} moved beyond its usual swing in {period}"
     # Reports made before a window said which columns it could not judge have only their number.
     unjudged = data.get("unjudged") or ""
+    back = [name for name in moved if name not in beyond]
+    single = [name for name in beyond if name not in moved]
     out = [
-        f"{said} in {period}: {words_of(moved)}."
+        f"{said} {'over the windows up to' if back else 'in'} {period}: {words_of(moved)}."
         if moved
         else f"{still}, as far as computable: {unjudged}."
         if unjudged
         else f"{still}."
     ]
+    if back:
+        out.append(f"In {period} alone {words_of(back)} {'was' if len(back) == 1 else 'were'} within it.")
+    if single:
+        out.append(f"{words_of(single)} went beyond it in {period} alone, which does not count as moved yet.")
     if SCORE in data["moved"]:
         out.append("The model score moved beyond its usual swing.")
     if data["not_computable"] and (moved or not unjudged):
@@ -225,14 +233,20 @@ def measure_value(one: Mapping[str, Any]) -> str:
         return "yes" if one["value"] else "no"
     show = fmt.delta if one["difference"] else fmt.metric
     interval = fmt.interval(one["low"], one["high"], one["decimals"], signed=one["difference"])
-    return show(one["value"], one["decimals"]) + ("" if interval == fmt.MISSING else f" {interval}")
+    return show(one["value"], one["decimals"]) + _unit(one) + ("" if interval == fmt.MISSING else f" {interval}")
 
 
 def measure_limit(one: Mapping[str, Any]) -> str:
     """A gate's limit: `< 0.000`."""
     if one["limit"] is None or one["metric"] in ("signature", "input_example"):
         return fmt.MISSING
-    return f"{one['relation']} {fmt.metric(one['limit'], one['decimals'])}".strip()
+    return f"{one['relation']} {fmt.metric(one['limit'], one['decimals'])}{_unit(one)}".strip()
+
+
+def _unit(measure: Mapping[str, Any]) -> str:
+    """The unit behind a gate's number; what was frozen before units were kept has none."""
+    unit = measure.get("unit", "")
+    return f" {unit}" if unit else ""
 
 
 def evidence(facts: Facts) -> tuple[dict[str, str], ...]:

@@ -11,7 +11,7 @@ from mlops_dash.domain import commands
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.cadence import Cadence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
-from mlops_dash.domain.monitoring.past import of_model
+from mlops_dash.domain.monitoring.past import Takeover, of_model
 from mlops_dash.domain.monitoring.readings import FeatureReading, Reading
 from mlops_dash.domain.monitoring.room import (
     USUAL_DAYS,
@@ -162,6 +162,7 @@ class Rooms:
         health = rooms.current_health(own[-1], stale) if own else Health.NOT_KNOWN
         suits = any(one.key == metric for one in reference.layout.task.choices)  # a link may carry another's metric
         spoken = headline_watch(told or rooms.last_known(shown) or shown[-1])
+        lead = rooms.lead(told, reference, material.takeover, policy.zone)
         room = MonitoringRoom(
             model=reference.model,
             title=title,
@@ -170,8 +171,8 @@ class Rooms:
             window=window,
             until=None,
             health=health,
-            headline=rooms.lead(told, reference, material.takeover, policy.zone),
-            why=NO_DAY,
+            headline=lead,
+            why=Takeover.first(policy.window) if lead else NO_DAY,
             action=rooms.next_action(health, material) if end is None else NextAction("none"),
             stale=stale,
             reference=rooms.reference_facts(reference),
@@ -206,6 +207,7 @@ class Rooms:
             features_start=rooms.span_start(judged, cadence),
             features_end=judged.end,
             detail=None if chosen is None else self._detail(reference, chosen, judged, cadence),
+            moved=tuple(latest.body["moved"]),
             unjudged=str(judged.body.get("unjudged", "")),
             odd=rooms.odd_beside(judged.body["odd"], broken=latest.body["broken"]),
             coverage=told.coverage,

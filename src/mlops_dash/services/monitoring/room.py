@@ -80,7 +80,7 @@ def lead(told: Reading | None, reference: Reference, takeover: Takeover | None, 
     numbers = "" if told is None else headline(told, reference)
     if takeover is None or (told is not None and numbers and told.end > takeover.at):
         return numbers
-    said = takeover.sentence(zone, known="nothing judged yet" if told is None else "no ripe day yet")
+    said = takeover.sentence(zone, known="nothing judged yet" if told is None else "")
     return f"{said} Last known of v{takeover.version}: {numbers}" if numbers else said
 
 
