@@ -123,7 +123,8 @@ def _belongs(process: psutil.Process, home: str) -> bool:
         return False
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment_of(home: Path) -> dict[str, str]:
+    """The environment of somebody who has set nothing but the home."""
     clean = {k: v for k, v in unmeasured().items() if not k.startswith(("MLOPS_DASH_", "MLFLOW_TRACKING"))}
     ports = {f"MLOPS_DASH_{name}_PORT": str(free_port()) for name in ("UI", "GATEWAY", "MLFLOW", "WORKER")}
     return {**clean, **ports, "MLOPS_DASH_HOME": str(home)}
@@ -138,7 +139,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -
     built = os.environ.get("MLOPS_DASH_TEST_HOME")
     home = Path(built or tmp_path_factory.mktemp("journey") / "home")
     output = home.parent / "up.log"
-    env = _environment(home)
+    env = environment_of(home)
     if not built:
         build_under_fire(env, home.parent / "build.log")
     with output.open("wb") as file:
@@ -148,15 +149,15 @@ def installation(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -
         )  # fmt: skip
     services: Services | None = None
     try:
-        said = _until_open(process, output)
-        env_now = {**env, "MLOPS_DASH_DEMO": "1", "MLFLOW_TRACKING_URI": _found(r"MLflow\s+(\S+)", said)}
+        said = until_open(process, output)
+        env_now = {**env, "MLOPS_DASH_DEMO": "1", "MLFLOW_TRACKING_URI": found(r"MLflow\s+(\S+)", said)}
         services = bootstrap.build(from_environment(env_now))
         yield Installation(
             process=process,
             home=home,
             output=output,
-            ui=Ui(_found(r"Open\s+(\S+)", said), services),
-            gateway=_found(r"Gateway\s+(\S+)/docs", said),
+            ui=Ui(found(r"Open\s+(\S+)", said), services),
+            gateway=found(r"Gateway\s+(\S+)/docs", said),
         )
     finally:
         if services is not None:
@@ -183,7 +184,8 @@ def _kill(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _until_open(process: subprocess.Popen[bytes], output: Path) -> str:
+def until_open(process: subprocess.Popen[bytes], output: Path) -> str:
+    """Wait until all that was started answers; gives what was printed."""
     until = time.monotonic() + _BUILD_SECONDS
     while time.monotonic() < until and process.poll() is None:
         said = output.read_text(encoding="utf-8", errors="replace")
@@ -193,7 +195,8 @@ def _until_open(process: subprocess.Popen[bytes], output: Path) -> str:
     pytest.fail(f"The demo did not start:\n{output.read_text(errors='replace')[-4000:]}", pytrace=False)
 
 
-def _found(pattern: str, text: str) -> str:
+def found(pattern: str, text: str) -> str:
+    """The first group of a pattern that must be there."""
     match = re.search(pattern, text)
     assert match, f"{pattern} is not in:\n{text}"
     return match.group(1)
