@@ -42,7 +42,7 @@ VICTIMS = {"gateway": "mlops_dash.gateway", "worker": "mlops_dash.worker", "ui":
 def house(tmp_path: Path) -> Iterator[Installation]:
     """`mlops-dash up` in an empty home."""
     home, output = tmp_path / "home", tmp_path / "up.log"
-    env = {**conftest._environment(home), "MLOPS_DASH_DEMO": "1"}
+    env = {**conftest.environment_of(home), "MLOPS_DASH_DEMO": "1"}
     with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "mlops_dash.cli", "up"], env=env, stdout=file, stderr=file,
@@ -50,12 +50,12 @@ def house(tmp_path: Path) -> Iterator[Installation]:
         )  # fmt: skip
     services: Services | None = None
     try:
-        said = conftest._until_open(process, output)
-        mlflow = conftest._found(r"MLflow\s+(\S+)", said)
+        said = conftest.until_open(process, output)
+        mlflow = conftest.found(r"MLflow\s+(\S+)", said)
         services = bootstrap.build(from_environment({**env, "MLFLOW_TRACKING_URI": mlflow}))
         services.access.ensure_demo_users(WORKER)
-        gateway = conftest._found(r"Gateway\s+(\S+)/docs", said)
-        yield Installation(process, home, output, Ui(conftest._found(r"Open\s+(\S+)", said), services), gateway)
+        gateway = conftest.found(r"Gateway\s+(\S+)/docs", said)
+        yield Installation(process, home, output, Ui(conftest.found(r"Open\s+(\S+)", said), services), gateway)
     finally:
         if services is not None:
             services.close()
