@@ -25,7 +25,6 @@ from mlops_dash.domain.retraining import (
     Schedule,
     ScheduleDraft,
     ScheduleKind,
-    followed_by,
     instant,
 )
 from mlops_dash.domain.triggers import Guards
@@ -70,10 +69,9 @@ def edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) ->
             recipe=session.get(f"{key}-recipe") if made is None or made.recipe else None,
             misfire=session.get(f"{key}-misfire") or Misfire.RUN_ONCE,
             task=made.task if made else Task.RETRAIN,
-            arguments=_guards(key).beside(
-                followed_by(made.arguments if made else {}, session.get(f"{key}-then") or Afterwards.REVIEW,
-                            frame.actor.id)
-            ),
+            arguments=_guards(key).beside({
+                **(made.arguments if made else {}), "then": str(session.get(f"{key}-then") or Afterwards.REVIEW),
+            }),
         )  # fmt: skip
 
     def act(_reason: str) -> str:

@@ -361,6 +361,7 @@ def test_a_new_schedule_of_each_kind_is_made_in_its_dialog(
         page.number_input(key=f"{key}-{name}").set_value(fields[name])
     click(page, f"{key}-act")
     (made,) = trained.retraining.schedules(VIEWER)
+    assert "then" not in made.arguments
     assert made.guards == Guards(round(fields.get("cooldown", 0) * 3600), fields.get("budget", 0))
     assert (made.name, made.expression, made.recipe, made.model) == ("new one", expression, "refresh", "flight-delay")
 
