@@ -114,12 +114,20 @@ def alerts_opened(session: Session, *, model: str, kind: str, since: datetime) -
     return tuple(session.exec(asked.order_by(col(AlertRow.opened_at))))
 
 
-def started_by(session: Session, schedule_id: str) -> tuple[tuple[datetime, datetime], ...]:
-    """(slot, when it was started) of the runs of a schedule, oldest first; skipped slots are no runs."""
-    asked = select(JobRow.due_at, JobRow.created_at).where(
-        JobRow.schedule_id == schedule_id, JobRow.state != str(JobState.SKIPPED)
-    )
-    return tuple(session.exec(asked.order_by(col(JobRow.created_at))).all())
+def started_by(session: Session, schedule_id: str, *, newest: int) -> tuple[datetime, ...]:
+    """When the newest runs of a schedule were started, oldest first; skipped slots are no runs."""
+    asked = select(JobRow.created_at).where(_run_of(schedule_id)).order_by(col(JobRow.created_at).desc())
+    return tuple(session.exec(asked.limit(newest)).all())[::-1]
+
+
+def last_slot(session: Session, schedule_id: str) -> datetime | None:
+    """The latest slot of a schedule that was run; None while none was."""
+    asked = select(JobRow.due_at).where(_run_of(schedule_id)).order_by(col(JobRow.due_at).desc())
+    return session.exec(asked.limit(1)).first()
+
+
+def _run_of(schedule_id: str) -> ColumnElement[bool]:
+    return (col(JobRow.schedule_id) == schedule_id) & (col(JobRow.state) != str(JobState.SKIPPED))
 
 
 def harm_without_run(session: Session, *, model: str = "") -> tuple[Unanswered, ...]:

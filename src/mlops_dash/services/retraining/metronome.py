@@ -145,7 +145,7 @@ class Metronome:
             for alert_id, opened_at, title in rows.unanswered_alerts(session, model=known.model, kind=known.expression):
                 yield Occasion(opened_at, f"alert: {title}", alert_id)
             return
-        since = max([known.updated_at, *(slot for slot, _ in rows.started_by(session, known.id))])
+        since = max(known.updated_at, rows.last_slot(session, known.id) or known.updated_at)
         if known.kind is ScheduleKind.LABELS:
             n = labels_needed(known.expression)
             with reading(self.context.databases.log) as log:
@@ -209,7 +209,7 @@ def _why_not(session: Session, known: Schedule, now: datetime) -> str:
     guards = known.guards
     if guards == Guards():
         return ""
-    past = [started for _, started in rows.started_by(session, known.id)]
+    past = rows.started_by(session, known.id, newest=max(1, guards.runs_a_month))  # more can change nothing
     allowed = guards.first_allowed(past, now, known.zone)
     return "" if allowed <= now else f"Held back until {allowed:%Y-%m-%d %H:%M} UTC: {guards.words()}."
 
