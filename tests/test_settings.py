@@ -42,6 +42,7 @@ def test_a_foreign_mlflow_is_not_ours_to_start(tmp_path: Path) -> None:
     [
         ("MLOPS_DASH_UI_PORT", "eighty"), ("MLOPS_DASH_UI_PORT", "70000"), ("MLOPS_DASH_ALLOW_PICKLE", "perhaps"),
         *(("MLOPS_DASH_BATCH_ROWS", value) for value in ("0", "many", "true", "1.5", "[]", '{"a": 0}', '{"a": "64"}')),
+        *(("MLOPS_DASH_GATEWAY_PROCESSES", value) for value in ("0", "65", "two", "-1", "1.5")),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:

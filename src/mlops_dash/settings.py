@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ LOOPBACK = "127.0.0.1"
 LOCAL = "local"  # an environment that nobody named
 BATCH_ROWS = 128
 _MOST_BATCH_ROWS = 100_000
+_MOST_GATEWAYS = 64
 DEMO_FLAG = "--demo"  # the value of MLOPS_DASH_DEMO that `up --demo` hands to its processes
 _PORTS = {"UI_PORT": 8501, "GATEWAY_PORT": 8601, "MLFLOW_PORT": 8701, "WORKER_PORT": 8801}
 VARIABLES = (
@@ -30,9 +32,9 @@ VARIABLES = (
     *(
         f"MLOPS_DASH_{name}"
         for name in (
-            "ALLOW_PICKLE", "BATCH_ROWS", "DATABASE_URL", "DEMO", "ENVIRONMENT", "HOME", "HOST", "LEDGER_IN_MLFLOW",
-            "LEDGER_KEY", "LOG_DATABASE_URL", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS", "OPEN_INVOCATIONS",
-            "PROTOCOL_TRACES", "TOKEN", "TRUSTED_PROXIES",
+            "ALLOW_PICKLE", "BATCH_ROWS", "DATABASE_URL", "DEMO", "ENVIRONMENT", "GATEWAY_PROCESSES", "HOME", "HOST",
+            "LEDGER_IN_MLFLOW", "LEDGER_KEY", "LOG_DATABASE_URL", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS",
+            "OPEN_INVOCATIONS", "PROTOCOL_TRACES", "TOKEN", "TRUSTED_PROXIES",
             *_PORTS,
         )
     ),
@@ -53,6 +55,7 @@ class Settings:
     host: str = LOOPBACK
     ui_port: int = 8501
     gateway_port: int = 8601
+    gateway_processes: int = 1  # behind that one port
     mlflow_port: int = 8701
     worker_port: int = 8801
     ledger_key: bytes = b""  # HMAC key of the ledger; lives outside the database
@@ -155,6 +158,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         host=env.get("MLOPS_DASH_HOST", LOOPBACK),
         ui_port=ports["UI_PORT"],
         gateway_port=ports["GATEWAY_PORT"],
+        gateway_processes=_gateway_processes(env.get("MLOPS_DASH_GATEWAY_PROCESSES", "").strip()),
         mlflow_port=ports["MLFLOW_PORT"],
         worker_port=ports["WORKER_PORT"],
         ledger_key=_ledger_key(env, home),
@@ -263,6 +267,18 @@ def _batch_rows(text: str) -> tuple[int, tuple[tuple[str, int], ...]]:
                 'model: {"flight-delay": 64}.',
             )
     return int(of_all or 1), tuple(by_model.items())
+
+
+def _gateway_processes(text: str) -> int:
+    if not text:
+        return 1
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_GATEWAYS:
+        raise InvalidInput(
+            f"MLOPS_DASH_GATEWAY_PROCESSES is {text[:200]!r}.", hint=f"Use a number from 1 to {_MOST_GATEWAYS}."
+        )
+    if int(text) > 1 and not hasattr(socket, "SO_REUSEPORT"):
+        raise InvalidInput("Several gateways cannot share one port on this system.", hint="Use 1.")
+    return int(text)
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

@@ -19,6 +19,7 @@ from sqlmodel import select
 
 from mlops_dash import gateway
 from mlops_dash.services.command import Context
+from mlops_dash.settings import Settings
 from mlops_dash.store import migrate
 from mlops_dash.store.db import connect, reading, transaction
 from mlops_dash.store.prediction_log import batch_rows
@@ -37,7 +38,11 @@ pytestmark = pytest.mark.journey
 @pytest.fixture
 def world(served: Served, tmp_path: Path) -> Iterator[Context]:
     """Migrated databases with version 1 approved."""
-    made = factories.settings(tmp_path, mlflow_uri=served.uri)
+    yield from approved(served, factories.settings(tmp_path, mlflow_uri=served.uri))
+
+
+def approved(served: Served, made: Settings) -> Iterator[Context]:
+    """Migrate the databases of these settings and approve version 1 of the served model in them."""
     databases = connect(made)
     migrate.upgrade(databases)
     home = Context(made, factories.fixed(NOON), factories.new_id, databases, factories.MlflowRegistry(made.mlflow_uri))

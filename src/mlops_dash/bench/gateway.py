@@ -123,6 +123,7 @@ def measure(
     repeats: int,
     seconds: float,
     tell: Callable[[str], None],
+    processes: int = 1,
 ) -> tuple[Timing, ...]:
     """Serve one boosting pipeline by everybody, and ask one row a request.
 
@@ -132,6 +133,7 @@ def measure(
         repeats: How often each is asked; medians are kept.
         seconds: Of one load.
         tell: Is told what happens.
+        processes: Of our gateway, behind its one port.
 
     Raises:
         InvalidInput: a rival that is not known.
@@ -148,7 +150,7 @@ def measure(
         tell("Fitting a boosting pipeline")
         _run([sys.executable, "-c", _MODEL, str(folder / "model")], folder)
         tell("Starting the servers")
-        servers = [stack.enter_context(_ours(folder)), stack.enter_context(_mlflow(folder))]
+        servers = [stack.enter_context(_ours(folder, processes)), stack.enter_context(_mlflow(folder))]
         if "bentoml" in rivals:
             servers.append(stack.enter_context(_bento(folder, rivals["bentoml"])))
         found = _alternately(servers, connections, repeats, seconds, tell)
@@ -264,7 +266,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _ours(folder: Path) -> Iterator[_Server]:
+def _ours(folder: Path, processes: int) -> Iterator[_Server]:
     port = free_port(_FIRST_PORT)
     environment = _environment(folder)
     services = build(from_environment(environment))
@@ -284,7 +286,8 @@ def _ours(folder: Path) -> Iterator[_Server]:
     finally:
         services.close()
     command = [sys.executable, "-m", "mlops_dash.gateway"]
-    with _running(OURS, command, folder, {**environment, "MLOPS_DASH_GATEWAY_PORT": str(port)}) as process:
+    environment |= {"MLOPS_DASH_GATEWAY_PORT": str(port), "MLOPS_DASH_GATEWAY_PROCESSES": str(processes)}
+    with _running(OURS, command, folder, environment) as process:
         _wait(f"http://127.0.0.1:{port}/ping", OURS)
         yield _Server(OURS, process, port, _requests(f"/models/{NAME}/invocations", "dataframe_records"))
 

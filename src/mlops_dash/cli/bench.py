@@ -53,6 +53,7 @@ def add_commands(commands: Any) -> None:
     serves = kinds.add_parser("gateway", help="one model served by ours, `mlflow models serve` and rivals, in turn")
     serves.add_argument("--connections", type=int, nargs="+", default=[4, 32], metavar="N", help="that ask at once")
     serves.add_argument("--repeats", type=int, default=5, metavar="R")
+    serves.add_argument("--processes", type=int, default=1, metavar="N", help="of ours, behind its one port")
     serves.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of one load")
     serves.add_argument(
         "--rival", action="append", default=[], metavar="NAME=PYTHON",
@@ -102,7 +103,10 @@ def _gateway(arguments: argparse.Namespace) -> int:
         raise InvalidInput("That cannot be measured here.", hint="Use 1 to 20 repeats of 0.1 to 60 seconds.")
     if not all(1 <= one <= 500 for one in arguments.connections):
         raise InvalidInput("So many cannot ask at once here.", hint="Use 1 to 500 connections.")
+    if not 1 <= arguments.processes <= 64:
+        raise InvalidInput("So many processes cannot share a port here.", hint="Use 1 to 64.")
     found = gateway.measure(
+        processes=arguments.processes,
         connections=tuple(dict.fromkeys(arguments.connections)),
         rivals=_rivals(arguments.rival, next(iter(gateway.RIVALS))),
         repeats=arguments.repeats,

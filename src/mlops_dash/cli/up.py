@@ -26,9 +26,14 @@ def add_commands(commands: Any) -> None:
     for name in ("ui", "worker", "gateway"):
         alone = commands.add_parser(name, help=f"run the {name} process alone")
         alone.set_defaults(run=_alone)
+        if name == "gateway":
+            words = "how many share its port, each with the models in memory (MLOPS_DASH_GATEWAY_PROCESSES)"
+            alone.add_argument("--processes", metavar="N", help=words)
 
 
 def _alone(arguments: argparse.Namespace) -> NoReturn:
+    if getattr(arguments, "processes", None) is not None:
+        os.environ["MLOPS_DASH_GATEWAY_PROCESSES"] = arguments.processes
     made = settings.from_environment()
     spec = next(child for child in our_children(made) if child.name == arguments.command)
     os.chdir(spec.cwd or made.home)

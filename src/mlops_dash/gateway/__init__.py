@@ -4,6 +4,7 @@ app       routes; each reads, asks the scoring service off the event loop, and a
 access    who may come in: everything but the health paths needs a token
 writer    one transaction for all requests that wait (group commit)
 follower  loads what was approved, and says in heartbeats what is served
+members   several gateways behind one port
 answers   errors as JSON with the next step
 docs      the page /docs, without anything from outside
 """

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import sys
+from collections.abc import Sequence
 
 from mlops_dash import log
-from mlops_dash.errors import InvalidInput, MlopsDashError, Unavailable
+from mlops_dash.errors import MlopsDashError, Unavailable
+from mlops_dash.gateway import members
 from mlops_dash.settings import Settings, from_environment
 
 
-def main() -> int:
-    """Run the gateway on the settings' host and port."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the gateway on the settings' host and port: this process, or as many below it as the settings say."""
     # One row is scored faster by one thread than by a team of them; must be said before numpy is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    parser = argparse.ArgumentParser(prog="gateway")
+    parser.add_argument("--member", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--health-port", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args(argv)
     try:
         settings = from_environment()
-        log.configure("gateway", settings.logs)
-        listening = _listen(settings)
-        _serve(settings, listening)
+        if arguments.member:
+            name = members.name_of(arguments.member)
+            log.configure(name, settings.logs)
+            shared = members.listen(settings.host, settings.gateway_port, shared=True)
+            health = members.listen(members.LOOPBACK, arguments.health_port)
+            _serve(settings, [shared, health], process=f"gateway:{settings.gateway_port}/{arguments.member}")
+        elif settings.gateway_processes > 1:
+            log.configure("gateway", settings.logs)
+            return members.run(settings)
+        else:
+            log.configure("gateway", settings.logs)
+            listening = members.listen(settings.host, settings.gateway_port)
+            _serve(settings, [listening], process=f"gateway:{settings.gateway_port}")
     except MlopsDashError as error:
         sys.stderr.write(f"gateway: {error.sentence()}\n")
         return 3 if isinstance(error, Unavailable) else 2
     return 0
 
 
-def _serve(settings: Settings, listening: socket.socket) -> None:
+def _serve(settings: Settings, sockets: list[socket.socket], *, process: str) -> None:
     import uvicorn
 
     from mlops_dash.bootstrap import build
@@ -34,7 +51,7 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
 
     services = build(settings)
     try:
-        app = create_app(services, process=f"gateway:{settings.gateway_port}")
+        app = create_app(services, process=process)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -44,26 +61,11 @@ def _serve(settings: Settings, listening: socket.socket) -> None:
             ws="none",
             proxy_headers=False,  # nothing here asks who the client is, so nobody may say it
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=sockets)
     finally:
         services.close()
-        listening.close()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # With the protocol named, asyncio switches Nagle's algorithm off; without, each answer waits 40 ms for an ACK.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((settings.host, settings.gateway_port))
-    except OSError as error:
-        listening.close()
-        raise InvalidInput(
-            f"The gateway cannot listen on {settings.host}:{settings.gateway_port}: {error.strerror}.",
-            hint="Set MLOPS_DASH_GATEWAY_PORT to a free port.",
-        ) from error
-    return listening
+        for one in sockets:
+            one.close()
 
 
 if __name__ == "__main__":

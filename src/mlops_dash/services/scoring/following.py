@@ -326,7 +326,7 @@ class Following:
     def _note(self, write: Callable[[Session, datetime], None]) -> None:
         """Write a fact about loading; a database that is away must not keep a loaded model from answering."""
         try:
-            with transaction(self.context.databases.app) as session:
+            with transaction(self.context.databases.app, ledger=True) as session:  # several gateways find it at once
                 write(session, self.context.clock.now())
         except StoreUnavailable:
             _log.warning("a fact about serving could not be written", exc_info=True)
