@@ -142,15 +142,10 @@ def versions(lines: Sequence[VersionLine], zone: str) -> pd.DataFrame:
         {
             "Version": [one.version.label for one in lines],
             "Alias": [chips(one) for one in lines],
-            "Gates": [_gates(one) for one in lines],
+            "Gates": [one.through.said() for one in lines],
             "Trained on": [_span(one.version.training_start, one.version.training_end, zone) for one in lines],
         }
     )
-
-
-def _gates(line: VersionLine) -> str:
-    lifted = sum(gate.state is GateState.OVERRIDDEN for gate in line.gates)
-    return f"{line.gates_open} of {line.gates_required}" + (f", {lifted} overridden" if lifted else "")
 
 
 def chips(line: VersionLine) -> list[str]:
@@ -334,7 +329,9 @@ def story(entry: Entry) -> str:
     before, after = entry.before.get("champion"), entry.after.get("champion")
     if entry.after.get("failed"):
         return f"{version} could not become champion"
-    made = f"{after} became champion" + (f" after {before}" if before else "")
+    lifted = entry.after.get("overridden")
+    by_override = f", {fmt.plural(len(lifted), 'gate')} overridden" if isinstance(lifted, list) else ""
+    made = f"{after} became champion" + (f" after {before}" if before else "") + by_override
     told: dict[str, str] = {
         Action.PROPOSAL_OPENED: f"{version} proposed",
         Action.PROPOSAL_APPROVED: f"{version} approved, {entry.after.get('approvals')} of {entry.after.get('needed')}",

@@ -16,7 +16,7 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.registry.gates import outcome
 from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, VersionLine
-from mlops_dash.domain.words import GateState, ProposalState
+from mlops_dash.domain.words import ProposalState
 
 _COLUMNS = {
     "Version": st.column_config.TextColumn(width=84),
@@ -137,9 +137,8 @@ def _word(room: RegistryRoom) -> None:
     icon = {"pass": "check_circle", "fail": "cancel"}.get(said, "help")
     line = room.line_of(room.selected.id if room.selected else None)
     if line is not None:
-        lifted = sum(gate.state is GateState.OVERRIDDEN for gate in room.gates)
-        word = "passed" if said == "pass" and not lifted else "open"
-        label = f"{line.gates_open} of {line.gates_required} {word}" + (f", {lifted} overridden" if lifted else "")
+        counted = line.through
+        label = counted.said() if counted.overridden else f"{counted.said()} {'passed' if said == 'pass' else 'open'}"
         st.badge(label, icon=widgets.icon(icon), color=colour)  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.parameters import parameters_of
+from mlops_dash.domain.registry.gates import Through
 from mlops_dash.domain.retraining import Afterwards
 from mlops_dash.domain.words import JobState
 from mlops_dash.rendering.junit import junit_of
@@ -103,7 +104,9 @@ def _gate(arguments: argparse.Namespace) -> int:
     answer = made.registry.gate(actor(made), arguments.model, arguments.version)
     if arguments.junit:
         write_text(arguments.junit, junit_of(answer))
-    lines = [f"{answer['outcome']}: {arguments.model} version {arguments.version} against {answer['champion']}"]
+    counted = Through(**answer["through"]).said()
+    against = f"{arguments.model} version {arguments.version} against {answer['champion']}"
+    lines = [f"{answer['outcome']}: {against}, gates {counted}"]
     lines += [f"  {gate['state']:<15} {gate['name']}: {gate['reason']}" for gate in answer["gates"]]
     show(answer, as_json=arguments.json, line="\n".join(lines))
     return GATE_EXIT[answer["outcome"]]

@@ -231,7 +231,7 @@ def _gates(facts: Facts) -> dict[str, Any]:
             one["label"],
             words.measure_value(one),
             words.measure_limit(one),
-            one["reason"] or gate["reason"] or fmt.MISSING,
+            words.gate_reason(gate, one),
         ]
         for gate in facts["gates"]
         for one in gate["measures"]

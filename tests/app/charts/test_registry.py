@@ -8,9 +8,11 @@ import pytest
 
 from app.charts import registry as charts
 from app.ui.theme import tokens
+from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PromotionPolicy
 from mlops_dash.domain.registry.gates import Gate, Measure, judge
 from mlops_dash.domain.words import GateState
+from tests.app.charts.test_audit import entry
 from tests.domain.registry.test_gates import ALL_GOOD, CHAMPION, difference
 from tests.factories import NOON
 
@@ -113,3 +115,14 @@ def test_what_people_wrote_is_never_markup() -> None:
     evidence = [*ALL_GOOD[1:], replace(evil, value=None, low=None, high=None)]
     gate = judge(PromotionPolicy(), evidence, NOON, champion=CHAMPION)[0]
     assert "<script>" not in charts.gate_html(gate, tokens("dark"))
+
+
+def test_a_promotion_by_overrides_says_so_in_the_timeline() -> None:
+    after = {"champion": "v3", "overridden": ["input example", "primary metric"]}
+    made = replace(
+        entry({"champion": "v2"}, after), action=Action.PROMOTION_FINISHED, object="""it's the "fast" one v3"""
+    )
+    assert charts.story(made) == "v3 became champion after v2, 2 gates overridden"
+    one = replace(made, after={**after, "overridden": ["primary metric"]})
+    assert charts.story(one) == "v3 became champion after v2, 1 gate overridden"
+    assert charts.story(replace(made, after={"champion": "v3"})) == "v3 became champion after v2"

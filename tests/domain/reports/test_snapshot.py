@@ -170,6 +170,18 @@ def test_the_gates_of_a_report_carry_the_unit_of_the_labels() -> None:
     assert words.measure_limit(one) == "< 1.50"  # of a report that was frozen before units were kept
 
 
+def test_an_overridden_gate_counts_and_is_called_overridden_everywhere() -> None:
+    first, second = changed()["gates"]
+    lifted = {**first, "state": "overridden", "reason": "Overridden by ann and bob on 02 Jun 2013: a trial."}
+    lifted["measures"] = [{**first["measures"][0], "state": "waiting", "reason": "Not measured yet."}]
+    facts = {**changed(), "gates": [lifted, second]}
+    assert words.gates(facts) == "v1 is through 2 of 2 required gates, 1 of them overridden."
+    why = "Overridden by ann and bob on 02 Jun 2013: a trial. Measured: Not measured yet."
+    assert words.gate_reason(lifted, lifted["measures"][0]) == why
+    assert "gates passed 2 of 2 → 2 of 2, 1 overridden" in changes_since(changed(), facts)
+    assert why in weekly.html(facts)
+
+
 def test_better_and_worse_follow_the_direction_of_the_metric() -> None:
     loss = changed(performance={"higher_is_better": False})
     assert "0.013 better than" in words.performance(loss)[1]

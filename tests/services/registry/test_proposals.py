@@ -12,6 +12,7 @@ import pytest
 from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.registry.gates import GATE_NAMES
 from mlops_dash.domain.words import GateState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.access import AccessService
@@ -239,11 +240,16 @@ def test_a_champion_let_through_by_overrides_stays_shown_as_overridden(house: Wo
     house.measured("3", "1", low=0.01, high=0.02)
     line = house.service.room(VIEWER, MODEL, "3").line_of(house.ids["3"])
     assert line is not None
-    assert (line.is_champion, line.gates_open, line.gates_required) == (True, 4, 4)
+    assert (line.is_champion, line.through.said()) == (True, "4 of 4, 4 overridden")
     assert {gate.state for gate in line.gates} == {GateState.OVERRIDDEN}
     assert {gate.measured_state for gate in line.gates} == {GateState.WAITING}
     day = f"{house.hands.at - timedelta(days=40):%d %b %Y}"
     assert {gate.reason for gate in line.gates} == {f"Overridden by admin and lead on {day}: the old one is broken"}
+
+    answer = house.service.gate(VIEWER, MODEL, "3")
+    assert (answer["outcome"], answer["through"]) == ("pass", {"n": 4, "of": 4, "overridden": 4})
+    assert {(gate["state"], gate["measured_state"]) for gate in answer["gates"]} == {("overridden", "waiting")}
+    assert house.ledger()[-1].after["overridden"] == sorted(GATE_NAMES)
 
 
 def test_an_override_does_not_survive_a_change_of_what_the_gates_say(house: World) -> None:

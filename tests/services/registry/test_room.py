@@ -56,10 +56,10 @@ def test_the_champion_is_shown_as_it_was_judged_when_it_became_champion(house: W
     house.hands.turn(days=60)  # its evidence is too old to promote anybody by now
     line = house.service.room(VIEWER, MODEL).line_of(house.ids["2"])
     assert line is not None
-    assert (line.gates_open, line.gates_required, line.against) == (4, 4, "v1")
+    assert (line.through.said(), line.against) == ("4 of 4", "v1")
     other = house.service.room(VIEWER, MODEL).line_of(house.ids["1"])
     assert other is not None
-    assert other.gates_open < other.gates_required
+    assert other.through.n < other.through.of
     assert other.against == "v2"
 
 

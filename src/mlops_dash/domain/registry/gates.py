@@ -91,6 +91,7 @@ class Gate:
         return {
             "name": self.name,
             "state": str(self.state),
+            "measured_state": None if self.measured_state is None else str(self.measured_state),
             "value": lead.value,
             "low": lead.low,
             "high": lead.high,
@@ -107,6 +108,30 @@ class Gate:
                 for one in self.measures
             ],
         }
+
+
+@dataclass(frozen=True)
+class Through:
+    """How many of the gates that are required let a version through, and how many of those by an override."""
+
+    n: int
+    of: int
+    overridden: int
+
+    def said(self) -> str:
+        """As every page, report and command says it.
+
+        >>> Through(4, 4, 2).said(), Through(3, 4, 0).said()
+        ('4 of 4, 2 overridden', '3 of 4')
+        """
+        return f"{self.n} of {self.of}" + (f", {self.overridden} overridden" if self.overridden else "")
+
+
+def through(gates: Iterable[tuple[str, bool]]) -> Through:
+    """Count gates by their (state, required), as they are judged now or were once kept."""
+    states = [state for state, required in gates if required]
+    lifted = states.count(GateState.OVERRIDDEN)
+    return Through(states.count(GateState.PASSED) + lifted, len(states), lifted)
 
 
 def judge(

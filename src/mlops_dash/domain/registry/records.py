@@ -14,7 +14,7 @@ from typing import Any
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyVersion
-from mlops_dash.domain.registry.gates import Gate
+from mlops_dash.domain.registry.gates import Gate, Through, through
 from mlops_dash.domain.registry.live import DEFAULT, NONE, LiveMark, live_mark
 from mlops_dash.domain.words import OperationState, ProposalState
 
@@ -232,14 +232,9 @@ class VersionLine:
     mark: str = CHAMPION  # what a live version carries in MLflow, as `aliases` name it; "" = nothing
 
     @property
-    def gates_open(self) -> int:
-        """How many gates let it through."""
-        return sum(gate.opens and gate.required for gate in self.gates)
-
-    @property
-    def gates_required(self) -> int:
-        """How many gates there are for it."""
-        return sum(gate.required for gate in self.gates)
+    def through(self) -> Through:
+        """How many gates let it through, of how many there are for it."""
+        return through((gate.state, gate.required) for gate in self.gates)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.calendar import day_of, day_start
-from mlops_dash.domain.words import GateState, Health, look
+from mlops_dash.domain.registry.gates import through
+from mlops_dash.domain.words import Health, look
 from mlops_dash.ids import digest
 
 WEEK_DAYS = 7
@@ -155,8 +156,6 @@ def since_sentence(then: Facts, now: Facts) -> str:
 
 def _key_facts(facts: Facts) -> dict[str, str]:
     rows = facts["rows"]
-    required = [gate for gate in facts["gates"] if gate["required"]]
-    passed = sum(gate["state"] in (GateState.PASSED, GateState.OVERRIDDEN) for gate in required)
     open_alerts = sum(alert["closed_at"] is None for alert in facts["alerts"])
     return {
         "health": look(Health(facts["verdict"]["health"])).label,
@@ -167,7 +166,7 @@ def _key_facts(facts: Facts) -> dict[str, str]:
         "columns moved": str(len(facts["inputs"]["moved"])),
         "open alerts": str(open_alerts),
         "open proposals": str(len(facts["proposals"])),
-        "gates passed": f"{passed} of {len(required)}",
+        "gates passed": through((gate["state"], gate["required"]) for gate in facts["gates"]).said(),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import DAYS, ROWS
 from mlops_dash.domain.monitoring.readings import SCORE, words_of
+from mlops_dash.domain.registry.gates import through
 from mlops_dash.domain.reports.snapshot import WEEK_DAYS, Facts, coverage, number
 from mlops_dash.domain.tasks import CHARTED
 from mlops_dash.domain.words import AlertState, GateState, Health, ProposalState
@@ -218,11 +219,18 @@ def gates(facts: Facts) -> str:
     found, version = facts["gates"], facts["version"]
     if version is None:
         return "Gates: not known, because no version is live."
-    required = [one for one in found if one["required"]]
-    through = sum(one["state"] in (GateState.PASSED, GateState.OVERRIDDEN) for one in required)
-    if not required:
+    counted = through((one["state"], one["required"]) for one in found)
+    if not counted.of:
         return f"No gate applies to {version['label']}."
-    return f"{version['label']} is through {through} of {fmt.plural(len(required), 'required gate')}."
+    lifted = f", {counted.overridden} of them overridden" if counted.overridden else ""
+    return f"{version['label']} is through {counted.n} of {fmt.plural(counted.of, 'required gate')}{lifted}."
+
+
+def gate_reason(gate: Mapping[str, Any], measure: Mapping[str, Any]) -> str:
+    """Why a measure of a gate stands as it does; of an overridden gate, who answers for it comes first."""
+    if gate["state"] == GateState.OVERRIDDEN:
+        return f"{gate['reason']} Measured: {measure['reason']}" if measure["reason"] else str(gate["reason"])
+    return str(measure["reason"] or gate["reason"] or fmt.MISSING)
 
 
 def measure_value(one: Mapping[str, Any]) -> str:

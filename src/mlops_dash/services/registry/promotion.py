@@ -15,7 +15,13 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.monitoring.answers import KINDS
 from mlops_dash.domain.registry.gates import GATE_NAMES
 from mlops_dash.domain.registry.live import NONE, LiveMark
-from mlops_dash.domain.registry.proposals import approvers, previous_champion, why_not_promote, why_not_roll_back
+from mlops_dash.domain.registry.proposals import (
+    approvers,
+    overrides_behind,
+    previous_champion,
+    why_not_promote,
+    why_not_roll_back,
+)
 from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Operation, Serving, Version
 from mlops_dash.domain.words import AlertState, OperationState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -301,6 +307,7 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
         epoch=served.epoch,
         error="",
     )
+    lifted = _overridden(unit, operation)
     _close_own_proposal(unit, operation, ProposalState.PROMOTED, "promoted")
     void_other_proposals(unit, operation.model, f"{target.label} became champion")
     unit.audit(
@@ -312,10 +319,22 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
             "epoch": served.epoch,
             "operation": operation_id,
             "decided_by": operation.actor,  # the worker may have finished what a person decided
+            **({"overridden": lifted} if lifted else {}),
         },
         reason=operation.reason,
     )
     return after
+
+
+def _overridden(unit: Unit, operation: Operation) -> list[str]:
+    """The gates that two people had lifted when a promotion was decided."""
+    if operation.proposal_id is None:
+        return []
+    own, given = (
+        store.proposal(unit.session, operation.proposal_id),
+        store.approvals(unit.session, operation.proposal_id),
+    )
+    return sorted(overrides_behind(own, given, operation.decided_at, {}))
 
 
 def serve(unit: Unit, operation: Operation, before: Serving | None) -> Serving:

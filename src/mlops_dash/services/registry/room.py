@@ -11,7 +11,7 @@ from mlops_dash.clock import require_utc
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.registry.gates import outcome
+from mlops_dash.domain.registry.gates import outcome, through
 from mlops_dash.domain.registry.proposals import approvers, next_action, previous_champion
 from mlops_dash.domain.registry.records import OPEN_STATES, Mirror, Operation, Proposal, RegistryRoom, Reign, Serving
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
@@ -170,6 +170,7 @@ class Rooms:
             "advisory": False,
             "approvals": {"counted": room.approvals_counted, "needed": needed},
             "policy": {"number": room.policy.number, "digest": room.policy.digest, "body": dict(room.policy.body)},
+            "through": vars(through((gate.state, gate.required) for gate in room.gates)),
             "gates": [gate.as_json() for gate in room.gates],
         }
 
