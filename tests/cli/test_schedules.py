@@ -107,3 +107,22 @@ def test_what_cannot_be_meant_is_one_sentence(theirs: Services, run: Run, words:
 def test_an_edit_of_nothing_is_said(theirs: Services, run: Run) -> None:
     run("schedule", "add", "mondays", "--recipe", "weekly", *MONDAYS)
     assert "Nothing says what to change." in run("schedule", "edit", "mondays")[2]
+
+
+def test_hours_and_days_when_nothing_starts_are_said_before_they_are_kept(theirs: Services, run: Run) -> None:
+    words = ("--recipe", "weekly", "--cron", "0 23 * * *", "--zone", "Europe/Berlin")
+    dark = ("--not-between", "22:00-06:00", "--not-on", "sat, sun, holidays=2026-12-24..2027-01-02")
+    code, out, _ = run("schedule", "add", "nightly", *words, *dark, "--in-blackout", "wait", "--dry-run", "--json")
+    said = json.loads(out)
+    assert code == 0
+    assert all(at[11:16] in {"05:00", "04:00"} for at in said["next"]), "at the end of the night"
+    assert said["when"].endswith("not on sat, sun, holidays=2026-12-24..2027-01-02 (then it waits)")
+    assert run("schedule", "add", "nightly", *words, *dark, "--overlap", "skip")[0] == 0
+    (kept,) = listed(run)
+    assert (kept["not_between"], kept["overlap"], kept["in_blackout"]) == ("22:00-06:00", "skip", "skip")
+    assert run("schedule", "edit", "nightly", "--not-between", "none", "--not-on", "none")[0] == 0
+    (kept,) = listed(run)
+    assert (kept["not_between"], kept["not_on"], kept["overlap"]) == ("", "", "skip")
+    code, _, complaint = run("schedule", "edit", "nightly", "--not-on", "someday")
+    assert code == 2
+    assert complaint.startswith("The day 'someday' cannot be read.")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import retraining as charts
+from app.parts.retraining import holding
 from app.shell import session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
@@ -27,7 +28,6 @@ from mlops_dash.domain.retraining import (
     ScheduleKind,
     instant,
 )
-from mlops_dash.domain.triggers import Guards
 from mlops_dash.errors import InvalidInput
 
 _THEN = {
@@ -53,13 +53,16 @@ def edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) ->
             index = options.index(made.misfire) if made else 0
             st.selectbox("When no worker was there in time", options, key=f"{key}-misfire", index=index,
                          format_func=_MISFIRE.__getitem__)  # fmt: skip
+        if kind not in TRIGGERS:
+            holding.overlap(made, key)
 
     def choices() -> None:
         if made is None or made.recipe:
             at = names.index(made.recipe) if made and made.recipe in names else 0
             st.selectbox("Recipe", names, index=at, key=f"{key}-recipe")
         _expression_field(frame, kind, made, key)
-        _guard_fields(made, key)
+        holding.bounds(made, key)
+        holding.blackout(kind, made, key)
         _preview(frame, draft())
 
     def draft() -> ScheduleDraft:
@@ -69,7 +72,7 @@ def edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) ->
             recipe=session.get(f"{key}-recipe") if made is None or made.recipe else None,
             misfire=session.get(f"{key}-misfire") or Misfire.RUN_ONCE,
             task=made.task if made else Task.RETRAIN,
-            arguments=_guards(key).beside({
+            arguments=holding.guards(kind, key).beside({
                 **(made.arguments if made else {}), "then": str(session.get(f"{key}-then") or Afterwards.REVIEW),
             }),
         )  # fmt: skip
@@ -147,22 +150,6 @@ def _expression(frame: Frame, kind: ScheduleKind, key: str) -> str:
     if kind is ScheduleKind.LABELS:
         return str(session.get(f"{key}-labels") or "")
     return str(session.get(f"{key}-{kind}") or "")
-
-
-def _guard_fields(made: Schedule | None, key: str) -> None:
-    """What keeps it from running too often."""
-    known = made.guards if made else Guards()
-    left, right = st.columns(2, gap="small")
-    hours, runs = known.cooldown_seconds / 3600 or None, known.runs_a_month or None
-    left.number_input("Hours between two runs, at least", min_value=0.0, value=hours, step=1.0, format="%g",
-                      key=f"{key}-cooldown", placeholder="no bound")  # fmt: skip
-    right.number_input("Runs a month, at most", min_value=1, value=runs, step=1, key=f"{key}-budget",
-                       placeholder="no bound", help="Beyond it nothing starts until the next month")  # fmt: skip
-
-
-def _guards(key: str) -> Guards:
-    hours, runs = session.get(f"{key}-cooldown") or 0, session.get(f"{key}-budget") or 0
-    return Guards(round(float(hours) * 3600), int(runs))
 
 
 def moment(day: Any, at: Any, zone: str) -> datetime:

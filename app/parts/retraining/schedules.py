@@ -198,10 +198,10 @@ def _next_said(frame: Frame, made: Schedule) -> str:
         return _WAITS[made.kind]
     if made.upcoming is None:
         return "Being planned by the worker"
-    if not made.upcoming:
+    if not made.ahead:
         return "Nothing ahead"
-    others = ", ".join(_short_time(at, frame.zone) for at in made.upcoming[1:3])
-    return f"Next {charts.when(frame.now, made.upcoming[0], frame.zone)}" + (f"; then {others}" if others else "")
+    others = ", ".join(_short_time(at, frame.zone) for at in made.ahead[1:3])
+    return f"Next {charts.when(frame.now, made.ahead[0], frame.zone)}" + (f"; then {others}" if others else "")
 
 
 def _short_time(at: datetime, zone: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Actor
+from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.due import of_draft
 from mlops_dash.domain.retraining import (
     ALERT_KINDS,
@@ -24,7 +25,7 @@ from mlops_dash.domain.retraining import (
     describe,
     instant,
 )
-from mlops_dash.domain.triggers import Guards
+from mlops_dash.domain.triggers import Guards, Overlap
 from mlops_dash.errors import InvalidInput, NotFound
 
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
@@ -55,6 +56,12 @@ def add_commands(commands: Any) -> None:
         when.add_argument("--on-file", dest="file", metavar="PATH", help="when a file, or one in a folder, has changed")
         saved.add_argument("--cooldown", metavar="T", help="from one run to the next at least: 90m, 6h or 2d; 0 = none")
         saved.add_argument("--runs-a-month", type=int, metavar="N", help="a hard stop; 0 = no bound")
+        saved.add_argument("--overlap", choices=[str(one) for one in Overlap],
+                           help="a slot of the clock while another run of the model waits or runs (queue)")  # fmt: skip
+        saved.add_argument("--not-between", metavar="HOURS", help="nothing starts then: 22:00-06:00; none = no bound")
+        saved.add_argument("--not-on", metavar="DAYS", help="sat,sun,2026-05-01,holidays=2026-12-24..2027-01-02; none")
+        saved.add_argument("--in-blackout", choices=[str(one) for one in InBlackout],
+                           help="a slot of the clock then is skipped, or waits for the end (skip)")  # fmt: skip
         saved.add_argument(
             "--then",
             choices=[str(one) for one in Afterwards],
@@ -169,7 +176,15 @@ def _guards(arguments: argparse.Namespace, known: Guards) -> Guards:
     return Guards(
         known.cooldown_seconds if cooldown is None else 0 if cooldown == "0" else _seconds(cooldown),
         known.runs_a_month if runs is None else runs,
+        overlap=arguments.overlap or known.overlap,
+        not_between=_or_none(arguments.not_between, known.not_between),
+        not_on=_or_none(arguments.not_on, known.not_on),
+        in_blackout=arguments.in_blackout or known.in_blackout,
     )
+
+
+def _or_none(typed: str | None, known: str) -> str:
+    return known if typed is None else "" if typed.strip().lower() == "none" else typed.strip()
 
 
 def _pause(arguments: argparse.Namespace) -> int:
@@ -226,7 +241,7 @@ def _state(one: Schedule) -> str:
         return "waits for an alert" if one.kind is ScheduleKind.ALERT else "waits"
     if one.upcoming is None:
         return "not planned yet: a worker does"
-    return f"next {one.upcoming[0].isoformat()}" if one.upcoming else "nothing ahead"
+    return f"next {one.ahead[0].isoformat()}" if one.ahead else "nothing ahead"
 
 
 def _facts(one: Schedule) -> dict[str, Any]:
@@ -236,5 +251,5 @@ def _facts(one: Schedule) -> dict[str, Any]:
         "misfire": str(one.misfire), **vars(one.guards), "then": str(one.afterwards),
         "enabled": one.enabled, "pause_reason": one.pause_reason,
         "paused_until": one.paused_until, "state": _state(one),
-        "next": [at.isoformat() for at in one.upcoming or ()],
+        "next": [at.isoformat() for at in one.ahead],
     }  # fmt: skip

@@ -6,52 +6,79 @@ One that takes every hour ("*/30 * * * *") means a rhythm and follows real time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
+from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.calendar import day_exists, wall_instant, zone_of
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
 from mlops_dash.domain.retraining import Schedule, ScheduleDraft, ScheduleKind, instant, interval_seconds
+from mlops_dash.domain.triggers import Guards
 
 AHEAD = 5  # fire times kept on each schedule
 _FARTHEST_DAYS = 366 * 29  # five times 29 February, over a century without one
 _LAST_YEAR = 9998
+_MOST_KEPT = 40  # slots of one plan, those in blackouts included
+_INSTANT = timedelta(microseconds=1)
 
 
 def following(schedule: Schedule, after: datetime) -> tuple[datetime, ...]:
-    """The next fire times of a schedule strictly after a moment, at most five; none for alerts.
+    """The next fire times of a schedule strictly after a moment, at most five runs; none for triggers.
 
-    Cron counts in the schedule's own zone, daylight saving included; intervals count from the last slot.
+    Cron counts in the schedule's own zone, daylight saving included; intervals count from the last slot. Of the slots
+    in a blackout the first one is kept, so that somebody may see it skipped, or all wait until its end together.
     """
+    guards, zone = schedule.guards, schedule.zone
     if schedule.kind is ScheduleKind.CRON:
-        return _of_cron(schedule.expression, schedule.zone, after)
+        return _around(guards, zone, after, partial(_of_cron, schedule.expression, zone))
     if schedule.kind is ScheduleKind.INTERVAL:
         step = timedelta(seconds=interval_seconds(schedule.expression))
-        last = schedule.next_due_at or after
-        first = last + step * max(1, (after - last) // step + 1)
-        return tuple(first + step * n for n in range(AHEAD))
+        return _around(guards, zone, after, partial(_of_interval, step, schedule.next_due_at or after))
     if schedule.kind is ScheduleKind.ONCE and schedule.next_due_at is None:
         at = instant(schedule.expression).astimezone(UTC)
-        return (at,) if at > schedule.updated_at else ()
+        return _around(guards, zone, after, partial(_of_once, at)) if at > schedule.updated_at else ()
     return ()
 
 
 def of_draft(draft: ScheduleDraft, now: datetime) -> tuple[datetime, ...]:
-    """When a schedule would fire if it were saved now, at most five; none for alerts.
+    """When a schedule would run if it were saved now, at most five times; none for triggers.
 
     Raises:
-        InvalidInput: its expression or zone cannot be used.
+        InvalidInput: its expression, zone or blackout cannot be used.
     """
+    guards, zone = Guards.of(draft.arguments), draft.zone
     if draft.kind is ScheduleKind.CRON:
-        return _of_cron(draft.expression, draft.zone, now)
-    if draft.kind is ScheduleKind.INTERVAL:
-        step = timedelta(seconds=interval_seconds(draft.expression))
-        return tuple(now + step * n for n in range(1, AHEAD + 1))
-    if draft.kind is ScheduleKind.ONCE:
-        at = instant(draft.expression).astimezone(UTC)
-        return (at,) if at > now else ()
-    return ()
+        slots = partial(_of_cron, draft.expression, zone)
+    elif draft.kind is ScheduleKind.INTERVAL:
+        slots = partial(_of_interval, timedelta(seconds=interval_seconds(draft.expression)), now)
+    elif draft.kind is ScheduleKind.ONCE:
+        slots = partial(_of_once, instant(draft.expression).astimezone(UTC))
+    else:
+        return ()
+    return tuple(at for at in _around(guards, zone, now, slots) if guards.dark_until(at, zone) is None)
+
+
+def _around(
+    guards: Guards, zone: str, after: datetime, slots: Callable[[datetime], Iterable[datetime]]
+) -> tuple[datetime, ...]:
+    """Slots after a moment, around blackouts: at most five that run, and the first of those that each one forbids."""
+    found: list[datetime] = []
+    runs, kept, waits = 0, 0, guards.in_blackout == InBlackout.WAIT
+    begun = None if waits else guards.dark_until(after, zone)  # its first slot was seen already
+    ahead = iter(slots(after if begun is None else begun - _INSTANT))
+    while runs < AHEAD and kept < _MOST_KEPT and (at := next(ahead, None)) is not None:
+        dark = guards.dark_until(at, zone)
+        if dark is None:
+            runs += 1
+        else:
+            ahead = iter(slots(dark - _INSTANT))
+        at = dark if dark is not None and waits else at
+        if at not in found:  # the last slot before the end of a blackout, and one at its end
+            found.append(at)
+        kept += 1
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -89,16 +116,27 @@ class _Cron:
         )
 
 
-def _of_cron(text: str, zone: str, after: datetime) -> tuple[datetime, ...]:
+def _of_cron(text: str, zone: str, after: datetime) -> Iterator[datetime]:
     cron = _Cron.of(text)
     times = _in_real_time if len(cron.hours) == 24 else _on_wall_clocks
-    fires: list[datetime] = []
+    last = after
     for at in times(cron, zone, after):
-        if at > after and at not in fires:  # two slots that the clocks skip are one instant
-            fires.append(at)
-        if len(fires) == AHEAD:
-            break
-    return tuple(fires)
+        if at > last:  # two slots that the clocks skip are one instant
+            yield at
+            last = at
+
+
+def _of_interval(step: timedelta, grid: datetime, after: datetime) -> Iterator[datetime]:
+    """Instants after a moment that lie whole steps after `grid`."""
+    at = grid + step * max(1, (after - grid) // step + 1)
+    while at.year < _LAST_YEAR:
+        yield at
+        at += step
+
+
+def _of_once(at: datetime, after: datetime) -> Iterator[datetime]:
+    if at > after:
+        yield at
 
 
 def _days(cron: _Cron, first: date) -> Iterator[date]:

@@ -18,7 +18,7 @@ from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.parameters import require_plain
-from mlops_dash.domain.triggers import Guards, labels_needed, span, watched_path
+from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, span, watched_path
 from mlops_dash.errors import InvalidInput
 
 _LONG = {"sun": "Sunday", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
@@ -125,6 +125,11 @@ class Schedule:
         said, held = describe(self.kind, self.expression, self.zone), self.guards.words()
         then = "; proposed when it passes all gates" if self.afterwards is Afterwards.PROPOSE else ""
         return (f"{said}, {held}" if held else said) + then
+
+    @property
+    def ahead(self) -> tuple[datetime, ...]:
+        """The next runs that are planned: slots in a blackout are none."""
+        return tuple(at for at in self.upcoming or () if self.guards.dark_until(at, self.zone) is None)
 
     @property
     def afterwards(self) -> Afterwards:
@@ -274,7 +279,12 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
     if draft.task is Task.RETRAIN and not draft.recipe:
         raise InvalidInput("The schedule names no recipe.", hint="Choose what it runs.")
     zone_of(draft.zone)
-    Guards.of(draft.arguments).check()
+    guards = Guards.of(draft.arguments)
+    guards.check()
+    if draft.kind in TRIGGERS and guards.overlap != Overlap.QUEUE:
+        raise InvalidInput(
+            "A trigger waits by itself until no other run of its model is left.", hint="Leave the overlap at queue."
+        )
     afterwards_of(str(draft.arguments.get("then", "")))
     if draft.kind is ScheduleKind.CRON:
         cron_fields(draft.expression)

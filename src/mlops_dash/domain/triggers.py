@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
+from mlops_dash.domain import blackout
+from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.calendar import wall_instant, zone_of
 from mlops_dash.errors import InvalidInput
 
 _MOST_LABELS = 1_000_000_000
 _LONGEST = 366 * 86_400
 _MOST_RUNS = 10_000
+_OVERLAP_SAID = {"skip": "not beside another run", "queue-one": "at most one waits for another run"}
+
+
+class Overlap(StrEnum):
+    """What happens to a slot of the clock while work of its kind for the model waits or runs."""
+
+    QUEUE = "queue"  # it waits its turn
+    QUEUE_ONE = "queue-one"  # one may wait beside the one that runs
+    SKIP = "skip"
 
 
 @dataclass(frozen=True)
 class Guards:
-    """What keeps a schedule from running too often; 0 sets no bound.
+    """What keeps a schedule from running too often or at the wrong hour; 0 and "" set no bound.
 
     Attributes:
         cooldown_seconds: From the start of one run to that of the next.
         runs_a_month: Runs in a calendar month of the schedule's zone; a hard stop.
+        overlap: What a slot does while a run of the model waits or runs; triggers always wait.
+        not_between, not_on: Hours and days in which nothing starts, as `domain.blackout` reads them.
+        in_blackout: Whether a slot of the clock in those is skipped or waits; triggers always wait.
     """
 
     cooldown_seconds: int = 0
     runs_a_month: int = 0
+    overlap: str = Overlap.QUEUE
+    not_between: str = ""
+    not_on: str = ""
+    in_blackout: str = InBlackout.SKIP
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Guards:
         """Those that a schedule keeps beside its arguments.
 
-        >>> Guards.of({"guards": {"runs_a_month": 4}}), Guards.of({})
-        (Guards(cooldown_seconds=0, runs_a_month=4), Guards(cooldown_seconds=0, runs_a_month=0))
+        >>> Guards.of({"guards": {"runs_a_month": 4}}).runs_a_month, Guards.of({}) == Guards()
+        (4, True)
         """
         return cls(**dict(arguments.get("guards") or {}))
 
@@ -51,6 +70,19 @@ class Guards:
             raise InvalidInput("That pause between runs cannot be used.", hint="Give up to a year, or 0 for none.")
         if not 0 <= self.runs_a_month <= _MOST_RUNS:
             raise InvalidInput("That budget cannot be used.", hint="Give 1 run a month or more, or 0 for no bound.")
+        for text, known in ((self.overlap, Overlap), (self.in_blackout, InBlackout)):
+            if text not in set(known):
+                raise InvalidInput(f"There is no policy {text!r}.", hint=f"Use one of: {', '.join(known)}.")
+        blackout.blackout_of(self.not_between, self.not_on)
+
+    @property
+    def rhythm(self) -> Guards:
+        """Those that count runs, without hours and days: what may hold the clock's slots back."""
+        return replace(self, not_between="", not_on="")
+
+    def dark_until(self, at: datetime, zone: str) -> datetime | None:
+        """When the blackout ends that a moment lies in; None where nothing forbids it."""
+        return blackout.blackout_of(self.not_between, self.not_on).until(at, zone)
 
     def first_allowed(self, past: Sequence[datetime], at: datetime, zone: str) -> datetime:
         """When a run that is wanted at `at` may start, after the runs of the past, oldest first.
@@ -64,12 +96,18 @@ class Guards:
         """
         if past and self.cooldown_seconds:
             at = max(at, past[-1] + timedelta(seconds=self.cooldown_seconds))
-        if self.runs_a_month:
+        at = self._within_budget(past, at, zone)
+        while (dark := self.dark_until(at, zone)) is not None:
+            at = self._within_budget(past, dark, zone)  # the blackout may end in another month
+        return at
+
+    def _within_budget(self, past: Sequence[datetime], at: datetime, zone: str) -> datetime:
+        month = _month(at, zone)
+        while self.runs_a_month and sum(_month(one, zone) == month for one in past) >= self.runs_a_month:
+            year, number = month
+            first = datetime(year + number // 12, number % 12 + 1, 1)  # noqa: DTZ001 - made aware in the next line
+            at = wall_instant(first, zone)
             month = _month(at, zone)
-            if sum(_month(one, zone) == month for one in past) >= self.runs_a_month:
-                year, number = month
-                first = datetime(year + number // 12, number % 12 + 1, 1)  # noqa: DTZ001 - made aware in the next line
-                return wall_instant(first, zone)
         return at
 
     def words(self) -> str:
@@ -78,9 +116,16 @@ class Guards:
         >>> Guards(cooldown_seconds=21_600, runs_a_month=4).words()
         'not within 6 h of the last run, at most 4 runs a month'
         """
-        said = [f"not within {span(self.cooldown_seconds)} of the last run"] if self.cooldown_seconds else []
         runs = "run" if self.runs_a_month == 1 else "runs"
-        return ", ".join(said + ([f"at most {self.runs_a_month} {runs} a month"] if self.runs_a_month else []))
+        dark = blackout.said(self.not_between, self.not_on)
+        waits = " (then it waits)" if dark and self.in_blackout == InBlackout.WAIT else ""
+        said = (
+            f"not within {span(self.cooldown_seconds)} of the last run" if self.cooldown_seconds else "",
+            f"at most {self.runs_a_month} {runs} a month" if self.runs_a_month else "",
+            _OVERLAP_SAID.get(self.overlap, ""),
+            dark + waits,
+        )
+        return ", ".join(filter(None, said))
 
 
 @dataclass(frozen=True)

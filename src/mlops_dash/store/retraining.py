@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
@@ -114,20 +114,31 @@ def alerts_opened(session: Session, *, model: str, kind: str, since: datetime) -
     return tuple(session.exec(asked.order_by(col(AlertRow.opened_at))))
 
 
-def started_by(session: Session, schedule_id: str, *, newest: int) -> tuple[datetime, ...]:
-    """When the newest runs of a schedule were started, oldest first; skipped slots are no runs."""
-    asked = select(JobRow.created_at).where(_run_of(schedule_id)).order_by(col(JobRow.created_at).desc())
-    return tuple(session.exec(asked.limit(newest)).all())[::-1]
+def started_by_each(
+    session: Session, schedule_ids: Sequence[str], *, newest: int, since: datetime
+) -> dict[str, tuple[datetime, ...]]:
+    """When the newest runs of each schedule were started since a moment, oldest first; skipped slots are no runs."""
+    if not schedule_ids:
+        return {}
+    place = func.row_number().over(partition_by=JobRow.schedule_id, order_by=col(JobRow.created_at).desc())
+    runs = (
+        select(col(JobRow.schedule_id).label("schedule"), col(JobRow.created_at).label("at"), place.label("place"))
+        .where(col(JobRow.schedule_id).in_(schedule_ids), col(JobRow.state) != str(JobState.SKIPPED))
+        .where(col(JobRow.created_at) >= since)
+        .subquery()
+    )
+    asked = select(runs.c.schedule, runs.c.at).where(runs.c.place <= newest).order_by(runs.c.at)
+    found: dict[str, list[datetime]] = {}
+    for schedule_id, at in session.exec(asked):
+        found.setdefault(schedule_id, []).append(at)
+    return {schedule_id: tuple(times) for schedule_id, times in found.items()}
 
 
 def last_slot(session: Session, schedule_id: str) -> datetime | None:
     """The latest slot of a schedule that was run; None while none was."""
-    asked = select(JobRow.due_at).where(_run_of(schedule_id)).order_by(col(JobRow.due_at).desc())
+    run = (col(JobRow.schedule_id) == schedule_id) & (col(JobRow.state) != str(JobState.SKIPPED))
+    asked = select(JobRow.due_at).where(run).order_by(col(JobRow.due_at).desc())
     return session.exec(asked.limit(1)).first()
-
-
-def _run_of(schedule_id: str) -> ColumnElement[bool]:
-    return (col(JobRow.schedule_id) == schedule_id) & (col(JobRow.state) != str(JobState.SKIPPED))
 
 
 def harm_without_run(session: Session, *, model: str = "") -> tuple[Unanswered, ...]:
@@ -146,14 +157,16 @@ def alert_title(session: Session, alert_id: str) -> str | None:
     return None if row is None else row.title
 
 
-def unfinished_for(session: Session, *, model: str, task: Task) -> Job | None:
-    """A job of this task that is queued or runs for the model."""
+def unfinished_for(
+    session: Session, *, model: str, task: Task, states: Iterable[JobState] = (JobState.QUEUED, JobState.RUNNING)
+) -> Job | None:
+    """A job of this task that is queued or runs for the model, or is in one of these states."""
     row = session.exec(
         select(JobRow)
         .where(
             JobRow.model == model,
             JobRow.task == str(task),
-            col(JobRow.state).in_([str(JobState.QUEUED), str(JobState.RUNNING)]),
+            col(JobRow.state).in_([str(state) for state in states]),
         )
         .limit(1)
     ).first()

@@ -404,3 +404,22 @@ def test_an_unknown_model_in_the_url_is_said_and_no_empty_page_is_shown(trained:
     assert "Nothing has run yet" not in words(page)
     assert page.button(key="face-clear")
     assert "No model" not in words(open_page("retraining", "viewer", model="flight-delay"))
+
+
+def test_hours_and_days_when_nothing_starts_are_filled_in_and_the_next_runs_follow_them(
+    trained: Services, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = weekly(trained, expression="0 */6 * * *", zone="UTC")
+    monkeypatch.setattr(st, "menu_button", chooses(f"change-{made}", "Edit…"))
+    page = open_page("retraining", "scientist")
+    key = f"schedule-{made}"
+    page.text_input(key=f"{key}-between").set_value("17:00-07:00")
+    page.text_input(key=f"{key}-on-days").set_value("sat, sun").run()
+    assert "Next runs: tomorrow 12:00" in words(page)
+    page.selectbox(key=f"{key}-dark").set_value("wait").run()
+    assert "Next runs: tomorrow 07:00" in words(page)
+    page.selectbox(key=f"{key}-overlap").set_value("queue-one")
+    click(page, f"{key}-act")
+    (after,) = trained.retraining.schedules(VIEWER)
+    assert after.guards == Guards(overlap="queue-one", not_between="17:00-07:00", not_on="sat, sun", in_blackout="wait")
+    assert newest(trained).after["not_between"] == "17:00-07:00"

@@ -295,7 +295,7 @@ def _slots(schedules: tuple[Schedule, ...], *, until: datetime) -> tuple[Slot, .
         Slot(at, s.id, s.name, s.model, s.recipe or str(s.task), s.when)
         for s in schedules
         if s.enabled
-        for place, at in enumerate(s.upcoming or ())
+        for place, at in enumerate(s.ahead)
         if place == 0 or at <= until
     ]
     return tuple(sorted(found, key=lambda slot: (slot.at, slot.name)))

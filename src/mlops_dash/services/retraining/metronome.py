@@ -9,8 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.jobs import NewJob
 from mlops_dash.domain.retraining import (
+    TRIGGERS,
     Misfire,
     Recipe,
     Schedule,
@@ -18,7 +20,7 @@ from mlops_dash.domain.retraining import (
     ScheduleKind,
     check_schedule,
 )
-from mlops_dash.domain.triggers import Guards, Occasion, labels_needed, without_guards, would_run
+from mlops_dash.domain.triggers import Guards, Occasion, Overlap, labels_needed, without_guards, would_run
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import NotFound
 from mlops_dash.services.command import Context, read, record
@@ -29,6 +31,7 @@ from mlops_dash.store.prediction_log.reads import every_nth_label
 
 MISFIRE_AFTER = timedelta(minutes=1)
 SETTLED = timedelta(seconds=10)  # a file that was written just now may be written still
+_MONTH = timedelta(days=33)
 _MOST_FILES = 10_000
 _MOST_PAST = 1_000
 
@@ -65,10 +68,10 @@ class Metronome:
         """Turn a schedule's due slot into a job and keep its next times, in one transaction.
 
         Slots that passed while no worker ran become one job (misfire "run_once") or one skipped job ("skip"); one that
-        the schedule's guards do not allow is a skipped job too.
+        the schedule's guards do not allow is a skipped job too, or is moved to the end of a blackout.
 
         Returns:
-            The job's id, or None when the schedule was changed meanwhile or the slot is taken.
+            The job's id, or None when the schedule was changed meanwhile, the slot is taken, or it was moved.
         """
         now, job_id = self.context.clock.now(), self.context.new_id()
         with transaction(self.context.databases.app) as session:
@@ -78,8 +81,15 @@ class Metronome:
             if known.updated_at != seen.updated_at or known.next_due_at != seen.next_due_at:
                 return None
             late = now - known.next_due_at
-            error = _why_not(session, known, now)
-            if not error and known.misfire is Misfire.SKIP and late > MISFIRE_AFTER:
+            dark = known.guards.dark_until(now if late > MISFIRE_AFTER else known.next_due_at, known.zone)
+            if dark is not None and known.guards.in_blackout == InBlackout.WAIT:
+                ahead = (dark, *(at for at in upcoming if at > dark))
+                rows.put_schedule(session, replace(known, next_due_at=dark, upcoming=ahead))
+                return None
+            error = _why_not(session, known, now, known.guards.rhythm) or _beside(session, known)
+            if dark is not None:
+                error = f"Nothing starts until {dark:%Y-%m-%d %H:%M} UTC: {known.guards.words()}."
+            elif not error and known.misfire is Misfire.SKIP and late > MISFIRE_AFTER:
                 error = f"Missed by {_minutes(late)}; the schedule says skip."
             job = job_of(session, known, due_at=known.next_due_at, requested_by=actor.id)
             added = job_rows.enqueue(
@@ -102,7 +112,7 @@ class Metronome:
         now, job_id = self.context.clock.now(), self.context.new_id()
         with transaction(self.context.databases.app) as session:
             known = rows.schedule(session, seen.id)
-            if known is None or not known.enabled or _why_not(session, known, now):
+            if known is None or not known.enabled or _why_not(session, known, now, known.guards):
                 return None
             if rows.unfinished_for(session, model=known.model, task=known.task) is not None:
                 return None
@@ -171,9 +181,19 @@ class Metronome:
 
 
 def held_back(session: Session, schedules: tuple[Schedule, ...], now: datetime) -> dict[str, str]:
-    """Why the guards of schedules hold them back now, by id; those that may run are left out."""
-    said = {made.id: _why_not(session, made, now) for made in schedules if made.enabled and made.guards != Guards()}
+    """Why the guards of schedules hold them back now, by id, from one query; those that may run are left out."""
+    bound = {made.id: _bounds(made) for made in schedules if made.enabled and _bounds(made) != Guards()}
+    past = rows.started_by_each(
+        session, list(bound), newest=_newest(*bound.values()), since=now - _farthest(*bound.values())
+    )
+    said = {one.id: _held(one, past.get(one.id, ()), now, bound[one.id]) for one in schedules if one.id in bound}
     return {schedule_id: why for schedule_id, why in said.items() if why}
+
+
+def _bounds(made: Schedule) -> Guards:
+    """What may hold it back now: a slot of the clock says by itself when it comes."""
+    guards = made.guards if made.kind in TRIGGERS else made.guards.rhythm
+    return replace(guards, overlap=Overlap.QUEUE, in_blackout=InBlackout.SKIP)
 
 
 def job_of(session: Session, made: Schedule, *, due_at: datetime, requested_by: str) -> NewJob:
@@ -204,14 +224,40 @@ def schedule_of(session: Session, schedule_id: str) -> Schedule:
     return made
 
 
-def _why_not(session: Session, known: Schedule, now: datetime) -> str:
-    """Why its guards do not let a schedule run now, "" where they do."""
-    guards = known.guards
+def _why_not(session: Session, known: Schedule, now: datetime, guards: Guards) -> str:
+    """Why these guards do not let a schedule run now, "" where they do."""
     if guards == Guards():
         return ""
-    past = rows.started_by(session, known.id, newest=max(1, guards.runs_a_month))  # more can change nothing
+    since = now - _farthest(guards)
+    return _held(
+        known, rows.started_by_each(session, [known.id], newest=_newest(guards), since=since).get(known.id, ()), now,
+        guards,
+    )  # fmt: skip
+
+
+def _held(known: Schedule, past: tuple[datetime, ...], now: datetime, guards: Guards) -> str:
     allowed = guards.first_allowed(past, now, known.zone)
-    return "" if allowed <= now else f"Held back until {allowed:%Y-%m-%d %H:%M} UTC: {guards.words()}."
+    return "" if allowed <= now else f"Held back until {allowed:%Y-%m-%d %H:%M} UTC: {known.guards.words()}."
+
+
+def _newest(*guards: Guards) -> int:
+    """How many runs of the past may matter: more can change nothing."""
+    return max((max(1, one.runs_a_month) for one in guards), default=1)
+
+
+def _farthest(*guards: Guards) -> timedelta:
+    """How long ago a run may be that still matters: a calendar month, or the pause between two."""
+    longest = max((one.cooldown_seconds for one in guards), default=0)
+    return max(_MONTH, timedelta(seconds=longest))
+
+
+def _beside(session: Session, known: Schedule) -> str:
+    """Why a slot of the clock starts nothing beside what waits or runs already, "" where it may."""
+    if known.guards.overlap == Overlap.QUEUE:
+        return ""
+    states = (JobState.QUEUED,) if known.guards.overlap == Overlap.QUEUE_ONE else (JobState.QUEUED, JobState.RUNNING)
+    other = rows.unfinished_for(session, model=known.model, task=known.task, states=states)
+    return "" if other is None else f"The {other.task} {other.id} is {other.state} already: {known.guards.words()}."
 
 
 def _minutes(span: timedelta) -> str:

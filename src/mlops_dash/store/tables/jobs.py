@@ -83,6 +83,7 @@ class JobRow(AppTable, table=True):
     __table_args__ = (
         UniqueConstraint("schedule_id", "due_at"),
         Index("ix_job_claim", "state", "due_at"),
+        Index("ix_job_of_schedule", "schedule_id", "created_at"),
         Index(
             "uq_job_one_running_per_key",
             "exclusive_key",
