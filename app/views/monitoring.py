@@ -10,14 +10,13 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
-from app.parts.monitoring import alerts, aside, classes, reference, volume
+from app.parts.monitoring import alerts, aside, classes, column, reference, volume
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.monitoring.room import WINDOWS, FeatureDetail, ModelHealth, MonitoringRoom
-from mlops_dash.domain.monitoring.words import column_name
+from mlops_dash.domain.monitoring.room import WINDOWS, ModelHealth, MonitoringRoom
 from mlops_dash.domain.tasks import is_charted
 from mlops_dash.domain.words import look
 
@@ -60,7 +59,8 @@ def page(frame: Frame) -> None:
     else:
         _drift(frame, room)
     if room.detail is not None:
-        _detail(frame, room, room.detail)
+        column.detail(frame, room, room.detail)
+    column.findings(room)
     with widgets.card("alerts", "Alerts", alerts.alarm_words(room)):
         alerts.listing(frame, room)
     aside.listing(room.aside)
@@ -164,33 +164,11 @@ def _ranked(frame: Frame, room: MonitoringRoom) -> None:
     sub += f" {room.unjudged[0].upper()}{room.unjudged[1:]}." if room.unjudged else ""
 
     def controls() -> None:
-        widgets.as_table(columns.ranked_table(room.features), key="ranked")
+        widgets.as_table(columns.ranked_table(room), key="ranked")
 
     with widgets.card("ranked", "Farthest now", sub, controls, height="stretch"):
         widgets.chart(columns.ranked_figure(room.features, frame.tokens), key="ranked",
                       alt=columns.ranked_alt(room.features), height=drift.drift_height(room.drift))  # fmt: skip
-
-
-def _detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
-    names = [one.name for one in room.features]
-    address.show("feature", data.reading.name)
-    left, right = st.columns([4, 8], gap="small")
-    with left, widgets.card("feature", "One column", height="stretch"):
-        st.selectbox(
-            "Column", names, index=names.index(data.reading.name), key="feature-pick", format_func=column_name,
-            on_change=_remember, args=("feature", "feature-pick"), label_visibility="collapsed",
-        )  # fmt: skip
-        widgets.facts(columns.facts(room, data))
-        for sentence in room.odd[:4]:
-            widgets.note(sentence)
-
-    def controls() -> None:
-        widgets.as_table(columns.detail_table(data), key="detail")
-
-    title = f"Distribution of {column_name(data.reading.name)}"
-    sub = "Share of rows in each cell; cells were cut from the reference before any live row was seen."
-    with right, widgets.card("distribution", title, sub, controls, height="stretch"):
-        widgets.chart(columns.detail_figure(data, frame.tokens), key="detail", alt=columns.detail_alt(data), height=430)
 
 
 def _remember(parameter: str, widget: str) -> None:

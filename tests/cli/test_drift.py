@@ -163,3 +163,29 @@ def test_a_reader_that_has_read_enough_is_no_incident(home: Path) -> None:
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=os.environ)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("end", ["parquet", "csv"])
+def test_a_changed_type_and_a_column_that_is_no_longer_empty_are_named(run: Run, home: Path, end: str) -> None:
+    old = penguins(1).assign(code=penguins(1)["island"], note=None)
+    old["weighed"] = [3.5, *[None] * (len(old) - 1)]
+    new = penguins(2).assign(code=penguins(2)["nests"] + 7, note=1.5, weighed=4.0, always=1)
+    said = drift(run, home, old, new, end=end)["by"]
+    assert said["code"]["findings"][0] == "type changed"
+    assert said["code"]["reason"].startswith("the column holds numbers now, words in the reference")
+    assert said["note"]["findings"] == ["values where there were none"]
+    assert said["weighed"]["findings"] == ["values where there were none"]
+    assert said["weighed"]["reason"] == "100.0% with a value; in the reference 0.03% have one"
+    assert said["always"]["findings"] == ["no longer constant"]
+    assert {said[name]["verdict"] for name in ("code", "note", "weighed", "always")} == {"drift"}
+    assert said["flipper_mm"]["findings"] == []
+    assert said["flipper_mm"]["out_of_range"] < 0.01
+
+
+def test_all_scores_stand_in_a_line_of_the_text(run: Run, home: Path) -> None:
+    for name, seed in (("old", 1), ("new", 2)):
+        penguins(seed).to_csv(home / f"{name}.csv", index=False)
+    code, out, _ = run("drift", str(home / "old.csv"), str(home / "new.csv"))
+    assert code == 0
+    (line,) = [one for one in out.splitlines() if " flipper_mm " in one]
+    assert all(f" {score} " in line for score in ("PSI", "JS", "KS", "W", "q")), line

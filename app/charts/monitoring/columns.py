@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,13 +15,15 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.readings import FeatureReading
 from mlops_dash.domain.monitoring.room import FeatureDetail, MonitoringRoom
 from mlops_dash.domain.monitoring.words import column_name
-from mlops_dash.domain.words import look
+from mlops_dash.domain.words import Drift, look
 
 RANKED = 10
 
 
-def ranked_table(features: Sequence[FeatureReading]) -> pd.DataFrame:
-    """One row a column, the most moved first."""
+def ranked_table(room: MonitoringRoom) -> pd.DataFrame:
+    """One row a column with every score, the most moved first."""
+    features = room.features
+    every = [room.scores.get(one.name) for one in features]
     return pd.DataFrame(
         {
             "Column": [column_name(one.name) for one in features],
@@ -29,9 +32,13 @@ def ranked_table(features: Sequence[FeatureReading]) -> pd.DataFrame:
             "PSI interval": [fmt.interval(one.low, one.high, 2, signed=False) for one in features],
             "Usual PSI": [fmt.psi(one.usual) for one in features],
             "Times usual": [fmt.metric(one.ratio, 1) for one in features],
+            "JS": [fmt.metric(None if one is None else one.js, 3) for one in every],
+            "KS": [fmt.metric(None if one is None else one.ks, 3) for one in every],
+            "Wasserstein": [fmt.metric(None if one is None else one.wasserstein, 3) for one in every],
             "q": [fmt.p_value(one.q) for one in features],
             "Missing": [f"{fmt.percent(one.missing_reference)} → {fmt.percent(one.missing)}" for one in features],
             "Unseen": [fmt.percent(one.unseen) for one in features],
+            "Out of range": [fmt.percent(one.out_of_range) for one in features],
             "Why": [one.reason or fmt.MISSING for one in features],
         }
     )
@@ -49,7 +56,7 @@ def ranked_alt(features: Sequence[FeatureReading]) -> str:
 
 def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
     """Draw PSI with its interval for the most moved columns, and each one's usual PSI as a tick."""
-    shown = [one for one in features if one.psi is not None][:RANKED][::-1]
+    shown = [one for one in features if one.psi is not None or one.flagged][:RANKED][::-1]
     fig = go.Figure()
     names = [in_figure(column_name(one.name)) for one in shown]
     psi = np.array([one.psi or 0.0 for one in shown])
@@ -61,6 +68,7 @@ def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
         error_x={"type": "data", "symmetric": False, "array": np.maximum(high - psi, 0),
                  "arrayminus": np.maximum(psi - low, 0), "color": t.ink, "thickness": 1.2, "width": 3},
         text=[f"{name}: excess {fmt.psi(one.excess)}, {fmt.metric(one.ratio, 1)} times usual, q {fmt.p_value(one.q)}"
+              if one.psi is not None else f"{name}: {in_figure(one.reason)}"
               for one, name in zip(shown, names, strict=True)],
         textposition="none", hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
@@ -71,7 +79,8 @@ def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
     reach = max([*high.tolist(), *[one.usual or 0.0 for one in shown], 0.1])
     for one, name, end in zip(shown, names, high, strict=True):
         fig.add_annotation(
-            x=end, y=name, xanchor="left", xshift=6, showarrow=False, text=fmt.psi(one.psi),
+            x=end, y=name, xanchor="left", xshift=6, showarrow=False,
+            text=fmt.psi(one.psi) if one.psi is not None else "moved, without a PSI",
             font={"size": 11, "color": t.ink}, bgcolor=t.card, borderpad=1,
         )  # fmt: skip
     fig.update_xaxes(range=[0, reach * 1.22], nticks=5, showgrid=True)
@@ -117,21 +126,52 @@ def detail_figure(data: FeatureDetail, t: Tokens) -> go.Figure:
     return fig
 
 
-def facts(room: MonitoringRoom, data: FeatureDetail) -> dict[str, str]:
-    """The numbers beside one column's chart."""
+def sentence(data: FeatureDetail) -> str:
+    """One column's verdict in a sentence: how unusual the move is, and from where it counts."""
     one = data.reading
+    word = look(one.verdict).label
+    if one.verdict is Drift.NOT_COMPUTABLE:
+        return f"{word}: {one.reason}."
+    if one.psi is None or one.ratio is None or not math.isfinite(data.times_limit):
+        return f"{word}: {one.reason}." if one.reason else f"{word}."
+    return f"{word}: {fmt.metric(one.ratio, 1)} times its usual swing; limit {fmt.metric(data.times_limit, 1)}."
+
+
+def facts(data: FeatureDetail) -> dict[str, str]:
+    """Every score of one column, beside its chart."""
+    one, score = data.reading, data.score
     said = {
-        "Verdict": look(one.verdict).label,
-        "Excess PSI": f"{fmt.psi(one.excess)} (watch from {room.watch_excess:.2f}, drift from {room.drift_excess:.2f})",
         "PSI, 95 %": f"{fmt.psi(one.psi)} {fmt.interval(one.low, one.high, 2, signed=False)}",
-        "Usual PSI": f"{fmt.psi(one.usual)}, now {fmt.metric(one.ratio, 1)} times",
+        "Beyond chance (excess)": fmt.psi(one.excess),
+        "Usual PSI": fmt.psi(one.usual),
         "q-value": fmt.p_value(one.q),
-        "Missing, 7 days": f"{fmt.percent(one.missing_reference)} → {fmt.percent(one.missing)}",
-        "Out of range": fmt.percent(one.out_of_range),
-        "Rows": f"{fmt.whole(data.n_reference)} → {fmt.whole(data.n_live)}",
     }
+    if score is not None:
+        said["Jensen-Shannon distance"] = fmt.metric(score.js, 3)
+        if one.kind == "numeric":
+            said["Kolmogorov-Smirnov distance"] = fmt.metric(score.ks, 3)
+            said["Wasserstein / (p95 - p5)"] = fmt.metric(score.wasserstein, 3)
+    said["Missing"] = f"{fmt.percent(one.missing_reference)} → {fmt.percent(one.missing)}"
     if one.kind == "category":
-        said["Never seen before"] = fmt.percent(one.unseen)
-    if one.reason:
+        said["Never seen before"] = _beside(one.unseen, None if score is None else score.unseen_expected)
+    else:
+        expected = 2.0 / score.n_reference if score is not None and score.n_reference else None
+        said["Out of range"] = _beside(one.out_of_range, expected)
+    said["Rows"] = f"{fmt.whole(data.n_reference)} → {fmt.whole(data.n_live)}"
+    if one.reason and one.reason not in sentence(data):
         said["Why"] = one.reason
     return said
+
+
+def _beside(share: float | None, expected: float | None) -> str:
+    """A share beside the one that is expected without any change."""
+    return f"{fmt.percent(share)}, {fmt.percent(expected)} expected" if expected is not None else fmt.percent(share)
+
+
+def limits(room: MonitoringRoom, data: FeatureDetail) -> str:
+    """What has to hold before a column counts as moved; folded away on the page."""
+    times = fmt.metric(data.times_limit, 1) if math.isfinite(data.times_limit) else "unknown"
+    return (
+        f"Watch: q below {room.alpha:g}, excess PSI of {room.watch_excess:.2f} or more, and more than {times} times "
+        f"the usual PSI. Drift: the same from {room.drift_excess:.2f}. A large excess within the usual swing is stable."
+    )

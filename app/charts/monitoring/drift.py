@@ -72,6 +72,14 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
                       "ticktext": ["0", f"{CAP / 2:g}", f"{CAP:g}+"],
                       "title": {"text": title, "side": "top", "font": {"size": 11, "color": t.muted}}},
         )  # fmt: skip
+    unscored = is_moved & ~np.isfinite(z)
+    if unscored.any():  # moved without a PSI: the reference has one value or none
+        one_blue = [[0.0, t.sequential[6]], [1.0, t.sequential[6]]]
+        fig.add_heatmap(
+            **x, y=y, z=np.where(unscored, CAP, np.nan).astype("float32"), zmin=0.0, zmax=CAP, colorscale=one_blue,
+            xgap=1, ygap=2, hoverongaps=False, showscale=False,
+            hovertemplate="%{x|%-d %b}<br><b>%{y}</b> moved; judged by a share, it has no PSI<extra></extra>",
+        )  # fmt: skip
     for start, version in data.took_over:  # another reference from here on
         day = f"{local(start, zone).date():%Y-%m-%d}"
         fig.add_vline(x=day, line={"color": t.muted, "width": 1, "dash": "dot"})

@@ -98,7 +98,13 @@ def _row(feature: ColumnVerdict) -> dict[str, str]:
         "Column": feature.column.name,
         "Verdict": str(feature.verdict).replace("_", " "),
         "PSI": f"{drift.psi:.3f} [{drift.psi_low:.3f}, {drift.psi_high:.3f}]" if drift and computable else fmt.MISSING,
+        "JS": fmt.metric(drift.js if drift and computable else None, 3),
+        "KS": fmt.metric(drift.ks if drift else None, 3),
+        "Wasserstein": fmt.metric(drift.wasserstein if drift else None, 3),
         "q": fmt.MISSING if feature.q is None else f"{feature.q:.2g}",
         "Missing": f"{drift.missing_reference:.1%} → {drift.missing_current:.1%}" if drift else fmt.MISSING,
+        "Unseen": fmt.percent(drift.unseen if drift and feature.column.kind == "category" else None),
+        "Out of range": fmt.percent(drift.out_of_range if drift and feature.column.kind == "numeric" else None),
+        "Findings": ", ".join(str(one.signal) for one in feature.findings) or fmt.MISSING,
         "Why": feature.reason,
     }

@@ -63,5 +63,8 @@ def _line(feature: ColumnVerdict, width: int) -> str:
     short = name if len(name) <= width else f"{name[: width - 1]}…"
     drift = feature.column.drift
     score = f"PSI {drift.psi:5.3f} [{drift.psi_low:.3f}, {drift.psi_high:.3f}]" if drift and drift.computable else ""
+    far = f"JS {drift.js:.3f}" if drift and drift.computable else ""
+    if drift and drift.ks is not None:
+        far += f" KS {drift.ks:.3f}" + ("" if drift.wasserstein is None else f" W {drift.wasserstein:.3f}")
     q = "" if feature.q is None else f"q {feature.q:.2g}"
-    return f"  {feature.verdict!s:<14} {short:<{width}}  {score:<26} {q:<10} {feature.reason}".rstrip()
+    return f"  {feature.verdict!s:<14} {short:<{width}}  {score:<26} {far:<25} {q:<10} {feature.reason}".rstrip()

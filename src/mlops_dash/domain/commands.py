@@ -8,6 +8,15 @@ from __future__ import annotations
 import shlex
 
 
+def monitor(model: str) -> str:
+    """Judge a model now and print everything.
+
+    >>> monitor("late or not")
+    "mlops-dash monitor --model 'late or not' --json"
+    """
+    return f"mlops-dash monitor --model {shlex.quote(model)} --json"
+
+
 def evidence_push(model: str, version: str) -> str:
     """Measure a version on rows that its own pipeline scored.
 

@@ -15,6 +15,7 @@ from typing import Any
 # zone.
 LARGEST = 1e90
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+NO_NUMBER = "is no number, as the column holds"  # why a word cannot be counted into a column of numbers
 NUMERIC = "numeric"  # the kind of a column of numbers; every other kind holds any plain value, compared as text
 LONGEST_SAMPLE = 80  # characters of a value that is kept as a sample
 
@@ -41,7 +42,7 @@ def why_not_counted(kind: str, value: Any) -> str:
             return ""
         return f"is not finite or beyond {LARGEST:g}" if kind == NUMERIC or isinstance(value, float) else ""
     if isinstance(value, str | datetime):  # a moment is kept as its ISO text
-        return "is no number, as the column holds" if kind == NUMERIC else ""
+        return NO_NUMBER if kind == NUMERIC else ""
     return f"a {type(value).__name__} cannot be counted"
 
 

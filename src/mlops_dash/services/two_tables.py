@@ -135,8 +135,9 @@ def _column(name: str, old: _Table, new: _Table | None) -> Column:
     if new is None:
         return Column(name, kind, None, reason=ABSENT)
     after = _plain(new.read(name))
-    if _kind(after) not in ("numeric", "category"):
-        return Column(name, kind, None, reason=f"in the current file: {_WHY_NOT[_kind(after)]}")
+    now_kind = _kind(after)
+    if now_kind not in ("numeric", "category"):
+        return Column(name, kind, None, reason=f"in the current file: {_WHY_NOT[now_kind]}")
     words, example = 0, ""
     if kind == "numeric":
         numbers, _, _ = _numbers(before)
@@ -148,7 +149,15 @@ def _column(name: str, old: _Table, new: _Table | None) -> Column:
     drift = column_drift(cells, past, now)
     if isinstance(cells, CategoryCells) and not cells.levels and cells.rare and drift.reason:
         drift = replace(drift, reason=f"no value is common, as of an id: {len(cells.rare):,} different ones")
-    return Column(name, kind, drift, words, example)
+    return Column(name, kind, drift, words, example, became=_became(before, after, kind, now_kind))
+
+
+def _became(before: pa.ChunkedArray, after: pa.ChunkedArray, kind: str, now_kind: str) -> str:
+    """What a column of words holds now that it holds words no more; "" else. Flags may be written as 0 and 1."""
+    if (kind, now_kind) != ("category", "numeric") or pa.types.is_boolean(before.type):
+        return ""
+    held = before.null_count < len(before) and after.null_count < len(after)
+    return "numbers now, words in the reference" if held else ""
 
 
 _WHY_NOT = {

@@ -10,13 +10,15 @@ from scipy.stats import hypergeom
 from mlops_dash.stats.cells import CategoryCells, Cells, NumericCells
 from mlops_dash.stats.counting import Histogram
 
+NEARLY_EMPTY = 0.01  # a reference with values in at most this share of its rows is judged by that share
+
 
 @dataclass(frozen=True, slots=True)
 class Others:
-    """Rows besides the value that fills a reference; of an always empty reference: rows with a value.
+    """Rows besides the value that fills a reference; of a (nearly) always empty reference: rows with a value.
 
     Attributes:
-        value: The filling value in words, "" where the reference is empty.
+        value: The filling value in words, "" where the reference is (nearly) empty.
         reference: Such rows in the reference.
         n_reference: Rows of the reference.
         current: Such rows in the window.
@@ -66,8 +68,8 @@ def others_of(cells: Cells, reference: Histogram, current: Histogram) -> Others 
     """Rows besides the one value of a reference; None where no value is common (an id), or several are."""
     if reference.n == 0 or current.n == 0:
         return None
-    if reference.present == 0:
-        return Others("", 0, reference.n, current.present, current.n)
+    if reference.present <= NEARLY_EMPTY * reference.n:
+        return Others("", reference.present, reference.n, current.present, current.n)
     if current.present == 0:
         return None
     top = int(reference.counts.argmax())

@@ -13,7 +13,7 @@ import numpy as np
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_floats, check_between, sums_by
 from mlops_dash.stats.cells import Cells, NumericCells
-from mlops_dash.stats.constants import Others, Risen, others_of, risen_of
+from mlops_dash.stats.constants import NEARLY_EMPTY, Others, Risen, others_of, risen_of
 from mlops_dash.stats.counting import Histogram
 from mlops_dash.stats.distances import (
     MIN_EXPECTED,
@@ -128,7 +128,7 @@ def column_drift(
     k = int(to_cell.max()) + 1
     reason = _reason(n_ref, n_cur, k, min_expected)
     if reason:
-        others = others_of(cells, reference, current) if k < 2 else None
+        others = others_of(cells, reference, current) if k < 2 or n_ref <= NEARLY_EMPTY * reference.n else None
         made = _not_computable(cells, reference, current, k=k, reason=reason)
         return replace(made, others=others, risen=risen_of(cells, reference, current))
     old = sums_by(reference.counts, to_cell, k)

@@ -278,7 +278,7 @@ def test_every_chart_draws_says_its_finding_and_has_its_numbers_as_a_table(
     assert len(table) == len(room.performance.points)
     assert list(table["State"])[-1] == "ripe"
     assert len(drift.drift_table(room.drift, room.zone)) == len(room.drift.columns)
-    assert len(columns.ranked_table(room.features)) == len(room.features)
+    assert len(columns.ranked_table(room)) == len(room.features)
     assert len(columns.detail_table(room.detail)) == len(room.detail.labels)
 
 

@@ -47,7 +47,10 @@ def judge_rate(policy: MonitoringPolicy, drift: ColumnDrift, q: float) -> tuple[
         if others.value:
             said = f"{share:.1%} other than {others.value}, which fills the reference"
         else:
-            said = f"{share:.1%} with a value; in the reference it is always empty"
+            usual = (
+                f"{others.reference / others.n_reference:.2%} have one" if others.reference else "it is always empty"
+            )
+            said = f"{share:.1%} with a value; in the reference {usual}"
         for word, floor in ((Drift.DRIFT, CONSTANT_DRIFT), (Drift.WATCH, CONSTANT_WATCH)):
             if q < policy.alpha and low > max(bound, floor):
                 return word, said

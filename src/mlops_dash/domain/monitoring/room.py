@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mlops_dash.domain.monitoring.findings import Finding, Signal
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
 from mlops_dash.domain.tasks.task import Charted, Confusion
 from mlops_dash.domain.words import AlertState, Drift, Health
+from mlops_dash.stats.drift import ColumnDrift
 
 WINDOWS: Mapping[str, int] = {"30d": 30, "90d": 90, "180d": 180, "1y": 366}
 
@@ -120,6 +123,9 @@ class FeatureDetail:
     live: tuple[float, ...]
     n_reference: int
     n_live: int
+    score: ColumnDrift | None = None  # everything that was measured, over the rows shown
+    times_limit: float = math.inf  # how many times its usual PSI a column may reach
+    until: datetime | None = None  # when the rows shown end
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,8 @@ class MonitoringRoom:
     judged_by: str = "day"  # what is judged as one
     moved: tuple[str, ...] = ()  # columns that count as moved over the last windows: what the health word goes by
     unjudged: str = ""  # which columns of that window could not be judged; "" when all could
-    odd: tuple[str, ...] = ()  # sentences about missing and unseen values
+    findings: tuple[Finding, ...] = ()  # what happened to single columns and to the labels
+    scores: Mapping[str, ColumnDrift] = field(default_factory=dict)  # of every column, over the same window
     alerts: tuple[AlertView, ...] = ()
     aside: Quarantine | None = None  # what of its rows cannot be digested
     recipes: tuple[str, ...] = ()
@@ -248,6 +255,12 @@ class MonitoringRoom:
     alpha: float = 0.05
     watch_excess: float = 0.10
     drift_excess: float = 0.25
+
+    @property
+    def odd(self) -> tuple[str, ...]:
+        """What happened to columns, in sentences, besides what a report says by itself."""
+        apart = (Signal.PREDICTIONS, Signal.LABELS, Signal.EMPTY)
+        return tuple(f"{one.column}: {one.sentence}" for one in self.findings if one.signal not in apart)
 
     @property
     def cause(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mlops_dash.domain.monitoring.findings import Finding, Signal, findings_of
 from mlops_dash.domain.monitoring.judging import GONE, MISSING_FLOOR, UNSEEN_FLOOR, judge_columns
 from mlops_dash.domain.monitoring.readings import known
 from mlops_dash.domain.policies import MonitoringPolicy
@@ -32,6 +33,7 @@ class Column:
         kind: "numeric" or "category".
         drift: What was measured; None where nothing could be.
         words: How many current cells are no number in a column of numbers; they count as missing.
+        became: What the current column holds where the reference's holds something else, in words; "" else.
         reason: Why nothing could be measured.
     """
 
@@ -41,6 +43,7 @@ class Column:
     words: int = 0
     example: str = ""
     reason: str = ""
+    became: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class ColumnVerdict:
     verdict: Drift
     q: float | None
     reason: str
+    findings: tuple[Finding, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `features`; a number that cannot be computed is null."""
@@ -66,6 +70,7 @@ class ColumnVerdict:
             "q_value": self.q,
             "verdict": str(self.verdict),
             "reason": self.reason,
+            "findings": [str(one.signal) for one in self.findings],
         }
 
 
@@ -73,6 +78,7 @@ _NUMBERS = {
     "psi": "psi", "excess": "excess", "psi_low": "psi_low", "psi_high": "psi_high", "noise_floor": "noise_floor",
     "js": "js", "ks": "ks", "wasserstein": "wasserstein", "p_value": "p_value",
     "missing_reference": "missing_reference", "missing_current": "missing_current", "unseen": "unseen",
+    "out_of_range": "out_of_range",
 }  # fmt: skip
 
 
@@ -139,15 +145,29 @@ def judge_tables(
         verdict, reason = reading.verdict, reading.reason
         if enough:
             verdict, reason = _with_gaps(column.drift, verdict, reason, missing_q[column.name], policy)
-        if column.words:
-            said = f"{column.words:,} of {n_current:,} are no number, such as {column.example!r}"
-            reason = f"{said}; {reason}" if reason else said
-        features.append(ColumnVerdict(column, verdict, reading.q, reason))
+        types = _of_types(column, n_current)
+        reason = "; ".join(one for one in (types, reason) if one)
+        found = findings_of(
+            reading, column.drift, usual_missing=column.drift.missing_reference, min_rows=policy.min_rows
+        )
+        if types and (column.became or column.words >= MISSING_FLOOR * n_current):
+            found = (Finding(Signal.TYPE, column.name, types), *found)
+            verdict = verdict if verdict is Drift.DRIFT or not enough else Drift.WATCH
+        features.append(ColumnVerdict(column, verdict, reading.q, reason, found if enough else ()))
     word, reason = _whole(features, enough=enough, n_reference=n_reference, n_current=n_current, policy=policy)
     notes = [INDEPENDENT]
     if n_current > FEW_REFERENCE * n_reference:
         notes.append(f"The reference is the limit: it has {n_reference:,} rows, the other file {n_current:,}.")
     return TwoTables(word, reason, n_reference, n_current, tuple(features), absent, tuple(new), tuple(notes))
+
+
+def _of_types(column: Column, n_current: int) -> str:
+    """That values are of another type than in the reference; "" when they are not."""
+    if column.became:
+        return f"the column holds {column.became}"
+    if not column.words:
+        return ""
+    return f"{column.words:,} of {n_current:,} are no number, such as {column.example!r}"
 
 
 ABSENT = "the current file has no such column"

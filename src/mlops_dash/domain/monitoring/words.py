@@ -159,16 +159,26 @@ def moved_in(stretch: Sequence[Reading]) -> list[str]:
 
 def _peaks(stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, date]) -> str:
     peak: dict[str, FeatureReading] = {}
+    farthest: dict[str, tuple[float, bool]] = {}
     for window in stretch:
         for one in window.features():
-            if one.name in names and (one.excess or 0.0) >= (peak[one.name].excess or 0.0 if one.name in peak else 0.0):
+            far = (one.excess or 0.0, one.flagged)
+            if one.name in names and far >= farthest.get(one.name, (0.0, False)):
+                farthest[one.name] = far
                 peak[one.name] = one
     said = [
-        f"{words_of([name])} excess PSI up to {one.excess or 0.0:.2f}, {one.ratio or 0.0:.1f} times its usual swing"
-        f"{_until(stretch, name, days)}"
+        f"{words_of([name])} {_how_far(one)}{_until(stretch, name, days)}"
         for name, one in ((name, peak[name]) for name in names[:3] if name in peak)
     ]
     return "; ".join(said)
+
+
+def _how_far(one: FeatureReading) -> str:
+    """How far a column went; without a PSI by the share that judged it."""
+    if one.excess is None:
+        return one.reason
+    times = "" if one.ratio is None else f", {one.ratio:.1f} times its usual swing"
+    return f"excess PSI up to {one.excess:.2f}{times}"
 
 
 def _until(stretch: Sequence[Reading], name: str, days: Mapping[datetime, date]) -> str:
@@ -185,5 +195,5 @@ def schema_title(reading: Reading) -> str:
 
 
 def most_moved(features: Sequence[FeatureReading]) -> list[FeatureReading]:
-    """Columns by excess PSI, largest first; those that could not be computed are left out."""
+    """Columns by excess PSI, largest first; those that have none are left out."""
     return sorted((one for one in features if one.excess is not None), key=lambda one: -(one.excess or 0.0))

@@ -59,7 +59,7 @@ from mlops_dash.store.monitoring.parts import Layout, Part, total
 from mlops_dash.store.monitoring.readings import Version
 from mlops_dash.store.monitoring.references import Reference
 
-RULES = 3  # grows when a rule in here or in domain.monitoring changes: every window is then judged again
+RULES = 4  # grows when a rule in here or in domain.monitoring changes: every window is then judged again
 RECUT_PATIENCE = timedelta(seconds=10)
 WRITE_READINGS = 40  # readings in one write transaction: under 50 ms
 

@@ -12,12 +12,11 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.cadence import Cadence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
 from mlops_dash.domain.monitoring.past import Takeover, of_model
-from mlops_dash.domain.monitoring.readings import FeatureReading, Reading
+from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.monitoring.room import (
     USUAL_DAYS,
     WINDOWS,
     AsideGroup,
-    FeatureDetail,
     ModelHealth,
     MonitoringRoom,
     NextAction,
@@ -29,6 +28,7 @@ from mlops_dash.domain.tasks import CHARTED, is_charted
 from mlops_dash.domain.words import Drift, Health
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
+from mlops_dash.services.monitoring import columns
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.store import policies, prediction_log, registry
@@ -36,7 +36,7 @@ from mlops_dash.store.db import reading
 from mlops_dash.store.monitoring import alerts as alert_store
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring import readings as store
-from mlops_dash.store.monitoring.parts import unpack
+from mlops_dash.store.monitoring.parts import Part, unpack
 from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import to_us
 
@@ -99,7 +99,8 @@ class Rooms:
                 hint=f"Windows: {', '.join(WINDOWS)}; metrics: {', '.join(CHARTED)}.",
             )
         found = self._room_of(model, window, days, metric=metric, feature=feature, end=end)
-        return replace(found, aside=self._aside(model))
+        aside = self._aside(model)
+        return columns.with_types(replace(found, aside=aside), aside.groups)
 
     def _room_of(
         self, model: str, window: str, days: int, *, metric: str, feature: str, end: datetime | None
@@ -188,16 +189,18 @@ class Rooms:
             drift_excess=policy.drift_excess,
         )
         room = replace(room, basis=basis(reference, policy), judged_by=policy.window)
-        return room if told is None else self._judged(room, material, told, policy.cadence, feature=feature)
+        return room if told is None else self._judged(room, material, told, policy, feature=feature)
 
     def _judged(
-        self, room: MonitoringRoom, material: rooms.Material, told: Reading, cadence: Cadence, *, feature: str
+        self, room: MonitoringRoom, material: rooms.Material, told: Reading, policy: MonitoringPolicy, *, feature: str
     ) -> MonitoringRoom:
         """The same room with what the windows of the version in service say."""
-        reference, own = material.reference, material.own
+        reference, own, cadence = material.reference, material.own, policy.cadence
         task, latest = reference.layout.task, own[-1]
         judged = next((one for one in reversed(own) if one.n and one.drift is not Drift.NOT_COMPUTABLE), latest)
         ranked = rooms.ranked(judged)
+        week = self._week(reference, judged, cadence)
+        scores = columns.scores_of(reference, week)
         chosen = next((one for one in ranked if one.name == feature), ranked[0] if ranked else None)
         return replace(
             room,
@@ -206,10 +209,13 @@ class Rooms:
             features=ranked,
             features_start=rooms.span_start(judged, cadence),
             features_end=judged.end,
-            detail=None if chosen is None else self._detail(reference, chosen, judged, cadence),
+            detail=None
+            if chosen is None
+            else columns.detail(reference, policy, chosen, week, scores.get(chosen.name), judged.end),
             moved=tuple(latest.body["moved"]),
             unjudged=str(judged.body.get("unjudged", "")),
-            odd=rooms.odd_beside(judged.body["odd"], broken=latest.body["broken"]),
+            findings=columns.happened(reference, policy, ranked, scores, told, latest.body["broken"]),
+            scores=scores,
             coverage=told.coverage,
             label_rate=told.estimate(task.label_metric, LONG_DAYS) if task.has_base_rate else None,
             labels="" if reference.prior is None else label_sentence(told, reference.prior),
@@ -221,17 +227,12 @@ class Rooms:
             ),
         )
 
-    def _detail(self, reference: Reference, column: FeatureReading, judged: Reading, cadence: Cadence) -> FeatureDetail:
+    def _week(self, reference: Reference, judged: Reading, cadence: Cadence) -> list[Part]:
+        """The stored days of what a reading tells of its columns."""
         first = rooms.span_start(judged, cadence) - timedelta(hours=cadence.is_daily)  # an hour of daylight saving
         with reading(self.context.databases.log) as session:
-            week = profiles.day_profiles(
-                session,
-                reference.id,
-                start_us=to_us(first),
-                end_us=to_us(judged.end),
-            )
-        parts = [unpack(reference.layout, one.packed) for one in (week[-SHORT_DAYS:] if cadence.is_daily else week)]
-        return rooms.detail(reference, column, parts)
+            week = profiles.day_profiles(session, reference.id, start_us=to_us(first), end_us=to_us(judged.end))
+        return [unpack(reference.layout, one.packed) for one in (week[-SHORT_DAYS:] if cadence.is_daily else week)]
 
     def _confusion(self, reference: Reference, shown: Sequence[Reading], cadence: Cadence) -> dict[str, Any]:
         """Which class was taken for which over the last ripe windows; nothing for a task without classes."""
@@ -293,7 +294,8 @@ class Rooms:
             "task": task.name,
             "verdict": str(room.health),
             "sentence": _verdict(room) or room.empty,
-            "windows": [_window_json(one) for one in windows],
+            "windows": [rooms.window_json(one) for one in windows],
+            "findings": [one.as_json() for one in room.findings],
             "alerts": [
                 {
                     "id": one.id,
@@ -328,24 +330,6 @@ def _apart(room: MonitoringRoom) -> str:
     """How many rows are in no number; "" when all are, or nothing is shown."""
     rows = 0 if room.aside is None or room.empty else room.aside.rows
     return f"{rows:,} {'row is' if rows == 1 else 'rows are'} set aside." if rows else ""
-
-
-def _window_json(one: Reading) -> dict[str, Any]:
-    return {
-        "start": one.start.isoformat(),
-        "end": one.end.isoformat(),
-        "n": one.n,
-        "label_coverage": one.coverage,
-        "ripe": one.ripe,
-        "drift": str(one.drift),
-        "unjudged": str(one.body.get("unjudged", "")),
-        "moved": one.body["moved"],
-        "metrics": one.body["day"],
-        "trailing": one.body["metrics"],
-        "estimated": {},
-        "verdict": str(one.health),
-        "revision": one.revision,
-    }
 
 
 def _reference_step(model: str, version: str, days: int) -> str:

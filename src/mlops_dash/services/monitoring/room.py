@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
+from typing import Any
 
 from mlops_dash.domain import commands
 from mlops_dash.domain.cadence import Cadence
@@ -19,7 +20,6 @@ from mlops_dash.domain.monitoring.room import (
     AlertView,
     Band,
     DriftMap,
-    FeatureDetail,
     Limits,
     NextAction,
     Performance,
@@ -39,7 +39,6 @@ from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.words import AlertState, Drift, Health, JobState
 from mlops_dash.services.monitoring.alerting import SEVERITY
 from mlops_dash.store.monitoring.alerts import Alert
-from mlops_dash.store.monitoring.parts import Part, total
 from mlops_dash.store.monitoring.readings import Surroundings
 from mlops_dash.store.monitoring.references import Reference
 
@@ -104,12 +103,6 @@ def unlabelled_sentence(reading: Reading, reference: Reference) -> str:
         step = commands.reference_of_days(reference.model, reading.version, USUAL_DAYS)
         return f"{rows}; labels come now, and its reference has none. Choose one: {step} --replace --reason TEXT"
     return f"{rows}. No outcome is known: drift and volume are watched, the quality of the answers is not."
-
-
-def odd_beside(odd: Sequence[str], *, broken: Sequence[str]) -> tuple[str, ...]:
-    """What is odd about a week, without the columns that have no values any more: those are said once, by the day."""
-    said = tuple(f"{name}: " for name in broken)
-    return tuple(one for one in odd if not (said and one.startswith(said)))
 
 
 def last_known(readings: Sequence[Reading]) -> Reading | None:
@@ -283,25 +276,11 @@ def _excess(reading: FeatureReading | None) -> float | None:
 
 
 def ranked(reading: Reading) -> tuple[FeatureReading, ...]:
-    """The columns of a window by excess PSI, those that could not be computed last."""
+    """The columns of a window: those that moved without a PSI, then by excess PSI, then what could not be judged."""
     every = reading.features()
-    known = most_moved(every)
-    return (*known, *(one for one in every if one.excess is None))
-
-
-def detail(reference: Reference, reading: FeatureReading, week: Sequence[Part]) -> FeatureDetail:
-    """Shares by cell, reference beside live."""
-    layout = reference.layout
-    past = total(layout, reference.windows).histogram(layout, reading.name)
-    live = total(layout, week).histogram(layout, reading.name)
-    return FeatureDetail(
-        reading=reading,
-        labels=layout.columns[reading.name].labels,
-        reference=tuple(float(c) / max(1, past.present) for c in past.counts),
-        live=tuple(float(c) / max(1, live.present) for c in live.counts),
-        n_reference=past.n,
-        n_live=live.n,
-    )
+    without = [one for one in every if one.excess is None]
+    loud, quiet = ([one for one in without if one.flagged is flagged] for flagged in (True, False))
+    return (*loud, *most_moved(every), *quiet)
 
 
 def alert_views(alerts: Sequence[Alert], serving: str, *, most: int = 12) -> tuple[AlertView, ...]:
@@ -387,3 +366,22 @@ def reference_facts(reference: Reference) -> ReferenceFacts:
         label_rate=reference.prior,
         labelled=reference.labelled,
     )
+
+
+def window_json(one: Reading) -> dict[str, Any]:
+    """A window as `mlops-dash monitor --json` prints it."""
+    return {
+        "start": one.start.isoformat(),
+        "end": one.end.isoformat(),
+        "n": one.n,
+        "label_coverage": one.coverage,
+        "ripe": one.ripe,
+        "drift": str(one.drift),
+        "unjudged": str(one.body.get("unjudged", "")),
+        "moved": one.body["moved"],
+        "metrics": one.body["day"],
+        "trailing": one.body["metrics"],
+        "estimated": {},
+        "verdict": str(one.health),
+        "revision": one.revision,
+    }
