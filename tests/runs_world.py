@@ -98,3 +98,30 @@ def biased(uri: str, artifacts: Path) -> dict[str, str]:
             client.log_batch(run_id, points, [Param(key, str(value)) for key, value in params.items()], [])
             client.set_terminated(run_id, end_time=at + 60_000)
     return ids
+
+
+def swept(uri: str, artifacts: Path) -> dict[str, str]:
+    """A sweep of 24 runs with long names, by name: four seeds a configuration; the loss follows the leaves."""
+    import mlflow
+    from mlflow.entities import Metric, Param
+
+    client, ids = mlflow.MlflowClient(uri, uri), {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = client.create_experiment("barley yield", artifact_location=artifacts.as_uri())
+    start = 1_800_000_000_000
+    settings = [(leaves, rate, seed) for leaves in (8, 16, 31) for rate in ("0.05", "0.2") for seed in (1, 2, 3, 4)]
+    for number, (leaves, rate, seed) in enumerate(settings):
+        name, at = f"leaves-{leaves}-rate-{rate}-seed-{seed}", start + number * 60_000
+        run_id = ids[name] = client.create_run(made, start_time=at, run_name=name).info.run_id
+        mae = 9.0 - leaves / 10 - float(rate) + seed / 100
+        points = [
+            Metric(key, value * scale + 3.0 * math.exp(-step / 5), at + step, step)
+            for step in range(1, 13)
+            for key, value, scale in (("valid_mae", mae, 1.0), ("valid_rmse", mae, 1.4), ("valid_r2", -mae, 0.02))
+        ]
+        loss = "squared_error" if leaves == 8 else "absolute_error"
+        params = {"max_leaf_nodes": leaves, "learning_rate": rate, "seed": seed, "loss": loss}
+        client.log_batch(run_id, points, [Param(key, str(value)) for key, value in params.items()], [])
+        client.set_terminated(run_id, end_time=at + 60_000)
+    return ids

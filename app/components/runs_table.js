@@ -45,6 +45,13 @@ function hold(wrap) {
   });
 }
 
+// A table that is cut says so: a shadow at the edge behind which more columns are.
+function cutAt(wrap) {
+  const left = wrap.scrollLeft > 2, right = wrap.scrollWidth - wrap.clientWidth - wrap.scrollLeft > 2;
+  wrap.parentNode.querySelector('.edge').classList.toggle('more', right);
+  wrap.classList.toggle('moved', left);
+}
+
 function cell(value, column) {
   const node = make('td', { class: column.number ? 'n' : 't', title: value.hint });
   if (value.icon) {
@@ -71,12 +78,16 @@ function row(sent, columns) {
     'aria-label': run.pinned ? `${run.hint} is the baseline; unpin` : `Make ${run.hint} the baseline`,
   }, icon('keep'));
   if (run.pinned) pin.setAttribute('data-pin', '-');
+  // A long name gives way in its middle: the end tells runs of one sweep apart.
+  const parts = run.cut ? [make('span', { class: 'head', text: run.name.slice(0, run.cut) }), make('span', { class: 'tail', text: run.name.slice(run.cut) })] : [run.name];
   const name = run.runs === undefined
-    ? make('button', { class: 'name', 'data-show': run.first, 'data-focus': `show ${run.id}`, title: run.hint, text: run.name })
-    : make('span', { class: 'name', title: run.hint, text: run.name });
+    ? make('button', { class: 'name', 'data-show': run.first, 'data-focus': `show ${run.id}`, title: run.hint, 'aria-label': run.name }, ...parts)
+    : make('span', { class: 'name', title: run.hint }, ...parts);
   const first = make('th', { scope: 'row' }, make('span', { class: 'first' }, make('label', {}, box), pin, name));
   if (run.flag) first.firstChild.append(make('span', { class: `icon flag ${run.flag_colour}`, role: 'img', 'aria-label': run.flag_text, title: run.flag_text, text: run.flag }));
-  if (run.slot) name.prepend(make('i', { class: 'slot', style: `background:${run.slot}` }));
+  if (run.count) first.firstChild.append(make('span', { class: 'count', text: run.count }));
+  if (run.version) first.firstChild.append(make('span', { class: 'badge violet', title: run.hint, text: run.version }));
+  if (run.slot) name.before(make('i', { class: 'slot', style: `background:${run.slot}` }));
   return make('tr', { class: `${run.ticked} ${run.pinned ? 'pinned' : ''} ${run.runs === undefined ? '' : 'group'}` }, first,
     ...run.cells.map((value, at) => cell(value, columns[at])));
 }
@@ -96,8 +107,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     make('tbody', {}, ...data.rows.map((run) => row(run, data.columns))));
   wrap.replaceChildren(table);
   hold(wrap);
+  cutAt(wrap);
+  wrap.onscroll = () => cutAt(wrap);
   if (wrap.watcher) wrap.watcher.disconnect();
-  wrap.watcher = new ResizeObserver(() => hold(wrap));
+  wrap.watcher = new ResizeObserver(() => { hold(wrap); cutAt(wrap); });
+  wrap.watcher.observe(wrap);
   wrap.watcher.observe(table);
   [wrap.scrollTop, wrap.scrollLeft] = place;
   if (held) {

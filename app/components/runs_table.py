@@ -28,7 +28,7 @@ def mount(
     """Draw the table; `data` is what `charts.runs_table.data` makes."""
     table = st.components.v2.component(
         "mlops_dash_runs_table",
-        html="<div class='wrap' tabindex='-1'></div>",
+        html="<div class='wrap' tabindex='-1'></div><div class='edge'></div>",
         css=source("runs_table.css"),
         js=source("runs_table.js"),
     )

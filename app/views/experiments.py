@@ -10,7 +10,7 @@ import streamlit as st
 from app.charts.experiments import table
 from app.charts.experiments.relations import ink
 from app.components import runs_table
-from app.parts.experiments import controls, pictures, real, register, url
+from app.parts.experiments import controls, pictures, pieces, real, register, url
 from app.parts.experiments import keep as runs_keep
 from app.parts.experiments import tray as runs_tray
 from app.shell import address, session
@@ -30,10 +30,12 @@ _CSS = """
 .against .note{margin:.35rem 0}.against b{color:$ink;font-weight:600}
 .st-key-runs-toolbar .stTextInput{min-width:16rem;flex:1 1 16rem}
 .st-key-tray .stMultiSelect{min-width:14rem;flex:1 1 14rem}
+.st-key-card-real{scroll-margin-top:.75rem}.st-key-card-real:focus{outline:0}
 .st-key-card-runs [data-testid="stBidiComponentIsolated"]{border-radius:.4rem;overflow:hidden}
 @media(max-width:640px){
-[data-testid="stLayoutWrapper"]:has(>.st-key-tray){position:static}
-.st-key-runs-toolbar .stTextInput,.st-key-tray .stMultiSelect{min-width:100%}
+.st-key-runs-toolbar .stTextInput{min-width:100%}
+.st-key-tray:has(.st-key-tray-real) .stElementContainer:is(:has(.stMultiSelect),:has(.stSelectbox)){display:none}
+.st-key-tray>.st-key-tray-real{flex:1 1 0!important}
 }
 """
 
@@ -65,11 +67,7 @@ def page(frame: Frame) -> None:
         _drawer(frame, room)
         return
     kept = controls.toolbar(frame, room)
-    left, right = st.columns([8, 5], gap="small")
-    with left:
-        _runs(frame, room)
-    with right:
-        pictures.panel(frame, room)
+    _shown(frame, room)
     real.panel(frame, room)
     runs_keep.notes(frame, room, kept)
     runs_tray.tray(room)
@@ -108,6 +106,23 @@ def _no_experiment(room: ExperimentRoom) -> None:
                   "mlflow.start_run().", key="experiment")  # fmt: skip
 
 
+def _shown(frame: Frame, room: ExperimentRoom) -> None:
+    """The table, the pictures, or both side by side."""
+    shown = url.shown()
+    address.show("show", shown)
+    if shown == "table":
+        _runs(frame, room)
+    elif shown == "pictures":
+        pictures.panel(frame, room)
+    else:
+        with st.container(key="split-runs"):
+            left, right = st.columns([7, 4], gap="small")
+        with left:
+            _runs(frame, room)
+        with right:
+            pictures.panel(frame, room)
+
+
 def _runs(frame: Frame, room: ExperimentRoom) -> None:
     def actions() -> None:
         controls.view(room)
@@ -125,7 +140,7 @@ def _runs(frame: Frame, room: ExperimentRoom) -> None:
             with widgets.empty("filter_alt_off", "No run matches", how, key="matching"):
                 st.button("Clear filters", key="runs-clear", on_click=url.forget, args=("q", "st", "p", "pg"))
             return
-        slots = {one: ink(frame.tokens, at) for one, at in pictures.slots(room).items()}
+        slots = {one: ink(frame.tokens, at) for one, at in pieces.coloured(room).items()}
         data = table.data(
             room, now=frame.now, wall=frame.services.context.clock.wall(), zone=frame.zone,
             sort=(room.sort, room.descending), slots=slots,

@@ -46,6 +46,7 @@ from tests.machine import free_port, unmeasured
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = {1440: 900, 390: 844}
+BETWEEN = {768: 1024, 1000: 900, 1920: 1080}  # where only the layout is looked at
 MODES = ("light", "dark")
 SETTLES = 5.0  # seconds within which a turned theme or a resized chart must be sound
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
@@ -211,7 +212,7 @@ def visit(ui: Ui, chromium: Browser, watches: list[Watch]) -> Iterator[Visit]:
     def go(role: str, path: str, *, mode: str = "light", width: int = 1440, at: Ui | None = None) -> Page:
         where = at or ui
         context = chromium.new_context(
-            viewport={"width": width, "height": SIZES[width]},
+            viewport={"width": width, "height": {**SIZES, **BETWEEN}[width]},
             color_scheme="dark" if mode == "dark" else "light",
             timezone_id="America/New_York",
             reduced_motion="reduce",

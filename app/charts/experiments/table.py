@@ -14,7 +14,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments import directions
 from mlops_dash.domain.experiments.frame import Reducer, RunFrame, RunStatus, number_text, numbers, standing
-from mlops_dash.domain.experiments.groups import label, short_value, telling
+from mlops_dash.domain.experiments.groups import enough, label, short_value, telling
 from mlops_dash.domain.experiments.room import STATUS_LOOKS, Column, ExperimentRoom, SeedTest
 from mlops_dash.domain.experiments.tables import decimals
 
@@ -56,20 +56,25 @@ def data(
     columns = [_heading(one, sort, room) for one in (_of_groups(room) if grouped else room.columns)]
     if grouped:  # their order follows from what tells the groups apart
         columns = [{**one, "movable": False} for one in columns]
-    extra = (("attributes.status", "Status", False), ("attributes.start_time", "Started", False),
-             ("attributes.duration", "Took", True))  # fmt: skip
+    status = () if all_finished(room) else (("attributes.status", "Status", False),)
+    extra = (*status, ("attributes.start_time", "Started", False), ("attributes.duration", "Took", True))
     beyond = [_plain_heading(name, label, number, sort) for name, label, number in extra]
     rows = _groups(room, digits, slots) if grouped else _runs(room, digits, slots, versions, now, wall, zone)
     what = "groups of repeats" if grouped else "runs"
     shown = columns if grouped else [*columns, *beyond]
     return {
         "caption": f"{len(rows)} {what}; tick to compare, the pin makes a baseline",
-        "name": "Repeats" if grouped else "Run",
+        "name": "Configuration" if grouped else "Run",
         "name_hint": "Sort by name",
         "name_sorted": _way(sort) if sort[0] == "attributes.run_name" else "",
         "columns": shown,
         "rows": [_lean(one) for one in rows],
     }
+
+
+def all_finished(room: ExperimentRoom) -> bool:
+    """Whether a column of statuses would say nothing."""
+    return set(room.statuses) <= {RunStatus.FINISHED} and room.sort != "attributes.status"
 
 
 def _lean(row: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +117,18 @@ def short(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def cut(name: str, most: int = 14) -> int:
+    """Where a long name may be cut in two, so that its end stays when there is no room: the end tells runs apart.
+
+    >>> "leaves-31-rate-0.05-seed-3"[cut("leaves-31-rate-0.05-seed-3"):], cut("depth-3")
+    ('0.05-seed-3', 0)
+    """
+    if len(name) <= most + 4:
+        return 0
+    first = len(name) - most
+    return next((at + 1 for at in range(first - 1, len(name) - 4) if name[at] in "-_/ "), len(name) - most // 2)
+
+
 def value_text(value: float, digits: int) -> str:
     """A metric's value; NaN and infinity by their names."""
     return fmt.metric(value, digits) if math.isfinite(value) else number_text(value)
@@ -126,10 +143,9 @@ def started(ms: float, now: datetime, wall: datetime) -> str:
 
 
 def _of_groups(room: ExperimentRoom) -> tuple[Column, ...]:
-    """The two parameters that tell most configurations apart, metrics, what else tells them apart, the seed."""
+    """Metrics, then the parameters that tell the configurations apart (their names say them too), then the seed."""
     assert room.groups is not None
     told = telling(room.runs, room.grouping, room.groups.members)[:_MOST_TELLING]
-    told = tuple(sorted(told, key=lambda one: -room.matching.params[one].nunique()))
     names = [f"params.{one}" for one in told]
     shown = {one.name: one for one in room.columns}
     apart = [shown.get(one) or Column(one, "params", one.partition(".")[2]) for one in names]
@@ -137,7 +153,7 @@ def _of_groups(room: ExperimentRoom) -> tuple[Column, ...]:
     rest = [
         one for one in room.columns if one.name not in names and one.name != key and one.key not in room.grouping.by
     ]
-    ordered = (*apart[:2], *rest, *apart[2:], *(one for one in room.columns if one.name == key))
+    ordered = (*rest, *apart, *(one for one in room.columns if one.name == key))
     return tuple(sorted(ordered, key=lambda one: not one.pinned))
 
 
@@ -215,14 +231,14 @@ def _runs(
         ]
         made.append(
             {
-                "id": run_id, "name": f"{name} · v{version[1]}" if version else name,
+                "id": run_id, "name": name, "cut": cut(name), "version": f"v{version[1]}" if version else "",
                 "hint": f"{name}, {run_id}; became {version[0]} v{version[1]}" if version else "",
                 "ticked": "all" if run_id in ticked else "", "pinned": run_id == room.baseline,
                 "slot": slots.get(run_id, ""),
                 **(unfinished if info["status"] != RunStatus.FINISHED else {}),
                 "cells": [
                     *own,
-                    {"text": label, "icon": icon, "colour": colour},
+                    *([] if all_finished(room) else [{"text": label, "icon": icon, "colour": colour}]),
                     {"text": started(begun, now, wall), "hint": _instant(begun, zone)},
                     {"text": fmt.duration(None if math.isnan(took) else took)},
                 ],
@@ -259,7 +275,7 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
     means: dict[str, Any] = {
         key: one.loc[list(room.groups.order)].to_dict("index") for key, one in room.groups.metrics.items()
     }
-    names = telling(room.runs, grouping, room.groups.order)[:_MOST_NAMED]
+    names = enough(room.runs, grouping, room.groups.order)[:_MOST_NAMED]
     columns = _of_groups(room)
     texts = {one.name: room.runs.column(one.name).to_numpy() for one in columns if one.kind != "metrics"}
     for code in room.groups.order:
@@ -287,7 +303,7 @@ def _groups(room: ExperimentRoom, digits: Mapping[str, int], slots: Mapping[str,
         made.append(
             {
                 "id": f"g{code}", "ids": list(ids),
-                "name": fmt.plural(len(ids), "run"), "hint": name, "runs": len(ids),
+                "name": name, "cut": cut(name), "hint": name, "runs": len(ids), "count": fmt.plural(len(ids), "run"),
                 "ticked": "all" if held == len(ids) else "some" if held else "", "pinned": code == base_code,
                 "slot": next((slots[one] for one in ids if one in slots), ""), "cells": cells,
             }

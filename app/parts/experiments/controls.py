@@ -25,6 +25,7 @@ from mlops_dash.domain.experiments.views import Kept
 
 _WAYS = {**{key: directions.WORDS[way] for way, key in directions.KEYS.items()}, "none": "no direction"}
 _MOST_VALUES, _MOST_PARAMS = 40, 8
+_SHOWN = {"both": "Both", "table": "Table", "pictures": "Pictures"}
 
 
 def scope(frame: Frame, room: ExperimentRoom) -> None:
@@ -78,6 +79,9 @@ def toolbar(frame: Frame, room: ExperimentRoom) -> Kept:
         _parameters(room)
         _columns(room)
         kept = runs_keep.menu(frame, room)
+        session.put("show-pick", url.shown())
+        st.segmented_control("Show", list(url.SHOWN), key="show-pick", required=True, format_func=_SHOWN.__getitem__,
+                             on_change=_show, label_visibility="collapsed")  # fmt: skip
     if room.mistake is not None:
         st.error(f"This filter does not parse. {plain(room.mistake.sentence())} The table stays as it was.",
                  icon=widgets.icon("error"))  # fmt: skip
@@ -85,6 +89,10 @@ def toolbar(frame: Frame, room: ExperimentRoom) -> Kept:
     if wrong:
         st.error(wrong, icon=widgets.icon("error"))
     return kept
+
+
+def _show() -> None:
+    url.set_word("show", session.get("show-pick"))
 
 
 def _filter(frame: Frame) -> None:

@@ -58,7 +58,7 @@ def curves(frame: Frame, room: ExperimentRoom) -> None:
     figure = charts.curves(lines, frame.tokens, metric=metric, axis=room.query.axis, slots=own,
                            best=None if judged is None else charts.best_of(lines, judged))  # fmt: skip
     named = len(lines) if len(lines) <= charts.MOST_NAMED else 0
-    widgets.chart(figure, picture=True, key="curves", height=parts.HEIGHT + 18 * named, alt=f"{finding}; {said}.")
+    widgets.chart(figure, picture=True, key="curves", height=parts.height() + 18 * named, alt=f"{finding}; {said}.")
     _notes(room, n)
     if room.curve_gaps.unread and not room.curve_gaps.why:
         _reading(frame, room.curve_gaps)

@@ -1,10 +1,13 @@
 """Beside the runs table: one picture of the runs, chosen by a segmented control that the URL keeps.
 
-Only the chosen one is computed: the service looks at `RunQuery.picture`, and only its part of this page is drawn.
+With the page to themselves they are large, and several at once lie two in a row. Only the chosen ones are computed:
+the service looks at `RunQuery.picture`, and only its part of this page is drawn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -27,40 +30,64 @@ _VERDICTS: dict[str, tuple[str, str, Any]] = {
     "no": ("cancel", "Not comparable", "red"),
     "cannot_tell": ("help", "Cannot tell", "gray"),
 }
-slots = parts.slots
 _CSS = """
 .st-key-tab-pick,.st-key-tab-pick .stButtonGroup{width:100%}
 .st-key-tab-pick [role=radiogroup]{display:grid;grid-template-columns:repeat(4,1fr);gap:4px}
 .st-key-tab-pick button{border-radius:.4rem;margin:0;padding:.15rem .2rem;min-height:1.9rem;width:100%}
 .st-key-tab-pick button:not([aria-checked=true]){border:1px solid $line!important}
+@container (min-width:720px){.st-key-tab-pick [role=radiogroup]{grid-template-columns:repeat(8,1fr)}}
+.st-key-card-pictures{container-type:inline-size}
 """
 
 
 def panel(frame: Frame, room: ExperimentRoom) -> None:
-    """The control, and the chosen picture."""
-    draw = {
-        Picture.CURVES: curves, Picture.PARALLEL: parallel, Picture.SCATTER: scatter, Picture.CONTOUR: contour,
-        Picture.BOX: box, Picture.IMPORTANCE: importance, Picture.PARETO: pareto, Picture.DIFFERENCES: _differences,
-    }  # fmt: skip
+    """The control, and the chosen pictures."""
+    chosen, alone = url.pictures(), url.shown() == "pictures"
+    address.show("tab", ",".join(chosen))
     with st.container(border=True, key="card-pictures", gap="small"):
-        names = {picture: name for name, picture in url.PICTURES.items()}
-        session.put("tab-pick", names[room.query.picture])
-        address.show("tab", names[room.query.picture])
         st.html(f"<style>{_CSS.replace('$line', frame.tokens.line)}</style>")
-        st.segmented_control("Picture", list(url.PICTURES), key="tab-pick", required=True, on_change=_picture,
-                             label_visibility="collapsed", width="stretch")  # fmt: skip
+        _choice(chosen, several=alone)
         _comparable(room)
         if not len(room.pictured):
             widgets.empty("query_stats", "Nothing to draw", "No run matches the filter.", key="pictures")
             return
-        draw[room.query.picture](frame, room)
-        if room.n_judged_on > 1 and room.query.picture is not Picture.DIFFERENCES:
+        if len(chosen) == 1:
+            _DRAW[room.query.picture](frame, room)
+        else:
+            _several(frame, room, chosen)
+        if room.n_judged_on > 1 and chosen != ("Differences",):
             widgets.note(f"The runs of the table were judged on {room.n_judged_on} different evaluation sets: their "
                          "values differ for that reason too.")  # fmt: skip
 
 
+def _choice(chosen: tuple[str, ...], *, several: bool) -> None:
+    if several:
+        session.put("tabs-pick", list(chosen))
+        st.pills("Pictures", list(url.PICTURES), selection_mode="multi", key="tabs-pick", on_change=_pictures,
+                 label_visibility="collapsed")  # fmt: skip
+        return
+    session.put("tab-pick", chosen[0])
+    st.segmented_control("Picture", list(url.PICTURES), key="tab-pick", required=True, on_change=_picture,
+                         label_visibility="collapsed", width="stretch")  # fmt: skip
+
+
+def _several(frame: Frame, room: ExperimentRoom, chosen: tuple[str, ...]) -> None:
+    """Two in a row; each reads the page as if it were the only one."""
+    grid = st.grid(2, min_column_width=420, gap="medium")
+    for name in chosen:
+        picture = url.PICTURES[name]
+        own = room if picture is room.query.picture else frame.services.experiments.room(
+            frame.actor, replace(url.query(), picture=picture))  # fmt: skip
+        with grid.cell(), st.container(key=f"picture-{name.lower()}", gap="small"):
+            _DRAW[picture](frame, own)
+
+
 def _picture() -> None:
     url.set_word("tab", session.get("tab-pick"))
+
+
+def _pictures() -> None:
+    url.set_word("tab", ",".join(session.get("tabs-pick") or []))
 
 
 def _comparable(room: ExperimentRoom) -> None:
@@ -103,3 +130,9 @@ def _equal_too() -> None:
 
 def _environment() -> None:
     url.set_word("env", "1" if session.get("env-pick") else "")
+
+
+_DRAW: dict[Picture, Callable[[Frame, ExperimentRoom], None]] = {
+    Picture.CURVES: curves, Picture.PARALLEL: parallel, Picture.SCATTER: scatter, Picture.CONTOUR: contour,
+    Picture.BOX: box, Picture.IMPORTANCE: importance, Picture.PARETO: pareto, Picture.DIFFERENCES: _differences,
+}  # fmt: skip

@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.charts.experiments.curves import MOST_NAMED
 from app.charts.experiments.table import short
 from app.parts.experiments import url
 from app.shell import session
 from app.ui import widgets
 from app.ui.text import inside_html
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.experiments.pictures import Picture
 from mlops_dash.domain.experiments.room import Column, ExperimentRoom, column
 
 __all__ = [
-    "HEIGHT",
     "axis_columns",
     "axis_words",
+    "coloured",
     "head",
+    "height",
     "metric_names",
     "notes",
     "parameter_columns",
@@ -28,7 +31,7 @@ __all__ = [
     "which",
 ]
 
-HEIGHT = 340
+_BESIDE, _AMONG, _ALONE = 340, 380, 560  # px of a picture: beside the table, one of several, alone
 _MOST_OPTIONS = 200
 _KINDS = {"params": "parameter", "metrics": "metric"}
 
@@ -40,6 +43,22 @@ def slots(room: ExperimentRoom) -> dict[str, int]:
     places = room.runs.places(room.tray.ids)
     codes = list(dict.fromkeys(int(room.grouping.codes[at]) for at in places))
     return {run_id: codes.index(int(room.grouping.codes[at])) for run_id, at in zip(room.tray.ids, places, strict=True)}
+
+
+def height() -> int:
+    """How high a picture is, in px: one that has the page to itself is the largest."""
+    if url.shown() != "pictures":
+        return _BESIDE
+    return _ALONE if len(url.pictures()) == 1 else _AMONG
+
+
+def coloured(room: ExperimentRoom) -> dict[str, int]:
+    """The place in the palette of each run that wears a colour on the page: the comparison's, else the curves'."""
+    if len(room.tray):
+        return slots(room)
+    if room.query.picture is not Picture.CURVES or len(room.curves) > MOST_NAMED:
+        return {}
+    return {run_id: at for at, line in enumerate(room.curves) for run_id in line.run_ids}
 
 
 def which(room: ExperimentRoom, shown: int, what: str = "run") -> str:

@@ -35,12 +35,21 @@ _MARKS = {"yes": "✓", "no": "✕", "cannot_tell": "?", "may_differ": "·"}
 
 def panel(frame: Frame, room: ExperimentRoom) -> None:
     """The card; nothing at all while there are not two runs to compare."""
-    ids = dict.fromkeys([*room.tray.ids, *([room.baseline] if room.baseline else [])])
-    if len(ids) < 2 or room.experiment is None:
+    if room.experiment is None or not ready(room):
         return
     query = replace(room.query, experiment=room.experiment.id, tray=tuple(room.tray.ids), baseline=room.baseline)
     with st.container(border=True, key="card-real", gap="small"):
         live.fragment(_bounded)(frame, query, bool(room.grouping.key))
+
+
+def compared(room: ExperimentRoom) -> tuple[str, ...]:
+    """The runs of the comparison, the baseline with them."""
+    return tuple(dict.fromkeys([*room.tray.ids, *([room.baseline] if room.baseline else [])]))
+
+
+def ready(room: ExperimentRoom) -> bool:
+    """Whether there is something to compare."""
+    return room.experiment is not None and len(compared(room)) > 1
 
 
 def _bounded(frame: Frame, query: RunQuery, groups: bool) -> None:

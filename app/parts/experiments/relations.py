@@ -33,7 +33,7 @@ def parallel(frame: Frame, room: ExperimentRoom) -> None:
                       "these runs differ. Choose others under Columns.", key="parallel")  # fmt: skip
         return
     widgets.chart(charts.parallel_figure(shown, frame.tokens, primary, places), picture=True, key="parallel",
-                  height=parts.HEIGHT + 40, alt=f"{charts.parallel_finding(room)}; {said}.")  # fmt: skip
+                  height=parts.height() + 40, alt=f"{charts.parallel_finding(room)}; {said}.")  # fmt: skip
     notes = [f"{fmt.plural(shown.lacking, 'run')} lacking a value on an axis not drawn"] if shown.lacking else []
     if len(room.pictured) >= MOST_LINES:
         notes.append(f"the first {MOST_LINES:,} of {fmt.whole(len(room.matching))} in the order of the table")
@@ -58,7 +58,7 @@ def scatter(frame: Frame, room: ExperimentRoom) -> None:
         parts.pick("Vertical", "y-pick", metrics, y.key, "m", width=190)
         parts.pick("Horizontal", "at-pick", others, x.name, "at", words=parts.axis_words(axes), width=190)
     figure = charts.scatter(room, frame.tokens, x=x, y=y, slots=parts.slots(room))
-    widgets.chart(figure, picture=True, key="scatter", height=parts.HEIGHT + 18 * len(room.tray), alt=f"{finding}.")
+    widgets.chart(figure, picture=True, key="scatter", height=parts.height() + 18 * len(room.tray), alt=f"{finding}.")
     notes = [f"{fmt.plural(lacking, 'run')} without a finite value here: no point"] if lacking else []
     if len(room.matching) > charts.MOST_DOTS:
         notes.append(f"at most {charts.MOST_DOTS:,} points are drawn, evenly; the correlation is of all runs")
@@ -94,7 +94,7 @@ def contour(frame: Frame, room: ExperimentRoom) -> None:
         widgets.empty("landscape", "No run has all three", "None of the matching runs has a finite value of the metric "
                       "on both axes.", key="contour")  # fmt: skip
         return
-    widgets.chart(run_contour.figure(found, frame.tokens), picture=True, key="contour", height=parts.HEIGHT + 20,
+    widgets.chart(run_contour.figure(found, frame.tokens), picture=True, key="contour", height=parts.height() + 20,
                   alt=f"{finding}; {said}.")  # fmt: skip
     notes = [f"{fmt.plural(found.n_bad, 'run')} without a finite value here: in no cell"] if found.n_bad else []
     notes.append("cells without a run are empty; between cells the colour is read off by straight lines")
@@ -127,7 +127,7 @@ def box(frame: Frame, room: ExperimentRoom) -> None:
         run_box.figure(found, frame.tokens),
         picture=True,
         key="box",
-        height=parts.HEIGHT + 20,
+        height=parts.height() + 20,
         alt=f"{finding}; {said}.",
     )
     parts.notes(run_box.notes(found))

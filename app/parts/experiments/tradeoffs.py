@@ -73,7 +73,7 @@ def pareto(frame: Frame, room: ExperimentRoom) -> None:
         return
     digits = run_pareto.digits(found)
     figure = run_pareto.figure(found, frame.tokens, parts.slots(room))
-    widgets.chart(figure, picture=True, key="pareto", height=parts.HEIGHT + 40, alt=f"{finding}.")
+    widgets.chart(figure, picture=True, key="pareto", height=parts.height() + 40, alt=f"{finding}.")
     notes = [f"{fmt.plural(found.n_bad, 'run')} without a finite value of every metric: no point"]
     said = notes if found.n_bad and not found.grouped else []
     if found.n_bad and found.grouped:

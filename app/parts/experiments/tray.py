@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.charts.experiments.table import started
-from app.parts.experiments import register, url
+from app.components import jump
+from app.parts.experiments import real, register, url
 from app.shell import session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -23,6 +24,8 @@ def tray(room: ExperimentRoom) -> None:
     twice = {name for name in names.values() if list(names.values()).count(name) > 1}
     labels = {one: f"{name} {fmt.short(one, 4)}" if name in twice else name for one, name in names.items()}
     with st.container(key="tray", horizontal=True, vertical_alignment="center", gap="small"):
+        if real.ready(room):
+            jump.mount(f"Compare {len(real.compared(room))}: is it real?", "card-real", key="tray-real")
         session.put("tray-pick", room.tray.ids)
         st.multiselect(
             "Compare", list(labels), key="tray-pick", format_func=lambda one: labels.get(one, fmt.short(one)),

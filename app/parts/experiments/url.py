@@ -3,7 +3,8 @@
 exp q st p sort cols pin diff view rep pg   which runs, in which columns and order; pin: columns at the left
 runs base run   the compare tray, the baseline, the run whose details are open
 red dir         reducer and direction by metric: red={"auc":"best","loss":"at 100"}, dir={"loss":"down"}
-tab m           the picture beside the table, and its metric
+show            both, the table alone, or the pictures alone
+tab m           the picture beside the table (alone, they may be several: tab=Curves,Box), and its metric
 x smooth band n the curves: their x, smoothing, band and how many
 at vs by pf     axes of scatter and contour, parameter of the boxes, metrics of the Pareto front
 eq env          differences: equal facts too, installed packages too
@@ -27,7 +28,7 @@ from mlops_dash.domain.experiments.room import MOST_TRAY, RunQuery
 
 NAMES = (
     "exp", "q", "st", "p", "sort", "cols", "diff", "view", "rep", "pg", "runs", "base", "red", "dir", "m", "x",
-    "smooth", "at", "eq", "tab", "pin", "band", "n", "vs", "by", "pf", "env",
+    "smooth", "at", "eq", "tab", "pin", "band", "n", "vs", "by", "pf", "env", "show",
     "rm", "mg", "dt", "who", "why", "pair", "cut", "fs", "ff", "fc", "fv", "fp", "thr", "file",
 )  # fmt: skip
 PICTURES = {
@@ -35,7 +36,10 @@ PICTURES = {
     "Box": Picture.BOX, "Importance": Picture.IMPORTANCE, "Pareto": Picture.PARETO,
     "Differences": Picture.DIFFERENCES,
 }  # fmt: skip
-_OF_PICTURES = frozenset({"run", "base", "pg", "tab", "m", "x", "smooth", "band", "n", "at", "vs", "by", "eq", "env"})
+SHOWN = ("both", "table", "pictures")
+_OF_PICTURES = frozenset(
+    {"run", "base", "pg", "tab", "m", "x", "smooth", "band", "n", "at", "vs", "by", "eq", "env", "show"}
+)
 SMOOTHING = {"Off": 0.0, "Light": 0.6, "Strong": 0.9}
 _KEPT, _GOOD = "_experiments_url", "_experiments_filter"
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -98,7 +102,7 @@ def query() -> RunQuery:
         reducers=reducers(),
         steps={key: int(word[3:]) for key, word in pairs("red").items() if _AT.fullmatch(word)},
         directions={key: _WAYS[word] for key, word in pairs("dir").items() if word in _WAYS},
-        picture=PICTURES.get(session.param("tab"), Picture.CURVES),
+        picture=PICTURES[pictures()[0]],
         curve=session.param("m"),
         axis=Axis(session.param("x")) if session.param("x") in set(Axis) else Axis.STEP,
         smoothing=SMOOTHING.get(session.param("smooth"), 0.0),
@@ -108,6 +112,18 @@ def query() -> RunQuery:
         pinned=pinned(),
         environment=session.param("env") == "1",
     )
+
+
+def shown() -> str:
+    """What the page shows of table and pictures."""
+    return session.param("show") if session.param("show") in SHOWN else SHOWN[0]
+
+
+def pictures() -> tuple[str, ...]:
+    """Names of the chosen pictures, at least one, in the order of the control; beside the table only one has room."""
+    asked = set(words("tab"))
+    found = tuple(one for one in PICTURES if one in asked) or (next(iter(PICTURES)),)
+    return found if shown() == "pictures" else found[:1]
 
 
 def reducers() -> dict[str, Reducer]:

@@ -137,13 +137,13 @@ def test_clicks_narrow_and_the_tray_survives_them(runs: RunsWorld, open_page: Op
 def test_groups_show_n_mean_and_interval(runs: RunsWorld, open_page: OpenPage) -> None:
     page = open_page("experiments", "viewer", view="groups", q="run_name LIKE 'depth-%'")
     rows, columns = table(page)["rows"], [one["label"] for one in table(page)["columns"]]
-    assert columns == ["depth", "valid_auc", "valid_log_loss", "seed"]
+    assert columns == ["valid_auc", "valid_log_loss", "depth", "seed"]
     assert "2 configurations of 6 runs" in words(page)
     assert "Set aside because it differs in every run: out" in words(page)
-    assert (rows[0]["name"], rows[0]["ids"]) == ("3 runs", [runs.ids[f"depth-6-seed-{seed}"] for seed in (3, 2, 1)])
-    assert [one["text"] for one in rows[0]["cells"]] == ["6", "0.6620", "0.5600", "1, 2, 3"]
-    assert rows[0]["cells"][1]["spread"] == "± 0.0025"
-    assert "95 % t interval over repeats [0.6595, 0.6645]" in rows[0]["cells"][1]["hint"]
+    assert (rows[0]["name"], rows[0]["ids"]) == ("depth 6", [runs.ids[f"depth-6-seed-{seed}"] for seed in (3, 2, 1)])
+    assert [one["text"] for one in rows[0]["cells"]] == ["0.6620", "0.5600", "6", "1, 2, 3"]
+    assert rows[0]["cells"][0]["spread"] == "± 0.0025"
+    assert "95 % t interval over repeats [0.6595, 0.6645]" in rows[0]["cells"][0]["hint"]
 
 
 def test_a_difference_of_means_has_no_colour_that_the_seeds_do_not_support(
@@ -154,9 +154,9 @@ def test_a_difference_of_means_has_no_colour_that_the_seeds_do_not_support(
     )
     best, base = table(page)["rows"]
     assert base["pinned"]
-    assert "delta" not in base["cells"][1]
-    assert (best["cells"][1]["delta"], best["cells"][1]["verdict"]) == ("+0.0300", "")
-    assert best["cells"][1]["hint"] == "Not tested: the repeats are identical: no noise to judge by"
+    assert "delta" not in base["cells"][0]
+    assert (best["cells"][0]["delta"], best["cells"][0]["verdict"]) == ("+0.0300", "")
+    assert best["cells"][0]["hint"] == "Not tested: the repeats are identical: no noise to judge by"
     assert "valid_auc against the baseline" in words(page)
     assert (
         "1 configuration not tested: fewer than 3 runs a side, repeats that are equal, or judged on other rows."

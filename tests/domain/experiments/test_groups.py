@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mlops_dash.domain.experiments.frame import INFO, Dataset, RunFrame
-from mlops_dash.domain.experiments.groups import grouped, label, telling
+from mlops_dash.domain.experiments.groups import enough, grouped, label, telling
 from mlops_dash.domain.experiments.room import default_columns
 
 Row = dict[str, str | None]
@@ -66,3 +66,12 @@ def test_default_columns_put_held_out_metrics_with_a_direction_first() -> None:
     assert default_columns(runs, grouped(runs)) == (
         "metrics.valid_auc", "metrics.loss", "metrics.speed", "params.depth", "params.seed",
     )  # fmt: skip
+
+
+def test_a_name_leaves_out_what_follows_from_the_rest() -> None:
+    rows = [("3", "l1", "0.1"), ("3", "l1", "0.2"), ("6", "l2", "0.1"), ("6", "l2", "0.3")]
+    runs = frame([{"seed": "1", "depth": depth, "loss": loss, "rate": rate} for depth, loss, rate in rows])
+    found = grouped(runs, "seed")
+    assert telling(runs, found, range(4)) == ("depth", "loss", "rate")
+    assert enough(runs, found, range(4)) == ("rate", "depth")
+    assert enough(runs, found, [2]) == ()

@@ -84,6 +84,23 @@ def telling(frame: RunFrame, grouping: Grouping, codes: Iterable[int]) -> tuple[
     return tuple(name for name in grouping.by if frame.params[name].iloc[first].nunique(dropna=False) > 1)
 
 
+def enough(frame: RunFrame, grouping: Grouping, codes: Iterable[int]) -> tuple[str, ...]:
+    """Of the parameters that tell these groups apart as few as tell all of them: a name without what follows from it.
+
+    Those with the most values come first; a parameter that another one determines adds nothing.
+    """
+    places = list(codes)
+    values = frame.params.iloc[grouping.first[np.array(places, dtype=np.int64)]]
+    names = sorted(telling(frame, grouping, places), key=lambda one: -values[one].nunique(dropna=False))
+    chosen: list[str] = []
+    apart = 1
+    for name in names:
+        now = len(values[[*chosen, name]].astype(object).drop_duplicates())
+        if now > apart:
+            chosen, apart = [*chosen, name], now
+    return tuple(chosen)
+
+
 def label(frame: RunFrame, grouping: Grouping, code: int, names: Sequence[str]) -> str:
     """A group by the named parameters: "depth 3 · rate 0.1"; by its first run's name where it has none of them."""
     at = int(grouping.first[code])
