@@ -17,7 +17,8 @@ from mlops_dash.demo.flights.columns import FEATURE_NAMES, LABEL, load_flights
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.store.db import transaction

@@ -11,7 +11,8 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.clock import wall_now
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.policies import MonitoringPolicy
-from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.settings import from_environment
 from mlops_dash.store import world

@@ -126,3 +126,18 @@ def test_hours_and_days_when_nothing_starts_are_said_before_they_are_kept(theirs
     code, _, complaint = run("schedule", "edit", "nightly", "--not-on", "someday")
     assert code == 2
     assert complaint.startswith("The day 'someday' cannot be read.")
+
+
+def test_one_after_another_and_one_that_is_called(theirs: Services, run: Run) -> None:
+    theirs.retraining.save_recipe(ADMIN, Recipe("features", MODEL, "{python} features.py"))
+    assert run("schedule", "add", "then", "--recipe", "weekly", "--after", "features")[0] == 0
+    code, _, complaint = run("schedule", "add", "round", "--recipe", "features", "--after", "weekly")
+    assert code == 2
+    assert complaint.startswith("features would start itself again: weekly follows it already.")
+    assert run("schedule", "add", "loaded", "--recipe", "weekly", "--on-call")[0] == 0
+    assert run("schedule", "call", "loaded", "--dry-run")[1] == "It would start a run now.\n"
+    first = json.loads(run("schedule", "call", "loaded", "--key", "march", "--json")[1])
+    assert json.loads(run("schedule", "call", "loaded", "--key", "march", "--json")[1])["job"] == first["job"]
+    code, _, complaint = run("schedule", "call", "loaded", "--key", "april")
+    assert (code, "is queued already" in complaint) == (2, True)
+    assert run("schedule", "call", "then")[2].startswith("The schedule then runs after features made a version;")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mlops_dash.domain.blackout import blackout_of, said
 from mlops_dash.domain.due import following, of_draft
 from mlops_dash.domain.jobs import Task
-from mlops_dash.domain.retraining import Misfire, Schedule, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Misfire, Schedule, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.triggers import Guards, would_run
 from mlops_dash.errors import InvalidInput
 

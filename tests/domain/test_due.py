@@ -13,7 +13,8 @@ import pytest
 
 from mlops_dash.domain.due import following, of_draft
 from mlops_dash.domain.jobs import Task
-from mlops_dash.domain.retraining import Misfire, Schedule, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Misfire, Schedule, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 
 FIRST, LAST = datetime(1987, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from mlops_dash.domain.cron import cron_fields
-from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind, check_recipe, check_schedule, describe
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft, check_recipe, check_schedule
+from mlops_dash.domain.starting import ScheduleKind, describe
 from mlops_dash.errors import InvalidInput
 
 NOW = datetime(2014, 1, 1, 5, tzinfo=UTC)

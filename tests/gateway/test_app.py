@@ -30,6 +30,7 @@ from mlops_dash.services.evidence import EvidenceService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
+from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.services.scoring import ScoringService, following
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import counts
@@ -101,7 +102,7 @@ def open_client(home: Context, tokens: Tokens, **kwargs: Any) -> Iterator[httpx.
     """A client of the gateway on a loopback port, in a thread of this process."""
     scoring = ScoringService(home, ModelCache(home.settings.mlflow_uri, home.settings.home))
     nouns = {"registry": RegistryService, "evidence": EvidenceService, "monitoring": MonitoringService,
-             "policies": PolicyService}  # fmt: skip
+             "policies": PolicyService, "retraining": RetrainingService}  # fmt: skip
     made = {name: noun(home) for name, noun in nouns.items()}
     services = cast("Services", SimpleNamespace(context=home, scoring=scoring, access=tokens, **made))
     app = gateway.create_app(services, process="gateway:test")

@@ -13,7 +13,8 @@ from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.jobs import Task
-from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.command import Context

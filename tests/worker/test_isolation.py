@@ -14,7 +14,8 @@ from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.train import ENTRY
-from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import Health, JobState
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles

@@ -19,7 +19,8 @@ from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.due import following
 from mlops_dash.domain.jobs import Job, NewJob, Task
-from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Unavailable
 from mlops_dash.training.launcher import Ending, Exit

@@ -190,6 +190,7 @@ _DECISION_ICONS: Mapping[str, str] = {
     Action.SCHEDULE_SAVED: "event",
     Action.SCHEDULE_PAUSED: "pause_circle",
     Action.SCHEDULE_RESUMED: "play_circle",
+    Action.TRIGGER_CALLED: "call_received",
     Action.POLICY_ACTIVATED: "policy",
     Action.MODEL_ADDED: "add_box",
     Action.MODEL_EDITED: "edit",
@@ -219,7 +220,7 @@ def reason(entry: Entry) -> str:
 
 def _said(entry: Entry) -> str:
     recipe = entry.after.get("recipe") or entry.after.get("task") or ""
-    if entry.action == Action.JOB_REQUESTED:
+    if entry.action in {Action.JOB_REQUESTED, Action.TRIGGER_CALLED}:
         return f"run of {recipe} asked for"
     if entry.action == Action.JOB_CANCEL_REQUESTED:
         return "run cancelled"

@@ -17,17 +17,8 @@ from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.due import of_draft
 from mlops_dash.domain.jobs import Task
-from mlops_dash.domain.retraining import (
-    ALERT_KINDS,
-    TRIGGERS,
-    Afterwards,
-    Misfire,
-    Room,
-    Schedule,
-    ScheduleDraft,
-    ScheduleKind,
-    instant,
-)
+from mlops_dash.domain.retraining import Afterwards, Misfire, Room, Schedule, ScheduleDraft
+from mlops_dash.domain.starting import ALERT_KINDS, CALLED, TRIGGERS, ScheduleKind, instant
 from mlops_dash.errors import InvalidInput
 
 _THEN = {
@@ -60,7 +51,7 @@ def edit(frame: Frame, room: Room, kind: ScheduleKind, made: Schedule | None) ->
         if made is None or made.recipe:
             at = names.index(made.recipe) if made and made.recipe in names else 0
             st.selectbox("Recipe", names, index=at, key=f"{key}-recipe")
-        _expression_field(frame, kind, made, key)
+        _expression_field(frame, kind, made, key, names)
         holding.bounds(made, key)
         holding.blackout(kind, made, key)
         _preview(frame, draft())
@@ -114,7 +105,7 @@ def _past(frame: Frame, draft: ScheduleDraft) -> None:
         widgets.note(f"In the last 90 days it would have run {fmt.plural(len(found), 'time', 'times')}{last}")
 
 
-def _expression_field(frame: Frame, kind: ScheduleKind, made: Schedule | None, key: str) -> None:
+def _expression_field(frame: Frame, kind: ScheduleKind, made: Schedule | None, key: str, recipes: list[str]) -> None:
     before = made.expression if made else ""
     if kind is ScheduleKind.CRON:
         says = "0 6 * * 1 is Mondays at 06:00; */15 * * * * every 15 minutes"
@@ -132,6 +123,14 @@ def _expression_field(frame: Frame, kind: ScheduleKind, made: Schedule | None, k
     elif kind is ScheduleKind.LABELS:
         count = int(before) if before else 1_000
         st.number_input("How many new labels", min_value=1, value=count, step=100, key=f"{key}-labels")
+    elif kind is ScheduleKind.RECIPE:
+        at_recipe = recipes.index(before) if before in recipes else None
+        st.selectbox("After which recipe", recipes, index=at_recipe, key=f"{key}-recipe-before",
+                     placeholder="a run of it that made a version")  # fmt: skip
+    elif kind is ScheduleKind.CALL:
+        name = made.name if made else "NAME"
+        widgets.note(f"Started by POST /v1/triggers/{name} on the gateway, with the token of a scientist; "
+                     "the same key starts one run only")  # fmt: skip
     elif kind is ScheduleKind.FILE:
         st.text_input("File or folder of the worker's machine", value=before, key=f"{key}-file",
                       placeholder="/data/labels.parquet")  # fmt: skip
@@ -147,6 +146,10 @@ def _expression(frame: Frame, kind: ScheduleKind, key: str) -> str:
         return str(round(float(session.get(f"{key}-hours") or 0) * 3600))
     if kind is ScheduleKind.ONCE:
         return moment(session.get(f"{key}-on"), session.get(f"{key}-at"), frame.zone).isoformat()
+    if kind is ScheduleKind.CALL:
+        return CALLED
+    if kind is ScheduleKind.RECIPE:
+        return str(session.get(f"{key}-recipe-before") or "")
     if kind is ScheduleKind.LABELS:
         return str(session.get(f"{key}-labels") or "")
     return str(session.get(f"{key}-{kind}") or "")

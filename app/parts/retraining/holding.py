@@ -6,7 +6,8 @@ import streamlit as st
 
 from app.shell import session
 from mlops_dash.domain.blackout import InBlackout
-from mlops_dash.domain.retraining import TRIGGERS, Schedule, ScheduleKind
+from mlops_dash.domain.retraining import Schedule
+from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.domain.triggers import Guards, Overlap
 
 _OVERLAP = {

@@ -18,13 +18,8 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.jobs import Job
-from mlops_dash.domain.retraining import (
-    TRIGGERS,
-    Recipe,
-    Room,
-    Schedule,
-    ScheduleKind,
-)
+from mlops_dash.domain.retraining import Recipe, Room, Schedule
+from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.errors import NotFound
 
 _KINDS = {
@@ -34,9 +29,12 @@ _KINDS = {
     "When an alert opens…": ScheduleKind.ALERT,
     "When new labels have come…": ScheduleKind.LABELS,
     "When a file changes…": ScheduleKind.FILE,
+    "After another recipe…": ScheduleKind.RECIPE,
+    "When a program calls…": ScheduleKind.CALL,
 }
 _WAITS = {ScheduleKind.ALERT: "Waits for an alert", ScheduleKind.LABELS: "Waits for labels",
-          ScheduleKind.FILE: "Waits for a change"}  # fmt: skip
+          ScheduleKind.FILE: "Waits for a change", ScheduleKind.RECIPE: "Waits for the other run",
+          ScheduleKind.CALL: "Waits for a call"}  # fmt: skip
 _UNANSWERED = 3
 _NEXT = 6
 

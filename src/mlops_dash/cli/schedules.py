@@ -13,15 +13,12 @@ from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.due import of_draft
-from mlops_dash.domain.retraining import (
+from mlops_dash.domain.retraining import Afterwards, Misfire, Schedule, ScheduleDraft, check_schedule
+from mlops_dash.domain.starting import (
     ALERT_KINDS,
+    CALLED,
     TRIGGERS,
-    Afterwards,
-    Misfire,
-    Schedule,
-    ScheduleDraft,
     ScheduleKind,
-    check_schedule,
     describe,
     instant,
 )
@@ -44,45 +41,55 @@ def add_commands(commands: Any) -> None:
 
     for name, what in (("add", "run a recipe by the clock, every so often, once, or when something has happened"),
                        ("edit", "change a schedule in place; what is not named stays")):  # fmt: skip
-        saved = verbs.add_parser(name, help=what)
-        saved.add_argument("name")
-        saved.add_argument("--recipe", required=name == "add")
-        when = saved.add_mutually_exclusive_group(required=name == "add")
-        when.add_argument("--cron", help='minute hour day month weekday: "0 6 * * 1" is Mondays at 06:00')
-        when.add_argument("--every", help="90m, 6h or 2d")
-        when.add_argument("--once", metavar="TIME", help="2014-01-31T06:00+00:00")
-        when.add_argument("--on-alert", choices=ALERT_KINDS, dest="alert")
-        when.add_argument("--on-labels", dest="labels", metavar="N", help="when N new labels of the model have come")
-        when.add_argument("--on-file", dest="file", metavar="PATH", help="when a file, or one in a folder, has changed")
-        saved.add_argument("--cooldown", metavar="T", help="from one run to the next at least: 90m, 6h or 2d; 0 = none")
-        saved.add_argument("--runs-a-month", type=int, metavar="N", help="a hard stop; 0 = no bound")
-        saved.add_argument("--overlap", choices=[str(one) for one in Overlap],
-                           help="a slot of the clock while another run of the model waits or runs (queue)")  # fmt: skip
-        saved.add_argument("--not-between", metavar="HOURS", help="nothing starts then: 22:00-06:00; none = no bound")
-        saved.add_argument("--not-on", metavar="DAYS", help="sat,sun,2026-05-01,holidays=2026-12-24..2027-01-02; none")
-        saved.add_argument("--in-blackout", choices=[str(one) for one in InBlackout],
-                           help="a slot of the clock then is skipped, or waits for the end (skip)")  # fmt: skip
-        saved.add_argument(
-            "--then",
-            choices=[str(one) for one in Afterwards],
-            help="propose: propose a new version when all gates let it through; you cannot approve it",
-        )
-        saved.add_argument("--since", metavar="DATE", help="how often a trigger would have run since then")
-        saved.add_argument("--zone", help="whose clock a cron text means (UTC)")
-        saved.add_argument("--misfire", choices=[str(one) for one in Misfire], help="when no worker was there in time")
-        saved.add_argument("--dry-run", action="store_true", help="say the next runs and store nothing")
-        json_flag(saved)
-        if name == "edit":
-            saved.add_argument("--rename", help="another name")
-        saved.set_defaults(run=_save)
+        _saved(verbs.add_parser(name, help=what), name)
 
     pause = _of_one(verbs, "pause", "stop it from starting anything, with a reason", _pause)
     pause.add_argument("--reason", required=True)
     pause.add_argument("--until", help="when it resumes by itself: 2014-01-31T06:00+00:00")
     resume = _of_one(verbs, "resume", "let it start runs again", _resume)
     resume.add_argument("--reason", default=_REASON)
+    call = _of_one(verbs, "call", "start one that waits for calls, as a program would", _call)
+    call.add_argument("--key", default="", help="names the occasion: the same key starts one run only")
+    call.add_argument("--reason", default=_REASON)
+    call.add_argument("--dry-run", action="store_true", help="say whether it would start anything now")
     now = _of_one(verbs, "run", "run it once now, beside its slots", _run)
     now.add_argument("--reason", default=_REASON)
+
+
+def _saved(saved: argparse.ArgumentParser, name: str) -> None:
+    saved.add_argument("name")
+    saved.add_argument("--recipe", required=name == "add")
+    when = saved.add_mutually_exclusive_group(required=name == "add")
+    when.add_argument("--cron", help='minute hour day month weekday: "0 6 * * 1" is Mondays at 06:00')
+    when.add_argument("--every", help="90m, 6h or 2d")
+    when.add_argument("--once", metavar="TIME", help="2014-01-31T06:00+00:00")
+    when.add_argument("--on-alert", choices=ALERT_KINDS, dest="alert")
+    when.add_argument("--on-labels", dest="labels", metavar="N", help="when N new labels of the model have come")
+    when.add_argument("--on-file", dest="file", metavar="PATH", help="when a file, or one in a folder, has changed")
+    when.add_argument("--after", metavar="RECIPE", help="when a run of another recipe has made a version")
+    when.add_argument("--on-call", action="store_const", const=CALLED, dest="call",
+                      help="when a program calls: POST /v1/triggers/NAME")  # fmt: skip
+    saved.add_argument("--cooldown", metavar="T", help="from one run to the next at least: 90m, 6h or 2d; 0 = none")
+    saved.add_argument("--runs-a-month", type=int, metavar="N", help="a hard stop; 0 = no bound")
+    saved.add_argument("--overlap", choices=[str(one) for one in Overlap],
+                       help="a slot of the clock while another run of the model waits or runs (queue)")  # fmt: skip
+    saved.add_argument("--not-between", metavar="HOURS", help="nothing starts then: 22:00-06:00; none = no bound")
+    saved.add_argument("--not-on", metavar="DAYS", help="sat,sun,2026-05-01,holidays=2026-12-24..2027-01-02; none")
+    saved.add_argument("--in-blackout", choices=[str(one) for one in InBlackout],
+                       help="a slot of the clock then is skipped, or waits for the end (skip)")  # fmt: skip
+    saved.add_argument(
+        "--then",
+        choices=[str(one) for one in Afterwards],
+        help="propose: propose a new version when all gates let it through; you cannot approve it",
+    )
+    saved.add_argument("--since", metavar="DATE", help="how often a trigger would have run since then")
+    saved.add_argument("--zone", help="whose clock a cron text means (UTC)")
+    saved.add_argument("--misfire", choices=[str(one) for one in Misfire], help="when no worker was there in time")
+    saved.add_argument("--dry-run", action="store_true", help="say the next runs and store nothing")
+    json_flag(saved)
+    if name == "edit":
+        saved.add_argument("--rename", help="another name")
+    saved.set_defaults(run=_save)
 
 
 def _of_one(verbs: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
@@ -149,6 +156,8 @@ def _draft(arguments: argparse.Namespace, known: Schedule | None) -> ScheduleDra
         ScheduleKind.ALERT: arguments.alert,
         ScheduleKind.LABELS: arguments.labels,
         ScheduleKind.FILE: arguments.file,
+        ScheduleKind.RECIPE: arguments.after,
+        ScheduleKind.CALL: arguments.call,
     }
     typed = next(((kind, text) for kind, text in given.items() if text is not None), None)
     if known is None:
@@ -210,6 +219,16 @@ def _run(arguments: argparse.Namespace) -> int:
     known = _named(made, who, arguments.name)
     job = made.retraining.run_now(who, None, arguments.reason, schedule_id=known.id)
     show({"job": job, "schedule": known.name}, as_json=arguments.json, line=f"Job {job} is queued.")
+    return 0
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    made = services()
+    did = made.retraining.call(
+        actor(made), arguments.name, key=arguments.key, reason=arguments.reason, dry_run=arguments.dry_run
+    )
+    line = f"Job {did.job} is {did.state}." if did.job else did.why_not or "It would start a run now."
+    show(vars(did), as_json=arguments.json, line=line)
     return 0
 
 

@@ -36,7 +36,8 @@ from mlops_dash.demo.sweep import Beside
 from mlops_dash.demo.train import train
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.records import Proposal
-from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Misfire, Recipe, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import JobState, OperationState
 from mlops_dash.errors import Conflict, Unavailable
 

@@ -65,6 +65,7 @@ class Action(StrEnum):
     SCHEDULE_SAVED = "schedule.saved"
     SCHEDULE_PAUSED = "schedule.paused"
     SCHEDULE_RESUMED = "schedule.resumed"
+    TRIGGER_CALLED = "trigger.called"
     JOB_REQUESTED = "job.requested"
     JOB_CANCEL_REQUESTED = "job.cancel_requested"
     REPORT_MADE = "report.made"

@@ -14,7 +14,8 @@ from functools import partial
 from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.calendar import day_exists, wall_instant, zone_of
 from mlops_dash.domain.cron import WEEKDAYS, cron_fields
-from mlops_dash.domain.retraining import Schedule, ScheduleDraft, ScheduleKind, instant, interval_seconds
+from mlops_dash.domain.retraining import Schedule, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind, instant, interval_seconds
 from mlops_dash.domain.triggers import Guards
 
 AHEAD = 5  # fire times kept on each schedule

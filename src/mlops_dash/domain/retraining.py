@@ -1,7 +1,7 @@
 """Recipes and schedules: how a version is made again, and when.
 
-Judges what people type (cron texts, intervals, instants) and says it back in words. When exactly one fires is
-counted in `domain.due`; the worker's metronome stores the next times.
+What people type is read and said in `domain.starting`. When exactly a schedule fires is counted in `domain.due`; the
+worker's metronome stores the next times.
 """
 
 from __future__ import annotations
@@ -15,30 +15,12 @@ from enum import StrEnum
 from typing import Any
 
 from mlops_dash.domain.calendar import zone_of
-from mlops_dash.domain.cron import WEEKDAYS, cron_fields
+from mlops_dash.domain.cron import cron_fields
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.parameters import require_plain
-from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, span, watched_path
+from mlops_dash.domain.starting import ALERT_KINDS, CALLED, TRIGGERS, ScheduleKind, describe, instant, interval_seconds
+from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, watched_path
 from mlops_dash.errors import InvalidInput
-
-_LONG = {"sun": "Sunday", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
-         "sat": "Saturday"}  # fmt: skip
-SHORTEST_INTERVAL = 60
-ALERT_KINDS = ("harm", "label_shift", "inputs", "schema")
-
-
-class ScheduleKind(StrEnum):
-    """What starts a schedule."""
-
-    CRON = "cron"
-    INTERVAL = "interval"
-    ONCE = "once"
-    ALERT = "alert"
-    LABELS = "labels"
-    FILE = "file"
-
-
-TRIGGERS = (ScheduleKind.ALERT, ScheduleKind.LABELS, ScheduleKind.FILE)  # not of the clock: the worker looks for them
 
 
 class Misfire(StrEnum):
@@ -298,10 +280,39 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
         labels_needed(draft.expression)
     elif draft.kind is ScheduleKind.FILE:
         watched_path(draft.expression)
+    elif draft.kind is ScheduleKind.RECIPE:
+        if not draft.expression.strip():
+            raise InvalidInput("The schedule names no recipe to follow.", hint="Choose after which one it runs.")
+    elif draft.kind is ScheduleKind.CALL:
+        if draft.expression != CALLED:
+            raise InvalidInput("A schedule that is called waits for nothing else.", hint=f"Leave it at {CALLED!r}.")
     elif draft.expression not in ALERT_KINDS:
         raise InvalidInput(
             f"There is no alert kind {draft.expression!r}.", hint=f"Use one of: {', '.join(ALERT_KINDS)}."
         )
+
+
+def check_no_loop(draft: ScheduleDraft, known: Iterable[Schedule]) -> None:
+    """Refuse a schedule whose recipe would, over others that follow one another, start itself again.
+
+    Raises:
+        InvalidInput: it would.
+    """
+    after: dict[str, set[str]] = {}
+    for one in known:
+        if one.kind is ScheduleKind.RECIPE and one.recipe and one.id != draft.id:
+            after.setdefault(one.expression, set()).add(one.recipe)
+    reached, wanted = set(), [str(draft.recipe)]
+    while wanted:
+        name = wanted.pop()
+        if name == draft.expression:
+            raise InvalidInput(
+                f"{draft.recipe} would start itself again: {draft.expression} follows it already.",
+                hint="Start the first of them by the clock, labels or an alert.",
+            )
+        if name not in reached:
+            reached.add(name)
+            wanted += after.get(name, ())
 
 
 def afterwards_of(text: str) -> Afterwards:
@@ -324,70 +335,3 @@ def followed_by(arguments: Mapping[str, Any], then: Afterwards, by: str) -> dict
     """
     kept = {name: value for name, value in arguments.items() if name not in ("then", "asked_by")}
     return kept if then is Afterwards.REVIEW else {**kept, "then": str(then), "asked_by": by}
-
-
-def instant(text: str) -> datetime:
-    """An aware instant from ISO 8601.
-
-    Raises:
-        InvalidInput: it cannot be read, or it has no zone.
-    """
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInput(f"The time {text!r} cannot be read.", hint="Use 2014-01-31T06:00+00:00.") from error
-    if at.tzinfo is None:
-        raise InvalidInput(f"The time {text!r} has no zone.", hint="Add one: 2014-01-31T06:00+00:00.")
-    return at
-
-
-def interval_seconds(text: str) -> int:
-    """Seconds between two runs, at least 60.
-
-    Raises:
-        InvalidInput: not a whole number of seconds, or too short.
-    """
-    if not text.strip().isdecimal() or int(text) < SHORTEST_INTERVAL:
-        raise InvalidInput(
-            f"The interval {text!r} cannot be used.", hint=f"Give whole seconds, at least {SHORTEST_INTERVAL}."
-        )
-    return int(text)
-
-
-def describe(kind: ScheduleKind, expression: str, zone: str) -> str:
-    """When a schedule runs, in words a person would use.
-
-    >>> describe(ScheduleKind.CRON, "0 6 * * 1", "America/New_York")
-    'Mondays at 06:00 (New York)'
-    >>> describe(ScheduleKind.INTERVAL, "21600", "UTC")
-    'every 6 h'
-    """
-    if kind is ScheduleKind.ALERT:
-        return f"when an alert “{expression}” opens"
-    if kind is ScheduleKind.LABELS:
-        return f"when {labels_needed(expression):,} new labels have come"
-    if kind is ScheduleKind.FILE:
-        return f"when {expression} changes"
-    if kind is ScheduleKind.ONCE:
-        at = instant(expression).astimezone(zone_of(zone))
-        return f"once, {at.day} {at:%b %Y} at {at:%H:%M} ({place(zone)})"
-    if kind is ScheduleKind.INTERVAL:
-        return f"every {span(interval_seconds(expression))}"
-    fields = cron_fields(expression)
-    if not (fields["minute"].isdecimal() and fields["hour"].isdecimal()) or fields["month"] != "*":
-        return f"cron {expression} ({place(zone)})"
-    time = f"{int(fields['hour']):02d}:{int(fields['minute']):02d}"
-    if fields["day"].isdecimal():
-        return f"day {fields['day']} of the month at {time} ({place(zone)})"
-    if fields["day"] != "*":
-        return f"cron {expression} ({place(zone)})"
-    if fields["day_of_week"] == "*":
-        return f"daily at {time} ({place(zone)})"
-    days = fields["day_of_week"].split(",")
-    word = "weekdays" if days == list(WEEKDAYS[1:6]) else ", ".join(f"{_LONG[day]}s" for day in days)
-    return f"{word} at {time} ({place(zone)})"
-
-
-def place(zone: str) -> str:
-    """A zone's everyday name: "America/New_York" is New York."""
-    return zone.rsplit("/", 1)[-1].replace("_", " ")

@@ -18,7 +18,7 @@ from mlops_dash import __version__
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.errors import InvalidInput
-from mlops_dash.gateway import answers, model_shapes, models, push_shapes, pushes, shapes
+from mlops_dash.gateway import answers, model_shapes, models, push_shapes, pushes, shapes, trigger_shapes, triggers
 from mlops_dash.gateway.access import Doorkeeper
 from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
 from mlops_dash.gateway.follower import Follower
@@ -125,6 +125,7 @@ def create_app(services: Services, *, process: str) -> FastAPI:
     _log_routes(app, gateway)
     _push_routes(app, gateway)
     _model_routes(app, gateway)
+    _trigger_routes(app, gateway)
     return app
 
 
@@ -285,6 +286,19 @@ def _model_routes(app: FastAPI, gateway: Gateway) -> None:
         app.add_api_route(path, writes(known, push), methods=[method], summary=summary, openapi_extra=shape)
     for path, summary, call, shape in read:
         app.add_api_route(path, reads(call), methods=["GET"], summary=summary, openapi_extra=shape)
+
+
+def _trigger_routes(app: FastAPI, gateway: Gateway) -> None:
+    @app.post("/v1/triggers/{schedule:path}", summary="Start a schedule that waits for calls",
+              openapi_extra=trigger_shapes.CALLED)  # fmt: skip
+    async def called(schedule: str, request: Request) -> dict[str, Any]:
+        body = await _body(request)
+
+        def call() -> dict[str, Any]:
+            sent = _object(body, {"key", "reason", "dry_run"}) if body else {}
+            return triggers.call(gateway.services, _actor(request), schedule, sent)
+
+        return await gateway.off_loop(call)
 
 
 def _actor(request: Request) -> Actor:

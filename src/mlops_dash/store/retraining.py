@@ -11,7 +11,8 @@ from sqlmodel import Session, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.retraining import TRIGGERS, Candidate, Misfire, Recipe, Schedule, ScheduleKind, Unanswered
+from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, Unanswered
+from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
 from mlops_dash.store import policies
 from mlops_dash.store.jobs import to_job
@@ -83,8 +84,9 @@ def names_needing_the_metronome(session: Session, *, now: datetime) -> dict[str,
 def _needs_the_metronome(now: datetime) -> ColumnElement[bool]:
     on = col(ScheduleRow.enabled).is_(True)
     due = on & (col(ScheduleRow.next_due_at) <= now)
-    unplanned = on & col(ScheduleRow.upcoming).is_(None)
-    triggered = on & col(ScheduleRow.kind).in_([str(kind) for kind in TRIGGERS])
+    looked_at = on & (col(ScheduleRow.kind) != str(ScheduleKind.CALL))  # a program calls that one by itself
+    unplanned = looked_at & col(ScheduleRow.upcoming).is_(None)
+    triggered = looked_at & col(ScheduleRow.kind).in_([str(kind) for kind in TRIGGERS])
     over = col(ScheduleRow.enabled).is_(False) & (col(ScheduleRow.paused_until) <= now)
     of_archived = (
         select(RecipeRow.name)
@@ -132,6 +134,14 @@ def started_by_each(
     for schedule_id, at in session.exec(asked):
         found.setdefault(schedule_id, []).append(at)
     return {schedule_id: tuple(times) for schedule_id, times in found.items()}
+
+
+def succeeded(session: Session, *, recipe: str, since: datetime) -> tuple[tuple[str, datetime], ...]:
+    """(job, when) of a recipe's runs that succeeded since a moment, oldest first."""
+    asked = select(JobRow.id, JobRow.finished_at).where(
+        JobRow.recipe == recipe, JobRow.state == str(JobState.SUCCEEDED), col(JobRow.finished_at) >= since
+    )
+    return tuple((job, at) for job, at in session.exec(asked.order_by(col(JobRow.finished_at))) if at is not None)
 
 
 def last_slot(session: Session, schedule_id: str) -> datetime | None:

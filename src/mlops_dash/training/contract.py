@@ -23,7 +23,8 @@ import pandas as pd
 
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.jobs import Job
-from mlops_dash.domain.retraining import Choice, Recipe, instant
+from mlops_dash.domain.retraining import Choice, Recipe
+from mlops_dash.domain.starting import instant
 from mlops_dash.errors import InvalidInput
 
 PREDICTIONS: Final = "eval/predictions.parquet"

@@ -24,7 +24,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import system
 from mlops_dash.domain.due import following
 from mlops_dash.domain.jobs import Job, Task, Trouble
-from mlops_dash.domain.retraining import TRIGGERS, instant
+from mlops_dash.domain.starting import TRIGGERS, instant
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailable
 from mlops_dash.processes import Limits

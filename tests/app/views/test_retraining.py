@@ -18,7 +18,8 @@ from app.ui import theme
 from mlops_dash.bootstrap import Services
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.audit import Action, Entry
-from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.triggers import Guards
 from mlops_dash.domain.words import JobState
 from mlops_dash.store.db import transaction
@@ -345,6 +346,7 @@ def test_the_form_of_a_run_follows_the_recipe_that_is_chosen(trained: Services, 
         ("Every so often…", {"hours": 6.0}, "21600"),
         ("When new labels have come…", {"labels": 250, "cooldown": 6.0, "budget": 4}, "250"),
         ("When an alert opens…", {}, "harm"),
+        ("When a program calls…", {"cooldown": 1.0}, "call"),
     ],
 )
 def test_a_new_schedule_of_each_kind_is_made_in_its_dialog(

@@ -11,7 +11,8 @@ from sqlalchemy import event
 
 from mlops_dash.clock import Clock
 from mlops_dash.domain.due import following
-from mlops_dash.domain.retraining import Recipe, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Recipe, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.triggers import Guards
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import InvalidInput

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.clock import Clock
-from mlops_dash.domain.retraining import Recipe, Schedule, ScheduleDraft, ScheduleKind
+from mlops_dash.domain.retraining import Recipe, Schedule, ScheduleDraft
+from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.triggers import Guards
 from mlops_dash.domain.words import AlertState, JobState
 from mlops_dash.errors import InvalidInput, NotAllowed, NotFound

@@ -15,7 +15,7 @@ import pandas as pd
 from mlops_dash.demo.flights import recipes
 from mlops_dash.demo.flights.columns import DATA, LATE_ARRIVAL, ZONE, Target, load_flights, target_of
 from mlops_dash.demo.flights.recipes import FittedModel
-from mlops_dash.domain.retraining import instant
+from mlops_dash.domain.starting import instant
 from mlops_dash.errors import InvalidInput
 from mlops_dash.settings import data_file
 from mlops_dash.tracking.experiments import runs

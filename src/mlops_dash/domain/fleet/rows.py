@@ -49,6 +49,7 @@ DECISIONS: tuple[Action, ...] = (
     Action.SCHEDULE_SAVED,
     Action.SCHEDULE_PAUSED,
     Action.SCHEDULE_RESUMED,
+    Action.TRIGGER_CALLED,
     Action.JOB_REQUESTED,
     Action.JOB_CANCEL_REQUESTED,
     Action.TEST_STARTED,

@@ -13,9 +13,11 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, NewJob, Task
 from mlops_dash.domain.parameters import of_one_run, parameter_lines
 from mlops_dash.domain.retraining import Choice, Recipe, Room, Schedule, ScheduleDraft, Slot, refreshing_first
+from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read
+from mlops_dash.services.retraining.calls import Calls
 from mlops_dash.services.retraining.metronome import Metronome, held_back, job_of, recipe_of, schedule_of
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
@@ -38,6 +40,7 @@ class RetrainingService:
         self.fire = metronome.fire
         self.follow = metronome.follow
         self.past_runs = metronome.past_runs
+        self.call = Calls(context).call
 
     # --- what people decide -------------------------------------------------------------------------------------------
 
@@ -94,10 +97,13 @@ class RetrainingService:
         arguments = rules.followed_by(draft.arguments, then, actor.id)
         if draft.recipe:
             arguments["model"] = recipe_of(unit.session, draft.recipe).model
-        if draft.kind in rules.TRIGGERS and not arguments.get("model"):
+        if draft.kind in TRIGGERS and not arguments.get("model"):
             raise InvalidInput("The schedule follows no model.", hint="Name a recipe or a model.")
+        if draft.kind is ScheduleKind.RECIPE:
+            recipe_of(unit.session, draft.expression)
+            rules.check_no_loop(draft, rows.schedules(unit.session))
         known = schedule_of(unit.session, draft.id) if draft.id else None
-        if draft.kind is rules.ScheduleKind.FILE and (known is None or known.expression != draft.expression):
+        if draft.kind is ScheduleKind.FILE and (known is None or known.expression != draft.expression):
             actor.require(Permission.RECIPE_DEFINE)  # it tells what lies on the worker's machine
         same_name = rows.schedule_named(unit.session, draft.name)
         if same_name is not None and same_name.id != draft.id:

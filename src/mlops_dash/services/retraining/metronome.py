@@ -11,15 +11,8 @@ from pathlib import Path
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.jobs import NewJob
-from mlops_dash.domain.retraining import (
-    TRIGGERS,
-    Misfire,
-    Recipe,
-    Schedule,
-    ScheduleDraft,
-    ScheduleKind,
-    check_schedule,
-)
+from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft, check_schedule
+from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.domain.triggers import Guards, Occasion, Overlap, labels_needed, without_guards, would_run
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import NotFound
@@ -86,7 +79,7 @@ class Metronome:
                 ahead = (dark, *(at for at in upcoming if at > dark))
                 rows.put_schedule(session, replace(known, next_due_at=dark, upcoming=ahead))
                 return None
-            error = _why_not(session, known, now, known.guards.rhythm) or _beside(session, known)
+            error = why_not(session, known, now, known.guards.rhythm) or _beside(session, known)
             if dark is not None:
                 error = f"Nothing starts until {dark:%Y-%m-%d %H:%M} UTC: {known.guards.words()}."
             elif not error and known.misfire is Misfire.SKIP and late > MISFIRE_AFTER:
@@ -102,7 +95,7 @@ class Metronome:
 
     @record(Permission.SYSTEM)
     def follow(self, actor: Actor, seen: Schedule) -> str | None:
-        """Start a trigger's work once for each occasion: an alert that nobody answered, enough labels, a changed file.
+        """Start a trigger's work once for each occasion: an unanswered alert, labels, a changed file, another run.
 
         Never beside a job that waits or runs for the same model, and not before the schedule's guards allow it.
 
@@ -112,7 +105,7 @@ class Metronome:
         now, job_id = self.context.clock.now(), self.context.new_id()
         with transaction(self.context.databases.app) as session:
             known = rows.schedule(session, seen.id)
-            if known is None or not known.enabled or _why_not(session, known, now, known.guards):
+            if known is None or not known.enabled or why_not(session, known, now, known.guards):
                 return None
             if rows.unfinished_for(session, model=known.model, task=known.task) is not None:
                 return None
@@ -129,7 +122,8 @@ class Metronome:
     def past_runs(self, actor: Actor, draft: ScheduleDraft, since: datetime) -> tuple[datetime, ...] | None:
         """When a trigger would have started runs since a moment, had it been there; None where nobody can know.
 
-        Nobody knows when a file changed, and slots of the clock are counted ahead (`domain.due.of_draft`).
+        Nobody knows when a file changed or a program would have called, and slots of the clock are counted ahead
+        (`domain.due.of_draft`).
 
         Raises:
             InvalidInput: it could not be saved.
@@ -143,6 +137,9 @@ class Metronome:
             if draft.kind is ScheduleKind.ALERT:
                 opened = rows.alerts_opened(session, model=model, kind=draft.expression, since=since)
                 return would_run(opened, guards, draft.zone, until=now, each=True)
+            if draft.kind is ScheduleKind.RECIPE:
+                done = rows.succeeded(session, recipe=draft.expression, since=since)
+                return would_run([at for _, at in done], guards, draft.zone, until=now, each=False)
         if draft.kind is not ScheduleKind.LABELS:
             return None
         with reading(self.context.databases.log) as log:
@@ -156,7 +153,11 @@ class Metronome:
                 yield Occasion(opened_at, f"alert: {title}", alert_id)
             return
         since = max(known.updated_at, rows.last_slot(session, known.id) or known.updated_at)
-        if known.kind is ScheduleKind.LABELS:
+        if known.kind is ScheduleKind.RECIPE:
+            for job_id, at in rows.succeeded(session, recipe=known.expression, since=since)[-1:]:
+                if at > since:
+                    yield Occasion(at, f"{known.expression} made a version in run {job_id[:8]}")
+        elif known.kind is ScheduleKind.LABELS:
             n = labels_needed(known.expression)
             with reading(self.context.databases.log) as log:
                 for at in every_nth_label(log, known.model, n=n, since=since, limit=1):
@@ -224,7 +225,7 @@ def schedule_of(session: Session, schedule_id: str) -> Schedule:
     return made
 
 
-def _why_not(session: Session, known: Schedule, now: datetime, guards: Guards) -> str:
+def why_not(session: Session, known: Schedule, now: datetime, guards: Guards) -> str:
     """Why these guards do not let a schedule run now, "" where they do."""
     if guards == Guards():
         return ""
