@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, mean_absolute_error, roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -60,9 +61,10 @@ def cancelled_flights(rows: pd.DataFrame) -> None:
     trees = HistGradientBoostingClassifier(**TREES).fit(x, y)
     for version, model in (("1", linear), ("2", trees)):
         p = model.predict_proba(later[CANCELLED])[:, list(model.classes_).index("cancelled")]
-        register("cancelled-flights", model, learned[CANCELLED], answers="predict_proba", live=version == "1")
         table = later[["flight", "scored_at", *CANCELLED, "became"]].assign(p=p)
         march = table[later["scheduled_at"] < REFERENCE_UNTIL]
+        found = {"auc_march": roc_auc_score(march["became"] == "cancelled", march["p"])}
+        register("cancelled-flights", model, learned[CANCELLED], found, answers="predict_proba", live=version == "1")
         march.to_csv(f"cancelled-march-{version}.csv", index=False)
         table[later["scheduled_at"] >= REFERENCE_UNTIL].drop(columns="became").to_csv(
             f"cancelled-log-{version}.csv", index=False
@@ -76,7 +78,9 @@ def minutes_in_the_air(rows: pd.DataFrame) -> None:
     rows = rows[rows["air_time"].notna()].assign(known_at=rows["landed_at"] + MOVED)
     learned, later = rows[rows["scheduled_at"] < LEARNED_UNTIL], rows[rows["scheduled_at"] >= LEARNED_UNTIL]
     model = HistGradientBoostingRegressor(**TREES).fit(learned[MINUTES], learned["air_time"])
-    register("minutes-in-the-air", model, learned[MINUTES], answers="predict", live=True)
+    march = later[later["scheduled_at"] < REFERENCE_UNTIL]
+    found = {"mae_march": mean_absolute_error(march["air_time"], model.predict(march[MINUTES]))}
+    register("minutes-in-the-air", model, learned[MINUTES], found, answers="predict", live=True)
     later = later[later["known_at"] < YESTERDAY + pd.Timedelta(days=1)]
     seen = later.groupby(later["scored_at"].dt.date).head(60)
     said = seen[["flight_id", "scored_at", "known_at", *MINUTES, "air_time"]].assign(said=model.predict(seen[MINUTES]))
@@ -93,17 +97,20 @@ def digits() -> None:
     times = YESTERDAY + days + pd.Timedelta(hours=8) + pd.to_timedelta(number % DIGITS_A_DAY * 20, unit="min")
     old = slice(0, LEARNED_DIGITS)
     for version, model in (("1", GaussianNB()), ("2", HistGradientBoostingClassifier(**TREES))):
-        register("digits", model.fit(x[old], y[old]), x[old], answers="predict", live=version == "1")
-        table = x.assign(picture=number, read_at=times, said=model.predict(x), digit=y)[LEARNED_DIGITS:]
+        said = model.fit(x[old], y[old]).predict(x)
+        table = x.assign(picture=number, read_at=times, said=said, digit=y)[LEARNED_DIGITS:]
+        found = {"accuracy_next_600": accuracy_score(*(table[:REFERENCE_DIGITS][name] for name in ("digit", "said")))}
+        register("digits", model, x[old], found, answers="predict", live=version == "1")
         table[:REFERENCE_DIGITS].to_csv(f"digits-first-{version}.csv", index=False)
         table[REFERENCE_DIGITS:].to_csv(f"digits-log-{version}.csv", index=False)
 
 
-def register(name: str, model: object, x: pd.DataFrame, *, answers: str, live: bool) -> None:
-    """Log the model with its signature as the next version; `live` points the alias champion at it."""
+def register(name: str, model: object, x: pd.DataFrame, metrics: dict[str, float], *, answers: str, live: bool) -> None:
+    """Log the model with its signature and metrics as the next version; `live` points the alias champion at it."""
     signature = infer_signature(x, getattr(model, answers)(x))
     with mlflow.start_run(run_name=name):
-        mlflow.log_param("rows", len(x))
+        mlflow.log_params({"rows": len(x), "columns": x.shape[1], "kind": type(model).__name__})
+        mlflow.log_metrics(metrics)
         logged = mlflow.sklearn.log_model(
             model, name="model", signature=signature, input_example=x.head(3), registered_model_name=name,
             pyfunc_predict_fn=answers, serialization_format="skops", skops_trusted_types=TYPES,

@@ -20,17 +20,12 @@ from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.evidence import Direction, Evidence, sample_words
 from mlops_dash.domain.experiments.directions import gain
 from mlops_dash.domain.registry.gates import Gate, Measure
+from mlops_dash.domain.registry.live import ALIAS, NONE
 from mlops_dash.domain.registry.records import Operation, RegistryRoom, VersionLine
 from mlops_dash.domain.tasks import METRICS
-from mlops_dash.domain.words import GateState, OperationState, look
+from mlops_dash.domain.words import GateState, look
 
 ROW = 58  # px of a row of the forest
-STEPS = (
-    (OperationState.DECIDED, "Decided"),
-    (OperationState.ALIAS_MOVED, "Alias moved"),
-    (OperationState.DELIVERED, "Delivered"),
-    (OperationState.CONFIRMED, "Confirmed serving"),
-)
 STEPS_ELSEWHERE = ("Decided", "In the ledger", "", "Confirmed by its rows")
 STEPS_SAID = ("Said", "In the ledger", "", "")  # what already answered elsewhere when somebody said so
 
@@ -141,7 +136,7 @@ def versions(lines: Sequence[VersionLine], zone: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Version": [one.version.label for one in lines],
-            "Alias": [chips(one) for one in lines],
+            "Marks": [chips(one) for one in lines],
             "Gates": [one.through.said() for one in lines],
             "Trained on": [_span(one.version.training_start, one.version.training_end, zone) for one in lines],
         }
@@ -149,12 +144,12 @@ def versions(lines: Sequence[VersionLine], zone: str) -> pd.DataFrame:
 
 
 def chips(line: VersionLine) -> list[str]:
-    """What a version is, in chips: aliases of MLflow, and what we know beyond."""
+    """What a version is, in chips: its marks in MLflow, and what we know beyond."""
     found = [one for one in line.aliases if one != line.mark or line.is_champion]
     if line.is_champion and "champion" not in found:
         found.insert(0, "champion")
     if line.mark and line.mark in line.aliases and not line.is_champion:
-        found.append("alias moved")
+        found.append(f"{line.mark_kind} moved")
     if line.is_shadow:
         found.append("shadow")
     if line.was_rolled_back and not line.is_champion:
@@ -270,10 +265,14 @@ def forest_table(found: Sequence[Evidence], *, candidate: str, champion: str, la
 # --- progress and timeline --------------------------------------------------------------------------------------------
 
 
-def progress_html(operation: Operation, zone: str, *, elsewhere: bool = False) -> str:
-    """Decided, alias moved, delivered, confirmed: which are reached, and when; `elsewhere` delivers nothing."""
+def progress_html(operation: Operation, zone: str, *, elsewhere: bool = False, mark: str = ALIAS) -> str:
+    """Decided, mark moved, delivered, confirmed: which are reached, and when; `elsewhere` delivers nothing.
+
+    `mark` is alias, stage or tag; with none nothing is moved in MLflow.
+    """
     moments = (operation.decided_at, operation.alias_moved_at, operation.delivered_at, operation.confirmed_at)
-    ours = STEPS_ELSEWHERE if elsewhere else tuple(label for _, label in STEPS)
+    moved = "" if mark == NONE else f"{mark.capitalize()} moved"
+    ours = STEPS_ELSEWHERE if elsewhere else ("Decided", moved, "Delivered", "Confirmed serving")
     cells = []
     for label, moment in zip(STEPS_SAID if operation.kind == "elsewhere" else ours, moments, strict=True):
         if not label:
@@ -341,9 +340,9 @@ def story(entry: Entry) -> str:
         + ("overridden" if entry.after.get("overridden") else "override asked for"),
         Action.PROMOTION_FINISHED: made,
         Action.ROLLBACK_FINISHED: f"Rolled back from {before} to {after}",
-        Action.ALIAS_DRIFTED: f"Alias moved outside to {entry.after.get('alias')}",
+        Action.ALIAS_DRIFTED: f"Live mark moved outside to {entry.after.get('alias')}",
         Action.ALIAS_ADOPTED: f"{after} adopted as champion, no gate asked",
-        Action.ALIAS_RESTORED: f"Alias restored to {entry.after.get('alias')}",
+        Action.ALIAS_RESTORED: f"Live mark put back to {entry.after.get('alias')}",
         Action.SERVED_ELSEWHERE: f"{after} answers, served elsewhere, no gate asked",
         Action.POLICY_ACTIVATED: f"{entry.object[:1].upper()}{entry.object[1:]} in force",
         Action.MODEL_ADDED: f"{entry.object} added",

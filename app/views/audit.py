@@ -23,10 +23,10 @@ from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, chang
 PAGE_SIZE = 20
 _COLUMNS = {
     "#": st.column_config.NumberColumn(width=48, format="%d"),
-    "When": st.column_config.TextColumn(width=150),
+    "When": st.column_config.TextColumn(width=172),
     "Who": st.column_config.TextColumn(width=84),
     "What": st.column_config.TextColumn(width=136),
-    "Object": st.column_config.TextColumn(width=220),
+    "Object": st.column_config.TextColumn(width=208),
     "Reason": st.column_config.TextColumn(width=260),
 }
 
@@ -103,7 +103,7 @@ def _filter(frame: Frame, known: Choices) -> Filter:
                      args=("actor",))  # fmt: skip
         st.selectbox("What", known.actions, index=None, placeholder="Any decision", key="action", on_change=_narrowed,
                      args=("action",))  # fmt: skip
-        st.text_input("Object or reason", placeholder="flight-delay v3, calibration", key="object", type="search",
+        st.text_input("Object or reason", placeholder="churn v3, or a word of the reason", key="object", type="search",
                       on_change=_narrowed, args=("object",))  # fmt: skip
         st.date_input("From", value=None, min_value=widgets.EARLIEST, key="from", on_change=_narrowed, args=("from",))
     at = datetime.combine(start, time(), ZoneInfo(frame.zone)).astimezone(UTC) if start else None

@@ -30,7 +30,7 @@ def page(frame: Frame) -> None:
         widgets.header("Monitoring")
         with widgets.empty("monitoring", "No model is watched yet",
                            "Train or connect one; its traffic appears here.", key="models"):  # fmt: skip
-            widgets.page_link("", "Three ways to begin", icon_name="home")
+            widgets.page_link("", "Four ways to begin", icon_name="home")
         return
     model = address.menu("model", [one.model for one in models], models[0].model, unknown=True)  # first: the worst off
     session.put("monitored-model", model)

@@ -15,15 +15,16 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.registry.gates import outcome
+from mlops_dash.domain.registry.live import ALIAS, STAGE, TAG
 from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, VersionLine
 from mlops_dash.domain.words import ProposalState
 
 _COLUMNS = {
     "Version": st.column_config.TextColumn(width=84),
-    "Alias": st.column_config.MultiselectColumn(
+    "Marks": st.column_config.MultiselectColumn(
         width=160,
-        options=["champion", "proposed", "shadow", "rolled back", "alias moved"],
-        color=["green", "violet", "gray", "red", "red"],
+        options=["champion", "proposed", "shadow", "rolled back", *(f"{kind} moved" for kind in (ALIAS, STAGE, TAG))],
+        color=["green", "violet", "gray", "red", "red", "red", "red"],
     ),
     "Gates": st.column_config.TextColumn(width=64),
     "Trained on": st.column_config.TextColumn(),

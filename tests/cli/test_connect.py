@@ -50,6 +50,17 @@ def test_chosen_models_are_watched_with_a_reason_and_then_all_that_can_be_told(t
     assert run("connect", "--adopt", "riddle", "--task", "binary", "--reason", "we know")[0] == 0
 
 
+def test_classes_are_said_of_a_model_that_answers_in_words(theirs: Services, run: Run) -> None:
+    words = ("connect", "--adopt", "riddle", "--task", "multiclass", "--reason", "ours to watch")
+    code, _, err = run(*words)
+    assert (code, "riddle answers with a class by its name, and 0 classes are named" in err) == (2, True)
+    assert "--class NAME" in err
+    assert theirs.registry.models(ADMIN) == ()
+    assert run(*words, "--class", "dark red", "--class", """it's "blue\"""")[0] == 0
+    [riddle] = theirs.registry.models(ADMIN)
+    assert (riddle.task, riddle.class_names) == ("multiclass", ("dark red", """it's "blue\""""))
+
+
 def test_many_are_adopted_by_a_file_that_is_filled_in(theirs: Services, run: Run, tmp_path: Path) -> None:
     file = tmp_path / "models.csv"
     code, out, _ = run("connect", "--export", str(file))

@@ -84,6 +84,17 @@ def test_the_first_version_whose_rows_come_is_what_answers(
     assert serving.version_id == house.registry.version_id(ADMIN, minutes, "v1")
 
 
+def test_answers_of_another_version_to_the_same_rows_are_new_predictions(
+    house: Services, run: Run, minutes: str, tmp_path: Path
+) -> None:
+    assert ingest(run, calls(), tmp_path / "a.csv")[0] == 0
+    second = calls().assign(said=lambda table: table["said"] + 1)
+    code, out, _ = ingest(run, second, tmp_path / "b.csv", "--version", "2")
+    assert (code, "40 new predictions and 0 new labels of 40 rows." in out) == (0, True)
+    assert "0 new predictions" in ingest(run, second, tmp_path / "b.csv", "--version", "2")[1]
+    assert len(logged(house, minutes)) == 80
+
+
 def test_equal_rows_without_ids_are_all_kept_also_where_a_part_ends(
     house: Services, run: Run, minutes: str, tmp_path: Path
 ) -> None:

@@ -118,7 +118,7 @@ def curves_finding(lines: Sequence[Curve], column: Column | None, metric: str, d
     """What the curves say: who ends best, or the range of the ends when no direction is known."""
     ends = [(float(one.y[np.isfinite(one.y)][-1]), one.label) for one in lines if np.isfinite(one.y).any()]
     if not ends:
-        return f"{metric} has no point to draw"
+        return f"{metric} has no point to draw" if metric else "No metric to draw"
     if column is None or column.direction is None or len(ends) == 1:
         low, high = min(ends)[0], max(ends)[0]
         if len(ends) == 1:

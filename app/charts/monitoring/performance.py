@@ -77,11 +77,9 @@ def began(data: Performance, room: MonitoringRoom) -> str:
 
 
 def apart(data: Performance) -> str:
-    """That versions are judged apart; "" while there is one."""
-    if len(data.limits) < 2:
-        return ""
+    """That versions are judged apart, and which line is which; "" while there is one."""
     dashed = " Dashed: the version in service, while another one served." if data.silent else ""
-    return f" Each version is compared with its own reference.{dashed}"
+    return dashed if len(data.limits) < 2 else f" Each version is compared with its own reference.{dashed}"
 
 
 def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
@@ -124,7 +122,9 @@ def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
     known = [point for point in data.silent if point.trailing is not None]
     if known:
         fig.add_scatter(
-            x=[noon(point.start, zone) for point in known], mode="lines", hovertemplate=shown,
+            x=[noon(point.start, zone) for point in known], mode="lines+text", hovertemplate=shown,
+            text=[*[""] * (len(known) - 1), f"v{known[-1].version}"], textposition="top left",
+            textfont={"size": 11, "color": t.muted},
             y=short([None if point.trailing is None else point.trailing.value for point in known]),
             name=f"v{known[0].version}, silently", line={"color": t.muted, "width": 1.6, "dash": "dash"},
             row=2, col=1,

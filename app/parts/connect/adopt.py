@@ -10,11 +10,11 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
-from mlops_dash.domain.registry.adoption import Adoption, adoption_csv, read_adoptions
+from mlops_dash.domain.registry.adoption import MOST_BYTES, Adoption, adoption_csv, checked_classes, read_adoptions
 from mlops_dash.domain.registry.catalogue import Catalogue, Offered
 from mlops_dash.domain.registry.live import ALIAS, HOW, NONE, STAGE, STAGES, live_mark
 from mlops_dash.domain.registry.records import EXTERNAL
-from mlops_dash.domain.tasks import TASKS, task_named
+from mlops_dash.domain.tasks import MULTICLASS, TASKS, task_named
 from mlops_dash.errors import InvalidInput
 
 SHOWN = 40  # rows of the dialog; the command takes any number
@@ -35,32 +35,23 @@ def button(frame: Frame, *, primary: bool = False) -> None:
 def _choose(frame: Frame, found: Catalogue) -> None:
     shown = found.new[:SHOWN]
 
-    def fields() -> None:
+    def choices() -> None:  # outside the form: a task in words asks for its classes
         _state(found)
         if found.new:
-            _file()
+            _file(found)
         for offered in shown:
             _row(offered)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             st.text_input("A model that is served elsewhere", key="elsewhere-name", placeholder="Its name")
             st.selectbox("It predicts", _TASKS, format_func=_title, key="elsewhere-task")
+        if session.get("elsewhere-task") == MULTICLASS.name:
+            _classes("elsewhere", ())
 
     def act(reason: str) -> str:
         return _add(frame, found, shown, reason)
 
-    def choices() -> None:
-        if found.models:
-            st.download_button(
-                "All of them as CSV",
-                adoption_csv(found),
-                "models.csv",
-                "text/csv",
-                key="adopt-csv",
-                icon=":material/download:",
-            )
-
     dialogs.confirm(
-        key="add-models-dialog", title="Add models", icon="library_add", button="Add models", act=act, fields=fields,
+        key="add-models-dialog", title="Add models", icon="library_add", button="Add models", act=act,
         choices=choices,
         consequence=f"You become the owner of what names none. Adding writes nothing to MLflow{_later(frame)}.",
         placeholder="Why are they watched? This goes into the ledger.",
@@ -96,6 +87,8 @@ def _row(offered: Offered) -> None:
             label_visibility="collapsed",
         )  # fmt: skip
         widgets.note(offered.why)
+        if (session.get(f"adopt-task-{offered.name}") or offered.task) == MULTICLASS.name:
+            _classes(offered.name, offered.classes)
         marks = [offered.live, *(f"{ALIAS}:{name}" for name in offered.aliases)]
         marks += [f"{STAGE}:{name}" for name in offered.stages if name in STAGES]
         st.selectbox(
@@ -104,13 +97,35 @@ def _row(offered: Offered) -> None:
         )  # fmt: skip
 
 
+def _classes(name: str, known: tuple[str, ...]) -> None:
+    """Which classes there are; a file or a request then names them by these words."""
+    st.text_input(
+        "Classes, with semicolons between", value="; ".join(known), key=f"adopt-classes-{name}",
+        placeholder="red; green; blue", help="In the order in which they are shown. The order stays.",
+    )  # fmt: skip
+
+
+def _said_classes(name: str, task: str) -> tuple[str, ...]:
+    text = str(session.get(f"adopt-classes-{name}") or "") if task == MULTICLASS.name else ""
+    return checked_classes(task, text, "Write the names of the classes with semicolons between: red; green; blue")
+
+
 def _mark(text: str) -> str:
     return "live: only what is promoted here" if text == NONE else f"live: {text}"
 
 
-def _file() -> None:
+def _file(found: Catalogue) -> None:
+    st.download_button(
+        "All of them as CSV",
+        adoption_csv(found),
+        "models.csv",
+        "text/csv",
+        key="adopt-csv",
+        icon=widgets.icon("download"),
+    )
     st.file_uploader(
         "Many models: fill in the CSV file and bring it here", type=["csv"], key="adopt-file",
+        max_upload_size=MOST_BYTES // 2**20,
         help="A line a model: watch (yes or no), task, classes (a;b;c), owner, tier, live, window",
     )  # fmt: skip
 
@@ -134,6 +149,8 @@ def _add(frame: Frame, found: Catalogue, shown: tuple[Offered, ...], reason: str
     elsewhere = str(session.get("elsewhere-name") or "").strip()
     if not ticked and not elsewhere:
         raise InvalidInput("No model is ticked or named.", hint="Tick at least one.")
+    task = str(session.get("elsewhere-task") or _TASKS[0])
+    classes = _said_classes("elsewhere", task) if elsewhere else ()
     add = frame.services.registry.add_model
     for one in ticked:
         add(
@@ -141,8 +158,10 @@ def _add(frame: Frame, found: Catalogue, shown: tuple[Offered, ...], reason: str
             tier=one.tier, live=one.live, cadence=one.window, reason=reason,
         )  # fmt: skip
     if elsewhere:
-        task = str(session.get("elsewhere-task") or _TASKS[0])
-        add(frame.actor, elsewhere, task=task, source=EXTERNAL, owner=frame.actor.name, reason=reason)
+        add(
+            frame.actor, elsewhere, task=task, class_names=classes, source=EXTERNAL, owner=frame.actor.name,
+            reason=reason,
+        )  # fmt: skip
     added = [one.name for one in ticked] + ([elsewhere] if elsewhere else [])
     return f"Watched from now on: {', '.join(added)}."
 
@@ -152,7 +171,11 @@ def _ticked(offered: Offered) -> Adoption:
     if not task:
         raise InvalidInput(f"What {offered.name} predicts is not said.", hint="Choose it beside the name.")
     live = str(live_mark(str(session.get(f"adopt-live-{offered.name}") or offered.live)))
-    return Adoption(offered.name, task, owner=offered.owner, live=live)
+    try:
+        classes = _said_classes(offered.name, task)
+    except InvalidInput as error:
+        raise InvalidInput(f"{offered.name}: {error.message}", hint=error.hint) from None
+    return Adoption(offered.name, task, classes, offered.owner, live=live)
 
 
 def _title(name: str) -> str:

@@ -19,13 +19,14 @@ _STEPS = (
 
 
 def show(frame: Frame) -> None:
-    """Three ways to begin, and how far a model goes from there."""
+    """Four ways to begin, and how far a model goes from there."""
     st.html(f"<style>{_css(frame)}</style>")
     st.html(
-        "<div class='ch'><h2>No model is known yet</h2><p>Begin in one of three ways. Versions and aliases in MLflow "
+        "<div class='ch'><h2>No model is known yet</h2><p>Begin in one of four ways. Versions and aliases in MLflow "
         "change only with an approved promotion.</p></div>"
     )
-    with st.grid(3, min_column_width=300):
+    with st.grid(4, min_column_width=240):
+        _file()
         _connect(frame)
         _demo()
         _empty(frame)
@@ -34,6 +35,13 @@ def show(frame: Frame) -> None:
         "way", "The way of a model", "Each step lights up when it is reached; none raises an alarm before."
     ):
         st.html(f"<ol class='way'>{steps}</ol>")
+
+
+def _file() -> None:
+    with widgets.card("file", "Bring a file", "Nothing to connect, no account", height="stretch"):
+        st.markdown("Predictions with their outcomes become a watched model with a verdict:")
+        widgets.page_link("files", "Watch a model from a file", icon_name="upload_file")
+        st.code("mlops-dash watch predictions.csv --model churn", language=None, wrap_lines=True)
 
 
 def _connect(frame: Frame) -> None:

@@ -35,7 +35,7 @@ def nobody() -> None:
     widgets.header("Registry")
     how = "Its versions, their gates and who approved them stand here once a model is watched."
     with widgets.empty("deployed_code", "No model is here yet", how, key="models"):
-        widgets.page_link("", "Three ways to begin", icon_name="home")
+        widgets.page_link("", "Four ways to begin", icon_name="home")
 
 
 def health(frame: Frame, model: str) -> ModelHealth | None:
@@ -63,14 +63,16 @@ def progress(frame: Frame, room: RegistryRoom) -> None:
         "promote": "Promotion of",
         "rollback": "Rollback to",
         "adopt": "Adoption of",
-        "restore": "Alias back to",
+        "restore": f"{room.model.mark.kind.capitalize()} back to",
         "elsewhere": "Served elsewhere:",
     }
     by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
     with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
         ended = room.operation.state in _ENDS
         elsewhere = room.model.elsewhere
-        live.fragment(_steps, run_every=None if ended else _LOOK_SECONDS)(frame, room.operation, elsewhere)
+        live.fragment(_steps, run_every=None if ended else _LOOK_SECONDS)(
+            frame, room.operation, elsewhere, room.model.mark.kind
+        )
         if room.operation.error:
             widgets.note(f"{room.operation.error} Tried {fmt.plural(room.operation.attempts, 'time')}.")
         answering = len(room.heartbeats)
@@ -83,14 +85,14 @@ def progress(frame: Frame, room: RegistryRoom) -> None:
             widgets.note("No gateway has reported in the last 30 s.")
 
 
-def _steps(frame: Frame, drawn: Operation, elsewhere: bool) -> None:
+def _steps(frame: Frame, drawn: Operation, elsewhere: bool, mark: str) -> None:
     """Looks again until the change is confirmed; a step reached draws the whole page anew, as more changed."""
     known = drawn
     if drawn.state not in _ENDS:
         known = frame.services.registry.operation(frame.actor, drawn.id)
         if known.state != drawn.state:
             st.rerun()
-    st.html(charts.progress_html(known, frame.zone, elsewhere=elsewhere))
+    st.html(charts.progress_html(known, frame.zone, elsewhere=elsewhere, mark=mark))
 
 
 def timeline(frame: Frame, room: RegistryRoom) -> None:

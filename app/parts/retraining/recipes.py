@@ -84,7 +84,7 @@ def nothing(frame: Frame) -> None:
         "A recipe says how a version is made; its runs, their logs and what comes next stand here.", key="recipes",
     ):  # fmt: skip
         new_button(frame, primary=True)
-        widgets.page_link("", "Three ways to begin", icon_name="home")
+        widgets.page_link("", "Four ways to begin", icon_name="home")
 
 
 def card(frame: Frame, room: Room) -> None:

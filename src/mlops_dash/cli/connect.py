@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Actor
-from mlops_dash.domain.registry.adoption import Adoption, adoption_csv, read_adoptions
+from mlops_dash.domain.registry.adoption import Adoption, adoption_csv, checked_classes, read_adoptions
 from mlops_dash.domain.registry.catalogue import Catalogue, Offered
 from mlops_dash.domain.registry.live import HOW, live_mark
+from mlops_dash.domain.tasks import task_named
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
 
 
@@ -23,6 +25,8 @@ def add_commands(commands: Any) -> None:
     connect.add_argument("--adopt", nargs="+", default=[], metavar="NAME", help="watch these models from now on")
     connect.add_argument("--all", action="store_true", help="watch all that nobody watches and whose task can be told")
     connect.add_argument("--task", default="", help="of the adopted models, where it cannot be told or is told wrong")
+    connect.add_argument("--class", dest="classes", action="append", default=[], metavar="NAME",
+                         help="of a model that answers in words: once a class, in the order that stays")  # fmt: skip
     connect.add_argument("--live", default="", metavar="MARK", help=f"which mark says what is live: {HOW}")
     connect.add_argument("--export", type=Path, metavar="FILE", help="write them to a CSV file, to be filled in")
     connect.add_argument("--adopt-from", type=Path, metavar="FILE", help="watch what a filled-in file says yes to")
@@ -90,7 +94,7 @@ def _adopt(arguments: argparse.Namespace, made: Services, who: Actor, found: Cat
 def _chosen(arguments: argparse.Namespace, found: Catalogue) -> tuple[Adoption, ...]:
     """What was named by words or in a file, each checked."""
     if arguments.adopt_from is not None:
-        if arguments.adopt or arguments.all or arguments.task or arguments.live:
+        if arguments.adopt or arguments.all or arguments.task or arguments.live or arguments.classes:
             raise InvalidInput("A file says everything itself.", hint="Give --adopt-from alone, with --reason TEXT.")
         return read_adoptions(_read(arguments.adopt_from), found)
     offered = [one for one in found.new if one.task or arguments.task] if arguments.all else _named(arguments, found)
@@ -101,8 +105,25 @@ def _chosen(arguments: argparse.Namespace, found: Catalogue) -> tuple[Adoption, 
             )
     mark = str(live_mark(arguments.live)) if arguments.live else ""
     return tuple(
-        Adoption(one.name, arguments.task or one.task, owner=one.owner, live=mark or one.live) for one in offered
-    )
+        Adoption(
+            one.name, task := arguments.task or one.task, _classes(one, task, arguments.classes), one.owner,
+            live=mark or one.live,
+        )
+        for one in offered
+    )  # fmt: skip
+
+
+def _classes(one: Offered, task: str, said: Sequence[str]) -> tuple[str, ...]:
+    """Those that were named, or that a tag of the model names; a task in words needs them."""
+    if not task_named(task).in_words:
+        return ()
+    try:
+        return checked_classes(task, "; ".join(said or one.classes), "")
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"{one.name} answers with a class by its name, and {error.message[:1].lower()}{error.message[1:]}",
+            hint="Adopt it alone with --class NAME, once a class in the order that stays; or adopt from a file.",
+        ) from None
 
 
 def _read(path: Path) -> bytes:

@@ -178,7 +178,7 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
     },
     OperationState: {
         OperationState.DECIDED: Look("gavel", "Decided", "blue"),
-        OperationState.ALIAS_MOVED: Look("sell", "Alias moved", "blue"),
+        OperationState.ALIAS_MOVED: Look("sell", "Mark moved", "blue"),
         OperationState.DELIVERED: Look("local_shipping", "Delivered", "blue"),
         OperationState.CONFIRMED: Look("check_circle", "Confirmed serving", "green"),
         OperationState.FAILED: Look("cancel", "Failed", "red"),

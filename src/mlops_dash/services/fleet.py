@@ -166,7 +166,7 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
     windows, reference = facts.own(model), facts.references.get(model.version_id)
     days = _readings(facts.days_of(model))
     reached = _reached(model, facts, traffic, judged=bool(windows))
-    step = fleet.next_step(reached, model.version)
+    step = fleet.next_step(reached, model.version, elsewhere=model.elsewhere)
     policy = facts.policies[model.name]
     seen = traffic.last_at is not None
     row = FleetRow(
@@ -187,6 +187,7 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         window=policy.window,
         labelled=reference is None or reference.labelled,
         referenced=reference is not None,
+        elsewhere=model.elsewhere,
     )
     if reference is None or not days:
         return row

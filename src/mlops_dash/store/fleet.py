@@ -24,7 +24,7 @@ from mlops_dash.domain.fleet.rows import FleetModel, Traffic
 from mlops_dash.domain.jobs import FAILED
 from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
-from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES
+from mlops_dash.domain.registry.records import CHAMPION, EXTERNAL, OPEN_STATES
 from mlops_dash.domain.words import AlertState, Drift, Health, JobState, OperationState, ProposalState
 from mlops_dash.store.audit import to_entry
 from mlops_dash.store.db import is_sqlite
@@ -73,10 +73,12 @@ def _model(
 ) -> FleetModel:
     title = row.title or row.name
     if serving is None:
-        return FleetModel(row.name, title, row.task, added_at=row.created_at, cadence=row.cadence)
+        return FleetModel(
+            row.name, title, row.task, added_at=row.created_at, cadence=row.cadence, elsewhere=row.source == EXTERNAL
+        )
     gated = kind in ("promote", "rollback")
     return FleetModel(row.name, title, row.task, serving.version_id, version or "", serving.since, gated,
-                      replaced or "", row.created_at, row.cadence)  # fmt: skip
+                      replaced or "", row.created_at, row.cadence, row.source == EXTERNAL)  # fmt: skip
 
 
 def monitoring_policies(session: Session, now: datetime) -> dict[str, PolicyVersion]:

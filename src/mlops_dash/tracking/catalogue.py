@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from mlops_dash.domain.registry.catalogue import Offered, owner_of, proposed_task
+from mlops_dash.domain.registry.catalogue import Offered, classes_of, owner_of, proposed_task
 from mlops_dash.domain.registry.live import proposed_mark
+from mlops_dash.domain.tasks import MULTICLASS
 from mlops_dash.errors import BrokenModel, Unavailable
 from mlops_dash.tracking.models.loading import download
 from mlops_dash.tracking.registry import MlflowRegistry
@@ -88,6 +89,7 @@ def _offer(model: Any, versions: Sequence[Any], read: Mapping[str, Any] | None) 
         task=task,
         why=why,
         owner=owner_of(told),
+        classes=classes_of(told) if task == MULTICLASS.name else (),
         live=proposed_mark(aliases, stages),
     )
 

@@ -165,7 +165,7 @@ def test_the_page_shows_versions_gates_with_intervals_and_the_proposal(told: Wor
     page = open_page("registry", "lead")
     table = page.dataframe[0].value
     assert list(table["Version"]) == ["v3", "v2", "v1"]
-    assert [list(one) for one in table["Alias"]] == [["proposed"], ["rolled back"], ["champion"]]
+    assert [list(one) for one in table["Marks"]] == [["proposed"], ["rolled back"], ["champion"]]
     assert list(table["Gates"]) == ["4 of 4", "4 of 4", "3 of 3"]
     said = words(page)
     assert "flight-delay · 3 versions · champion v1" in said
@@ -301,7 +301,7 @@ def test_right_after_the_promotion_nothing_says_alias_moved_and_the_steps_look_a
     proposal = room(told).proposal
     page = open_page("registry", "lead")
     page = decide(page, "promote", f"promote-{proposal.id}-{proposal.revision}", "May is over")
-    chips = dict(zip(page.dataframe[0].value["Version"], page.dataframe[0].value["Alias"], strict=True))
+    chips = dict(zip(page.dataframe[0].value["Version"], page.dataframe[0].value["Marks"], strict=True))
     assert {name: list(one) for name, one in chips.items()} == {
         "v3": ["champion"], "v2": ["rolled back"], "v1": ["shadow"],
     }  # fmt: skip
@@ -383,7 +383,7 @@ def test_an_alias_moved_outside_can_be_restored_with_one_click(told: World, open
     assert "The alias **champion** in MLflow points at **v2**. **v1** is still served." in words(page)
     decide(page, "restore", f"restore-{MODEL}-v2", "nobody decided this")
     assert told.mlflow.alias(MODEL, "champion") == "1"
-    assert "Alias moved outside</b>" not in words(open_page("registry", "lead"))
+    assert "moved outside</b>" not in words(open_page("registry", "lead"))
 
 
 def test_an_override_is_asked_for_beside_the_closed_gate(told: World, open_page: OpenPage) -> None:
@@ -405,7 +405,7 @@ def test_mlflow_away_shows_the_last_look_with_its_age(told: World, open_page: Op
     page = open_page("registry", "viewer")
     assert "does not answer" in words(page)
     assert "Aliases as seen just now." in words(page)
-    assert [list(one) for one in page.dataframe[0].value["Alias"]][-1] == ["champion"]
+    assert [list(one) for one in page.dataframe[0].value["Marks"]][-1] == ["champion"]
 
 
 @pytest.mark.parametrize("params", [{"version": "2"}, {"version": "v2"}])

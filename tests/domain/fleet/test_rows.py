@@ -60,6 +60,23 @@ def test_a_served_model_without_traffic_is_not_told_to_promote() -> None:
     assert "Promote" not in step.sentence
 
 
+@pytest.mark.parametrize("n", range(len(Progress)))
+def test_a_model_that_is_served_elsewhere_is_never_told_to_train_or_to_ask_the_gateway(n: int) -> None:
+    step = next_step(list(Progress)[:n], "7", elsewhere=True)
+    assert step is not None
+    assert "rain" not in step.sentence
+    assert "gateway" not in step.sentence
+    assert step.sentence.endswith(".")
+    assert step.page == ["files", "registry", "files", "monitoring", "registry"][n]
+
+
+def test_versions_of_which_nobody_said_which_answers_have_that_as_their_next_step() -> None:
+    known = replace(row("it's mine", Health.NOT_KNOWN), version="", elsewhere=True, reached=(Progress.REGISTERED,))
+    step = known.to_verdict
+    assert step is not None
+    assert step.sentence.startswith("Say which version answers: mlops-dash model answers")
+
+
 def test_labels_are_late_when_ripe_windows_have_far_fewer_than_usual() -> None:
     windows = [*(window(back) for back in range(20, 5, -1)), *(window(back, labelled=100) for back in range(5, 0, -1))]
     late = late_labels(windows, POLICY, NOW)

@@ -214,7 +214,11 @@ def _silent(row: FleetRow, now: datetime) -> Attention:
         label="Silent",
         model=row.model,
         sentence=row.stale,
-        cause=f"v{row.version} is served and is not asked. Is the caller running, and does it reach the gateway?",
+        cause=(
+            f"v{row.version} is served elsewhere, and nothing it answered came since. Is its log still sent?"
+            if row.elsewhere
+            else f"v{row.version} is served and is not asked. Is the caller running, and does it reach the gateway?"
+        ),
         action="See the last days",
         page="monitoring",
         parameters=_model(row.model),
@@ -257,7 +261,7 @@ def _overdue(row: FleetRow, late: LateLabels) -> Attention:
 _ALERT_RANK = {"critical": Rank.HARM, "warning": Rank.RISK, "notice": Rank.NOTICE}
 _ALERT_LOOK: dict[str, tuple[Rank, Word, str]] = {
     "inputs": (Rank.NOTICE, Health.INPUTS_MOVED, ""),
-    "alias": (Rank.ALIAS, Health.AT_RISK, "Alias moved"),
+    "alias": (Rank.ALIAS, Health.AT_RISK, "Live mark moved"),
     "not_confirmed": (Rank.DELIVERY, OperationState.FAILED, "Not delivered"),
 }
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.audit import Action, Entry
+from mlops_dash.domain.commands import model_answers
 from mlops_dash.domain.monitoring.readings import Estimate, Reading
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.tasks import BINARY
@@ -74,6 +75,7 @@ class FleetModel:
     replaced: str = ""  # number of the version it took over from; "" where there is none
     added_at: datetime | None = None
     cadence: str = "day"
+    elsewhere: bool = False  # its team serves it; nothing of it is in our MLflow
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class NextStep:
 
 
 _REFERENCE = "Say what it is compared with: a file, a window of its log, or the first days whose labels came."
+_BRING = "a file on the page Files, or POST /v1/predictions"
 _WAIT = "The first window is judged when it is over and its labels are old enough."
 
 
@@ -138,6 +141,7 @@ class FleetRow:
     window: str = "day"  # what is judged as one
     labelled: bool = True  # whether its reference has labels; else drift and volume alone are watched
     referenced: bool = True  # whether what it serves has something to be compared with
+    elsewhere: bool = False  # its team serves it: rows come by files and over HTTP, no version is trained here
 
     @property
     def to_verdict(self) -> NextStep | None:
@@ -147,6 +151,10 @@ class FleetRow:
         if not self.labelled and self.as_of is not None:  # drift and volume are judged, and no more was asked for
             return None
         step = self.next_step
+        if not self.version and self.elsewhere and Progress.REGISTERED in self.reached:
+            return NextStep(
+                Progress.PREDICTIONS, f"Say which version answers: {model_answers(self.model)}", "monitoring"
+            )
         if not self.version:
             return step or NextStep(Progress.PREDICTIONS, "Promote a version on the Registry page.", "registry")
         if not self.referenced:
@@ -199,11 +207,18 @@ def told_once(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 # How far a model has come ---------------------------------------------------------------------------------------------
 
 
-def next_step(reached: Collection[Progress], version: str) -> NextStep | None:
+def next_step(reached: Collection[Progress], version: str, *, elsewhere: bool = False) -> NextStep | None:
     """The first step that a model has not reached; None when it has come all the way.
+
+    Args:
+        reached: What it has.
+        version: That answers; "" for none.
+        elsewhere: Whether its team serves it: its rows are brought, and nothing of it is trained here.
 
     >>> next_step({Progress.REGISTERED, Progress.EVIDENCE}, "").progress
     <Progress.PREDICTIONS: 'predictions'>
+    >>> next_step((), "", elsewhere=True).page
+    'files'
     """
     served = f"v{version} is served: send" if version else "Promote a version on the Registry page, then send"
     steps = {
@@ -213,6 +228,12 @@ def next_step(reached: Collection[Progress], version: str) -> NextStep | None:
         Progress.LABELS: ("Send labels as they become known; the loss is measured from then on.", "monitoring"),
         Progress.GATED: ("Propose a version, so that gates and a second person decide.", "registry"),
     }
+    if elsewhere:
+        steps |= {
+            Progress.REGISTERED: (f"Bring what it answered: {_BRING}.", "files"),
+            Progress.EVIDENCE: ("Push rows that it scored, with their outcomes.", "registry"),
+            Progress.PREDICTIONS: (f"Bring what v{version or '1'} answered: {_BRING}.", "files"),
+        }
     missing = next((step for step in Progress if step not in reached), None)
     return None if missing is None else NextStep(missing, *steps[missing])
 

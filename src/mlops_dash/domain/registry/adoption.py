@@ -94,8 +94,8 @@ def read_adoptions(content: bytes, found: Catalogue) -> tuple[Adoption, ...]:
 
 def _cells(one: Offered) -> tuple[str, ...]:
     return (
-        one.name, (one.watched and "yes") or "no", one.task, "", one.owner, "2", one.live, Model.cadence, one.version,
-        one.flavour, _pairs(one.aliases), _pairs(one.stages), one.why, one.watched or "new",
+        one.name, (one.watched and "yes") or "no", one.task, "; ".join(one.classes), one.owner, "2", one.live,
+        Model.cadence, one.version, one.flavour, _pairs(one.aliases), _pairs(one.stages), one.why, one.watched or "new",
     )  # fmt: skip
 
 
@@ -112,15 +112,28 @@ def _adoption(offered: Offered, row: Mapping[str, str]) -> Adoption:
     owner = said.get("owner", offered.owner)
     if len(owner) > LONGEST or not owner.isprintable():
         raise InvalidInput(f"The owner is no text of up to {LONGEST} characters on one line.")
-    classes = tuple(name.strip() for name in said.get("classes", "").split(";") if name.strip())
-    predicts = task_named(task, classes)
-    why = predicts.why_incomplete() or ("" if predicts.in_words or not classes else f"a {task} model has no classes")
-    if why:
-        raise InvalidInput(f"{why[:1].upper()}{why[1:]}.", hint="Write them into the column classes, in order: a;b;c.")
+    classes = checked_classes(task, said.get("classes", ""), "Write them into the column classes, in order: a;b;c.")
     return Adoption(
         offered.name, task, classes, owner, int(tier), str(live_mark(said.get("live", offered.live))),
         checked_cadence(said.get("window", Model.cadence)),
     )  # fmt: skip
+
+
+def checked_classes(task: str, text: str, hint: str) -> tuple[str, ...]:
+    """The classes of a task in words, as somebody wrote them: a;b;c.
+
+    >>> checked_classes("multiclass", " cat; a 'dog' ", "")
+    ('cat', "a 'dog'")
+
+    Raises:
+        InvalidInput: they are missing, named twice, or the task has none; with the hint.
+    """
+    classes = tuple(name.strip() for name in text.split(";") if name.strip())
+    predicts = task_named(task, classes)
+    why = predicts.why_incomplete() or ("" if predicts.in_words or not classes else f"a {task} model has no classes")
+    if why:
+        raise InvalidInput(f"{why[:1].upper()}{why[1:]}.", hint=hint)
+    return classes
 
 
 def _lines(content: bytes) -> Sequence[tuple[int, dict[str, str]]]:

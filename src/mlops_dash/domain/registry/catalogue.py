@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_dash.domain.registry.live import DEFAULT
-from mlops_dash.domain.tasks import BINARY, REGRESSION, TASKS
+from mlops_dash.domain.tasks import BINARY, MULTICLASS, REGRESSION, TASKS
 
 TASK_TAGS = ("mlops_dash.task", "task", "model_type")
 OWNER_TAGS = ("owner", "team")
+CLASSES_TAG = "classes"
 _WORDS = {"regressor": REGRESSION.name, "classifier": BINARY.name}
 _FRACTIONS = ("double", "float", "float64", "float32")
+_WORDY = ("string", "str", "object")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Offered:
         owner: Who owns it by its tags; "" = nobody says.
         live: The mark that seems to say which version is live.
         watched: "" | "watched" | "archived".
+        classes: By name, where a tag says them; they can be said when it is adopted.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Offered:
     owner: str
     live: str = DEFAULT
     watched: str = ""
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,15 @@ def owner_of(tags: Mapping[str, str]) -> str:
     return next((tags[name].strip()[:120] for name in OWNER_TAGS if tags.get(name, "").strip()), "")
 
 
+def classes_of(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """The classes that a tag names, in its order; none where no tag does.
+
+    >>> classes_of({"classes": "it's gold; silver"}), classes_of({})
+    (("it's gold", 'silver'), ())
+    """
+    return tuple(name.strip() for name in tags.get(CLASSES_TAG, "").split(";") if name.strip())
+
+
 def proposed_task(tags: Mapping[str, str], outputs: Sequence[Mapping[str, Any]] | None) -> tuple[str, str]:
     """What a model seems to predict, by its tags or else by the outputs of its signature, and how that is told.
 
@@ -82,6 +95,8 @@ def proposed_task(tags: Mapping[str, str], outputs: Sequence[Mapping[str, Any]] 
     ('regression', 'one number a row')
     >>> proposed_task({}, [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}}])
     ('binary', 'a probability for each of two classes')
+    >>> proposed_task({}, [{"type": "string"}])
+    ('multiclass', 'a word a row: the class by its name')
     """
     known = {task.name for task in TASKS}
     for name in TASK_TAGS:
@@ -100,6 +115,8 @@ def proposed_task(tags: Mapping[str, str], outputs: Sequence[Mapping[str, Any]] 
         return "", f"{width} numbers a row"
     if kind in _FRACTIONS:
         return REGRESSION.name, "one number a row"
+    if kind in _WORDY or kind.startswith("<U"):
+        return MULTICLASS.name, "a word a row: the class by its name"
     return BINARY.name, f"a class a row ({kind}), if there are two: log it with predict_proba to be scored"
 
 

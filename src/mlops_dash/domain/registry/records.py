@@ -15,7 +15,7 @@ from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyVersion
 from mlops_dash.domain.registry.gates import Gate, Through, through
-from mlops_dash.domain.registry.live import DEFAULT, NONE, LiveMark, live_mark
+from mlops_dash.domain.registry.live import ALIAS, DEFAULT, NONE, LiveMark, live_mark
 from mlops_dash.domain.words import OperationState, ProposalState
 
 CHAMPION = "champion"
@@ -230,6 +230,7 @@ class VersionLine:
     proposal: ProposalState | None
     against: str  # label of the version it is judged against; "" when there was none
     mark: str = CHAMPION  # what a live version carries in MLflow, as `aliases` name it; "" = nothing
+    mark_kind: str = ALIAS  # alias | stage | tag | none
 
     @property
     def through(self) -> Through:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.format import percent
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.task import (
     CLASS_ROWS,
@@ -270,8 +271,8 @@ class MultiClass(ModelTask):
         if share is None or share.value is None or not self.names:
             return ""
         return (
-            f"{share.value:.1%} of labels are {self.names[self._largest]} over the last {share.n_days} ripe days, "
-            f"{usual:.1%} in the reference."
+            f"{percent(share.value)} of labels are {self.names[self._largest]} over the last {share.n_days} ripe days, "
+            f"{percent(usual)} in the reference."
         )
 
     def worse_sentence(self, over: Callable[[str], Estimate | None], before: Callable[[str], Estimate | None]) -> str:
@@ -282,7 +283,9 @@ class MultiClass(ModelTask):
             if now is None or then is None or now.value is None or then.value is None:
                 continue
             if surely_lower(_measured(now), _measured(then), of=len(self.names), level=_LEVEL):
-                fell.append((now.value - then.value, f"{name} (recall {now.value:.1%}, {then.value:.1%} before)"))
+                fell.append(
+                    (now.value - then.value, f"{name} (recall {percent(now.value)}, {percent(then.value)} before)")
+                )
         if not fell:
             return ""
         return f"Told right less often than in the reference: {'; '.join(said for _, said in sorted(fell))}."

@@ -23,7 +23,7 @@ from mlops_dash.domain.monitoring.words import (
     worse_sentence,
 )
 from mlops_dash.domain.policies import MonitoringPolicy
-from mlops_dash.domain.words import AlertState
+from mlops_dash.domain.words import AlertState, Drift
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command
@@ -210,7 +210,7 @@ def _episodes(kind: str, policy: MonitoringPolicy, course: Course) -> tuple[Epis
         return episodes(kind, [(one.start, _is_on(kind, one)) for one in ripe], quiet=1)
     if kind == SCHEMA:
         return episodes(kind, [(one.start, bool(one.body["broken"])) for one in course.readings if one.n], quiet=1)
-    judged = [one for one in course.readings if one.n >= policy.min_rows]
+    judged = [one for one in course.readings if one.n and one.drift is not Drift.NOT_COMPUTABLE]
     return episodes(kind, [(one.start, bool(one.body["moved"])) for one in judged], quiet=policy.hysteresis_of)
 
 

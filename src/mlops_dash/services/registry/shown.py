@@ -168,6 +168,7 @@ def line_of(session: Session, facts: Facts, version: Version, at: Standing | Non
         proposal=next((one.state for one in facts.proposals if one.version_id == version.id), None),
         against="" if rival is None else rival.label,
         mark=facts.model.mark.chip,
+        mark_kind=facts.model.mark.kind,
     )
 
 

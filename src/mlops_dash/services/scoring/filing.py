@@ -40,7 +40,7 @@ class Filed:
     """What became of a file."""
 
     rows: int  # that it has
-    predictions: int  # that are new
+    predictions: int  # of this version that are new, also on rows that another version answered before
     labels: int  # that are new, or revised
     waiting: int  # labels whose prediction is not known yet
     unfit: tuple[Unfit, ...]
@@ -143,7 +143,7 @@ class Filing:
         for part, pending, unfit in self._checked(into, rows):
             tally.unfit += unfit if skip else ()
             (stored,) = self._store(actor, [pending])
-            tally.predictions += stored.predictions
+            tally.predictions += stored.scores
             tally.labels += stored.labels.new + stored.labels.revised
             done += len(part.roles)
             if progress is not None:

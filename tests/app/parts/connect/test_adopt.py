@@ -67,6 +67,35 @@ def test_which_mark_is_live_is_chosen_and_a_file_says_many(answering: Services, 
     assert (models[MODEL].live, models["riddle"].live) == ("none", "tag:a=b")
 
 
+def test_classes_of_a_model_that_answers_in_words_are_asked(
+    answering: Services, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colour = offered("colour", "multiclass", "a word a row: the class by its name")
+    tagged = offered("metal", "multiclass", "a word a row: the class by its name", classes=('it\'s "gold"', "tin"))
+    found = Catalogue("http://mlflow.example", reachable=True, reason="", models=(colour, tagged))
+    monkeypatch.setattr(answering.registry, "catalogue", lambda _actor: found, raising=False)
+    page = opened(open_page)
+    assert page.text_input(key="adopt-classes-metal").value == 'it\'s "gold"; tin'
+    for name in ("colour", "metal"):
+        page.checkbox(key=f"adopt-{name}").check()
+    page = act(page)
+    assert page.session_state["add-models-dialog-error"].startswith("colour: 0 classes are named")
+    assert [one.name for one in answering.registry.models(VIEWER)] == ["first"]
+    page = open_page("overview", "scientist")
+    page.session_state["elsewhere-task"] = "multiclass"  # a dialog that is drawn again is beyond this kind of test
+    page.button(key="add-models").click().run()
+    for name in ("colour", "metal"):
+        page.checkbox(key=f"adopt-{name}").check()
+    page.text_input(key="adopt-classes-colour").set_value("dark red; light blue;")
+    page.text_input(key="elsewhere-name").set_value("size")
+    page.text_input(key="adopt-classes-elsewhere").set_value("S; M; L")
+    act(page)
+    models = {one.name: one.class_names for one in answering.registry.models(VIEWER)}
+    assert models == {
+        "first": (), "colour": ("dark red", "light blue"), "metal": ("it's \"gold\"", "tin"), "size": ("S", "M", "L"),
+    }  # fmt: skip
+
+
 def test_a_file_that_cannot_be_used_adds_nothing(answering: Services, open_page: OpenPage) -> None:
     page = opened(open_page)
     page.checkbox(key=f"adopt-{MODEL}").check()

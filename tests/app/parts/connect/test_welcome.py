@@ -1,4 +1,4 @@
-"""The first page of an installation without a model: three ways to begin."""
+"""The first page of an installation without a model: four ways to begin."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def test_an_mlflow_that_is_away_is_said_and_the_other_ways_stay(open_page: OpenP
     assert "No model is known yet" in said
     assert "does not answer" in said
     assert "mlops-dash up --demo" in said
+    assert "mlops-dash watch predictions.csv" in said
     assert "MLFLOW_TRACKING_URI=http://127.0.0.1:9 python train.py" in said
     assert page.button(key="retry-connection")
     assert not page.exception
