@@ -7,7 +7,7 @@ import pytest
 
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.errors import InvalidInput
-from mlops_dash.services.classes import ANSWER, class_columns, scores_named, with_answers
+from mlops_dash.services.classes import ANSWER, class_columns, proposed_scores, scores_named, with_answers
 
 FAST = 'it\'s the "fast" one'
 SCORES = ((FAST, "p_fast"), ("007", "p_007"), ("NA", "p_na"))
@@ -41,6 +41,41 @@ def test_a_row_that_cannot_be_is_named(row: tuple[object, object, object], said:
 def test_columns_that_cannot_be_are_refused(scores: tuple[tuple[str, str], ...]) -> None:
     with pytest.raises(InvalidInput):
         with_answers(table((0.7, 0.2, 0.1)), scores)
+
+
+def test_a_column_that_says_the_class_once_more_is_no_input() -> None:
+    again = table((0.7, 0.2, 0.1), (0.1, 0.8, 0.1)).assign(predicted=[FAST, "007"], pred=["often", "never"])
+    assert with_answers(again, SCORES).columns.tolist() == ["x", "pred", ANSWER]
+
+
+def test_columns_of_probabilities_are_told_by_their_names() -> None:
+    wide = pd.DataFrame({
+        "x": [1.0, 2.0], "proba Adélie": ["0.7", "0.2"], "p_its_the_fast_one": [0.2, 0.3], "Gentoo_score": [0.1, 0.5],
+        "species": ["Adélie", FAST],
+    })  # fmt: skip
+    told = (("Adélie", "proba Adélie"), (FAST, "p_its_the_fast_one"), ("Gentoo", "Gentoo_score"))
+    assert proposed_scores(wide, "species") == told
+    assert proposed_scores(wide.rename(columns={"p_its_the_fast_one": FAST}), "species")[1] == (FAST, FAST)
+    assert [name for name, _ in proposed_scores(wide.drop(columns="species"), "")] == [
+        "Adélie", "its_the_fast_one", "Gentoo",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"p_its_the_fast_one": [0.9, 0.9]},  # a row does not sum to 1
+        {"species": ["Adélie", "emperor"]},  # a word without a column
+        {"p_adelie": [0.1, 0.1], "Adélie": [0.1, 0.1]},  # two columns for a word
+        {"Gentoo_score": ["much", "little"]},
+    ],
+)
+def test_columns_that_may_be_something_else_are_not_proposed(changes: dict[str, list[object]]) -> None:
+    wide = pd.DataFrame({
+        "proba Adélie": [0.7, 0.2], "p_its_the_fast_one": [0.2, 0.3], "Gentoo_score": [0.1, 0.5],
+        "species": ["Adélie", FAST],
+    }).assign(**changes)  # fmt: skip
+    assert proposed_scores(wide, "species") == ()
 
 
 def test_words_name_class_and_column() -> None:

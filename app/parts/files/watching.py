@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from app.parts.files import scores as each
 from app.parts.files.upload import Upload, upload
 from app.shell import session
 from app.shell.incidents import explain
@@ -18,9 +20,10 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.cadence import CADENCES
-from mlops_dash.domain.tasks import TASKS, task_named
-from mlops_dash.errors import MlopsDashError
-from mlops_dash.services.watching import Proposal, Roles, propose
+from mlops_dash.domain.tasks import MULTICLASS, TASKS, task_named
+from mlops_dash.errors import InvalidInput, MlopsDashError
+from mlops_dash.services.classes import ANSWER
+from mlops_dash.services.watching import Proposal, Roles, label_column, propose
 from mlops_dash.watch import Ask, roles_of, watch
 
 _ROLES = {
@@ -48,9 +51,9 @@ def show(frame: Frame) -> None:
         _preview(given)
     left, right = st.columns([5, 7], gap="small")
     with left, widgets.card("watch-roles", "What it holds", "Empty fields are proposed"):
-        ask = _ask(given)
+        ask, scores = _ask(given)
     with right, widgets.card("watch-dry", "What will be watched", "Nothing is stored yet"):
-        proposal = _dry_run(frame, given, ask)
+        proposal = _dry_run(frame, given, ask, scores)
         if proposal is not None:
             _begin(frame, ask, proposal)
 
@@ -64,7 +67,7 @@ def _preview(given: Upload) -> None:
     )
 
 
-def _ask(given: Upload) -> Ask:
+def _ask(given: Upload) -> tuple[Ask, each.Scores]:
     """The fields; what stands in them is kept for this file."""
     columns = [str(name) for name in given.table.columns]
     key = given.id
@@ -78,6 +81,7 @@ def _ask(given: Upload) -> Ask:
         for role, place in zip(pair, st.columns(2, gap="small"), strict=True):
             with place:
                 chosen[role] = _column(role, columns, key) if role in _ROLES else _task(key)
+    scores = each.fields(given.table, label_column(given.table, chosen["label"]), key)
     positive, until, zone, judged = st.columns(4, gap="small")
     with positive:
         value = st.text_input(
@@ -98,11 +102,11 @@ def _ask(given: Upload) -> Ask:
         )  # fmt: skip
     roles = Roles(
         time=chosen["time"], score=chosen["score"], prediction=chosen["prediction"], label=chosen["label"],
-        id=chosen["id"], task=chosen["task"],
+        id=chosen["id"], task=chosen["task"], class_names=tuple(name for name, _ in scores),
         positive=(value or "").strip(), zone=(where or "UTC").strip(),
         window=window or "",
     )  # fmt: skip
-    return Ask(given.name, (model or "").strip(), (number or "").strip() or "1", roles, (day or "").strip())
+    return Ask(given.name, (model or "").strip(), (number or "").strip() or "1", roles, (day or "").strip()), scores
 
 
 def _column(role: str, columns: Sequence[str], key: str) -> str:
@@ -127,21 +131,33 @@ def _name_of(file: str) -> str:
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:100] or "model"
 
 
-def _dry_run(frame: Frame, given: Upload, ask: Ask) -> Proposal | None:
+def _proposal(frame: Frame, given: Upload, ask: Ask, scores: each.Scores) -> Proposal:
+    """What would be watched; a long file is read anew only where a field has changed."""
+    if scores and (ask.roles.score or ask.roles.prediction):
+        raise InvalidInput("The probabilities of all classes say the answer.", hint="Empty Score and Answered class.")
+    if scores:
+        task = ask.roles.task or MULTICLASS.name
+        ask = replace(ask, roles=replace(ask.roles, prediction=ANSWER, task=task))
+    roles = roles_of(frame.services, frame.actor, ask)
+    kept = session.get(_KEPT)
+    if kept is None or kept[:3] != (given.id, roles, scores):
+        table = each.answered(given.table, scores) if scores else given.table
+        kept = (given.id, roles, scores, propose(table, roles, now=frame.now))
+        session.put(_KEPT, kept)
+    found: Proposal = kept[3]
+    return found
+
+
+def _dry_run(frame: Frame, given: Upload, ask: Ask, scores: each.Scores) -> Proposal | None:
     """What every column would be taken for; a sentence where that cannot be said."""
     if not ask.model:
         st.warning("The model has no name yet.", icon=widgets.icon("edit"))
         return None
     try:
-        roles = roles_of(frame.services, frame.actor, ask)
-        kept = session.get(_KEPT)
-        if kept is None or kept[:2] != (given.id, roles):  # a long file is read anew only where a field has changed
-            kept = (given.id, roles, propose(given.table, roles, now=frame.now))
-            session.put(_KEPT, kept)
+        proposal = _proposal(frame, given, ask, scores)
     except MlopsDashError as error:
         st.warning(plain(error.sentence()), icon=widgets.icon("rule"))
         return None
-    proposal: Proposal = kept[2]
     rows: Sequence[tuple[str, str, str]] = proposal.how
     if proposal.dropped:
         rows = (*rows, ("left out", f"{proposal.dropped:,} rows", "without a time, score or outcome"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,10 +11,15 @@ import pandas as pd
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.cells import Cells, require_columns
+from mlops_dash.services.tables import names_of
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.class_probabilities import SUM_TOLERANCE
 
 ANSWER = "the most probable class"  # the column that takes the place of the probabilities
+MOST_PROPOSED = 40  # classes that stand in columns of a file beside each other
+_BEFORE, _AFTER = ("probability", "proba", "prob", "score", "p"), ("probability", "proba", "prob", "score")
+_ANSWERED = ("prediction", "predicted", "predicted_class", "y_pred", "pred")
+_LOOKED_AT = 200  # rows that tell whether columns of numbers are probabilities
 
 
 def scores_named(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -56,6 +62,65 @@ def class_columns(scores: Sequence[tuple[str, str]], task: ModelTask) -> dict[st
     return {name: given[name] for name in known or given}
 
 
+def proposed_scores(table: pd.DataFrame, label: str) -> tuple[tuple[str, str], ...]:
+    """(class, column) of three or more classes whose probabilities seem to stand in columns; none where none do.
+
+    Names of columns tell it: `p_setosa`, `proba virginica`, `Versicolor_score`, or the bare word of a label. Every word
+    among the labels has its column then, and the columns of a row sum to 1.
+
+    Args:
+        table: As `services.tables` reads it.
+        label: The column of outcomes; "" where there is none, and the names of the columns alone tell the classes.
+
+    >>> table = pd.DataFrame({"p_cat": [0.2, 0.5], "p_dog": [0.3, 0.5], "p_ant": [0.5, 0.0], "was": ["cat", "dog"]})
+    >>> proposed_scores(table, "was")
+    (('cat', 'p_cat'), ('dog', 'p_dog'), ('ant', 'p_ant'))
+    """
+    stems = {str(name): _stem(str(name)) for name in table.columns if str(name) != label}
+    words = class_words(table, label)
+    if label and not words:
+        return ()
+    told: dict[str, str] = {}
+    for word in words:
+        fits = [name for name, stem in stems.items() if _plain(word) in (_plain(name), _plain(stem))]
+        if len(fits) != 1 or fits[0] in told.values():
+            return ()
+        told[word] = fits[0]
+    beside = {stem: name for name, stem in stems.items() if stem and name not in told.values() and stem not in told}
+    for pairs in (told, {**told, **beside}):  # a class that no label has had yet has a column as well
+        if 2 < len(pairs) <= MOST_PROPOSED and _are_probabilities(table, list(pairs.values())):
+            return tuple(sorted(pairs.items(), key=lambda pair: list(stems).index(pair[1])))
+    return ()
+
+
+def class_words(table: pd.DataFrame, label: str) -> tuple[str, ...]:
+    """The different outcomes in a column, by name; none without a column, or where they are too many to be classes."""
+    if label not in table.columns:
+        return ()
+    words = sorted(set(names_of(table[label]).dropna()))
+    return tuple(words) if len(words) <= MOST_PROPOSED else ()
+
+
+def _stem(name: str) -> str:
+    """The class in a column's name such as `p_setosa`; "" where it begins and ends with no word for a probability."""
+    parts = re.split(r"[ _.:-]+", name, maxsplit=1)
+    if len(parts) == 2 and parts[0].lower() in _BEFORE and parts[1]:
+        return parts[1]
+    parts = re.split(r"[ _.:-]+(?=[^ _.:-]*$)", name, maxsplit=1)
+    return parts[0] if len(parts) == 2 and parts[1].lower() in _AFTER else ""
+
+
+def _plain(word: str) -> str:
+    """A word as columns are named by it: letters and digits alone, small."""
+    return re.sub(r"\W|_", "", word.casefold())
+
+
+def _are_probabilities(table: pd.DataFrame, columns: Sequence[str]) -> bool:
+    numbers = table[list(columns)].head(_LOOKED_AT).apply(pd.to_numeric, errors="coerce").dropna()
+    p = numbers.to_numpy(dtype=np.float64)
+    return len(p) > 0 and not any(why_no_probabilities(p))
+
+
 def why_no_probabilities(p: Floats) -> list[str]:
     """Why a row of probabilities cannot be one; "" where it can, or where a cell is empty and said already.
 
@@ -78,7 +143,8 @@ def why_no_probabilities(p: Floats) -> list[str]:
 def with_answers(table: pd.DataFrame, scores: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """A table in which the most probable class, as a word, stands in the place of the probabilities.
 
-    A row in which a probability is missing has no answer.
+    A row in which a probability is missing has no answer. A column such as `predicted` that says the class once more is
+    left out: it is no input.
 
     Raises:
         InvalidInput: a column is not there, or a row's probabilities are none; the row is named.
@@ -98,4 +164,6 @@ def with_answers(table: pd.DataFrame, scores: Sequence[tuple[str, str]]) -> pd.D
     names = np.array([name for name, _ in scores], dtype=object)
     said = names[np.nan_to_num(p, nan=-1.0).argmax(axis=1)]
     said[np.isnan(p).any(axis=1)] = None
-    return table.drop(columns=columns).assign(**{ANSWER: said})
+    again = [str(name) for name in table.columns if str(name).lower() in _ANSWERED and str(name) not in columns]
+    again = [name for name in again if set(names_of(table[name]).dropna()) <= set(names)]
+    return table.drop(columns=[*columns, *again]).assign(**{ANSWER: said})

@@ -158,6 +158,12 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     )
 
 
+def label_column(table: pd.DataFrame, named: str) -> str:
+    """The column of outcomes: as named, or the first with a usual name; "" where there is none."""
+    known = {str(name).lower(): str(name) for name in table.columns}
+    return named or next((known[name] for name in _LABELS if name in known), "")
+
+
 def _key(table: pd.DataFrame, named: str, how: list[tuple[str, str, str]]) -> tuple[str, ...]:
     """The columns that name a row, several together where named so; none where rows get a name of their own."""
     columns = key_columns(table, named) if named else ("",)

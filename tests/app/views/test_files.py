@@ -102,6 +102,37 @@ def test_a_model_that_answers_with_classes_is_watched_too(house: Services, open_
     assert house.monitoring.summary(VIEWER, "penguins")["verdict"] == "ok"
 
 
+def test_a_column_for_each_class_is_proposed_and_can_be_chosen(house: Services, open_page: OpenPage) -> None:
+    draw, n = np.random.default_rng(2), 4_500
+    names = np.array(["Adelie", 'Chin "strap"', "Gentoo's"])
+    truth = draw.integers(0, 3, n)
+    p = draw.dirichlet([1, 1, 1], n) * 0.3 + np.eye(3)[truth] * 0.7
+    frame = pd.DataFrame({
+        "at": (NOON - pd.Timedelta(days=45)) + pd.to_timedelta(np.arange(n) * 14, unit="min"),
+        "bill": draw.normal(40, 5, n).round(1), "p_adelie": p[:, 0], "p_chin_strap": p[:, 1], "third": p[:, 2],
+        "predicted": names[p.argmax(axis=1)], "species": names[truth],
+    })  # fmt: skip
+    renamed = frame.rename(columns={"third": "p_gentoos"})
+    for content, asked in ((renamed, False), (frame, True)):
+        page = bring(open_page("files", "scientist"), "watch-upload", "birds.csv", content.to_csv(index=False).encode())
+        page.selectbox(key=field(page, "watch-label")).set_value("species").run()
+        assert page.toggle[0].value is not asked
+        if asked:
+            page.toggle[0].set_value(True).run()
+            assert "has no column" in page.warning[0].value
+            each = [one for one in page.selectbox if str(one.key).startswith("watch-each-")]
+            assert [one.label for one in each] == ["Adelie", 'Chin "strap"', "Gentoo's"]
+            for one, column in zip(each, ("p_adelie", "p_chin_strap", "third"), strict=True):
+                page.selectbox(key=one.key).set_value(column)
+            page.run()
+        assert not page.warning
+        told = dict(zip(page.dataframe[1].value["What"], page.dataframe[1].value["Taken from the file"], strict=True))
+        assert (told["task"], told["classes"], told["inputs"]) == ("multiclass", "3", "1")
+    page.button(key="watch-begin").click().run()
+    assert not page.error
+    assert house.registry.models(VIEWER)[0].class_names == tuple(names)
+
+
 def test_a_viewer_reads_what_would_be_watched_and_may_not_begin(house: Services, open_page: OpenPage) -> None:
     page = bring(open_page("files", "viewer"), "watch-upload", "churn.csv", churn().to_csv(index=False).encode())
     page.selectbox(key=field(page, "watch-label")).set_value("outcome").run()
