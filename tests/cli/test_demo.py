@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from mlops_dash.bootstrap import Services
+from tests.cli.conftest import Run, house
+from tests.factories import ADMIN
+
+__all__ = ["house"]
 
 
 def test_it_brings_its_own_mlflow(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -17,10 +21,11 @@ def test_it_brings_its_own_mlflow(run: Run, monkeypatch: pytest.MonkeyPatch, tmp
     assert err.startswith("This demo brings a plain MLflow of its own.")
 
 
-def test_one_that_was_broken_off_says_what_to_delete(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MLOPS_DASH_HOME", str(tmp_path / "home"))
+def test_it_does_not_type_into_a_home_that_somebody_uses(
+    house: Services, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "yours.begun").touch()
+    house.registry.add_model(ADMIN, """it's "ours\"""", reason="ours to watch")
     code, _, err = run("demo", "--yours")
-    assert (code, "was broken off. Delete that folder" in err) == (2, True)
+    assert (code, """holds data already: it's "ours\".""" in err) == (2, True)
+    assert [one.name for one in house.registry.models(ADMIN)] == ["""it's "ours\""""]

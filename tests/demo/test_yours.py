@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlops_dash import cli
 from mlops_dash.bootstrap import Services
+from mlops_dash.demo.diary import Diary
 from mlops_dash.demo.yours import ADA, BEN, Typist
 from mlops_dash.domain.access import Role
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.errors import Unavailable
+from mlops_dash.errors import Conflict, Unavailable
 from tests.cli.conftest import house
 from tests.factories import ADMIN, LEAD
 
@@ -85,3 +87,61 @@ def test_a_program_gets_the_token_that_is_not_shown(
     said = capsys.readouterr().out
     assert f"MLOPS_DASH_TOKEN=$DESK python {tmp_path / 'programs' / 'good.py'} 'a b'\n10 a b\n" in said
     assert "mld_secret" not in said
+
+
+def resumed(typist: Typist, path: Path) -> Typist:
+    """The same demo, called again."""
+    return replace(typist, secrets={}, diary=Diary(path))
+
+
+def test_after_a_break_it_goes_on_where_it_stopped(house: Services, typist: Typist, tmp_path: Path) -> None:
+    path = tmp_path / "yours.json"
+    program = tmp_path / "programs" / "counts.py"
+    program.write_text("open('count', 'a').write('x')")
+    add = f"model add {QUOTED} --task regression --source external --reason 'ours'"
+
+    def play(typist: Typist) -> None:
+        typist.program("counts.py")
+        typist.add_person(BEN, "lead")
+        typist.keep(BEN, f"user token {BEN}")
+        typist.type(add, by=BEN)
+
+    first = resumed(typist, path)
+    play(first)
+    with pytest.raises(Unavailable):
+        first.type("monitor --model nobody")
+    second = resumed(typist, path)
+    play(second)
+    assert second.secrets == first.secrets
+    assert (tmp_path / "count").read_text() == "x"
+    assert len(house.registry.ledger(LEAD, MODEL)) == 1
+    assert path.stat().st_mode & 0o077 == 0
+    second.type(f"model edit {QUOTED} --tier 1 --reason 'it is asked all day'", by=BEN)
+    assert len(Diary(path)) == 5
+    second.diary.forget()
+    assert not path.exists()
+
+
+def test_the_line_in_which_the_break_fell_may_have_been_done(
+    house: Services, typist: Typist, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "yours.json"
+    add = f"model add {QUOTED} --task regression --source external --reason 'ours'"
+    resumed(typist, path).type("model list")
+    house.registry.add_model(ADMIN, MODEL, task="regression", source="external", reason="ours")
+    again = resumed(typist, path)
+    again.type("model list")
+    again.type(add)
+    assert "exists." in capsys.readouterr().err
+    with pytest.raises(Unavailable):
+        again.type(add)
+
+
+def test_a_diary_of_other_lines_is_refused(house: Services, typist: Typist, tmp_path: Path) -> None:
+    path = tmp_path / "yours.json"
+    resumed(typist, path).type("model list")
+    with pytest.raises(Conflict, match="Line 1 was 'model list' before the break"):
+        resumed(typist, path).type("monitor --model nobody")
+    path.write_text("[[1]]")
+    with pytest.raises(Conflict, match="no list of typed lines"):
+        Diary(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from mlops_dash import bootstrap, cli, errors, log, settings
 from mlops_dash.cli import up
 from mlops_dash.demo import yours
+from mlops_dash.demo.diary import Diary
+from mlops_dash.domain.access import system
 from mlops_dash.ports import free_port
 from mlops_dash.settings import LOOPBACK, Settings
 from mlops_dash.supervisor import ChildSpec, Supervisor
@@ -32,13 +35,12 @@ def add_commands(commands: Any) -> None:
 
 def _demo(arguments: argparse.Namespace) -> int:
     made = _home()
-    done, begun = made.home / "yours.done", made.home / "yours.begun"
-    if begun.exists() and not done.exists():
-        raise errors.Conflict(
-            f"The demo in {made.home} was broken off.",
-            hint="Delete that folder and call it again; nothing else is in it.",
-        )
+    done = made.home / "yours.done"
+    diary = Diary(made.home / "yours.json")
     team = made.home / "team"
+    if not len(diary) and not done.exists():
+        _require_empty(made)
+        shutil.rmtree(team, ignore_errors=True)  # broken off while the team trained: it trains anew
     team.mkdir(exist_ok=True)
     mlflow = _team_mlflow(team, free_port(_MLFLOW_PORT))
     os.environ["MLFLOW_TRACKING_URI"] = mlflow.url
@@ -49,14 +51,14 @@ def _demo(arguments: argparse.Namespace) -> int:
 
     def ready() -> None:
         if not done.exists():
-            begun.touch()
             try:
-                _type(made, team)
+                _type(made, team, diary)
             except errors.MlopsDashError as error:
                 problem.append(error)
                 supervisor.request_stop()
                 return
             done.touch()
+            diary.forget()
         if arguments.build_only:
             supervisor.request_stop()
             return
@@ -68,17 +70,40 @@ def _demo(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _type(made: Settings, team: Path) -> None:
+def _type(made: Settings, team: Path, diary: Diary) -> None:
     root = settings.app_root()
+    if len(diary):
+        print(f"{len(diary)} lines were typed before the break. They stand here again, and it goes on after them.")
     print(f"$ cd {team}")
     print(f"$ export MLOPS_DASH_HOME={made.home} MLFLOW_TRACKING_URI={made.mlflow_uri}")
     print("$ mlops-dash up &", flush=True)
     os.chdir(team)
     typist = yours.Typist(
         run=_run, folder=team, programs=root / "examples", client=root / "client" / "src",
-        gateway=f"http://{made.host}:{made.gateway_port}", mlflow=made.mlflow_uri,
+        gateway=f"http://{made.host}:{made.gateway_port}", mlflow=made.mlflow_uri, diary=diary,
     )  # fmt: skip
     yours.play(typist, settings.data_file(_FLIGHTS, made.home).resolve())
+
+
+def _require_empty(made: Settings) -> None:
+    """Nothing of somebody's own may be in the home: the demo's people would stand beside it.
+
+    Raises:
+        Conflict: there is.
+    """
+    if not (made.home / "app.db").exists() and made.database_url.startswith("sqlite"):
+        return
+    services = bootstrap.build(made)
+    try:
+        held = [one.name for one in services.registry.models(system("demo"))]
+        people = [one.name for one in services.access.users(system("demo"))]
+    finally:
+        services.close()
+    if held or people:
+        raise errors.Conflict(
+            f"{made.home} holds data already: {', '.join([*held, *people][:3])}.",
+            hint="Name an empty folder with MLOPS_DASH_HOME, or leave that variable unset.",
+        )
 
 
 def _run(words: Any) -> int:

@@ -21,11 +21,13 @@ from typing import Any
 
 import httpx
 
+from mlops_dash.demo.diary import Diary
 from mlops_dash.errors import Unavailable
 
 CANCELLED, DIGITS, MINUTES = "cancelled-flights", "digits", "minutes-in-the-air"
 ADA, BEN, PASSWORD = "ada", "ben", "four short words"
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_REFUSED = 2
 _SERVED_SECONDS = 120.0  # the worker looks at MLflow every few seconds; a model loads within some more
 
 
@@ -40,6 +42,7 @@ class Typist:
         client: The folder that holds the client's package.
         gateway: Its address.
         mlflow: The address of the team's MLflow.
+        diary: Which lines were typed before a break.
     """
 
     run: Callable[[Sequence[str]], int]
@@ -49,6 +52,7 @@ class Typist:
     gateway: str
     mlflow: str
     secrets: dict[str, str] = field(default_factory=dict)
+    diary: Diary = field(default_factory=Diary)
 
     def say(self, title: str) -> None:
         """What the next lines are for."""
@@ -61,16 +65,21 @@ class Typist:
             Unavailable: it ended otherwise than it has to here.
         """
         print(f"$ {f'MLOPS_DASH_TOKEN=${by.upper()} ' if by else ''}mlops-dash {line}", flush=True)
-        self._do(line, by, ends)
+        self.diary.once(line, lambda again: self._do(line, by, ends, again=again))
 
     def add_person(self, name: str, role: str) -> None:
         """Make an account; its password comes on standard input."""
         print(f"$ echo {shlex.quote(PASSWORD)} | mlops-dash user add {name} --role {role}", flush=True)
-        before, sys.stdin = sys.stdin, io.StringIO(f"{PASSWORD}\n")
-        try:
-            self._do(f"user add {name} --role {role}", "", (0,))
-        finally:
-            sys.stdin = before
+        line = f"user add {name} --role {role}"
+
+        def add(again: bool) -> str:
+            before, sys.stdin = sys.stdin, io.StringIO(f"{PASSWORD}\n")
+            try:
+                return self._do(line, "", (0,), again=again)
+            finally:
+                sys.stdin = before
+
+        self.diary.once(line, add)
 
     def keep(self, name: str, line: str) -> None:
         """Keep what a command prints, a token, as a variable of the shell: it is shown nowhere."""
@@ -83,7 +92,8 @@ class Typist:
         print(f"$ POLICY=$(MLOPS_DASH_TOKEN=$BEN mlops-dash {whole} --json | jq -r .id)", flush=True)
         written = json.loads(self._said(f"{whole} --json", BEN))["id"]
         print(f"$ MLOPS_DASH_TOKEN=$ADA mlops-dash policy activate $POLICY --reason {shlex.quote('read and agreed')}")
-        self._do(f"policy activate {written} --reason 'read and agreed'", ADA, (0,))
+        activate = f"policy activate {written} --reason 'read and agreed'"
+        self.diary.once(activate, lambda again: self._do(activate, ADA, (0,), again=again))
 
     def program(self, name: str, *words: str, token: str = "") -> None:
         """Run one of the team's programs, with its own environment.
@@ -96,6 +106,9 @@ class Typist:
             variables = {"PYTHONPATH": str(self.client), "MLOPS_DASH_TOKEN": f"${token.upper()}"}
         shown = " ".join(f"{key}={value}" for key, value in variables.items())
         print(f"$ {shown} python {shlex.join([str(self.programs / name), *words])}", flush=True)
+        self.diary.once(f"python {name} by {token or 'the team'}", lambda _: self._run(name, words, token, variables))
+
+    def _run(self, name: str, words: Sequence[str], token: str, variables: dict[str, str]) -> str:
         own = {**variables, "MLOPS_DASH_TOKEN": self.secrets[token]} if token else variables
         done = subprocess.run(
             [sys.executable, str(self.programs / name), *words], cwd=self.folder, stdin=subprocess.DEVNULL,
@@ -106,6 +119,7 @@ class Typist:
             raise Unavailable(f"{name} ended with {done.returncode}: {(done.stderr or done.stdout)[-600:].strip()}")
         if token:
             print(done.stdout.strip(), flush=True)
+        return ""
 
     def wait_until_served(self, wanted: dict[str, str]) -> None:
         """Ask the gateway which versions answer, until these do.
@@ -114,12 +128,15 @@ class Typist:
             Unavailable: they do not within two minutes.
         """
         print(f'$ curl -H "Authorization: Bearer $BEN" {self.gateway}/v1/serving', flush=True)
+        self.diary.once(f"wait for {sorted(wanted.items())}", lambda _: self._waited(wanted))
+
+    def _waited(self, wanted: dict[str, str]) -> str:
         until, found = time.monotonic() + _SERVED_SECONDS, dict[str, str]()
         while time.monotonic() < until:
             found = self._serving()
             if wanted.items() <= found.items():
                 print(", ".join(f"{model} v{version}" for model, version in sorted(found.items())), flush=True)
-                return
+                return ""
             time.sleep(1.0)
         raise Unavailable(f"The gateway answers with {found or 'nothing'}, not with {wanted}.", hint="Look at its log.")
 
@@ -136,15 +153,20 @@ class Typist:
         return {str(one["model"]): str(one["version"]) for one in said if one.get("version")}
 
     def _said(self, line: str, by: str) -> str:
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            self._do(line, by, (0,))
-        return out.getvalue()
+        def say(_again: bool) -> str:
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                self._do(line, by, (0,))
+            return out.getvalue()
 
-    def _do(self, line: str, by: str, ends: Collection[int]) -> None:
+        return self.diary.once(line, say)
+
+    def _do(self, line: str, by: str, ends: Collection[int], *, again: bool = False) -> str:
+        """Type it. `again` is the line in which a break fell: where it is refused now, it was done before that."""
         with self._acting(by):
             code = self.run(shlex.split(line))
-        if code not in ends:
+        if code not in ends and not (again and code == _REFUSED):
             raise Unavailable(f"`mlops-dash {line}` ended with {code}.", hint="What it said stands above.")
+        return ""
 
     @contextlib.contextmanager
     def _acting(self, by: str) -> Iterator[None]:
@@ -177,7 +199,7 @@ def play(typist: Typist, flights: Path) -> None:
     typist.type(f"connect --adopt {CANCELLED} --reason 'ours to watch'", by=BEN)
     typist.type(f"model edit {CANCELLED} --positive cancelled --reason 'its probability is of this'", by=BEN)
     classes = " ".join(f"--class {name}" for name in NAMES)
-    typist.type(f"model add {DIGITS} --task multiclass {classes} --owner ben --reason 'ours to watch'", by=BEN)
+    typist.type(f"connect --adopt {DIGITS} {classes} --reason 'ours to watch'", by=BEN)
     typist.type(f"model add {MINUTES} --source external --task regression --owner ben --reason 'our service'", by=BEN)
     typist.wait_until_served({CANCELLED: "1", DIGITS: "1"})
     _digits(typist)
