@@ -1,14 +1,16 @@
 """Registry: versions beside their gates, the proposal with its approvals, who serves, and how it came to that.
 
-Deep links: ?model=&version=&proposal=&on=
+Deep links: ?model=&version=&proposal=&on=&part=&metric=
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from app.charts import registry as charts
-from app.parts.registry import champions, evidence, promotions
+from app.parts.registry import champions, dossier, evidence, promotions
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -59,6 +61,19 @@ def page(frame: Frame) -> None:
         how = "Send its rows on the page Files." if room.model.elsewhere else "Train one on the Retraining page."
         widgets.empty("inventory_2", "No version is recorded yet", how, key="versions")
         return
+    panels: dict[str, Callable[[], None]] = {
+        "Decide": lambda: _decide(frame, room),
+        "Version": lambda: dossier.panel(frame, room),
+    }
+    address.menu("part", panels, "Decide")
+    for tab, draw in zip(st.tabs(list(panels), key="part", on_change=address.picked, args=("part",)),
+                         panels.values(), strict=True):  # fmt: skip
+        if tab.open:
+            with tab:
+                draw()
+
+
+def _decide(frame: Frame, room: RegistryRoom) -> None:
     with st.container(key="review"):  # on a phone the gates come first
         left, right = st.columns([6, 5], gap="small")
     with left:

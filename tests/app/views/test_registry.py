@@ -442,3 +442,14 @@ def test_a_first_version_without_a_champion_can_be_proposed(
     assert "There was no champion to be better than; the floor decides." in words(page)
     decide(page, "propose", f"propose-{made.ids['1']}", "our first model")
     assert house.registry.open_proposal(VIEWER, MODEL).comment == "our first model"
+
+
+def test_the_version_page_says_what_is_known_and_what_is_not(told: World, open_page: OpenPage) -> None:
+    page = open_page("registry", "viewer", part="Version", version="2")
+    assert not page.exception
+    said = words(page)
+    assert "Where v2 is from" in said
+    assert "Not recorded" in said or "names no run" in said
+    assert "holds no files" in said  # the story's versions lie nowhere
+    assert "ROC AUC across versions" in said
+    assert "Gates of v2" not in said

@@ -8,6 +8,7 @@ aliases     restore or adopt an alias that was moved outside
 outside     versions that somebody else serves
 reconcile   the worker's pass: finish, mirror, notice, confirm, expire
 room        everything the page shows, from one read (its parts: shown)
+dossiers    everything that is known about one version: lineage, files, environment, metrics
 judging     where a proposal stands now, shared by all of them
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry.aliases import Aliases
+from mlops_dash.services.registry.dossiers import Dossiers
 from mlops_dash.services.registry.models import Models
 from mlops_dash.services.registry.outside import Outside
 from mlops_dash.services.registry.promotion import Promotions
@@ -61,8 +63,9 @@ class RegistryService:
         self.finish_promotion = promotions.finish_promotion
 
         aliases = Aliases(context)
-        self.restore_alias = aliases.restore_alias
-        self.adopt_alias = aliases.adopt_alias
+        self.restore_alias, self.adopt_alias = aliases.restore_alias, aliases.adopt_alias
+
+        self.dossier = Dossiers(context).dossier
 
         self.serve_elsewhere = Outside(context).serve_elsewhere
 

@@ -285,7 +285,7 @@ def _tags(fitted: Fitted, eval_digest: str, more: Mapping[str, str]) -> dict[str
         f"{TAG}model": recipe.model_name,
     }
     if commit:
-        own |= {f"{TAG}git_commit": commit, "mlflow.source.git.commit": commit}
+        own |= {f"{TAG}git_commit": commit, "mlflow.source.git.commit": commit, **git_state()}
     return {**own, **more}
 
 
@@ -321,12 +321,25 @@ def _log_model(client: MlflowClient, run_id: str, fitted: Fitted) -> tuple[str, 
 @lru_cache(maxsize=1)
 def git_commit() -> str:
     """The commit this code was checked out at, or "" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).resolve().parent), "rev-parse", "HEAD"]
+    return (_git("rev-parse", "HEAD") or "").strip()
+
+
+@lru_cache(maxsize=1)
+def git_state() -> dict[str, str]:
+    """Branch of the checkout, and whether it has changes that were not committed, as tags; what is unknown is out."""
+    branch, changes = _git("rev-parse", "--abbrev-ref", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    made = {} if not branch or branch.strip() == "HEAD" else {"mlflow.source.git.branch": branch.strip()}
+    return made if changes is None else {**made, f"{TAG}git_dirty": str(bool(changes.strip())).lower()}
+
+
+def _git(*words: str) -> str | None:
+    """What git says of the checkout that this code runs in; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).resolve().parent), *words]
     try:
         said = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return said.stdout.strip() if said.returncode == 0 else ""
+        return None
+    return said.stdout if said.returncode == 0 else None
 
 
 def fail(client: MlflowClient, run_id: str) -> None:

@@ -336,7 +336,7 @@ def download(uri: str, artifact_uri: str, target: Path, *, only: str = "") -> Pa
     from mlflow.tracking import MlflowClient
 
     try:
-        location = _location(MlflowClient(uri, uri), artifact_uri)
+        location = location_of(MlflowClient(uri, uri), artifact_uri)
         location = f"{location.rstrip('/')}/{only}" if only else location
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=str(target), tracking_uri=uri))
     except (MlflowException, OSError) as error:
@@ -346,13 +346,13 @@ def download(uri: str, artifact_uri: str, target: Path, *, only: str = "") -> Pa
         ) from error
 
 
-def _location(client: Any, artifact_uri: str) -> str:
-    """Where the files are. MLflow would resolve `models:/` against the process's global address, not against ours."""
+def location_of(client: Any, artifact_uri: str) -> str:
+    """Where files are. MLflow would resolve `models:/` against the process's global address, not against ours."""
     if not artifact_uri.startswith("models:/"):
         return artifact_uri
     name, _, version = artifact_uri.removeprefix("models:/").partition("/")
     if version:
-        return _location(client, str(client.get_model_version(name, version).source))
+        return location_of(client, str(client.get_model_version(name, version).source))
     return str(client.get_logged_model(name).artifact_location)
 
 

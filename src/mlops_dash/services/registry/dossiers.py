@@ -1,0 +1,151 @@
+"""Everything that is known about one version: from MLflow, from its files, and from what was decided and measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from mlops_dash.domain.ab_tests.rules import ABTest
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.registry.dossier import (
+    Contents,
+    Dossier,
+    PackageChange,
+    Place,
+    Registered,
+    RunFacts,
+    copied_from,
+    package_changes,
+    people_tags,
+    places_of,
+    series_of,
+)
+from mlops_dash.domain.registry.records import Version
+from mlops_dash.errors import BrokenModel, InvalidInput, NotFound, Unavailable
+from mlops_dash.services.command import Context, read
+from mlops_dash.services.registry.judging import reigns_of
+from mlops_dash.store import ab_tests as ab_store
+from mlops_dash.store import evidence as evidence_store
+from mlops_dash.store import policies as policy_store
+from mlops_dash.store import registry as store
+from mlops_dash.store.db import reading
+from mlops_dash.tracking.version_files import VersionFiles
+
+KEPT_SECONDS = 60.0  # a folder that was read is not read again for so long
+_MOST_KEPT = 32
+_ELSEWHERE = "Others serve this model; its files and runs are not in our MLflow."
+
+T = TypeVar("T")
+
+
+class Dossiers:
+    """What a version is made of."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._contents: dict[str, tuple[float, Contents]] = {}
+
+    @read(Permission.ROOM_READ)
+    def dossier(self, actor: Actor, version_id: str) -> Dossier:
+        """Lineage, environment, signature, files, places and metrics of one version.
+
+        MLflow is asked now, and the files are read when they are small enough; what cannot be read says why.
+
+        Raises:
+            NotFound: no such version.
+        """
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            version = store.version(session, version_id)
+            model = store.model(session, version.model)
+            champion = store.champion(session, version.model)
+            versions = store.versions(session, version.model)
+            policy = policy_store.active(session, version.model, PolicyKind.PROMOTION, now).promotion
+            evidences = evidence_store.about(session, [one.subject for one in versions], kinds=("metric",))
+            test = ab_store.running(session, version.model)
+            places = (
+                *_arm(version, test),
+                *places_of(version, store.serving(session, version.model), reigns_of(session, version.model), now),
+            )
+        registered: tuple[Registered | None, str] = (None, _ELSEWHERE)
+        run: tuple[RunFacts | None, str] = (None, _ELSEWHERE)
+        contents: tuple[Contents | None, str] = (None, _ELSEWHERE)
+        if not model.elsewhere:
+            registered = _known(lambda: self._registered(version))
+            contents = _known(lambda: self._read(version))
+            run = (None, "It names no run.")
+            if version.run_id:
+                run = _known(lambda: self._files.run(version.run_id))
+        rival = None if champion is None or champion.id == version.id else champion
+        environment, why = self._environment(rival, *contents) if not model.elsewhere else (None, _ELSEWHERE)
+        return Dossier(
+            version=version,
+            read_at=now,
+            registered=registered[0],
+            registered_why=registered[1],
+            run=run[0],
+            run_why=run[1],
+            contents=contents[0],
+            contents_why=contents[1],
+            champion="" if rival is None else rival.label,
+            environment=environment,
+            environment_why=why,
+            places=places,
+            series=series_of(versions, evidences, None if champion is None else champion.id, policy),
+        )
+
+    @property
+    def _files(self) -> VersionFiles:
+        return VersionFiles(self.context.registry.uri)
+
+    def _registered(self, version: Version) -> Registered:
+        versions = self.context.registry.versions(version.model)
+        found = next((one for one in versions if one.version == version.version), None)
+        if found is None:
+            raise NotFound(f"MLflow has no version {version.version} of {version.model} any more.")
+        tags = people_tags(found.tags)
+        return Registered(tags, found.description, found.source, found.stage, copied_from(found.source))
+
+    def _read(self, version: Version) -> Contents:
+        kept = self._contents.get(version.id)
+        if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
+            return kept[1]
+        source = version.source_uri or f"models:/{version.model}/{version.version}"
+        found = self._files.contents(source)
+        while len(self._contents) >= _MOST_KEPT:
+            self._contents.pop(next(iter(self._contents)))
+        self._contents[version.id] = (time.monotonic(), found)
+        return found
+
+    def _environment(
+        self, rival: Version | None, own: Contents | None, why: str
+    ) -> tuple[tuple[PackageChange, ...] | None, str]:
+        if rival is None:
+            return None, "There is no other champion to compare its packages with."
+        if own is None:
+            return None, why
+        theirs, not_read = _known(lambda: self._read(rival))
+        if theirs is None:
+            return None, f"The files of {rival.label} cannot be read: {not_read}"
+        silent = [label for label, one in (("it", own), (rival.label, theirs)) if not one.packages]
+        if silent:
+            return None, f"The files of {' and '.join(silent)} name no packages."
+        return package_changes(own.packages, theirs.packages), ""
+
+
+def _arm(version: Version, test: ABTest | None) -> tuple[Place, ...]:
+    """The version as an arm of the A/B test that runs."""
+    if test is None or test.started_at is None or version.id not in (test.control_id, test.challenger_id):
+        return ()
+    arm = "challenger" if version.id == test.challenger_id else "control"
+    return (Place(f"{arm} of the A/B test {test.name}", test.started_at),)
+
+
+def _known(ask: Callable[[], T]) -> tuple[T | None, str]:
+    """What is read, or why it cannot be."""
+    try:
+        return ask(), ""
+    except (BrokenModel, InvalidInput, NotFound, Unavailable) as error:
+        return None, error.sentence()
