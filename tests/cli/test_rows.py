@@ -152,6 +152,13 @@ def test_skipping_stores_the_others_and_lists_every_row_that_is_left_out(
         ("line 5", "said"), ("line 22", "id"), ("line 32", "said"),
     ]  # fmt: skip
     assert "3 rows were left out" in err
+    for _ in range(2):  # the same file again sets nothing more aside
+        aside = house.monitoring.quarantine(ADMIN, minutes)
+        assert {(one.version, one.column, one.rows, one.in_log) for one in aside.groups} == {
+            ("1", "said", 2, False), ("1", "id", 1, False),
+        }  # fmt: skip
+        ingest(run, table, tmp_path / "a.csv", "--on-error", "skip")
+    assert ("000", "'000'") in aside.groups[1].samples or ("000", "000") in aside.groups[1].samples
 
 
 def test_only_ten_bad_rows_are_shown(house: Services, run: Run, minutes: str, tmp_path: Path) -> None:
@@ -274,6 +281,7 @@ def test_a_label_that_cannot_be_taken_keeps_the_file_out_or_is_skipped(
     assert (code, [one["place"] for one in json.loads(out)["problems"]]) == (2, ["line 3", "line 4"])
     code, out, _ = run(*words, "--on-error", "skip")
     assert (code, json.loads(out)["labels"]) == (0, 1)
+    assert house.monitoring.quarantine(ADMIN, minutes).rows == 2
 
 
 @pytest.mark.parametrize(

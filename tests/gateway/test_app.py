@@ -33,7 +33,7 @@ from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.services.scoring import ScoringService, following
 from mlops_dash.store.db import reading, transaction
-from mlops_dash.store.prediction_log import counts
+from mlops_dash.store.prediction_log import counts, groups
 from mlops_dash.store.tables.registry import ServingRow
 from mlops_dash.tracking.models.loading import ModelCache
 from tests import factories
@@ -372,6 +372,14 @@ def test_the_good_rows_of_a_batch_are_stored_where_that_is_asked_for(client: htt
     assert answer["left_out"][0]["value"] == "'high'"
     assert all(one["reason"] for one in answer["left_out"])
     assert [row["row"] for row in client.get("/v1/predictions/b").json()["rows"]] == [0, 2, 4, 6, 8]
+    for _ in range(2):  # sent again, the same rows are set aside once
+        client.post("/v1/predictions?on_error=skip", json=body)
+        with reading(home.databases.log) as session:
+            aside = groups(session, MODEL)
+        assert {(one.column, one.rows, one.logged) for one in aside} == {
+            (column, 1, False) for column in ("score", "version", "at", "hour", "surprise")
+        }  # fmt: skip
+    assert {one.column: one.samples[0][1] for one in aside}["score"] == "'high'"
     mended = {**body, "predictions": [{**row, **made_elsewhere(1)[0]} for row in made_elsewhere(10)]}
     assert client.post("/v1/predictions?on_error=skip", json=mended).json()["stored"] == 5  # what was bad, and no more
     assert total(home) == 10
@@ -393,7 +401,7 @@ def test_ids_that_cannot_be_are_left_out_one_by_one(client: httpx.Client, home: 
     assert total(home) == 3
 
 
-def test_good_labels_are_stored_where_that_is_asked_for(client: httpx.Client) -> None:
+def test_good_labels_are_stored_where_that_is_asked_for(client: httpx.Client, home: Context) -> None:
     client.post("/v1/predictions", json={"model": MODEL, "batch": "b", "predictions": made_elsewhere(3)})
     labels = [{"prediction_id": f"b-{n}", "value": value} for n, value in enumerate((1, "late", 0))]
     body = {"model": MODEL, "labels": [*labels, {"value": 1}]}
@@ -402,6 +410,10 @@ def test_good_labels_are_stored_where_that_is_asked_for(client: httpx.Client) ->
     assert (answer["new"], [(one["row"], one["column"]) for one in answer["left_out"]]) == (
         2, [(1, "value"), (3, "prediction_id")],
     )  # fmt: skip
+    with reading(home.databases.log) as session:
+        aside = {one.column: one.samples for one in groups(session, MODEL)}
+    assert aside["value"] == (("b-1", "'late'"),)
+    assert aside["prediction_id"][0][0].startswith("row-")
     assert "left_out" not in client.post("/v1/labels?on_error=skip", json={"model": MODEL, "labels": labels[:1]}).json()
 
 

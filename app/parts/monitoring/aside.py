@@ -28,6 +28,6 @@ def _title(one: AsideGroup) -> str:
 
 def _said(one: AsideGroup) -> str:
     examples = ", ".join(f"{value} ({name})" if value else name for name, value in one.samples)
-    where = "" if one.in_log else "; kept out of the log when answered"
+    where = "" if one.in_log else "; kept out of the log when it came"
     days = sorted({one.first_at.date().isoformat(), one.last_at.date().isoformat()})  # UTC: year 1 has no other zone
     return f"{fmt.plural(one.rows, 'row')}, {' to '.join(days)}{where}. E.g. {examples}"

@@ -18,7 +18,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.scoring import ScoredBatch, ServedModel
 from mlops_dash.errors import Conflict, InvalidRow, NotFound
 from mlops_dash.services.command import Context, read, record
-from mlops_dash.services.scoring import intake
+from mlops_dash.services.scoring import intake, refused
 from mlops_dash.services.scoring.answering import Answering, Asked, Said
 from mlops_dash.services.scoring.erasing import Erasing
 from mlops_dash.services.scoring.files import Columns, FileRows
@@ -136,7 +136,12 @@ class ScoringService:
         if not skip:
             return intake.elsewhere(model, found, versions, batch_id=batch_id)
         fit, unfit = found
-        return self._without_unfit(model, fit, unfit, versions, batch_id=batch_id)
+        pending = self._without_unfit(model, fit, unfit, versions, batch_id=batch_id)
+        aside = refused.of_request(
+            model, rows, pending.left_out, versions=versions, do_not_log=state.do_not_log,
+            noted=self.context.clock.now(),
+        )  # fmt: skip
+        return replace(pending, set_aside=aside)
 
     def _without_unfit(
         self,
@@ -184,7 +189,9 @@ class ScoringService:
         found, unfit = rules.sift_labels(rows, now=now, task=self._following.state(model).predicts)
         if unfit and not skip:
             raise unfit[0]
-        return replace(intake.labels(model, found, times_of(received_at, len(found), now)), left_out=unfit)
+        aside = refused.of_request(model, rows, unfit, versions={}, noted=now)
+        made = intake.labels(model, found, times_of(received_at, len(found), now))
+        return replace(made, left_out=unfit, set_aside=aside)
 
     @record(Permission.LOG_WRITE)
     def store(self, actor: Actor, pending: Sequence[Pending]) -> tuple[Stored, ...]:

@@ -22,7 +22,7 @@ from mlops_dash.domain.sifting import Unfit
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidRow, NotFound
 from mlops_dash.services.command import Context, read, record
-from mlops_dash.services.scoring import intake
+from mlops_dash.services.scoring import intake, refused
 from mlops_dash.services.scoring.files import Columns, FileRows, labels_of_file, rows_of_file
 from mlops_dash.services.scoring.following import Following
 from mlops_dash.services.scoring.pending import Pending, Stored
@@ -149,6 +149,10 @@ class Filing:
             if progress is not None:
                 progress(done, len(rows.roles))
         left_out = tuple(sorted(tally.unfit, key=lambda one: one.row))
+        aside = refused.of_file(
+            model, rows, left_out, version_id=versions[version], do_not_log=state.do_not_log, noted=into.now
+        )
+        self._store(actor, [Pending(model, set_aside=aside)])
         return Filed(rows.rows, tally.predictions, tally.labels, 0, left_out, refused=False)
 
     @record(Permission.LOG_WRITE)
@@ -199,6 +203,8 @@ class Filing:
             tally.waiting += stored.labels.pending
             if progress is not None:
                 progress(min(number * CHUNK, len(rows)), len(rows))
+        aside = refused.of_file(model, None, unfit, noted=self.context.clock.now())
+        self._store(actor, [Pending(model, set_aside=aside)])
         return Filed(len(table), 0, tally.labels, tally.waiting, tuple(unfit), refused=False)
 
     def _refused(self, into: _Intake, rows: FileRows, tally: _Tally) -> bool:

@@ -27,7 +27,7 @@ class Pending:
     predictions: tuple[Prediction, ...] = ()
     scores: tuple[Score, ...] = ()
     labels: tuple[Label, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()  # rows that were answered and cannot be kept, each with its reason
+    set_aside: tuple[SetAside, ...] = ()  # rows that were answered or sent and cannot be kept, each with its reason
     left_out: tuple[InvalidRow, ...] = ()  # rows as they were sent that are not among them, where that was asked for
     timed: bool = False  # whether the rows' times were sent, so that a known id must have the same
 
