@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mlops_dash.clock import Clock, fixed
@@ -25,6 +25,21 @@ LEAD = Actor("user:lead", "lead", Role.LEAD)
 LEAD_TOO = Actor("user:lead-too", "lead-too", Role.LEAD)
 ADMIN = Actor("user:admin", "admin", Role.ADMIN)
 WORKER = system("worker")
+
+
+class Time:
+    """A clock in the hand of the test: `Clock(wall=time)`."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        """What it shows."""
+        return self.at
+
+    def passes(self, **span: float) -> None:
+        """Go on by so many `minutes`, `hours`, ... as timedelta takes them."""
+        self.at += timedelta(**span)
 
 
 def settings(home: Path, **changes: object) -> Settings:

@@ -1,4 +1,4 @@
-"""Audit & admin: what was decided, by whom and why; proof that nobody changed it; models, policies, users, tokens.
+"""Audit & admin: what was decided, by whom and why, and proof of it; models, policies, messages, users, tokens.
 
 Deep links: ?tab=&actor=&action=&object=&from=&entry=&model=&kind=
 """
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import audit as tables
-from app.parts.admin import accounts, models, policies, secrets, tokens
+from app.parts.admin import accounts, channels, models, policies, secrets, tokens
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -44,6 +44,7 @@ def page(frame: Frame) -> None:
         "Ledger": lambda: _ledger(frame, empty=number == 0),
         "Models": lambda: models.models_panel(frame),
         "Policies": lambda: policies.policies_panel(frame),
+        "Messages": lambda: channels.channels_panel(frame),
         "Users": lambda: accounts.users_panel(frame),
         "Tokens": lambda: tokens.tokens_panel(frame),
     }

@@ -18,6 +18,7 @@ from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.freshness import FreshnessService
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.monitoring import MonitoringService
+from mlops_dash.services.notices import NoticeService
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports import ReportService
@@ -53,6 +54,7 @@ class Services:
     reports: ReportService
     search: SearchService
     freshness: FreshnessService
+    notices: NoticeService
 
     def close(self) -> None:
         """Give back database connections."""
@@ -100,6 +102,7 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         reports=ReportService(context),
         search=SearchService(context),
         freshness=FreshnessService(context),
+        notices=NoticeService(context),
     )
 
 

@@ -15,8 +15,9 @@ import socket
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mlops_dash.errors import InvalidInput
 
@@ -33,8 +34,9 @@ VARIABLES = (
         f"MLOPS_DASH_{name}"
         for name in (
             "ALLOW_PICKLE", "BATCH_ROWS", "DATABASE_URL", "DEMO", "ENVIRONMENT", "GATEWAY_PROCESSES", "HOME", "HOST",
-            "LEDGER_IN_MLFLOW", "LEDGER_KEY", "LOG_DATABASE_URL", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS",
-            "OPEN_INVOCATIONS", "PROTOCOL_TRACES", "TOKEN", "TRUSTED_PROXIES",
+            "LEDGER_IN_MLFLOW", "LEDGER_KEY", "LOG_DATABASE_URL", "MAIL_FROM", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS",
+            "OPEN_INVOCATIONS", "PROTOCOL_TRACES", "PUBLIC_URL", "SMTP", "TOKEN", "TRUSTED_PROXIES",
+            "WEBHOOK_NETWORKS",
             *_PORTS,
         )
     ),
@@ -69,6 +71,10 @@ class Settings:
     batch_rows: int = BATCH_ROWS  # of several requests in one call of a model that answers row by row; 1 = each alone
     batch_rows_of: tuple[tuple[str, int], ...] = ()  # the same by model, whatever it is made of
     metronome_seconds: float = 1.0
+    smtp: str = field(default="", repr=False)  # smtp:// or smtps://USER:PASSWORD@HOST:PORT; "" = mail becomes files
+    mail_from: str = "mlops-dash@localhost"
+    webhook_networks: tuple[str, ...] = ()  # addresses inside the house that web hooks may go to
+    public_url: str = ""  # where people open the pages, as messages name it
 
     @property
     def logs(self) -> Path:
@@ -86,6 +92,11 @@ class Settings:
     def anchors_in_mlflow(self) -> bool:
         """Whether the ledger's head is kept as a tag in MLflow: where the server is ours, or somebody said so."""
         return self.mlflow_is_ours or self.ledger_in_mlflow
+
+    @property
+    def pages_url(self) -> str:
+        """Where people open the pages, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.ui_port}"
 
     @property
     def on_loopback(self) -> bool:
@@ -171,6 +182,10 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         protocol_traces=_flag(env, "MLOPS_DASH_PROTOCOL_TRACES"),
         batch_rows=batch_rows,
         batch_rows_of=batch_rows_of,
+        smtp=_url(env, "MLOPS_DASH_SMTP", ("smtp", "smtps"), "smtp://USER:PASSWORD@HOST:587"),
+        mail_from=_mail_from(env.get("MLOPS_DASH_MAIL_FROM", "").strip()),
+        webhook_networks=_networks(env, "MLOPS_DASH_WEBHOOK_NETWORKS"),
+        public_url=_url(env, "MLOPS_DASH_PUBLIC_URL", ("http", "https"), "https://mlops.example.com"),
     )
 
 
@@ -241,6 +256,25 @@ def _tracking(env: Mapping[str, str]) -> str:
             f"MLFLOW_TRACKING_URI names a database in {folder}, which does not exist.", hint="Check the path."
         )
     return address
+
+
+def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str) -> str:
+    """A URL of one of these schemes with a host; "" when none is given. It is not repeated: it may hold a password."""
+    text = env.get(name, "").strip()
+    try:
+        parsed = urlsplit(text)
+        fine = parsed.scheme in schemes and bool(parsed.hostname) and parsed.port != 0
+    except ValueError:
+        fine = False
+    if text and not fine:
+        raise InvalidInput(f"{name} is no address that can be used.", hint=f"Use for example {example}.")
+    return text
+
+
+def _mail_from(text: str) -> str:
+    if text and not re.fullmatch(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+", text):
+        raise InvalidInput("MLOPS_DASH_MAIL_FROM is no e-mail address.", hint="Use name@host.")
+    return text or "mlops-dash@localhost"
 
 
 def _flag(env: Mapping[str, str], name: str) -> bool:

@@ -42,6 +42,7 @@ COMMANDS = {
     "experiments": ("runs",),
     "drift": ("drift",),
     "ab": ("ab",),
+    "channels": ("channel",),
     "reports": ("report",),
     "bench": ("bench",),
 }  # fmt: skip

@@ -53,6 +53,7 @@ class Permission(StrEnum):
     TEST_EDIT = "test:edit"  # design and stop
     TEST_START = "test:start"
     POLICY_EDIT = "policy:edit"
+    CHANNEL_EDIT = "channel:edit"  # to whom alerts are told
     USERS_EDIT = "users:edit"
     TOKENS_EDIT = "tokens:edit"
     SYSTEM = "system:run"  # machine facts: claim, heartbeat, profile, reconcile
@@ -82,6 +83,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.TEST_EDIT: Role.SCIENTIST,
     Permission.TEST_START: Role.LEAD,
     Permission.POLICY_EDIT: Role.LEAD,
+    Permission.CHANNEL_EDIT: Role.ADMIN,
     Permission.USERS_EDIT: Role.ADMIN,
     Permission.TOKENS_EDIT: Role.ADMIN,
 }

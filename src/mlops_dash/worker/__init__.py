@@ -82,6 +82,7 @@ class Worker:
             "reconcile": Chore("reconcile", 3.0),
             "anchor": Chore("anchor", 10.0),
             "runs": Chore("runs", 2.0),
+            "tell": Chore("tell", 2.0),
         }
         self._step_chore = Chore("step", STEP_SECONDS)
         self._reaping = Chore("lost jobs", self.settings.metronome_seconds)
@@ -260,6 +261,11 @@ class Worker:
     def runs(self) -> None:
         """Read the runs of a remote MLflow server into the run index."""
         self.services.experiments.read_runs(WORKER)
+
+    def tell(self) -> None:
+        """Tell channels of alerts that opened or are over, and send what waits."""
+        self.services.notices.gather(WORKER)
+        self.services.notices.deliver(WORKER)
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ class Alert:
 def alert(session: Session, alert_id: str) -> Alert | None:
     """One alert."""
     row = session.get(AlertRow, alert_id)
-    return None if row is None else _alert(row)
+    return None if row is None else to_alert(row)
 
 
 def alerts(session: Session, model: str, *, limit: int = 200) -> tuple[Alert, ...]:
@@ -48,7 +48,7 @@ def alerts(session: Session, model: str, *, limit: int = 200) -> tuple[Alert, ..
         .order_by(col(AlertRow.closed_at).is_not(None), col(AlertRow.opened_at).desc(), col(AlertRow.id))
         .limit(limit)
     ).all()
-    return tuple(_alert(row) for row in rows)
+    return tuple(to_alert(row) for row in rows)
 
 
 def save_alert(session: Session, one: Alert) -> None:
@@ -64,7 +64,8 @@ def save_alert(session: Session, one: Alert) -> None:
     session.flush()  # the database allows one open alert a kind: closings must reach it before openings
 
 
-def _alert(row: AlertRow) -> Alert:
+def to_alert(row: AlertRow) -> Alert:
+    """An alert from its row."""
     return Alert(
         id=row.id,
         model=row.model,

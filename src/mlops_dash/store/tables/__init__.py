@@ -5,6 +5,17 @@ Importing any of them imports all, so that the metadata of a database is whole w
 
 from __future__ import annotations
 
-from mlops_dash.store.tables import ab_tests, access, audit, experiments, jobs, log, monitoring, registry, reports
+from mlops_dash.store.tables import (
+    ab_tests,
+    access,
+    audit,
+    experiments,
+    jobs,
+    log,
+    monitoring,
+    notices,
+    registry,
+    reports,
+)
 
-__all__ = ["ab_tests", "access", "audit", "experiments", "jobs", "log", "monitoring", "registry", "reports"]
+__all__ = ["ab_tests", "access", "audit", "experiments", "jobs", "log", "monitoring", "notices", "registry", "reports"]

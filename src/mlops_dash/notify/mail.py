@@ -1,0 +1,83 @@
+"""E-mail: over the SMTP server of the settings, or as files in HOME/outbox where none is set."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from urllib.parse import unquote, urlsplit
+
+from mlops_dash.domain.notices import Message
+from mlops_dash.errors import Unavailable
+from mlops_dash.settings import LOOPBACK, Settings
+
+SECONDS = 20.0
+
+
+def send(settings: Settings, address: str, message: Message) -> str:
+    """Send a message to all addresses of a channel.
+
+    Raises:
+        Unavailable: the server cannot be reached, or refused it.
+    """
+    mail = _mail(settings, address, message)
+    if not settings.smtp:
+        return _kept(settings, mail, message.id)
+    try:
+        refused = _deliver(settings.smtp, mail)
+    except smtplib.SMTPRecipientsRefused as error:
+        raise Unavailable(f"The mail server refused {', '.join(error.recipients)}.") from error
+    except (OSError, smtplib.SMTPException) as error:
+        why = getattr(error, "smtp_error", b"") or str(error)
+        said = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
+        raise Unavailable(f"The mail server did not take it: {said[:200]}.", hint="Check MLOPS_DASH_SMTP.") from error
+    note = f" It refused {', '.join(refused)}." if refused else ""
+    return f"The mail server took it.{note}"
+
+
+def _mail(settings: Settings, address: str, message: Message) -> EmailMessage:
+    mail = EmailMessage()
+    mail["Subject"] = " ".join(message.subject.split())[:200]  # a name must not begin a header of its own
+    mail["From"] = settings.mail_from
+    mail["To"] = address
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = f"<{message.id}@mlops-dash>"  # the same at every attempt
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(message.text)
+    return mail
+
+
+def _deliver(server: str, mail: EmailMessage) -> list[str]:
+    """Hand it to the server; gives the addresses it refused."""
+    parsed = urlsplit(server)
+    host, secure = parsed.hostname or LOOPBACK, parsed.scheme == "smtps"
+    context = ssl.create_default_context()
+    if secure:
+        connection: smtplib.SMTP = smtplib.SMTP_SSL(host, parsed.port or 465, timeout=SECONDS, context=context)
+    else:
+        connection = smtplib.SMTP(host, parsed.port or 587, timeout=SECONDS)
+    with connection:
+        connection.ehlo()
+        if not secure and connection.has_extn("starttls"):
+            connection.starttls(context=context)
+            connection.ehlo()
+            secure = True
+        if parsed.username:
+            if not secure and host not in {LOOPBACK, "localhost", "::1"}:
+                raise smtplib.SMTPException("it offers no encryption, so the password was not sent")
+            connection.login(unquote(parsed.username), unquote(parsed.password or ""))
+        return list(connection.send_message(mail))
+
+
+def _kept(settings: Settings, mail: EmailMessage, name: str) -> str:
+    folder = settings.home / "outbox"
+    draft, file = folder / f".{name}", folder / f"{name}.eml"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        draft.write_bytes(bytes(mail))
+        draft.replace(file)
+    except OSError as error:
+        raise Unavailable(f"{file} cannot be written: {error.strerror}.", hint="Free some space.") from error
+    return f"No mail server is set: it lies in {file.parent.name}/{file.name}."
