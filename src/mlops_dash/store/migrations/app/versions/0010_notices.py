@@ -44,7 +44,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
-        sa.UniqueConstraint("channel_id", "alert_id", "event", name=op.f("uq_notice_channel_id")),
+        sa.UniqueConstraint("channel_id", "alert_id", "event", name=op.f("uq_notice_channel_id_alert_id_event")),
     )
     op.create_index("ix_notice_state_not_before", "notice", ["state", "not_before"], unique=False)
     op.create_index("ix_notice_created_at", "notice", ["created_at"], unique=False)
