@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
-from app.parts.monitoring import alerts, aside, classes, column, reference, volume
+from app.parts.monitoring import alerts, aside, classes, column, reference, together, volume
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -61,6 +61,7 @@ def page(frame: Frame) -> None:
     if room.detail is not None:
         column.detail(frame, room, room.detail)
     column.findings(room)
+    together.card(frame, room)
     with widgets.card("alerts", "Alerts", alerts.alarm_words(room)):
         alerts.listing(frame, room)
     aside.listing(room.aside)

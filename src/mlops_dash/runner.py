@@ -1,5 +1,7 @@
 """Runs one retrain job: its recipe's program, what that left in MLflow, and the verdict on later rows.
 
+A second opinion on drift runs here too: it imports much and takes long.
+
     python -m mlops_dash.runner JOB EPOCH
 
 One job, one process, one log. The worker starts it below a guard (training.launcher). Each step first asks the queue
@@ -22,6 +24,7 @@ from functools import partial
 from typing import Any
 
 from mlops_dash.bootstrap import Services, build
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import system
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.jobs import Job, Task, Trouble
@@ -136,7 +139,7 @@ def run_next(services: Services, *, on_progress: Tell | None = None, patience: f
 def _finish(run: Run) -> int:
     job, jobs = run.job, run.services.jobs
     try:
-        result = train(run)
+        result = _second_opinion(run) if job.task is Task.MULTIVARIATE else train(run)
         jobs.finish(RUNNER, job.id, job.epoch, JobState.SUCCEEDED, result=result)
     except Conflict as error:
         run.say(error.sentence(), "WARN")
@@ -154,8 +157,19 @@ def _finish(run: Run) -> int:
         run.write(traceback.format_exc())
         jobs.trouble(RUNNER, job.id, job.epoch, Trouble.FAILED, f"An error of ours: {error!r}. See the log.")
         return 1
-    run.say(f"done: v{result['version']} with {len(result['evidence_ids'])} pieces of evidence")
+    what = f"v{result['version']} with " if "version" in result else ""
+    run.say(f"done: {what}{fmt.plural(len(result['evidence_ids']), 'piece')} of evidence")
     return 0
+
+
+def _second_opinion(run: Run) -> dict[str, Any]:
+    """All columns together, by our classifier and by the detectors that the job names."""
+    names = [str(one) for one in run.job.arguments.get("detectors") or ()]
+    found = run.services.monitoring.judge_together(RUNNER, run.job.model, names, tell=run.step)
+    for one in found.latest:
+        word = "drift" if one.details["drift"] else "no drift"
+        run.say(f"{one.metric}: {one.reason or one.details.get('why') or word}")
+    return {"evidence_ids": [one.id for one in found.latest], "licence": found.licence}
 
 
 def train(run: Run) -> dict[str, Any]:

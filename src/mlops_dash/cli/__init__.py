@@ -41,6 +41,7 @@ COMMANDS = {
     "schedules": ("schedule",),
     "experiments": ("runs",),
     "drift": ("drift",),
+    "second_opinion": ("second-opinion",),
     "ab": ("ab",),
     "channels": ("channel",),
     "reports": ("report",),

@@ -67,6 +67,7 @@ class Action(StrEnum):
     SCHEDULE_RESUMED = "schedule.resumed"
     TRIGGER_CALLED = "trigger.called"
     JOB_REQUESTED = "job.requested"
+    OPINION_REQUESTED = "opinion.requested"  # a second opinion on drift
     JOB_CANCEL_REQUESTED = "job.cancel_requested"
     CHANNEL_ADDED = "channel.added"
     CHANNEL_EDITED = "channel.edited"

@@ -34,6 +34,7 @@ class Task(StrEnum):
     EVALUATE = "evaluate"
     RECONCILE = "reconcile"
     BACKFILL = "backfill"
+    MULTIVARIATE = "multivariate"  # all columns together, with a second opinion
 
 
 class Trouble(StrEnum):

@@ -34,6 +34,7 @@ from mlops_dash.worker.health import HealthServer
 
 WORKER = system("worker")
 STEP_SECONDS = 0.5
+_OPINION_SECONDS, _OPINION_MIB = 1_800.0, 4_000.0  # a second opinion imports most of a gigabyte
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 15.0  # a worker that said nothing for so long has lost its jobs
 SLOTS = 2
@@ -249,6 +250,7 @@ class Worker:
         self._profiled.discard(model)
         self._judged.pop(model, None)  # whatever fails from here on leaves it to be judged again
         self._judged[model] = (grounds, self.services.monitoring.evaluate(WORKER, model).again_at)
+        self.services.monitoring.plan_together(WORKER, model)
 
     def reconcile(self) -> None:
         """Finish promotions that a crash left half done, and look for aliases that moved behind our back."""
@@ -286,8 +288,8 @@ class Worker:
     def _work(self, mine: Running) -> None:
         job, jobs = mine.job, self.services.jobs
         try:
-            if job.task is Task.RETRAIN:
-                self._retrain(mine)
+            if job.task in (Task.RETRAIN, Task.MULTIVARIATE):
+                self._apart(mine)
             else:
                 jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result=self._inline(job))
         except Conflict as error:
@@ -321,16 +323,19 @@ class Worker:
                 start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
                 version_id = str(job.arguments["version_id"])
                 return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
-            case Task.RETRAIN:
-                raise InvalidInput("A retraining has a process of its own.")
+            case Task.RETRAIN | Task.MULTIVARIATE:
+                raise InvalidInput(f"A {job.task} has a process of its own.")
 
-    def _retrain(self, mine: Running) -> None:
-        job = mine.job
-        recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
+    def _apart(self, mine: Running) -> None:
+        """What may run long, in a process of its own."""
+        job, seconds, mib = mine.job, _OPINION_SECONDS, _OPINION_MIB
+        if job.task is Task.RETRAIN:
+            recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
+            seconds, mib = recipe.timeout_seconds, recipe.memory_mib
         ended = launch(
             [python_executable(), "-m", "mlops_dash.runner", job.id, str(job.epoch)],
             log=self.services.jobs.log_path(WORKER, job.id),
-            limits=Limits(recipe.timeout_seconds, recipe.memory_mib, threads=max(1, (os.cpu_count() or 2) // 2)),
+            limits=Limits(seconds, mib, threads=max(1, (os.cpu_count() or 2) // 2)),
             should_stop=mine.stop.is_set,
             now=self._time.now,
         )

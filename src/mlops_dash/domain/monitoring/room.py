@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mlops_dash.domain.monitoring.findings import Finding, Signal
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
+from mlops_dash.domain.monitoring.together import Together
 from mlops_dash.domain.tasks.task import Charted, Confusion
 from mlops_dash.domain.words import AlertState, Drift, Health
 from mlops_dash.stats.drift import ColumnDrift
@@ -241,6 +242,8 @@ class MonitoringRoom:
     moved: tuple[str, ...] = ()  # columns that count as moved over the last windows: what the health word goes by
     unjudged: str = ""  # which columns of that window could not be judged; "" when all could
     findings: tuple[Finding, ...] = ()  # what happened to single columns and to the labels
+    together: Together | None = None  # all columns together; None while nobody asked
+    asked_together: bool = False  # whether a job is about to say more
     scores: Mapping[str, ColumnDrift] = field(default_factory=dict)  # of every column, over the same window
     alerts: tuple[AlertView, ...] = ()
     aside: Quarantine | None = None  # what of its rows cannot be digested

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlops_dash.domain.cadence import CADENCES, Cadence
+from mlops_dash.domain.detectors import detectors_of
 from mlops_dash.domain.tasks import BINARY, METRICS, TASKS
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
@@ -83,6 +84,7 @@ class MonitoringPolicy:
     harm_min_unit_labels: int = 50
     loss_clip: float = 0.01  # log-loss is clipped at -ln(loss_clip)
     label_unit: str = ""  # of a regression's label and errors, e.g. "min"
+    second_opinion: str = ""  # detectors of alibi-detect that are asked once a week, separated by commas
 
     @property
     def cadence(self) -> Cadence:
@@ -296,6 +298,7 @@ def monitoring_policy(body: Mapping[str, Any]) -> MonitoringPolicy:
         raise _refused("primary", policy.primary, f"one of {', '.join(METRICS)}")
     if len(policy.label_unit) > MAX_UNIT or not (policy.label_unit == "" or policy.label_unit.isprintable()):
         raise _refused("label_unit", policy.label_unit, f"at most {MAX_UNIT} printable letters, such as min")
+    detectors_of(policy.second_opinion)
     if policy.hysteresis_need > policy.hysteresis_of:
         raise _refused("hysteresis_need", policy.hysteresis_need, f"at most hysteresis_of = {policy.hysteresis_of}")
     return policy

@@ -47,6 +47,7 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
         "harm_tolerance_auc": "points of ROC AUC within the day that may be lost before it is harm",
         "harm_min_unit_labels": "labels that make one step of the harm alarm; smaller days are put together",
         "loss_clip": "probability at which a row's log-loss is cut; taken over with the next reference",
+        "second_opinion": "detectors of alibi-detect asked once a week, such as tabular,classifier; empty = none",
         "label_unit": "unit of a regression's label and errors, such as min; empty = none",
     },
 }

@@ -5,6 +5,8 @@ setting     references that people choose: a file, a window of the log, the firs
 profiling   profiles of hours and days; what cannot be counted is set aside (sifting)
 days        which days are judged, and when again although no row came
 judging     evaluate: from profiles to readings, health and alerts
+together    all columns together: our domain classifier, and the detectors of alibi-detect beside it
+columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room)
 alerting    what people answer to alerts; which alerts the windows open and close
 answering   what becomes of the alerts of a replaced version
@@ -20,6 +22,7 @@ from mlops_dash.services.monitoring.profiling import Profiling
 from mlops_dash.services.monitoring.reading import Rooms
 from mlops_dash.services.monitoring.referencing import Referencing
 from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
+from mlops_dash.services.monitoring.together import Judged
 
 __all__ = ["MonitoringService", "ReferenceSet"]
 
@@ -53,6 +56,12 @@ class MonitoringService:
         self.room = rooms.room
         self.summary = rooms.summary
         self.quarantine = rooms.quarantine
+
+        judged = Judged(context)
+        self.together = judged.together
+        self.ask_together = judged.ask_together
+        self.plan_together = judged.plan_together
+        self.judge_together = judged.judge_together
 
         alerting = Alerting(context)
         self.acknowledge = alerting.acknowledge

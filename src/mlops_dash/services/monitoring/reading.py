@@ -31,6 +31,7 @@ from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring import columns
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.measuring import basis
+from mlops_dash.services.monitoring.together import of_model_together
 from mlops_dash.store import policies, prediction_log, registry
 from mlops_dash.store.db import reading
 from mlops_dash.store.monitoring import alerts as alert_store
@@ -100,7 +101,9 @@ class Rooms:
             )
         found = self._room_of(model, window, days, metric=metric, feature=feature, end=end)
         aside = self._aside(model)
-        return columns.with_types(replace(found, aside=aside), aside.groups)
+        with reading(self.context.databases.app) as session:
+            told, asked = of_model_together(session, model)
+        return columns.with_types(replace(found, aside=aside, together=told, asked_together=asked), aside.groups)
 
     def _room_of(
         self, model: str, window: str, days: int, *, metric: str, feature: str, end: datetime | None
