@@ -67,6 +67,12 @@ def test_the_most_probable_class_is_watched_as_if_it_had_been_named(house: Servi
     of_day = table["seen_at"].str[:10] == last["start"][:10]
     assert last["metrics"]["accuracy"] == pytest.approx(accuracy_score(table["species"][of_day], said[of_day]))
     assert json.loads(run("watch", str(path), *words)[1])["stored"] == 0
+    named = {f"p_{number}": f"proba {name}" for number, name in enumerate(ORDER)}
+    table.rename(columns=named).to_csv(tmp_path / "named.csv", index=False)
+    again = ("--model", MODEL, "--time", "seen_at", "--label", "species", "--yes", "--json")
+    code, out, err = run("watch", str(tmp_path / "named.csv"), *again)  # its columns say it by their names
+    assert (code, json.loads(out)["stored"]) == (0, 0), err
+    assert f"probability of  {ORDER[0]}" in err
     assert "p_0" not in str(house.monitoring.room(ADMIN, MODEL).drift)  # a probability is no input
     again = ("--model", MODEL, "--version", "1", "--time", "seen_at", "--label", "species", *SCORES)
     code, out, err = run("ingest", str(path), *again, "--json")

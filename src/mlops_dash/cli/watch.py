@@ -11,9 +11,9 @@ from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, servic
 from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.tasks import MULTICLASS
 from mlops_dash.errors import InvalidInput
-from mlops_dash.services.classes import ANSWER, scores_named, with_answers
+from mlops_dash.services.classes import ANSWER, proposed_scores, scores_named, with_answers
 from mlops_dash.services.tables import read_table
-from mlops_dash.services.watching import Roles, propose
+from mlops_dash.services.watching import Roles, label_column, propose
 from mlops_dash.watch import Ask, roles_of, watch
 
 
@@ -45,6 +45,9 @@ def _watch(arguments: argparse.Namespace) -> int:
     who, scores = actor(made), scores_named(arguments.scores)
     if scores and (arguments.score or arguments.prediction):
         raise InvalidInput("The scores of all classes say the answer.", hint="Leave --score and --prediction out.")
+    proposed = not (scores or arguments.score or arguments.prediction)
+    if proposed:
+        scores = proposed_scores(table, label_column(table, arguments.label))
     table = with_answers(table, scores) if scores else table
     ask = Ask(
         file=arguments.file.name, model=arguments.model, version=arguments.version,
@@ -59,6 +62,8 @@ def _watch(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     proposal = propose(table, roles_of(made, who, ask), now=made.context.clock.now())
     told = sys.stderr if arguments.json else sys.stdout
+    for name, column in scores:
+        print(f"  {'probability of':<15} {name:<28} {column}, {'by its name' if proposed else 'as named'}", file=told)
     for what, value, why in proposal.how:
         print(f"  {what:<15} {value:<28} {why}", file=told)
     if proposal.dropped:
