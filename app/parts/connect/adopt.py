@@ -19,6 +19,7 @@ from mlops_dash.errors import InvalidInput
 
 SHOWN = 40  # rows of the dialog; the command takes any number
 _TASKS = [task.name for task in TASKS]
+_LINE = "<hr style='margin:0;opacity:.3'>"
 
 
 def button(frame: Frame, *, primary: bool = False) -> None:
@@ -40,7 +41,10 @@ def _choose(frame: Frame, found: Catalogue) -> None:
         if found.new:
             _file(found)
         for offered in shown:
+            st.html(_LINE)
             _row(offered)
+        if shown:
+            st.html(_LINE)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             st.text_input("A model that is served elsewhere", key="elsewhere-name", placeholder="Its name")
             st.selectbox("It predicts", _TASKS, format_func=_title, key="elsewhere-task")
@@ -76,7 +80,7 @@ def _state(found: Catalogue) -> None:
 
 
 def _row(offered: Offered) -> None:
-    left, right = st.columns([5, 4], vertical_alignment="center")
+    left, right = st.columns([5, 4])
     with left:
         st.checkbox(plain(offered.name), key=f"adopt-{offered.name}")
         widgets.note(_told(offered))

@@ -10,9 +10,9 @@ from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 
 _STEPS = (
-    ("Registered", "a version in MLflow"),
+    ("Registered", "a version, here or elsewhere"),
     ("Evidence", "compared on the same rows"),
-    ("Predictions", "through the gateway"),
+    ("Predictions", "by gateway, HTTP or file"),
     ("Labels", "late is fine"),
     ("Gated", "approved by two people"),
 )
@@ -75,7 +75,7 @@ def _empty(frame: Frame) -> None:
     with widgets.card("start", "Start empty", "Train as you always do", height="stretch"):
         st.markdown("Log and register a version with any MLflow client:")
         st.code(f"MLFLOW_TRACKING_URI={uri} python train.py", language=None, wrap_lines=True)
-        widgets.note("Then watch it from the first card.")
+        widgets.note("Then add it from the card of your MLflow.")
 
 
 def _css(frame: Frame) -> str:

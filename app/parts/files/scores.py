@@ -32,7 +32,7 @@ def fields(table: pd.DataFrame, label: str, key: str) -> Scores:
     classes = tuple(dict.fromkeys([*words, *proposed]))
     if len(classes) < 3:
         return ()
-    if not st.toggle("A probability for each class", value=bool(proposed), key=f"watch-each-{key}", help=_HELP):
+    if not st.checkbox("A probability for each class", value=bool(proposed), key=f"watch-each-{key}", help=_HELP):
         return ()
     columns = [str(name) for name in table.columns if str(name) != label]
     found = []

@@ -82,7 +82,7 @@ def _ask(given: Upload) -> tuple[Ask, each.Scores]:
             with place:
                 chosen[role] = _column(role, columns, key) if role in _ROLES else _task(key)
     scores = each.fields(given.table, label_column(given.table, chosen["label"]), key)
-    positive, until, zone, judged = st.columns(4, gap="small")
+    (positive, until), (zone, judged) = st.columns(2, gap="small"), st.columns(2, gap="small")
     with positive:
         value = st.text_input(
             "Positive class", key=f"watch-positive-{key}", placeholder="as proposed",
@@ -163,7 +163,7 @@ def _dry_run(frame: Frame, given: Upload, ask: Ask, scores: each.Scores) -> Prop
         rows = (*rows, ("left out", f"{proposal.dropped:,} rows", "without a time, score or outcome"))
     st.dataframe(
         pd.DataFrame(rows, columns=["What", "Taken from the file", "Why"]), hide_index=True, row_height=_ROW,
-        height=_ROW * (len(rows) + 1) + 4, key=f"watch-how-{given.id}",
+        height=_ROW * (len(rows) + 1) + 2, key=f"watch-how-{given.id}",
     )  # fmt: skip
     return proposal
 

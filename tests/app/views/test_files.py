@@ -116,9 +116,9 @@ def test_a_column_for_each_class_is_proposed_and_can_be_chosen(house: Services, 
     for content, asked in ((renamed, False), (frame, True)):
         page = bring(open_page("files", "scientist"), "watch-upload", "birds.csv", content.to_csv(index=False).encode())
         page.selectbox(key=field(page, "watch-label")).set_value("species").run()
-        assert page.toggle[0].value is not asked
+        assert page.checkbox[0].value is not asked
         if asked:
-            page.toggle[0].set_value(True).run()
+            page.checkbox[0].set_value(True).run()
             assert "has no column" in page.warning[0].value
             each = [one for one in page.selectbox if str(one.key).startswith("watch-each-")]
             assert [one.label for one in each] == ["Adelie", 'Chin "strap"', "Gentoo's"]
