@@ -31,6 +31,7 @@ from mlops_dash.domain.jobs import Job, Task, Trouble
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.gates import closed_gates
 from mlops_dash.domain.retraining import Afterwards, Recipe
+from mlops_dash.domain.starting import instant
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
@@ -106,7 +107,7 @@ def run_next(services: Services, *, on_progress: Tell | None = None, patience: f
         MlopsDashError: what made it fail; the job says so too.
     """
     job = services.jobs.claim(RUNNER, f"here:{os.getpid()}")
-    if job is not None and job.task is not Task.RETRAIN:
+    if job is not None and job.task not in {Task.RETRAIN, Task.REFIT}:
         services.jobs.release(RUNNER, job.id, job.epoch, "Only a worker does this.")
         job = None
     if job is None:
@@ -199,6 +200,8 @@ def train(run: Run) -> dict[str, Any]:
         data_digest=kept.run.tags.get(contract.DATA_TAG, ""), recipe=recipe.name, created_by=job.requested_by,
         note=job.cause,
     )  # fmt: skip
+    if job.task is Task.REFIT:
+        return _scored_later(run, recipe, kept, version_id, version)
     with ThreadPoolExecutor(1, thread_name_prefix="check") as beside:  # waits for a process that takes seconds to start
         checks = beside.submit(services.evidence.check_version, RUNNER, version_id)
         if not kept.reference.empty:
@@ -212,6 +215,16 @@ def train(run: Run) -> dict[str, Any]:
         run.step(0.97, "judging whether it may be proposed")
         made |= _proposed(run, recipe.model, version, version_id)
     return made
+
+
+def _scored_later(run: Run, recipe: Recipe, kept: Kept, version_id: str, version: str) -> dict[str, Any]:
+    """Score the logged rows after its training, for a backfill to be read; nothing is judged and nobody is asked."""
+    until = instant(str(run.job.arguments["until"]))
+    run.step(0.80, f"scoring the logged rows of {_span(kept.window.end, until, run)}")
+    n = run.services.scoring.backfill(RUNNER, recipe.model, version_id, kept.window.end, until)
+    run.say(f"{n:,} later rows are scored")
+    return {"version_id": version_id, "version": version, "run_id": kept.run.run_id, "evidence_ids": [],
+            "rows": n, "trained_until": kept.window.end.isoformat()}  # fmt: skip
 
 
 def _proposed(run: Run, model: str, version: str, version_id: str) -> dict[str, str]:
@@ -238,9 +251,11 @@ def _proposed(run: Run, model: str, version: str, version_id: str) -> dict[str, 
 
 
 def _request(run: Run, recipe: Recipe) -> Request:
-    """What the program is told."""
+    """What the program is told; of a backfill as if it were that day, with no later rows held out."""
     settings, now = run.services.context.settings, run.services.context.clock.now()
     parameters = {**recipe.parameters, **run.job.parameters}
+    if run.job.task is Task.REFIT:
+        now, parameters = instant(str(run.job.arguments["as_of"])), {**parameters, "holdout_days": 0}
     run.zone = run.services.policies.active(RUNNER, recipe.model, PolicyKind.MONITORING).monitoring.zone
     return Request(
         tracking_uri=settings.mlflow_uri, experiment=recipe.model, model=recipe.model, recipe=recipe.name,

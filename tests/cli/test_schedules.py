@@ -141,3 +141,20 @@ def test_one_after_another_and_one_that_is_called(theirs: Services, run: Run) ->
     code, _, complaint = run("schedule", "call", "loaded", "--key", "april")
     assert (code, "is queued already" in complaint) == (2, True)
     assert run("schedule", "call", "then")[2].startswith("The schedule then runs after features made a version;")
+
+
+def test_a_backfill_is_planned_asked_for_listed_and_cancelled(theirs: Services, run: Run) -> None:
+    words = ("backfill", "weekly", "--from", "2026-01-31", "--to", "2026-05-01", "--every", "month")
+    code, out, _ = run(*words, "--dry-run")
+    assert (code, len(out.splitlines())) == (0, 5)
+    assert "weekly would make 4 versions; nobody knows how long: the recipe has not run yet." in out
+    assert "  as of 2026-02-28 00:00, judged until 2026-03-31 00:00 UTC" in out
+    assert run("backfill", "--list")[1] == "There is no backfill yet.\n"
+    asked = json.loads(run(*words, "--parallel", "2", "--json")[1])
+    assert "weekly" in run("backfill", "--list")[1]
+    code, out, _ = run("backfill", "--show", asked["id"])
+    assert (code, out) == (1, "0 of 4 versions are trained.\n")
+    assert run("backfill", "--cancel", asked["id"], "--reason", "enough")[1] == "4 runs cancelled.\n"
+    assert json.loads(run("backfill", "--list", "--json")[1])[0]["finished"] is True
+    for wrong in (("backfill",), ("backfill", "weekly"), ("backfill", "weekly", "--from", "soon")):
+        assert run(*wrong)[0] == 2, wrong

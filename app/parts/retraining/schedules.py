@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import retraining as charts
-from app.parts.retraining import editing, recipes
+from app.parts.retraining import editing, hindsight, recipes
 from app.parts.retraining.editing import moment
 from app.shell import address, session
 from app.ui import dialogs, live, widgets
@@ -162,6 +162,7 @@ def panel(frame: Frame, room: Room) -> None:
         for made in room.schedules:
             _row(frame, room, made)
     recipes.card(frame, room)
+    hindsight.card(frame, room, asked(frame))
     if room.worker_answers and any(made.enabled and made.upcoming is None for made in _timed(room)):
         live.fragment(_until_planned, run_every=1.0)(frame)
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "policies": ("policy",),
     "recipes": ("recipe",),
     "schedules": ("schedule",),
+    "backfill": ("backfill",),
     "experiments": ("runs",),
     "drift": ("drift",),
     "second_opinion": ("second-opinion",),

@@ -66,6 +66,8 @@ class Action(StrEnum):
     SCHEDULE_PAUSED = "schedule.paused"
     SCHEDULE_RESUMED = "schedule.resumed"
     TRIGGER_CALLED = "trigger.called"
+    BACKFILL_ASKED = "backfill.asked"
+    BACKFILL_CANCELLED = "backfill.cancelled"
     JOB_REQUESTED = "job.requested"
     OPINION_REQUESTED = "opinion.requested"  # a second opinion on drift
     JOB_CANCEL_REQUESTED = "job.cancel_requested"

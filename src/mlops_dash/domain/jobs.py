@@ -35,6 +35,7 @@ class Task(StrEnum):
     RECONCILE = "reconcile"
     BACKFILL = "backfill"
     MULTIVARIATE = "multivariate"  # all columns together, with a second opinion
+    REFIT = "refit"  # a retrain as of a past day, which judges nothing and waits for nobody
 
 
 class Trouble(StrEnum):
@@ -63,8 +64,9 @@ class NewJob:
 
     @property
     def exclusive_key(self) -> str:
-        """Jobs with the same key never run together: one retrain (or evaluation, ...) a model."""
-        return f"{self.task}:{self.model}" if self.model else str(self.task)
+        """Jobs with the same key never run together: one retrain (or evaluation, ...) a model, or one in a lane."""
+        lane = f":{self.arguments['lane']}" if "lane" in self.arguments else ""
+        return f"{self.task}:{self.model}{lane}" if self.model else str(self.task)
 
     @property
     def parameters(self) -> Mapping[str, Any]:

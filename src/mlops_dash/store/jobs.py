@@ -176,10 +176,13 @@ def mine(session: Session, *, job_id: str, epoch: int) -> bool:
 
 
 def recent(
-    session: Session, *, since: datetime | None, model: str = "", states: Iterable[JobState] = (), limit: int = 500
-) -> tuple[Job, ...]:
-    """Jobs that are unfinished, or ended (or were due) at or after `since`; newest first."""
+    session: Session, *, since: datetime | None, model: str = "", states: Iterable[JobState] = (), limit: int = 500,
+    without: Task | None = None,
+) -> tuple[Job, ...]:  # fmt: skip
+    """Jobs that are unfinished, or ended (or were due) at or after `since`, of one task none; newest first."""
     wanted = select(JobRow)
+    if without is not None:
+        wanted = wanted.where(JobRow.task != str(without))
     if since is not None:
         open_ = col(JobRow.state).in_([_QUEUED, _RUNNING])
         wanted = wanted.where(or_(open_, col(JobRow.finished_at) >= since, col(JobRow.due_at) >= since))

@@ -139,7 +139,10 @@ def started_by_each(
 def succeeded(session: Session, *, recipe: str, since: datetime) -> tuple[tuple[str, datetime], ...]:
     """(job, when) of a recipe's runs that succeeded since a moment, oldest first."""
     asked = select(JobRow.id, JobRow.finished_at).where(
-        JobRow.recipe == recipe, JobRow.state == str(JobState.SUCCEEDED), col(JobRow.finished_at) >= since
+        JobRow.recipe == recipe,
+        JobRow.state == str(JobState.SUCCEEDED),
+        JobRow.task == str(Task.RETRAIN),
+        col(JobRow.finished_at) >= since,
     )
     return tuple((job, at) for job, at in session.exec(asked.order_by(col(JobRow.finished_at))) if at is not None)
 
@@ -212,7 +215,7 @@ def recipes_to_run(session: Session, model: str, *, now: datetime) -> list[tuple
 def _last_success(session: Session, recipe: Recipe) -> Job | None:
     row = session.exec(
         select(JobRow)
-        .where(JobRow.recipe == recipe.name, JobRow.state == str(JobState.SUCCEEDED))
+        .where(JobRow.recipe == recipe.name, JobRow.state == str(JobState.SUCCEEDED), JobRow.task != str(Task.REFIT))
         .order_by(col(JobRow.finished_at).desc())
         .limit(1)
     ).first()

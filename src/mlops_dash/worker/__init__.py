@@ -288,7 +288,7 @@ class Worker:
     def _work(self, mine: Running) -> None:
         job, jobs = mine.job, self.services.jobs
         try:
-            if job.task in (Task.RETRAIN, Task.MULTIVARIATE):
+            if job.task in (Task.RETRAIN, Task.REFIT, Task.MULTIVARIATE):
                 self._apart(mine)
             else:
                 jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result=self._inline(job))
@@ -323,13 +323,13 @@ class Worker:
                 start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
                 version_id = str(job.arguments["version_id"])
                 return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
-            case Task.RETRAIN | Task.MULTIVARIATE:
+            case Task.RETRAIN | Task.REFIT | Task.MULTIVARIATE:
                 raise InvalidInput(f"A {job.task} has a process of its own.")
 
     def _apart(self, mine: Running) -> None:
         """What may run long, in a process of its own."""
         job, seconds, mib = mine.job, _OPINION_SECONDS, _OPINION_MIB
-        if job.task is Task.RETRAIN:
+        if job.task in (Task.RETRAIN, Task.REFIT):
             recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
             seconds, mib = recipe.timeout_seconds, recipe.memory_mib
         ended = launch(

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app.charts import hindsight as hindsight_charts
 from app.charts import retraining as charts
 from app.ui import theme
 from mlops_dash.bootstrap import Services
@@ -386,6 +388,83 @@ def test_a_schedule_is_paused_until_a_day_and_resumed(
     (resumed,) = trained.retraining.schedules(VIEWER)
     assert resumed.enabled
     assert (newest(trained).action, newest(trained).reason) == (Action.SCHEDULE_RESUMED, "they came")
+
+
+def backfilled(house: Services) -> str:
+    """Three versions of a regression as of past days: the relation changes in the second window."""
+    house.registry.add_model(ADMIN, MINUTES, task="regression", reason="test")
+    house.retraining.save_recipe(ADMIN, Recipe("weekly", MINUTES, "{python} train.py"))
+    asked = {"first": "2013-04-01", "until": "2013-05-31", "every": "20d"}
+    backfill_id = house.retraining.backfill(SCIENTIST, "weekly", "how often?", **asked)
+    first = datetime(2013, 4, 1, 9, tzinfo=UTC)
+    for number, base in enumerate((10.0, 10.0, 40.0)):
+        job = house.jobs.claim(WORKER, "w1")
+        assert job is not None
+        version = house.registry.record_version(WORKER, MINUTES, f"b{number}", note="as of a past day")
+        sent = [
+            {
+                "prediction_id": f"h{day}-{one}",
+                "version": f"b{number}",
+                "score": base + one % 2,
+                "features": {"crates": one},
+                "at": (first + timedelta(days=day, minutes=one)).isoformat(),
+            }
+            for day in range(20 * number, 60)
+            for one in range(6)
+        ]
+        house.scoring.record_predictions(WORKER, MINUTES, sent)
+        done = {"version_id": version, "version": f"b{number}", "trained_until": job.due_at.isoformat()}
+        house.jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result=done)
+    known = [
+        (f"h{day}-{one}", (10.0 if day < 30 else 40.0) + one % 3, first + timedelta(days=day, hours=2))
+        for day in range(60)
+        for one in range(6)
+    ]
+    labels = pd.DataFrame(known, columns=["prediction_id", "value", "observed_at"])
+    house.scoring.record_labels(WORKER, MINUTES, labels)
+    return backfill_id
+
+
+def test_how_often_to_retrain_is_answered_on_the_page_from_the_rows_after_each_training(
+    house: Services, open_page: OpenPage
+) -> None:
+    house.jobs.lead(WORKER, "w1", seconds=600)
+    backfill_id = backfilled(house)
+    found = house.retraining.hindsight(VIEWER, backfill_id)
+    assert [one.versions for one in found.ways] == [("b0",) * 3, ("b0", "b1", "b2"), ("b0", "b0", "b2")]
+    assert [(one.readings[2].n, one.readings[2].n_clusters) for one in found.ways] == [(120, 20)] * 3
+    never, each, alarm = (one.readings[2].value for one in found.ways)
+    assert never == pytest.approx(30.5, abs=0.6)
+    assert each == alarm == pytest.approx(0.8, abs=0.6)
+    assert found.sentence.startswith("Retraining helps. On alarm needs 1 training instead of 2, and these rows do not")
+    page = open_page("retraining", "viewer", model=MINUTES)
+    assert "3 of 3 versions are trained" in words(page)
+    assert page.button(key="backfill").disabled
+    click(page, f"hindsight-{backfill_id}-read")
+    said = words(page)
+    assert found.sentence in said
+    assert "On alarm: 1 training, better than never by" in said
+    drawn = json.loads(hindsight_charts.figure(found, "MAE", "UTC", theme.tokens("dark")).to_json())
+    assert [trace["name"] for trace in drawn["data"]] == ["Never", "Each time", "On alarm"]
+    assert len(hindsight_charts.table(found, "UTC")) == 12
+
+
+def test_a_backfill_is_asked_for_with_its_plan_before_it_starts_and_cancelled_as_a_whole(
+    trained: Services, open_page: OpenPage
+) -> None:
+    assert "No backfill yet" in words(open_page("retraining", "viewer"))
+    page = click(open_page("retraining", "scientist"), "backfill")
+    assert "6 versions, nobody knows how long: it has not run yet." in words(page)
+    page.text_area(key="backfill-ask-reason").set_value("how often?")
+    click(page, "backfill-ask-act")
+    (known,) = trained.retraining.backfills(VIEWER)
+    assert (known.recipe, known.words) == ("refresh", "0 of 6 versions are trained")
+    page = click(open_page("retraining", "lead"), "backfill-cancel")
+    page.text_area(key=f"backfill-cancel-{known.id}-reason").set_value("enough")
+    click(page, f"backfill-cancel-{known.id}-act")
+    (after,) = trained.retraining.backfills(VIEWER)
+    assert after.count(JobState.CANCELLED) == 6
+    assert newest(trained).action is Action.BACKFILL_CANCELLED
 
 
 def test_harm_without_a_run_is_said_with_where_to_look(trained: Services, open_page: OpenPage) -> None:

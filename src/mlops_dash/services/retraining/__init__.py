@@ -17,6 +17,7 @@ from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read
+from mlops_dash.services.retraining.backfills import Backfills
 from mlops_dash.services.retraining.calls import Calls
 from mlops_dash.services.retraining.metronome import Metronome, held_back, job_of, recipe_of, schedule_of
 from mlops_dash.store import jobs as job_rows
@@ -41,6 +42,12 @@ class RetrainingService:
         self.follow = metronome.follow
         self.past_runs = metronome.past_runs
         self.call = Calls(context).call
+        backfills = Backfills(context)
+        self.planned_backfill = backfills.planned_backfill
+        self.backfill = backfills.backfill
+        self.cancel_backfill = backfills.cancel_backfill
+        self.backfills = backfills.backfills
+        self.hindsight = backfills.hindsight
 
     # --- what people decide -------------------------------------------------------------------------------------------
 
@@ -254,16 +261,18 @@ class RetrainingService:
         """Everything the Retraining page shows, from one read. `job_id` is shown however old it is."""
         now, wall = self.context.clock.now(), self.context.clock.wall()
         with reading(self.context.databases.app) as session:
-            jobs = job_rows.recent(session, since=now - back, model=model)
+            jobs = job_rows.recent(session, since=now - back, model=model, without=Task.REFIT)
             asked = job_rows.get(session, job_id) if job_id else None
             if asked is not None and asked.id not in {job.id for job in jobs}:
                 jobs = (*jobs, asked)
             if not jobs:  # a quiet house still shows what happened last
-                jobs = job_rows.recent(session, since=None, model=model, limit=10)
-            past_day = job_rows.recent(session, since=now - timedelta(hours=24), model=model)
+                jobs = job_rows.recent(session, since=None, model=model, limit=10, without=Task.REFIT)
+            past_day = job_rows.recent(session, since=now - timedelta(hours=24), model=model, without=Task.REFIT)
             schedules = tuple(s for s in rows.schedules(session) if not model or s.model in {"", model})
             lease = job_rows.leader(session, LEASE)
-            finished = job_rows.recent(session, since=None, model=model, states=(JobState.SUCCEEDED,), limit=20)
+            finished = job_rows.recent(
+                session, since=None, model=model, states=(JobState.SUCCEEDED,), limit=20, without=Task.REFIT
+            )
             seen = None if lease is None else lease.until - timedelta(seconds=LEASE_SECONDS)
             return Room(
                 now=now, since=now - back, jobs=jobs, slots=_slots(schedules, until=now + ahead),
