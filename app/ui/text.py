@@ -9,6 +9,8 @@ from __future__ import annotations
 import html
 import re
 
+from mlops_dash.domain.words import defined
+
 _SIGNS = re.compile(r"[\\`*\[\]<$~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|!(?=\[)")
 # Streamlit looks for these after Markdown is read, so a backslash does not stop it; an invisible joiner does.
 _LATER = re.compile(r"(:)(?=[^\s\d]|\d+[\w+-]*:)|(www)(?=\.)|(@)(?=\w)", re.IGNORECASE)
@@ -34,6 +36,20 @@ def inside_html(text: str) -> str:
     "a &lt; b &amp; 'c'"
     """
     return html.escape(text, quote=False)
+
+
+def explained(text: str) -> str:
+    """The text inside our own markup, with every term of the glossary underlined; pointing or tabbing says its meaning.
+
+    >>> explained("<7 ripe days>").partition(" tabindex")[0]
+    "&lt;7 <dfn class='term'"
+    """
+    return "".join(_term(piece, meaning) if meaning else inside_html(piece) for piece, meaning in defined(text))
+
+
+def _term(word: str, meaning: str) -> str:
+    said = html.escape(meaning)
+    return f"<dfn class='term' tabindex='0' data-means='{said}' aria-description='{said}'>{inside_html(word)}</dfn>"
 
 
 def in_figure(text: str) -> str:

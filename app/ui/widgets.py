@@ -15,7 +15,7 @@ import streamlit as st
 
 from app.shell import session
 from app.ui import live, theme
-from app.ui.text import plain
+from app.ui.text import explained, plain
 from mlops_dash.domain.format import MISSING
 from mlops_dash.domain.words import Word, look
 
@@ -48,6 +48,7 @@ __all__ = [
     "table",
 ]
 
+_BAR = 30  # px that the button of a chart takes
 EARLIEST = date(2000, 1, 1)  # without it a picker refuses days more than ten years ago
 
 
@@ -82,7 +83,7 @@ def header(title: str, sub: str = "", *, about: str = "") -> DeltaGenerator:
     with st.container(
         horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute", key="pagehead", gap="small"
     ):
-        said = f"<p>{html.escape(sub)}</p>" if sub else ""
+        said = f"<p>{explained(sub)}</p>" if sub else ""
         st.html(f"<div class='ph'><h1>{html.escape(title)}</h1>{said}</div>", width="content")
         return st.container(
             horizontal=True,
@@ -112,7 +113,7 @@ def card(
                 gap="small",
                 key=f"ch-{key}",
             ):
-                said = f"<p>{html.escape(sub)}</p>" if sub else ""
+                said = f"<p>{explained(sub)}</p>" if sub else ""
                 st.html(f"<div class='ch'><h2>{html.escape(title)}</h2>{said}</div>", width="content")
                 if actions is not None:
                     with st.container(
@@ -156,6 +157,8 @@ def chart(
     if zoom and not session.on_phone():
         fig.update_layout(dragmode="zoom")
         fig.update_yaxes(fixedrange=True)
+    if picture and (fig.layout.margin.t or 0) < _BAR:  # its button lies above the lines, never on one
+        fig.update_layout(margin={"t": _BAR})
     config = theme.CHART_CONFIG if not picture else {
         **theme.CHART_CONFIG, "displayModeBar": "hover", "modeBarButtons": [["toImage"]],
         "toImageButtonOptions": {"filename": key, "scale": 2},
@@ -218,7 +221,7 @@ def _cell(value: str) -> str:
 
 def note(text: str) -> None:
     """A muted line of explanation."""
-    st.html(f"<p class='note'>{html.escape(text)}</p>")
+    st.html(f"<p class='note'>{explained(text)}</p>")
 
 
 def lines(shown: Sequence[str], *, label: str) -> None:

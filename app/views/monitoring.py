@@ -14,7 +14,7 @@ from app.parts.monitoring import alerts, aside, classes, column, reference, toge
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
-from app.ui.text import plain
+from app.ui.text import explained
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.room import WINDOWS, ModelHealth, MonitoringRoom
 from mlops_dash.domain.tasks import is_charted
@@ -98,7 +98,7 @@ def _verdict(frame: Frame, room: MonitoringRoom) -> None:
     ):
         with st.container(gap="xsmall", key="verdict-said", width="stretch"):
             widgets.badge(room.health, explain=room.why)
-            st.markdown(f"**{plain(room.headline)}**" if room.headline else "**No ripe labels yet.**")
+            st.html(f"<p class='verdict'>{explained(room.headline or 'No ripe labels yet.')}</p>")
             said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room), room.basis]
             widgets.note(" ".join(one for one in said if one))
         alerts.next_step(frame, room)
@@ -148,8 +148,8 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
     if data is None:
         return
     sub = (
-        f"Distance from the reference beyond chance (excess PSI), {drift.rhythm(data)}. Blue: beyond its usual swing; "
-        "grey: within; blank: too few rows."
+        f"How far each column is from the reference, beyond chance (excess PSI), {drift.rhythm(data)}. "
+        "Blue: beyond its usual swing; grey: within; blank: too few rows."
     )
 
     def controls() -> None:
@@ -161,13 +161,14 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
 
 
 def _ranked(frame: Frame, room: MonitoringRoom) -> None:
-    sub = f"PSI of {fmt.period(room.features_start, room.features_end, room.zone)}, 95 % interval; tick: its usual PSI."
+    days = fmt.period(room.features_start, room.features_end, room.zone)
+    sub = f"Distance from the reference (PSI) in {days}, 95 % interval; tick: its usual PSI."
     sub += f" {room.unjudged[0].upper()}{room.unjudged[1:]}." if room.unjudged else ""
 
     def controls() -> None:
         widgets.as_table(columns.ranked_table(room), key="ranked")
 
-    with widgets.card("ranked", "Farthest now", sub, controls, height="stretch"):
+    with widgets.card("ranked", "Columns that moved most", sub, controls, height="stretch"):
         widgets.chart(columns.ranked_figure(room.features, frame.tokens), key="ranked",
                       alt=columns.ranked_alt(room.features), height=drift.drift_height(room.drift))  # fmt: skip
 

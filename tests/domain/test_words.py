@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mlops_dash.domain import words
 from mlops_dash.domain.words import (
     LOOKS,
     ABState,
@@ -66,3 +67,19 @@ def test_words_of_one_concept_that_share_a_colour_differ_in_icon() -> None:
     for concept in (Health, GateState, JobState, AlertState):
         shown = [(look(word).colour, look(word).icon) for word in concept]
         assert len(set(shown)) == len(shown)
+
+
+def test_every_term_has_one_meaning_found_in_any_case_and_number() -> None:
+    for term, meaning in words.TERMS.items():
+        (found,) = words.defined(term.upper() + "s")
+        assert found == (f"{term.upper()}s", meaning)
+    assert words.defined("nothing of the kind") == [("nothing of the kind", "")]
+    assert words.defined("") == []
+    said = "PSI, excess PSI and PSIs of <b>"
+    assert "".join(piece for piece, _ in words.defined(said)) == said
+
+
+def test_the_longer_term_wins_over_the_one_inside_it() -> None:
+    pieces = words.defined("ROC AUC within the day 0.647, ROC AUC 0.7")
+    assert pieces[0] == ("ROC AUC within the day", words.TERMS["ROC AUC within the day"])
+    assert pieces[2] == ("ROC AUC", words.TERMS["ROC AUC"])

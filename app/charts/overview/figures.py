@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 
 from app.charts.overview.fleet import last_day
 from app.charts.registry import story
+from app.ui.text import explained
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Action, Entry, title, who
@@ -46,7 +47,8 @@ def attention_html(one: Attention, ago: str, t: Tokens) -> str:
     why = " · ".join(part for part in (one.cause, f"{ago}{taken}") if part)
     return (
         f"<div class='att'><span class='atb'>{pill(one.word, t, one.label)}</span>"
-        f"<div><span class='ats'>{model}{escape(one.sentence)}</span><span class='why'>{escape(why)}</span></div></div>"
+        f"<div><span class='ats'>{model}{explained(one.sentence)}</span>"
+        f"<span class='why'>{explained(why)}</span></div></div>"
     )
 
 
@@ -100,7 +102,7 @@ def kpis_html(room: FleetRoom, t: Tokens) -> str:
         ("how_to_reg", "Decisions waiting", str(room.decisions_open), _waiting(room)),
     )  # fmt: skip
     cells = "".join(
-        f"<div class='kpi'><dt>{icon_mark(icon)}{escape(label)}</dt><dd class='num'>{escape(value)}</dd>"
+        f"<div class='kpi'><dt>{icon_mark(icon)}{explained(label)}</dt><dd class='num'>{escape(value)}</dd>"
         f"<dd class='kps'>{sub}</dd></div>"
         for icon, label, value, sub in tiles
     )

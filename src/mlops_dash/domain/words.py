@@ -1,10 +1,12 @@
 """The words people read, one enum a concept, and the one table that gives each its icon, label and colour.
 
-Unknown is never green; status is always icon + word + colour (DESIGN 3.4).
+The field's terms have one definition here (`TERMS`), which pages show where a term stands. Unknown is never green;
+status is always icon + word + colour (DESIGN 3.4).
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -213,3 +215,52 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
 def look(word: Word) -> Look:
     """The icon, label and colour of a word."""
     return LOOKS[type(word)][word]
+
+
+# A term as it stands in a sentence (a plural s is found too), and what it means in words that anybody knows.
+TERMS: dict[str, str] = {
+    "ripe day": "A day whose outcomes have had the time to come in. Younger days are not judged yet.",
+    "ripe week": "A week whose outcomes have had the time to come in. Younger weeks are not judged yet.",
+    "ripe month": "A month whose outcomes have had the time to come in. Younger months are not judged yet.",
+    "ripe label": "An outcome of a day that is old enough to be judged.",
+    "excess PSI": "How much differently a column's values are spread than in the reference, less what chance alone "
+    "would show. 0: no more than chance.",
+    "PSI": "Population stability index: how differently two sets of rows are spread over the same cells. 0: alike.",
+    "ROC AUC within the day": "How often the model scores a yes higher than a no of the same day. 0.5: a coin; "
+    "1: always.",
+    "ROC AUC": "How often the model scores a yes higher than a no. 0.5: a coin; 1: always.",
+    "base-rate-free log-loss": "How far the probabilities are from what happened, as if yes were as common as in the "
+    "reference: it rises when the model gets worse, not when yes gets more common. 0: perfect.",
+    "log-loss": "How far the probabilities are from what happened; sure and wrong costs most. 0: perfect.",
+    "Brier score": "Mean squared distance of the probability from what happened (0 or 1). 0: perfect.",
+    "MAE": "Mean distance of the answer from the truth, in the unit of the answer. 0: perfect.",
+    "macro F1": "How well each class is found and how rarely it is named wrongly, all classes alike. 1: perfect.",
+    "label rate": "Share of yes among the outcomes that are known.",
+    "usual swing": "How far this column moves in calm weeks of the reference by itself.",
+    "out of fold": "Scored by models that had not seen these rows in training.",
+    "always-valid": "May be read every day: looking often does not make a false alarm more likely.",
+    "harm bound": "Beyond it the model is called harmed.",
+}
+_TERMS = re.compile("|".join(rf"\b{re.escape(one)}s?\b" for one in sorted(TERMS, key=len, reverse=True)), re.IGNORECASE)
+_MEANINGS = {one.casefold(): meaning for one, meaning in TERMS.items()}
+
+
+def defined(text: str) -> list[tuple[str, str]]:
+    """The text in pieces, each with the meaning of the term that it is, else ""; a term's first place alone has it.
+
+    >>> [(piece, bool(meaning)) for piece, meaning in defined("Of 7 ripe days; 2 ripe days")]
+    [('Of 7 ', False), ('ripe days', True), ('; 2 ripe days', False)]
+    """
+    pieces: list[tuple[str, str]] = []
+    done, seen = 0, set()
+    for found in _TERMS.finditer(text):
+        word = found.group().casefold()
+        term = word if word in _MEANINGS else word.removesuffix("s")
+        if term in seen:
+            continue
+        seen.add(term)
+        if found.start() > done:
+            pieces.append((text[done : found.start()], ""))
+        pieces.append((found.group(), _MEANINGS[term]))
+        done = found.end()
+    return [*pieces, (text[done:], "")] if done < len(text) else pieces

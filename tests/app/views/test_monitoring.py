@@ -126,7 +126,7 @@ def test_the_verdict_comes_first_with_its_numbers_and_the_next_action(harmed: Wo
     page = open_page("monitoring", "scientist")
     room = harmed.room()
     assert not page.exception
-    assert f"**{room.headline}**" in words(page)
+    assert f"<p class='verdict'>{html.escape(room.headline, quote=False)}</p>" in words(page)
     assert "Harmed" in str([element.proto for element in page.get("markdown")]) + words(page)
     assert page.button(key="next").label == "Start retrain…"
     assert not page.button(key="next").disabled

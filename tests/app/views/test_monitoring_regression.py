@@ -91,7 +91,7 @@ def test_after_a_promotion_the_page_shows_the_past_in_minutes_and_where_its_aler
     assert not page.button(key=f"close-{alert.id}").disabled
     assert f"restart-{alert.id}" not in [one.key for one in page.button]  # only the version in service has an alarm
     assert "Answered by v2" in said
-    assert "Farthest now" not in said
+    assert "Columns that moved most" not in said
 
 
 def test_two_versions_are_drawn_apart_each_along_its_own_limits(harmed: Minutes) -> None:
