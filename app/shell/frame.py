@@ -12,7 +12,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from app.components import address as address_writer
-from app.components import ahead, theme_watch
+from app.components import ahead, enter, theme_watch
 from app.pages import HOME, PAGES, PageRow
 from app.shell import address, faces, search, session
 from app.ui import dialogs, theme, widgets
@@ -76,10 +76,12 @@ def _signed_in() -> None:
     address.shown()  # of a run that did not come to its end
     _topbar(frame, chosen.url_path)
     chosen.run()
+    _where(frame, "where-foot")
     session.stay()
     address_writer.mount((HOME, "") if chosen.url_path in ("", HOME) else (chosen.url_path,), address.shown())
     theme_watch.mount()
     ahead.mount()
+    enter.mount()
 
 
 def page_function(row: PageRow) -> PageFunction:
@@ -115,25 +117,10 @@ def _session_ended() -> None:
 
 
 def _topbar(frame: Frame, url: str) -> None:
-    context = frame.services.context
     with st.container(
         key="topbar", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"
     ):
-        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small", key="where"):
-            demo = " demo" if context.settings.demo else ""
-            server = context.settings.mlflow_uri.split("//")[-1].split("@")[-1]
-            st.html(
-                f"<span><b>{html.escape(context.settings.environment)}{demo}</b> · "
-                f"MLflow <span class='mono'>{html.escape(server)}</span></span>",
-                width="content",
-            )
-            if context.clock.shifted:
-                st.badge(
-                    f"Demo clock: {frame.instant(frame.now)}",
-                    icon=":material/history_toggle_off:",
-                    color="violet",
-                    help="This world lives on from the end of its data. Times on all pages are its own.",
-                )
+        _where(frame, "where")
         with st.container(
             horizontal=True, width="content", vertical_alignment="center", gap="small", key="topbar-right"
         ):
@@ -142,6 +129,26 @@ def _topbar(frame: Frame, url: str) -> None:
             st.html(_who(frame.actor), width="content")
     for text in dialogs.take_flashes():
         st.success(plain(text), icon=":material/check_circle:")
+
+
+def _where(frame: Frame, key: str) -> None:
+    """Environment, server and clock: in the bar where it has room, else at the foot of the page."""
+    context = frame.services.context
+    with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small", key=key):
+        demo = " demo" if context.settings.demo else ""
+        server = context.settings.mlflow_uri.split("//")[-1].split("@")[-1]
+        st.html(
+            f"<span><b>{html.escape(context.settings.environment)}{demo}</b> · "
+            f"MLflow <span class='mono'>{html.escape(server)}</span></span>",
+            width="content",
+        )
+        if context.clock.shifted:
+            st.badge(
+                f"Demo clock: {frame.instant(frame.now)}",
+                icon=":material/history_toggle_off:",
+                color="violet",
+                help="This world lives on from the end of its data. Times on all pages are its own.",
+            )
 
 
 def _who(actor: Actor) -> str:
@@ -156,7 +163,7 @@ def _waiting(frame: Frame, url: str) -> None:
     if n == 0:
         st.html("<span class='muted'>Nothing waits for you</span>", width="content")
         return
-    with st.popover(f"{n} waiting for you", icon=":material/inbox:", type="tertiary", key=f"waiting-{url}"):
+    with st.popover(f"{n} :gray[waiting for you]", icon=":material/inbox:", type="tertiary", key=f"waiting-{url}"):
         for number, item in enumerate(frame.waiting[:_QUEUE]):
             with st.container(gap=None, key=f"queue-{number}"):
                 with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):

@@ -53,7 +53,9 @@ def page(frame: Frame) -> None:
         if len(names) > 1:
             st.selectbox("Model", names, key="model", label_visibility="collapsed", width=200,
                          on_change=address.picked, args=("model", "version", "proposal"))  # fmt: skip
+        champions.day_asked(frame, room)
         promotions.rollback_button(frame, room)
+    champions.answer_for_day(frame, room)
     _stale(frame, room)
     champions.in_production(room, health)
     promotions.alias_banner(frame, room)

@@ -117,3 +117,21 @@ def _decide(page: Page, opens: str, button: str, reason: str) -> None:
     page.locator(f".st-key-{opens} button").click()
     page.get_by_role("dialog").get_by_role("textbox").fill(reason)
     page.get_by_role("button", name=button, exact=True).click()
+
+
+@pytest.mark.parametrize("width", list(SIZES))
+def test_what_was_champion_on_a_day_is_asked_in_the_header_and_answered_on_enter(
+    full: Ui, visit: Visit, width: int
+) -> None:
+    page = visit("viewer", "/registry", width=width, at=full)
+    field = page.locator(".st-key-pagehead .st-key-on")
+    expect(field).to_be_visible()
+    field.get_by_role("spinbutton", name="year").click()
+    calendar = page.get_by_role("grid").first
+    expect(calendar).to_be_visible()
+    expect(calendar).to_have_attribute("aria-label", re.compile("June 2013"))  # the ledger's last month
+    page.keyboard.type("20130429")
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-champion-on")).to_contain_text("v2, promoted by")
+    expect(page).to_have_url(re.compile(r"[?&]on=2013-04-29(&|$)"))
+    assert_sound(page)

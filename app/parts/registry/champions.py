@@ -30,6 +30,26 @@ def status(frame: Frame, room: RegistryRoom) -> str:
     return " · ".join([*said, f"champion {room.champion.label} since {fmt.day(room.serving.since, frame.zone)}"])
 
 
+def day_asked(frame: Frame, room: RegistryRoom) -> None:
+    """Of which day somebody wants to know the champion: the calendar holds the days that the ledger tells of."""
+    if not room.reigns:
+        return
+    on, zone = address.day("on"), ZoneInfo(frame.zone)
+    first, today = (one.astimezone(zone).date() for one in (room.reigns[0].since, frame.now))
+    days = [first, today, *([on] if on is not None else [])]  # a link may ask for any day; it gets its answer
+    st.date_input("What was champion on", value=None, min_value=min(days), max_value=max(days), key="on", width=190,
+                  on_change=address.picked, args=("on",))  # fmt: skip
+
+
+def answer_for_day(frame: Frame, room: RegistryRoom) -> None:
+    """Who was champion on the day that was asked for."""
+    on = address.day("on") if room.reigns else None
+    if on is not None:
+        noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
+        with st.container(key="champion-on"):
+            st.markdown(plain(charts.reign_sentence(room, noon, frame.zone)))
+
+
 def nobody() -> None:
     """The page without a model."""
     widgets.header("Registry")
@@ -96,14 +116,8 @@ def _steps(frame: Frame, drawn: Operation, elsewhere: bool, mark: str) -> None:
 
 
 def timeline(frame: Frame, room: RegistryRoom) -> None:
-    """The decisions about this model, and what was champion on a day."""
+    """The decisions about this model."""
     with widgets.card("timeline", "Timeline", "Who was champion when, put there by whom and why"):
-        on = address.day("on")
-        st.date_input("What was champion on", value=None, min_value=widgets.EARLIEST, key="on", width=220,
-                      on_change=address.picked, args=("on",))  # fmt: skip
-        if on is not None:
-            noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
-            st.markdown(plain(charts.reign_sentence(room, noon, frame.zone)))
         told = [one for one in room.timeline if charts.story(one)]
         st.html(charts.timeline_html(told[:_SHOWN], room.names, frame.zone))
         if len(told) > _SHOWN:
