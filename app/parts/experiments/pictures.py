@@ -34,6 +34,7 @@ _CSS = """
 .st-key-tab-pick,.st-key-tab-pick .stButtonGroup{width:100%}
 .st-key-tab-pick [role=radiogroup]{display:grid;grid-template-columns:repeat(4,1fr);gap:4px}
 .st-key-tab-pick button{border-radius:.4rem;margin:0;padding:.15rem .2rem;min-height:1.9rem;width:100%}
+@media(max-width:640px){.st-key-tab-pick button{min-height:40px}}
 .st-key-tab-pick button:not([aria-checked=true]){border:1px solid $line!important}
 @container (min-width:720px){.st-key-tab-pick [role=radiogroup]{grid-template-columns:repeat(8,1fr)}}
 .st-key-card-pictures{container-type:inline-size}
