@@ -16,11 +16,10 @@ from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.text import explained
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.monitoring.room import WINDOWS, ModelHealth, MonitoringRoom
+from mlops_dash.domain.cadence import plural_of
+from mlops_dash.domain.monitoring.room import ModelHealth, MonitoringRoom, windows_of
 from mlops_dash.domain.tasks import is_charted
 from mlops_dash.domain.words import look
-
-_DEFAULT_WINDOW = "90d"
 
 
 def page(frame: Frame) -> None:
@@ -34,7 +33,8 @@ def page(frame: Frame) -> None:
         return
     model = address.menu("model", [one.model for one in models], models[0].model, unknown=True)  # first: the worst off
     session.put("monitored-model", model)
-    window = address.menu("win", WINDOWS, _DEFAULT_WINDOW)
+    choices, usual = windows_of(next((one.judged_by for one in models if one.model == model), "day"))
+    window = address.menu("win", choices, usual)
     metric = session.param("metric") if is_charted(session.param("metric")) else ""
     feature, end = session.param("feature"), _end(session.param("end"))
     room = frame.read(
@@ -42,7 +42,7 @@ def page(frame: Frame) -> None:
         "monitoring", model, window, metric, feature, end, shared=True, height=1_900,
     )  # fmt: skip
     with widgets.header("Monitoring", _status(room), about=f"{room.model}: {look(room.health).label}"):
-        _scope(models)
+        _scope(models, choices)
     if room.empty:
         reference.nothing_yet(frame, room)
         aside.listing(room.aside)
@@ -81,13 +81,13 @@ def _status(room: MonitoringRoom) -> str:
     period = fmt.period(room.reference.start, room.reference.end, room.zone)
     rows = f"{fmt.whole(room.reference.n_rows)} rows, {fmt.plural(room.reference.n_days, 'day')}"
     said = (f"v{room.version} serves", f"compared with {period} ({rows}, {room.reference.scored})")
-    return " · ".join((*said, f"{room.judged_by}s in {room.zone}"))
+    return " · ".join((*said, f"{plural_of(room.judged_by)} in {room.zone}"))
 
 
-def _scope(models: tuple[ModelHealth, ...]) -> None:
+def _scope(models: tuple[ModelHealth, ...], choices: tuple[str, ...]) -> None:
     st.selectbox("Model", [one.model for one in models], key="model", label_visibility="collapsed", width=200,
                  on_change=address.picked, args=("model", "metric", "feature"))  # fmt: skip
-    st.segmented_control("Window", list(WINDOWS), required=True, key="win", label_visibility="collapsed",
+    st.segmented_control("Window", list(choices), required=True, key="win", label_visibility="collapsed",
                          on_change=address.picked, args=("win",))  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def _labels(room: MonitoringRoom) -> str:
     if rate is None or rate.value is None or reference is None:
         return ""
     return (
-        f"Label rate {fmt.percent(rate.value)} over the last {rate.n_days} ripe days, "
+        f"Label rate {fmt.percent(rate.value)} over the last {rate.n_days} ripe {plural_of(room.cluster)}, "
         f"{fmt.percent(reference.label_rate)} in the reference; {fmt.percent(room.coverage)} of rows are labelled."
     )
 
@@ -121,8 +121,9 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
     if data is None:
         volume.card(frame, room)
         return
+    windows = plural_of(data.window)
     sub = (
-        f"Line: mean of the last {data.trailing_days} ripe {data.window}s, 95 % interval; dots: single {data.window}s; "
+        f"Line: mean of the last {data.trailing_days} ripe {windows}, 95 % interval; dots: single {windows}; "
         f"marks above: alerts, retrains, promotions.{performance.apart(data)}{performance.began(data, room)}"
     )
 

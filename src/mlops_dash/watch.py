@@ -13,6 +13,7 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.calendar import zone_of
+from mlops_dash.domain.file_windows import said_of
 from mlops_dash.domain.monitoring.room import AS_SERVED, ReferenceFacts
 from mlops_dash.domain.registry.records import EXTERNAL
 from mlops_dash.domain.sifting import in_numbers
@@ -73,7 +74,7 @@ def roles_of(services: Services, actor: Actor, ask: Ask) -> Roles:
             )
         if given.window not in ("", model.cadence):
             raise Conflict(
-                f"{model.name} is judged by the {model.cadence} already.",
+                f"{model.name} is judged by {said_of(model.cadence)} already.",
                 hint="Change that first: mlops-dash model edit NAME --window week --reason TEXT",
             )
         given = replace(

@@ -103,3 +103,83 @@ def test_a_cadence_is_edited_and_the_past_is_judged_by_it(house: Services, run: 
     assert len(weekly["windows"]) == 20
     assert "ripe weeks" in weekly["sentence"]
     assert run(*edit, "--window", "week")[0] == 2
+
+
+@pytest.mark.timeout(300)
+def test_a_model_is_judged_by_the_hour_where_it_says_so_and_its_times_have_an_hour(
+    house: Services, run: Run, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    n = 24 * 6 * 60  # a row a minute on six days, until an hour ago
+    at = pd.Timestamp.now(tz="UTC").floor("h") - pd.to_timedelta(np.arange(n)[::-1] + 1, unit="min")
+    stops = rng.poisson(4, n)
+    table = pd.DataFrame({"scored_at": at, "minutes_said": 8 + 3.0 * stops, "stops": stops,
+                          "minutes": 8 + 3.0 * stops + rng.normal(0, 4, n)})  # fmt: skip
+    path = tmp_path / "hours.parquet"
+    table.to_parquet(path)
+    found = json.loads(watch(run, path, "--window", "hour")[1])
+    assert found["verdict"] == "ok", found["sentence"]
+    assert "ripe hours" in found["sentence"]
+    assert "Judged by the hour, drift by the day that ends with it" in found["sentence"]
+    assert {one["n"] for one in found["windows"]} == {60}
+    assert len(found["windows"]) >= 72
+    (row,) = house.fleet.room(ADMIN).rows
+    assert (row.health, row.window, row.stale) == (Health.OK, "hour", "")
+    assert row.usual_day == pytest.approx(24 * 60)
+    table.assign(scored_at=at.normalize()).to_csv(tmp_path / "days.csv", index=False)
+    code, _, err = run("watch", str(tmp_path / "days.csv"), "--model", "days", "--score", "minutes_said", "--label",
+                       "minutes", "--window", "hour", "--yes")  # fmt: skip
+    assert (code, "No row has a time of day" in err) == (2, True), err
+    assert [model.name for model in house.registry.models(ADMIN)] == [MODEL]  # nothing was kept of the second
+
+
+@pytest.mark.timeout(300)
+def test_batches_that_a_column_names_are_judged_one_by_one_and_edited_by_name(
+    house: Services, run: Run, tmp_path: Path
+) -> None:
+    table = batches(weeks=30)
+    table['run "id"'] = np.repeat([f"run-{week}" for week in range(30)], 150)
+    path = tmp_path / "runs.csv"
+    table.to_csv(path, index=False)
+    code, out, err = watch(run, path, "--window", 'batch:run "id"')
+    assert code == 0, err
+    assert 'the batch in run "id"' in err
+    assert "as named: 30 batches" in err
+    found = json.loads(out)
+    assert found["verdict"] == "ok", found["sentence"]
+    assert (
+        'Judged by the batch, named by run "id": rows of one batch are taken together (10 batches)'
+        in (found["sentence"])
+    )
+    assert [(one["batch"], one["n"]) for one in found["windows"]] == [(f"run-{week}", 150) for week in range(10, 30)]
+    assert json.loads(watch(run, path)[1])["stored"] == 0
+    assert 'judged by the batch in run "id"' in run("model", "list")[1]
+    clock, now = house.context.clock, house.context.clock.now()
+    for days, health in ((0, Health.OK), (6, Health.OK), (14, Health.NOT_KNOWN)):
+        clock.wall = lambda days=days: now + days * DAY  # type: ignore[misc]
+        assert house.monitoring.room(ADMIN, MODEL).health is health, days
+        (row,) = house.fleet.room(ADMIN).rows
+        assert (row.health, row.window) == (health, "batch")
+
+
+@pytest.mark.parametrize(
+    ("window", "why"),
+    [
+        ("batch:nowhere", "There is no column 'nowhere' that could name the batch"),
+        ("batch", "No column says which batch a row is of"),
+        ("batch:stops_at", "it names rows rather than batches"),
+        ("batch:holes", "150 rows name no batch in 'holes'"),
+        ("fortnight", "Nothing is judged by the fortnight"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_before_anything_is_kept(
+    house: Services, run: Run, tmp_path: Path, window: str, why: str
+) -> None:
+    table = batches(weeks=30)
+    table["stops_at"] = [f"stop {n}" for n in range(len(table))]
+    table["holes"] = [None] * 150 + ["a"] * 4350
+    path = tmp_path / "runs.csv"
+    table.to_csv(path, index=False)
+    code, _, err = watch(run, path, "--window", window)
+    assert (code, why in err) == (2, True), err
+    assert house.registry.models(ADMIN) == ()

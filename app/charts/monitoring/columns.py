@@ -117,7 +117,7 @@ def detail_figure(data: FeatureDetail, t: Tokens) -> go.Figure:
     fig.add_bar(x=labels, y=data.reference, name="Reference", marker={"color": t.context}, opacity=0.65,
                 hovertemplate="%{y:.1%}")  # fmt: skip
     fig.add_bar(
-        x=labels, y=data.live, name="Live, last 7 days", width=0.5, hovertemplate="%{y:.1%}",
+        x=labels, y=data.live, name="Live", width=0.5, hovertemplate="%{y:.1%}",
         marker={"color": t.band, "line": {"color": t.series[0], "width": 2}},
     )  # fmt: skip
     fig.update_layout(barmode="overlay", bargap=0.12, hovermode="x unified", margin={"t": 26})

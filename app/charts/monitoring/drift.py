@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.monitoring.pieces import MOVED, local
+from app.charts.monitoring.pieces import MOVED, begin, local
 from app.ui.text import in_figure
 from app.ui.theme import MONO, Tokens
 from mlops_dash.domain import format as fmt
@@ -18,6 +18,8 @@ from mlops_dash.domain.monitoring.room import DriftMap
 from mlops_dash.domain.monitoring.words import column_name
 from mlops_dash.domain.words import look
 
+_MOMENTS = ("hour", "batch")
+_WRITTEN = ("%Y-%m-%d", "%Y-%m-%d %H:%M")  # a day, a moment
 CAP = 1.0  # excess PSI beyond which the map's colour no longer changes; its legend prints the largest value
 
 
@@ -26,7 +28,7 @@ def drift_table(data: DriftMap, zone: str) -> pd.DataFrame:
     shown = range(max(0, len(data.ends) - 12), len(data.ends))
     frame = pd.DataFrame({"Column": [column_name(name) for name in data.columns]})
     for i in shown:
-        frame[fmt.day(data.ends[i] - timedelta(hours=1), zone)] = [fmt.psi(row[i]) for row in data.excess]
+        frame[begin(data.ends[i] - timedelta(hours=1), zone, data.window)] = [fmt.psi(row[i]) for row in data.excess]
     return frame
 
 
@@ -43,9 +45,9 @@ def drift_alt(data: DriftMap) -> str:
 def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
     """Draw a cell a column and window: blue where it moved beyond its usual swing, grey where it did not."""
     fig = go.Figure()
-    days = [local(end, zone).date() - timedelta(days=1) for end in data.ends]
-    steps = {after - before for before, after in itertools.pairwise(days)}
-    x: dict[str, Any] = {"x": [f"{one:%Y-%m-%d}" for one in days]}
+    at = [_place(start, end, zone, data.window) for start, end in zip(data.starts, data.ends, strict=True)]
+    steps = {after - before for before, after in itertools.pairwise(at)}
+    x: dict[str, Any] = {"x": [f"{one:{_WRITTEN[data.window in _MOMENTS]}}" for one in at]}
     if len(steps) == 1:  # said once for all windows, in ms
         x = {"x0": x["x"][0], "dx": steps.pop() / timedelta(milliseconds=1)}
     y = [in_figure(column_name(name)) for name in data.columns]
@@ -58,6 +60,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
     words = np.array([[look(verdict).label for verdict in row] for row in data.verdicts])
     greys = [[0.0, t.grid], [1.0, t.context]]
     blues = [[0.0, t.sequential[3]], [1.0, t.sequential[9] if t.mode == "light" else t.sequential[8]]]
+    when = "%-d %b %H:%M" if data.window in _MOMENTS else "%-d %b"
     for moved, scale in ((False, greys), (True, blues)):
         own = (is_moved == moved) & np.isfinite(z)
         kinds = np.unique(words[own])  # a page of ninety days has a thousand cells: one word for all is said once
@@ -66,7 +69,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
         fig.add_heatmap(
             **x, y=y, z=np.where(own, z, np.nan).astype("float32"), zmin=0.0, zmax=CAP, colorscale=scale, **text,
             xgap=1, ygap=2, hoverongaps=False, showscale=moved,
-            hovertemplate=f"%{{x|%-d %b}}<br><b>%{{y}}</b> excess PSI %{{z:.2f}}<br>{said}<extra></extra>",
+            hovertemplate=f"%{{x|{when}}}<br><b>%{{y}}</b> excess PSI %{{z:.2f}}<br>{said}<extra></extra>",
             colorbar={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 1, "xanchor": "right", "thickness": 7,
                       "len": 0.5, "tickvals": [0.02 * CAP, CAP / 2, 0.98 * CAP], "tickangle": 0,
                       "ticktext": ["0", f"{CAP / 2:g}", f"{CAP:g}+"],
@@ -81,12 +84,13 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
             hovertemplate="%{x|%-d %b}<br><b>%{y}</b> moved; judged by a share, it has no PSI<extra></extra>",
         )  # fmt: skip
     for start, version in data.took_over:  # another reference from here on
-        day = f"{local(start, zone).date():%Y-%m-%d}"
+        day = f"{local(start, zone):{_WRITTEN[data.window in _MOMENTS]}}"
         fig.add_vline(x=day, line={"color": t.muted, "width": 1, "dash": "dot"})
         fig.add_annotation(x=day, y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"v{version}",
                            xanchor="left", font={"size": 11, "color": t.muted})  # fmt: skip
     fig.update_yaxes(autorange="reversed", showgrid=False, tickfont={"family": MONO, "size": 11})
-    fig.update_xaxes(type="date", tickformat="%-d %b", nticks=7, showline=False)
+    ticks = "%H:%M<br>%-d %b" if data.window == "hour" and at[-1] - at[0] <= timedelta(days=3) else "%-d %b"
+    fig.update_xaxes(type="date", tickformat=ticks, nticks=7, tickangle=0, showline=False)
     fig.update_layout(margin={"b": 58, "r": 12})
     return fig
 
@@ -101,4 +105,17 @@ def rhythm(data: DriftMap) -> str:
 
     A day shows the week that ends there, as a single day is part of a season.
     """
-    return {1: "every day, the week that ends there", 7: "week by week"}.get(data.step_days, "month by month")
+    if data.window == "batch":
+        return "batch by batch, each where it begins"
+    if data.window == "hour":
+        return "day by day" if data.step_days == 1 else "every hour, the day that ends with it"
+    return {1: "every day, the week that ends there", 7: "week by week"}.get(round(data.step_days), "month by month")
+
+
+def _place(start: datetime, end: datetime, zone: str, window: str) -> datetime:
+    """Where a window is drawn: on its last day, or its last hour; a batch where it begins."""
+    if window == "batch":
+        return local(start, zone).replace(second=0, microsecond=0)
+    if window == "hour":
+        return local(end, zone) - timedelta(hours=1)
+    return datetime.combine(local(end, zone).date() - timedelta(days=1), time())

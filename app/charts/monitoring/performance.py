@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from app.charts.monitoring.pieces import local, noon, short, wrap
+from app.charts.monitoring.pieces import begin, local, middle, short, wrap
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.monitoring.room import WINDOWS, MonitoringRoom, Performance, Point
 
 _EVENTS = {"alert": ("triangle-down", "Alert"), "retrain": ("diamond", "Retrain"),
@@ -29,17 +30,17 @@ def _number(value: float | None, data: Performance) -> str:
 
 
 def performance_table(data: Performance, zone: str) -> pd.DataFrame:
-    """One row a day."""
+    """One row a window."""
     rows = []
     several = len(data.limits) > 1
     for point in reversed(data.points):
         mean = point.trailing
         rows.append(
             {
-                data.window.capitalize(): fmt.day(point.start, zone),
+                data.window.capitalize(): begin(point.start, zone, data.window),
                 **({"Version": f"v{point.version}"} if several else {}),
                 f"{data.window.capitalize()} alone": _number(point.daily, data),
-                f"Last {data.trailing_days} ripe {data.window}s": _number(mean.value if mean else None, data),
+                f"Last {data.trailing_days} ripe {plural_of(data.window)}": _number(mean.value if mean else None, data),
                 "95 % interval": (
                     fmt.interval(mean.low, mean.high, data.decimals, signed=False) if mean else fmt.MISSING
                 ),
@@ -64,7 +65,7 @@ def performance_alt(data: Performance) -> str:
         "" if data.bound is None else f" and {'beyond' if beyond else 'within'} its bound {_number(data.bound, data)}"
     )
     whose = f" of v{point.version}" if len(data.limits) > 1 else ""
-    over = f"over the last {last.n_days} ripe {data.window}s"
+    over = f"over the last {last.n_days} ripe {plural_of(data.window)}"
     return f"{data.label}{whose} {over} is {_number(last.value, data)}{gap}{said}."
 
 
@@ -73,7 +74,7 @@ def began(data: Performance, room: MonitoringRoom) -> str:
     first = data.points[0].start
     if (data.points[-1].end - first).days >= WINDOWS[room.window] - 1:
         return ""
-    return f" The first judged {data.window} is {fmt.day(first, room.zone)}."
+    return f" The first judged {data.window} is {begin(first, room.zone, data.window)}."
 
 
 def apart(data: Performance) -> str:
@@ -100,7 +101,8 @@ def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
             x=end, y=1, yref="y2 domain", xanchor="right", yanchor="top", text="awaiting labels", showarrow=False,
             font={"size": 11, "color": t.muted}, row=2, col=1, bgcolor=t.card,
         )  # fmt: skip
-    fig.update_xaxes(type="date", range=[start, end + (end - start) * 0.012], tickformat="%-d %b", nticks=9)
+    ticks = "%H:%M<br>%-d %b" if data.window == "hour" and end - start <= timedelta(days=3) else "%-d %b"
+    fig.update_xaxes(type="date", range=[start, end + (end - start) * 0.012], tickformat=ticks, nticks=9, tickangle=0)
     fig.update_xaxes(showline=False, showticklabels=False, row=1, col=1)
     fig.update_xaxes(showline=False, showticklabels=False, row=2, col=1)
     fig.update_yaxes(visible=False, range=[0, 1], row=1, col=1, fixedrange=True)
@@ -111,10 +113,10 @@ def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
 
 
 def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
-    days = [noon(point.start, zone) for point in data.points]
+    days = [middle(point.start, zone, data.window) for point in data.points]
     shown = f"%{{y:.{data.decimals}f}}" + (f" {data.unit}" if data.unit else "")
     fig.add_scatter(
-        x=days, y=short([point.daily for point in data.points]), mode="markers", name="day alone",
+        x=days, y=short([point.daily for point in data.points]), mode="markers", name=f"{data.window} alone",
         marker={"size": 3.5, "color": t.context, "opacity": 0.75}, hovertemplate=shown, row=2, col=1,
     )  # fmt: skip
     for _, run in groupby(data.points, key=lambda point: point.version):  # a line never joins two versions
@@ -122,7 +124,7 @@ def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
     known = [point for point in data.silent if point.trailing is not None]
     if known:
         fig.add_scatter(
-            x=[noon(point.start, zone) for point in known], mode="lines+text", hovertemplate=shown,
+            x=[middle(point.start, zone, data.window) for point in known], mode="lines+text", hovertemplate=shown,
             text=[*[""] * (len(known) - 1), f"v{known[-1].version}"], textposition="top left",
             textfont={"size": 11, "color": t.muted},
             y=short([None if point.trailing is None else point.trailing.value for point in known]),
@@ -132,10 +134,10 @@ def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
 
 
 def _draw_mean(fig: go.Figure, data: Performance, points: Sequence[Point], zone: str, t: Tokens, shown: str) -> None:
-    days, means = [noon(point.start, zone) for point in points], [point.trailing for point in points]
+    days, means = [middle(point.start, zone, data.window) for point in points], [point.trailing for point in points]
     value = short([m.value if m else None for m in means])
     low, high = short([m.low if m else None for m in means]), short([m.high if m else None for m in means])
-    name = f"last {data.trailing_days} ripe {data.window}s" + (
+    name = f"last {data.trailing_days} ripe {plural_of(data.window)}" + (
         f", v{points[0].version}" if len(data.limits) > 1 else ""
     )
     for edge, fill in ((low, None), (high, "tonexty")):
@@ -175,7 +177,7 @@ def _name_limits(fig: go.Figure, lines: Sequence[tuple[float, str, str]]) -> Non
 
 
 def _draw_counts(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
-    days = [noon(point.start, zone) for point in data.points]
+    days = [middle(point.start, zone, data.window) for point in data.points]
     for name, counts, colour in (
         ("rows", [point.n for point in data.points], t.grid if t.mode == "light" else t.line),
         ("labelled", [point.n_labelled for point in data.points], t.context),

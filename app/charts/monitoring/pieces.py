@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from app.ui.text import in_figure
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.words import Drift
 
 MOVED = (Drift.WATCH, Drift.DRIFT)
@@ -20,9 +21,18 @@ def local(t: datetime, zone: str) -> datetime:
     return t.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
-def noon(t: datetime, zone: str) -> str:
-    """The middle of the day that begins at `t`."""
+def middle(t: datetime, zone: str, window: str = "day") -> str:
+    """The middle of the day, or the hour, that begins at `t`."""
+    if window == "hour":
+        return f"{local(t, zone) + timedelta(minutes=30):%Y-%m-%d %H:%M}"
+    if window == "batch":  # it begins with its first row
+        return f"{local(t, zone):%Y-%m-%d %H:%M}"
     return f"{local(t, zone) + timedelta(hours=12):%Y-%m-%d %H}"  # half the bytes of a whole instant
+
+
+def begin(t: datetime, zone: str, window: str = "day") -> str:
+    """When a window begins, as people read it: a day, of an hour the moment."""
+    return fmt.instant(t, zone) if window in ("hour", "batch") else fmt.day(t, zone)
 
 
 def short(values: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.fleet.rows import FleetRow
 from mlops_dash.domain.monitoring.judging import LONG_DAYS
 from mlops_dash.domain.monitoring.readings import words_of
@@ -108,7 +109,7 @@ def _metric(row: FleetRow) -> dict[str, Any] | None:
     if estimate is None or estimate.value is None:
         return None
     value, interval = _value(row)
-    days = fmt.plural(estimate.n_days, row.window)
+    days = fmt.plural(estimate.n_days, row.window, plural_of(row.window))
     return {
         "text": value,
         "beside": interval,
@@ -123,7 +124,11 @@ def _when(row: FleetRow, n_days: int) -> str:
     """Which days the value is about, where the heading does not say it."""
     if not row.current:
         return f"last known {fmt.day(last_day(row.known_at), row.zone)}"
-    return "" if n_days == LONG_DAYS else f"over {fmt.plural(n_days, f'ripe {row.window}')}"
+    return (
+        ""
+        if n_days == LONG_DAYS
+        else f"over {fmt.plural(n_days, f'ripe {row.window}', f'ripe {plural_of(row.window)}')}"
+    )
 
 
 def last_day(end: datetime | None) -> datetime | None:
@@ -147,11 +152,12 @@ def trend(row: FleetRow) -> dict[str, Any] | None:
         return None
     show = [fmt.metric(v, row.decimals) for v in (min(known), max(known), known[-1])]
     gaps = len(row.trend) - len(known)
+    many = plural_of(row.window)
     alt = (
-        f"{row.metric_label} of {row.model} over the last {fmt.plural(len(row.trend), row.window)}: "
+        f"{row.metric_label} of {row.model} over the last {fmt.plural(len(row.trend), row.window, many)}: "
         f"between {show[0]} and {show[1]}, last {show[2]}"
         + ("" if row.baseline is None else f", reference {fmt.metric(row.baseline, row.decimals)}")
-        + (f"; {fmt.plural(gaps, row.window)} without ripe labels." if gaps else ".")
+        + (f"; {fmt.plural(gaps, row.window, plural_of(row.window))} without ripe labels." if gaps else ".")
     )
     colour = {Health.HARMED: "red", Health.AT_RISK: "orange"}.get(row.health, "gray")
     last = row.estimate

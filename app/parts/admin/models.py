@@ -13,7 +13,7 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
-from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.cadence import BATCH, CADENCES
 from mlops_dash.domain.registry.editing import TIERS
 from mlops_dash.domain.registry.live import HOW
 from mlops_dash.domain.registry.records import Model
@@ -58,10 +58,17 @@ def _edit(frame: Frame, model: Model) -> None:
         st.text_input("Title", value=model.title, key=f"{key}-title", max_chars=120)
         st.text_input("Owner", value=model.owner, key=f"{key}-owner", max_chars=120)
         st.selectbox("Tier", TIERS, index=TIERS.index(model.tier), key=f"{key}-tier", help="1 is the most critical")
-        st.selectbox(
-            "Judged by", list(CADENCES), index=list(CADENCES).index(model.cadence), key=f"{key}-cadence",
-            help="How often it is judged: every day, week or month; a policy of its own says it instead",
-        )  # fmt: skip
+        kinds, (kind, _, column) = [*CADENCES, BATCH], model.cadence.partition(":")
+        judged, named = st.columns(2, gap="small")
+        with judged:
+            st.selectbox(
+                "Judged by", kinds, index=kinds.index(kind), key=f"{key}-cadence",
+                help="What is judged as one: an hour, day, week or month, or a batch; a policy of its own says it "
+                "instead",
+            )  # fmt: skip
+        with named:
+            st.text_input("Column that names the batch", value=column, key=f"{key}-batch", max_chars=200,
+                          help="Of a model judged by the batch: a column that comes with every row")  # fmt: skip
         if not model.elsewhere:
             st.text_input("Live in MLflow", value=model.live, key=f"{key}-live", max_chars=200,
                           help=f"Which mark says what is live: {HOW}")  # fmt: skip
@@ -74,7 +81,7 @@ def _edit(frame: Frame, model: Model) -> None:
             "title": str(session.get(f"{key}-title") or ""),
             "owner": str(session.get(f"{key}-owner") or ""),
             "tier": session.get(f"{key}-tier"),
-            "cadence": session.get(f"{key}-cadence"),
+            "cadence": _cadence(str(session.get(f"{key}-cadence")), str(session.get(f"{key}-batch") or "")),
             **({} if model.elsewhere else {"live": str(session.get(f"{key}-live") or "")}),
             "do_not_log": str(session.get(f"{key}-do-not-log") or "").splitlines(),
         }
@@ -85,6 +92,10 @@ def _edit(frame: Frame, model: Model) -> None:
         key=f"edit-{key}", title=f"Edit {model.name}", icon="edit", button="Save", act=act, fields=fields,
         consequence="What is never stored holds for rows from now on; those that are stored stay.",
     )  # fmt: skip
+
+
+def _cadence(kind: str, column: str) -> str:
+    return f"{kind}:{column.strip()}" if kind == BATCH else kind
 
 
 def _archive(frame: Frame, model: Model) -> None:

@@ -123,8 +123,9 @@ def _input(field: PolicyField, key: str) -> None:
     left, right = st.columns([4, 5], vertical_alignment="bottom")
     with left:
         if field.choices:
-            at = field.choices.index(field.value) if field.value in field.choices else 0
-            st.selectbox(label, field.choices, index=at, format_func=lambda choice: choice or "none", key=key)
+            choices = (*field.choices, *({str(field.value)} - {*field.choices}))  # batch:COLUMN is none of the usual
+            st.selectbox(label, choices, index=choices.index(str(field.value)), key=key,
+                         format_func=lambda choice: choice or "none", accept_new_options=field.is_open)  # fmt: skip
         else:
             st.text_input(label, value=str(field.value), key=key, max_chars=80)
     with right:

@@ -19,7 +19,8 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
-from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.cadence import BATCH, CADENCES
+from mlops_dash.domain.file_windows import said_of
 from mlops_dash.domain.tasks import MULTICLASS, TASKS, task_named
 from mlops_dash.errors import InvalidInput, MlopsDashError
 from mlops_dash.services.classes import ANSWER
@@ -97,8 +98,9 @@ def _ask(given: Upload) -> tuple[Ask, each.Scores]:
         where = st.text_input("Time zone", value="UTC", key=f"watch-zone-{key}", help="Such as Europe/Berlin")
     with judged:
         window = st.selectbox(
-            "Judged by", list(CADENCES), index=None, placeholder="as rows come", key=f"watch-window-{key}",
-            help="How often the model is judged: every day, week or month",
+            "Judged by", [*CADENCES, *(f"{BATCH}:{name}" for name in columns)], index=None, placeholder="as rows come",
+            key=f"watch-window-{key}", format_func=lambda one: plain(said_of(one)),
+            help="What is judged as one: an hour, day, week or month, or the batch that a column names",
         )  # fmt: skip
     roles = Roles(
         time=chosen["time"], score=chosen["score"], prediction=chosen["prediction"], label=chosen["label"],

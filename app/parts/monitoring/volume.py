@@ -14,9 +14,9 @@ def card(frame: Frame, room: MonitoringRoom) -> None:
         return
 
     def controls() -> None:
-        widgets.as_table(volume.volume_table(room.volume, room.zone), key="volume")
+        widgets.as_table(volume.volume_table(room.volume, room.zone, room.judged_by), key="volume")
 
     sub = "No outcome is known, so nothing here says how good the answers are. Send labels, then choose a reference."
     with widgets.card("volume", "Predictions by window", sub, controls):
-        widgets.chart(volume.volume_figure(room.volume, room.zone, frame.tokens), key="volume",
-                      alt=volume.volume_alt(room.volume, room.zone), height=260)  # fmt: skip
+        widgets.chart(volume.volume_figure(room.volume, room.zone, frame.tokens, room.judged_by), key="volume",
+                      alt=volume.volume_alt(room.volume, room.zone, room.judged_by), height=260)  # fmt: skip

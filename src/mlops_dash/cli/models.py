@@ -7,7 +7,8 @@ from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.cadence import NAMES
+from mlops_dash.domain.file_windows import said_of
 from mlops_dash.domain.registry.editing import TIERS
 from mlops_dash.domain.registry.live import HOW
 from mlops_dash.domain.registry.records import EXTERNAL, Model
@@ -62,7 +63,7 @@ def _facts(command: argparse.ArgumentParser) -> None:
     command.add_argument("--owner", help="who is asked about it")
     command.add_argument("--tier", type=int, choices=TIERS, help="1 is the most critical")
     command.add_argument("--task", choices=[task.name for task in TASKS], help="what it predicts")
-    command.add_argument("--window", choices=list(CADENCES), help="how often it is judged: by the day, week or month")
+    command.add_argument("--window", help=f"what is judged as one: {NAMES}, which names the batch of a row")
     command.add_argument("--live", metavar="MARK", help=f"which mark in MLflow says what is live: {HOW}")
     command.add_argument("--positive", help="the label that its score is the probability of")
     command.add_argument(
@@ -143,7 +144,7 @@ def _line(model: Model) -> str:
     if model.title != model.name:
         told.insert(0, model.title)
     if model.cadence != Model.cadence:
-        told.append(f"judged by the {model.cadence}")
+        told.append(f"judged by {said_of(model.cadence)}")
     if model.live != Model.live:
         told.append(f"live: {model.live}")
     if model.do_not_log:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, services, show
-from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.tasks import MULTICLASS
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.classes import ANSWER, proposed_scores, scores_named, with_answers
@@ -31,7 +30,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--positive", default="", help="the label that the score is the probability of")
     command.add_argument("--zone", default="UTC", help="of times without one, and of the day that ends the reference")
     command.add_argument(
-        "--window", default="", choices=["", *CADENCES], metavar="day|week|month",
+        "--window", default="", metavar="hour|day|week|month|batch:COLUMN",
         help="how often it is judged; else as often as its rows come",
     )  # fmt: skip
     command.add_argument("--reference-until", default="", help="day; else the first third of the rows is the reference")

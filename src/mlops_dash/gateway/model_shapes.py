@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.cadence import BATCH, CADENCES, NAMES
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.editing import LONGEST, TIERS
 from mlops_dash.domain.registry.live import DEFAULT, HOW
@@ -24,7 +24,11 @@ _FACTS: Shape = {
     "owner": {**_SAID, "description": "Who is asked about it"},
     "tier": {"enum": list(TIERS), "description": "1 is the most critical"},
     "task": {"enum": [task.name for task in TASKS], "description": "What it predicts"},
-    "window": {"enum": list(CADENCES), "description": "How often it is judged"},
+    "window": {
+        **_NAME,
+        "pattern": f"^({'|'.join(CADENCES)}|{BATCH}:.+)$",
+        "description": f"What is judged as one: {NAMES}, which names the batch of a row",
+    },
     "positive_label": {**_NAME, "description": "The label that its score is the probability of"},
     "live": {**_NAME, "description": f"Which mark in MLflow says what is live: {HOW}"},
     "do_not_log": {**_NAMES, "description": "Inputs that are never stored"},

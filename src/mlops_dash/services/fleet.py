@@ -27,7 +27,7 @@ from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import Drift, Health, Progress
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context, read
-from mlops_dash.services.monitoring.room import current_health, lead, staleness
+from mlops_dash.services.monitoring.room import current_health, lead, patience_of, staleness
 from mlops_dash.store import fleet as store
 from mlops_dash.store import registry
 from mlops_dash.store.db import Session, reading
@@ -184,7 +184,7 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
         next_step=step,
         usual_day=fleet.usual_volume(days),
         added_at=model.added_at,
-        window=policy.window,
+        window=policy.cadence.name,
         labelled=reference is None or reference.labelled,
         referenced=reference is not None,
         elsewhere=model.elsewhere,
@@ -192,9 +192,11 @@ def _row(model: FleetModel, facts: _Facts, traffic: Traffic, now: datetime) -> F
     if reference is None or not days:
         return row
     taken = Takeover(model.replaced, model.version, model.since) if model.replaced and model.since else None
+    if windows and days[-1].version_id == windows[-1].reading.version_id:
+        days = [*days[:-1], replace(days[-1], body=facts.bodies[windows[-1].id])]
     row = replace(row, stale=staleness(days, now, policy), headline=lead(None, reference, taken, policy.zone))
     if not windows and row.headline:
-        row = replace(row, why=Takeover.first(policy.window))
+        row = replace(row, why=Takeover.first(policy.cadence.name))
     return row if not windows else _judged(row, facts, windows, reference, policy, now, takeover=taken)
 
 
@@ -249,7 +251,8 @@ def _judged(
         higher_is_better=watch.higher,
         estimate=told.estimate(watch.key, LONG_DAYS),
         known_at=None if known is None else told.end,
-        current=health is not Health.NOT_KNOWN and fleet.is_current(told.end, policy, now),
+        current=health is not Health.NOT_KNOWN
+        and fleet.is_current(told.end, policy, now, patience=patience_of([latest], policy.cadence)),
         baseline=None if mean is None else watch.shown(mean),
         trend=tuple(_value(facts.trends.get(one.id, {}).get(watch.key)) for one in windows[-TREND_WINDOWS:]),
         moved=tuple(name for name in latest.body["moved"] if name != SCORE),

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.cadence import CADENCES, Cadence
-from mlops_dash.domain.calendar import day_start, zone_of
-from mlops_dash.domain.registry.editing import checked_cadence
+from mlops_dash.domain.cadence import Cadence, cadence_named
+from mlops_dash.domain.calendar import zone_of
+from mlops_dash.domain.file_windows import cut_of, refuse_empty, said_of, together, window_of
 from mlops_dash.domain.tasks import BINARY, MULTICLASS, REGRESSION, TASKS, task_named
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
@@ -30,8 +29,6 @@ _LABELS = ("label", "y", "target", "outcome", "actual", "truth", "y_true", "obse
 _IDS = ("prediction_id", "id", "row_id", "request_id", "uuid")
 _YES = ("1", "1.0", "true", "yes", "y", "bad", "positive", "churned", "fraud", "late", "default")
 _UNLABELLED = "no outcome: drift and volume alone are watched (name its column with --label)"
-REFERENCE_SHARE = 1 / 3
-WEEKLY, MONTHLY = 5, 20  # days between two days with rows from which a model is judged by the week, by the month
 _LOOKED_AT = 50  # cells that tell whether a column holds times
 MOST_VALUES = 20  # more values than these in a column of labels are a quantity
 
@@ -131,7 +128,7 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     how.append(("task", task.name, why))
     answers = _answers(labels, table[score], task, given, how)
     features = tuple(str(name) for name in table.columns if name not in roles)
-    if not features:
+    if not {*features} - {given.window.partition(":")[2]}:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     rows = as_written(table[list(features)], gaps=True).assign(
         at=at,
@@ -141,8 +138,10 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     )
     kept = rows.dropna(subset=["at", "score", *(["label"] if label else [])])
     kept = kept.sort_values("at", kind="stable", ignore_index=True)
-    window = _window(kept["at"], given, how)
-    n = _reference_rows(kept, given, CADENCES[window], how)
+    if kept.empty:
+        raise InvalidInput("No row has all of time, score and label.", hint="Look at the first lines of the file.")
+    window = _window(kept, given, how)
+    n = _reference_rows(kept, given, cadence_named(window), how)
     _future(kept["at"].iloc[n:], time, now, how)
     how.append(("inputs", f"{len(features)}", ", ".join(features[:6]) + (" ..." if len(features) > 6 else "")))
     return Proposal(
@@ -345,44 +344,26 @@ def _classes(column: pd.Series[Any], given: Roles, how: list[tuple[str, str, str
     return positive, np.where(names.isna(), np.nan, (names == positive).astype(float))
 
 
-def _window(times: pd.Series[Any], given: Roles, how: list[tuple[str, str, str]]) -> str:
+def _window(rows: pd.DataFrame, given: Roles, how: list[tuple[str, str, str]]) -> str:
     """How often the model is judged: as named, or as often as its rows come."""
-    if given.window:
-        window, why = checked_cadence(given.window), "as it is" if given.known else "as named"
-    else:
-        local = pd.DatetimeIndex(times).tz_convert(zone_of(given.zone)).normalize().unique()
-        gap = float(np.median([(after - day).days for day, after in pairwise(local)])) if len(local) > 1 else 1.0
-        window = "month" if gap >= MONTHLY else "week" if gap >= WEEKLY else "day"
-        why = f"rows come every {gap:.0f} days" if gap > 1 else "rows come every day"
-    how.append(("judged by", f"the {window}", why))
+    window, why = window_of(rows, named=given.window, zone=given.zone)
+    named = "as it is" if given.known else "as named"
+    how.append(("judged by", said_of(window), why if not given.window else f"{named}: {why}" if why else named))
     return window
 
 
 def _reference_rows(rows: pd.DataFrame, given: Roles, cadence: Cadence, how: list[tuple[str, str, str]]) -> int:
     """The rows before a midnight of the zone: the one named, or the windows in which a third of the rows has passed."""
-    if rows.empty:
-        raise InvalidInput("No row has all of time, score and label.", hint="Look at the first lines of the file.")
     if given.reference_until is not None:
         cut, why = pd.Timestamp(given.reference_until), "as it was" if given.known else "as named"
     else:
-        third = rows["at"].iloc[int(len(rows) * REFERENCE_SHARE)]
-        cut, why = _begin(third, rows["at"].iloc[0], given.zone, cadence), f"the first third, whole {cadence.name}s"
-    n = int((rows["at"] < cut).sum())
-    if n == len(rows) or (n == 0 and not given.known):
-        raise InvalidInput(
-            f"A reference until {cut:%Y-%m-%d} holds {n:,} of {len(rows):,} rows.",
-            hint="Name a day inside the file with --reference-until.",
-        )
+        cut, why = cut_of(rows, zone=given.zone, cadence=cadence)
+    n = refuse_empty(rows, cut, known=given.known)
+    if n and rows["label"].notna().any():
+        how.append(("taken together", *together(rows.iloc[:n], zone=given.zone, cadence=cadence)))
     how.append(("reference", f"{n:,} rows before {cut:%Y-%m-%d}", why))
     how.append(("watched", f"{len(rows) - n:,} rows", f"until {rows['at'].iloc[-1]:%Y-%m-%d %H:%M} UTC"))
     return n
-
-
-def _begin(third: pd.Timestamp, first: pd.Timestamp, zone: str, cadence: Cadence) -> pd.Timestamp:
-    """The begin of the window that a time lies in; of the next one, where no row lies before it."""
-    day = third.tz_convert(zone_of(zone)).date()
-    begin = pd.Timestamp(day_start(cadence.first_day(day), zone))
-    return begin if begin > first or cadence.is_daily else pd.Timestamp(day_start(cadence.next_day(day), zone))
 
 
 def _future(times: pd.Series[Any], name: str, now: datetime, how: list[tuple[str, str, str]]) -> None:

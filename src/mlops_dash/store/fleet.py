@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Select, String, Text, and_, bindparam, cast, func, literal
+from sqlalchemy import BigInteger, Integer, Select, String, Text, and_, bindparam, cast, func, literal, or_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
@@ -46,6 +46,7 @@ from mlops_dash.store.tables.registry import (
 )
 from mlops_dash.store.types import UtcDateTime
 
+HOURS_OF = timedelta(days=30)
 SERIES = 90  # windows of each model: what Monitoring shows by default
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 MODELS_A_STATEMENT = 200  # of the log: SQLite gives back 2,000 columns at most, Postgres 1,664
@@ -107,16 +108,15 @@ class Window:
 
 
 def series(session: Session, *, before: datetime) -> dict[str, tuple[Window, ...]]:
-    """Model that serves -> windows of all its versions on its last `SERIES` days before a time, without bodies."""
+    """Model that serves -> windows of all its versions, its last `SERIES` ones before a time, without bodies.
+
+    Of hours those of the last `HOURS_OF`, so that days are whole.
+    """
     back = aliased(ReadingRow)
     first = (
         select(back.window_start)
         .distinct()
-        .where(
-            back.model == ServingRow.model,
-            back.window_kind == "day",
-            back.window_start < before,
-        )
+        .where(back.model == ServingRow.model, back.window_start < before)
         .order_by(col(back.window_start).desc())
         .offset(SERIES - 1)
         .limit(1)
@@ -136,18 +136,22 @@ def series(session: Session, *, before: datetime) -> dict[str, tuple[Window, ...
             ReadingRow.ripe,
             ReadingRow.drift,
             ReadingRow.health,
+            ReadingRow.window_kind,
         )
         .join(ServingRow, and_(col(ServingRow.model) == ReadingRow.model, col(ServingRow.alias) == CHAMPION))
         .where(
-            ReadingRow.window_kind == "day",
             col(ReadingRow.window_start) < before,
-            col(ReadingRow.window_start) >= func.coalesce(first, literal(_LONG_AGO, UtcDateTime)),
+            or_(
+                col(ReadingRow.window_start) >= func.coalesce(first, literal(_LONG_AGO, UtcDateTime)),
+                and_(col(ReadingRow.window_kind) == "hour", col(ReadingRow.window_start) >= before - HOURS_OF),
+            ),
         )
         .order_by(ReadingRow.model, ReadingRow.window_start, ReadingRow.version_id)
     ).all()
     found: dict[str, list[Window]] = {}
-    for id_, model, version, version_id, start, end, n, n_labelled, ripe, drift, health in rows:
-        made = Reading(model, version, version_id, start, end, n, n_labelled, ripe, Drift(drift), Health(health), {})
+    for id_, model, version, version_id, start, end, n, n_labelled, ripe, drift, health, kind in rows:
+        made = Reading(model, version, version_id, start, end, n, n_labelled, ripe, Drift(drift), Health(health), {},
+                       kind=kind)  # fmt: skip
         found.setdefault(model, []).append(Window(id_, made))
     return {model: tuple(windows) for model, windows in found.items()}
 

@@ -165,3 +165,23 @@ def test_two_files_are_compared(house: Services, open_page: OpenPage) -> None:
     bring(page, "drift-current", "broken.parquet", b"PAR1")
     assert "broken.parquet could not be read" in page.error[0].value
     assert "/tmp" not in page.error[0].value
+
+
+def test_batches_that_a_column_names_are_chosen_by_a_click_and_one_that_names_rows_is_refused(
+    house: Services, open_page: OpenPage
+) -> None:
+    frame = churn()
+    frame["run"] = [f"run {n // 250}" for n in range(len(frame))]
+    frame["row"] = np.arange(len(frame))
+    page = bring(open_page("files", "scientist"), "watch-upload", "churn.csv", frame.to_csv(index=False).encode())
+    page.selectbox(key=field(page, "watch-label")).set_value("outcome")
+    page.selectbox(key=field(page, "watch-window")).set_value("batch:row").run()
+    assert "it names rows rather than batches" in page.warning[0].value
+    page.selectbox(key=field(page, "watch-window")).set_value("batch:run").run()
+    how = page.dataframe[1].value
+    assert dict(zip(how["What"], how["Taken from the file"], strict=True))["judged by"] == "the batch in run"
+    page.button(key="watch-begin").click().run()
+    assert not page.error
+    assert {one["batch"] for one in house.monitoring.summary(VIEWER, "churn")["windows"]} == {
+        f"run {n}" for n in range(4, 12)
+    }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.monitoring.judging import (
     HarmDay,
     broken_columns,
@@ -88,7 +89,7 @@ def test_too_few_rows_are_not_computable_with_a_reason_and_small_windows_are_mar
     assert small.reason == "small window: 200 rows"
     assert window_drift([few]) is Drift.NOT_COMPUTABLE
     assert window_drift([few, small]) is small.verdict
-    (short,) = too_short([small], 3)
+    (short,) = too_short([small], 3, CADENCES["day"])
     assert (short.verdict, short.reason) == (Drift.NOT_COMPUTABLE, "3 of 7 days so far")
 
 

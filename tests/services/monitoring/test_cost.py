@@ -141,4 +141,4 @@ def day_parts(house: Services, one: Stranger) -> list[tuple[int, int, int]]:
             .scalar_one()
         )
     with reading(house.context.databases.log) as session:
-        return [(day.day_us, day.n, day.n_labelled) for day in profiles.day_profiles(session, reference_id)]
+        return [(day.at_us, day.n, day.n_labelled) for day in profiles.day_profiles(session, reference_id)]

@@ -50,9 +50,9 @@ def profiled(w: World, zone: str) -> dict[date, int]:
     with reading(w.context.databases.log) as session:
         found = profiles.day_profiles(session, reference.id)
     assert all(
-        datetime.fromtimestamp(one.day_us / 1e6, UTC) == day_start(day_of_us(one.day_us, zone), zone) for one in found
+        datetime.fromtimestamp(one.at_us / 1e6, UTC) == day_start(day_of_us(one.at_us, zone), zone) for one in found
     )
-    return {day_of_us(one.day_us, zone): one.n for one in found}
+    return {day_of_us(one.at_us, zone): one.n for one in found}
 
 
 def day_of_us(us: int, zone: str) -> date:

@@ -71,8 +71,8 @@ def test_days_come_in_order_with_their_counts(database: Engine, layout: Layout) 
     with reading(database) as session:
         found = profiles.day_profiles(session, "ref")
         part_of = profiles.day_profiles(session, "ref", start_us=later, end_us=later + 1)
-    assert [(one.day_us, one.n, one.n_labelled) for one in found] == [(DAY_US, 3, 3), (later, 4, 4)]
-    assert [one.day_us for one in part_of] == [later]
+    assert [(one.at_us, one.n, one.n_labelled) for one in found] == [(DAY_US, 3, 3), (later, 4, 4)]
+    assert [one.at_us for one in part_of] == [later]
 
 
 def test_the_past_of_a_version_is_marked_from_its_first_to_its_last_answer(database: Engine) -> None:

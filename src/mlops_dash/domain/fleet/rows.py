@@ -244,6 +244,9 @@ def next_step(reached: Collection[Progress], version: str, *, elsewhere: bool = 
 def usual_volume(windows: Sequence[Reading]) -> float | None:
     """Mean rows a day of the last complete windows with rows; None without any."""
     held = [one for one in windows if one.n][-USUAL_WINDOWS:]
+    if held and held[-1].kind == "hour":  # a day is 24 of them, the silent ones included
+        recent = windows[-24 * USUAL_WINDOWS :]
+        return sum(one.n for one in recent) * 24 / max(24, len(recent))
     days = sum(max(1, round((one.end - one.start) / timedelta(days=1))) for one in held)
     return sum(one.n for one in held) / days if held else None
 
@@ -276,9 +279,18 @@ def late_labels(windows: Sequence[Reading], policy: MonitoringPolicy, now: datet
     return LateLabels(len(late), late[-1].start, sum(one.n_labelled for one in late) / rows, usual)
 
 
-def is_current(known_end: datetime, policy: MonitoringPolicy, now: datetime) -> bool:
-    """Whether an estimate that ends there still describes now: not older than its labels may take, and its cadence."""
-    return now - known_end <= _delay(policy) + policy.cadence.patience
+def is_current(
+    known_end: datetime, policy: MonitoringPolicy, now: datetime, *, patience: timedelta | None = None
+) -> bool:
+    """Whether an estimate that ends there still describes now: not older than its labels may take, and its cadence.
+
+    Args:
+        known_end: Where the estimate ends.
+        policy: Of the model.
+        now: The time.
+        patience: Of its windows, where the reference says how long silences last; None = of the cadence.
+    """
+    return now - known_end <= _delay(policy) + (policy.cadence.patience if patience is None else patience)
 
 
 def _delay(policy: MonitoringPolicy) -> timedelta:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.format import interval, plural, with_unit
 from mlops_dash.domain.monitoring.judging import SHORT_DAYS
 from mlops_dash.domain.monitoring.readings import Reading
@@ -59,7 +60,8 @@ def outcome(kind: str, readings: Sequence[Reading], *, since: datetime, policy: 
     ripe = [one for one in own if one.ripe and one.n_labelled]
     if not ripe:
         return _WAITS
-    latest, days = ripe[-1], plural(len(ripe), f"ripe {policy.window}")
+    by = policy.cadence.name
+    latest, days = ripe[-1], plural(len(ripe), f"ripe {by}", f"ripe {plural_of(by)}")
     if latest.health is Health.HARMED:
         return Outcome(Answer.REFUTED, f"v{latest.version} is harmed too after {days}: {latest.body['why']}")
     if len(ripe) < policy.cadence.short or latest.health is Health.AT_RISK:

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import numpy as np
 
-from mlops_dash.domain.cadence import MIN_WINDOWS
+from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence, plural_of
 from mlops_dash.domain.monitoring.rates import INTERVAL, judge_rate, p_of_rate
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading, known, words_of
 from mlops_dash.domain.policies import MonitoringPolicy
@@ -28,7 +28,6 @@ from mlops_dash.stats.sequential import HarmReference, HarmUnit, harm_alarm, har
 SHORT_DAYS = 7  # names of the short and the long span of windows in stored readings; other cadences have others
 LONG_DAYS = 28
 USUAL_TIMES = 4.0  # with fewer: a column must move so many times its usual swing to be watched (the rank rule's price)
-FULL_WINDOWS = 28  # reference units below which the harm alarm wants twice the tolerance
 SMALL_WINDOW = 300
 MISSING_FLOOR = 0.02  # points of missing share beyond the reference's own windows
 UNSEEN_FLOOR = 0.02
@@ -137,9 +136,9 @@ def oddities(
     return tuple(odd)
 
 
-def too_short(readings: Sequence[FeatureReading], days: int) -> tuple[FeatureReading, ...]:
-    """The columns of a window that is shorter than a week: part of a season says nothing about drift."""
-    reason = f"{days} of {SHORT_DAYS} days so far"
+def too_short(readings: Sequence[FeatureReading], windows: int, cadence: Cadence) -> tuple[FeatureReading, ...]:
+    """The columns of a week, or a day of hours, that is not whole yet: part of a season says nothing about drift."""
+    reason = f"{windows} of {cadence.short} {plural_of(cadence.name)} so far"
     return tuple(replace(one, verdict=Drift.NOT_COMPUTABLE, reason=reason) for one in readings)
 
 
@@ -176,7 +175,7 @@ def harm_baseline(policy: MonitoringPolicy, task: ModelTask, watch: Watch, units
     """
     mean = sum(unit.mean for unit in units) / len(units) if units else 0.0
     tolerance = policy.harm_tolerance_auc if watch.in_points else policy.harm_tolerance_share * mean
-    tolerance *= 1 if len(units) >= FULL_WINDOWS else 2
+    tolerance *= 1 if len(units) >= policy.cadence.full else 2
     return harm_reference(
         units, tolerance=tolerance, alpha=task.alpha_of(watch, policy.alpha), of_rows=not policy.cadence.is_daily
     )

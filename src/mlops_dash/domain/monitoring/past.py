@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.format import instant
@@ -37,7 +37,7 @@ def spans_of(changes: Sequence[tuple[datetime, str]], *, serving: str, since: da
 
 
 def of_model(readings: Sequence[Reading], spans: Sequence[Span], *, serving: str, zone: str) -> tuple[Reading, ...]:
-    """One window a day, in order: that of the version which served most of the day.
+    """One window a day (hour or batch, where those are judged), in order: of the version which served most of it.
 
     A version that scored silently has windows of the same days: where nobody is known to have served, such days are
     another version's rather than those of the one that serves now.
@@ -48,15 +48,23 @@ def of_model(readings: Sequence[Reading], spans: Sequence[Span], *, serving: str
         serving: Id of the version that serves now.
         zone: Of the monitor's days.
     """
-    by_day: dict[date, list[Reading]] = {}
+    by_place: dict[str, list[Reading]] = {}
     for reading in readings:
-        by_day.setdefault(day_of(reading.start + (reading.end - reading.start) / 2, zone), []).append(reading)
+        by_place.setdefault(_place(reading, zone), []).append(reading)
 
     def standing(reading: Reading) -> tuple[timedelta, bool, int]:
         own = (span.served(reading) for span in spans if span.version_id == reading.version_id)
         return sum(own, timedelta(0)), reading.version_id != serving, reading.n
 
-    return tuple(max(by_day[day], key=standing) for day in sorted(by_day))
+    return tuple(sorted((max(held, key=standing) for held in by_place.values()), key=lambda one: one.start))
+
+
+def _place(reading: Reading, zone: str) -> str:
+    """What at most one window is shown of: a day, an hour, or a batch."""
+    if reading.batch:
+        return reading.kind
+    middle = reading.start + (reading.end - reading.start) / 2
+    return f"{middle:%Y-%m-%dT%H}" if reading.kind == "hour" else day_of(middle, zone).isoformat()
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.words import Drift, Health
 from mlops_dash.stats.performance import MetricEstimate
 
@@ -87,6 +88,12 @@ class Reading:
     health: Health
     body: Mapping[str, Any]
     revision: int = 1
+    kind: str = "day"  # what it is one of; "batch:NAME" of the batch of that name
+
+    @property
+    def batch(self) -> str:
+        """The name of the batch; "" of other windows."""
+        return self.kind.partition(":")[2]
 
     @property
     def coverage(self) -> float | None:
@@ -100,7 +107,14 @@ class Reading:
     def estimate(self, metric: str, days: int) -> Estimate | None:
         """A metric over the trailing `days`; None when the window is not ripe."""
         row = self.body["metrics"].get(str(days), {}).get(metric)
-        return None if row is None else estimate_from_row(row, days)
+        if row is None:
+            return None
+        found, window = estimate_from_row(row, days), str(self.body.get("window", "day"))
+        if window == "day":
+            return found
+        return replace(
+            found, method=f"ripe {plural_of(window)}, jackknife over {plural_of(self.body.get('cluster', window))}"
+        )
 
 
 def feature_to_row(reading: FeatureReading) -> list[Any]:

@@ -14,7 +14,16 @@ from mlops_dash.domain.tasks.task import Charted, Confusion
 from mlops_dash.domain.words import AlertState, Drift, Health
 from mlops_dash.stats.drift import ColumnDrift
 
-WINDOWS: Mapping[str, int] = {"30d": 30, "90d": 90, "180d": 180, "1y": 366}
+WINDOWS: Mapping[str, int] = {"2d": 2, "7d": 7, "30d": 30, "90d": 90, "180d": 180, "1y": 366}
+
+
+def windows_of(judged_by: str) -> tuple[tuple[str, ...], str]:
+    """How much of the past can be shown of a model, and how much is at first: of hours less, as they are many.
+
+    >>> windows_of("hour")
+    (('2d', '7d', '30d', '90d'), '7d')
+    """
+    return (tuple(WINDOWS)[:4], "7d") if judged_by == "hour" else (tuple(WINDOWS)[2:], "90d")
 
 
 @dataclass(frozen=True)
@@ -27,11 +36,12 @@ class ModelHealth:
     health: Health
     why: str
     as_of: datetime | None
+    judged_by: str = "day"
 
 
 @dataclass(frozen=True)
 class Point:
-    """One day of the performance chart. `daily` is the day alone, `trailing` the mean over the last ripe days."""
+    """One window of the performance chart. `daily` is it alone, `trailing` the mean over the last ripe ones."""
 
     start: datetime
     end: datetime
@@ -103,15 +113,16 @@ class Performance:
 
 @dataclass(frozen=True)
 class DriftMap:
-    """Excess PSI of every column over time; None = not enough rows or not a whole week."""
+    """Excess PSI of every column over time; None = not enough rows or not a whole week (of hours: day)."""
 
-    step_days: int
+    step_days: float
     starts: tuple[datetime, ...]
     ends: tuple[datetime, ...]
     columns: tuple[str, ...]
     excess: tuple[tuple[float | None, ...], ...]  # [column][window]
     verdicts: tuple[tuple[Drift, ...], ...]
     took_over: tuple[tuple[datetime, str], ...] = ()  # since when, which version; each has its own reference
+    window: str = "day"  # what is judged as one
 
 
 @dataclass(frozen=True)
@@ -239,6 +250,7 @@ class MonitoringRoom:
     detail: FeatureDetail | None = None
     basis: str = ""  # what verdicts rest on where windows are longer than a day
     judged_by: str = "day"  # what is judged as one
+    cluster: str = "day"  # what rows are taken to belong together
     moved: tuple[str, ...] = ()  # columns that count as moved over the last windows: what the health word goes by
     unjudged: str = ""  # which columns of that window could not be judged; "" when all could
     findings: tuple[Finding, ...] = ()  # what happened to single columns and to the labels

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.format import with_unit
 from mlops_dash.domain.monitoring.judging import LONG_DAYS
 from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading, estimate_from_row, words_of
@@ -21,14 +22,19 @@ def column_name(name: str) -> str:
     return "model score" if name == SCORE else name
 
 
-def day_words(day: date | str) -> str:
-    """A day as people say it.
+def day_words(said: date | str) -> str:
+    """A day, the begin of an hour in the monitor's zone, or the name of a batch, as people say it.
 
-    >>> day_words("2013-08-29")
-    '29 Aug'
+    >>> day_words("2013-08-29"), day_words("2013-08-29T14:00-04:00"), day_words("run-7")
+    ('29 Aug', '29 Aug 14:00', 'batch run-7')
     """
-    held = date.fromisoformat(day) if isinstance(day, str) else day
-    return f"{held.day} {held:%b}"
+    if isinstance(said, str):
+        try:
+            said = datetime.fromisoformat(said) if "T" in said else date.fromisoformat(said)
+        except ValueError:
+            return f"batch {said}"
+    hour = f" {said:%H:%M}" if isinstance(said, datetime) else ""
+    return f"{said.day} {said:%b}{hour}"
 
 
 def headline_watch(reading: Reading) -> Watch:
@@ -52,7 +58,7 @@ def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> st
     if estimate is None or estimate.value is None:
         return ""
     window = str(reading.body.get("window", "day"))
-    days = f"the last {estimate.n_days} ripe {window}s" if estimate.n_days > 1 else f"the one ripe {window}"
+    days = f"the last {estimate.n_days} ripe {plural_of(window)}" if estimate.n_days > 1 else f"the one ripe {window}"
     unit = str(reading.body.get("unit", ""))
     said = f"{watch.label} {with_unit(estimate.value, watch.decimals, unit)} over {days}"
     if baseline is None:
@@ -81,7 +87,7 @@ def alarm_cause(
     stretch: Sequence[Reading],
     watch: Watch,
     prior: float,
-    days: Mapping[datetime, date] | None = None,
+    days: Mapping[datetime, str] | None = None,
     *,
     worse: str = "",
 ) -> str:
@@ -91,7 +97,7 @@ def alarm_cause(
         stretch: The windows.
         watch: The loss in alarm.
         prior: Label rate or mean of the reference.
-        days: The calendar day of each window, by its start; to say since when something no longer moves.
+        days: How each window's begin is written, by its start; to say since when something no longer moves.
         worse: Which part of the answers got worse, from `worse_sentence`.
     """
     task = task_of(stretch[-1])
@@ -122,9 +128,10 @@ def label_sentence(reading: Reading, usual: float) -> str:
         reading: The window.
         usual: The same in the reference.
     """
-    return task_of(reading).label_sentence(
+    said = task_of(reading).label_sentence(
         lambda metric: reading.estimate(metric, LONG_DAYS), usual=usual, unit=str(reading.body.get("unit", ""))
     )
+    return said.replace("ripe days", f"ripe {plural_of(str(reading.body.get('cluster', 'day')))}")
 
 
 def worse_sentence(reading: Reading, reference: Mapping[str, Sequence[Any]]) -> str:
@@ -146,7 +153,7 @@ def inputs_title(stretch: Sequence[Reading]) -> str:
     return f"Inputs moved: {words_of(inputs)}" if inputs else "The scores moved"
 
 
-def inputs_cause(stretch: Sequence[Reading], days: Mapping[datetime, date] | None = None) -> str:
+def inputs_cause(stretch: Sequence[Reading], days: Mapping[datetime, str] | None = None) -> str:
     """How far the moved inputs went, until when, and that this alone is no harm."""
     return f"{_peaks(stretch, moved_in(stretch), days or {})}. Moved inputs alone are not harm."
 
@@ -157,7 +164,7 @@ def moved_in(stretch: Sequence[Reading]) -> list[str]:
     return [name for name, n in sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])) if 4 * n >= len(stretch)]
 
 
-def _peaks(stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, date]) -> str:
+def _peaks(stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, str]) -> str:
     peak: dict[str, FeatureReading] = {}
     farthest: dict[str, tuple[float, bool]] = {}
     for window in stretch:
@@ -181,7 +188,7 @@ def _how_far(one: FeatureReading) -> str:
     return f"excess PSI up to {one.excess:.2f}{times}"
 
 
-def _until(stretch: Sequence[Reading], name: str, days: Mapping[datetime, date]) -> str:
+def _until(stretch: Sequence[Reading], name: str, days: Mapping[datetime, str]) -> str:
     """On which day a column moved last; "" while it still does."""
     last = max((one.start for one in stretch if name in one.body["moved"]), default=None)
     if last is None or last == stretch[-1].start or last not in days:

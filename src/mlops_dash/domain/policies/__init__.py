@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mlops_dash.domain.cadence import CADENCES, Cadence
+from mlops_dash.domain.cadence import NAMES, Cadence, cadence_named
 from mlops_dash.domain.detectors import detectors_of
 from mlops_dash.domain.tasks import BINARY, METRICS, TASKS
 from mlops_dash.domain.tasks.task import ModelTask
@@ -89,7 +89,7 @@ class MonitoringPolicy:
     @property
     def cadence(self) -> Cadence:
         """How often the model is judged."""
-        return CADENCES[self.window]
+        return cadence_named(self.window)
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -292,8 +292,10 @@ def monitoring_policy(body: Mapping[str, Any]) -> MonitoringPolicy:
         ZoneInfo(policy.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise _refused("zone", policy.zone, "a zone such as UTC or Europe/Berlin") from error
-    if policy.window not in CADENCES:  # a policy must not promise what nobody does
-        raise _refused("window", policy.window, f"one of {', '.join(CADENCES)}: other lengths are not judged")
+    try:
+        cadence_named(policy.window)  # a policy must not promise what nobody does
+    except InvalidInput as error:
+        raise _refused("window", policy.window, f"one of {NAMES}: other lengths are not judged") from error
     if policy.primary not in METRICS:
         raise _refused("primary", policy.primary, f"one of {', '.join(METRICS)}")
     if len(policy.label_unit) > MAX_UNIT or not (policy.label_unit == "" or policy.label_unit.isprintable()):

@@ -31,7 +31,7 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
     },
     PolicyKind.MONITORING: {
         "zone": "time zone of its days, such as Europe/Berlin",
-        "window": "what is judged as one: a day, a week or a month of the zone",
+        "window": "what is judged as one: an hour, a day, week or month of the zone, or batch:COLUMN",
         "label_delay_hours": "hours after which the labels of a day are expected to be there (it is ripe) ...",
         "ripe_coverage": "... or the share of labelled rows with which it is ripe earlier",
         "min_rows": "rows of a window below which its drift is not judged",
@@ -74,6 +74,11 @@ class PolicyField:
     default: Any
     meaning: str
     choices: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may have other values than its choices: a batch is named by any column."""
+        return self.name == "window"
 
 
 def policy_fields(policy: PolicyVersion, task: ModelTask) -> tuple[PolicyField, ...]:

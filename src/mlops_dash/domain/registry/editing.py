@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlops_dash.domain.cadence import CADENCES
+from mlops_dash.domain.cadence import cadence_named
 from mlops_dash.domain.registry.live import live_mark
 from mlops_dash.domain.registry.records import Model
 from mlops_dash.domain.tasks import task_named
@@ -100,11 +100,10 @@ def _cleaned(name: str, value: Any) -> Any:
 
 
 def checked_cadence(name: str) -> str:
-    """The name of a cadence.
+    """The name of a cadence, as it is kept.
 
     Raises:
         InvalidInput: nothing is judged by that.
     """
-    if name not in CADENCES:
-        raise InvalidInput(f"Nothing is judged by the {name}.", hint=f"Use {', '.join(CADENCES)}.")
+    cadence_named(name)
     return name

@@ -7,7 +7,7 @@ days        which days are judged, and when again although no row came
 judging     evaluate: from profiles to readings, health and alerts
 together    all columns together: our domain classifier, and the detectors of alibi-detect beside it
 columns     the columns of one window: all scores, and what happened to each
-reading     what the page shows (its words: room)
+reading     what the page shows (its words: room, telling)
 alerting    what people answer to alerts; which alerts the windows open and close
 answering   what becomes of the alerts of a replaced version
 """

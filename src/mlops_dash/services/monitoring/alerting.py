@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
@@ -323,11 +323,19 @@ class _Writer:
         if episode.kind == HARM:
             latest = self._reading_at(episode.last)
             since = latest.body["harm"][headline_watch(latest).key]["since"]
-            first = next((day.start for day in self.course.days if day.date.isoformat() == since), first)
+            first = next((day.start for day in self.course.days if day.said == since), first)
         return [one for one in self.course.readings if first <= one.start <= episode.last]
 
-    def _dates(self) -> dict[datetime, date]:
-        return {day.start: day.date for day in self.course.days}
+    def _from(self, reading: Reading) -> datetime:
+        """Where the long span begins that ends with a window."""
+        cadence = self.policy.cadence
+        if not cadence.is_batch:
+            return reading.end - timedelta(days=round(cadence.long * cadence.usual))
+        ripe = [one.start for one in self.course.readings if one.ripe and one.start <= reading.start]
+        return ripe[-cadence.long :][0] if ripe else reading.start
+
+    def _dates(self) -> dict[datetime, str]:
+        return {day.start: day.said for day in self.course.days}
 
     def _words(self, kind: str, reading: Reading, stretch: Sequence[Reading]) -> tuple[str, str]:
         if kind in (HARM, LABEL_SHIFT):
@@ -359,7 +367,7 @@ class _Writer:
             n_clusters=mean.n_days if mean else 0,
             method=f"harm alarm by the {cadence.name}, alpha {normal.alpha:g}; mean of {cadence.long} ripe windows",
             bound=f"rests on near-normal means of a {cadence.name}, on the reference's variance and on the tolerance",
-            window_start=reading.end - timedelta(days=round(cadence.long * cadence.usual)),
+            window_start=self._from(reading),
             window_end=reading.end,
             digests={"reference": self.reference.id, "model": self.version.artifact_digest},
             code_version=__version__,

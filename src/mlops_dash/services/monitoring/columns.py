@@ -14,7 +14,7 @@ from mlops_dash.domain.monitoring.room import AsideGroup, FeatureDetail, Monitor
 from mlops_dash.domain.monitoring.words import LABEL_SHIFT, label_sentence, task_of
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.schema import NO_NUMBER
-from mlops_dash.services.monitoring.judging import swing_of
+from mlops_dash.services.monitoring.referencing import swing_of
 from mlops_dash.stats.drift import ColumnDrift, column_drift
 from mlops_dash.store.monitoring.parts import Part, total
 from mlops_dash.store.monitoring.references import Reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from mlops_dash.domain.monitoring.judging import HarmDay
 from mlops_dash.domain.monitoring.readings import Reading
@@ -14,29 +14,31 @@ from mlops_dash.store.monitoring.parts import Part
 
 @dataclass(frozen=True)
 class Day:
-    """One window of a version's series: a calendar day, or a week or month of them.
+    """One window of a version's series: a calendar day, a week or month of them, an hour, or a batch.
 
     Attributes:
         number: Its place, from 0.
-        date: Its first day.
+        said: How it is written: its first day, of an hour the begin in the monitor's zone, of a batch the name.
         start: Begin.
         end: End; of one that still runs but whose batch has come, the midnight after the last complete day.
         part: All its rows.
-        clusters: Its rows as they are taken to belong together, day by day; those without rows are left out.
+        clusters: Its rows as they are taken to belong together, by day or batch; those without are left out.
         mark: Of the profiles' content: equal marks are equal rows and labels.
         ripens: When its labels are old enough.
         ripe: Whether they are, or have come.
+        batch: Its name, where windows are batches.
     """
 
     number: int
-    date: date
+    said: str
     start: datetime
     end: datetime
     part: Part
-    clusters: tuple[Part, ...]
+    clusters: tuple[tuple[str, Part], ...]
     mark: int
     ripens: datetime
     ripe: bool
+    batch: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,9 @@ from mlops_dash.services.monitoring import alerting
 from mlops_dash.services.monitoring.answering import Answering
 from mlops_dash.services.monitoring.course import Course, Day
 from mlops_dash.services.monitoring.days import days_of, next_look
-from mlops_dash.services.monitoring.measuring import clusters_of, measure, trailing_mean, units_of
-from mlops_dash.services.monitoring.referencing import recut, stored_units
-from mlops_dash.stats.drift import UsualSwing, column_drift
+from mlops_dash.services.monitoring.measuring import by_day, clusters_of, measure, trailing_means, units_of
+from mlops_dash.services.monitoring.referencing import recut, stored_units, swing_of
+from mlops_dash.stats.drift import column_drift
 from mlops_dash.stats.sequential import HarmReference, HarmUnit
 from mlops_dash.store import policies
 from mlops_dash.store.db import reading, transaction
@@ -113,10 +113,10 @@ class Judging:
             if zone is not None and zone != policy.zone:
                 why = f"its days are being cut anew, for the zone {policy.zone}"
                 return _nothing(model, version.version, why, again_at=now + RECUT_PATIENCE)
-            stored = profiles.day_profiles(session, reference.id)
+            stored = profiles.pieces(session, reference.id, policy.cadence.pieces)
         recorded, reference = reference, recut(reference, policy)
         if reference is None:
-            why = f"its reference was kept by days; push it again to be judged by the {policy.window}"
+            why = f"its reference was kept by other windows; push it again to be judged by the {policy.cadence.name}"
             return _nothing(model, version.version, why)
         if reference is not recorded:
             with transaction(self.context.databases.app) as session:
@@ -130,7 +130,7 @@ class Judging:
         health = course.readings[-1].health if course.readings else Health.NOT_KNOWN
         return Evaluated(
             model, version.version, len(course.readings), changed, synced.opened, closed, health,
-            "" if course.readings else "no complete window yet", next_look(course.days, policy, now),
+            "" if course.readings else "no complete window yet", next_look(course.days, stored, policy, now),
         )  # fmt: skip
 
     def _save(self, version: Version, course: Course, now: datetime) -> int:
@@ -146,7 +146,7 @@ class Judging:
     def _finish_replaced(self, model: str, policy: MonitoringPolicy, now: datetime) -> int:
         """Judge the last days of the replaced version until they are ripe: its history belongs to the model."""
         with reading(self.context.databases.app) as session:
-            left = store.unfinished(session, model)
+            left = store.unfinished(session, model, _least(policy.cadence))
             reference = None if left is None else references.reference(session, left[0].id)
             if left is None or reference is None:
                 return 0
@@ -157,9 +157,14 @@ class Judging:
             reference = recut(reference, policy)
             if reference is None or (profiles.zone_of(session, reference.id) or policy.zone) != policy.zone:
                 return 0
-            stored = profiles.day_profiles(session, reference.id)
+            stored = profiles.pieces(session, reference.id, policy.cadence.pieces)
         days = [day for day in days_of(reference, stored, policy, until=now) if day.start < until]
         return self._save(version, judge(version, reference, policy, days, restarts=restarts, previous=previous), now)
+
+
+def _least(cadence: Cadence) -> timedelta:
+    """How long a window is at least; of weeks and months a day, as the last one may end early, of batches a moment."""
+    return timedelta(0) if cadence.is_batch else timedelta(days=min(1.0, cadence.usual))
 
 
 def _nothing(model: str, version: str, reason: str, *, again_at: datetime | None = None) -> Evaluated:
@@ -203,13 +208,6 @@ def _number_at(days: Sequence[Day], at: datetime) -> int:
     return next((day.number for day in days if day.start >= at), len(days))
 
 
-def swing_of(reference: Reference) -> UsualSwing:
-    """The reference's own swing, as measured when it was recorded."""
-    kept = reference.baseline["swing"]
-    usual = {name: float("nan") if psi is None else psi for name, psi in kept["usual"].items()}
-    return UsualSwing(int(kept["k"]), usual, tuple(kept["maxima"]))
-
-
 def _drift_bodies(
     reference: Reference, policy: MonitoringPolicy, days: Sequence[Day], held: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, dict[str, Any]]:
@@ -229,7 +227,7 @@ def _drift_bodies(
         window = total(layout, [one.part for one in week])
         drifts = [column_drift(c, past[name], window.histogram(layout, name)) for name, c in layout.columns.items()]
         read = judge_columns(policy, drifts, swing)
-        read = read if len(week) == cadence.short else too_short(read, len(week))
+        read = read if len(week) == cadence.short else too_short(read, len(week), cadence)
         gone = {name: _missing(day.part, layout, name) for name in layout.features}
         found[day.number] = {
             "drift_key": key,
@@ -312,12 +310,12 @@ def _measured(
         alone[watch.key] = known(watch.shown(own[0].mean)) if own else None
     metrics = {}
     for key, span in ((SHORT_DAYS, cadence.short), (LONG_DAYS, cadence.long)):
-        days = [part for one in back[-span:] for part in one.clusters]
         clusters, unit = clusters_of(
-            cadence, days, [one.part for one in back[-span:]], n_days=len(reference.windows)
+            cadence, by_day([one for day in back[-span:] for one in day.clusters]), [one.part for one in back[-span:]],
+            n_days=reference.n_days,
         )  # fmt: skip
         pooled = measure(task, clusters, prior=prior, unit=unit)
-        means = {watch.key: trailing_mean(watch, units[-span:], cadence) for watch, units in past.items()}
+        means = trailing_means(past, [one.number for one in back[-span:]], cadence)
         metrics[str(key)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
     return {"day": alone, "metrics": metrics}
 
@@ -338,7 +336,12 @@ def _readings(
     trailing: dict[str, Estimate] = {}
     flags: list[list[str] | None] = []
     found = []
-    swings = policy.cadence.is_daily or swing_of(reference).k_windows >= MIN_WINDOWS
+    cadence, patience = (
+        policy.cadence,
+        policy.cadence.patience_of(reference.begins, [day.start for day in days if day.part.n]),
+    )
+    unit = cadence.cluster(reference.n_days)
+    swings = cadence.is_daily or swing_of(reference).k_windows >= MIN_WINDOWS
     calm = "within their usual swing" if swings else "within the noise floor of few windows"
     for day in days:
         body = {**drift[day.number], **measured[day.number]}
@@ -347,7 +350,7 @@ def _readings(
         trailing |= {key: estimate_from_row(rows[key], LONG_DAYS) for key in harm if key in rows}
         flags.append(body["flagged"] if body["drift"] != str(Drift.NOT_COMPUTABLE) else None)
         # The windows of hysteresis do not overlap: this week (or month), the one before, and the one before that.
-        apart = flags[::-1][:: policy.cadence.short]
+        apart = flags[::-1][:: cadence.short]
         inputs = moved(policy, [names for names in apart[: policy.hysteresis_of][::-1] if names])
         verdict = judge_health(
             task, harm=now, trailing=trailing, references=normal, inputs_moved=inputs, broken=body["broken"],
@@ -359,7 +362,9 @@ def _readings(
             "task": task.name,
             **task.facts,
             "unit": policy.label_unit,
-            "window": policy.window,
+            "window": cadence.name,
+            "cluster": unit,
+            **({} if cadence.pieces == "day" else {"patience_hours": patience / timedelta(hours=1)}),
             "moved": list(inputs),
             "why": verdict.why,
             "harm": {key: _harm_body(one, days) for key, one in now.items()},
@@ -377,6 +382,7 @@ def _readings(
                 drift=Drift(body["drift"]),
                 health=verdict.health,
                 body=body,
+                kind=f"{cadence.name}:{day.batch}" if day.batch else cadence.name,
             )
         )
     return tuple(found)
@@ -384,10 +390,10 @@ def _readings(
 
 def _harm_body(harm: HarmDay, days: Sequence[Day]) -> dict[str, Any]:
     return {
-        "through": days[harm.last].date.isoformat(),
+        "through": days[harm.last].said,
         "level": known(harm.level),
         "alarmed": harm.alarmed,
-        "since": None if harm.since is None else days[harm.since].date.isoformat(),
-        "alarm": None if harm.alarm is None else days[harm.alarm].date.isoformat(),
+        "since": None if harm.since is None else days[harm.since].said,
+        "alarm": None if harm.alarm is None else days[harm.alarm].said,
         "restarts": harm.restarts,
     }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence
+from mlops_dash.domain.cadence import FEW_CLUSTERS, MIN_WINDOWS, Cadence, plural_of
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.tasks.task import ModelTask, Watch
@@ -20,8 +20,6 @@ from mlops_dash.store.monitoring.parts import Part
 from mlops_dash.store.monitoring.references import Reference
 
 LEVEL = 0.95
-DAY_CLUSTERS = 20  # days with rows that a reference needs so that a day is what rows belong to
-FEW_CLUSTERS = 5  # fewer have no interval of their own
 _NORMAL = 1.959964  # of LEVEL
 
 
@@ -41,14 +39,22 @@ def measure(task: ModelTask, days: Sequence[Part], *, prior: float, unit: str = 
 def _in_words(estimate: Estimate, unit: str) -> Estimate:
     if unit == "day":
         return estimate
-    method, reason = (text.replace("days", f"{unit}s") for text in (estimate.method, estimate.reason))
+    method, reason = (text.replace("days", plural_of(unit)) for text in (estimate.method, estimate.reason))
     return replace(estimate, method=method, reason=reason)
+
+
+def by_day(clusters: Sequence[tuple[str, Part]]) -> list[Part]:
+    """One part a day: rows of a day that lie in several windows (hours) belong together."""
+    held: dict[str, Part] = {}
+    for day, part in clusters:
+        held[day] = held[day] + part if day in held else part
+    return list(held.values())
 
 
 def clusters_of(
     cadence: Cadence, days: Sequence[Part], windows: Sequence[Part], *, n_days: int
 ) -> tuple[Sequence[Part], str]:
-    """What rows are taken to belong together, and its name: days where the reference has enough, else windows.
+    """The clusters of an estimate, as `Cadence.cluster` says, and their name.
 
     Args:
         cadence: How often the model is judged.
@@ -56,8 +62,8 @@ def clusters_of(
         windows: The same rows by window.
         n_days: Days with rows in the reference.
     """
-    by_day = cadence.is_daily or n_days >= DAY_CLUSTERS
-    return (days, "day") if by_day else (windows, cadence.name)
+    unit = cadence.cluster(n_days)
+    return (days if unit == "day" else windows), unit
 
 
 def units_of(
@@ -65,6 +71,27 @@ def units_of(
 ) -> tuple[HarmUnit, ...]:
     """Reduce days to the units of one watch; `first` and `last` are places in `days`."""
     return task.units(watch, [day.labelled for day in days], prior=prior, min_labels=min_labels)
+
+
+def trailing_means(
+    past: Mapping[Watch, Sequence[HarmUnit]], numbers: Sequence[int], cadence: Cadence
+) -> dict[str, Estimate]:
+    """The mean of every watch over its last units, as people read it.
+
+    A unit of hours is often several of them: of those the units that lie within the span count, and it is named by its
+    hours.
+
+    Args:
+        past: The units up to now, in order.
+        numbers: The windows of the span.
+        cadence: How often the model is judged.
+    """
+    if not cadence.is_hourly:
+        return {watch.key: trailing_mean(watch, units[-len(numbers) :], cadence) for watch, units in past.items()}
+    within = {watch: [unit for unit in units if unit.first >= numbers[0]] for watch, units in past.items()}
+    return {
+        watch.key: replace(trailing_mean(watch, units, cadence), n_days=len(numbers)) for watch, units in within.items()
+    }
 
 
 def trailing_mean(watch: Watch, units: Sequence[HarmUnit], cadence: Cadence) -> Estimate:
@@ -76,7 +103,7 @@ def trailing_mean(watch: Watch, units: Sequence[HarmUnit], cadence: Cadence) -> 
         mean, error = float(means.mean()), math.sqrt(sum(unit.variance / unit.n for unit in units)) / len(units)
         wide = _NORMAL * error
         return Estimate(mean, mean - wide, mean + wide, n, len(units), "normal interval, rows taken as independent")
-    return Estimate.of(cluster_estimate(sums, _mean, n=n, level=LEVEL, unit=f"{cadence.name}s"))
+    return Estimate.of(cluster_estimate(sums, _mean, n=n, level=LEVEL, unit=plural_of(cadence.name)))
 
 
 def _mean(sums: Floats) -> Floats:
@@ -84,18 +111,13 @@ def _mean(sums: Floats) -> Floats:
 
 
 def basis(reference: Reference, policy: MonitoringPolicy) -> str:
-    """What the verdicts of weeks or months rest on, in words; "" of days, whose words stand elsewhere."""
+    """What verdicts rest on where windows are no days, in words; "" of days, whose words stand elsewhere."""
     cadence, k = policy.cadence, int(reference.baseline["swing"]["k"])
     if cadence.is_daily:
         return ""
-    n_days, units = len(reference.windows), f"{cadence.name}s"
-    if not reference.labelled:
-        clusters = "drift alone"
-    elif n_days >= DAY_CLUSTERS:
-        clusters = f"rows of one day are taken together ({n_days} days)"
-    elif k >= FEW_CLUSTERS:
-        clusters = f"rows of one {cadence.name} are taken together ({k} {units})"
-    else:
-        clusters = "rows are taken as independent, and only an effect beyond the tolerance counts"
+    windows = int(reference.baseline.get("n_windows", k))
+    clusters = cadence.together(reference.n_days, windows) if reference.labelled else "drift alone"
+    named = f", named by {cadence.column}" if cadence.is_batch else ""
+    pooled = ", drift by the day that ends with it" if cadence.is_hourly else ""
     few = f"; {cadence.unknown_swing(k)}" if k < MIN_WINDOWS else ""
-    return f"Judged by the {cadence.name}: {clusters}{few}."
+    return f"Judged by the {cadence.name}{named}{pooled}: {clusters}{few}."

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.batches import batch_names
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.schema import EARLIEST, LATEST
@@ -25,6 +26,7 @@ from mlops_dash.store import policies, prediction_log
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring.parts import Part, count_rows, empty, total
+from mlops_dash.store.monitoring.profiles import BatchPart
 from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import HOUR_US, DirtyHour, SetAside, from_us, to_us
 
@@ -52,6 +54,7 @@ class _Counted:
     hours: tuple[int, ...]
     slots: Mapping[int, Part]
     unfit: tuple[SetAside, ...]
+    batches: tuple[BatchPart, ...] = ()
 
 
 class Profiling:
@@ -173,12 +176,14 @@ class Profiling:
                 hours=hours,
             )
         slots = np.asarray([slot for hour in hours for slot in slots_of(hour, zone)], dtype=np.int64)
-        kept, unfit = sift(reference.layout, frame)
+        kept, unfit = sift(reference.layout, frame, batch=reference.batch_column)
         at = kept["at"].dt.as_unit("us").astype("int64").to_numpy()
         place: Ints = np.searchsorted(slots, at, side="right").astype(np.int64) - 1
         parts = count_rows(reference.layout, kept, place, slots.size)
         aside = tuple(_set_aside(reference, frame, one, to_us(now)) for one in unfit)
-        return _Counted(tuple(to_us(hour) for hour in hours), dict(zip(slots.tolist(), parts, strict=True)), aside)
+        batches = batch_parts(reference, kept, at) if reference.batch_column and len(kept) else ()
+        held = tuple(to_us(hour) for hour in hours)
+        return _Counted(held, dict(zip(slots.tolist(), parts, strict=True)), aside, batches)
 
     def _write(self, reference: Reference, counted: _Counted, zone: str, now: datetime) -> None:
         """Replace what was known of these hours, a few at a time, then the days that hold them."""
@@ -189,6 +194,10 @@ class Profiling:
             with transaction(self.context.databases.log) as session:
                 profiles.forget_hours(session, reference.id, hours)
                 profiles.save_hours(session, reference.id, reference.version_id, slots, computed_at_us=to_us(now))
+                profiles.save_batches(
+                    session, reference.id, reference.version_id,
+                    [one for one in counted.batches if one.hour_us in held], computed_at_us=to_us(now),
+                )  # fmt: skip
                 prediction_log.forget_hours(session, reference.version_id, hours)
                 prediction_log.set_aside(session, [one for one in counted.unfit if _hour_of(one.at_us) in held])
         days = {day_of(from_us(slot), zone) for slot in counted.slots}
@@ -248,6 +257,25 @@ class Profiling:
             if not days:
                 with transaction(self.context.databases.log) as session:
                     profiles.note_zone(session, reference.id, model=model, version_id=reference.version_id, zone=zone)
+
+
+def batch_parts(reference: Reference, rows: pd.DataFrame, at: Ints) -> tuple[BatchPart, ...]:
+    """Count rows by hour and batch.
+
+    Args:
+        reference: Whose column names the batches.
+        rows: Those that can be counted, at least one, each with a batch.
+        at: int64[rows], their times in microseconds.
+    """
+    hours = at - at % HOUR_US
+    names = batch_names(rows[reference.batch_column]).to_numpy()
+    codes, keys = pd.MultiIndex.from_arrays([hours, names]).factorize()
+    parts = count_rows(reference.layout, rows, codes.astype(np.int64), len(keys))
+    times = pd.Series(at).groupby(codes).agg(["min", "max"])
+    return tuple(
+        BatchPart(int(hour), str(name), int(first), int(last), part)
+        for (hour, name), part, first, last in zip(keys, parts, times["min"], times["max"], strict=True)
+    )
 
 
 def slots_of(hour: datetime, zone: str) -> tuple[int, ...]:

@@ -7,20 +7,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops_dash.domain import commands
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.cadence import Cadence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
 from mlops_dash.domain.monitoring.past import Takeover, of_model
 from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.monitoring.room import (
-    USUAL_DAYS,
     WINDOWS,
     AsideGroup,
     ModelHealth,
     MonitoringRoom,
     NextAction,
     Quarantine,
+    windows_of,
 )
 from mlops_dash.domain.monitoring.words import headline_watch, label_sentence, worse_sentence
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
@@ -28,7 +27,7 @@ from mlops_dash.domain.tasks import CHARTED, is_charted
 from mlops_dash.domain.words import Drift, Health
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
-from mlops_dash.services.monitoring import columns
+from mlops_dash.services.monitoring import columns, telling
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.services.monitoring.together import of_model_together
@@ -62,10 +61,13 @@ class Rooms:
             version, one = served.get(name), last.get(name)
             if one is None or version is None or one.version_id != version.id:
                 why = "nothing is served" if version is None else "nothing judged yet"
-                found.append(ModelHealth(name, title, version.version if version else "", Health.NOT_KNOWN, why, None))
+                number, by = version.version if version else "", in_force[name].monitoring.cadence.name
+                found.append(ModelHealth(name, title, number, Health.NOT_KNOWN, why, None, by))
                 continue
-            health = rooms.current_health(one, rooms.staleness([one], now, in_force[name].monitoring))
-            found.append(ModelHealth(name, title, one.version, health, str(one.body["why"]), one.end))
+            policy = in_force[name].monitoring
+            health = rooms.current_health(one, rooms.staleness([one], now, policy))
+            why = str(one.body["why"])
+            found.append(ModelHealth(name, title, one.version, health, why, one.end, policy.cadence.name))
         return tuple(sorted(found, key=lambda one: (_WORST.index(one.health), one.model)))
 
     @read(Permission.ROOM_READ)
@@ -119,7 +121,7 @@ class Rooms:
             if version is None or reference is None:
                 outside = registry.model(session, model).elsewhere
                 left = self._labelled_days(version)
-                return _without(model, title, version, policy, window, days=left, outside=outside)
+                return telling.without(model, title, version, policy, window, days=left, outside=outside)
             last = store.last_start(session, model, before=end or now)
             first = None if last is None else last - timedelta(days=days - 1)
             every = () if first is None else store.model_readings(session, model, start=first, end=end)
@@ -137,7 +139,7 @@ class Rooms:
                 alerts=alert_store.alerts(session, model),
             )
         if not shown:
-            return _without(model, title, version, policy, window, material)
+            return telling.without(model, title, version, policy, window, material)
         return self._room(material, title, policy, window, metric=metric, feature=feature, now=now, end=end)
 
     def _labelled_days(self, version: store.Version | None) -> int:
@@ -160,7 +162,7 @@ class Rooms:
         end: datetime | None,
     ) -> MonitoringRoom:
         reference, shown, own = material.reference, material.readings, material.own
-        long = WINDOWS[window] > rooms.LONG_VIEW
+        long = WINDOWS[window] > policy.cadence.long_view
         told = rooms.last_known(own) or (own[-1] if own else None)
         stale = rooms.staleness(shown, now if end is None else min(now, end), policy)
         health = rooms.current_health(own[-1], stale) if own else Health.NOT_KNOWN
@@ -176,7 +178,7 @@ class Rooms:
             until=None,
             health=health,
             headline=lead,
-            why=Takeover.first(policy.window) if lead else NO_DAY,
+            why=Takeover.first(policy.cadence.name) if lead else telling.no_window(policy.cadence),
             action=rooms.next_action(health, material) if end is None else NextAction("none"),
             stale=stale,
             reference=rooms.reference_facts(reference),
@@ -191,7 +193,7 @@ class Rooms:
             watch_excess=policy.watch_excess,
             drift_excess=policy.drift_excess,
         )
-        room = replace(room, basis=basis(reference, policy), judged_by=policy.window)
+        room = replace(room, basis=basis(reference, policy), judged_by=policy.cadence.name)
         return room if told is None else self._judged(room, material, told, policy, feature=feature)
 
     def _judged(
@@ -224,6 +226,7 @@ class Rooms:
             labels="" if reference.prior is None else label_sentence(told, reference.prior),
             worse=worse_sentence(told, reference.baseline["metrics"]),
             **self._confusion(reference, own, cadence),
+            cluster=str(told.body.get("cluster", "day")),
             restarts=max(
                 (int(latest.body["harm"].get(watch.key, {}).get("restarts", 0)) for watch in task.harm_watches),
                 default=0,
@@ -234,24 +237,29 @@ class Rooms:
         """The stored days of what a reading tells of its columns."""
         first = rooms.span_start(judged, cadence) - timedelta(hours=cadence.is_daily)  # an hour of daylight saving
         with reading(self.context.databases.log) as session:
-            week = profiles.day_profiles(session, reference.id, start_us=to_us(first), end_us=to_us(judged.end))
-        return [unpack(reference.layout, one.packed) for one in (week[-SHORT_DAYS:] if cadence.is_daily else week)]
+            held = profiles.pieces(
+                session, reference.id, cadence.pieces, start_us=to_us(first), end_us=to_us(judged.end)
+            )  # fmt: skip
+        week = held[-SHORT_DAYS:] if cadence.is_daily else [one for one in held if one.batch == judged.batch]
+        return [unpack(reference.layout, one.packed) for one in week]
 
     def _confusion(self, reference: Reference, shown: Sequence[Reading], cadence: Cadence) -> dict[str, Any]:
         """Which class was taken for which over the last ripe windows; nothing for a task without classes."""
         ripe = [one for one in shown if one.ripe and one.n_labelled][-cadence.long :]
         if not ripe or not reference.labelled or reference.layout.task.confusion_of(()) is None:
             return {}
-        spans = [(to_us(one.start), to_us(one.end)) for one in ripe]
+        spans, names = [(to_us(one.start), to_us(one.end)) for one in ripe], {one.batch for one in ripe}
         with reading(self.context.databases.log) as session:
-            days = profiles.day_profiles(session, reference.id, start_us=spans[0][0], end_us=spans[-1][1])
+            held = profiles.pieces(
+                session, reference.id, cadence.pieces, start_us=spans[0][0], end_us=max(end for _, end in spans)
+            )  # fmt: skip
         parts = [
             unpack(reference.layout, one.packed)
-            for one in days
-            if any(first <= one.day_us < last for first, last in spans)
+            for one in held
+            if (one.batch in names if cadence.is_batch else any(first <= one.at_us < last for first, last in spans))
         ]
         counted = reference.layout.task.confusion_of([part.labelled for part in parts])
-        return {"confusion": counted, "confusion_days": len(parts)}
+        return {"confusion": counted, "confusion_days": len(names) if cadence.is_batch else len(parts)}
 
     @read(Permission.ROOM_READ)
     def quarantine(self, actor: Actor, model: str) -> Quarantine:
@@ -286,7 +294,9 @@ class Rooms:
         Raises:
             NotFound: no such model.
         """
-        room = self.room(actor, model, "1y")
+        with reading(self.context.databases.app) as session:
+            by = policies.active(session, model, PolicyKind.MONITORING, self.context.clock.now()).monitoring.cadence
+        room = self.room(actor, model, windows_of(by.name)[0][-1])
         with reading(self.context.databases.app) as session:
             version = store.champion(session, model)
             windows = () if version is None else store.readings(session, version.id)
@@ -296,8 +306,8 @@ class Rooms:
             "version": room.version,
             "task": task.name,
             "verdict": str(room.health),
-            "sentence": _verdict(room) or room.empty,
-            "windows": [rooms.window_json(one) for one in windows],
+            "sentence": telling.verdict(room) or room.empty,
+            "windows": [telling.window_json(one) for one in windows],
             "findings": [one.as_json() for one in room.findings],
             "alerts": [
                 {
@@ -316,71 +326,4 @@ class Rooms:
         }
 
 
-NO_DAY = "no complete day of traffic yet"
 _WORST = (Health.HARMED, Health.AT_RISK, Health.INPUTS_MOVED, Health.NOT_KNOWN, Health.OK)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}." if text else ""
-
-
-def _verdict(room: MonitoringRoom) -> str:
-    said = (room.headline, _sentence(room.why), room.worse, room.stale, room.basis, _apart(room))
-    return " ".join(one for one in said if one)
-
-
-def _apart(room: MonitoringRoom) -> str:
-    """How many rows are in no number; "" when all are, or nothing is shown."""
-    rows = 0 if room.aside is None or room.empty else room.aside.rows
-    return f"{rows:,} {'row is' if rows == 1 else 'rows are'} set aside." if rows else ""
-
-
-def _reference_step(model: str, version: str, days: int) -> str:
-    """How a version without a reference gets one."""
-    if days:
-        return f"{days} days of the log have labels; the first of them can be its reference: " + (
-            commands.reference_of_days(model, version, min(days, USUAL_DAYS))
-        )
-    return f"Train it with a recipe, or say what it is compared with: {commands.reference_of_file(model, version)}"
-
-
-def _without(
-    model: str,
-    title: str,
-    version: store.Version | None,
-    policy: MonitoringPolicy,
-    window: str,
-    material: rooms.Material | None = None,
-    *,
-    days: int = 0,
-    outside: bool = False,
-) -> MonitoringRoom:
-    """The room of a model that is not there yet: how far it has come, and one next step."""
-    if version is None:
-        empty, step = (
-            "Nothing is served yet",
-            f"Say which version answers: {commands.model_answers(model)}"
-            if outside
-            else "Promote a version on the Registry page; its traffic is watched from then on.",
-        )
-    elif material is None:
-        empty, step = f"v{version.version} has no reference", _reference_step(model, version.version, days)
-    else:
-        empty, step = "No complete day of traffic yet", "The first window is judged when the day is over."
-    return MonitoringRoom(
-        model=model,
-        title=title,
-        version=version.version if version else "",
-        zone=policy.zone,
-        window=window,
-        until=None,
-        health=Health.NOT_KNOWN,
-        headline="",
-        why="",
-        action=NextAction("none"),
-        empty=empty,
-        empty_next=step,
-        first_days=days,
-        reference=None if material is None else rooms.reference_facts(material.reference),
-        alerts=() if material is None else rooms.alert_views(material.alerts, material.version),
-    )

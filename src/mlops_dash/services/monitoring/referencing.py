@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -13,8 +13,9 @@ import pandas as pd
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.batches import MOST, batch_names
 from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence
-from mlops_dash.domain.calendar import day_start, zone_of
+from mlops_dash.domain.calendar import day_of, day_start, zone_of
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.monitoring.judging import NO_LABELS, harm_baseline
 from mlops_dash.domain.monitoring.readings import Estimate, estimate_to_row, known
@@ -26,20 +27,21 @@ from mlops_dash.domain.tasks.task import ModelTask, Watch
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
-from mlops_dash.services.monitoring.measuring import LEVEL, clusters_of, measure, units_of
+from mlops_dash.services.monitoring.measuring import LEVEL, by_day, clusters_of, measure, units_of
 from mlops_dash.stats.arrays import Ints, as_floats
-from mlops_dash.stats.drift import usual_swing
+from mlops_dash.stats.drift import UsualSwing, usual_swing
 from mlops_dash.stats.sequential import HarmUnit
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring import readings as store
-from mlops_dash.store.monitoring.parts import Layout, Part, clip_of, count_rows, layout_of, pack_all, total
+from mlops_dash.store.monitoring.parts import Layout, Part, clip_of, count_rows, empty, layout_of, pack_all, total
 from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import to_us
 
 NOT_FEATURES = frozenset({"at", "score", "label"})
+_HOUR, _DAY_HOURS = timedelta(hours=1), 24
 
 
 class Referencing:
@@ -124,34 +126,40 @@ def build_reference(
     *, method: str,
 ) -> tuple[Reference, dict[str, Estimate]]:  # fmt: skip
     """Make the cells, the reference's own windows and the baseline of its rows."""
-    features = [name for name in rows.columns if name not in NOT_FEATURES]
+    batch = policy.cadence.column
+    features = [name for name in rows.columns if name not in NOT_FEATURES and name != batch]
+    if not features:
+        raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     layout, left_out = layout_of(rows, features=features, clip=clip_of(policy.loss_clip), task=task)
-    local = rows["at"].dt.tz_convert(zone_of(policy.zone)).dt.date
-    days, groups = np.unique(local.to_numpy(), return_inverse=True)
-    windows = count_rows(layout, rows, groups.astype(np.int64), len(days))
+    pieces, groups = pieces_of(rows, policy)
+    parts = count_rows(layout, rows, groups, len(pieces))
     labels = rows["label"].to_numpy(dtype=np.float64)
     prior = None if np.isnan(labels).all() else task.prior_of(labels)
-    baseline, measured = baseline_of(policy, layout, dict(zip(days.tolist(), windows, strict=True)), prior=prior)
-    kinds = {name: cells.kind for name, cells in layout.columns.items()} | left_out
-    profile = pack_all(windows)
-    content = {
+    baseline, measured = baseline_of(policy, layout, pieces, parts, prior=prior)
+    kinds: dict[str, str] = {name: cells.kind for name, cells in layout.columns.items()} | left_out
+    if batch:
+        kinds[batch] = "names the batch"
+    profile = pack_all(parts)
+    cut = _cut(policy, pieces)
+    content: dict[str, Any] = {
         "version": version.id,
         "cells": layout.to_dict(),
         "baseline": baseline,
-        "days": [day.isoformat() for day in days],
+        "days": cut["days"],
         "zone": policy.zone,
-        "counts": [digest([int(x) for x in window.counts]) for window in windows],
+        "counts": [digest([int(x) for x in part.counts]) for part in parts],
+        **{name: cut[name] for name in ("begins", "batches") if name in cut},
     }
     made = Reference(
         id=digest(content)[:26],
         version_id=version.id,
         model=version.model,
-        start=day_start(days[0], policy.zone),
-        end=day_start(days[-1] + timedelta(days=1), policy.zone),
+        start=day_start(pieces[0].day, policy.zone),
+        end=_end(rows, policy),
         n_rows=len(rows),
         kinds=kinds,
         cells=layout.to_dict(),
-        baseline=baseline | _cut(policy, days.tolist()),
+        baseline=baseline | cut,
         profile=profile,
         method=method,
         created_at=now,
@@ -159,16 +167,85 @@ def build_reference(
     return made, measured
 
 
+def _end(rows: pd.DataFrame, policy: MonitoringPolicy) -> datetime:
+    """After the last day; of batches after the last row, as the next one may begin on the same day."""
+    last: datetime = rows["at"].iloc[-1].to_pydatetime()
+    if policy.cadence.is_batch:
+        return last + timedelta(microseconds=1)
+    return day_start(day_of(last, policy.zone) + timedelta(days=1), policy.zone)
+
+
+@dataclass(frozen=True)
+class RefPiece:
+    """What windows of a reference are put together of: one of its days, of its hours, or of its batches.
+
+    Attributes:
+        day: The day of the zone that its first row lies in.
+        begin: Of an hour, or when a batch's first row came; of a day None.
+        batch: Its name.
+    """
+
+    day: date
+    begin: datetime | None = None
+    batch: str = ""
+
+
+def pieces_of(rows: pd.DataFrame, policy: MonitoringPolicy) -> tuple[list[RefPiece], Ints]:
+    """The pieces that have rows, in order, and the place of each row's piece.
+
+    Raises:
+        InvalidInput: it is to be judged by the hour and no row has a time of day, or by the batch and a row names none.
+    """
+    if policy.cadence.is_batch:
+        return _batches_of(rows, policy)
+    local = rows["at"].dt.tz_convert(zone_of(policy.zone))
+    if not policy.cadence.is_hourly:
+        days, groups = np.unique(local.dt.date.to_numpy(), return_inverse=True)
+        return [RefPiece(day) for day in days.tolist()], groups.astype(np.int64)
+    if bool((local == local.dt.normalize()).all()):
+        raise InvalidInput(
+            "No row has a time of day, so nothing can be judged by the hour.",
+            hint="Give the hour in `at`, or judge it by the day: mlops-dash model edit NAME --window day",
+        )
+    groups, hours = pd.factorize(rows["at"].dt.floor("h"), sort=True)
+    begins = [at.to_pydatetime() for at in pd.DatetimeIndex(hours).tz_convert(UTC)]
+    return [RefPiece(day_of(at, policy.zone), at) for at in begins], groups.astype(np.int64)
+
+
+def _batches_of(rows: pd.DataFrame, policy: MonitoringPolicy) -> tuple[list[RefPiece], Ints]:
+    column = policy.cadence.column
+    if column not in rows:
+        raise InvalidInput(
+            f"The reference has no column {column!r}, which names the batch of a row.",
+            hint="Give it with every row, or name another: mlops-dash model edit NAME --window batch:COLUMN",
+        )
+    names = batch_names(rows[column])
+    without = int(names.isna().sum())
+    if without:
+        raise InvalidInput(f"{without:,} reference rows name no batch in {column!r}.", hint="Leave those rows out.")
+    groups, known = pd.factorize(names)  # rows are in the order of time, so batches are in that of their first row
+    if len(known) > MOST:
+        raise InvalidInput(
+            f"{column!r} has {len(known):,} values: it names rows rather than batches.", hint="Name another column."
+        )
+    firsts = rows["at"].groupby(groups).min()
+    begins = [at.to_pydatetime() for at in pd.DatetimeIndex(firsts).tz_convert(UTC)]
+    pieces = [RefPiece(day_of(at, policy.zone), at, str(name)) for at, name in zip(begins, known, strict=True)]
+    return pieces, groups.astype(np.int64)
+
+
 def baseline_of(
-    policy: MonitoringPolicy, layout: Layout, days: Mapping[date, Part], *, prior: float | None
-) -> tuple[dict[str, Any], dict[str, Estimate]]:
+    policy: MonitoringPolicy, layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part],
+    *, prior: float | None,
+) -> tuple[dict[str, Any], dict[str, Estimate]]:  # fmt: skip
     """What is normal: the reference's own windows in the policy's cadence, and what its labels say."""
     cadence = policy.cadence
-    windows = _windows(cadence, layout, days)
-    clusters, unit = clusters_of(cadence, list(days.values()), windows, n_days=len(days))
+    windows = _windows(cadence, layout, pieces, parts)
+    days = by_day([(piece.day.isoformat(), part) for piece, part in zip(pieces, parts, strict=True)])
+    clusters, unit = clusters_of(cadence, days, windows, n_days=len(days))
     measured = {} if prior is None else measure(layout.task, clusters, prior=prior, unit=unit)
     spans = [total(layout, windows[i : i + cadence.short]) for i in range(len(windows) - cadence.short + 1)]
-    apart = spans[(len(windows) % cadence.short) :: cadence.short]
+    apart = [one for one in spans[(len(windows) % cadence.short) :: cadence.short] if one.n]
     # Whole spans that do not overlap, when there are enough for the rank rule; else all stretches of seven days, which
     # tell the usual swing as well as these rows can, and K says how few weeks they are. Of few other windows: nothing.
     few = spans if cadence.is_daily else []
@@ -193,28 +270,63 @@ def baseline_of(
 
 
 def recut(reference: Reference, policy: MonitoringPolicy) -> Reference | None:
-    """The same reference with its windows in the policy's cadence; None where it was not kept from which day they are.
+    """The same reference with its windows in the policy's cadence; None where what it was kept by cannot be that.
 
-    Its cells stay, so that nothing has to be profiled again.
+    Hours can be put together to days, weeks and months, never the other way round, and batches to nothing else. Its
+    cells stay, so that nothing has to be profiled again.
     """
     if reference.baseline.get("window", "day") == policy.window:
         return reference
     dates = [date.fromisoformat(day) for day in reference.baseline.get("days", ())]
-    if len(dates) != len(reference.windows):
+    begins: Sequence[datetime | None] = reference.begins or [None] * len(dates)
+    cannot = reference.batch_column or policy.cadence.is_batch or (policy.cadence.is_hourly and not reference.begins)
+    if len(dates) != len(reference.windows) or cannot:
         return None
-    days = dict(zip(dates, reference.windows, strict=True))
-    baseline, _ = baseline_of(policy, reference.layout, days, prior=reference.prior)
-    return replace(reference, baseline=baseline | _cut(policy, dates))
+    pieces = [RefPiece(day, begin) for day, begin in zip(dates, begins, strict=True)]
+    baseline, _ = baseline_of(policy, reference.layout, pieces, reference.windows, prior=reference.prior)
+    return replace(reference, baseline=baseline | _cut(policy, pieces))
 
 
-def _cut(policy: MonitoringPolicy, days: Sequence[date]) -> dict[str, Any]:
-    return {"window": policy.window, "days": [day.isoformat() for day in days]}
+def swing_of(reference: Reference) -> UsualSwing:
+    """The reference's own swing, as measured when it was recorded."""
+    kept = reference.baseline["swing"]
+    usual = {name: float("nan") if psi is None else psi for name, psi in kept["usual"].items()}
+    return UsualSwing(int(kept["k"]), usual, tuple(kept["maxima"]))
 
 
-def _windows(cadence: Cadence, layout: Layout, days: Mapping[date, Part]) -> list[Part]:
-    """The reference's days, put together as its policy judges them."""
-    grouped = groupby(days.items(), lambda one: cadence.first_day(one[0]))
+def _cut(policy: MonitoringPolicy, pieces: Sequence[RefPiece]) -> dict[str, Any]:
+    begins = [one.begin.isoformat() for one in pieces if one.begin is not None]
+    firsts = {policy.cadence.first_day(one.day) for one in pieces}
+    return {
+        "window": policy.window,
+        "days": [one.day.isoformat() for one in pieces],
+        "n_windows": len(firsts) if policy.cadence.pieces == "day" else len(pieces),
+        **({"begins": begins} if begins else {}),
+        **({"batches": [one.batch for one in pieces]} if policy.cadence.is_batch else {}),
+    }
+
+
+def _windows(cadence: Cadence, layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part]) -> list[Part]:
+    """The reference's pieces, put together as its policy judges them; hours without rows between them included."""
+    if cadence.is_batch:
+        return list(parts)
+    if cadence.is_hourly:
+        return _filled(layout, pieces, parts)
+    grouped = groupby(zip(pieces, parts, strict=True), lambda one: cadence.first_day(one[0].day))
     return [total(layout, [part for _, part in held]) for _, held in grouped]
+
+
+def _filled(layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part]) -> list[Part]:
+    """So that 24 windows are a day; of a longer silence two days stand for all of it."""
+    found: list[Part] = []
+    last: datetime | None = None
+    for piece, part in zip(pieces, parts, strict=True):
+        if last is not None and piece.begin is not None:
+            silent = int((piece.begin - last) / _HOUR) - 1
+            found += [empty(layout)] * (silent if silent <= _DAY_HOURS * 2 else silent % _DAY_HOURS + _DAY_HOURS)
+        found.append(part)
+        last = piece.begin
+    return found
 
 
 def _counts(layout: Layout, parts: Sequence[Part]) -> dict[str, Ints]:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, pairwise
-from typing import Any
 
 from mlops_dash.domain import commands
 from mlops_dash.domain.cadence import Cadence
-from mlops_dash.domain.calendar import day_of
+from mlops_dash.domain.calendar import day_of, zone_of
 from mlops_dash.domain.monitoring.answers import KINDS, waits_sentence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
 from mlops_dash.domain.monitoring.past import Takeover
@@ -42,7 +41,6 @@ from mlops_dash.store.monitoring.alerts import Alert
 from mlops_dash.store.monitoring.readings import Surroundings
 from mlops_dash.store.monitoring.references import Reference
 
-LONG_VIEW = 90  # days above which the line is the long trailing mean and the map goes by weeks
 RUNNING = (JobState.QUEUED, JobState.RUNNING)
 
 
@@ -115,9 +113,16 @@ def staleness(readings: Sequence[Reading], now: datetime, policy: MonitoringPoli
     with_rows = [one for one in readings if one.n]
     if not with_rows:
         return "No predictions in this window."
-    last = with_rows[-1]
-    since = day_words(day_of(last.start, policy.zone))
-    return "" if now - last.end <= policy.cadence.patience else f"No predictions since {since}."
+    last, cadence = with_rows[-1], policy.cadence
+    day = day_of(last.start, policy.zone)
+    since = day_words(last.start.astimezone(zone_of(policy.zone)).isoformat() if cadence.is_hourly else day)
+    return "" if now - last.end <= patience_of(with_rows, cadence) else f"No predictions since {since}."
+
+
+def patience_of(readings: Sequence[Reading], cadence: Cadence) -> timedelta:
+    """How long after its end a window is the last one without being old, as its judgement says."""
+    kept = next((one.body["patience_hours"] for one in reversed(readings) if "patience_hours" in one.body), None)
+    return cadence.patience if kept is None else timedelta(hours=float(kept))
 
 
 def current_health(reading: Reading, stale: str) -> Health:
@@ -129,7 +134,6 @@ def current_health(reading: Reading, stale: str) -> Health:
 
 def performance(material: Material, metric: str, cadence: Cadence, *, long: bool) -> Performance:
     """One metric over time."""
-    long = long or not cadence.is_daily
     days = LONG_DAYS if long else SHORT_DAYS
     task = material.reference.layout.task
     charted = next(one for one in task.choices if one.key == metric)
@@ -237,7 +241,7 @@ def _ticks(material: Material, start: datetime, end: datetime) -> tuple[Tick, ..
 
 
 def drift_map(readings: Sequence[Reading], cadence: Cadence, *, long: bool) -> DriftMap:
-    """Excess PSI of every column: each day the week that ends there, in a long view every seventh day; or each window.
+    """Excess PSI of every column: each day the week that ends there, each hour the day; without overlap where long.
 
     Every window is compared with the reference of its own version.
     """
@@ -251,7 +255,7 @@ def drift_map(readings: Sequence[Reading], cadence: Cadence, *, long: bool) -> D
     columns = tuple(sorted(peak, key=lambda name: (-peak[name], name)))
     cells = [[of_window.get(name) for of_window in features] for name in columns]
     return DriftMap(
-        step_days=step if cadence.is_daily else round(cadence.usual),
+        step_days=round(step * cadence.usual, 2),
         starts=tuple(span_start(one, cadence) for one in shown),
         ends=tuple(one.end for one in shown),
         columns=columns,
@@ -260,12 +264,13 @@ def drift_map(readings: Sequence[Reading], cadence: Cadence, *, long: bool) -> D
         took_over=tuple(
             (after.start, after.version) for before, after in pairwise(shown) if before.version_id != after.version_id
         ),
+        window=cadence.name,
     )
 
 
 def span_start(reading: Reading, cadence: Cadence) -> datetime:
-    """Where the span begins whose drift a reading tells: of a day the week that ends there, else the window itself."""
-    return reading.end - timedelta(days=cadence.short) if cadence.is_daily else reading.start
+    """Where the span begins whose drift a reading tells: of a day the week that ends there, of an hour the day."""
+    return reading.start if cadence.short == 1 else reading.end - timedelta(days=cadence.short * cadence.usual)
 
 
 def _excess(reading: FeatureReading | None) -> float | None:
@@ -360,28 +365,9 @@ def reference_facts(reference: Reference) -> ReferenceFacts:
         start=reference.start,
         end=reference.end,
         n_rows=reference.n_rows,
-        n_days=len(reference.windows),
+        n_days=reference.n_days,
         n_weeks=int(reference.baseline["swing"]["k"]),
         method=reference.method,
         label_rate=reference.prior,
         labelled=reference.labelled,
     )
-
-
-def window_json(one: Reading) -> dict[str, Any]:
-    """A window as `mlops-dash monitor --json` prints it."""
-    return {
-        "start": one.start.isoformat(),
-        "end": one.end.isoformat(),
-        "n": one.n,
-        "label_coverage": one.coverage,
-        "ripe": one.ripe,
-        "drift": str(one.drift),
-        "unjudged": str(one.body.get("unjudged", "")),
-        "moved": one.body["moved"],
-        "metrics": one.body["day"],
-        "trailing": one.body["metrics"],
-        "estimated": {},
-        "verdict": str(one.health),
-        "revision": one.revision,
-    }

@@ -158,7 +158,7 @@ class Setting:
         made, measured = build_reference(version, task, policy, checked_rows(rows, task), unit.now, method=method)
         subject = f"{version.model} v{version.version}"
         answer = ReferenceSet(
-            made.id, subject, made.start, made.end, made.n_rows, len(made.windows), changed=True
+            made.id, subject, made.start, made.end, made.n_rows, made.n_days, changed=True
         )  # fmt: skip
         before = references.reference(session, version_id)
         if before is not None and before.id == made.id:

@@ -7,27 +7,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, func, select, text
 
+from mlops_dash.domain.cadence import BATCH
 from mlops_dash.store.monitoring.parts import Layout, Part, pack, unpack
 from mlops_dash.store.prediction_log import HOUR_US, from_us, mark_range
 from mlops_dash.store.prediction_log.bulk import bound, numbers_of, texts_of
-from mlops_dash.store.tables.log import DayProfileRow, DirtyHourRow, HourProfileRow, ProfileSeriesRow, ScoreRow
+from mlops_dash.store.tables.log import (
+    BatchProfileRow,
+    DayProfileRow,
+    DirtyHourRow,
+    HourProfileRow,
+    ProfileSeriesRow,
+    ScoreRow,
+)
 
 SERIES_ROLES = ("champion", "shadow")  # the monitored series of a version
 
 
 @dataclass(frozen=True)
-class DayProfile:
-    """One calendar day of a version, still packed."""
+class Piece:
+    """One calendar day, one hour, or what one hour has of a batch, of a version, still packed.
 
-    day_us: int
+    Attributes:
+        at_us: Its begin, in microseconds; of a batch the time of its first row.
+        batch: Name of the batch.
+        last_us: Of a batch the time of its last row.
+    """
+
+    at_us: int
     n: int
     n_labelled: int
     computed_at_us: int
     packed: bytes
+    batch: str = ""
+    last_us: int = 0
+
+
+class BatchPart(NamedTuple):
+    """The rows of one hour that are of one batch, counted, and the time of the first and the last."""
+
+    hour_us: int
+    batch: str
+    first_us: int
+    last_us: int
+    part: Part
 
 
 def n_dirty(session: Session, models: Sequence[str]) -> int:
@@ -71,12 +97,15 @@ def save_hours(
 
 
 def forget_hours(session: Session, reference_id: str, hours: Sequence[int]) -> None:
-    """Remove what is stored of whole hours, parts of an hour included, before they are written anew."""
+    """Remove what is stored of whole hours, parts of an hour and of batches included, before they are written anew."""
     rows = [{"reference": reference_id, "hour": hour, "end": hour + HOUR_US} for hour in hours]
     if rows:
         session.connection().execute(
             text("DELETE FROM profile_hour WHERE reference_id = :reference AND hour_us >= :hour AND hour_us < :end"),
             rows,
+        )
+        session.connection().execute(
+            text("DELETE FROM profile_batch WHERE reference_id = :reference AND hour_us = :hour"), rows
         )
 
 
@@ -135,9 +164,69 @@ def hour_parts(
     return {hour: known[hour] if hour in known else unpack(layout, blob) for hour, blob in rows}
 
 
+def pieces(
+    session: Session, reference_id: str, of: str, *, start_us: int | None = None, end_us: int | None = None
+) -> tuple[Piece, ...]:
+    """What windows are put together of, in [start, end), in order: days, hours or batches, as a `Cadence` says."""
+    if of == "day":
+        return day_profiles(session, reference_id, start_us=start_us, end_us=end_us)
+    if of == BATCH:
+        return batch_profiles(session, reference_id, start_us=start_us, end_us=end_us)
+    return hour_profiles(session, reference_id, start_us=start_us, end_us=end_us)
+
+
+def batch_profiles(
+    session: Session, reference_id: str, *, start_us: int | None = None, end_us: int | None = None
+) -> tuple[Piece, ...]:
+    """What hours have of batches, those with a row in [start, end), by their first row."""
+    query = select(BatchProfileRow).where(BatchProfileRow.reference_id == reference_id)
+    if start_us is not None:
+        query = query.where(BatchProfileRow.last_us >= start_us)
+    if end_us is not None:
+        query = query.where(BatchProfileRow.first_us < end_us)
+    rows = session.exec(query.order_by(col(BatchProfileRow.first_us), BatchProfileRow.batch)).all()
+    return tuple(
+        Piece(row.first_us, row.n, row.n_labelled, row.computed_at_us, row.packed, row.batch, row.last_us)
+        for row in rows
+    )
+
+
+def save_batches(
+    session: Session, reference_id: str, version_id: str, parts: Sequence[BatchPart], *, computed_at_us: int
+) -> None:
+    """Write what hours have of batches; `forget_hours` has removed what was known of these hours."""
+    kept = [
+        _packed(reference_id, version_id, one.hour_us, one.part, computed_at_us)
+        | {"batch": one.batch, "first": one.first_us, "last": one.last_us}
+        for one in parts
+    ]
+    if kept:
+        session.connection().execute(
+            text(
+                "INSERT INTO profile_batch (reference_id, hour_us, batch, version_id, n, n_labelled, first_us, "
+                "last_us, packed, computed_at_us) VALUES (:reference, :at, :batch, :version, :n, :n_labelled, "
+                ":first, :last, :packed, :computed)"
+            ),
+            kept,
+        )
+
+
+def hour_profiles(
+    session: Session, reference_id: str, *, start_us: int | None = None, end_us: int | None = None
+) -> tuple[Piece, ...]:
+    """The stored hours of a reference in [start, end), in order; one that a day's begin cuts is two."""
+    query = select(HourProfileRow).where(HourProfileRow.reference_id == reference_id)
+    if start_us is not None:
+        query = query.where(HourProfileRow.hour_us >= start_us)
+    if end_us is not None:
+        query = query.where(HourProfileRow.hour_us < end_us)
+    rows = session.exec(query.order_by(col(HourProfileRow.hour_us))).all()
+    return tuple(Piece(row.hour_us, row.n, row.n_labelled, row.computed_at_us, row.packed) for row in rows)
+
+
 def day_profiles(
     session: Session, reference_id: str, *, start_us: int | None = None, end_us: int | None = None
-) -> tuple[DayProfile, ...]:
+) -> tuple[Piece, ...]:
     """The stored days of a reference in [start, end), in order."""
     query = select(DayProfileRow).where(DayProfileRow.reference_id == reference_id)
     if start_us is not None:
@@ -145,7 +234,7 @@ def day_profiles(
     if end_us is not None:
         query = query.where(DayProfileRow.day_us < end_us)
     rows = session.exec(query.order_by(col(DayProfileRow.day_us))).all()
-    return tuple(DayProfile(row.day_us, row.n, row.n_labelled, row.computed_at_us, row.packed) for row in rows)
+    return tuple(Piece(row.day_us, row.n, row.n_labelled, row.computed_at_us, row.packed) for row in rows)
 
 
 # In which zone days were cut

@@ -102,8 +102,14 @@ def readings(
     return tuple(_reading(row) for row in session.exec(query.order_by(col(ReadingRow.window_start))).all())
 
 
-def unfinished(session: Session, model: str) -> tuple[Version, datetime] | None:
-    """The version that the champion replaced, and when, while its last days are not judged or not ripe; else None."""
+def unfinished(session: Session, model: str, window: timedelta) -> tuple[Version, datetime] | None:
+    """The version that the champion replaced, and when, while its last windows are not judged or not ripe; else None.
+
+    Args:
+        session: On the app database.
+        model: Whose.
+        window: How long one of its windows is at least; of weeks and months a day, as the last one may end early.
+    """
     around = surroundings(session, model)
     replaced = None if around.replaced is None else version(session, around.replaced)
     if replaced is None or replaced.id == around.serving:
@@ -115,7 +121,7 @@ def unfinished(session: Session, model: str) -> tuple[Version, datetime] | None:
         .order_by(col(ReadingRow.window_start).desc())
         .limit(1)
     ).first()
-    return None if last is not None and last[1] and last[0] + timedelta(days=1) > until else (replaced, until)
+    return None if last is not None and last[1] and last[0] + window > until else (replaced, until)
 
 
 def model_readings(
@@ -175,7 +181,7 @@ def save_readings(session: Session, found: Sequence[Reading], *, now: datetime) 
     changed = 0
     for one in found:
         row = held.get(one.start)
-        if row is not None and _facts(_reading(row)) == _facts(one) and row.window_end == one.end:
+        if row is not None and _facts(_reading(row)) == _facts(one):
             continue
         changed += 1
         if row is None:
@@ -186,7 +192,7 @@ def save_readings(session: Session, found: Sequence[Reading], *, now: datetime) 
                 version_id=one.version_id,
                 revision=0,
             )
-        row.window_kind, row.window_start, row.window_end = "day", one.start, one.end
+        row.window_kind, row.window_start, row.window_end = one.kind, one.start, one.end
         row.revision += 1
         row.n, row.n_labelled, row.ripe = one.n, one.n_labelled, one.ripe
         row.drift, row.health = str(one.drift), str(one.health)
@@ -197,11 +203,13 @@ def save_readings(session: Session, found: Sequence[Reading], *, now: datetime) 
 
 def _facts(one: Reading) -> tuple[object, ...]:
     """What makes a window another one: a day without labels ripens although its body stays the same."""
-    return one.n, one.n_labelled, one.ripe, one.drift, one.health, canonical_json(one.body)
+    return one.kind, one.end, one.n, one.n_labelled, one.ripe, one.drift, one.health, canonical_json(one.body)
 
 
 def _id(one: Reading) -> str:
-    """The minutes only where a day begins within an hour."""
+    """The minutes only where a day begins within an hour, all of the moment where a batch names no round one."""
+    if one.batch:
+        return f"{one.version_id}:{one.start:%Y-%m-%dT%H%M%S.%f}"
     return f"{one.version_id}:{one.start:%Y-%m-%dT%H}" + (f"{one.start:%M}" if one.start.minute else "")
 
 
@@ -238,6 +246,7 @@ def _reading(row: ReadingRow) -> Reading:
         health=Health(row.health),
         body=row.body,
         revision=row.revision,
+        kind=row.window_kind,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from mlops_dash.domain.cadence import cadence_named
 from mlops_dash.store.monitoring.parts import Layout, Part, unpack_all
 from mlops_dash.store.tables.monitoring import ReferenceRow
 from mlops_dash.store.tables.registry import ModelVersionRow
@@ -49,8 +50,23 @@ class Reference:
 
     @cached_property
     def windows(self) -> tuple[Part, ...]:
-        """The reference's own days."""
+        """The reference's own pieces: days, or hours where it was recorded for those."""
         return unpack_all(self.layout, self.profile)
+
+    @property
+    def n_days(self) -> int:
+        """On how many days it has rows."""
+        return len(set(self.baseline["days"])) if "days" in self.baseline else len(self.windows)
+
+    @property
+    def batch_column(self) -> str:
+        """Which column names the batch of a row; "" where windows are no batches."""
+        return cadence_named(str(self.baseline.get("window", "day"))).column
+
+    @property
+    def begins(self) -> tuple[datetime, ...]:
+        """When its pieces with rows begin, in order; empty where those are days."""
+        return tuple(datetime.fromisoformat(one) for one in self.baseline.get("begins", ()))
 
 
 def save_reference(session: Session, reference: Reference) -> bool:

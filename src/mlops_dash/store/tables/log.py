@@ -98,6 +98,22 @@ class DayProfileRow(LogTable, table=True):
     computed_at_us: int = Field(sa_column=_us())
 
 
+class BatchProfileRow(LogTable, table=True):
+    """The rows of one hour that are of one batch, where a column names the batches of a reference."""
+
+    __tablename__ = "profile_batch"
+    reference_id: str = Field(primary_key=True)
+    hour_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    batch: str = Field(primary_key=True)
+    version_id: str = ""
+    n: int = 0
+    n_labelled: int = 0
+    first_us: int = Field(sa_column=_us())
+    last_us: int = Field(sa_column=_us())
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    computed_at_us: int = Field(sa_column=_us())
+
+
 class DirtyHourRow(LogTable, table=True):
     """Hours whose profile is out of date: new predictions or new labels."""
 

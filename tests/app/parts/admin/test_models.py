@@ -35,9 +35,12 @@ def test_a_scientist_edits_what_is_said_and_may_not_archive(theirs: Services, op
     page = open_page("audit", "scientist", tab="Models").button(key="edit-model").click().run()
     page.text_input(key=f"model-{MODEL}-title").set_value("Late trains")
     page.text_area(key=f"model-{MODEL}-do-not-log").set_value("name\nphone")
+    page.selectbox(key=f"model-{MODEL}-cadence").set_value("batch")
+    page.text_input(key=f"model-{MODEL}-batch").set_value(" run id ")
     page = act(page, f"edit-model-{MODEL}", "a better name")
     (model,) = theirs.registry.models(VIEWER)
     assert (model.title, model.do_not_log, model.owner, model.tier) == ("Late trains", ("name", "phone"), "trains", 2)
+    assert model.cadence == "batch:run id"
     assert page.button(key="archive-model").disabled
     assert page.button(key="archive-model").help == "Needs the role lead; you are scientist."
 
