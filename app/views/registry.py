@@ -10,7 +10,8 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.charts import registry as charts
-from app.parts.registry import champions, dossier, evidence, promotions
+from app.charts.registry_style import css
+from app.parts.registry import champions, dossier, evidence, frozen, promotions
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -48,7 +49,7 @@ def page(frame: Frame) -> None:
     )  # fmt: skip
     if room.selected is not None:
         address.show("version", room.selected.version)
-    st.html(f"<style>{charts.css(frame.tokens)}</style>")
+    st.html(f"<style>{css(frame.tokens)}</style>")
     with widgets.header("Registry", champions.status(frame, room), about=room.model.name):
         if len(names) > 1:
             st.selectbox("Model", names, key="model", label_visibility="collapsed", width=200,
@@ -59,6 +60,7 @@ def page(frame: Frame) -> None:
     _stale(frame, room)
     champions.in_production(room, health)
     promotions.alias_banner(frame, room)
+    frozen.banners(frame, room)
     if not room.lines:
         how = "Send its rows on the page Files." if room.model.elsewhere else "Train one on the Retraining page."
         widgets.empty("inventory_2", "No version is recorded yet", how, key="versions")

@@ -29,7 +29,7 @@ WRITTEN = {  # what each page's plain address becomes
     "ab": {"test": "published"},
     "files": {"do": "Watch a model"},
     "experiments": {"exp": "0"},
-    "registry": {"model": MODEL, "version": "3"},
+    "registry": {"model": MODEL, "version": "3", "part": "Decide"},
     "retraining": {"span": "2 days", "lvl": "All"},
     "reports": {},
     "audit": {"tab": "Ledger"},

@@ -64,7 +64,7 @@ def test_ctrl_k_finds_a_version_and_enter_opens_it(full: Ui, visit: Visit, mode:
     page.keyboard.press("ArrowDown")
     expect(box.get_by_role("option", selected=True)).to_contain_text("flight-delay v1")
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"/registry\?model=flight-delay&version=1$"))
+    page.wait_for_url(re.compile(r"/registry\?model=flight-delay&version=1(&part=Decide)?$"))
     expect(page.get_by_text("Gates of v1")).to_be_visible()
     expect(box).to_have_count(0)
     assert page.evaluate("window.stayed"), "the page was loaded anew"
@@ -76,7 +76,7 @@ def test_enter_before_the_answer_opens_the_first_hit(full: Ui, visit: Visit) -> 
     expect(search_box(page).get_by_role("combobox")).to_be_focused()
     page.keyboard.type("flight-delay v1")
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile(r"/registry\?model=flight-delay&version=1$"))
+    page.wait_for_url(re.compile(r"/registry\?model=flight-delay&version=1(&part=Decide)?$"))
 
 
 def test_a_search_without_a_hit_says_so_and_escape_leaves(full: Ui, visit: Visit) -> None:

@@ -81,6 +81,7 @@ class Worker:
             "profile": Chore("profile", 2.0),
             "evaluate": Chore("evaluate", 5.0),
             "reconcile": Chore("reconcile", 3.0),
+            "frozen": Chore("frozen", 3.0),
             "anchor": Chore("anchor", 10.0),
             "runs": Chore("runs", 2.0),
             "tell": Chore("tell", 2.0),
@@ -255,6 +256,10 @@ class Worker:
     def reconcile(self) -> None:
         """Finish promotions that a crash left half done, and look for aliases that moved behind our back."""
         self.services.registry.reconcile(WORKER)
+
+    def frozen(self) -> None:
+        """Read the files of live versions again: somebody may have changed them in MLflow."""
+        self.services.registry.watch_files(WORKER)
 
     def anchor(self) -> None:
         """Keep the head of the ledger outside the database, in MLflow."""

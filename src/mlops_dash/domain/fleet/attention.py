@@ -262,6 +262,7 @@ _ALERT_RANK = {"critical": Rank.HARM, "warning": Rank.RISK, "notice": Rank.NOTIC
 _ALERT_LOOK: dict[str, tuple[Rank, Word, str]] = {
     "inputs": (Rank.NOTICE, Health.INPUTS_MOVED, ""),
     "alias": (Rank.ALIAS, Health.AT_RISK, "Live mark moved"),
+    "frozen": (Rank.ALIAS, Health.AT_RISK, "Changed outside"),
     "not_confirmed": (Rank.DELIVERY, OperationState.FAILED, "Not delivered"),
 }
 

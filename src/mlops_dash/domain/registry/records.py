@@ -14,6 +14,7 @@ from typing import Any
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyVersion
+from mlops_dash.domain.registry.freezing import OutsideChange
 from mlops_dash.domain.registry.gates import Gate, Through, through
 from mlops_dash.domain.registry.live import ALIAS, DEFAULT, NONE, LiveMark, live_mark
 from mlops_dash.domain.words import OperationState, ProposalState
@@ -277,6 +278,16 @@ class Rejection:
 
 
 @dataclass(frozen=True)
+class OutsideAlarm:
+    """A live version that somebody changed in MLflow, and why this actor cannot undo or accept it ("" = may)."""
+
+    version: Version
+    changes: tuple[OutsideChange, ...]
+    why_not_restore: str
+    why_not_adopt: str
+
+
+@dataclass(frozen=True)
 class RegistryRoom:
     """Everything the Registry page shows about one model, from one read."""
 
@@ -308,6 +319,7 @@ class RegistryRoom:
     names: Mapping[str, str]  # actor id -> name
     why_not: Mapping[str, str]  # verb -> "" or the reason why this actor cannot, now
     rejection: Rejection | None = None  # of the selected version
+    outside: tuple[OutsideAlarm, ...] = ()
     alerts: tuple[str, ...] = ()  # open ones of the champion, by title: what a promotion answers
 
     def name_of(self, actor_id: str) -> str:

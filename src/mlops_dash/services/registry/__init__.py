@@ -5,6 +5,7 @@ models      edit, archive, restore
 proposals   propose, approve, reject, withdraw, override
 promotion   begin (transaction 1), finish (alias, transaction 2), roll back
 aliases     restore or adopt an alias that was moved outside
+freezing    a live version that was changed outside: noticed, put back, or accepted
 outside     versions that somebody else serves
 reconcile   the worker's pass: finish, mirror, notice, confirm, expire
 room        everything the page shows, from one read (its parts: shown)
@@ -17,6 +18,7 @@ from __future__ import annotations
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry.aliases import Aliases
 from mlops_dash.services.registry.dossiers import Dossiers
+from mlops_dash.services.registry.freezing import Freezing
 from mlops_dash.services.registry.models import Models
 from mlops_dash.services.registry.outside import Outside
 from mlops_dash.services.registry.promotion import Promotions
@@ -52,14 +54,11 @@ class RegistryService:
 
         proposals = Proposals(context)
         self.propose = proposals.propose
-        self.approve = proposals.approve
-        self.reject = proposals.reject
-        self.withdraw = proposals.withdraw
+        self.approve, self.reject, self.withdraw = proposals.approve, proposals.reject, proposals.withdraw
         self.override_gate = proposals.override_gate
 
         promotions = Promotions(context)
-        self.begin_promotion = promotions.begin_promotion
-        self.begin_rollback = promotions.begin_rollback
+        self.begin_promotion, self.begin_rollback = promotions.begin_promotion, promotions.begin_rollback
         self.finish_promotion = promotions.finish_promotion
 
         aliases = Aliases(context)
@@ -69,7 +68,11 @@ class RegistryService:
 
         self.serve_elsewhere = Outside(context).serve_elsewhere
 
-        self.reconcile = Reconciling(context, promotions, aliases).reconcile
+        freezing = Freezing(context)
+        self.restore_version, self.put_back = freezing.restore_version, freezing.put_back
+        self.adopt_change, self.watch_files = freezing.adopt_change, freezing.watch_files
+
+        self.reconcile = Reconciling(context, promotions, aliases, freezing.live_watch).reconcile
 
         rooms = Rooms(context)
         self.room = rooms.room

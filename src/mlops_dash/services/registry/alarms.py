@@ -10,6 +10,7 @@ from mlops_dash.store.db import Session
 from mlops_dash.store.monitoring.alerts import Alert, alerts, save_alert
 
 ALIAS_ALERT = "alias"
+FROZEN_ALERT = "frozen"
 
 
 def open_alert(session: Session, model: str, kind: str, version: str = "") -> Alert | None:

@@ -21,6 +21,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
 from mlops_dash.services.registry.aliases import Aliases, AliasWatch
+from mlops_dash.services.registry.freezing import LiveWatch
 from mlops_dash.services.registry.judging import standing
 from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.versions import keep_versions
@@ -52,10 +53,11 @@ class Reconciled:
 class Reconciling:
     """The worker's pass; it finishes and adopts with the verbs that people use."""
 
-    def __init__(self, context: Context, promotions: Promotions, aliases: Aliases) -> None:
+    def __init__(self, context: Context, promotions: Promotions, aliases: Aliases, live_watch: LiveWatch) -> None:
         self.context = context
         self._promotions = promotions
         self._aliases = aliases
+        self._live_watch = live_watch
         self._alias_watch = AliasWatch(context)
 
     @record(Permission.SYSTEM)
@@ -111,8 +113,8 @@ class Reconciling:
                 alarm = self._compare_alias(actor, model, found)
             except (Conflict, NotFound, InvalidInput):  # somebody else moved it meanwhile: the next pass sees it
                 continue
-            if alarm:
-                alarms.append(alarm)
+            changed = self._live_watch.look(actor, model, found)
+            alarms += [one for one in (alarm, changed) if one]
         return tuple(mirrored), tuple(alarms), said
 
     def _changes(self, model: str) -> frozenset[tuple[str, OperationState]]:

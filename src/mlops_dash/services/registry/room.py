@@ -17,6 +17,7 @@ from mlops_dash.domain.registry.records import OPEN_STATES, Mirror, Operation, P
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, open_alert
+from mlops_dash.services.registry.freezing import outside_alarms
 from mlops_dash.services.registry.judging import reigns_of, standing
 from mlops_dash.services.registry.promotion import answered_by_promotion
 from mlops_dash.services.registry.reconcile import LIVE_SECONDS, is_governed, mirror_body, mirror_key
@@ -61,6 +62,9 @@ _STORY = {
     Action.ALIAS_ADOPTED,
     Action.ALIAS_RESTORED,
     Action.SERVED_ELSEWHERE,
+    Action.VERSION_CHANGED,
+    Action.VERSION_RESTORED,
+    Action.CHANGE_ADOPTED,
 }
 
 
@@ -107,6 +111,7 @@ class Rooms:
             governed = is_governed(session, model, now)
             flying = store.in_flight(session, model) is not None
             alerts = answered_by_promotion(session, facts.champion)
+            outside = outside_alarms(self.context, session, actor, facts.versions)
         with reading(self.context.databases.log) as log:
             heartbeats = store.heartbeats(log, model, since=now - timedelta(seconds=LIVE_SECONDS))
         previous = facts.version(previous_champion(facts.reigns, facts.serving))
@@ -153,6 +158,7 @@ class Rooms:
                 **why_not_of(actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to),
                 **why_not_measure(actor, facts, selected, pushed),
             },
+            outside=outside,
             alerts=tuple(one.title for one in alerts),
         )
 
