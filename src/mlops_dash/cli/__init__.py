@@ -23,7 +23,8 @@ from mlops_dash.ids import new_id
 COMMANDS = {
     "up": ("up", "ui", "worker", "gateway"),
     "demo": ("demo",),
-    "admin": ("db", "audit", "user"),
+    "admin": ("db", "user"),
+    "audit": ("audit",),
     "service_accounts": ("service",),
     "watch": ("watch",),
     "rows": ("ingest", "labels"),

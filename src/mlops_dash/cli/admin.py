@@ -1,4 +1,4 @@
-"""Commands for the house itself: databases, people, tokens, the ledger."""
+"""Commands for the house itself: databases, people, tokens."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ import sys
 from typing import Any
 
 from mlops_dash import settings
-from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.cli.shared import actor, services
 from mlops_dash.domain.access import PERSON_ROLES, Role
 from mlops_dash.store import db, migrate
 
 
 def add_commands(commands: Any) -> None:
-    """Register db, audit, user."""
+    """Register db, user."""
     database = commands.add_parser("db", help="bring the databases to the current schema, or check them")
     database.add_argument("what", choices=["upgrade", "check"])
     database.set_defaults(run=_db)
-
-    audit = commands.add_parser("audit", help="verify the ledger")
-    audit.add_argument("what", choices=["verify"])
-    json_flag(audit)
-    audit.set_defaults(run=_audit)
 
     user = commands.add_parser("user", help="people and tokens")
     what = user.add_subparsers(dest="what", required=True)
@@ -57,15 +52,6 @@ def _db(arguments: argparse.Namespace) -> int:
     if behind:
         print("Run: mlops-dash db upgrade.", file=sys.stderr)
     return 1 if behind else 0
-
-
-def _audit(arguments: argparse.Namespace) -> int:
-    made = services()
-    verdict = made.audit.verify(actor(made))
-    show(vars(verdict), as_json=arguments.json, line=verdict.sentence())
-    if verdict.ok and verdict.reason:
-        print(f"But {verdict.reason}.", file=sys.stderr)
-    return 0 if verdict.ok else 1
 
 
 def _user_add(arguments: argparse.Namespace) -> int:

@@ -63,6 +63,20 @@ def write_text(path: Path, text: str) -> None:
         ) from error
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that somebody named.
+
+    Raises:
+        InvalidInput: it cannot be written.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InvalidInput(
+            f"{path} could not be written: {error.strerror}.", hint="Name a file in a folder that is there."
+        ) from error
+
+
 def json_flag(command: argparse.ArgumentParser) -> None:
     """Add --json."""
     command.add_argument("--json", action="store_true", help="print JSON")

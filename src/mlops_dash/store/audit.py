@@ -178,6 +178,12 @@ def find(session: Session, wanted: Filter, *, page: int, size: int) -> Page:
     return Page(tuple(to_entry(row) for row in rows), total, number, size)
 
 
+def matching(session: Session, wanted: Filter) -> tuple[Entry, ...]:
+    """All entries that `wanted` lets through, oldest first."""
+    rows = session.exec(select(LedgerRow).where(*_conditions(wanted)).order_by(col(LedgerRow.number))).all()
+    return tuple(to_entry(row) for row in rows)
+
+
 def one(session: Session, number: int) -> Entry | None:
     """The entry with this number, or None."""
     row = session.get(LedgerRow, number)

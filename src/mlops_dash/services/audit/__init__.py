@@ -9,6 +9,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Anchor, Choices, Entry, Filter, LeftInMlflow, Page, Verdict
 from mlops_dash.domain.registry.live import NONE
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound
+from mlops_dash.services.audit.packing import Packing
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import audit as store
 from mlops_dash.store import registry as registry_store
@@ -23,6 +24,8 @@ class AuditService:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        packing = Packing(context, self.verify)
+        self.export, self.pack = packing.export, packing.pack
 
     @read(Permission.AUDIT_READ)
     def entries(self, actor: Actor, wanted: Filter | None = None, *, page: int = 1, size: int = PAGE_SIZE) -> Page:
@@ -50,16 +53,31 @@ class AuditService:
             return store.choices(session)
 
     @read(Permission.AUDIT_READ)
-    def verify(self, actor: Actor) -> Verdict:
+    def verify(self, actor: Actor, *, anchor: str = "") -> Verdict:
         """Walk the whole chain and compare it with its heads outside the database: a file, and a tag in MLflow.
 
         A head counts when it carries our seal. What is missing or was forged vouches for nothing, and the verdict
         says so; it can neither hide removed entries (the highest sealed head is in the file) nor raise an alarm.
+
+        Args:
+            actor: Who asks.
+            anchor: A head that somebody kept elsewhere, as `sealed_head` gave it; "" = none.
+
+        Raises:
+            InvalidInput: that anchor is none of this ledger.
         """
         # The anchors first: entries written between the two reads are newer than they, which is fine.
         key = self.context.settings.ledger_key
         kept = store.read_anchor(self.context.anchor_path, key=key)
         anchors = [] if kept is None else [kept]
+        if anchor:
+            own = domain.anchor_of(key, anchor)
+            if own is None:
+                raise InvalidInput(
+                    "The given head does not carry the seal of this ledger.",
+                    hint="Give the whole line that `audit head` printed, on an installation with the same key.",
+                )
+            anchors.append(own)
         doubts = [] if kept is not None else [f"no head with our seal is in {self.context.anchor_path.name}"]
         try:
             tags = self._tags() if self.context.settings.anchors_in_mlflow else {}
@@ -177,6 +195,18 @@ class AuditService:
         if not uri.startswith(("http://", "https://")):  # a file would be made a store
             raise InvalidInput(f"{uri!r} is no address of a server.", hint="Give one such as https://mlflow.example")
         return MlflowRegistry(uri)
+
+    @read(Permission.AUDIT_READ)
+    def sealed_head(self, actor: Actor) -> str:
+        """The head with its seal, on one line: kept elsewhere, it proves later that nothing before it was changed.
+
+        Raises:
+            NotFound: the ledger is empty.
+        """
+        found = self.head(actor)
+        if found is None:
+            raise NotFound("The ledger has no entry yet.")
+        return domain.anchor_text(self.context.settings.ledger_key, found)
 
     @read(Permission.AUDIT_READ)
     def head(self, actor: Actor) -> Anchor | None:

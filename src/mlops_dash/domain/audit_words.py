@@ -1,0 +1,131 @@
+"""A ledger entry as a sentence: who did what to which. Why stands beside it, as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlops_dash.domain.audit import Action, Entry, title, who
+from mlops_dash.domain.format import plural
+
+Told = Callable[[Entry], str]
+
+
+def _to(verb: str) -> Told:
+    return lambda one: f"{verb} {one.object}"
+
+
+def _becomes(verb: str) -> Told:
+    def told(one: Entry) -> str:
+        before = one.before.get("champion")
+        failed = one.after.get("failed")
+        if failed:
+            return f"could not make {one.object} champion"
+        return f"{verb} {one.object}" + (f" in place of {before}" if before else "")
+
+    return told
+
+
+def _promoted(one: Entry) -> str:
+    lifted = one.after.get("overridden")
+    said = _becomes("promoted")(one)
+    return said + (f", {plural(len(lifted), 'gate')} overridden" if isinstance(lifted, list) else "")
+
+
+def _approved(one: Entry) -> str:
+    count, needed = one.after.get("approvals"), one.after.get("needed")
+    return f"approved {one.object}" + (f" ({count} of {needed})" if count is not None and needed is not None else "")
+
+
+def _overridden(one: Entry) -> str:
+    done = "overrode" if one.after.get("overridden") else "asked to override"
+    return f"{done} the gate {one.after.get('gate')} of {one.object}"
+
+
+def _changed(one: Entry) -> str:
+    names = [name.replace("_", " ") for name in one.after]
+    return f"changed {', '.join(names)} of {one.object}" if names else f"changed {one.object}"
+
+
+def _alias(one: Entry) -> str:
+    return f"saw the live mark of {one.model} moved outside to {one.after.get('alias')}"
+
+
+_SENTENCES: Mapping[str, Told] = {
+    Action.USER_CREATED: _to("created the account"),
+    Action.USER_ROLE_SET: lambda one: f"made {one.object} {one.after.get('role')}",
+    Action.USER_DISABLED: _to("disabled"),
+    Action.USER_ENABLED: _to("enabled"),
+    Action.USER_LINK_ISSUED: _to("issued a login link for"),
+    Action.ADMIN_LINK_USED: _to("used the first administrator's link as"),
+    Action.PASSWORD_SET: _to("set the password of"),
+    Action.SERVICE_CREATED: _to("created the service account"),
+    Action.SERVICE_MODELS_SET: _to("changed the models of"),
+    Action.TOKEN_ISSUED: _to("issued a token:"),
+    Action.TOKEN_REVOKED: _to("revoked a token:"),
+    Action.MODEL_ADDED: _to("added the model"),
+    Action.MODEL_EDITED: _changed,
+    Action.MODEL_ARCHIVED: _to("archived"),
+    Action.MODEL_RESTORED: _to("restored"),
+    Action.EVIDENCE_PUSHED: _to("pushed evidence about"),
+    Action.REFERENCE_SET: _to("set the reference of"),
+    Action.POLICY_PROPOSED: _to("wrote"),
+    Action.POLICY_ACTIVATED: _to("put in force"),
+    Action.PROPOSAL_OPENED: _to("proposed"),
+    Action.PROPOSAL_APPROVED: _approved,
+    Action.PROPOSAL_REJECTED: _to("rejected"),
+    Action.PROPOSAL_WITHDRAWN: _to("withdrew"),
+    Action.GATE_OVERRIDDEN: _overridden,
+    Action.PROMOTION_DECIDED: _becomes("decided to promote"),
+    Action.PROMOTION_FINISHED: _promoted,
+    Action.ROLLBACK_DECIDED: _becomes("decided to roll back to"),
+    Action.ROLLBACK_FINISHED: _becomes("rolled back to"),
+    Action.ALIAS_DRIFTED: _alias,
+    Action.ALIAS_ADOPTED: _becomes("adopted, no gate asked,"),
+    Action.ALIAS_RESTORED: lambda one: f"put the live mark of {one.model} back on {one.after.get('alias')}",
+    Action.VERSION_CHANGED: lambda one: f"saw {one.object}, which is live, changed outside",
+    Action.VERSION_RESTORED: _to("put back, as it was approved,"),
+    Action.CHANGE_ADOPTED: _to("adopted the change made outside of"),
+    Action.SERVED_ELSEWHERE: _becomes("said that others serve"),
+    Action.ALERT_ACKNOWLEDGED: _to("acknowledged the alert"),
+    Action.ALERT_SNOOZED: _to("snoozed the alert"),
+    Action.ALERT_CLOSED: _to("closed the alert"),
+    Action.ALERT_CONFIRMED: _to("closed, by its rule, the alert"),
+    Action.ALERT_REOPENED: _to("opened again, by its rule, the alert"),
+    Action.ALARM_RESTARTED: _to("restarted the alarm of"),
+    Action.RECIPE_SAVED: _to("saved the recipe"),
+    Action.SCHEDULE_SAVED: _to("saved the schedule"),
+    Action.SCHEDULE_PAUSED: _to("paused the schedule"),
+    Action.SCHEDULE_RESUMED: _to("resumed the schedule"),
+    Action.JOB_REQUESTED: _to("asked for a run of"),
+    Action.JOB_CANCEL_REQUESTED: _to("cancelled"),
+    Action.REPORT_MADE: _to("made the"),
+    Action.TEST_DESIGNED: _to("designed the A/B test"),
+    Action.TEST_STARTED: _to("started the A/B test"),
+    Action.TEST_STOPPED: _to("stopped the A/B test"),
+    Action.ROWS_ERASED: _to("erased"),
+    Action.MLFLOW_LEFT: _to("took our tags off"),
+}
+
+
+def sentence(entry: Entry, names: Mapping[str, str] | None = None) -> str:
+    """Who did what to which: `lead approved flight-delay v3 (1 of 1)`.
+
+    Args:
+        entry: Of the ledger; an action from elsewhere is told by its name.
+        names: What people are called, by their ids.
+    """
+    person = (names or {}).get(entry.actor, who(entry.actor))
+    return f"{person} {done(entry)}"
+
+
+def done(entry: Entry) -> str:
+    """What an entry says was done, without who did it."""
+    told = _SENTENCES.get(entry.action)
+    if told is not None:
+        return _one_line(told(entry))
+    return _one_line(f"{title(entry.action).lower()}: {entry.object}")
+
+
+def _one_line(text: Any) -> str:
+    return " ".join(str(text).split())

@@ -1,0 +1,44 @@
+"""Every action of the ledger reads as a sentence: who did what to which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mlops_dash.domain.audit import Action, Entry
+from mlops_dash.domain.audit_words import done, sentence
+from tests.factories import NOON
+
+NAME = """it's the "queue" model"""
+ENTRY = Entry(
+    number=7, at=NOON, recorded_at_wall=NOON, actor="user:ann", action=Action.PROPOSAL_OPENED, object=f"{NAME} v3",
+    model=NAME, before={}, after={}, reason="", evidence_ids=(), previous="", mac="",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_every_action_names_who_and_what_on_one_line(action: Action) -> None:
+    said = sentence(replace(ENTRY, action=action), {"user:ann": "Ann"})
+    assert said.startswith("Ann ")
+    assert NAME in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after", "told"),
+    [
+        (Action.PROPOSAL_APPROVED, {}, {"approvals": 1, "needed": 2}, f"approved {NAME} v3 (1 of 2)"),
+        (Action.GATE_OVERRIDDEN, {}, {"gate": "signature", "overridden": False},
+         f"asked to override the gate signature of {NAME} v3"),
+        (Action.PROMOTION_FINISHED, {"champion": "v2"}, {"champion": "v3", "overridden": ["signature"]},
+         f"promoted {NAME} v3 in place of v2, 1 gate overridden"),
+        (Action.PROMOTION_FINISHED, {"champion": "v2"}, {"failed": "gone"}, f"could not make {NAME} v3 champion"),
+        (Action.MODEL_EDITED, {}, {"do_not_log": []}, f"changed do not log of {NAME} v3"),
+        ("from.elsewhere", {}, {}, f"from elsewhere: {NAME} v3"),
+    ],
+)  # fmt: skip
+def test_what_was_done_is_told_with_what_matters(
+    action: str, before: dict[str, object], after: dict[str, object], told: str
+) -> None:
+    assert done(replace(ENTRY, action=action, before=before, after=after)) == told
