@@ -179,3 +179,17 @@ def test_threads_are_limited_and_the_log_cannot_fill_the_disk(tmp_path: Path, mo
     assert log.splitlines()[0].endswith("INFO 1")
     assert "the log is full" in log.splitlines()[-1]
     assert len(log) < 2_200
+
+
+def test_a_line_without_an_end_is_cut_and_is_held_by_nobody(tmp_path: Path) -> None:
+    before = psutil.Process().memory_info().rss
+    code = """
+        import sys
+        for _ in range(300):
+            sys.stdout.write("x" * 1_000_000)
+        sys.stdout.write("\\nINFO done\\n")
+    """
+    ended, log = run(tmp_path, code)
+    assert ended.ok
+    assert [len(line.partition(" ")[2]) for line in log.splitlines()] == [launcher.LINE_BYTES, len("INFO done")]
+    assert psutil.Process().memory_info().rss - before < 100_000_000, "300 MB went through"

@@ -50,6 +50,37 @@ def test_a_command_that_fails_says_its_exit_code(tmp_path: Path) -> None:
         start(script(tmp_path, "raise SystemExit(3)"))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("input('go on? ')", "EOFError"),  # nobody answers, so it cannot wait for ever
+        ("import missing_of_theirs", "ModuleNotFoundError"),
+        ("def broken(:", "SyntaxError"),
+        ("import os\nos.kill(os.getpid(), 9)", ""),
+    ],
+)
+def test_a_program_that_asks_breaks_or_dies_ends_in_a_sentence_and_its_last_words_are_logged(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    lines: list[str] = []
+    with pytest.raises(InvalidInput, match=r"ended with exit code 1|was killed by signal 9"):
+        run(script(tmp_path, text), ASKED, tell=lambda share, text: None, write=lines.append)
+    assert said in "".join(lines)
+
+
+def test_a_program_may_change_its_folder_and_take_that_away(tmp_path: Path) -> None:
+    here = Path.cwd()
+    text = "import os, tempfile\nfolder = tempfile.mkdtemp()\nos.chdir(folder)\nos.rmdir(folder)\nprint('done')"
+    assert start(script(tmp_path, text)) == ([], "done\n")
+    assert Path.cwd() == here
+
+
+def test_a_line_without_an_end_is_cut_and_what_follows_is_read(tmp_path: Path) -> None:
+    text = "import sys\nsys.stdout.write('x' * 50_000_000)\nprint('\\nprogress 0.5 half')"
+    told, log = start(script(tmp_path, text))
+    assert (told, len(log)) == ([(0.5, "half")], 10_001)
+
+
 def test_a_program_that_is_not_there_is_said() -> None:
     with pytest.raises(InvalidInput, match="cannot be started"):
         start("/nowhere/python train.py")

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -166,12 +167,14 @@ def _wait_for_the_guard(guard: subprocess.Popen[bytes], limits: Limits, watch: _
 
 def _pump(output: IO[bytes], log: Path, now: Callable[[], datetime]) -> None:
     with output, log.open("ab", buffering=0) as file:
-        written = file.tell()
-        for line in output:  # read to the end whatever happens: a full pipe would stop the run
-            if written > LOG_BYTES:
+        written, within = file.tell(), False
+        # Read to the end whatever happens: a full pipe would stop the run. A line without an end is read in pieces.
+        for line in iter(partial(output.readline, LINE_BYTES), b""):
+            rest, within = within, not line.endswith(b"\n")
+            if rest or written > LOG_BYTES:
                 continue
             stamp = now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ ")
-            entry = stamp.encode() + line.rstrip(b"\r\n")[:LINE_BYTES] + b"\n"
+            entry = stamp.encode() + line.rstrip(b"\r\n") + b"\n"
             if written + len(entry) > LOG_BYTES:
                 entry = f"{stamp}WARNING the log is full at {LOG_BYTES:,} bytes; the rest is dropped\n".encode()
                 written = LOG_BYTES + 1

@@ -16,12 +16,14 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from mlops_dash.errors import InvalidInput, MlopsDashError
 from mlops_dash.training.contract import Request
 
 Tell = Callable[[float, str], None]
+_LONGEST_LINE = 10_000  # characters; what is longer is cut
 _PROGRESS = re.compile(r"progress ([01](?:\.\d+)?) (.+)")
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -107,9 +109,13 @@ def _command(argv: list[str], request: Request, tell: Tell, write: Callable[[str
         )  # fmt: skip
     except OSError as error:
         raise InvalidInput(f"The program {argv[0]} cannot be started: {error.strerror}.") from error
-    output = child.stdout or ()  # a pipe: always there
+    assert child.stdout is not None  # a pipe
+    within = False
     try:
-        for line in output:
+        for line in iter(partial(child.stdout.readline, _LONGEST_LINE), ""):  # one without an end comes in pieces
+            rest, within = within, not line.endswith("\n")
+            if rest:
+                continue
             progress = _PROGRESS.match(line.rstrip())
             if progress:
                 tell(min(float(progress[1]), 1.0), progress[2])
@@ -120,8 +126,7 @@ def _command(argv: list[str], request: Request, tell: Tell, write: Callable[[str
         with suppress(ProcessLookupError):  # what it left running ends with it
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        if child.stdout is not None:
-            child.stdout.close()
+        child.stdout.close()
     if code:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         raise InvalidInput(f"The program of {request.recipe} {how}.", hint="The log says why.")
