@@ -11,31 +11,30 @@ import pandas as pd
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Token, User
-from mlops_dash.domain.audit import Entry, changes, title, who
+from mlops_dash.domain.audit import Entry, changes
+from mlops_dash.domain.audit_words import sentence
 
 _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
 
 def ledger(entries: Sequence[Entry], zone: str) -> pd.DataFrame:
-    """One row an entry, in the order given: number, when, who, what, object, reason, change."""
+    """One row an entry, in the order given: number, when, who did what to which, why, and what changed."""
     return pd.DataFrame(
         {
             "#": [entry.number for entry in entries],
             "When": [fmt.instant(entry.at, zone) for entry in entries],
-            "Who": [who(entry.actor) for entry in entries],
-            "What": [title(entry.action) for entry in entries],
-            "Object": [entry.object for entry in entries],
-            "Reason": [entry.reason or fmt.MISSING for entry in entries],
+            "Who did what": [sentence(entry) for entry in entries],
+            "Why": [entry.reason or fmt.MISSING for entry in entries],
             "Before → after": [change(entry) for entry in entries],
         }
     )
 
 
 def listing(entries: Sequence[Entry], zone: str) -> str:
-    """The same rows for a narrow screen, as HTML: what and on what, who and when, why; each a link to the entry."""
+    """The same rows for a narrow screen, as HTML: who did what to which, when, why; each a link to the entry."""
     rows = "".join(
-        f"<li><a href='/audit?entry={entry.number}' target='_self'><b>{escape(title(entry.action))}</b> "
-        f"{escape(entry.object)}</a><span>{escape(who(entry.actor))} · {escape(fmt.instant(entry.at, zone))}</span>"
+        f"<li><a href='/audit?entry={entry.number}' target='_self'><b>{escape(sentence(entry))}</b></a>"
+        f"<span>{escape(fmt.instant(entry.at, zone))}</span>"
         + (f"<q>{escape(entry.reason)}</q>" if entry.reason else "")
         + "</li>"
         for entry in entries

@@ -1,33 +1,32 @@
 """Audit & admin: what was decided, by whom and why, and proof of it; models, policies, messages, users, tokens.
 
-Deep links: ?tab=&actor=&action=&object=&from=&entry=&model=&kind=
+Deep links: ?tab=&actor=&action=&about=&object=&from=&to=&entry=&model=&kind=
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
 from app.charts import audit as tables
-from app.parts.admin import accounts, channels, models, policies, secrets, tokens
+from app.parts.admin import accounts, channels, ledger_files, models, policies, secrets, tokens
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, changes, title, who
+from mlops_dash.domain.audit_words import sentence
 
 PAGE_SIZE = 20
 _COLUMNS = {
     "#": st.column_config.NumberColumn(width=48, format="%d"),
     "When": st.column_config.TextColumn(width=172),
-    "Who": st.column_config.TextColumn(width=84),
-    "What": st.column_config.TextColumn(width=136),
-    "Object": st.column_config.TextColumn(width=208),
-    "Reason": st.column_config.TextColumn(width=260),
+    "Who did what": st.column_config.TextColumn(width=430),
+    "Why": st.column_config.TextColumn(),
 }
 
 
@@ -86,7 +85,9 @@ def _ledger(frame: Frame, *, empty: bool) -> None:
         _drawer(frame, frame.services.audit.entry(frame.actor, int(opened)))
     number = session.get("ledger-page", 1)
     found = frame.services.audit.entries(frame.actor, wanted, page=number, size=PAGE_SIZE)
-    with widgets.card("ledger", "Decisions", _summary(found, wanted)):
+    with widgets.card(
+        "ledger", "Decisions", _summary(found, wanted), lambda: ledger_files.exports(frame, wanted, found.total)
+    ):
         if not found.entries:
             with widgets.empty("filter_alt_off", "No entry fits these filters", "Widen or clear them.", key="filtered"):
                 st.button("Clear filters", key="clear-filters", on_click=_clear)
@@ -98,17 +99,25 @@ def _ledger(frame: Frame, *, empty: bool) -> None:
 
 def _filter(frame: Frame, known: Choices) -> Filter:
     actor, action = address.menu("actor", known.actors, ""), address.menu("action", known.actions, "")
-    text, start = address.text("object"), address.day("from")
-    with st.container(key="filters"), st.grid(4, min_column_width=160):
+    about = address.menu("about", known.models, "")
+    text, start, end = address.text("object"), address.day("from"), address.day("to")
+    with st.container(key="filters"), st.grid(6, min_column_width=150):
         st.selectbox("Who", known.actors, index=None, placeholder="Anyone", key="actor", on_change=_narrowed,
                      args=("actor",))  # fmt: skip
         st.selectbox("What", known.actions, index=None, placeholder="Any decision", key="action", on_change=_narrowed,
                      args=("action",))  # fmt: skip
+        st.selectbox("Model", known.models, index=None, placeholder="Any model", key="about", on_change=_narrowed,
+                     args=("about",))  # fmt: skip
         st.text_input("Object or reason", placeholder="churn v3, or a word of the reason", key="object", type="search",
                       on_change=_narrowed, args=("object",))  # fmt: skip
         st.date_input("From", value=None, min_value=widgets.EARLIEST, key="from", on_change=_narrowed, args=("from",))
-    at = datetime.combine(start, time(), ZoneInfo(frame.zone)).astimezone(UTC) if start else None
-    return Filter(actor=actor, action=action, text=text, start=at)
+        st.date_input("To", value=None, min_value=widgets.EARLIEST, key="to", on_change=_narrowed, args=("to",))
+    since, until = _midnight(frame, start), _midnight(frame, end + timedelta(days=1) if end else None)
+    return Filter(actor=actor, action=action, model=about, text=text, start=since, end=until)
+
+
+def _midnight(frame: Frame, day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), ZoneInfo(frame.zone)).astimezone(UTC)
 
 
 def _summary(found: Page, wanted: Filter) -> str:
@@ -131,28 +140,31 @@ def _grid(frame: Frame, found: Page, key: str, numbers: tuple[int, ...]) -> None
         key=key,
         hide_index=True,
         column_config=_COLUMNS,
+        column_order=tuple(_COLUMNS),  # what changed stands in the entry, where it is not cut
         row_height=32,
         height=35 + 32 * len(numbers) + 2,
-        selection_mode="single-row",
+        selection_mode="single-cell",  # a click anywhere in a row opens it
         on_select=lambda: _open(key, numbers),
-        alt="Ledger entries, newest first; select a row to read the whole entry",
+        alt="Ledger entries, newest first; select one to read the whole entry",
     )
 
 
 def _open(key: str, numbers: tuple[int, ...]) -> None:
-    rows = session.get(key).selection.rows
-    session.set_param("entry", str(numbers[rows[0]]) if rows else "")
+    cells = session.get(key).selection.cells
+    session.set_param("entry", str(numbers[cells[0][0]]) if cells else "")
 
 
 def _drawer(frame: Frame, entry: Entry) -> None:
     def show() -> None:
-        st.markdown(f"{title(entry.action)} by **{plain(who(entry.actor))}**, {frame.ago(entry.at)}")
+        st.markdown(f"**{plain(sentence(entry))}**, {frame.ago(entry.at)}")
         if changes(entry):
             widgets.changes_table(changes(entry))
         evidence = ", ".join(fmt.short(one, 12) for one in entry.evidence_ids)
         pairs: dict[str, str] = {
             "When": fmt.instant(entry.at, frame.zone, seconds=True),
             "Recorded": f"{fmt.instant(entry.recorded_at_wall, frame.zone, seconds=True)}, by the machine's clock",
+            "What": title(entry.action),
+            "By": who(entry.actor),
             "Object": entry.object,
             "Model": entry.model or fmt.MISSING,
             "Reason": entry.reason or fmt.MISSING,
@@ -175,5 +187,5 @@ def _narrowed(key: str) -> None:
 
 
 def _clear() -> None:
-    address.turn(dict.fromkeys(("actor", "action", "object", "from"), ""))
+    address.turn(dict.fromkeys(("actor", "action", "about", "object", "from", "to"), ""))
     session.put("ledger-page", 1)

@@ -52,11 +52,9 @@ def test_a_row_of_the_ledger_reads_as_words_in_the_readers_zone() -> None:
     assert row == {
         "#": 7,
         "When": "3 Jun 2013, 12:00 EDT",
-        "Who": "lead",
-        "What": "Promotion decided",
-        "Object": "flight-delay v3",
+        "Who did what": "lead decided to promote flight-delay v3",
+        "Why": "—",
         "Before → after": "—",
-        "Reason": "—",
     }
 
 

@@ -42,10 +42,8 @@ def test_the_ledger_shows_who_what_and_why_newest_first(people: Services, open_p
     page = open_page("audit", "viewer")
     table = page.dataframe[0].value
     assert list(table["#"]) == [2, 1]
-    assert list(table["Object"]) == ["bob", "ada"]
-    assert list(table["What"]) == ["User created", "User created"]
-    assert list(table["Who"]) == ["admin", "admin"]
-    assert list(table["Reason"]) == ["joins the team", "joins"]
+    assert list(table["Who did what"]) == ["admin created the account bob", "admin created the account ada"]
+    assert list(table["Why"]) == ["joins the team", "joins"]
     assert "role scientist" in table["Before → after"][0]
     assert "UTC" in table["When"][0]
 
@@ -58,6 +56,7 @@ def test_the_ledger_shows_who_what_and_why_newest_first(people: Services, open_p
         ({"object": "team"}, [2]),
         ({"object": "ada"}, [1]),
         ({"from": "2013-06-03"}, [2, 1]),
+        ({"to": "2013-06-03"}, [2, 1]),
         ({"action": "no.such"}, [2, 1]),
     ],
 )
@@ -71,6 +70,15 @@ def test_filters_that_let_nothing_through_say_so_and_can_be_cleared(people: Serv
     assert "No entry fits these filters" in words(page)
     page = click(page, "clear-filters")
     assert list(page.dataframe[0].value["#"]) == [2, 1]
+
+
+def test_a_model_and_a_last_day_narrow_the_ledger_and_its_files(people: Services, open_page: OpenPage) -> None:
+    name = """it's the "queue" model"""
+    people.registry.add_model(ADMIN, name, task="regression", source="external", reason="theirs")
+    page = open_page("audit", "viewer", about=name)
+    assert list(page.dataframe[0].value["Who did what"]) == [f"admin added the model {name}"]
+    assert [one.proto.label for one in page.get("download_button")] == ["CSV", "JSON"]
+    assert "No entry fits these filters" in words(open_page("audit", "viewer", about=name, to="2013-06-02"))
 
 
 def test_a_deep_link_opens_one_entry(people: Services, open_page: OpenPage) -> None:
