@@ -229,7 +229,7 @@ class Judged:
         with reading(self.context.databases.log) as session:
             span = prediction_log.span_of(session, reference.version_id)
         first = reference.end if span is None else max(span[0], reference.end)
-        end = min(before, first + timedelta(days=_FIRST_WINDOWS * policy.cadence.usual))
+        end = min(before, first + timedelta(days=_FIRST_WINDOWS * max(1.0, policy.cadence.usual)))
         if end > first:
             found = self._rows(reference, policy, first, end)
         if len(found.days) < policy.min_reference_rows:
@@ -301,8 +301,9 @@ def _in_numbers(reference: Reference, rows: pd.DataFrame) -> _Rows:
 def _usual(past: _Rows, policy: MonitoringPolicy) -> tuple[float, ...]:
     """How well each window of the past is told from its rest."""
     names = np.unique(past.days)
-    apart = [names[at : at + policy.cadence.short] for at in range(0, len(names), policy.cadence.short)]
-    apart = [one for one in apart if len(one) == policy.cadence.short][:MOST_USUAL]
+    span = 1 if policy.cadence.is_hourly else policy.cadence.short  # a day of hours is one day
+    apart = [names[at : at + span] for at in range(0, len(names), span)]
+    apart = [one for one in apart if len(one) == span][:MOST_USUAL]
     held = [np.isin(past.days, one) for one in apart]
     return usual_aucs([past.values[one] for one in held], days=[past.days[one] for one in held], most=USUAL_ROWS)
 
