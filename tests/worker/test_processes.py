@@ -21,6 +21,7 @@ import pytest
 from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.demo.flights.train import ENTRY
+from mlops_dash.domain.hindsight import Backfill
 from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.domain.words import JobState
@@ -175,3 +176,23 @@ def test_one_of_two_workers_leads_and_the_other_takes_over_after_a_kill(house: H
     lease = house.services.jobs.leader(VIEWER)
     assert lease is not None
     assert lease.holder == "", "a clean stop gives the lead back"
+
+
+def test_a_worker_trains_two_versions_of_a_backfill_beside_each_other_and_asks_nobody(house: House) -> None:
+    backfill_id = house.services.retraining.backfill(
+        SCIENTIST, "small", "how often?", first="2013-02-01", until="2013-02-15", every="7d", parallel=2
+    )
+
+    def known() -> Backfill:
+        (one,) = house.services.retraining.backfills(VIEWER)
+        assert one.id == backfill_id
+        return one
+
+    house.worker()
+    wait_for(lambda: known().count(JobState.RUNNING) == 2, "both lanes")
+    wait_for(lambda: known().finished, "both versions", 300)
+    assert known().words == "2 of 2 versions are trained", [job.error for job in known().jobs]
+    ends = [house.services.registry.version(VIEWER, str((job.result or {})["version_id"])) for job in known().jobs]
+    assert [one.training_end for one in ends] == [job.due_at for job in known().jobs]
+    assert house.services.retraining.room(VIEWER).candidate is None
+    assert "No labelled row" in house.services.retraining.hindsight(VIEWER, backfill_id).sentence
