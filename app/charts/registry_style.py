@@ -29,6 +29,6 @@ def css(t: Tokens) -> str:
 .tl li+li{{border-top:1px solid {t.grid}}}
 .tl div{{display:grid;gap:.1rem;min-width:0}}.tl b{{font-weight:500}}.ti{{color:{t.muted}}}
 .tl div>span,.tl q{{font-size:.86rem;color:{t.muted};overflow-wrap:anywhere}}.tl q{{color:{t.ink}}}
-@media(max-width:640px){{.steps{{grid-template-columns:1fr 1fr}}
-.st-key-review [data-testid="stHorizontalBlock"]>[data-testid="stColumn"]:nth-child(2){{order:-1}}}}
+@media(max-width:640px){{.steps{{grid-template-columns:1fr 1fr}}}}
+@media(max-width:1100px){{.st-key-review [data-testid="stHorizontalBlock"]>.stColumn:nth-child(2){{order:-1}}}}
 """

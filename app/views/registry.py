@@ -78,15 +78,15 @@ def page(frame: Frame) -> None:
 
 
 def _decide(frame: Frame, room: RegistryRoom) -> None:
-    with st.container(key="review"):  # on a phone the gates come first
+    with st.container(key="review"):  # where they lie one below the other the gates come first
         left, right = st.columns([6, 5], gap="small")
     with left:
         _versions(room)
         evidence.forest(frame, room)
         champions.progress(frame, room)
+        champions.lineage(frame, room)
     with right:
         _gates(frame, room)
-        champions.lineage(frame, room)
     champions.timeline(frame, room)
 
 

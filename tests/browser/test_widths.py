@@ -105,3 +105,22 @@ def test_a_wide_window_is_used(full: Ui, visit: Visit) -> None:
         right = page.locator(".stMainBlockContainer").evaluate("node => node.getBoundingClientRect().right")
         assert right >= 1920 - 20, address
         assert_sound(page)
+
+
+def test_the_gates_come_first_where_cards_lie_one_below_the_other_and_beside_no_void(full: Ui, visit: Visit) -> None:
+    page = visit("lead", "/registry", width=768, at=full)
+    gates, versions = page.locator(".st-key-card-gates"), page.locator(".st-key-card-versions")
+    above, below = gates.bounding_box(), versions.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] + above["height"] <= below["y"]
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(page.locator(".st-key-card-lineage")).to_be_visible()
+    page.wait_for_function(
+        """() => {
+          const ends = [...document.querySelectorAll('.st-key-review .stColumn')]
+            .map(one => Math.max(...[...one.querySelectorAll('[class*="st-key-card-"]')]
+              .map(card => card.getBoundingClientRect().bottom)));
+          return ends.length === 2 && Math.abs(ends[0] - ends[1]) < 200;
+        }"""
+    )
