@@ -48,12 +48,32 @@ def test_what_came_back_is_said_with_its_last_day():
     assert "last on" not in inputs_cause(stretch)  # whoever does not know the days says none
 
 
-def test_a_cause_that_is_over_is_not_told_as_if_it_lasted() -> None:
-    loss, now = REGRESSION.harm_watches[0], "No input moves now: what lasts has another cause"
-    over = [window(0, {"temp": 9.24}), window(1, {"temp": 3.0}), window(2, {"temp": 0.01})]
-    for stretch, said in ((over, True), (over[:2], False)):
-        told = alarm_cause(
-            [replace(one, body={**one.body, "task": "regression", "metrics": {}}) for one in stretch], loss, 152.7, DAYS
-        )
-        assert told.startswith("Likely cause: temp moved (temp excess PSI up to 9.24")
-        assert (now in told) is said
+def told(stretch: list[Reading]) -> str:
+    known = [replace(one, body={**one.body, "task": "regression", "metrics": {}}) for one in stretch]
+    return alarm_cause(known, REGRESSION.harm_watches[0], 152.7, DAYS)
+
+
+def test_what_moved_before_the_harm_and_still_does_is_its_likely_cause() -> None:
+    said = told([window(0, {"temp": 9.24, "(score)": 5.0}), window(1, {"temp": 3.0, "(score)": 5.0})])
+    assert said.startswith("Likely cause: temp has moved since before that, and still does (temp excess PSI up to 9.24")
+    assert "score" not in said  # an answer is no cause of its own error
+
+
+def test_a_move_that_is_over_is_no_likely_cause() -> None:
+    said = told([window(0, {"temp": 9.24}), window(1, {"temp": 3.0}), window(2, {"temp": 0.01})])
+    assert "Likely cause" not in said
+    assert said.startswith("No likely cause among the inputs: temp moved, but no input does now (temp excess PSI up to")
+    assert "last on 29 Oct" in said
+
+
+def test_a_move_that_came_after_the_harm_is_no_likely_cause() -> None:
+    calm = [window(number, {"temp": 0.0}) for number in range(7)]
+    said = told([*calm, *(window(number, {"temp": 2.0}) for number in (7, 8, 9))])
+    assert "Likely cause" not in said
+    assert "temp moved, only after it got worse" in said
+    week_late = told([*calm[:4], *(window(number, {"temp": 2.0}) for number in (4, 5, 6))])
+    assert week_late.startswith("Likely cause: temp")  # a window tells the week that ends there
+
+
+def test_where_nothing_moved_the_relation_is_named() -> None:
+    assert told([window(0, {"temp": 0.0})]).startswith("Likely cause: no input moved beyond its usual swing, so the")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from mlops_dash.domain.cadence import plural_of
+from mlops_dash.domain.cadence import CADENCES, plural_of
 from mlops_dash.domain.format import with_unit
 from mlops_dash.domain.monitoring.judging import LONG_DAYS
 from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading, estimate_from_row, words_of
@@ -91,7 +91,7 @@ def alarm_cause(
     *,
     worse: str = "",
 ) -> str:
-    """The likely cause: what moved in these windows (latest last), or that nothing did, and the labels themselves.
+    """The likely cause: an input that moved before it got worse and still does, or that none did; and the labels.
 
     Args:
         stretch: The windows.
@@ -108,11 +108,18 @@ def alarm_cause(
         unmoved = f"No cause seen yet: the {task.of_labels.label.lower()} has hardly moved."
         said = "Likely cause: label shift." if shifted else unmoved
         return f"{said} {rates} The base-rate-free losses raise no alarm."
-    names = moved_in(stretch)
+    names, others = causes_in(stretch), [name for name in moved_in(stretch) if name != SCORE]
     if names:
-        said = f"Likely cause: {words_of(names)} moved ({_peaks(stretch, names, days or {})})."
-        if not stretch[-1].body["moved"]:
-            said += " No input moves now: what lasts has another cause, or the relation changed meanwhile."
+        still = "has moved since before that, and still does" if len(names) == 1 else "have moved since before that"
+        said = f"Likely cause: {words_of(names)} {still} ({_peaks(stretch, names, days or {})})."
+    elif others:
+        now = [name for name in others if name in stretch[-1].body["moved"]]
+        why = "only after it got worse" if now else "but no input does now"
+        said = (
+            f"No likely cause among the inputs: {words_of(now or others)} moved, {why} "
+            f"({_peaks(stretch, now or others, days or {})}). What lasts has another cause, or the relation between "
+            "inputs and outcome changed."
+        )
     else:
         said = (
             "Likely cause: no input moved beyond its usual swing, "
@@ -162,6 +169,20 @@ def moved_in(stretch: Sequence[Reading]) -> list[str]:
     """Columns that moved in at least a quarter of these windows, most windows first."""
     tally = Counter(name for one in stretch for name in one.body["moved"])
     return [name for name, n in sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])) if 4 * n >= len(stretch)]
+
+
+def causes_in(stretch: Sequence[Reading]) -> list[str]:
+    """Inputs that can be the cause of what began with this stretch: moved no later than that, and moving still.
+
+    A window of a day tells the week that ends there, so a move on the first day shows within a week; the score is no
+    cause of its own errors.
+
+    Args:
+        stretch: The windows from the one since which it is worse, latest last.
+    """
+    late = CADENCES[str(stretch[-1].body.get("window", "day"))].short
+    begun = {name for one in stretch[:late] for name in (*one.body.get("flagged", ()), *one.body["moved"])}
+    return [name for name in moved_in(stretch) if name != SCORE and name in begun and name in stretch[-1].body["moved"]]
 
 
 def _peaks(stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, str]) -> str:
