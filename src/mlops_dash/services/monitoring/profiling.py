@@ -194,10 +194,10 @@ class Profiling:
             with transaction(self.context.databases.log) as session:
                 profiles.forget_hours(session, reference.id, hours)
                 profiles.save_hours(session, reference.id, reference.version_id, slots, computed_at_us=to_us(now))
-                profiles.save_batches(
-                    session, reference.id, reference.version_id,
-                    [one for one in counted.batches if one.hour_us in held], computed_at_us=to_us(now),
-                )  # fmt: skip
+                if reference.batch_column:
+                    kept = [one for one in counted.batches if one.hour_us in held]
+                    profiles.forget_batches(session, reference.id, hours)
+                    profiles.save_batches(session, reference.id, reference.version_id, kept, computed_at_us=to_us(now))
                 prediction_log.forget_hours(session, reference.version_id, hours)
                 prediction_log.set_aside(session, [one for one in counted.unfit if _hour_of(one.at_us) in held])
         days = {day_of(from_us(slot), zone) for slot in counted.slots}

@@ -96,16 +96,22 @@ def save_hours(
         )
 
 
+def forget_batches(session: Session, reference_id: str, hours: Sequence[int]) -> None:
+    """Remove what whole hours have of batches, before they are written anew."""
+    rows = [{"reference": reference_id, "hour": hour} for hour in hours]
+    if rows:
+        session.connection().execute(
+            text("DELETE FROM profile_batch WHERE reference_id = :reference AND hour_us = :hour"), rows
+        )
+
+
 def forget_hours(session: Session, reference_id: str, hours: Sequence[int]) -> None:
-    """Remove what is stored of whole hours, parts of an hour and of batches included, before they are written anew."""
+    """Remove what is stored of whole hours, parts of an hour included, before they are written anew."""
     rows = [{"reference": reference_id, "hour": hour, "end": hour + HOUR_US} for hour in hours]
     if rows:
         session.connection().execute(
             text("DELETE FROM profile_hour WHERE reference_id = :reference AND hour_us >= :hour AND hour_us < :end"),
             rows,
-        )
-        session.connection().execute(
-            text("DELETE FROM profile_batch WHERE reference_id = :reference AND hour_us = :hour"), rows
         )
 
 
@@ -194,7 +200,7 @@ def batch_profiles(
 def save_batches(
     session: Session, reference_id: str, version_id: str, parts: Sequence[BatchPart], *, computed_at_us: int
 ) -> None:
-    """Write what hours have of batches; `forget_hours` has removed what was known of these hours."""
+    """Write what hours have of batches; `forget_batches` has removed what was known of these hours."""
     kept = [
         _packed(reference_id, version_id, one.hour_us, one.part, computed_at_us)
         | {"batch": one.batch, "first": one.first_us, "last": one.last_us}
