@@ -77,3 +77,10 @@ def test_a_move_that_came_after_the_harm_is_no_likely_cause() -> None:
 
 def test_where_nothing_moved_the_relation_is_named() -> None:
     assert told([window(0, {"temp": 0.0})]).startswith("Likely cause: no input moved beyond its usual swing, so the")
+
+
+def test_a_cause_is_told_of_every_cadence() -> None:
+    for name in ("hour", "day", "week", "month", "batch"):
+        stretch = [window(0, {"temp": 9.24}), window(1, {"temp": 3.0})]
+        said = told([replace(one, body={**one.body, "window": name}) for one in stretch])
+        assert said.startswith("Likely cause: temp has moved"), name

@@ -180,7 +180,8 @@ def causes_in(stretch: Sequence[Reading]) -> list[str]:
     Args:
         stretch: The windows from the one since which it is worse, latest last.
     """
-    late = CADENCES[str(stretch[-1].body.get("window", "day"))].short
+    cadence = CADENCES.get(str(stretch[-1].body.get("window", "day")))
+    late = 1 if cadence is None else cadence.short  # a batch is judged alone
     begun = {name for one in stretch[:late] for name in (*one.body.get("flagged", ()), *one.body["moved"])}
     return [name for name in moved_in(stretch) if name != SCORE and name in begun and name in stretch[-1].body["moved"]]
 
