@@ -44,7 +44,7 @@ def of(schema: dict[str, Any]) -> SearchStrategy[Any]:
     match schema.get("type"):
         case "object" if "properties" in schema:
             parts = {name: NAMED[name] if name in NAMED else of(part) for name, part in schema["properties"].items()}
-            needed = {name: parts.pop(name) for name in schema["required"]}
+            needed = {name: parts.pop(name) for name in schema.get("required", ())}
             return st.fixed_dictionaries(needed, optional=parts)
         case "object":
             return st.dictionaries(st.sampled_from(FEATURES) | st.text(max_size=9), SCALAR, max_size=4)
