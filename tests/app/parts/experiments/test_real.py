@@ -97,7 +97,7 @@ def test_the_user_names_the_tag_of_the_data_version(runs: RealWorld, open_page: 
 def test_why_better_slices_by_a_column_of_the_rows(runs: RealWorld, open_page: OpenPage) -> None:
     page = compare(open_page, runs, "good-1", "fair-2", rm="valid_auc", why="Why better")
     assert "slices of origin can be told from 0" in words(page)
-    assert "gets half of the pair&#x27;s credit" in words(page)
+    assert "gets half of the pair's credit" in words(page)
     page = compare(open_page, runs, "good-1", "fair-2", rm="valid_auc", why="Why better", cut="distance")
     assert "of distance" in words(page)
 
