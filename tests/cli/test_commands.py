@@ -136,7 +136,7 @@ def test_monitor_json_of_a_model_without_traffic_knows_nothing(house: Services, 
 def test_a_surprise_is_an_incident_in_the_log_and_never_a_traceback(
     house: Services, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(*_: object) -> None:
+    def breaks(*_: object, **__: object) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setattr(type(house.audit), "verify", breaks)
