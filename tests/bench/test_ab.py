@@ -22,14 +22,15 @@ def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BY_PANDAS = """
-import json, sys
+import json, os, sys
 import numpy as np, pandas as pd
 rows = pd.read_parquet(sys.argv[1])
 away = rows["before"] - rows["before"].mean()
 rows["spend"] -= away * (away * (rows["spend"] - rows["spend"].mean())).sum() / (away**2).sum()
 sums = rows.groupby("arm")[["spend", "bought", "paid", "visits"]].mean()
 means = [sums["spend"], sums["bought"], sums["paid"] / sums["visits"]]
-print(json.dumps([1.0, [one["new"] - one["control"] for one in means]]))
+print(json.dumps([1.0, [one["new"] - one["control"] for one in means]]), flush=True)
+os._exit(0)  # the threads that read the file may abort an ordinary end ("terminate called without an active exception")
 """
 
 
