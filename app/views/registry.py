@@ -83,10 +83,10 @@ def _decide(frame: Frame, room: RegistryRoom) -> None:
     with left:
         _versions(room)
         evidence.forest(frame, room)
-        champions.progress(frame, room)
         champions.lineage(frame, room)
     with right:
         _gates(frame, room)
+        champions.progress(frame, room)
     champions.timeline(frame, room)
 
 
