@@ -31,7 +31,7 @@ class Time:
     """A clock in the hand of the test: `Clock(wall=time)`."""
 
     def __init__(self, at: datetime = NOON) -> None:
-        self.at = at
+        self.first = self.at = at
 
     def __call__(self) -> datetime:
         """What it shows."""
@@ -40,6 +40,10 @@ class Time:
     def passes(self, **span: float) -> None:
         """Go on by so many `minutes`, `hours`, ... as timedelta takes them."""
         self.at += timedelta(**span)
+
+    def after(self, **span: float) -> None:
+        """Show so long after the first moment."""
+        self.at = self.first + timedelta(**span)
 
 
 def settings(home: Path, **changes: object) -> Settings:

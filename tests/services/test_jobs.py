@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,23 +16,10 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.store import audit
 from mlops_dash.store.db import reading
-from tests.factories import LEAD, NOON, SCIENTIST, VIEWER, WORKER
+from tests.factories import LEAD, NOON, SCIENTIST, VIEWER, WORKER, Time
 from tests.factories import context as make_context
 
 RETRAIN = NewJob(Task.RETRAIN, NOON, "asked by lead: why not", "user:lead", model="flight-delay", recipe="monthly")
-
-
-class Time:
-    """A clock in the hand of the test."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def passes(self, **span: float) -> None:
-        self.at += timedelta(**span)
 
 
 @pytest.fixture

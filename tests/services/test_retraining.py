@@ -25,21 +25,11 @@ from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.tables.jobs import JobRow
 from mlops_dash.store.tables.monitoring import AlertRow
 from mlops_dash.store.tables.registry import ProposalRow, ServingRow
-from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER, model_row, version_row
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER, Time, model_row, version_row
 from tests.factories import context as make_context
 
 MONTHLY = Recipe("monthly", "flight-delay", ENTRY, {"seed": 1}, max_attempts=2)
 WEEKLY = ScheduleDraft("weekly", ScheduleKind.CRON, "0 6 * * 1", "America/New_York", recipe="monthly")
-
-
-class Time:
-    """A clock in the hand of the test."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
 
 
 @pytest.fixture

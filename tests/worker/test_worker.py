@@ -27,19 +27,9 @@ from mlops_dash.training.launcher import Ending, Exit
 from mlops_dash.worker import Chore, Running, Worker
 from mlops_dash.worker.health import HealthServer
 from tests import factories
-from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER, Time
 
 WEEKLY = ScheduleDraft("weekly", ScheduleKind.CRON, "0 6 * * 1", "America/New_York", recipe="monthly")
-
-
-class Time:
-    """A clock in the hand of the test."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
 
 
 @pytest.fixture

@@ -20,26 +20,16 @@ from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.retraining import RetrainingService
-from tests.factories import ADMIN, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, SCIENTIST, VIEWER, WORKER, Time
 from tests.factories import context as make_context
 
 MODEL = """the "weekly" batch"""
 FRIDAY = datetime(2026, 1, 2, 20, tzinfo=UTC)
 
 
-class Time:
-    """A clock in the hand of the test."""
-
-    def __init__(self) -> None:
-        self.at = FRIDAY
-
-    def __call__(self) -> datetime:
-        return self.at
-
-
 @pytest.fixture
 def time() -> Time:
-    return Time()
+    return Time(FRIDAY)
 
 
 @pytest.fixture

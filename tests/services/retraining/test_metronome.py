@@ -22,24 +22,11 @@ from mlops_dash.store.db import transaction
 from mlops_dash.store.prediction_log.rows import Label, to_us
 from mlops_dash.store.prediction_log.writes import append_labels
 from mlops_dash.store.tables.monitoring import AlertRow
-from tests.factories import ADMIN, NOON, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, NOON, SCIENTIST, VIEWER, WORKER, Time
 from tests.factories import context as make_context
 
 FREE = Guards()
 MODEL = """it's the "fast" one"""
-
-
-class Time:
-    """A clock in the hand of the test."""
-
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def after(self, **span: float) -> None:
-        self.at = NOON + timedelta(**span)
 
 
 @pytest.fixture

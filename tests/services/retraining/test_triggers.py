@@ -19,9 +19,8 @@ from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.retraining import RetrainingService
-from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER, Time
 from tests.factories import context as make_context
-from tests.services.retraining.test_metronome import Time
 
 FREE = Guards()
 
