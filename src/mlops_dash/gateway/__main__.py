@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from mlops_dash import log
 from mlops_dash.errors import MlopsDashError, Unavailable
 from mlops_dash.gateway import members
-from mlops_dash.settings import Settings, from_environment
+from mlops_dash.settings import LOOPBACK, Settings, from_environment
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             name = members.name_of(arguments.member)
             log.configure(name, settings.logs)
             shared = members.listen(settings.host, settings.gateway_port, shared=True)
-            health = members.listen(members.LOOPBACK, arguments.health_port)
+            health = members.listen(LOOPBACK, arguments.health_port)
             _serve(settings, [shared, health], process=f"gateway:{settings.gateway_port}/{arguments.member}")
         elif settings.gateway_processes > 1:
             log.configure("gateway", settings.logs)

@@ -17,8 +17,6 @@ from mlops_dash.ports import free_port
 from mlops_dash.settings import LOOPBACK, Settings
 from mlops_dash.supervisor import ChildSpec, Supervisor
 
-__all__ = ["LOOPBACK", "listen", "name_of", "run"]
-
 _FREED_SECONDS = 6.0  # how long members of a parent that was killed may take to end: their guard gives them three
 
 

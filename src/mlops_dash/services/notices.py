@@ -283,10 +283,12 @@ class NoticeService:
             return "It was over before its time came."
         if channel.route.after_minutes and alert.state is not AlertState.OPEN:
             return "Somebody answered it in time."
+        pause = timedelta(minutes=channel.route.pause_minutes)
+        if not pause:
+            return ""
         with reading(self.context.databases.app) as session:
             last = store.last_sent(session, channel.id, notice.model, notice.kind)
-        pause = timedelta(minutes=channel.route.pause_minutes)
-        if last is not None and pause and now - last < pause:
+        if last is not None and now - last < pause:
             return f"The same was told within {channel.route.pause_minutes:,} minutes."
         return ""
 
