@@ -42,3 +42,18 @@ def test_what_was_done_is_told_with_what_matters(
     action: str, before: dict[str, object], after: dict[str, object], told: str
 ) -> None:
     assert done(replace(ENTRY, action=action, before=before, after=after)) == told
+
+
+@pytest.mark.parametrize(
+    ("action", "named", "said"),
+    [
+        (Action.SCHEDULE_SAVED, "schedule weekly", "saved schedule weekly"),
+        (Action.RECIPE_SAVED, 'recipe it\'s "fresh"', 'saved recipe it\'s "fresh"'),
+        (Action.TOKEN_REVOKED, "token kiosk", "revoked token kiosk"),
+        (Action.ALERT_CLOSED, "alert harm of churn v2", "closed alert harm of churn v2"),
+        (Action.CHANNEL_TESTED, "channel on call", "sent a test to channel on call"),
+        (Action.TRIGGER_CALLED, "schedule on load", "called schedule on load"),
+    ],
+)
+def test_an_object_that_says_what_it_is_says_it_once(action: Action, named: str, said: str) -> None:
+    assert done(replace(ENTRY, action=action, object=named)) == said
