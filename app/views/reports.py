@@ -1,4 +1,4 @@
-"""Reports: weeks of models frozen under a hash, to read here, download as one file and compare with the present.
+"""Reports: weeks of models frozen under a hash, to read here, download as a file and compare with the present.
 
 Deep link: ?report=
 """
@@ -6,6 +6,7 @@ Deep link: ?report=
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import partial
 from html import escape
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import who
+from mlops_dash.domain.reports.files import MIMES, ReportFormat
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Report, ReportsRoom
 
 _ROW, _SHOWN = 32, 8
@@ -30,6 +32,13 @@ _COLUMNS = {
     "Made": st.column_config.TextColumn(width=110),
     "Report": st.column_config.TextColumn(width=160),
     "Facts sha256": st.column_config.TextColumn(width=150),
+}
+_FORMATS = {
+    ReportFormat.HTML: ("HTML", "One file that opens offline, prints on A4 and loads nothing from anywhere."),
+    ReportFormat.PDF: ("PDF", "Pages with numbers and contents; the facts are attached to it."),
+    ReportFormat.XLSX: ("XLSX", "Every number with all its digits, as tables of a spreadsheet."),
+    ReportFormat.MARKDOWN: ("Markdown", "Sentences and tables as text, for a wiki or a ticket."),
+    ReportFormat.JSON: ("JSON", "The facts under their hash, for other programs."),
 }
 _HOW = "A review freezes what is known about one week of a model, under a hash, and is one file for any reader."
 
@@ -153,22 +162,29 @@ def _open(key: str, ids: tuple[str, ...]) -> None:
 
 
 def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
-    line, reports = report.line, frame.services.reports
+    line = report.line
 
     def actions() -> None:
-        st.download_button(
-            "Download HTML",
-            data=lambda: reports.html(frame.actor, line.id).encode(),
-            file_name=report.file_name,
-            mime="text/html",
-            key=f"download-{line.id}",
-            icon=widgets.icon("download"),
-            on_click="ignore",
-            help="One file that opens offline, prints on A4 and loads nothing from anywhere.",
-        )
+        with st.popover("Download", icon=widgets.icon("download"), key=f"download-{line.id}"):
+            for kind, (label, why) in _FORMATS.items():
+                st.download_button(
+                    label,
+                    data=partial(_content, frame, line.id, kind),
+                    file_name=report.file_name(kind),
+                    mime=MIMES[kind],
+                    key=f"download-{kind}-{line.id}",
+                    icon=widgets.icon("download"),
+                    on_click="ignore",
+                    help=why,
+                    width="stretch",
+                )
 
     title = f"{KIND_LABELS[line.kind]} of {line.model}, {line.week.said()}"
     by = f"Made by {who(line.made_by)}, {frame.instant(line.made_at)}"
     with widgets.card("preview", title, by, actions):
         st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {plain(room.since)}")
         st.iframe(report_path(line.id), height=_FRAME_HEIGHT, alt=title)
+
+
+def _content(frame: Frame, report_id: str, kind: ReportFormat) -> bytes:
+    return frame.services.reports.file(frame.actor, report_id, kind).content

@@ -26,6 +26,7 @@ DOORS = {
     "mlflow": ("mlops_dash.tracking",),
     "jinja2": ("mlops_dash.rendering",),
     "matplotlib": ("mlops_dash.rendering",),
+    "weasyprint": ("mlops_dash.rendering",),
     "apscheduler": ("mlops_dash.worker",),
     "alibi_detect": ("mlops_dash.training.second_opinion",),
     "dask": ("mlops_dash.store", "mlops_dash.training"),

@@ -78,11 +78,11 @@ def test_a_changed_file_is_found(run: Run, tmp_path: Path, was: str, becomes: st
 
 
 def test_a_file_of_another_house_is_not_kept_here(run: Run, tmp_path: Path) -> None:
-    from mlops_dash.rendering import weekly
+    from mlops_dash.rendering import reports
     from tests.rendering.facts import FACTS
 
     file = tmp_path / "theirs.html"
-    file.write_text(weekly.html(FACTS))
+    file.write_text(reports.html(FACTS))
     code, out, _ = run("check", str(file))
     assert (code, out.split(":")[0]) == (1, "not kept here")
 
@@ -90,7 +90,11 @@ def test_a_file_of_another_house_is_not_kept_here(run: Run, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["weekly", "--model", MODEL, "--out", "week.pdf"], "does not end in .html"),
+        (["weekly", "--model", MODEL, "--out", "week.doc"], "week.doc does not end in .html, .pdf, .md, .json, .xlsx."),
+        (
+            ["weekly", "--model", MODEL, "--out", "week.pdf", "--format", "json"],
+            "named as .pdf, but the format is json",
+        ),
         (["weekly", "--model", MODEL, "--out", "nowhere/week.html"], "There is no folder nowhere"),
         (["weekly", "--model", "nobody", "--out", "week.html"], "No model nobody."),
         (["weekly", "--model", MODEL, "--until", "2040-01-01", "--out", "week.html"], "is not over"),
@@ -105,6 +109,42 @@ def test_a_mistake_is_one_sentence(
     assert code == 2
     assert said in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("w.pdf", b"%PDF-"), ("w.md", b"# "), ("w.xlsx", b"PK"), ("w.json", b"{")]
+)
+def test_the_ending_says_the_format(run: Run, tmp_path: Path, name: str, begins: bytes) -> None:
+    code, out, _ = run("weekly", "--model", MODEL, "--out", str(tmp_path / name), "--json")
+    content = (tmp_path / name).read_bytes()
+    assert (code, json.loads(out)["bytes"]) == (0, len(content))
+    assert content.startswith(begins)
+
+
+def test_a_format_can_be_named_where_the_file_has_no_ending(run: Run, tmp_path: Path) -> None:
+    assert run("weekly", "--model", MODEL, "--out", str(tmp_path / "week"), "--format", "json")[0] == 0
+    assert json.loads((tmp_path / "week").read_text())["schema"] == "mlops-dash.report"
+
+
+def test_the_json_and_the_facts_alone_are_checked_too(run: Run, tmp_path: Path) -> None:
+    whole, facts = tmp_path / "week.json", tmp_path / "facts.json"
+    run("weekly", "--model", MODEL, "--out", str(whole))
+    read = json.loads(whole.read_text())
+    facts.write_text(json.dumps(read["facts"]))
+    assert run("check", str(whole))[1].startswith(f"ok {read['sha256']}: made by scientist")
+    assert run("check", str(facts))[1].startswith(f"ok {read['sha256']}: made by scientist")
+
+    whole.write_text(json.dumps({**read, "facts": {**read["facts"], "format": 7}}))
+    assert run("check", str(whole))[1].startswith("changed: the facts have the hash")
+    whole.write_text(json.dumps({**read, "made_by": "user:nobody"}))
+    assert run("check", str(whole))[:2] == (
+        1,
+        "changed: its facts are those of a report that is kept here, but what stands around them is not\n",
+    )
+    facts.write_text(json.dumps({**read["facts"], "format": 7}))
+    assert run("check", str(facts))[1].startswith("not kept here")
+    facts.write_text('{"a": 1}')
+    assert "holds no facts" in run("check", str(facts))[2]
 
 
 def test_any_other_html_holds_no_facts(run: Run, tmp_path: Path) -> None:

@@ -1,17 +1,23 @@
-"""`report`: the weekly review as a file, the list of those that are kept, and checking a file against its facts."""
+"""`report`: a report as a file, the list of those that are kept, and checking a file against its facts."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
-from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, sha256_of
+from mlops_dash.cli.shared import actor, json_flag, services, show, write_bytes
+from mlops_dash.domain.access import Actor
+from mlops_dash.domain.reports.files import ReportFormat, format_of
+from mlops_dash.domain.reports.snapshot import KIND_LABELS, SCHEMA, Draft, Facts, Report, as_json, sha256_of
 from mlops_dash.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from mlops_dash.bootstrap import Services
 
 
 def add_commands(commands: Any) -> None:
@@ -19,11 +25,10 @@ def add_commands(commands: Any) -> None:
     report = commands.add_parser("report", help="make, list or check reports")
     kinds = report.add_subparsers(dest="what", required=True, metavar="WHAT")
 
-    weekly = kinds.add_parser("weekly", help="freeze the review of a week and write it as one HTML file")
+    weekly = kinds.add_parser("weekly", help="freeze the review of a week and write it as a file")
     weekly.add_argument("--model", required=True)
     weekly.add_argument("--until", type=_day, help="last day of the week, as 2013-06-01; default: the last judged day")
-    weekly.add_argument("--out", required=True, type=Path, help="the file to write, ending in .html")
-    json_flag(weekly)
+    _file_arguments(weekly)
     weekly.set_defaults(run=_weekly)
 
     listed = kinds.add_parser("list", help="the reports that are kept, newest first")
@@ -31,7 +36,7 @@ def add_commands(commands: Any) -> None:
     listed.set_defaults(run=_list)
 
     check = kinds.add_parser("check", help="compute a file's hash again: exit 0 kept here, 1 changed or not kept here")
-    check.add_argument("file", type=Path)
+    check.add_argument("file", type=Path, help="the HTML or JSON file, or the facts.json that a PDF carries")
     check.set_defaults(run=_check)
 
 
@@ -42,24 +47,37 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2013-06-01") from error
 
 
+def _file_arguments(command: argparse.ArgumentParser) -> None:
+    """--out and --format, which the file's ending says too."""
+    command.add_argument("--out", required=True, type=Path, help="the file to write: .html, .pdf, .md, .json or .xlsx")
+    command.add_argument("--format", choices=list(map(str, ReportFormat)), help="default: what the file's ending says")
+    json_flag(command)
+
+
 def _weekly(arguments: argparse.Namespace) -> int:
+    return _made(arguments, lambda made, who: made.reports.weekly(who, arguments.model, until=arguments.until))
+
+
+def _made(arguments: argparse.Namespace, draft: Callable[[Services, Actor], Draft]) -> int:
+    """Freeze a draft and write it."""
     out: Path = arguments.out
-    if out.suffix.lower() != ".html":
-        raise InvalidInput(f"{out.name} does not end in .html.", hint="A report is one HTML file.")
+    kind = format_of(out.name, arguments.format)
     if not out.absolute().parent.is_dir():
         raise InvalidInput(f"There is no folder {out.parent}.", hint="Make it first.")
     made = services()
     who = actor(made)
-    kept = made.reports.freeze(who, made.reports.weekly(who, arguments.model, until=arguments.until))
-    text = made.reports.html(who, kept.line.id)
-    write_text(out, text)
+    kept = made.reports.freeze(who, draft(made, who))
+    content = made.reports.file(who, kept.line.id, kind).content
+    write_bytes(out, content)
     answer = {
         "id": kept.line.id,
+        "kind": str(kept.line.kind),
         "model": kept.line.model,
         "week": {"start": kept.line.week.start.isoformat(), "end": kept.line.week.end.isoformat()},
         "sha256": kept.line.sha256,
         "file": str(out),
-        "bytes": len(text.encode()),
+        "format": str(kind),
+        "bytes": len(content),
     }
     show(
         answer, as_json=arguments.json, line=f"{out}: week of {kept.line.week.said()}, facts sha256 {kept.line.sha256}"
@@ -91,25 +109,55 @@ def _list(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
     try:
-        found = _FactsIn(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{file} cannot be read.", hint="Give the HTML file of a report.") from error
+        raise InvalidInput(f"{file} cannot be read.", hint="Give the HTML or JSON file of a report.") from error
+    if text.lstrip().startswith("{"):
+        return _check_json(file, text)
+    found = _FactsIn(text)
     facts = found.facts()
     if facts is None:
-        raise InvalidInput(f"{file.name} holds no facts of a report.", hint="Give the HTML file of a report.")
+        raise InvalidInput(f"{file.name} holds no facts of a report.", hint="Give the HTML or JSON file of a report.")
     sha256 = sha256_of(facts)
     if sha256 not in found.shown:
         print(f"changed: the facts have the hash {sha256}, the file says another")
         return 1
     made = services()
     kept = made.reports.with_hash(actor(made), sha256)
+    if kept is not None and made.reports.html(actor(made), kept.line.id) != found.source:
+        who = kept.line.made_by.removeprefix("user:")
+        print(f"changed: its facts are those of the report by {who}, but the page around them is not what we write")
+        return 1
+    return _said(kept, sha256)
+
+
+def _check_json(file: Path, text: str) -> int:
+    """A report's JSON, or its facts alone."""
+    try:
+        read = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"{file.name} is no JSON.", hint="Give the HTML or JSON file of a report.") from error
+    whole = isinstance(read, dict) and read.get("schema") == SCHEMA
+    facts = read.get("facts") if whole else read
+    if not isinstance(facts, dict) or "kind" not in facts:
+        raise InvalidInput(f"{file.name} holds no facts of a report.", hint="Give the HTML or JSON file of a report.")
+    sha256 = sha256_of(facts)
+    if whole and read.get("sha256") != sha256:
+        print(f"changed: the facts have the hash {sha256}, the file says another")
+        return 1
+    made = services()
+    kept = made.reports.with_hash(actor(made), sha256)
+    if whole and kept is not None and as_json(kept) != read:
+        print("changed: its facts are those of a report that is kept here, but what stands around them is not")
+        return 1
+    return _said(kept, sha256)
+
+
+def _said(kept: Report | None, sha256: str) -> int:
     if kept is None:
         print(f"not kept here: the file fits its hash {sha256}, but no report of this house has these facts")
         return 1
     who = kept.line.made_by.removeprefix("user:")
-    if made.reports.html(actor(made), kept.line.id) != found.source:
-        print(f"changed: its facts are those of the report by {who}, but the page around them is not what we write")
-        return 1
     print(f"ok {sha256}: made by {who} on {kept.line.made_at:%Y-%m-%d}, week of {kept.line.week.said()}")
     return 0
 

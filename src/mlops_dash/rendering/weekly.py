@@ -1,77 +1,37 @@
-"""The weekly review as one HTML file: no script, no outside request, opens offline, prints on A4.
-
-Same facts, same bytes: nothing here knows the time or asks anybody. All text is escaped by the template; only the
-drawings of `charts` are put in as they are.
-"""
+"""The weekly review as a document: its verdict, figures and sections, made from its facts alone."""
 
 from __future__ import annotations
 
-import json
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import partial
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.words import column_name
 from mlops_dash.domain.reports import words
-from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind, coverage, number, sha256_of
-from mlops_dash.domain.words import AlertState, GateState, Health, Look, ProposalState, Word, look
-from mlops_dash.ids import canonical_json
-from mlops_dash.rendering import tokens
-
-_COLOURS = {"green": "good", "blue": "moved", "orange": "warn", "red": "bad", "violet": "violet"}
-_SIGNS = {"check_circle": "✓", "cancel": "✕", "error": "✕", "warning": "▲", "help": "?", "moving": "↗", "gavel": "◆",
-          "how_to_reg": "✓", "notifications_active": "!", "rocket_launch": "✓"}  # fmt: skip
-
-Cell = str | dict[str, str]
+from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind, coverage, number
+from mlops_dash.domain.words import AlertState, GateState, Health, ProposalState, look
+from mlops_dash.rendering.document import Cell, Document, badge, table_of
 
 
-def html(facts: Facts) -> str:
-    """The file, from the facts of `domain.reports_facts.weekly_facts`; its colours follow the reader's device."""
-    return _html(canonical_json(facts))
-
-
-@lru_cache(maxsize=16)
-def _html(text: str) -> str:
-    facts = json.loads(text)
-    return str(
-        _template().render(
-            facts=facts,
-            kind=KIND_LABELS[ReportKind(facts["kind"])],
-            sha256=sha256_of(facts),
-            text=text,
-            week=words.week_said(facts),
-            badge=_badge(Health(facts["verdict"]["health"])),
-            verdict=words.verdict(facts),
-            next_step=words.next_step(facts),
-            figures=_figures(facts),
-            sections=_sections(facts),
-            how=words.how(facts),
-            light=tokens.declarations(tokens.LIGHT),
-            dark=tokens.declarations(tokens.DARK),
-        )
+def document(facts: Facts) -> Document:
+    """The review, from the facts of `domain.reports.facts.weekly_facts`."""
+    version, model = facts["version"], facts["model"]
+    owner = f" · owner {model['owner']}" if model["owner"] else ""
+    live = "" if version is None else f"{version['label']} · "
+    week = words.week_said(facts)
+    return Document(
+        kind=KIND_LABELS[ReportKind(facts["kind"])],
+        title=model["title"] or model["name"],
+        name=model["name"],
+        tab=f"{model['name']}, {week}",
+        about=f"{live}week of {week} · days in {facts['week']['zone']}{owner} · tier {model['tier']}",
+        badge=badge(Health(facts["verdict"]["health"])),
+        verdict=words.verdict(facts),
+        next_step=words.next_step(facts),
+        figures=_figures(facts),
+        sections=_sections(facts),
+        how=words.how(facts),
     )
-
-
-@cache
-def _template() -> Any:
-    folder = Path(__file__).with_name("templates")
-    made = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return made.get_template("weekly.html.j2")
-
-
-def _badge(word: Word) -> dict[str, str]:
-    """A status word as sign + word + colour."""
-    shown: Look = look(word)
-    return {"text": shown.label, "sign": _SIGNS.get(shown.icon, "•"), "colour": _COLOURS.get(shown.colour, "neutral")}
 
 
 def _figures(facts: Facts) -> list[tuple[str, str, str]]:
@@ -111,10 +71,6 @@ def _sections(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def _table(caption: str, heads: list[str], rows: list[list[Cell]], *, numeric: tuple[int, ...] = ()) -> dict[str, Any]:
-    return {"caption": caption, "heads": heads, "rows": rows, "numeric": numeric}
-
-
 def _happened(facts: Facts) -> dict[str, Any]:
     zone, found = facts["week"]["zone"], facts["happened"]
     said = [words.served(facts)]
@@ -134,18 +90,16 @@ def _happened(facts: Facts) -> dict[str, Any]:
         for one in found["events"]
     ]
     heads = ["When", "What", "About", "Who", "Why", "Ledger"]
-    return {"title": "What happened", "said": said, "table": _table("Events of the week, in order", heads, rows)}
+    return {"title": "What happened", "said": said, "table": table_of("Events of the week, in order", heads, rows)}
 
 
 def _performance(facts: Facts) -> dict[str, Any]:
-    from mlops_dash.rendering import charts  # matplotlib costs a second: only who makes a report pays it
-
     data, said = facts["performance"], words.performance(facts)
     section: dict[str, Any] = {"title": "Performance", "said": said}
     if data is None:
         return section
     alt = words.performance_alt(facts)
-    section["charts"] = [charts.performance(data, facts["week"], width=w, alt=alt) for w in charts.WIDTHS]
+    section["drawn"] = partial(_chart, "performance", data, facts["week"], alt=alt)
     section["note"] = (
         f"Line: mean of the last {data['trailing_days']} ripe days with its 95 % interval; dots: single days; "
         "bars: rows, dark where labelled. Marks above: ▼ alert, ◆ retrain, ▲ promotion, ◀ rollback."
@@ -153,15 +107,20 @@ def _performance(facts: Facts) -> dict[str, Any]:
     return section
 
 
-def _inputs(facts: Facts) -> dict[str, Any]:
-    from mlops_dash.rendering import charts
+def _chart(kind: str, *shown: Any, width: int, alt: str) -> str:
+    from mlops_dash.rendering import charts  # matplotlib costs a second: only who draws pays it
 
+    draw = charts.performance if kind == "performance" else charts.inputs
+    return draw(*shown, width=width, alt=alt)
+
+
+def _inputs(facts: Facts) -> dict[str, Any]:
     data, said = facts["inputs"], words.inputs(facts)
     section: dict[str, Any] = {"title": "Inputs", "said": said}
     columns = [one for one in data["columns"] if one["psi"] is not None]
     if not columns:
         return section
-    section["charts"] = [charts.inputs(columns, width=w, alt=said[0]) for w in charts.WIDTHS]
+    section["drawn"] = partial(_chart, "inputs", columns, alt=said[0])
     section["note"] = (
         "Bar: PSI of the week against the reference; line: its 95 % interval; tick: its usual PSI. "
         "Beyond: farther than it usually swings, in this window alone."
@@ -180,7 +139,7 @@ def _inputs(facts: Facts) -> dict[str, Any]:
         for one in columns
     ]
     heads = ["Column", "Verdict", "PSI", "95 % interval", "Usual PSI", "Excess", "Missing", "n"]
-    section["table"] = _table("Columns that moved farthest", heads, rows, numeric=(2, 3, 4, 5, 6, 7))
+    section["table"] = table_of("Columns that moved farthest", heads, rows, numeric=(2, 3, 4, 5, 6, 7))
     return section
 
 
@@ -188,7 +147,7 @@ def _alerts(facts: Facts) -> dict[str, Any]:
     zone, section = facts["week"]["zone"], {"title": "Alerts", "said": [words.alerts(facts)]}
     rows: list[list[Cell]] = [
         [
-            {"badge": "1", **_badge(AlertState(one["state"]))},
+            {"badge": "1", **badge(AlertState(one["state"]))},
             one["severity"],
             one["title"],
             one["cause"] or fmt.MISSING,
@@ -199,7 +158,7 @@ def _alerts(facts: Facts) -> dict[str, Any]:
     ]
     if rows:
         heads = ["State", "Severity", "Alert", "Likely cause", "Since", "Answer"]
-        return {**section, "table": _table("Alerts that were open in the week", heads, rows)}
+        return {**section, "table": table_of("Alerts that were open in the week", heads, rows)}
     return section
 
 
@@ -208,7 +167,7 @@ def _proposals(facts: Facts) -> dict[str, Any]:
     rows: list[list[Cell]] = [
         [
             one["version"],
-            {"badge": "1", **_badge(ProposalState(one["state"]))},
+            {"badge": "1", **badge(ProposalState(one["state"]))},
             one["proposer"],
             fmt.instant(words.at(one["since"]), zone),
             "; ".join(f"{gate['name']}: {look(GateState(gate['state'])).label.lower()}" for gate in one["gates"]),
@@ -218,7 +177,7 @@ def _proposals(facts: Facts) -> dict[str, Any]:
     ]
     if rows:
         heads = ["Version", "State", "Proposed by", "Since", "Gates", "Why"]
-        return {**section, "table": _table("Proposals that wait", heads, rows)}
+        return {**section, "table": table_of("Proposals that wait", heads, rows)}
     return section
 
 
@@ -227,7 +186,7 @@ def _gates(facts: Facts) -> dict[str, Any]:
     rows: list[list[Cell]] = [
         [
             gate["name"],
-            {"badge": "1", **_badge(GateState(one["state"]))},
+            {"badge": "1", **badge(GateState(one["state"]))},
             one["label"],
             words.measure_value(one),
             words.measure_limit(one),
@@ -238,7 +197,7 @@ def _gates(facts: Facts) -> dict[str, Any]:
     ]
     if rows:
         heads = ["Gate", "State", "Measure", "Value and interval", "Limit", "Why"]
-        return {**section, "table": _table("Gates, measure by measure", heads, rows)}
+        return {**section, "table": table_of("Gates, measure by measure", heads, rows)}
     return section
 
 
@@ -260,5 +219,5 @@ def _evidence(facts: Facts) -> dict[str, Any]:
         **section,
         "said": said,
         "wide": True,
-        "table": _table("Live traffic, the live version and what waits", heads, rows, numeric=(2, 3, 4, 5)),
+        "table": table_of("Live traffic, the live version and what waits", heads, rows, numeric=(2, 3, 4, 5)),
     }

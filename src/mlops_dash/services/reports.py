@@ -1,4 +1,4 @@
-"""Weekly reviews: freeze what the pages show into facts under a hash, and give them out as one HTML file.
+"""Weekly reviews: freeze what the pages show into facts under a hash, and give them out as files.
 
 One of the two services that compose other services' reads (the other is the fleet): a report says what the Monitoring
 and Registry pages say, because it asks them.
@@ -13,6 +13,7 @@ from mlops_dash.domain.audit import Action, Filter
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.reports.facts import weekly_facts
+from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
 from mlops_dash.domain.reports.snapshot import (
     KIND_LABELS,
     Draft,
@@ -29,7 +30,7 @@ from mlops_dash.domain.reports.snapshot import (
     week_ending,
 )
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
-from mlops_dash.rendering import weekly
+from mlops_dash.rendering import reports as rendering
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.monitoring import MonitoringService
@@ -122,7 +123,18 @@ class ReportService:
         Raises:
             NotFound: no such report.
         """
-        return weekly.html(self.report(actor, report_id).facts)
+        return rendering.html(self.report(actor, report_id).facts)
+
+    @read(Permission.ROOM_READ)
+    def file(self, actor: Actor, report_id: str, kind: ReportFormat) -> ReportFile:
+        """A report as a file of a format.
+
+        Raises:
+            NotFound: no such report.
+            Unavailable: a PDF is asked for, and this machine cannot make one.
+        """
+        found = self.report(actor, report_id)
+        return ReportFile(found.file_name(kind), MIMES[kind], rendering.written(found, kind))
 
     @read(Permission.ROOM_READ)
     def weekly(self, actor: Actor, model: str, *, until: date | None = None) -> Draft:

@@ -17,7 +17,7 @@ from mlops_dash.domain.reports.snapshot import (
     since_sentence,
     week_ending,
 )
-from mlops_dash.rendering import weekly
+from mlops_dash.rendering import reports
 from tests.factories import NOON
 from tests.rendering.facts import FACTS
 
@@ -78,7 +78,7 @@ def test_a_detail_that_is_no_key_number_is_still_told() -> None:
 def test_a_file_name_is_safe_whatever_the_model_is_called(model: str, name: str) -> None:
     week = week_ending(date(2013, 6, 1), ZONE)
     line = ReportLine("id", ReportKind.WEEKLY, model, week, "0" * 64, "user:lead", NOON)
-    assert Report(line, FACTS).file_name == name
+    assert Report(line, FACTS).file_name() == name
 
 
 def test_every_number_of_the_performance_sentence_carries_interval_n_and_days() -> None:
@@ -135,7 +135,7 @@ def test_the_next_step_follows_from_what_waits_and_how_the_model_is(facts: dict[
 def test_the_inputs_that_moved_are_the_same_number_everywhere_and_the_score_is_none_of_them() -> None:
     facts = changed(inputs={"watched": 14, "moved": ["temp", "(score)"]})
     assert words.inputs(facts)[0].startswith("1 of 14 inputs moved")
-    page = weekly.html(facts)
+    page = reports.html(facts)
     assert ">1 of 14<" in page
     assert "2 of 14" not in page
 
@@ -157,7 +157,7 @@ def test_what_counts_as_moved_is_what_the_health_word_goes_by(
     assert first.startswith(number)
     assert [one for one in rest if not one.startswith("Moved inputs alone")] == ([] if not said else [rest[0]])
     assert not said or rest[0].endswith(said)
-    assert f">{len(moved)} of 14<" in weekly.html(facts)
+    assert f">{len(moved)} of 14<" in reports.html(facts)
 
 
 def test_the_gates_of_a_report_carry_the_unit_of_the_labels() -> None:
@@ -179,7 +179,7 @@ def test_an_overridden_gate_counts_and_is_called_overridden_everywhere() -> None
     why = "Overridden by ann and bob on 02 Jun 2013: a trial. Measured: Not measured yet."
     assert words.gate_reason(lifted, lifted["measures"][0]) == why
     assert "gates passed 2 of 2 → 2 of 2, 1 overridden" in changes_since(changed(), facts)
-    assert why in weekly.html(facts)
+    assert why in reports.html(facts)
 
 
 def test_better_and_worse_follow_the_direction_of_the_metric() -> None:

@@ -15,10 +15,13 @@ from typing import Any
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.registry.gates import through
+from mlops_dash.domain.reports.files import ENDINGS, ReportFormat
 from mlops_dash.domain.words import Health, look
 from mlops_dash.ids import digest
 
 WEEK_DAYS = 7
+SCHEMA = "mlops-dash.report"
+SCHEMA_VERSION = 1  # of the frame around the facts, which have a `format` of their own; names are only ever added
 
 Facts = Mapping[str, Any]
 
@@ -84,11 +87,10 @@ class Report:
     line: ReportLine
     facts: Facts
 
-    @property
-    def file_name(self) -> str:
+    def file_name(self, kind: ReportFormat = ReportFormat.HTML) -> str:
         """A name for the file: `flight-delay-week-to-2013-06-01.html`."""
         safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in self.line.model).strip(".-")
-        return f"{safe[:80] or 'model'}-week-to-{self.line.week.last_day.isoformat()}.html"
+        return f"{safe[:80] or 'model'}-week-to-{self.line.week.last_day.isoformat()}.{ENDINGS[kind]}"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,25 @@ class ReportsRoom:
 def sha256_of(facts: Facts) -> str:
     """The hash that names the facts: sha256 of their canonical JSON."""
     return digest(facts)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The report for other programs: schema, what it is, and the facts whose hash is `sha256`."""
+    line = report.line
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "kind": str(line.kind),
+        "id": line.id,
+        "model": line.model,
+        "start": line.week.start.isoformat(),
+        "end": line.week.end.isoformat(),
+        "zone": line.week.zone,
+        "sha256": line.sha256,
+        "made_by": line.made_by,
+        "made_at": line.made_at.isoformat(),
+        "facts": dict(report.facts),
+    }
 
 
 # --- the same week now ------------------------------------------------------------------------------------------------

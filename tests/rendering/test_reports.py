@@ -5,19 +5,25 @@ from __future__ import annotations
 import copy
 import hashlib
 import html
+import io
 import json
 import re
 import subprocess
 import sys
+from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any
 
+import openpyxl
 import pytest
 
 from app.ui.theme import tokens as theme_tokens
-from mlops_dash.domain.reports.snapshot import sha256_of
-from mlops_dash.rendering import charts, tokens, weekly
+from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.snapshot import Report, ReportKind, ReportLine, Week, sha256_of
+from mlops_dash.ids import canonical_json
+from mlops_dash.rendering import charts, reports, tokens
 from tests.rendering.facts import FACTS
+from tests.rendering.test_pdf import streams
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>$\\frac{1}{2}$</style></pre>"
 MOST_BYTES = 300_000
@@ -61,16 +67,16 @@ def poisoned(value: Any) -> Any:
 
 def test_the_same_facts_are_the_same_bytes_also_in_another_process() -> None:
     code = (
-        "import hashlib; from mlops_dash.rendering import weekly; from tests.rendering.facts import FACTS;"
-        "print(hashlib.sha256(weekly.html(FACTS).encode()).hexdigest())"
+        "import hashlib; from mlops_dash.rendering import reports; from tests.rendering.facts import FACTS;"
+        "print(hashlib.sha256(reports.html(FACTS).encode()).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    weekly._html.cache_clear()
-    assert hashlib.sha256(weekly.html(FACTS).encode()).hexdigest() == there
+    reports._html.cache_clear()
+    assert hashlib.sha256(reports.html(FACTS).encode()).hexdigest() == there
 
 
 def test_all_text_is_escaped_and_nothing_is_run_or_asked_for() -> None:
-    text = weekly.html(poisoned(FACTS))
+    text = reports.html(poisoned(FACTS))
     seen = Seen(text)
     names = {tag for tag, _ in seen.tags}
     assert names.isdisjoint({"script", "img", "iframe", "link", "object", "embed", "a", "form", "base"})
@@ -86,13 +92,13 @@ def test_all_text_is_escaped_and_nothing_is_run_or_asked_for() -> None:
 
 def test_the_policy_in_the_file_forbids_everything_but_its_own_style() -> None:
     policies = [
-        attrs["content"] for tag, attrs in Seen(weekly.html(FACTS)).tags if tag == "meta" and "http-equiv" in attrs
+        attrs["content"] for tag, attrs in Seen(reports.html(FACTS)).tags if tag == "meta" and "http-equiv" in attrs
     ]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
 
 
 def test_the_file_holds_its_facts_and_their_hash() -> None:
-    text = weekly.html(FACTS)
+    text = reports.html(FACTS)
     facts = re.search(r'<pre id="facts"[^>]*>(.*?)</pre>', text, flags=re.DOTALL)
     assert facts is not None
     read = json.loads(html.unescape(facts[1]))
@@ -101,7 +107,7 @@ def test_the_file_holds_its_facts_and_their_hash() -> None:
 
 
 def test_it_is_small_and_every_drawing_says_its_finding() -> None:
-    text = weekly.html(FACTS)
+    text = reports.html(FACTS)
     drawings = [attrs for tag, attrs in Seen(text).tags if tag == "svg"]
     assert len(text.encode()) <= MOST_BYTES
     assert [one["class"] for one in drawings] == ["wide", "narrow"] * 2
@@ -110,12 +116,12 @@ def test_it_is_small_and_every_drawing_says_its_finding() -> None:
 
 
 def test_ids_of_the_drawings_are_unique_in_the_file() -> None:
-    ids = [attrs["id"] for _, attrs in Seen(weekly.html(FACTS)).tags if "id" in attrs]
+    ids = [attrs["id"] for _, attrs in Seen(reports.html(FACTS)).tags if "id" in attrs]
     assert len(ids) == len(set(ids))
 
 
 def test_every_part_of_the_review_is_there() -> None:
-    text = Seen(weekly.html(FACTS)).text
+    text = Seen(reports.html(FACTS)).text
     for words in (
         "Weekly model review", "25 May to 31 May 2013", "Inputs moved", "What happened", "no. 29", "Performance",
         "97.0 %", "8.48", "model score", "Proposals", "Gates of the live version", "≥ 0.600", "Evidence",
@@ -126,7 +132,7 @@ def test_every_part_of_the_review_is_there() -> None:
 
 @pytest.mark.parametrize("part", ["performance", "version", "reference", "label_rate"])
 def test_a_review_without_a_part_still_opens(part: str) -> None:
-    text = weekly.html({**FACTS, part: None})
+    text = reports.html({**FACTS, part: None})
     assert "Weekly model review" in text
 
 
@@ -135,7 +141,7 @@ def test_a_line_with_holes_and_a_metric_without_bound_is_drawn() -> None:
     facts["performance"].update(bound=None, reference=None, awaiting_from=None, ticks=[], week_before=None)
     for point in facts["performance"]["points"][5:9]:
         point[3:] = [None] * 4
-    assert weekly.html(facts).count("<svg") == 4
+    assert reports.html(facts).count("<svg") == 4
 
 
 def test_a_lone_day_without_rows_is_drawn() -> None:
@@ -144,7 +150,7 @@ def test_a_lone_day_without_rows_is_drawn() -> None:
     facts["performance"].update(
         points=[[at, 0, 0, None, None, None, None]], now=None, week_before=None, bands=[], ticks=[]
     )
-    assert "not known" in weekly.html(facts).lower()
+    assert "not known" in reports.html(facts).lower()
 
 
 def test_drawings_follow_the_scheme() -> None:
@@ -160,3 +166,67 @@ def test_the_colours_are_those_of_the_pages(mode: str) -> None:
     named = {name: name.replace("-", "_") for name in ours if name not in {"series", "band", "link", "moved-mark"}}
     assert {name: ours[name] for name in named} == {name: getattr(theirs, attr) for name, attr in named.items()}
     assert (ours["series"], ours["moved-mark"]) == (theirs.series[0], theirs.moved)
+
+
+# --- other formats ----------------------------------------------------------------------------------------------------
+
+
+def kept(facts: Any) -> Report:
+    start, end = (datetime.fromisoformat(facts["week"][name]) for name in ("start", "end"))
+    week = Week(start, end, facts["week"]["zone"])
+    line = ReportLine("r1", ReportKind.WEEKLY, facts["model"]["name"], week, sha256_of(facts), "user:ann", end)
+    return Report(line, facts)
+
+
+def test_json_has_a_schema_and_the_facts_under_their_hash() -> None:
+    read = json.loads(reports.written(kept(FACTS), ReportFormat.JSON))
+    assert list(read) == [
+        "schema", "schema_version", "kind", "id", "model", "start", "end", "zone", "sha256", "made_by", "made_at",
+        "facts",
+    ]  # fmt: skip
+    assert (read["schema"], read["schema_version"], read["kind"]) == ("mlops-dash.report", 1, "weekly_review")
+    assert read["facts"] == FACTS
+    assert read["sha256"] == sha256_of(read["facts"])
+
+
+def test_xlsx_has_the_numbers_with_all_digits_and_names_as_texts() -> None:
+    facts = copy.deepcopy(FACTS)
+    facts["inputs"]["columns"][0].update(name="=HYPERLINK(1)", psi=8.123456789012345)
+    facts["alerts"][0]["title"] = "模型 <b>'\""
+    book = openpyxl.load_workbook(io.BytesIO(reports.written(kept(facts), ReportFormat.XLSX)))
+    assert book.sheetnames == ["About", "Metrics", "Days", "Inputs", "Alerts", "Proposals", "Gates", "What happened"]
+    assert all(len(sheet.tables) == 1 for sheet in book.worksheets)
+    inputs = {cell.value: cell for cell in book["Inputs"][2]}
+    assert inputs["=HYPERLINK(1)"].data_type == "s"
+    assert 8.123456789012345 in inputs
+    assert "模型 <b>'\"" in [cell.value for cell in book["Alerts"][2]]
+    about = dict(book["About"].iter_rows(min_row=2, values_only=True))
+    assert (about["health"], about["rows of the week"]) == ("inputs_moved", 1000)
+    assert about["from"] == datetime(2013, 5, 25, 4)  # noqa: DTZ001 - a spreadsheet knows no zones; all are UTC
+    assert about["facts sha256"] == sha256_of(facts)
+
+
+def test_markdown_says_what_the_page_says_and_nothing_in_it_is_markup() -> None:
+    said = reports.written(kept(FACTS), ReportFormat.MARKDOWN).decode()
+    for words in (
+        "# Late arrivals",
+        "**↗ Inputs moved**",
+        "## Performance",
+        "| temp | beyond | 8.48 |",
+        "[−0.033".replace("[", "\\["),
+    ):
+        assert words in said, words
+    assert len({line.count("|") for line in said.splitlines() if line.startswith("| temp") or "Usual PSI" in line}) == 1
+    evil = reports.markdown(poisoned(FACTS))
+    assert "<script" not in evil
+    assert "<img" not in evil
+
+
+def test_pdf_says_the_page_in_the_light_colours_with_page_numbers() -> None:
+    page = reports._page(canonical_json(FACTS), paper=True)
+    assert 'counter(page) " / " counter(pages)' in page
+    assert page.count("<svg") == 2
+    made = reports.written(kept(FACTS), ReportFormat.PDF)
+    assert made.startswith(b"%PDF-")
+    assert len(made) <= MOST_BYTES
+    assert len(re.findall(rb"/Type /Page\b", b"".join(streams(made)))) >= 2

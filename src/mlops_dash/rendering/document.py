@@ -1,0 +1,64 @@
+"""A report as a document: verdict first, then figures and sections. One shape for every kind and every file format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_dash.domain.words import Look, Word, look
+
+_COLOURS = {"green": "good", "blue": "moved", "orange": "warn", "red": "bad", "violet": "violet"}
+_SIGNS = {"check_circle": "✓", "cancel": "✕", "error": "✕", "warning": "▲", "help": "?", "moving": "↗", "gavel": "◆",
+          "how_to_reg": "✓", "notifications_active": "!", "rocket_launch": "✓"}  # fmt: skip
+
+Cell = str | dict[str, str]
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a reader sees.
+
+    Attributes:
+        kind: Of report, as people say it.
+        title: The model's title, or what the report is of.
+        name: The model's name; "" = of no single model.
+        tab: What tells it from others of its kind: model and period.
+        about: Version, period, owner: one line under the title.
+        badge: The verdict's word with its sign and colour.
+        verdict: The answer in a sentence or two.
+        next_step: What is asked of the reader; "" = nothing.
+        figures: Name, value, what belongs to it; at most four.
+        sections: Each a `title`, sentences `said`, maybe a chart (`drawn`, `note`) and a `table` (`table_of`).
+        how: How the numbers were computed, in sentences.
+    """
+
+    kind: str
+    title: str
+    name: str
+    tab: str
+    about: str
+    badge: dict[str, str]
+    verdict: str
+    next_step: str
+    figures: Sequence[tuple[str, str, str]]
+    sections: Sequence[dict[str, Any]]
+    how: Sequence[str]
+
+
+def badge(word: Word) -> dict[str, str]:
+    """A status word as sign + word + colour."""
+    shown: Look = look(word)
+    return {"text": shown.label, "sign": _SIGNS.get(shown.icon, "•"), "colour": _COLOURS.get(shown.colour, "neutral")}
+
+
+def table_of(
+    caption: str, heads: list[str], rows: list[list[Cell]], *, numeric: tuple[int, ...] = ()
+) -> dict[str, Any]:
+    """A table of a section; `numeric` columns stand to the right."""
+    return {"caption": caption, "heads": heads, "rows": rows, "numeric": numeric}
+
+
+def plain(cell: Cell) -> str:
+    """A cell's words alone."""
+    return cell if isinstance(cell, str) else cell.get("text") or cell.get("mono", "")

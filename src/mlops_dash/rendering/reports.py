@@ -1,0 +1,132 @@
+"""A kept report as a file: HTML, PDF, Markdown, JSON, XLSX. Same facts, same text; nothing here knows the time.
+
+The HTML has no script and asks nobody for anything. All text is escaped by the template; only the drawings of `charts`
+are put in as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.sheets import sheets_of
+from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_json, sha256_of
+from mlops_dash.ids import canonical_json
+from mlops_dash.rendering import tokens, weekly
+from mlops_dash.rendering.document import Document, plain
+from mlops_dash.rendering.tables import markdown_text
+from mlops_dash.rendering.workbook import Sheet, workbook
+
+WIDTHS = (720, 340)  # CSS pixels: a chart is drawn for wide and narrow screens
+_DOCUMENTS: Mapping[ReportKind, Callable[[Facts], Document]] = {ReportKind.WEEKLY: weekly.document}
+
+
+def written(report: Report, kind: ReportFormat) -> bytes:
+    """The report in a format; texts are UTF-8.
+
+    Raises:
+        Unavailable: a PDF is asked for, and this machine cannot make one.
+    """
+    if kind is ReportFormat.XLSX:
+        return workbook([Sheet(one.name, one.heads, one.rows) for one in sheets_of(report)])
+    if kind is ReportFormat.PDF:
+        from mlops_dash.rendering import pdf  # it loads Pango: only who asks for a PDF pays it
+
+        facts = canonical_json(report.facts)
+        return pdf.pdf(_page(facts, paper=True), facts=facts)
+    if kind is ReportFormat.JSON:
+        text = json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n"
+    else:
+        text = markdown(report.facts) if kind is ReportFormat.MARKDOWN else html(report.facts)
+    return text.encode("utf-8", "replace")
+
+
+def document(facts: Facts) -> Document:
+    """What a reader sees, by the kind of the facts."""
+    return _DOCUMENTS[ReportKind(facts["kind"])](facts)
+
+
+# --- HTML -------------------------------------------------------------------------------------------------------------
+
+
+def html(facts: Facts) -> str:
+    """One file that opens offline and prints on A4; its colours follow the reader's device."""
+    return _html(canonical_json(facts))
+
+
+@lru_cache(maxsize=16)
+def _html(text: str) -> str:
+    return _page(text, paper=False)
+
+
+def _page(text: str, *, paper: bool) -> str:
+    facts = json.loads(text)
+    return str(
+        _template().render(
+            document=document(facts),
+            sha256=sha256_of(facts),
+            text=text,
+            paper=paper,
+            widths=WIDTHS[:1] if paper else WIDTHS,
+            light=tokens.declarations(tokens.LIGHT),
+            dark=tokens.declarations(tokens.DARK),
+        )
+    )
+
+
+@cache
+def _template() -> Any:
+    folder = Path(__file__).with_name("templates")
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return made.get_template("report.html.j2")
+
+
+# --- Markdown ---------------------------------------------------------------------------------------------------------
+
+
+def markdown(facts: Facts) -> str:
+    """Headings, sentences and pipe tables; charts are told by their sentences. Foreign text is never markup."""
+    shown = document(facts)
+    name = f"{markdown_text(shown.name)} · " if shown.name else ""
+    lines = [
+        f"# {markdown_text(shown.title)}",
+        "",
+        f"{markdown_text(shown.kind)} · {name}{markdown_text(shown.about)}",
+        "",
+        f"**{shown.badge['sign']} {markdown_text(shown.badge['text'])}** {markdown_text(shown.verdict)}",
+        "",
+    ]
+    lines += [markdown_text(shown.next_step), ""] if shown.next_step else []
+    lines += [
+        f"- {markdown_text(what)}: **{markdown_text(value)}** ({markdown_text(of)})"
+        for what, value, of in shown.figures
+    ]
+    for section in shown.sections:
+        lines += ["", f"## {markdown_text(section['title'])}", ""]
+        for sentence in section["said"]:
+            lines += [markdown_text(sentence), ""]
+        if "table" in section:
+            lines += _pipe_table(section["table"])
+    lines += ["", "## How the numbers were computed", ""]
+    for sentence in shown.how:
+        lines += [markdown_text(sentence), ""]
+    return "\n".join([*lines, f"Facts sha256 `{sha256_of(facts)}`", ""])
+
+
+def _pipe_table(table: Mapping[str, Any]) -> list[str]:
+    sides = ["---:" if n in table["numeric"] else ":---" for n in range(len(table["heads"]))]
+    rows = [[markdown_text(plain(cell)) for cell in row] for row in table["rows"]]
+    heads = [markdown_text(one) for one in table["heads"]]
+    return [f"| {' | '.join(row)} |" for row in (heads, sides, *rows)]
