@@ -15,6 +15,7 @@ from app.components import address as address_writer
 from app.components import ahead, enter, theme_watch
 from app.pages import HOME, PAGES, PageRow
 from app.shell import address, faces, search, session
+from app.shell.counted import PAGE_SECONDS
 from app.ui import dialogs, theme, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
@@ -95,7 +96,8 @@ def _page(row: PageRow, frame: Frame) -> Any:
         page_function(row)(frame)
 
     def draw() -> None:
-        faces.bounded(show, grants=lambda: _grants(frame), title=row.title)
+        with PAGE_SECONDS.labels(row.url).time():
+            faces.bounded(show, grants=lambda: _grants(frame), title=row.title)
 
     draw.__name__ = row.url
     return st.Page(draw, title=row.title, icon=widgets.icon(row.icon), url_path=row.url, default=row.url == HOME)

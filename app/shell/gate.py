@@ -21,11 +21,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.pages import PAGES
 from app.shell.cookies import cookie_secret
+from app.shell.counted import OPEN_TABS
 from app.shell.incidents import explain
 from mlops_dash.ids import sha256_text
+from mlops_dash.metrics import PATH as METRICS_PATH
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-OPEN_PATHS = frozenset({"/login", "/login.css", "/logout", "/healthz", "/_stcore/health"})
+OPEN_PATHS = frozenset(
+    {"/login", "/login.css", "/logout", "/healthz", METRICS_PATH, "/_stcore/health"}
+)  # metrics ask for a token
 PAGE_PATHS = frozenset({"/", *(f"/{row.url}" for row in PAGES)})
 _STATIC = Path(__file__).parents[1] / "static"
 OPEN_FILES = frozenset(
@@ -78,7 +82,10 @@ class Gate:
             answer = await self._refusal(scope, headers)
             if answer is None and scope["type"] == "http":
                 answer = self.lost(scope) if self.lost is not None else None
-        if answer is None:
+        if answer is None and scope["type"] == "websocket":
+            with OPEN_TABS.track_inprogress():
+                await self.app(scope, receive, send)
+        elif answer is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await _refuse_websocket(receive, send)

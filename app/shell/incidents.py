@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from app.shell.counted import INCIDENTS
 from mlops_dash.errors import MlopsDashError, NotAllowed, NotFound, Unavailable
 from mlops_dash.ids import new_id
 
@@ -31,6 +32,7 @@ def explain(error: Exception) -> Said:
     if isinstance(error, MlopsDashError):
         return Said(error.message, error.hint, kind=_kind(error))
     incident = new_id()[:10]
+    INCIDENTS.inc()
     _log.error("incident", exc_info=error, extra={"incident": incident})
     return Said(
         "Something of ours broke while making this page.",

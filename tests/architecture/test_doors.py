@@ -28,6 +28,7 @@ DOORS = {
     "matplotlib": ("mlops_dash.rendering",),
     "weasyprint": ("mlops_dash.rendering",),
     "apscheduler": ("mlops_dash.worker",),
+    "prometheus_client": ("mlops_dash.metrics",),
     "alibi_detect": ("mlops_dash.training.second_opinion",),
     "dask": ("mlops_dash.store", "mlops_dash.training"),
     "distributed": ("mlops_dash.store", "mlops_dash.training"),

@@ -128,6 +128,8 @@ def test_nothing_answered_is_lost_when_a_member_is_killed_and_a_promotion_reache
             thread.start()
         try:
             assert wait(lambda: len(answered) >= 60, 60)
+            counted = {path.stem for path in (world.settings.home / "metrics").glob("counter_*.db")}
+            assert counted == {f"counter_{one.pid}" for one in members_of(process)}  # any of them gives the sums
             assert versions() == {(name, f"{MODEL}-v1") for name in names}
             random.choice(members_of(process)).kill()
             before = len(answered)

@@ -227,8 +227,15 @@ def test_a_surprise_in_a_chore_does_not_stop_the_others(worker: Worker, caplog: 
     assert "Traceback" in caplog.text
 
 
-def test_healthz_answers_on_loopback_and_nothing_else_does() -> None:
-    server = HealthServer(0, lambda: {"status": "ok", "leading": True})
+def test_healthz_and_metrics_answer_on_loopback_and_nothing_else_does() -> None:
+    told: list[bytes] = []
+
+    def numbers() -> bytes:
+        if not told:
+            raise Unavailable("The database is away.", hint="Wait.")
+        return told[0]
+
+    server = HealthServer(0, lambda: {"status": "ok", "leading": True}, numbers)
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz", timeout=5) as answer:
             assert json.load(answer) == {"status": "ok", "leading": True}
@@ -237,6 +244,15 @@ def test_healthz_answers_on_loopback_and_nothing_else_does() -> None:
         assert caught.value.code == 404
         caught.value.close()
         with pytest.raises(Unavailable, match=str(server.port)):
-            HealthServer(server.port, dict)
+            HealthServer(server.port, dict, numbers)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5)
+        assert caught.value.code == 503
+        assert json.load(caught.value) == {"error": "The database is away. Wait."}
+        caught.value.close()
+        told.append(b"rows_total 1\n")
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=5) as answer:
+            assert answer.headers["content-type"].startswith("text/plain; version=")
+            assert answer.read() == told[0]
     finally:
         server.close()

@@ -16,19 +16,22 @@ from fastapi.responses import HTMLResponse
 
 from mlops_dash import __version__
 from mlops_dash.bootstrap import Services
-from mlops_dash.domain.access import Actor, system
+from mlops_dash.domain.access import Actor, Permission, system
 from mlops_dash.errors import InvalidInput
 from mlops_dash.gateway import answers, model_shapes, models, push_shapes, pushes, shapes, trigger_shapes, triggers
 from mlops_dash.gateway.access import Doorkeeper
 from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
 from mlops_dash.gateway.follower import Follower
 from mlops_dash.gateway.lanes import Lanes
+from mlops_dash.gateway.metrics import GatewayMetrics, Measured
 from mlops_dash.gateway.writer import Writer
-from mlops_dash.services.scoring import Pending
+from mlops_dash.metrics import CONTENT_TYPE, PATH
+from mlops_dash.services.scoring import Pending, Stored
 
 GATEWAY = system("gateway")
 MOST_BYTES = 64 * 1024 * 1024
 BODY_SECONDS = 60.0  # a body that never ends holds no connection for longer
+METER_SECONDS = 1.0  # how often a process behind a shared port notes for the others what waits
 THREADS = 4  # of what is not scored; more gain nothing, as Python runs one at a time
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ class Gateway:
         self.follower = Follower(services.scoring, GATEWAY, process)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="score")
         self.lanes = Lanes(services.scoring, GATEWAY)
+        self.metrics = GatewayMetrics()
 
     def start(self) -> None:
         """Start the threads."""
@@ -69,6 +73,26 @@ class Gateway:
     def not_logged(self, model: str, reason: str) -> None:
         """Note that an answer was given and not kept."""
         _log.warning("an answer was not logged", extra={"model": model, "reason": reason})
+        self.metrics.not_logged.labels(self.metrics.model(model)).inc()
+
+    async def keep(self, pending: Pending) -> Stored:
+        """Store with the group, and count it."""
+        stored = await self.writer.store(pending)
+        labels = stored.labels.new + stored.labels.revised
+        self.metrics.stored(pending.model, predictions=stored.predictions, labels=labels)
+        return stored
+
+    def meter(self) -> None:
+        """Note how things are now."""
+        self.metrics.set(
+            model=self.lanes.waiting, disk=self.writer.waiting, degraded=bool(self.why_degraded())
+        )  # fmt: skip
+
+    async def meter_for_ever(self) -> None:
+        """Note it every second."""
+        while True:
+            self.meter()
+            await asyncio.sleep(METER_SECONDS)
 
     async def off_loop(self, call: Callable[[], T]) -> T:
         """Run `call` in a thread."""
@@ -77,7 +101,7 @@ class Gateway:
     async def store(self, prepare: Callable[[], Pending]) -> dict[str, Any]:
         """Check predictions in a thread, store them with the group, and say what became of them."""
         pending = await self.off_loop(prepare)
-        stored = await self.writer.store(pending)
+        stored = await self.keep(pending)
         return {
             "batch": pending.batch_id,
             "stored": stored.predictions,
@@ -94,7 +118,9 @@ def create_app(services: Services, *, process: str) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         gateway.start()
+        metering = asyncio.create_task(gateway.meter_for_ever())
         yield
+        metering.cancel()
         await asyncio.to_thread(gateway.close)
 
     app = FastAPI(
@@ -119,6 +145,7 @@ def create_app(services: Services, *, process: str) -> FastAPI:
         actor_for_token=services.access.actor_for_token,
         open_invocations=made.open_invocations and made.on_loopback,
     )
+    app.add_middleware(Measured, metrics=gateway.metrics)  # outermost, so that who is refused is counted too
     answers.register(app)
     _health_routes(app, gateway)
     _scoring_routes(app, gateway)
@@ -147,6 +174,12 @@ def _health_routes(app: FastAPI, gateway: Gateway) -> None:
         status = {"status": "degraded", "why": why} if why else {"status": "ok"}
         return {**status, "process": gateway.process, "now": now.isoformat()}
 
+    @app.get(PATH, summary="What Prometheus reads: requests, latencies, rows, what waits", openapi_extra=shapes.METRICS)
+    async def metrics(request: Request) -> Response:
+        _actor(request).require(Permission.ROOM_READ)
+        gateway.meter()
+        return Response(await gateway.off_loop(gateway.metrics.all.text), media_type=CONTENT_TYPE)
+
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(page(app.openapi()), headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
@@ -170,7 +203,7 @@ def _scoring_routes(app: FastAPI, gateway: Gateway) -> None:
             gateway.not_logged(name, answered.not_logged)
             headers = {"X-Prediction-Not-Logged": _header(answered.not_logged)}
         if answered.pending is not None:
-            stored = await gateway.writer.store(answered.pending)
+            stored = await gateway.keep(answered.pending)
             known = len(answered.pending.predictions) - stored.predictions
             headers["X-Prediction-Batch"] = batch_id
             if known:  # sent again: the log keeps what it has
@@ -221,7 +254,7 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
             return scoring.prepare_labels(_actor(request), _model(sent), sent.get("labels"), skip=skip)
 
         pending = await gateway.off_loop(prepare)
-        return {**vars((await gateway.writer.store(pending)).labels), **_left_out(pending)}
+        return {**vars((await gateway.keep(pending)).labels), **_left_out(pending)}
 
 
 def _push_routes(app: FastAPI, gateway: Gateway) -> None:

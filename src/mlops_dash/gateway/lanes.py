@@ -65,6 +65,11 @@ class Lane:
             self._threads.submit(self._run, loop)
         return await future
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the model."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """End without waiting: a load that hangs must not keep the gateway from ending."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -112,6 +117,11 @@ class Lanes:
     async def answer(self, asked: Asked) -> Answered:
         """As `Lane.answer`, in the lane of the model."""
         return await self._lane(asked.model).answer(asked)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a model."""
+        return sum(lane.waiting for lane in list(self._lanes.values()))
 
     def close(self) -> None:
         """End all lanes."""

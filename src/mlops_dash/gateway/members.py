@@ -11,8 +11,10 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from collections.abc import Mapping
 
 from mlops_dash.errors import InvalidInput
+from mlops_dash.metrics import fresh_folder
 from mlops_dash.ports import free_port
 from mlops_dash.settings import LOOPBACK, Settings
 from mlops_dash.supervisor import ChildSpec, Supervisor
@@ -35,7 +37,8 @@ def run(settings: Settings) -> int:
     health: list[int] = []
     for _ in range(settings.gateway_processes):
         health.append(free_port(settings.gateway_port + 1, avoid=health))
-    children = [_member(settings, number, port) for number, port in enumerate(health, 1)]
+    counted = fresh_folder(settings.home / "metrics")
+    children = [_member(settings, number, port, counted) for number, port in enumerate(health, 1)]
     return Supervisor(children).run()
 
 
@@ -76,14 +79,14 @@ def _refuse_a_taken_port(settings: Settings) -> None:
             return
 
 
-def _member(settings: Settings, number: int, port: int) -> ChildSpec:
+def _member(settings: Settings, number: int, port: int, counted: Mapping[str, str]) -> ChildSpec:
     """One member; whether it is well it says on a loopback port of its own, as the shared one may ask any."""
     name = name_of(number)
     argv = (sys.executable, "-m", "mlops_dash.gateway", "--member", str(number), "--health-port", str(port))
     return ChildSpec(
         name=name,
         argv=argv,
-        env={},
+        env=dict(counted),
         url="",
         health_url=f"http://{LOOPBACK}:{port}/healthz",
         log_path=settings.logs / f"{name}.out.log",

@@ -211,6 +211,13 @@ BATCH: Shape = {
     }
 }
 
+METRICS: Shape = {
+    "responses": {
+        "200": {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        "401": REFUSALS["401"],
+        "403": REFUSALS["403"],
+    }
+}
 SERVING: Shape = {
     "responses": {
         "200": answer(

@@ -61,6 +61,11 @@ class Writer:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the disk."""
+        return self._queue.qsize()
+
     async def store(self, pending: Pending) -> Stored:
         """Return when the rows are on disk.
 

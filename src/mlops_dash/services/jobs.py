@@ -87,6 +87,12 @@ class JobsService:
             return rows.recent(session, since=since, model=model, states=states, limit=limit)
 
     @read(Permission.ROOM_READ)
+    def unfinished(self, actor: Actor) -> dict[JobState, int]:
+        """How many jobs wait and how many run; a state without any is left out."""
+        with reading(self.context.databases.app) as session:
+            return rows.unfinished(session)
+
+    @read(Permission.ROOM_READ)
     def log(self, actor: Actor, job_id: str, *, offset: int | None = None, limit: int = TAIL_BYTES) -> LogChunk:
         """Part of a job's log: from byte `offset`, or by default the last `limit` bytes; whole lines only.
 

@@ -14,7 +14,7 @@ from sqlalchemy import case, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, func, or_, select
 
 from mlops_dash.domain.jobs import Beat, Job, Lease, NewJob, Task
 from mlops_dash.domain.words import JobState
@@ -193,6 +193,12 @@ def recent(
         wanted = wanted.where(col(JobRow.state).in_(words))
     rows = session.exec(wanted.order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc()).limit(limit))
     return tuple(to_job(row) for row in rows)
+
+
+def unfinished(session: Session) -> dict[JobState, int]:
+    """How many jobs wait and how many run; a state without any is left out."""
+    counted = select(JobRow.state, func.count()).where(col(JobRow.state).in_([_QUEUED, _RUNNING]))
+    return {JobState(state): n for state, n in session.exec(counted.group_by(col(JobRow.state)))}
 
 
 def lease(session: Session, *, name: str, holder: str, wall: datetime, seconds: float) -> Lease:

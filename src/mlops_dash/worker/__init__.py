@@ -31,6 +31,7 @@ from mlops_dash.processes import Limits
 from mlops_dash.settings import Settings, python_executable
 from mlops_dash.training.launcher import Ending, Exit, launch
 from mlops_dash.worker.health import HealthServer
+from mlops_dash.worker.metrics import WorkerMetrics
 
 WORKER = system("worker")
 STEP_SECONDS = 0.5
@@ -99,7 +100,9 @@ class Worker:
     def run(self) -> None:
         """Work until asked to stop; then end children, give jobs and the lead back."""
         scheduler = self._metronome()
-        health = HealthServer(self.settings.worker_port, self.health)
+        health = HealthServer(
+            self.settings.worker_port, self.health, WorkerMetrics(self.services, WORKER, self.health).text
+        )
         try:
             scheduler.start(paused=True)
             _log.info("worker started", extra={"holder": self.holder})
