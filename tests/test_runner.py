@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_dash import bootstrap, runner
+from mlops_dash import attempt, bootstrap, runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.columns import FEATURE_NAMES, LABEL, load_flights
@@ -220,8 +220,8 @@ def test_a_child_whose_epoch_was_taken_over_does_nothing(
     house: Services, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = claimed(house)
-    monkeypatch.setattr(runner, "build", lambda _settings: house)
-    monkeypatch.setattr(runner, "from_environment", lambda: house.context.settings)
+    monkeypatch.setattr(attempt, "build", lambda _settings: house)
+    monkeypatch.setattr(attempt, "from_environment", lambda: house.context.settings)
     assert runner.main([job.id, "7"]) == 4
     assert "epoch 7 was taken over by 1" in capsys.readouterr().out
     assert house.jobs.job(VIEWER, job.id).running
@@ -234,8 +234,8 @@ def test_mlflow_away_puts_the_job_back_with_a_back_off_before_anything_is_traine
     away.registry.add_model(SCIENTIST, MODEL, reason="test")
     away.retraining.save_recipe(ADMIN, recipe("first", few_flights, holdout_days=0))
     job = claimed(away)
-    monkeypatch.setattr(runner, "build", lambda _settings: away)
-    monkeypatch.setattr(runner, "from_environment", lambda: away.context.settings)
+    monkeypatch.setattr(attempt, "build", lambda _settings: away)
+    monkeypatch.setattr(attempt, "from_environment", lambda: away.context.settings)
     assert runner.main([job.id, "1"]) == 3
     again = away.jobs.job(VIEWER, job.id)
     assert (again.state, again.not_before) == (JobState.QUEUED, FIRST_DAY + timedelta(seconds=5))

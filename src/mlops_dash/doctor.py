@@ -11,13 +11,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from mlops_dash.attempt import RUNNER
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.errors import InvalidInput
 from mlops_dash.processes import Limits
-from mlops_dash.runner import RUNNER, final_of, in_numbers_of, left_by, read_run
+from mlops_dash.runner import final_of, in_numbers_of, left_by, read_run
 from mlops_dash.settings import python_executable
 from mlops_dash.tracking.experiments import attempts
 from mlops_dash.training import contract

@@ -4,8 +4,7 @@ A second opinion on drift runs here too: it imports much and takes long.
 
     python -m mlops_dash.runner JOB EPOCH
 
-One job, one process, one log. The worker starts it below a guard (training.launcher). Each step first asks the queue
-whether this epoch still owns the job, so a run that was taken over stops before its next side effect. What a program is
+One job, one process, one log (attempt.py). The worker starts it below a guard (training.launcher). What a program is
 told and must leave behind stands in training.contract; a finished run of a lost attempt is taken up, others are tagged
 as orphans.
 """
@@ -14,85 +13,36 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from mlops_dash.bootstrap import Services, build
-from mlops_dash.domain import format as fmt
-from mlops_dash.domain.access import system
+from mlops_dash.attempt import RUNNER, Run, Tell, carry_out
+from mlops_dash.bootstrap import Services
 from mlops_dash.domain.calendar import day_of
-from mlops_dash.domain.jobs import Job, Task, Trouble
+from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.gates import closed_gates
 from mlops_dash.domain.retraining import Afterwards, Recipe
 from mlops_dash.domain.starting import instant
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
+from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound
 from mlops_dash.services.cells import judged_in_numbers
-from mlops_dash.settings import from_environment
 from mlops_dash.tracking.experiments import attempts
 from mlops_dash.tracking.experiments.files import RunFiles
 from mlops_dash.tracking.experiments.models import RunModels
 from mlops_dash.training import contract, program
 from mlops_dash.training.contract import Kept, LeftRun, Request
 
-RUNNER = system("runner")
 ROWS_BYTES = 1_000_000_000  # the largest file of rows that is read from a run
-Tell = Callable[[float, str], None]
-
-
-@dataclass
-class Run:
-    """One attempt in this process: says what it does, to the log and to the queue, and asks whether it may."""
-
-    services: Services
-    job: Job
-    write: Callable[[str], object]
-    tell: Tell | None = None
-    patience: float = 0.0  # seconds for which MLflow may still be starting
-    zone: str = "UTC"  # of the model's monitoring
-    own_process: bool = False  # nobody else's MLflow lives here: what it reads from the environment may be set
-    share: float = field(default=0.0)
-    numbers: contract.InNumbers = lambda rows: rows  # labels and scores as the log keeps them
-
-    def say(self, text: str, level: str = "INFO") -> None:
-        """One line of the log."""
-        self.write(f"{level} {text}\n")
-
-    def step(self, share: float, text: str) -> None:
-        """Begin a step: fenced, logged, shown.
-
-        Raises:
-            Conflict: another attempt owns the job.
-        """
-        self.share = share
-        self.services.jobs.progress(RUNNER, self.job.id, self.job.epoch, text, share)
-        self.say(text)
-        if self.tell is not None:
-            self.tell(share, text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit 0 = done, 1 = failed, 3 = something does not answer, 4 = another attempt owns the job."""
-    job_id, epoch = list(sys.argv[1:] if arguments is None else arguments)
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    services = build(from_environment())
-    try:
-        job = services.jobs.job(RUNNER, job_id)
-        run = Run(services, job, sys.stdout.write, own_process=True)
-        if job.epoch != int(epoch):
-            run.say(f"epoch {epoch} was taken over by {job.epoch}; nothing is done", "WARN")
-            return 4
-        return _finish(run)
-    finally:
-        services.close()
+    """Retrain, or give a second opinion; the exit codes are those of `carry_out`."""
+    return carry_out(sys.argv[1:] if arguments is None else arguments, work)
 
 
 def run_next(services: Services, *, on_progress: Tell | None = None, patience: float = 0.0) -> Mapping[str, Any]:
@@ -137,30 +87,9 @@ def run_next(services: Services, *, on_progress: Tell | None = None, patience: f
         return result
 
 
-def _finish(run: Run) -> int:
-    job, jobs = run.job, run.services.jobs
-    try:
-        result = _second_opinion(run) if job.task is Task.MULTIVARIATE else train(run)
-        jobs.finish(RUNNER, job.id, job.epoch, JobState.SUCCEEDED, result=result)
-    except Conflict as error:
-        run.say(error.sentence(), "WARN")
-        return 4
-    except Unavailable as error:
-        state = jobs.trouble(RUNNER, job.id, job.epoch, Trouble.UNAVAILABLE, error.sentence())
-        run.say(f"{error.sentence()} The job is {state}.", "ERROR")
-        return 3
-    except MlopsDashError as error:
-        run.say(error.sentence(), "ERROR")
-        jobs.trouble(RUNNER, job.id, job.epoch, Trouble.FAILED, error.sentence())
-        return 1
-    except Exception as error:  # noqa: BLE001 - an entry point: the traceback goes to the log, a sentence to the job
-        run.say(f"an error of ours: {error!r}", "ERROR")
-        run.write(traceback.format_exc())
-        jobs.trouble(RUNNER, job.id, job.epoch, Trouble.FAILED, f"An error of ours: {error!r}. See the log.")
-        return 1
-    what = f"v{result['version']} with " if "version" in result else ""
-    run.say(f"done: {what}{fmt.plural(len(result['evidence_ids']), 'piece')} of evidence")
-    return 0
+def work(run: Run) -> dict[str, Any]:
+    """What this process is for: a retrain, or a second opinion."""
+    return _second_opinion(run) if run.job.task is Task.MULTIVARIATE else train(run)
 
 
 def _second_opinion(run: Run) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_dash import bootstrap, runner
+from mlops_dash import attempt, bootstrap, runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import fixed
 from mlops_dash.domain.jobs import Task
@@ -108,7 +108,7 @@ def test_the_job_leaves_evidence_and_its_result(desk: Desk, quick: list[str], mo
     job = services.jobs.claim(WORKER, "here")
     assert job is not None
     assert (job.id, job.task) == (job_id, Task.MULTIVARIATE)
-    assert runner._finish(runner.Run(services, job, sys.stdout.write)) == 0
+    assert attempt.finish(attempt.Run(services, job, sys.stdout.write), runner.work) == 0
     done = services.jobs.job(WORKER, job_id)
     assert done.state is JobState.SUCCEEDED
     assert done.result is not None
