@@ -12,6 +12,7 @@ from app.charts.overview import fleet
 from app.components import address as address_writer
 from app.components import fleet_table
 from app.parts.connect import adopt, welcome
+from app.parts.demo import next_week
 from app.shell import address, session
 from app.ui import live, widgets
 from app.ui.context import Frame
@@ -31,9 +32,12 @@ def page(frame: Frame) -> None:
         return
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
     room = frame.read(lambda: frame.services.fleet.room(frame.actor), "fleet")
+    played = frame.services.held_back.room(frame.actor)
     with widgets.header("Overview", charts.status(room)):
+        next_week.button(frame, played)
         if room.rows:
             adopt.button(frame)
+    next_week.line(frame, played)
     if not room.rows:
         welcome.show(frame)
         _decisions(frame, room)

@@ -16,6 +16,7 @@ from mlops_dash.services.evidence import EvidenceService
 from mlops_dash.services.experiments import ExperimentService
 from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.freshness import FreshnessService
+from mlops_dash.services.held_back import HeldBackService
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.notices import NoticeService
@@ -55,6 +56,7 @@ class Services:
     search: SearchService
     freshness: FreshnessService
     notices: NoticeService
+    held_back: HeldBackService
 
     def close(self) -> None:
         """Give back database connections."""
@@ -103,6 +105,7 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         search=SearchService(context),
         freshness=FreshnessService(context),
         notices=NoticeService(context),
+        held_back=HeldBackService(context),
     )
 
 

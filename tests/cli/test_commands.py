@@ -204,7 +204,7 @@ def test_the_demo_has_a_home_of_its_own(tmp_path: Path, monkeypatch: pytest.Monk
         home=tmp_path, database_url="sqlite://", log_database_url="sqlite://", mlflow_uri="", mlflow_is_ours=True
     )
 
-    made = up._demo_home(given)
+    made = up.demo_home(given)
 
     assert made.home == (tmp_path / "demo").resolve()
     assert made.demo

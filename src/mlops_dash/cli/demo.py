@@ -1,4 +1,7 @@
-"""`demo --yours`: a team's own models come in by the doors that everybody has, each line printed as it is typed."""
+"""`demo --yours`: a team's own models come in by the doors that everybody has, each line printed as it is typed.
+
+`demo --play-week`: the demo of the flights goes on for seven days, as by the button on Overview.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +9,71 @@ import argparse
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from mlops_dash import bootstrap, cli, errors, log, settings
 from mlops_dash.cli import up
+from mlops_dash.cli.shared import actor, json_flag, show
 from mlops_dash.demo import yours
 from mlops_dash.demo.diary import Diary
 from mlops_dash.domain.access import system
+from mlops_dash.domain.words import JobState
 from mlops_dash.ports import free_port
 from mlops_dash.settings import LOOPBACK, Settings
 from mlops_dash.supervisor import ChildSpec, Supervisor
 
 _MLFLOW_PORT = 5000  # as a team would have it
 _FLIGHTS = "data/flights-2013.parquet"
+_WORKER_SECONDS = 5.0  # a worker that is there takes a job within half a second
 
 
 def add_commands(commands: Any) -> None:
     """Register demo."""
-    demo = commands.add_parser("demo", help="type what a team with models of its own would, and start everything")
-    demo.add_argument(
-        "--yours", action="store_true", required=True,
+    demo = commands.add_parser("demo", help="play the flights' next week, or a team that brings models of its own")
+    what = demo.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--yours", action="store_true",
         help="three models in a plain MLflow, by commands, HTTP and files alone; for the flights' story: up --demo",
     )  # fmt: skip
-    demo.add_argument("--build-only", action="store_true", help="stop when all is typed")
-    demo.set_defaults(run=_demo)
+    what.add_argument(
+        "--play-week", action="store_true",
+        help="send the next seven days of held-back flights through the gateway of a running up --demo",
+    )  # fmt: skip
+    demo.add_argument("--build-only", action="store_true", help="with --yours: stop when all is typed")
+    json_flag(demo)
+    demo.set_defaults(run=lambda given: _play_week(given) if given.play_week else _yours(given))
 
 
-def _demo(arguments: argparse.Namespace) -> int:
+def _play_week(arguments: argparse.Namespace) -> int:
+    """Ask for the week, or join the one that is played, and say each day until it has ended."""
+    made = bootstrap.build(up.demo_home(settings.from_environment()))
+    who = actor(made)
+    job_id = made.held_back.play_week(who)
+    said, asked = "", time.monotonic()
+    while True:
+        job = made.jobs.job(who, job_id)
+        if job.finished:
+            break
+        words = job.progress_text
+        if job.state is JobState.QUEUED and not words and time.monotonic() - asked > _WORKER_SECONDS:
+            words = "it waits for a worker: mlops-dash up --demo starts one"
+        if words and words != said:
+            print(words, file=sys.stderr, flush=True)
+            said = words
+        time.sleep(0.5)
+    result = dict(job.result or {})
+    if job.state is not JobState.SUCCEEDED:
+        raise errors.Conflict(
+            f"The week was not played to its end: {job.error}", hint="The same command goes on there."
+        )
+    words = f"{result['flights']:,} flights sent, the outcome of {result['outcomes']:,} is known"
+    show({"job": job_id, **result}, as_json=arguments.json, line=words)
+    return 0
+
+
+def _yours(arguments: argparse.Namespace) -> int:
     made = _home()
     done = made.home / "yours.done"
     diary = Diary(made.home / "yours.json")

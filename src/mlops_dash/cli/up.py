@@ -43,7 +43,7 @@ def _alone(arguments: argparse.Namespace) -> NoReturn:
 def _up(arguments: argparse.Namespace) -> int:
     made = settings.from_environment()
     if arguments.demo:
-        made = _demo_home(made)
+        made = demo_home(made)
     made = with_free_ports(made)
     log.configure("supervisor", made.logs)
     if arguments.demo and not _demo_is_built(made):
@@ -105,8 +105,8 @@ def welcome(made: Settings, *, who: str = "") -> None:
     print("Ctrl-C stops everything.", flush=True)
 
 
-def _demo_home(made: Settings) -> Settings:
-    """The demo has a home of its own, so that it never mixes with real data."""
+def demo_home(made: Settings) -> Settings:
+    """The settings of the flights' demo, which has a home of its own, so that it never mixes with real data."""
     os.environ["MLOPS_DASH_DEMO"] = settings.DEMO_FLAG
     if "MLOPS_DASH_HOME" not in os.environ:
         os.environ["MLOPS_DASH_HOME"] = str(made.home / "demo")

@@ -18,6 +18,7 @@ from mlops_dash.demo.steps import BEFORE_MLFLOW, STEPS, Stage
 from mlops_dash.demo.story import STORIES
 from mlops_dash.demo.sweep import Beside
 from mlops_dash.demo.train import wait_for_mlflow
+from mlops_dash.demo.week import hold_back
 from mlops_dash.settings import Settings, data_file
 from mlops_dash.tracking.models.fresh_check import libraries_ready
 
@@ -25,8 +26,11 @@ __all__ = ["build", "is_built"]
 
 
 def is_built(services: Services) -> bool:
-    """Whether this home already holds the whole demo."""
-    return Journal(services).done("finish")
+    """Whether this home already holds the whole demo; one from before weeks could be played is told what is left."""
+    built = Journal(services).done("finish")
+    if built:
+        hold_back(services)
+    return built
 
 
 def build(settings: Settings, *, fast: bool) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
-from mlops_dash.demo import ab_tests, last_day, replay, reports, siblings
+from mlops_dash.demo import ab_tests, last_day, replay, reports, siblings, week
 from mlops_dash.demo.flights.recipes import BASE
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.demo.journal import Journal
@@ -203,6 +203,7 @@ def _challenger(stage: Stage) -> None:
 def _finish(stage: Stage) -> None:
     """From here on the world lives: its clock goes on from the end of the data in every process."""
     stage.services.audit.anchor(REPLAY)
+    week.hold_back(stage.services)
     last_day.set_world_clock(stage.services, stage.story.end + timedelta(minutes=5))
 
 

@@ -90,6 +90,7 @@ class Action(StrEnum):
     ROWS_ERASED = "rows.erased"
     MLFLOW_LEFT = "mlflow.left"
     WORLD_CREATED = "world.created"
+    WEEK_ASKED = "week.asked"  # of the demo: the next days of its data
 
 
 @dataclass(frozen=True)

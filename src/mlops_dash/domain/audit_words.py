@@ -111,6 +111,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.TEST_STOPPED: _to("stopped the A/B test"),
     Action.ROWS_ERASED: _to("erased"),
     Action.MLFLOW_LEFT: _to("took our tags off"),
+    Action.WEEK_ASKED: _to("had the demo play"),
 }
 
 

@@ -36,6 +36,7 @@ class Task(StrEnum):
     BACKFILL = "backfill"
     MULTIVARIATE = "multivariate"  # all columns together, with a second opinion
     REFIT = "refit"  # a retrain as of a past day, which judges nothing and waits for nobody
+    PLAY_WEEK = "play-week"  # of the demo: seven days that it held back go through the gateway
 
 
 class Trouble(StrEnum):

@@ -186,6 +186,21 @@ def unfinished_for(
     return None if row is None else to_job(row)
 
 
+def newest_of(session: Session, *, model: str, task: Task, states: Iterable[JobState]) -> Job | None:
+    """The job of this task for the model that was asked for last, of those in one of these states."""
+    row = session.exec(
+        select(JobRow)
+        .where(
+            JobRow.model == model,
+            JobRow.task == str(task),
+            col(JobRow.state).in_([str(state) for state in states]),
+        )
+        .order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc())
+        .limit(1)
+    ).first()
+    return None if row is None else to_job(row)
+
+
 def candidate(session: Session, jobs: Sequence[Job]) -> Candidate | None:
     """The newest version among these jobs' results that does not serve and that nobody has decided on."""
     for job in jobs:

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from mlops_dash.store.tables.audit import WorldRow
 
 CLOCK_OFFSET = "clock_offset_seconds"
+HELD_BACK = "held_back"  # how far a demo's data have been played; no other home has it
 
 
 def get(session: Session, key: str) -> Any:
