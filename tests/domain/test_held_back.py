@@ -41,8 +41,10 @@ def test_the_last_week_is_what_is_left_and_then_nothing_is() -> None:
     assert HeldBackRoom(HELD, last, None, None).over == ""
 
 
-def test_what_was_due_while_nobody_sent_anything_is_missed_and_seconds_are_not() -> None:
-    assert HELD.begun(Stretch(JUNE + timedelta(seconds=30), JUNE + timedelta(days=7))).missed == ()
+def test_what_was_due_while_nobody_sent_anything_is_missed_and_minutes_are_not() -> None:
+    soon = HELD.coming(JUNE + timedelta(minutes=10))
+    assert soon == Stretch(JUNE, JUNE + timedelta(days=7))
+    assert HELD.begun(soon).missed == ()
     later = JUNE + timedelta(hours=9)
     begun = HELD.begun(Stretch(later, JUNE + timedelta(days=7)))
     assert begun.missed == (Stretch(JUNE, later),)

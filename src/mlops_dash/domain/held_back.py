@@ -15,7 +15,7 @@ from mlops_dash.domain.format import day
 from mlops_dash.domain.jobs import Job
 
 DAYS = 7
-_MISSED_LEAST = timedelta(minutes=1)  # the clock's own steps are no gap
+_NOT_YET = timedelta(minutes=15)  # who asks so soon goes on where it stopped: those rows are due still
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class HeldBack:
 
     def coming(self, now: datetime) -> Stretch | None:
         """The next seven days that can still be played; None when the data are over."""
-        start = max(self.sent_until, now)
+        start = self.sent_until if now - self.sent_until < _NOT_YET else now
         if start >= self.until:
             return None
         return Stretch(start, min(day_start(_local(start, self.zone) + timedelta(days=DAYS), self.zone), self.until))
 
     def begun(self, stretch: Stretch) -> HeldBack:
         """The same when a stretch is begun: what lies before it and was never sent is missed."""
-        if stretch.start - self.sent_until < _MISSED_LEAST:
+        if stretch.start <= self.sent_until:
             return self
         gap = Stretch(self.sent_until, stretch.start)
         return replace(self, sent_until=stretch.start, missed=(*self.missed, gap))
