@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
-from app.parts.monitoring import alerts, aside, classes, column, reference, together, volume
+from app.parts.monitoring import alerts, aside, classes, column, reference, replay, together, volume
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -102,6 +102,7 @@ def _verdict(frame: Frame, room: MonitoringRoom) -> None:
             said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room), room.basis]
             widgets.note(" ".join(one for one in said if one))
         alerts.next_step(frame, room)
+    replay.line(frame, room)
 
 
 def _labels(room: MonitoringRoom) -> str:

@@ -33,8 +33,10 @@ def performance_table(data: Performance, zone: str) -> pd.DataFrame:
     """One row a window."""
     rows = []
     several = len(data.limits) > 1
+    again = {point.start: point for point in data.replayed}
+    replayed = f"v{data.replayed[0].version} replayed, not live" if again else ""
     for point in reversed(data.points):
-        mean = point.trailing
+        mean, other = point.trailing, again.get(point.start)
         rows.append(
             {
                 data.window.capitalize(): begin(point.start, zone, data.window),
@@ -44,12 +46,17 @@ def performance_table(data: Performance, zone: str) -> pd.DataFrame:
                 "95 % interval": (
                     fmt.interval(mean.low, mean.high, data.decimals, signed=False) if mean else fmt.MISSING
                 ),
+                **({replayed: _number(_mean_of(other), data)} if again else {}),
                 "Rows": fmt.whole(point.n),
                 "Labelled": fmt.whole(point.n_labelled),
                 "State": "ripe" if point.ripe else "awaiting labels",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _mean_of(point: Point | None) -> float | None:
+    return None if point is None or point.trailing is None else point.trailing.value
 
 
 def performance_alt(data: Performance) -> str:
@@ -66,7 +73,17 @@ def performance_alt(data: Performance) -> str:
     )
     whose = f" of v{point.version}" if len(data.limits) > 1 else ""
     over = f"over the last {last.n_days} ripe {plural_of(data.window)}"
-    return f"{data.label}{whose} {over} is {_number(last.value, data)}{gap}{said}."
+    return f"{data.label}{whose} {over} is {_number(last.value, data)}{gap}{said}.{_replayed_alt(data)}"
+
+
+def _replayed_alt(data: Performance) -> str:
+    """Where the replayed line ends, in a sentence; "" without one."""
+    known = [point for point in data.replayed if _mean_of(point) is not None]
+    if not known:
+        return ""
+    return (
+        f" v{known[-1].version}, replayed on the same days and not live, ends at {_number(_mean_of(known[-1]), data)}."
+    )
 
 
 def began(data: Performance, room: MonitoringRoom) -> str:
@@ -80,6 +97,8 @@ def began(data: Performance, room: MonitoringRoom) -> str:
 def apart(data: Performance) -> str:
     """That versions are judged apart, and which line is which; "" while there is one."""
     dashed = " Dashed: the version in service, while another one served." if data.silent else ""
+    if data.replayed:
+        dashed += f" Amber: v{data.replayed[0].version} replayed on these days afterwards, not live."
     return dashed if len(data.limits) < 2 else f" Each version is compared with its own reference.{dashed}"
 
 
@@ -131,6 +150,22 @@ def _draw_line(fig: go.Figure, data: Performance, zone: str, t: Tokens) -> None:
             name=f"v{known[0].version}, silently", line={"color": t.muted, "width": 1.6, "dash": "dash"},
             row=2, col=1,
         )  # fmt: skip
+    _draw_replayed(fig, data, zone, t, shown)
+
+
+def _draw_replayed(fig: go.Figure, data: Performance, zone: str, t: Tokens, shown: str) -> None:
+    """Draw what the version in service answers to rows of before, in a line of its own that nobody takes for live."""
+    known = [point for point in data.replayed if _mean_of(point) is not None]
+    if not known:
+        return
+    version = known[-1].version
+    fig.add_scatter(
+        x=[middle(point.start, zone, data.window) for point in known], y=short([_mean_of(point) for point in known]),
+        mode="lines+markers+text", text=[*[""] * (len(known) - 1), f"v{version} replayed"], textposition="top left",
+        textfont={"size": 11, "color": t.warn_text}, hovertemplate=shown, name=f"v{version} replayed, not live",
+        line={"color": t.warn, "width": 1.8, "dash": "dashdot"},
+        marker={"symbol": "circle-open", "size": 4, "color": t.warn}, row=2, col=1,
+    )  # fmt: skip
 
 
 def _draw_mean(fig: go.Figure, data: Performance, points: Sequence[Point], zone: str, t: Tokens, shown: str) -> None:

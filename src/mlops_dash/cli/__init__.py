@@ -44,6 +44,7 @@ COMMANDS = {
     "experiments": ("runs",),
     "drift": ("drift",),
     "second_opinion": ("second-opinion",),
+    "replay": ("replay",),
     "ab": ("ab",),
     "channels": ("channel",),
     "reports": ("report",),

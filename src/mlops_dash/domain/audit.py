@@ -73,6 +73,7 @@ class Action(StrEnum):
     BACKFILL_CANCELLED = "backfill.cancelled"
     JOB_REQUESTED = "job.requested"
     OPINION_REQUESTED = "opinion.requested"  # a second opinion on drift
+    REPLAY_REQUESTED = "replay.requested"
     JOB_CANCEL_REQUESTED = "job.cancel_requested"
     CHANNEL_ADDED = "channel.added"
     CHANNEL_EDITED = "channel.edited"

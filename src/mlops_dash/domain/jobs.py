@@ -35,6 +35,7 @@ class Task(StrEnum):
     RECONCILE = "reconcile"
     BACKFILL = "backfill"
     MULTIVARIATE = "multivariate"  # all columns together, with a second opinion
+    REPLAY = "replay"  # logged rows answered again by the version that took over, for people to look at
     REFIT = "refit"  # a retrain as of a past day, which judges nothing and waits for nobody
     PLAY_WEEK = "play-week"  # of the demo: seven days that it held back go through the gateway
 

@@ -170,6 +170,16 @@ def get(session: Session, job_id: str) -> Job | None:
     return None if row is None else to_job(row)
 
 
+def last_about(session: Session, *, task: Task, model: str, version_id: str) -> Job | None:
+    """The newest job of this task whose arguments name a version of the model; None without any."""
+    rows = session.exec(
+        select(JobRow)
+        .where(JobRow.model == model, JobRow.task == str(task))
+        .order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc())
+    )
+    return next((to_job(row) for row in rows if (row.arguments or {}).get("version_id") == version_id), None)
+
+
 def mine(session: Session, *, job_id: str, epoch: int) -> bool:
     """Whether the job still runs under this epoch."""
     return session.exec(select(JobRow.id).where(*_mine(job_id, epoch))).first() is not None

@@ -11,9 +11,11 @@ from app.ui.theme import tokens
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.tasks.binary import RANKING
 from mlops_dash.domain.tasks.regression import ABSOLUTE_ERROR
+from mlops_dash.domain.words import JobState
 from mlops_dash.store.db import transaction
 from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
 from tests.app.conftest import OpenPage, words
+from tests.factories import WORKER
 from tests.services.monitoring.monitoring_world import MODEL, world
 from tests.services.monitoring.test_regression import POLICY, V2, Minutes
 
@@ -111,3 +113,33 @@ def test_two_versions_are_drawn_apart_each_along_its_own_limits(harmed: Minutes)
     assert set(performance.performance_table(data, "UTC")["Version"]) == {"v1", "v2"}
     assert performance.performance_alt(data).startswith("MAE of v2 over the last 4 ripe days")
     assert "its own reference" in performance.apart(data)
+
+
+def test_what_took_over_is_drawn_replayed_in_a_line_of_its_own_and_the_button_asks_for_it(
+    house: Services, harmed: Minutes, open_page: OpenPage
+) -> None:
+    harmed.reference(V2)
+    harmed.promote(V2)
+    harmed.evaluate(timedelta(hours=1))
+    page = open_page("monitoring", "scientist", model=MODEL)
+    page.button(key="replay-ask").click().run()
+    page.text_area(key=f"replay-{MODEL}-reason").input("the hand-over is tomorrow")
+    page.button(key=f"replay-{MODEL}-act").click().run()
+    assert not page.exception
+    job = house.jobs.claim(WORKER, "here")
+    assert job is not None
+    assert "a worker has it answer the rows" in words(open_page("monitoring", "viewer", model=MODEL))
+    found = house.monitoring.replay(WORKER, MODEL, lambda _version, rows: 150.0 + 40.0 * rows["x"].to_numpy())
+    house.jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result=found.as_json())
+    page = open_page("monitoring", "viewer", model=MODEL)
+    assert page.button(key="replay-ask").disabled
+    said = words(page)
+    assert "Not live: it counts in no verdict, gate or alarm." in said
+    assert "Amber: v2 replayed on these days afterwards, not live." in said
+    data = harmed.room().performance
+    assert data is not None
+    drawn = performance.performance_figure(data, "UTC", tokens("light")).data
+    trace = next(one for one in drawn if one.name == "v2 replayed, not live")
+    assert (trace.line.dash, trace.line.color, trace.text[-1]) == ("dashdot", tokens("light").warn, "v2 replayed")
+    assert "v2 replayed, not live" in performance.performance_table(data, "UTC").columns
+    assert "replayed on the same days and not live, ends at" in performance.performance_alt(data)

@@ -428,7 +428,7 @@ def test_no_labels_are_no_error(scoring: ScoringService) -> None:
 def test_a_backfill_scores_what_is_logged_once(
     home: Context, scoring: ScoringService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_dash.services.scoring.BACKFILL_ROWS", 4)
+    monkeypatch.setattr("mlops_dash.services.scoring.again.BACKFILL_ROWS", 4)
     rows = flights(10)
     times = [NOON - timedelta(hours=hour) for hour in range(10)]
     scoring.score(SCIENTIST, MODEL, rows, ids=[f"f{i}" for i in range(10)], at=times)
@@ -443,6 +443,18 @@ def test_a_backfill_scores_what_is_logged_once(
     assert replayed["score"].to_dict() == {f"f{i}": direct[i] for i in range(1, 9)}
     assert logged(home, V2).empty  # never monitored
     assert scoring.backfill(WORKER, MODEL, V2, start, end) == 0
+
+
+def test_rows_are_answered_again_without_a_trace(home: Context, scoring: ScoringService) -> None:
+    rows = flights(6)
+    scoring.score(SCIENTIST, MODEL, rows, ids=[f"f{i}" for i in range(6)], at=[NOON] * 6)
+    with reading(home.databases.log) as session:
+        page = log.read_logged(session, MODEL, NOON, NOON + timedelta(hours=1), labels=True)
+    features = page.drop(columns=["prediction_id", "at", "at_us", "label", "label_received_at", "label_observed_at"])
+    direct = ModelCache(home.settings.mlflow_uri, home.settings.home).get(MODEL, "2").predict(rows)
+    assert scoring.answer_again(WORKER, MODEL, V2, features).tolist() == direct.tolist()
+    assert logged(home, V2, roles=("champion", "replayed")).empty
+    assert page["label"].isna().all()
 
 
 def test_a_backfill_of_a_foreign_version_is_not_found(scoring: ScoringService) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mlops_dash.domain.monitoring.findings import Finding, Signal
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
+from mlops_dash.domain.monitoring.replay import ReplayView
 from mlops_dash.domain.monitoring.together import Together
 from mlops_dash.domain.tasks.task import Charted, Confusion
 from mlops_dash.domain.words import AlertState, Drift, Health
@@ -104,6 +105,7 @@ class Performance:
     unit: str = ""  # behind every number, e.g. "min"
     window: str = "day"  # what one point is of
     silent: tuple[Point, ...] = ()  # of the version in service, on days that another one served
+    replayed: tuple[Point, ...] = ()  # of the same, answered afterwards: never live evidence
 
     @property
     def last(self) -> Point | None:
@@ -256,6 +258,7 @@ class MonitoringRoom:
     findings: tuple[Finding, ...] = ()  # what happened to single columns and to the labels
     together: Together | None = None  # all columns together; None while nobody asked
     asked_together: bool = False  # whether a job is about to say more
+    replay: ReplayView | None = None  # of a version that took over and has no judged day of its own
     scores: Mapping[str, ColumnDrift] = field(default_factory=dict)  # of every column, over the same window
     alerts: tuple[AlertView, ...] = ()
     aside: Quarantine | None = None  # what of its rows cannot be digested

@@ -6,6 +6,7 @@ profiling   profiles of hours and days; what cannot be counted is set aside (sif
 days        which days are judged, and when again although no row came
 judging     evaluate: from profiles to readings, health and alerts
 together    all columns together: our domain classifier, and the detectors of alibi-detect beside it
+replaying   the version that took over, on the rows before its takeover; nothing judges it
 columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room, telling)
 alerting    what people answer to alerts; which alerts the windows open and close
@@ -21,6 +22,7 @@ from mlops_dash.services.monitoring.judging import Judging
 from mlops_dash.services.monitoring.profiling import Profiling
 from mlops_dash.services.monitoring.reading import Rooms
 from mlops_dash.services.monitoring.referencing import Referencing
+from mlops_dash.services.monitoring.replaying import Replaying
 from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
 from mlops_dash.services.monitoring.together import Judged
 
@@ -62,6 +64,12 @@ class MonitoringService:
         self.ask_together = judged.ask_together
         self.plan_together = judged.plan_together
         self.judge_together = judged.judge_together
+
+        replaying = Replaying(context)
+        self.replayed = replaying.replayed
+        self.ask_replay = replaying.ask_replay
+        self.plan_replay = replaying.plan_replay
+        self.replay = replaying.replay
 
         alerting = Alerting(context)
         self.acknowledge = alerting.acknowledge

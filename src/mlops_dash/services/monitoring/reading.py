@@ -30,6 +30,7 @@ from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring import columns, telling
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.measuring import basis
+from mlops_dash.services.monitoring.replaying import with_replay
 from mlops_dash.services.monitoring.together import of_model_together
 from mlops_dash.store import policies, prediction_log, registry
 from mlops_dash.store.db import reading
@@ -194,7 +195,11 @@ class Rooms:
             drift_excess=policy.drift_excess,
         )
         room = replace(room, basis=basis(reference, policy), judged_by=policy.cadence.name)
-        return room if told is None else self._judged(room, material, told, policy, feature=feature)
+        room = room if told is None else self._judged(room, material, told, policy, feature=feature)
+        if end is not None:
+            return room
+        with reading(self.context.databases.app) as session:
+            return with_replay(room, session, material, policy, long=long)
 
     def _judged(
         self, room: MonitoringRoom, material: rooms.Material, told: Reading, policy: MonitoringPolicy, *, feature: str

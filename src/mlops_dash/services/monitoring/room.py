@@ -60,9 +60,31 @@ class Material:
     @property
     def takeover(self) -> Takeover | None:
         """From which version the one in service took over; None where that is not known."""
-        before = self.names.get(self.around.replaced or "")
-        since = self.around.moves[-1].at if self.around.moves else None
-        return None if before is None or since is None else Takeover(before, self.version, since)
+        return takeover_of(self.version, self.around, self.names)
+
+
+def takeover_of(version: str, around: Surroundings, names: Mapping[str, str]) -> Takeover | None:
+    """From which version the one in service took over; None where that is not known.
+
+    Args:
+        version: The one in service.
+        around: Who served when.
+        names: Version id -> number.
+    """
+    before = names.get(around.replaced or "")
+    since = around.moves[-1].at if around.moves else None
+    return None if before is None or since is None else Takeover(before, version, since)
+
+
+def speaks_for_itself(own: Sequence[Reading], takeover: Takeover) -> bool:
+    """Whether a window of the version that took over is judged with its outcomes."""
+    told = last_known(own)
+    return told is not None and told.end > takeover.at
+
+
+def trailing(*, long: bool) -> int:
+    """Under which key the estimates of a chart's line are kept."""
+    return LONG_DAYS if long else SHORT_DAYS
 
 
 def lead(told: Reading | None, reference: Reference, takeover: Takeover | None, zone: str) -> str:
@@ -134,7 +156,7 @@ def current_health(reading: Reading, stale: str) -> Health:
 
 def performance(material: Material, metric: str, cadence: Cadence, *, long: bool) -> Performance:
     """One metric over time."""
-    days = LONG_DAYS if long else SHORT_DAYS
+    days = trailing(long=long)
     task = material.reference.layout.task
     charted = next(one for one in task.choices if one.key == metric)
     watch = next((one for one in task.watches if one.key == metric), None)

@@ -6,9 +6,9 @@ requests at once. `score`, `record_predictions`, `record_labels` prepare and sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ from mlops_dash.domain.scoring import ScoredBatch, ServedModel
 from mlops_dash.errors import Conflict, InvalidRow, NotFound
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.scoring import intake, refused
+from mlops_dash.services.scoring.again import Again
 from mlops_dash.services.scoring.answering import Answering, Asked, Said
 from mlops_dash.services.scoring.erasing import Erasing
 from mlops_dash.services.scoring.files import Columns, FileRows
@@ -31,8 +32,6 @@ from mlops_dash.store.prediction_log import BatchRow, LabelsAppended, LogCounts,
 from mlops_dash.tracking.models.loading import ModelCache
 
 __all__ = ["Answered", "Asked", "Columns", "FileRows", "Filed", "Pending", "Said", "ScoringService", "Stored"]
-
-BACKFILL_ROWS = 5_000  # a chunk: about 0.1 s of writing
 
 
 class ScoringService:
@@ -53,6 +52,10 @@ class ScoringService:
         self.about = erasing.about
         self.decide_erasure = erasing.decide_erasure
         self.erase_rows = erasing.erase_rows
+
+        again = Again(context, models, self._following, self.store)
+        self.backfill = again.backfill
+        self.answer_again = again.answer_again
 
         filing = Filing(context, self._following, self.store)
         self.read_rows = filing.read_rows
@@ -237,63 +240,6 @@ class ScoringService:
             model, labels, times_of(received_at, len(labels), self.context.clock.now()), task=task
         )
         return self.store(actor, [pending])[0].labels
-
-    @record(Permission.JOB_RUN)
-    def backfill(
-        self,
-        actor: Actor,
-        model: str,
-        version_id: str,
-        start: datetime,
-        end: datetime,
-        progress: Callable[[int, float], None] | None = None,
-    ) -> int:
-        """Score logged rows with `start <= at < end` that this version has not scored, in role "replayed".
-
-        Args:
-            actor: Who asks.
-            model: The model's name.
-            version_id: `model_version.id` of the version to score with.
-            start: First time.
-            end: First time after.
-            progress: Called after each chunk with rows so far and the share of the time range that is done.
-
-        Returns:
-            How many rows were scored. Called again it goes on where it stopped, and finds nothing to do.
-
-        Raises:
-            NotFound: no such version of the model.
-            InvalidInput: logged rows lack a feature that this version needs.
-            BrokenModel: the version does not load, or fails.
-        """
-        state = self._following.state(model)
-        with reading(self.context.databases.app) as session:
-            found = serving.version_by_id(session, version_id)
-        if found is None or found[0] != model:
-            raise NotFound(f"{model} has no version with the id {version_id!r}.", hint="Look at the Registry page.")
-        version, task = found[1], state.predicts
-        loaded = self._models.get(
-            model,
-            version.version,
-            digest=version.digest,
-            source_uri=version.source_uri,
-            task=task,
-            positive_label=state.positive_label,
-        )
-        done, after = 0, None
-        while True:
-            with reading(self.context.databases.log) as log:
-                page = prediction_log.read_logged(
-                    log, model, start, end, without_version=version_id, after=after, limit=BACKFILL_ROWS
-                )
-            if page.empty:
-                return done
-            scores = loaded.predict_again(page.drop(columns=["prediction_id", "at", "at_us"]))
-            self.store(actor, [intake.replayed(model, version, page, scores, self.context.clock.now(), task=task)])
-            done += len(page)
-            after = (int(page["at_us"].iloc[-1]), str(page["prediction_id"].iloc[-1]))
-            if progress is not None:
-                progress(done, (page["at"].iloc[-1].to_pydatetime() - start) / max(end - start, timedelta(seconds=1)))
 
     # --- looks --------------------------------------------------------------------------------------------------------
 

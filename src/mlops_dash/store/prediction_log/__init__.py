@@ -10,7 +10,7 @@ Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclas
     read_paired(session, model, a, b, start, end)      two versions' scores of the same rows, with the latest label
     read_logged(session, model, start, end)            logged feature rows, by pages (for scoring them again)
     batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
-    span_of, labelled_days, with_features
+    span_of, labelled_days, logged_by_hour, with_features
 Erasure (erasing.py): named, erase
 Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
 
@@ -36,6 +36,7 @@ from mlops_dash.store.prediction_log.reads import (
     hours_waiting,
     knows,
     labelled_days,
+    logged_by_hour,
     read_logged,
     read_paired,
     read_window,
@@ -100,6 +101,7 @@ __all__ = [
     "hours_waiting",
     "knows",
     "labelled_days",
+    "logged_by_hour",
     "mark_hours",
     "mark_range",
     "named",

@@ -113,6 +113,7 @@ def read_logged(
     without_version: str = "",
     after: tuple[int, str] | None = None,
     limit: int = 10_000,
+    labels: bool = False,
 ) -> pd.DataFrame:
     """One page of logged rows with `start <= at < end`, in time order.
 
@@ -124,25 +125,45 @@ def read_logged(
         without_version: Leave out rows that this `model_version.id` has scored in any role.
         after: (`at_us`, `prediction_id`) of the last row of the page before.
         limit: Rows a page.
+        labels: Whether to say what turned out true of them.
 
     Returns:
-        Columns `prediction_id`, `at`, `at_us` (int), then the features under their names.
+        Columns `prediction_id`, `at`, `at_us` (int), with `labels` those that `read_window` has of them, then the
+        features under their names.
     """
     at_us, prediction_id = after or (to_us(start) - 1, "")
+    columns = _LABEL_COLUMNS if labels else "NULL, NULL, NULL"
+    latest = _LATEST.replace("s.", "p.")
+    join = f"LEFT JOIN label l ON l.model = p.model AND l.prediction_id = p.prediction_id AND l.revision = {latest}"
     rows = _fetch(
         session,
-        """SELECT p.prediction_id, p.at_us, p.features FROM prediction p
+        f"""SELECT p.prediction_id, p.at_us, p.features, {columns} FROM prediction p {join if labels else ""}
         WHERE p.model = :model AND p.at_us >= :start AND p.at_us < :end
           AND (p.at_us > :after_us OR (p.at_us = :after_us AND p.prediction_id > :after_id))
           AND (:version = '' OR NOT EXISTS (SELECT 1 FROM score s WHERE s.model = p.model
                AND s.prediction_id = p.prediction_id AND s.version_id = :version))
-        ORDER BY p.at_us, p.prediction_id LIMIT :limit""",
+        ORDER BY p.at_us, p.prediction_id LIMIT :limit""",  # noqa: S608 - fixed fragments
         {"model": model, "start": max(to_us(start), at_us), "end": to_us(end), "after_us": at_us,
-         "after_id": prediction_id, "version": without_version, "limit": limit},
+         "after_id": prediction_id, "version": without_version, "limit": limit,
+         **({"known": _known(None)} if labels else {})},
     )  # fmt: skip
-    frame = pd.DataFrame({"prediction_id": [row[0] for row in rows], "at": _moments(rows, 1)})
+    if labels:
+        frame = _labelled(rows, {"prediction_id": 0, "at": 1}, label_from=3)
+    else:
+        frame = pd.DataFrame({"prediction_id": [row[0] for row in rows], "at": _moments(rows, 1)})
     frame["at_us"] = np.array([row[1] for row in rows], dtype=np.int64)
     return _with_features(frame, rows, 2)
+
+
+def logged_by_hour(session: Session, model: str, start: datetime, end: datetime) -> tuple[tuple[datetime, int], ...]:
+    """Hours of `start <= at < end` with logged rows, in order, and how many rows each has."""
+    rows = _fetch(
+        session,
+        f"""SELECT at_us / {HOUR_US}, COUNT(*) FROM prediction
+        WHERE model = :model AND at_us >= :start AND at_us < :end GROUP BY 1 ORDER BY 1""",  # noqa: S608
+        {"model": model, "start": to_us(start), "end": to_us(end)},
+    )
+    return tuple((from_us(int(hour) * HOUR_US), int(n)) for hour, n in rows)
 
 
 def batch_rows(session: Session, batch_id: str) -> tuple[BatchRow, ...]:
