@@ -148,6 +148,8 @@ def chart(
 
     With `picture`, pointing at the chart shows its one button: save it as a picture, twice as fine as on the screen.
 
+    With `on_select`, a point can be clicked; several cannot.
+
     With `zoom`, dragging chooses a stretch of the x axis and a double click goes back; on a phone dragging scrolls the
     page as everywhere. Zoom survives reruns as long as `revision` (what the axis spans) stays. Returns what
     `st.plotly_chart` returns (the selection with `on_select`).
@@ -163,7 +165,9 @@ def chart(
         **theme.CHART_CONFIG, "displayModeBar": "hover", "modeBarButtons": [["toImage"]],
         "toImageButtonOptions": {"filename": key, "scale": 2},
     }  # fmt: skip
-    return st.plotly_chart(fig, theme=None, key=key, config=config, alt=alt, height=height, on_select=on_select)
+    return st.plotly_chart(
+        fig, theme=None, key=key, config=config, alt=alt, height=height, on_select=on_select, selection_mode="points"
+    )
 
 
 def as_table(frame: pd.DataFrame, *, key: str, columns: Mapping[str, Any] | None = None) -> None:

@@ -1,6 +1,6 @@
 """Monitoring: is the served model still good, since when not, what moved, and what to do now.
 
-Deep links: ?model=&win=&metric=&feature=&end=
+Deep links: ?model=&win=&metric=&feature=&at=&end=
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ def page(frame: Frame) -> None:
     window = address.menu("win", choices, usual)
     metric = session.param("metric") if is_charted(session.param("metric")) else ""
     feature, end = session.param("feature"), _end(session.param("end"))
+    at = column.instant(session.param("at"))
     room = frame.read(
-        lambda: frame.services.monitoring.room(frame.actor, model, window, metric=metric, feature=feature, end=end),
-        "monitoring", model, window, metric, feature, end, shared=True, height=1_900,
+        lambda: frame.services.monitoring.room(
+            frame.actor, model, window, metric=metric, feature=feature, at=at, end=end
+        ),
+        "monitoring", model, window, metric, feature, at, end, shared=True, height=1_900,
     )  # fmt: skip
     with widgets.header("Monitoring", _status(room), about=f"{room.model}: {look(room.health).label}"):
         _scope(models, choices)
@@ -86,7 +89,7 @@ def _status(room: MonitoringRoom) -> str:
 
 def _scope(models: tuple[ModelHealth, ...], choices: tuple[str, ...]) -> None:
     st.selectbox("Model", [one.model for one in models], key="model", label_visibility="collapsed", width=200,
-                 on_change=address.picked, args=("model", "metric", "feature"))  # fmt: skip
+                 on_change=address.picked, args=("model", "metric", "feature", "at"))  # fmt: skip
     st.segmented_control("Window", list(choices), required=True, key="win", label_visibility="collapsed",
                          on_change=address.picked, args=("win",))  # fmt: skip
 
@@ -151,15 +154,19 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
         return
     sub = (
         f"How far each column is from the reference, beyond chance (excess PSI), {drift.rhythm(data)}. "
-        "Blue: beyond its usual swing; grey: within; blank: too few rows."
+        "Blue: beyond its usual swing; grey: within; blank: too few rows. Click a cell to see its column then."
     )
 
     def controls() -> None:
         widgets.as_table(drift.drift_table(data, room.zone), key="drift")
 
     with widgets.card("drift", "Drift by column", sub, controls, height="stretch"):
-        widgets.chart(drift.drift_figure(data, room.zone, frame.tokens), key="drift", alt=drift.drift_alt(data),
-                      height=drift.drift_height(data))  # fmt: skip
+        shown = (room.detail.reading.name, room.features_end) if room.detail and room.features_end else None
+        key = f"drift-{room.model}-{room.window}"
+        widgets.chart(
+            drift.drift_figure(data, room.zone, frame.tokens, shown), key=key, alt=drift.drift_alt(data),
+            height=drift.drift_height(data), on_select=lambda: column.clicked_cell(room, data, key),
+        )  # fmt: skip
 
 
 def _ranked(frame: Frame, room: MonitoringRoom) -> None:
@@ -171,8 +178,11 @@ def _ranked(frame: Frame, room: MonitoringRoom) -> None:
         widgets.as_table(columns.ranked_table(room), key="ranked")
 
     with widgets.card("ranked", "Columns that moved most", sub, controls, height="stretch"):
-        widgets.chart(columns.ranked_figure(room.features, frame.tokens), key="ranked",
-                      alt=columns.ranked_alt(room.features), height=drift.drift_height(room.drift))  # fmt: skip
+        key, names = f"ranked-{room.model}-{days}", columns.ranked_names(room.features)
+        widgets.chart(
+            columns.ranked_figure(room.features, frame.tokens), key=key, alt=columns.ranked_alt(room.features),
+            height=drift.drift_height(room.drift), on_select=lambda: column.clicked_bar(names, key),
+        )  # fmt: skip
 
 
 def _remember(parameter: str, widget: str) -> None:

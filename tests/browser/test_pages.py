@@ -180,3 +180,35 @@ def test_zoom_and_the_chart_itself_survive_a_rerun(full: Ui, visit: Visit) -> No
     page.get_by_role("radio", name="30d").click()  # another span: the zoom belonged to the one before
     page.wait_for_url(re.compile("win=30d"))
     page.wait_for_function(f"zoomed => Math.abs({SPAN} - zoomed) > .01", arg=zoomed)  # drawn a moment after the url
+
+
+def cell_of(page: Page, column: str, share: float) -> tuple[float, float]:
+    """Where the drift map's row of a column is, at this share of its width from the left."""
+    label = page.locator(".st-key-card-drift .ytick text").filter(has_text=re.compile(f"^{column}$")).bounding_box()
+    plot = page.locator(".st-key-card-drift .js-plotly-plot .nsewdrag").first.bounding_box()
+    assert label is not None
+    assert plot is not None
+    return plot["x"] + plot["width"] * share, label["y"] + label["height"] / 2
+
+
+def test_a_click_on_the_map_or_a_bar_opens_the_column(full: Ui, visit: Visit) -> None:
+    page = drawn(visit("viewer", "/monitoring?feature=wind", at=full))
+    expect(page.get_by_text("Distribution of wind")).to_be_visible()
+    page.locator(".st-key-card-drift").scroll_into_view_if_needed()
+    page.mouse.move(*cell_of(page, "place", 0.6))
+    expect(page.locator(".st-key-card-drift .hoverlayer")).to_contain_text("excess PSI")
+    page.mouse.click(*cell_of(page, "place", 0.6))
+    page.wait_for_url(re.compile(r"feature=place&at=\d{4}-|at=\d{4}-.*feature=place"))
+    expect(page.get_by_text("Distribution of place")).to_be_visible()
+    settled(page)
+    page.locator(".st-key-at-pick input").click()
+    page.keyboard.type("The latest")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"^(?!.*at=)"))
+    settled(page)
+    bar = page.locator(".st-key-card-ranked .bars .point path").first
+    bar.scroll_into_view_if_needed()
+    label = page.locator(".st-key-card-ranked .ytick text").first.text_content()
+    bar.click(force=True)
+    expect(page.get_by_text(f"Distribution of {label}")).to_be_visible()
+    page.wait_for_url(re.compile("feature=(?!place)"))

@@ -44,6 +44,15 @@ def ranked_table(room: MonitoringRoom) -> pd.DataFrame:
     )
 
 
+def ranked_names(features: Sequence[FeatureReading]) -> list[str]:
+    """The columns that have a bar, in the order of the bars."""
+    return [one.name for one in _ranked(features)]
+
+
+def _ranked(features: Sequence[FeatureReading]) -> list[FeatureReading]:
+    return [one for one in features if one.psi is not None or one.flagged][:RANKED][::-1]
+
+
 def ranked_alt(features: Sequence[FeatureReading]) -> str:
     """What the bars say, in a sentence."""
     flagged = [column_name(one.name) for one in features if one.flagged]
@@ -56,7 +65,7 @@ def ranked_alt(features: Sequence[FeatureReading]) -> str:
 
 def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
     """Draw PSI with its interval for the most moved columns, and each one's usual PSI as a tick."""
-    shown = [one for one in features if one.psi is not None or one.flagged][:RANKED][::-1]
+    shown = _ranked(features)
     fig = go.Figure()
     names = [in_figure(column_name(one.name)) for one in shown]
     psi = np.array([one.psi or 0.0 for one in shown])
@@ -70,9 +79,10 @@ def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
         text=[f"{name}: excess {fmt.psi(one.excess)}, {fmt.metric(one.ratio, 1)} times usual, q {fmt.p_value(one.q)}"
               if one.psi is not None else f"{name}: {in_figure(one.reason)}"
               for one, name in zip(shown, names, strict=True)],
-        textposition="none", hovertemplate="%{text}<extra></extra>",
+        textposition="none", hovertemplate="%{text}<extra></extra>", unselected={"marker": {"opacity": 1}},
     )  # fmt: skip
     fig.add_scatter(
+        unselected={"marker": {"opacity": 1}},
         x=[one.usual for one in shown], y=names, mode="markers", hovertemplate="usual PSI %{x:.2f}<extra></extra>",
         marker={"symbol": "line-ns", "size": 17, "line": {"width": 2.4, "color": t.ink}},
     )  # fmt: skip
@@ -83,8 +93,8 @@ def ranked_figure(features: Sequence[FeatureReading], t: Tokens) -> go.Figure:
             text=fmt.psi(one.psi) if one.psi is not None else "moved, without a PSI",
             font={"size": 11, "color": t.ink}, bgcolor=t.card, borderpad=1,
         )  # fmt: skip
-    fig.update_xaxes(range=[0, reach * 1.22], nticks=5, showgrid=True)
-    fig.update_yaxes(showgrid=False, tickfont={"family": MONO, "size": 11})
+    fig.update_xaxes(range=[0, reach * 1.22], nticks=5, showgrid=True, fixedrange=True)
+    fig.update_yaxes(showgrid=False, fixedrange=True, tickfont={"family": MONO, "size": 11})
     fig.update_layout(showlegend=False, margin={"t": 4, "r": 4})
     return fig
 

@@ -42,8 +42,22 @@ def drift_alt(data: DriftMap) -> str:
     return f"Beyond their usual swing: {said} of {len(data.ends)} windows."
 
 
-def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
-    """Draw a cell a column and window: blue where it moved beyond its usual swing, grey where it did not."""
+def cells(data: DriftMap) -> list[tuple[str, datetime]]:
+    """Column and end of window of every cell that is drawn, in the order of the points that can be clicked."""
+    return [
+        (name, end)
+        for name, values, verdicts in zip(data.columns, data.excess, data.verdicts, strict=True)
+        for end, value, verdict in zip(data.ends, values, verdicts, strict=True)
+        if value is not None or verdict in MOVED
+    ]
+
+
+def drift_figure(data: DriftMap, zone: str, t: Tokens, chosen: tuple[str, datetime] | None = None) -> go.Figure:
+    """Draw a cell a column and window: blue where it moved beyond its usual swing, grey where it did not.
+
+    Over the cells lie points without colour, one each, in the order of `cells`: a heat map itself cannot be clicked.
+    The `chosen` cell has a frame.
+    """
     fig = go.Figure()
     at = [_place(start, end, zone, data.window) for start, end in zip(data.starts, data.ends, strict=True)]
     steps = {after - before for before, after in itertools.pairwise(at)}
@@ -57,19 +71,13 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
         return fig
     peak = float(np.nanmax(z)) if np.isfinite(z).any() else 0.0
     title = "excess PSI" + (f", largest {peak:.1f}" if peak > CAP else "")
-    words = np.array([[look(verdict).label for verdict in row] for row in data.verdicts])
     greys = [[0.0, t.grid], [1.0, t.context]]
     blues = [[0.0, t.sequential[3]], [1.0, t.sequential[9] if t.mode == "light" else t.sequential[8]]]
-    when = "%-d %b %H:%M" if data.window in _MOMENTS else "%-d %b"
+    gaps = {"xgap": 1, "ygap": 2, "zmin": 0.0, "zmax": CAP, "hoverinfo": "skip"}
     for moved, scale in ((False, greys), (True, blues)):
         own = (is_moved == moved) & np.isfinite(z)
-        kinds = np.unique(words[own])  # a page of ninety days has a thousand cells: one word for all is said once
-        text = {"text": np.where(own, words, "")} if len(kinds) > 1 else {}
-        said = "%{text}" if text else "".join(kinds)
         fig.add_heatmap(
-            **x, y=y, z=np.where(own, z, np.nan).astype("float32"), zmin=0.0, zmax=CAP, colorscale=scale, **text,
-            xgap=1, ygap=2, hoverongaps=False, showscale=moved,
-            hovertemplate=f"%{{x|{when}}}<br><b>%{{y}}</b> excess PSI %{{z:.2f}}<br>{said}<extra></extra>",
+            **x, y=y, z=np.where(own, z, np.nan).astype("float32"), colorscale=scale, **gaps, showscale=moved,
             colorbar={"orientation": "h", "y": -0.1, "yanchor": "top", "x": 1, "xanchor": "right", "thickness": 7,
                       "len": 0.5, "tickvals": [0.02 * CAP, CAP / 2, 0.98 * CAP], "tickangle": 0,
                       "ticktext": ["0", f"{CAP / 2:g}", f"{CAP:g}+"],
@@ -79,20 +87,65 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens) -> go.Figure:
     if unscored.any():  # moved without a PSI: the reference has one value or none
         one_blue = [[0.0, t.sequential[6]], [1.0, t.sequential[6]]]
         fig.add_heatmap(
-            **x, y=y, z=np.where(unscored, CAP, np.nan).astype("float32"), zmin=0.0, zmax=CAP, colorscale=one_blue,
-            xgap=1, ygap=2, hoverongaps=False, showscale=False,
-            hovertemplate="%{x|%-d %b}<br><b>%{y}</b> moved; judged by a share, it has no PSI<extra></extra>",
+            **x, y=y, z=np.where(unscored, CAP, np.nan).astype("float32"), colorscale=one_blue, **gaps, showscale=False
         )  # fmt: skip
+    fig.add_scatter(**_points(data, at, z, is_moved), y=[y[i] for i, _ in np.argwhere(np.isfinite(z) | is_moved)])
+    if chosen is not None and chosen in cells(data):
+        row, column = data.columns.index(chosen[0]), data.ends.index(chosen[1])
+        _frame(fig, at, column, row, t)
     for start, version in data.took_over:  # another reference from here on
         day = f"{local(start, zone):{_WRITTEN[data.window in _MOMENTS]}}"
         fig.add_vline(x=day, line={"color": t.muted, "width": 1, "dash": "dot"})
         fig.add_annotation(x=day, y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"v{version}",
                            xanchor="left", font={"size": 11, "color": t.muted})  # fmt: skip
-    fig.update_yaxes(autorange="reversed", showgrid=False, tickfont={"family": MONO, "size": 11})
+    edge = _half(at, len(at) - 1)  # points want room around them, cells do not
+    within = [f"{one:{_WRITTEN[1]}}" for one in (at[0] - _half(at, 1), at[-1] + edge)]
+    fig.update_yaxes(range=[len(y) - 0.5, -0.5], fixedrange=True, showgrid=False, tickfont={"family": MONO, "size": 11})
     ticks = "%H:%M<br>%-d %b" if data.window == "hour" and at[-1] - at[0] <= timedelta(days=3) else "%-d %b"
-    fig.update_xaxes(type="date", tickformat=ticks, nticks=7, tickangle=0, showline=False)
-    fig.update_layout(margin={"b": 58, "r": 12})
+    fig.update_xaxes(type="date", range=within, tickformat=ticks, nticks=7, tickangle=0, showline=False,
+                     fixedrange=True)  # fmt: skip
+    fig.update_layout(margin={"b": 58, "r": 12}, hovermode="closest", showlegend=False)
     return fig
+
+
+def _points(data: DriftMap, at: list[datetime], z: Any, is_moved: Any) -> dict[str, Any]:
+    """The points over the cells, without their rows: where they are, and what is said when one is pointed at."""
+    drawn = np.argwhere(np.isfinite(z) | is_moved)
+    moments = data.window in _MOMENTS
+    said = [
+        look(data.verdicts[i][j]).label if np.isfinite(z[i, j]) else "moved; judged by a share, it has no PSI"
+        for i, j in drawn
+    ]
+    kinds = set(said)  # a page of ninety days has a thousand cells: one word for all is said once
+    words = {"text": said} if len(kinds) > 1 else {}
+    clear = {"marker": {"opacity": 0}}
+    return {
+        "x": [f"{at[j]:{_WRITTEN[moments]}}" for _, j in drawn],
+        "customdata": np.array([z[i, j] for i, j in drawn], dtype="float32"),
+        "mode": "markers",
+        "marker": {"symbol": "square", "size": 12, "opacity": 0},
+        "selected": clear,
+        "unselected": clear,
+        "hovertemplate": f"%{{x|{'%-d %b %H:%M' if moments else '%-d %b'}}}<br><b>%{{y}}</b> excess PSI "
+        f"%{{customdata:.2f}}<br>{'%{text}' if words else ''.join(kinds)}<extra></extra>",
+        **words,
+    }
+
+
+def _half(at: list[datetime], column: int) -> timedelta:
+    """Half the width of a cell: of one without a neighbour half a day."""
+    if len(at) < 2:
+        return timedelta(hours=12)
+    return (at[column] - at[column - 1] if column else at[1] - at[0]) / 2
+
+
+def _frame(fig: go.Figure, at: list[datetime], column: int, row: int, t: Tokens) -> None:
+    """A frame around one cell."""
+    left, right = at[column] - _half(at, column), at[column] + _half(at, column)
+    fig.add_shape(
+        type="rect", x0=f"{left:{_WRITTEN[1]}}", x1=f"{right:{_WRITTEN[1]}}", y0=row - 0.5, y1=row + 0.5,
+        line={"color": t.ink, "width": 2}, fillcolor="rgba(0,0,0,0)", layer="above",
+    )  # fmt: skip
 
 
 def drift_height(data: DriftMap | None) -> int:

@@ -12,10 +12,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.charts.monitoring import columns, drift, performance
+from app.parts.monitoring import column
 from app.ui.theme import tokens
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.monitoring.words import column_name
 from mlops_dash.domain.words import AlertState
 from mlops_dash.ids import canonical_json
 from mlops_dash.store import prediction_log
@@ -23,7 +25,7 @@ from mlops_dash.store.db import transaction
 from mlops_dash.store.prediction_log import Prediction, Score, to_us
 from mlops_dash.store.tables.jobs import RecipeRow
 from tests.app.conftest import OpenPage, words
-from tests.factories import ADMIN, NOON
+from tests.factories import ADMIN, NOON, VIEWER
 from tests.services.monitoring.monitoring_world import FIRST, MODEL, V1, World, world
 
 DAY = timedelta(days=1)
@@ -300,7 +302,7 @@ def test_blue_is_for_moved_columns_and_the_clipped_scale_prints_the_largest_valu
     made.live(16, moved=4.0)
     made.evaluate(later=2 * DAY)
     room, t = made.room(), tokens("light")
-    grey, blue = drift.drift_figure(room.drift, room.zone, t).data
+    grey, blue, _points = drift.drift_figure(room.drift, room.zone, t).data
     assert blue.showscale
     assert not grey.showscale
     peak = max(v for row in room.drift.excess for v in row if v is not None)
@@ -312,3 +314,38 @@ def test_blue_is_for_moved_columns_and_the_clipped_scale_prints_the_largest_valu
     assert blue.z[row][-3] > drift.CAP == blue.zmax
     bars = columns.ranked_figure(room.features, t).data[0]
     assert set(bars.marker.color) <= {t.moved, t.context}  # never amber or red: drift alone is not harm
+
+
+def test_a_link_to_an_earlier_window_shows_the_column_then_and_says_so(harmed: World, open_page: OpenPage) -> None:
+    data = harmed.monitoring.room(VIEWER, MODEL).drift
+    assert data is not None
+    end = drift.cells(data)[0][1]
+    start, at = data.starts[data.ends.index(end)], column.written(end)
+    page = open_page("monitoring", "viewer", at=at, feature="wind")
+    assert page.selectbox(key="at-pick").value == at
+    assert page.selectbox(key="feature-pick").value == "wind"
+    assert fmt.period(start, end, "UTC") in words(page)
+    page.selectbox(key="at-pick").set_value("").run()
+    assert "at" not in page.query_params
+    assert not page.exception
+
+
+@pytest.mark.parametrize("at", ["never", "2013-12-15", "2999-01-01T00:00", "%Y"])
+def test_a_window_nobody_has_is_the_latest(harmed: World, open_page: OpenPage, at: str) -> None:
+    page = open_page("monitoring", "viewer", at=at)
+    assert page.selectbox(key="at-pick").value == ""
+    assert not page.exception
+
+
+def test_every_cell_has_a_point_that_can_be_clicked_in_the_same_order(harmed: World) -> None:
+    data = harmed.monitoring.room(VIEWER, MODEL).drift
+    assert data is not None
+    cells = drift.cells(data)
+    figure = drift.drift_figure(data, "UTC", tokens("light"), chosen=cells[3])
+    points = figure.data[-1]
+    assert len(cells) == len(points.x) == len(points.y) == len(points.customdata) > 0
+    for (name, end), day, label, excess in zip(cells, points.x, points.y, points.customdata, strict=True):
+        assert (label, day) == (column_name(name), f"{end - timedelta(days=1):%Y-%m-%d}")
+        value = data.excess[data.columns.index(name)][data.ends.index(end)]
+        assert excess == pytest.approx(value, abs=1e-6)
+    assert len(figure.layout.shapes) == 1

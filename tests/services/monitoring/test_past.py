@@ -189,3 +189,31 @@ def test_harm_of_the_new_version_opens_it_again_although_somebody_had_acknowledg
     assert [action for action, *_ in ledger(made)] == [Action.ALERT_ACKNOWLEDGED, Action.ALERT_REOPENED]
     made.evaluate(DAY)
     assert len(ledger(made)) == 2
+
+
+def test_an_earlier_window_is_shown_beside_the_reference_of_the_version_that_served_it(made: Minutes) -> None:
+    taken_over(made, days=9)
+    latest = made.room()
+    assert latest.drift is not None
+    assert latest.detail is not None
+    assert not latest.looked_back
+    told = [end for end, value in zip(latest.drift.ends, latest.drift.excess[0], strict=True) if value is not None]
+    before, after = told[0], told[-3]
+    for end in (before, after):
+        room = made.monitoring.room(VIEWER, MODEL, at=end)
+        assert (room.looked_back, room.features_end) == (True, end)
+        assert room.detail is not None
+        row = latest.drift.columns.index(room.detail.reading.name)
+        excess = max(0.0, room.detail.reading.excess or 0.0)  # as the map draws it
+        assert excess == latest.drift.excess[row][latest.drift.ends.index(end)]
+        assert room.detail.until == end
+        assert (room.health, room.headline, room.drift) == (latest.health, latest.headline, latest.drift)
+    own = made.monitoring.room(VIEWER, MODEL, at=before).detail
+    assert own is not None
+    assert own.n_live <= 8 * ROWS  # the rows of that week, not the latest
+
+
+def test_a_window_that_is_not_there_is_the_latest(made: Minutes) -> None:
+    room = made.monitoring.room(VIEWER, MODEL, at=made.now + timedelta(days=400))
+    assert not room.looked_back
+    assert room.detail is not None

@@ -249,6 +249,7 @@ class MonitoringRoom:
     features: tuple[FeatureReading, ...] = ()
     features_start: datetime | None = None
     features_end: datetime | None = None
+    looked_back: bool = False  # features, detail and scores are of an earlier window that somebody chose
     detail: FeatureDetail | None = None
     basis: str = ""  # what verdicts rest on where windows are longer than a day
     judged_by: str = "day"  # what is judged as one

@@ -78,6 +78,15 @@ def with_types(room: MonitoringRoom, groups: Sequence[AsideGroup]) -> Monitoring
     return replace(room, findings=in_order((*room.findings, *changed))) if changed else room
 
 
+def detail_of(
+    reference: Reference, policy: MonitoringPolicy, ranked: Sequence[FeatureReading], feature: str,
+    week: Sequence[Part], scores: Mapping[str, ColumnDrift], day: datetime,
+) -> FeatureDetail | None:  # fmt: skip
+    """`detail` of the column called `feature`, else of the one that moved most; None where no column was judged."""
+    chosen = next((one for one in ranked if one.name == feature), ranked[0] if ranked else None)
+    return None if chosen is None else detail(reference, policy, chosen, week, scores.get(chosen.name), day)
+
+
 def detail(
     reference: Reference,
     policy: MonitoringPolicy,

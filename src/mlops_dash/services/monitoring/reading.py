@@ -80,6 +80,7 @@ class Rooms:
         *,
         metric: str = "",
         feature: str = "",
+        at: datetime | None = None,
         end: datetime | None = None,
     ) -> MonitoringRoom:
         """Everything the Monitoring page shows, from one read of stored readings.
@@ -90,6 +91,7 @@ class Rooms:
             window: A key of `WINDOWS`.
             metric: A key of `CHARTED`; "" or one of another kind of model = the one in alarm, else the first.
             feature: The column whose detail is shown; "" = the most moved one.
+            at: End of the window whose columns are shown, as the drift map has it; any other, and None: the latest.
             end: Last time shown; default now.
 
         Raises:
@@ -102,15 +104,16 @@ class Rooms:
                 f"No window {window!r} or metric {metric!r}.",
                 hint=f"Windows: {', '.join(WINDOWS)}; metrics: {', '.join(CHARTED)}.",
             )
-        found = self._room_of(model, window, days, metric=metric, feature=feature, end=end)
+        found = self._room_of(model, window, days, metric=metric, feature=feature, at=at, end=end)
         aside = self._aside(model)
         with reading(self.context.databases.app) as session:
             told, asked = of_model_together(session, model)
         return columns.with_types(replace(found, aside=aside, together=told, asked_together=asked), aside.groups)
 
     def _room_of(
-        self, model: str, window: str, days: int, *, metric: str, feature: str, end: datetime | None
-    ) -> MonitoringRoom:
+        self, model: str, window: str, days: int, *, metric: str, feature: str, at: datetime | None,
+        end: datetime | None,
+    ) -> MonitoringRoom:  # fmt: skip
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             title = store.model_titles(session).get(model)
@@ -141,7 +144,7 @@ class Rooms:
             )
         if not shown:
             return telling.without(model, title, version, policy, window, material)
-        return self._room(material, title, policy, window, metric=metric, feature=feature, now=now, end=end)
+        return self._room(material, title, policy, window, metric=metric, feature=feature, at=at, now=now, end=end)
 
     def _labelled_days(self, version: store.Version | None) -> int:
         """On how many days the version answered rows whose label is known."""
@@ -159,6 +162,7 @@ class Rooms:
         *,
         metric: str,
         feature: str,
+        at: datetime | None,
         now: datetime,
         end: datetime | None,
     ) -> MonitoringRoom:
@@ -195,15 +199,16 @@ class Rooms:
             drift_excess=policy.drift_excess,
         )
         room = replace(room, basis=basis(reference, policy), judged_by=policy.cadence.name)
-        room = room if told is None else self._judged(room, material, told, policy, feature=feature)
+        room = room if told is None else self._judged(room, material, told, policy, feature=feature, at=at)
         if end is not None:
             return room
         with reading(self.context.databases.app) as session:
             return with_replay(room, session, material, policy, long=long)
 
     def _judged(
-        self, room: MonitoringRoom, material: rooms.Material, told: Reading, policy: MonitoringPolicy, *, feature: str
-    ) -> MonitoringRoom:
+        self, room: MonitoringRoom, material: rooms.Material, told: Reading, policy: MonitoringPolicy, *, feature: str,
+        at: datetime | None,
+    ) -> MonitoringRoom:  # fmt: skip
         """The same room with what the windows of the version in service say."""
         reference, own, cadence = material.reference, material.own, policy.cadence
         task, latest = reference.layout.task, own[-1]
@@ -211,21 +216,22 @@ class Rooms:
         ranked = rooms.ranked(judged)
         week = self._week(reference, judged, cadence)
         scores = columns.scores_of(reference, week)
-        chosen = next((one for one in ranked if one.name == feature), ranked[0] if ranked else None)
+        room = replace(
+            room,
+            features=ranked,
+            features_start=rooms.span_start(judged, cadence),
+            features_end=judged.end,
+            detail=columns.detail_of(reference, policy, ranked, feature, week, scores, judged.end),
+            scores=scores,
+        )
+        room = self._looked_back(room, material, policy, feature=feature, at=at)
         return replace(
             room,
             until=latest.end,
             why=str(latest.body["why"]),
-            features=ranked,
-            features_start=rooms.span_start(judged, cadence),
-            features_end=judged.end,
-            detail=None
-            if chosen is None
-            else columns.detail(reference, policy, chosen, week, scores.get(chosen.name), judged.end),
             moved=tuple(latest.body["moved"]),
             unjudged=str(judged.body.get("unjudged", "")),
             findings=columns.happened(reference, policy, ranked, scores, told, latest.body["broken"]),
-            scores=scores,
             coverage=told.coverage,
             label_rate=told.estimate(task.label_metric, LONG_DAYS) if task.has_base_rate else None,
             labels="" if reference.prior is None else label_sentence(told, reference.prior),
@@ -236,6 +242,30 @@ class Rooms:
                 (int(latest.body["harm"].get(watch.key, {}).get("restarts", 0)) for watch in task.harm_watches),
                 default=0,
             ),
+        )
+
+    def _looked_back(
+        self, room: MonitoringRoom, material: rooms.Material, policy: MonitoringPolicy, *, feature: str,
+        at: datetime | None,
+    ) -> MonitoringRoom:  # fmt: skip
+        """The same room with the columns of an earlier window, beside the reference of the version that served it."""
+        past = next((one for one in material.readings if one.end == at and one.n), None)
+        if past is None or past.end == room.features_end or past.drift is Drift.NOT_COMPUTABLE:
+            return room
+        own = past.version_id == material.reference.version_id
+        reference = material.reference if own else material.past.get(str(past.body.get("reference")))
+        if reference is None:
+            return room
+        ranked, week = rooms.ranked(past), self._week(reference, past, policy.cadence)
+        scores = columns.scores_of(reference, week)
+        return replace(
+            room,
+            features=ranked,
+            features_start=rooms.span_start(past, policy.cadence),
+            features_end=past.end,
+            looked_back=True,
+            detail=columns.detail_of(reference, policy, ranked, feature, week, scores, past.end),
+            scores=scores,
         )
 
     def _week(self, reference: Reference, judged: Reading, cadence: Cadence) -> list[Part]:
