@@ -99,13 +99,13 @@ def test_on_paper_it_is_light_whatever_the_device_prefers(told: Ui, chromium: Br
 def test_a_review_is_made_by_keyboard(told: Ui, visit: Visit) -> None:
     before = len(told.services.reports.room(VIEWER).lines)
     page = visit("scientist", "/reports", at=told)
-    page.get_by_role("button", name="Make the review…").focus()
+    page.get_by_role("button", name="Make a report…").focus()
     page.keyboard.press("Enter")
     day = told.services.reports.choices(VIEWER)[0].last_day
     assert day is not None
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("combobox")).to_be_visible()
-    dialog.get_by_role("button", name="Make the review", exact=True).focus()
+    expect(dialog.get_by_role("combobox").first).to_be_visible()
+    dialog.get_by_role("button", name="Make the report", exact=True).focus()
     page.keyboard.press("Enter")
     expect(page.get_by_text("is kept: facts")).to_be_visible()
     assert len(told.services.reports.room(VIEWER).lines) == before  # the same facts are the same report

@@ -121,6 +121,21 @@ def test_the_ending_says_the_format(run: Run, tmp_path: Path, name: str, begins:
     assert content.startswith(begins)
 
 
+def test_every_kind_is_made_by_command(run: Run, tmp_path: Path) -> None:
+    for n, said in enumerate((["fleet"], ["dossier", "--model", MODEL, "--version", "v1"])):
+        file = tmp_path / f"{n}.json"
+        code, out, _ = run(*said, "--out", str(file), "--json")
+        answer, read = json.loads(out), json.loads(file.read_text())
+        assert code == 0
+        assert (read["kind"], read["sha256"]) == (answer["kind"], answer["sha256"])
+        assert run("check", str(file))[1].startswith("ok ")
+    assert "Fleet summary" in run("list")[1]
+    code, _, error = run("ab", "--out", str(tmp_path / "x.html"))
+    assert (code, "No A/B test was designed yet." in error) == (2, True)
+    code, _, error = run("dossier", "--model", MODEL, "--version", "99", "--out", str(tmp_path / "x.html"))
+    assert (code, "99" in error, (tmp_path / "x.html").exists()) == (2, True, False)
+
+
 def test_a_format_can_be_named_where_the_file_has_no_ending(run: Run, tmp_path: Path) -> None:
     assert run("weekly", "--model", MODEL, "--out", str(tmp_path / "week"), "--format", "json")[0] == 0
     assert json.loads((tmp_path / "week").read_text())["schema"] == "mlops-dash.report"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Any) -> None:
-    """Register report weekly, report list, report check."""
+    """Register the kinds of report, report list, report check."""
     report = commands.add_parser("report", help="make, list or check reports")
     kinds = report.add_subparsers(dest="what", required=True, metavar="WHAT")
 
@@ -30,6 +30,23 @@ def add_commands(commands: Any) -> None:
     weekly.add_argument("--until", type=_day, help="last day of the week, as 2013-06-01; default: the last judged day")
     _file_arguments(weekly)
     weekly.set_defaults(run=_weekly)
+
+    dossier = kinds.add_parser("dossier", help="what a promotion rests on: gates, approvals, lineage, ledger")
+    dossier.add_argument("--model", required=True)
+    dossier.add_argument("--version", required=True, help="3 or v3")
+    _file_arguments(dossier)
+    dossier.set_defaults(
+        run=lambda given: _made(given, lambda made, who: made.reports.promotion(who, given.model, given.version))
+    )
+
+    ab = kinds.add_parser("ab", help="what an A/B test says")
+    ab.add_argument("--test", default="", help="its id; default: the running test, else the newest")
+    _file_arguments(ab)
+    ab.set_defaults(run=lambda given: _made(given, lambda made, who: made.reports.ab_result(who, given.test)))
+
+    fleet = kinds.add_parser("fleet", help="every model's verdict and what is due")
+    _file_arguments(fleet)
+    fleet.set_defaults(run=lambda given: _made(given, lambda made, who: made.reports.fleet(who)))
 
     listed = kinds.add_parser("list", help="the reports that are kept, newest first")
     json_flag(listed)
@@ -73,15 +90,14 @@ def _made(arguments: argparse.Namespace, draft: Callable[[Services, Actor], Draf
         "id": kept.line.id,
         "kind": str(kept.line.kind),
         "model": kept.line.model,
+        "about": kept.line.about,
         "week": {"start": kept.line.week.start.isoformat(), "end": kept.line.week.end.isoformat()},
         "sha256": kept.line.sha256,
         "file": str(out),
         "format": str(kind),
         "bytes": len(content),
     }
-    show(
-        answer, as_json=arguments.json, line=f"{out}: week of {kept.line.week.said()}, facts sha256 {kept.line.sha256}"
-    )
+    show(answer, as_json=arguments.json, line=f"{out}: {kept.line.about}, facts sha256 {kept.line.sha256}")
     return 0
 
 
@@ -93,6 +109,7 @@ def _list(arguments: argparse.Namespace) -> int:
             "id": one.id,
             "kind": str(one.kind),
             "model": one.model,
+            "about": one.about,
             "start": one.week.start.isoformat(),
             "end": one.week.end.isoformat(),
             "sha256": one.sha256,
@@ -101,7 +118,7 @@ def _list(arguments: argparse.Namespace) -> int:
         }
         for one in lines
     ]
-    said = [f"{one.sha256[:12]}  {one.model}  {KIND_LABELS[one.kind]}, {one.week.said()}" for one in lines]
+    said = [f"{one.sha256[:12]}  {one.of}  {KIND_LABELS[one.kind]}, {one.about}" for one in lines]
     show(answer, as_json=arguments.json, line="\n".join(said) or "No report is kept yet.")
     return 0
 
@@ -158,7 +175,7 @@ def _said(kept: Report | None, sha256: str) -> int:
         print(f"not kept here: the file fits its hash {sha256}, but no report of this house has these facts")
         return 1
     who = kept.line.made_by.removeprefix("user:")
-    print(f"ok {sha256}: made by {who} on {kept.line.made_at:%Y-%m-%d}, week of {kept.line.week.said()}")
+    print(f"ok {sha256}: made by {who} on {kept.line.made_at:%Y-%m-%d}, {kept.line.about}")
     return 0
 
 

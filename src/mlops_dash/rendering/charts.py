@@ -96,6 +96,32 @@ def _inputs(shown: Sequence[Mapping[str, Any]], width: int) -> Figure:
     return figure
 
 
+def differences(looks: Sequence[Mapping[str, Any]], measure: Mapping[str, Any], *, width: int, alt: str) -> str:
+    """A difference after each ripe day with its interval, and the line of no difference."""
+    with _settings(f"differences-{width}"):
+        return _inline(_differences(looks, int(measure["decimals"]), width), alt, width)
+
+
+def _differences(looks: Sequence[Mapping[str, Any]], decimals: int, width: int) -> Figure:
+    figure = _figure(width, 220)
+    axes = figure.add_subplot()
+    figure.subplots_adjust(left=58 / width, right=1 - 16 / width, top=0.95, bottom=0.13)
+    at = list(range(len(looks)))
+    value, low, high = (
+        [math.nan if one[key] is None else one[key] for one in looks] for key in ("value", "low", "high")
+    )
+    axes.fill_between(at, low, high, color=LIGHT["band"], linewidth=0, zorder=1)
+    axes.axhline(0.0, color=LIGHT["muted"], linewidth=1.3, linestyle="dashed", zorder=2)
+    axes.plot(at, value, color=LIGHT["series"], linewidth=2.2, zorder=3)
+    step = max(1, math.ceil(len(looks) / (7 if width == WIDE else 3)))
+    days = [datetime.fromisoformat(str(one["day"])) for one in looks]
+    axes.set_xticks(at[::step], [f"{one.day} {one:%b}" for one in days[::step]])
+    axes.locator_params(axis="y", nbins=5)
+    axes.yaxis.set_major_formatter(lambda y, _: fmt.delta(y, decimals))
+    _plain(axes)
+    return figure
+
+
 def _name(name: str) -> str:
     return "model score" if name == "(score)" else name
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_dash.domain.words import Look, Word, look
+from mlops_dash.domain.words import (
+    ABState,
+    ABVerdict,
+    GateState,
+    Health,
+    Look,
+    OperationState,
+    ProposalState,
+    Word,
+    look,
+)
 
 _COLOURS = {"green": "good", "blue": "moved", "orange": "warn", "red": "bad", "violet": "violet"}
 _SIGNS = {"check_circle": "✓", "cancel": "✕", "error": "✕", "warning": "▲", "help": "?", "moving": "↗", "gavel": "◆",
@@ -50,6 +60,16 @@ def badge(word: Word) -> dict[str, str]:
     """A status word as sign + word + colour."""
     shown: Look = look(word)
     return {"text": shown.label, "sign": _SIGNS.get(shown.icon, "•"), "colour": _COLOURS.get(shown.colour, "neutral")}
+
+
+_CONCEPTS: Mapping[str, type[Word]] = {
+    one.__name__: one for one in (Health, GateState, ProposalState, OperationState, ABState, ABVerdict)
+}
+
+
+def said_badge(verdict: Mapping[str, str]) -> dict[str, str]:
+    """The badge of a verdict that says its word and of which enum it is."""
+    return badge(_CONCEPTS[verdict["concept"]](verdict["word"]))
 
 
 def table_of(

@@ -18,13 +18,18 @@ from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.reports.sheets import sheets_of
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_json, sha256_of
 from mlops_dash.ids import canonical_json
-from mlops_dash.rendering import tokens, weekly
+from mlops_dash.rendering import ab_result, fleet, promotion, tokens, weekly
 from mlops_dash.rendering.document import Document, plain
 from mlops_dash.rendering.tables import markdown_text
 from mlops_dash.rendering.workbook import Sheet, workbook
 
 WIDTHS = (720, 340)  # CSS pixels: a chart is drawn for wide and narrow screens
-_DOCUMENTS: Mapping[ReportKind, Callable[[Facts], Document]] = {ReportKind.WEEKLY: weekly.document}
+_DOCUMENTS: Mapping[ReportKind, Callable[[Facts], Document]] = {
+    ReportKind.WEEKLY: weekly.document,
+    ReportKind.PROMOTION: promotion.document,
+    ReportKind.AB_RESULT: ab_result.document,
+    ReportKind.FLEET: fleet.document,
+}
 
 
 def written(report: Report, kind: ReportFormat) -> bytes:

@@ -1,4 +1,4 @@
-"""Weekly reviews: freeze what the pages show into facts under a hash, and give them out as files.
+"""Reports: freeze what the pages show into facts under a hash, and give them out as files.
 
 One of the two services that compose other services' reads (the other is the fleet): a report says what the Monitoring
 and Registry pages say, because it asks them.
@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Filter
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.registry.records import ApprovalLine
+from mlops_dash.domain.reports.ab_result import ab_facts
 from mlops_dash.domain.reports.facts import weekly_facts
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
+from mlops_dash.domain.reports.fleet import fleet_facts
+from mlops_dash.domain.reports.promotion import promotion_facts
 from mlops_dash.domain.reports.snapshot import (
     KIND_LABELS,
     Draft,
@@ -23,6 +28,7 @@ from mlops_dash.domain.reports.snapshot import (
     ReportKind,
     ReportLine,
     ReportsRoom,
+    Subjects,
     Week,
     changes_since,
     sha256_of,
@@ -31,11 +37,16 @@ from mlops_dash.domain.reports.snapshot import (
 )
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.rendering import reports as rendering
+from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context, Unit, command, read
+from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.registry import RegistryService
+from mlops_dash.store import ab_tests as ab_store
+from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies
+from mlops_dash.store import registry as registry_store
 from mlops_dash.store import reports as store
 from mlops_dash.store.db import reading
 from mlops_dash.store.monitoring import readings as monitoring_store
@@ -46,13 +57,15 @@ EARLIEST_YEAR = 1970
 
 
 class ReportService:
-    """Making, listing and reading weekly reviews."""
+    """Making, listing and reading reports."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self._monitoring = MonitoringService(context)
         self._registry = RegistryService(context)
         self._audit = AuditService(context)
+        self._tests = ABTestService(context)
+        self._fleet = FleetService(context)
 
     @read(Permission.ROOM_READ)
     def room(self, actor: Actor, report_id: str = "") -> ReportsRoom:
@@ -65,9 +78,7 @@ class ReportService:
                 selected = store.report(session, lines[0].id)
         since, changed = "", False
         if selected is not None:
-            now = self._facts(actor, selected.line.model, selected.line.week)
-            since = since_sentence(selected.facts, now)
-            changed = bool(changes_since(selected.facts, now))
+            since, changed = self._since(actor, selected)
         return ReportsRoom(
             lines=lines,
             choices=self.choices(actor),
@@ -153,6 +164,72 @@ class ReportService:
         week = self._week(actor, model, until)
         return Draft(ReportKind.WEEKLY, model, week, self._facts(actor, model, week))
 
+    @read(Permission.ROOM_READ)
+    def promotion(self, actor: Actor, model: str, version: str) -> Draft:
+        """The dossier of a version as it would be made now, from the Registry page's own reads.
+
+        Args:
+            actor: Who reads.
+            model: The model.
+            version: "3", "v3" or an id.
+
+        Raises:
+            NotFound: no such model or version.
+        """
+        room = self._registry.room(actor, model, version)
+        if room.selected is None:
+            raise NotFound(f"{model} has no version yet.", hint="Train or register one first.")
+        own, dossier = room.selected, self._registry.dossier(actor, room.selected.id)
+        line = room.line_of(own.id)
+        wanted = dict.fromkeys(key for gate in (() if line is None else line.gates) for key in gate.evidence_ids)
+        with reading(self.context.databases.app) as session:
+            proposals = [one for one in registry_store.proposals(session, own.model) if one.version_id == own.id]
+            last = proposals[0] if proposals else None
+            given = () if last is None else registry_store.approvals(session, last.id)
+            operations = [one for one in registry_store.operations(session, own.model) if one.to_version_id == own.id]
+            evidence = evidence_store.get(session, wanted)
+            entries = [one for one in registry_store.ledger_of(session, own.model, limit=_MOST_ENTRIES)
+                       if one.object == own.subject]  # fmt: skip
+        shown = room.approvals or tuple(ApprovalLine(one, one.void_at is None, one.void_reason) for one in given)
+        facts = promotion_facts(
+            room, dossier, proposal=last, approvals=shown, operations=operations, evidence=evidence,
+            entries=entries[::-1],
+        )  # fmt: skip
+        return Draft(ReportKind.PROMOTION, own.model, Week(own.created_at, room.now, room.zone), facts, own.label)
+
+    @read(Permission.ROOM_READ)
+    def ab_result(self, actor: Actor, test_id: str) -> Draft:
+        """What an A/B test says now, from the A/B page's own read; a blind test's outcome is not in it.
+
+        Raises:
+            NotFound: no such test.
+        """
+        room = self._tests.room(actor, test_id)
+        test = room.test
+        if test is None:
+            raise NotFound("No A/B test was designed yet.", hint="Design one on the page A/B tests.")
+        week = Week(test.started_at or test.designed_at, test.stopped_at or room.now, test.design.zone)
+        return Draft(ReportKind.AB_RESULT, test.model, week, ab_facts(room, test), test.name)
+
+    @read(Permission.ROOM_READ)
+    def fleet(self, actor: Actor) -> Draft:
+        """Every model's verdict and what is due now, from the Overview's own read."""
+        room = self._fleet.room(actor)
+        until = room.as_of or room.now
+        return Draft(ReportKind.FLEET, "", Week(until, until, "UTC"), fleet_facts(room), fmt.instant(until, "UTC"))
+
+    @read(Permission.ROOM_READ)
+    def subjects(self, actor: Actor) -> Subjects:
+        """What a report can be about: versions by model, newest first, and A/B tests."""
+        with reading(self.context.databases.app) as session:
+            models = registry_store.models(session)
+            versions = {one.name: tuple(v.label for v in registry_store.versions(session, one.name)) for one in models}
+            tests = ab_store.every(session)
+        return Subjects(
+            {name: labels for name, labels in versions.items() if labels},
+            tuple((one.id, f"{one.model}: {one.name}") for one in tests),
+        )
+
     @command(Permission.REPORT_MAKE, Action.REPORT_MADE)
     def freeze(self, unit: Unit, actor: Actor, draft: Draft) -> Report:
         """Keep a draft under its hash, for scientists and above; the same facts again give the report that is there.
@@ -172,15 +249,32 @@ class ReportService:
             sha256=sha256,
             made_by=actor.id,
             made_at=unit.now,
+            subject=draft.subject,
         )
         made = Report(line, draft.facts)
         store.add(unit.session, made)
         unit.audit(
-            f"{KIND_LABELS[line.kind]} of {draft.model}",
+            f"{KIND_LABELS[line.kind]} of {line.of}",
             model=draft.model,
-            after={"report": line.id, "sha256": sha256, "week": draft.week.said()},
+            after={"report": line.id, "sha256": sha256, "about": line.about},
         )
         return made
+
+    def _since(self, actor: Actor, kept: Report) -> tuple[str, bool]:
+        """How a frozen report stands to the same computed now, and whether its key numbers changed."""
+        line, facts = kept.line, kept.facts
+        try:
+            if line.kind is ReportKind.PROMOTION:
+                now = self.promotion(actor, line.model, facts["version"]["id"]).facts
+            elif line.kind is ReportKind.AB_RESULT:
+                now = self.ab_result(actor, facts["test"]["id"]).facts
+            elif line.kind is ReportKind.FLEET:
+                now = self.fleet(actor).facts
+            else:
+                now = self._facts(actor, line.model, line.week)
+        except NotFound as error:
+            return f"It cannot be computed again: {error.message}", False
+        return since_sentence(facts, now), bool(changes_since(facts, now))
 
     def _week(self, actor: Actor, model: str, until: date | None) -> Week:
         choice = next((one for one in self.choices(actor) if one.model == model), None)

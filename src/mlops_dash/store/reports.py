@@ -16,7 +16,8 @@ def add(session: Session, report: Report) -> None:
         ReportRow(
             id=line.id,
             kind=str(line.kind),
-            model=line.model,
+            model=line.model or None,
+            subject=line.subject,
             start=line.week.start,
             end=line.week.end,
             zone=line.week.zone,
@@ -45,7 +46,7 @@ def report(session: Session, report_id: str) -> Report | None:
 def same(session: Session, kind: ReportKind, model: str, sha256: str) -> Report | None:
     """The report of this kind and model that holds these very facts, or None."""
     row = session.exec(
-        select(ReportRow).where(ReportRow.kind == kind, ReportRow.model == model, ReportRow.sha256 == sha256)
+        select(ReportRow).where(ReportRow.kind == kind, ReportRow.model == (model or None), ReportRow.sha256 == sha256)
     ).first()
     return None if row is None else _report(row)
 
@@ -64,7 +65,8 @@ def _line(row: ReportRow) -> ReportLine:
     return ReportLine(
         id=row.id,
         kind=ReportKind(row.kind),
-        model=row.model,
+        model=row.model or "",
+        subject=row.subject,
         week=Week(row.start, row.end, row.zone),
         sha256=row.sha256,
         made_by=row.made_by,

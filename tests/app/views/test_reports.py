@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app.shell.files import report_path
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.reports.snapshot import Report
+from mlops_dash.domain.reports.snapshot import Report, ReportKind
 from tests.app.conftest import OpenPage, words
 from tests.factories import SCIENTIST, VIEWER
 from tests.services.monitoring.monitoring_world import MODEL, World, world
@@ -118,3 +118,24 @@ def test_a_refused_review_is_said_in_the_dialog(made: World, house: Services, op
     page = page.button(key="review-act").click().run()
     assert "is not over in UTC" in page.session_state["review-error"]
     assert house.reports.room(VIEWER).lines == ()
+
+
+def test_a_fleet_summary_and_a_dossier_are_made_in_the_same_dialog(
+    made: World, house: Services, open_page: OpenPage
+) -> None:
+    for kind in (ReportKind.FLEET, ReportKind.PROMOTION):
+        page = open_page("reports", "scientist")
+        page.session_state["review-kind"] = kind  # a choice in the dialog draws it again
+        page = page.button(key="make").click().run()
+        page = page.button(key="review-act").click().run()
+        assert not page.exception
+    fleet, dossier = sorted(house.reports.room(VIEWER).lines, key=lambda one: one.kind)
+    assert (fleet.kind, fleet.model) == (ReportKind.FLEET, "")
+    assert (dossier.kind, dossier.model, dossier.subject) == (
+        ReportKind.PROMOTION,
+        MODEL,
+        "v2",
+    )  # the newest is offered first
+    page = open_page("reports", "viewer", report=fleet.id)
+    assert frames(page) == [report_path(fleet.id)]
+    assert sorted(page.dataframe[0].value["Report"]) == ["Fleet summary", "Promotion dossier"]

@@ -45,14 +45,9 @@ def weekly_facts(
     return {
         "kind": str(ReportKind.WEEKLY),
         "format": FORMAT,
-        "model": {
-            "name": registry.model.name,
-            "title": registry.model.title,
-            "owner": registry.model.owner,
-            "tier": registry.model.tier,
-        },
+        "model": model_facts(registry),
         "week": {"start": week.start.isoformat(), "end": week.end.isoformat(), "zone": week.zone},
-        "judged_until": _iso(monitoring.until),
+        "judged_until": iso(monitoring.until),
         "verdict": {
             "health": str(monitoring.health),
             "headline": monitoring.headline,
@@ -76,7 +71,7 @@ def weekly_facts(
         "inputs": _inputs(monitoring),
         "alerts": [_alert(one) for one in monitoring.alerts if _concerns(one, week)],
         "proposals": _proposals(registry),
-        "gates": [_gate(gate, registry.label_unit) for gate in gates],
+        "gates": [gate_facts(gate, registry.label_unit) for gate in gates],
         "happened": _happened(monitoring, entries, week),
         "watch": {
             "alpha": monitoring.alpha,
@@ -88,7 +83,14 @@ def weekly_facts(
     }
 
 
-def _iso(at: datetime | None) -> str | None:
+def model_facts(registry: RegistryRoom) -> dict[str, Any]:
+    """What a report says of its model."""
+    model = registry.model
+    return {"name": model.name, "title": model.title, "owner": model.owner, "tier": model.tier}
+
+
+def iso(at: datetime | None) -> str | None:
+    """A moment as ISO 8601."""
     return None if at is None else at.isoformat()
 
 
@@ -106,15 +108,15 @@ def _version(registry: RegistryRoom) -> dict[str, Any] | None:
         "artifact": one.artifact_digest,
         "data": one.data_digest,
         "recipe": one.recipe,
-        "training_start": _iso(one.training_start),
-        "training_end": _iso(one.training_end),
-        "since": None if registry.serving is None else _iso(registry.serving.since),
+        "training_start": iso(one.training_start),
+        "training_end": iso(one.training_end),
+        "since": None if registry.serving is None else iso(registry.serving.since),
     }
 
 
 def _served(registry: RegistryRoom, week: Week) -> list[dict[str, Any]]:
     return [
-        {"label": one.label, "since": _iso(one.since), "until": _iso(one.until)}
+        {"label": one.label, "since": iso(one.since), "until": iso(one.until)}
         for one in registry.reigns
         if one.since < week.end and (one.until is None or one.until > week.start)
     ]
@@ -124,7 +126,7 @@ def _reference(monitoring: MonitoringRoom) -> dict[str, Any] | None:
     one = monitoring.reference
     if one is None:
         return None
-    return {**vars(one), "start": _iso(one.start), "end": _iso(one.end)}
+    return {**vars(one), "start": iso(one.start), "end": iso(one.end)}
 
 
 def _performance(data: Performance) -> dict[str, Any]:
@@ -150,21 +152,21 @@ def _performance(data: Performance) -> dict[str, Any]:
         "reference": data.baseline,
         "bound": data.bound,
         "bound_is_harm": data.bound_is_harm,
-        "awaiting_from": _iso(data.awaiting_from),
+        "awaiting_from": iso(data.awaiting_from),
         "points": [_point(point) for point in points],
         "bands": [
-            {"version": one.version, "start": _iso(max(one.start, start)), "end": _iso(one.end)}
+            {"version": one.version, "start": iso(max(one.start, start)), "end": iso(one.end)}
             for one in data.bands
             if one.start < end and (one.end is None or one.end > start)
         ],
         "ticks": [
-            {"at": _iso(one.at), "kind": one.kind, "text": one.text} for one in data.ticks if start <= one.at < end
+            {"at": iso(one.at), "kind": one.kind, "text": one.text} for one in data.ticks if start <= one.at < end
         ],
     }
 
 
 def _told(point: Point) -> dict[str, Any]:
-    return {**vars(point.trailing), "until": _iso(point.end)}
+    return {**vars(point.trailing), "until": iso(point.end)}
 
 
 def _point(point: Point) -> list[Any]:
@@ -192,8 +194,8 @@ def _inputs(monitoring: MonitoringRoom) -> dict[str, Any]:
     shown = [one for one in every if one.flagged]
     shown += [one for one in every if not one.flagged and one.psi is not None][: max(0, MOST_COLUMNS - len(shown))]
     return {
-        "start": _iso(monitoring.features_start),
-        "end": _iso(monitoring.features_end),
+        "start": iso(monitoring.features_start),
+        "end": iso(monitoring.features_end),
         "watched": sum(one.name != SCORE for one in every),
         "moved": list(monitoring.moved),
         "beyond": [one.name for one in every if one.flagged],
@@ -221,8 +223,8 @@ def _alert(one: AlertView) -> dict[str, Any]:
         "version": one.version,
         "title": one.title,
         "cause": one.cause,
-        "opened_at": _iso(one.opened_at),
-        "closed_at": _iso(one.closed_at),
+        "opened_at": iso(one.opened_at),
+        "closed_at": iso(one.closed_at),
         "owner": who(one.owner),
         "last_answer": one.last_answer,
     }
@@ -242,16 +244,17 @@ def _proposals(registry: RegistryRoom) -> list[dict[str, Any]]:
                 "version": line.version.label,
                 "state": str(one.state),
                 "proposer": registry.name_of(one.proposer),
-                "since": _iso(one.created_at),
+                "since": iso(one.created_at),
                 "comment": one.comment,
                 "against": line.against,
-                "gates": [_gate(gate, registry.label_unit) for gate in line.gates],
+                "gates": [gate_facts(gate, registry.label_unit) for gate in line.gates],
             }
         )
     return found
 
 
-def _gate(gate: Gate, label_unit: str) -> dict[str, Any]:
+def gate_facts(gate: Gate, label_unit: str) -> dict[str, Any]:
+    """A gate with its measures; numbers in the unit of the labels say it."""
     return {
         "name": gate.name,
         "state": str(gate.state),

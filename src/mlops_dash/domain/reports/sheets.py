@@ -26,7 +26,8 @@ def sheets_of(report: Report) -> tuple[ReportSheet, ...]:
     line = report.line
     about: list[tuple[Cell, ...]] = [
         ("kind", str(line.kind)),
-        ("model", line.model),
+        ("model", line.of),
+        ("about", line.about),
         ("from", line.week.start),
         ("until", line.week.end),
         ("zone", line.week.zone),
@@ -154,5 +155,113 @@ def _weekly(facts: Facts) -> tuple[ReportSheet, ...]:
     )  # fmt: skip
 
 
-_VERDICTS: Mapping[ReportKind, Callable[[Facts], Sequence[tuple[Cell, ...]]]] = {ReportKind.WEEKLY: _weekly_verdict}
-_SHEETS: Mapping[ReportKind, Callable[[Facts], tuple[ReportSheet, ...]]] = {ReportKind.WEEKLY: _weekly}
+def _said_verdict(facts: Facts) -> Sequence[tuple[Cell, ...]]:
+    verdict = facts["verdict"]
+    return (("verdict", verdict["word"]), ("in a sentence", verdict["said"]), ("next", verdict["next"] or None),
+            *facts["key"].items())  # fmt: skip
+
+
+def _promotion(facts: Facts) -> tuple[ReportSheet, ...]:
+    run = facts["lineage"]["run"] or {}
+    lineage = {**facts["lineage"], **facts["digests"], **{f"run {key}": value for key, value in run.items()}}
+    flat = [
+        {"what": name.replace("_", " "), "value": value}
+        for name, value in lineage.items()
+        if name not in ("run", "run datasets")
+    ]
+    return (
+        sheet("Gates", measures(facts["gates"], facts["subject"]), MEASURES),
+        sheet(
+            "Approvals",
+            facts["approvals"],
+            {"who": "Who", "kind": "Kind", "gate": "Gate", "at*": "When", "comment": "Why", "holds": "Counts",
+             "reason": "Why not"},
+        ),
+        sheet(
+            "Roll-out",
+            [] if facts["rollout"] is None else [facts["rollout"]],
+            {"kind": "Kind", "state": "State", "decided_by": "Decided by", "reason": "Why", "decided_at*": "Decided",
+             "alias_moved_at*": "Mark moved", "delivered_at*": "Delivered", "confirmed_at*": "Confirmed",
+             "error": "Error"},
+        ),
+        sheet("Lineage", flat, {"what": "What", "value": "Value"}),
+        sheet(
+            "Data sets", run.get("datasets", []), {"name": "Data set", "digest": "Digest"},
+        ),
+        sheet(
+            "Evidence",
+            facts["evidence"],
+            {"id": "Evidence", "kind": "Kind", "subject": "Subject", "comparator": "Against", "metric": "Metric",
+             "direction": "Direction", "value": "Value", "low": "Low", "high": "High", "level": "Level", "n": "n",
+             "n_clusters": "Clusters", "method": "Method", "bound": "Bound", "state": "State", "reason": "Why not",
+             "window_start*": "From", "window_end*": "Until", "computed_at*": "Computed", "code_version": "Code"},
+        ),
+        sheet(
+            "Ledger",
+            facts["ledger"],
+            {"number": "No.", "at*": "When", "what": "What", "who": "Who", "sentence": "In a sentence", "why": "Why"},
+        ),
+    )  # fmt: skip
+
+
+def _ab_result(facts: Facts) -> tuple[ReportSheet, ...]:
+    read, test = facts["reading"], facts["test"]
+    arms = [] if read is None else [{"arm": test[name], "as": name, **read[name]} for name in ("challenger", "control")]
+    return (
+        sheet(
+            "Measures",
+            facts["measures"],
+            {"label": "Metric", "role": "Role", "state": "State", "challenger": "Challenger", "control": "Control",
+             "value": "Difference", "low": "Low", "high": "High", "margin": "Margin", "reason": "Why not"},
+        ),
+        sheet(
+            "Looks",
+            [] if read is None else read["looks"],
+            {"day": "Day", "n_challenger": "n challenger", "n_control": "n control", "value": "Difference",
+             "low": "Low", "high": "High", "p": "p, smallest so far"},
+        ),
+        sheet(
+            "Arms",
+            arms,
+            {"arm": "Version", "as": "Arm", "assigned": "Answered", "ripe": "Of ripe days",
+             "outcomes": "With an outcome"},
+        ),
+        sheet(
+            "Design",
+            [{"what": key.replace("_", " "), "value": value} for key, value in {**test, **facts["design"]}.items()],
+            {"what": "What", "value": "Value"},
+        ),
+    )  # fmt: skip
+
+
+def _fleet(facts: Facts) -> tuple[ReportSheet, ...]:
+    return (
+        sheet(
+            "Models",
+            facts["models"],
+            {"name": "Model", "title": "Title", "health": "Verdict", "version": "Live version", "metric": "Metric",
+             "value": "Value", "low": "Low", "high": "High", "unit": "Unit", "n": "n", "n_days": "Windows",
+             "method": "Method", "reference": "Reference", "moved": "Inputs moved", "n_inputs": "Inputs",
+             "as_of*": "Judged to", "why": "Why", "stale": "Stale", "due": "Due"},
+        ),
+        sheet(
+            "Due",
+            facts["due"],
+            {"model": "Model", "word": "What", "sentence": "In a sentence", "cause": "Likely cause",
+             "action": "To do", "since*": "Since", "taken_by": "Taken by"},
+        ),
+    )  # fmt: skip
+
+
+_VERDICTS: Mapping[ReportKind, Callable[[Facts], Sequence[tuple[Cell, ...]]]] = {
+    ReportKind.WEEKLY: _weekly_verdict,
+    ReportKind.PROMOTION: _said_verdict,
+    ReportKind.AB_RESULT: _said_verdict,
+    ReportKind.FLEET: _said_verdict,
+}
+_SHEETS: Mapping[ReportKind, Callable[[Facts], tuple[ReportSheet, ...]]] = {
+    ReportKind.WEEKLY: _weekly,
+    ReportKind.PROMOTION: _promotion,
+    ReportKind.AB_RESULT: _ab_result,
+    ReportKind.FLEET: _fleet,
+}

@@ -30,9 +30,18 @@ class ReportKind(StrEnum):
     """The kinds of report there are."""
 
     WEEKLY = "weekly_review"
+    PROMOTION = "promotion_dossier"
+    AB_RESULT = "ab_result"
+    FLEET = "fleet_summary"
 
 
-KIND_LABELS: Mapping[ReportKind, str] = {ReportKind.WEEKLY: "Weekly model review"}
+KIND_LABELS: Mapping[ReportKind, str] = {
+    ReportKind.WEEKLY: "Weekly model review",
+    ReportKind.PROMOTION: "Promotion dossier",
+    ReportKind.AB_RESULT: "A/B result",
+    ReportKind.FLEET: "Fleet summary",
+}
+_FILE_WORDS = {ReportKind.PROMOTION: "dossier", ReportKind.AB_RESULT: "ab", ReportKind.FLEET: "summary"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ def week_ending(last_day: date, zone: str) -> Week:
 
 @dataclass(frozen=True)
 class ReportLine:
-    """A report in the list."""
+    """A report in the list. `model` "" = of no single one; `week` is the time it speaks of."""
 
     id: str
     kind: ReportKind
@@ -78,6 +87,17 @@ class ReportLine:
     sha256: str
     made_by: str
     made_at: datetime
+    subject: str = ""  # what it is about where that is no week: "v3", "v2 against v1"
+
+    @property
+    def about(self) -> str:
+        """What it is about, as people say it."""
+        return self.subject or f"week of {self.week.said()}"
+
+    @property
+    def of(self) -> str:
+        """The model's name, or what stands for it."""
+        return self.model or "all models"
 
 
 @dataclass(frozen=True)
@@ -89,18 +109,28 @@ class Report:
 
     def file_name(self, kind: ReportFormat = ReportFormat.HTML) -> str:
         """A name for the file: `flight-delay-week-to-2013-06-01.html`."""
-        safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in self.line.model).strip(".-")
-        return f"{safe[:80] or 'model'}-week-to-{self.line.week.last_day.isoformat()}.{ENDINGS[kind]}"
+        line = self.line
+        word = _FILE_WORDS.get(line.kind)
+        if word is None:
+            return f"{_safe(line.of)}-week-to-{line.week.last_day.isoformat()}.{ENDINGS[kind]}"
+        about = "" if line.kind is ReportKind.FLEET else f"-{_safe(line.subject)}"
+        return f"{_safe(line.of)}-{word}{about}-{day_of(line.made_at, line.week.zone).isoformat()}.{ENDINGS[kind]}"
+
+
+def _safe(text: str) -> str:
+    made = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text).strip(".-")
+    return made[:80] or "model"
 
 
 @dataclass(frozen=True)
 class Draft:
-    """The facts of a week as they are now, not kept yet."""
+    """The facts as they are now, not kept yet; fields as those of `ReportLine`."""
 
     kind: ReportKind
     model: str
     week: Week
     facts: Facts
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +141,14 @@ class ModelChoice:
     title: str
     zone: str
     last_day: date | None
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What a report can be about: version labels by model, newest first, and (id, name) of A/B tests."""
+
+    versions: Mapping[str, tuple[str, ...]]
+    tests: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -143,6 +181,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "start": line.week.start.isoformat(),
         "end": line.week.end.isoformat(),
         "zone": line.week.zone,
+        "subject": line.subject,
         "sha256": line.sha256,
         "made_by": line.made_by,
         "made_at": line.made_at.isoformat(),
@@ -155,6 +194,9 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def changes_since(then: Facts, now: Facts) -> tuple[str, ...]:
     """What a reader would see differently: `label coverage 97.0 % → 99.0 %`; empty when the key facts are the same."""
+    if "key" in then:  # kinds beside the weekly review name their key facts themselves
+        old, new = then["key"], now["key"]
+        return tuple(f"{name} {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name])
     before, after = _key_facts(then), _key_facts(now)
     said = [f"{name} {before[name]} → {after[name]}" for name in before if before[name] != after[name]]
     (label, value), (label_now, value_now) = _told_metric(then), _told_metric(now)
@@ -168,7 +210,7 @@ def changes_since(then: Facts, now: Facts) -> tuple[str, ...]:
 def since_sentence(then: Facts, now: Facts) -> str:
     """One line on how a frozen snapshot stands to the live view."""
     if sha256_of(then) == sha256_of(now):
-        return "Nothing has changed since: the same week computed now has the same hash."
+        return "Nothing has changed since: computed now it has the same hash."
     changed = changes_since(then, now)
     if not changed:
         return "Details have changed since (for example a closed alert or a late label); the key numbers are the same."

@@ -13,17 +13,18 @@ from mlops_dash.store.types import JsonText, UtcDateTime
 
 
 class ReportRow(AppTable, table=True):
-    """A snapshot: the facts of a week and their hash; the same facts are one row."""
+    """A snapshot: facts and their hash; the same facts are one row."""
 
     __tablename__ = "report"
     __table_args__ = (UniqueConstraint("kind", "model", "sha256"),)
     id: str = Field(primary_key=True)
     kind: str
-    model: str = Field(foreign_key="model.name", index=True)
+    model: str | None = Field(default=None, foreign_key="model.name", index=True)  # None = of no single model
     start: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     end: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     zone: str
     facts: Any = Field(default=None, sa_column=Column(JsonText, nullable=False))
     sha256: str = Field(index=True)
     made_by: str
+    subject: str = ""  # what it is about where that is no week
     made_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
