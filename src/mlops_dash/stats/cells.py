@@ -4,6 +4,7 @@ Cells are built from the reference alone and stored; after that every window, da
 cells (`counting`), so counts add up exactly.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -285,19 +286,31 @@ def _texts(values: ArrayLike) -> tuple[list[str], Ints]:
         keys: list[Any] = uniques.tolist()
         rows = inverse.astype(np.int64, copy=False)
     else:
-        number: dict[Any, int] = {}
         items = array.tolist()
-        # One dictionary look-up a row is 20 times faster than sorting texts. The type keeps True, 1 and 1.0 apart.
-        typed = items if array.dtype.kind == "U" else [v if type(v) is str else (type(v), v) for v in items]
+        # Nothing here runs Python for each row, neither does `_numbered`.
+        alike = len(set(map(type, items)) - {str, type(None)}) < 2
+        typed = items if alike else list(zip(map(type, items), items, strict=True))  # keeps True, 1 and 1.0 apart
         try:
-            rows = np.fromiter((number.setdefault(key, len(number)) for key in typed), dtype=np.int64, count=len(typed))
+            rows, distinct = _numbered(typed)
         except TypeError as error:
             raise InvalidInput(f"Levels cannot be compared: {error}.", hint="Use texts or numbers.") from error
-        keys = [key if isinstance(key, str) else key[1] for key in number]
+        keys = distinct if alike else [key for _, key in distinct]
     found: dict[str, int] = {}
     to_text = [-1 if _is_missing(key) else found.setdefault(_text(key), len(found)) for key in keys]
     codes: Ints = np.asarray(to_text, dtype=np.int64)[rows] if keys else rows
     return list(found), codes
+
+
+def _numbered(keys: list[Any]) -> tuple[Ints, list[Any]]:
+    """Each row's number among the distinct keys, which come in the order in which they appear.
+
+    One dictionary look-up a row is 20 times faster than sorting texts.
+    """
+    first_row: dict[Any, int] = {}
+    first: Ints = np.fromiter(map(first_row.setdefault, keys, itertools.count()), dtype=np.int64, count=len(keys))
+    number: Ints = np.zeros(len(keys), dtype=np.int64)
+    number[list(first_row.values())] = np.arange(len(first_row))
+    return number[first], list(first_row)
 
 
 def _is_missing(value: object) -> bool:
