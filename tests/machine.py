@@ -6,7 +6,6 @@ integration) the same tests fail instead.
 
 from __future__ import annotations
 
-import gc
 import ipaddress
 import itertools
 import os
@@ -18,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 import psycopg
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
 from mlops_dash import ports
 
@@ -240,14 +240,23 @@ def _wait_until_it_answers(server: PostgresServer, process: subprocess.Popen[byt
     pytest.fail(f"Postgres did not start: {log.read_text(errors='replace')[-1000:]}", pytrace=False)
 
 
+_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+@event.listens_for(Engine, "engine_connect")
+def _connected(connection: Connection) -> None:
+    """Remember every engine that connects: to look for them among all objects takes seconds."""
+    _ENGINES.add(connection.engine)
+
+
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The address of a fresh, empty Postgres database of this test."""
     name = f"t_{secrets.token_hex(6)}"
     postgres_server.run(f'CREATE DATABASE "{name}"')
     yield postgres_server.url_of(name)
-    for one in gc.get_objects():  # MLflow keeps its engines; a connection that the collector closes is a warning
-        if isinstance(one, Engine) and one.url.database == name:
+    for one in list(_ENGINES):  # MLflow keeps its engines; a connection that the collector closes is a warning
+        if one.url.database == name:
             one.dispose()
     postgres_server.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
