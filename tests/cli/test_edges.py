@@ -68,15 +68,25 @@ def test_an_option_that_no_command_has_is_exit_2_without_a_word_of_ours(house: S
     assert incidents(house) == []
 
 
-@pytest.mark.parametrize("process", ["cli up", "cli ui", "gateway", "worker"])
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("process", "name", "value", "said"),
     [
-        ("MLOPS_DASH_DEMO", "", "MLOPS_DASH_DEMO is empty. Give it a value, or unset it."),
-        ("MLFLOW_TRACKING_URI", "", "MLFLOW_TRACKING_URI is empty."),
-        ("MLOPS_DASH_DATABASE_URL", "sqlite:///{tmp}/typo/x.db", "typo, which does not exist. Check the path."),
+        ("cli up", "MLOPS_DASH_DEMO", "", "MLOPS_DASH_DEMO is empty. Give it a value, or unset it."),
+        (
+            "cli ui",
+            "MLOPS_DASH_DATABASE_URL",
+            "sqlite:///{tmp}/typo/x.db",
+            "typo, which does not exist. Check the path.",
+        ),
+        ("gateway", "MLFLOW_TRACKING_URI", "", "MLFLOW_TRACKING_URI is empty."),
+        (
+            "worker",
+            "MLOPS_DASH_DATABASE_URL",
+            "sqlite:///{tmp}/typo/x.db",
+            "typo, which does not exist. Check the path.",
+        ),
     ],
-)
+)  # which sentence a fault gets, whoever reads the settings: tests/test_settings.py
 def test_every_process_says_what_is_wrong_with_its_settings(
     tmp_path: Path, process: str, name: str, value: str, said: str
 ) -> None:
