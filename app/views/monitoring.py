@@ -19,7 +19,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.monitoring.room import ModelHealth, MonitoringRoom, windows_of
 from mlops_dash.domain.tasks import is_charted
-from mlops_dash.domain.words import look
+from mlops_dash.domain.words import look, plain_first
 
 
 def page(frame: Frame) -> None:
@@ -135,10 +135,10 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
 
     def controls() -> None:
         widgets.as_table(performance.performance_table(data, room.zone), key="performance")
-        keys = {one.key: one.label for one in data.choices}
+        keys = {one.key: plain_first(one.key, one.label, data.positive) for one in data.choices}
         st.selectbox(
             "Metric", list(keys), index=list(keys).index(data.metric), key="metric-pick", format_func=keys.__getitem__,
-            on_change=_remember, args=("metric", "metric-pick"), label_visibility="collapsed", width=230,
+            on_change=_remember, args=("metric", "metric-pick"), label_visibility="collapsed", width=300,
         )  # fmt: skip
 
     with widgets.card("performance", f"{performance.metric_name(data)} against its reference", sub, controls):

@@ -20,6 +20,7 @@ import pytest
 from app.ui.theme import tokens as theme_tokens
 from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.reports.snapshot import Report, ReportKind, ReportLine, Week, sha256_of
+from mlops_dash.domain.words import TERMS
 from mlops_dash.ids import canonical_json
 from mlops_dash.rendering import charts, reports, tokens
 from tests.rendering.facts import FACTS
@@ -231,3 +232,24 @@ def test_pdf_says_the_page_in_the_light_colours_with_page_numbers() -> None:
     assert made.startswith(b"%PDF-")
     assert len(made) <= MOST_BYTES
     assert len(re.findall(rb"/Type /Page\b", b"".join(streams(made)))) >= 2
+
+
+def test_every_term_is_underlined_where_it_stands_and_listed_once_at_the_end() -> None:
+    seen = Seen(reports.html(FACTS))
+    told = {str(attrs.get("title")) for tag, attrs in seen.tags if tag == "dfn"}
+    assert TERMS["ripe day"] in told
+    assert TERMS["ROC AUC within the day"] in told
+    assert "What the words mean" in seen.text
+    listed = seen.text[seen.text.rindex("What the words mean") :]
+    assert told == {means for means in TERMS.values() if means in listed}, "neither more nor less than the reader meets"
+    assert listed.index(TERMS["PSI"]) < listed.index(TERMS["ripe day"])
+    markdown = reports.markdown(FACTS)
+    assert markdown.count("## What the words mean") == 1
+    assert "**ripe day**" in markdown
+
+
+def test_a_strangers_metric_is_told_by_its_own_label() -> None:
+    spam = {**FACTS, "performance": {**FACTS["performance"], "positive": 'it\'s "spam"'}}
+    assert 'Tells it\'s "spam" from the rest: ROC AUC within the day' in Seen(reports.html(spam)).text
+    classes = {**FACTS, "performance": {**FACTS["performance"], "metric": "recall:Adélie", "label": "Recall of Adélie"}}
+    assert "Finds Adélie: Recall of Adélie is 0.646" in Seen(reports.html(classes)).text

@@ -15,14 +15,16 @@ from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.monitoring.room import WINDOWS, MonitoringRoom, Performance, Point
+from mlops_dash.domain.words import plain_first
 
 _EVENTS = {"alert": ("triangle-down", "Alert"), "retrain": ("diamond", "Retrain"),
            "promote": ("triangle-up", "Promotion"), "rollback": ("triangle-left", "Rollback")}  # fmt: skip
 
 
 def metric_name(data: Performance) -> str:
-    """The metric with the unit of its numbers: `MAE (min)`."""
-    return f"{data.label} ({data.unit})" if data.unit else data.label
+    """The metric in plain words, then its term with the unit of its numbers: `Distance from the truth: MAE (min)`."""
+    named = f"{data.label} ({data.unit})" if data.unit else data.label
+    return plain_first(data.metric, named, data.positive)
 
 
 def _number(value: float | None, data: Performance) -> str:

@@ -7,6 +7,7 @@ status is always icon + word + colour (DESIGN 3.4).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -222,6 +223,8 @@ TERMS: dict[str, str] = {
     "ripe day": "A day whose outcomes have had the time to come in. Younger days are not judged yet.",
     "ripe week": "A week whose outcomes have had the time to come in. Younger weeks are not judged yet.",
     "ripe month": "A month whose outcomes have had the time to come in. Younger months are not judged yet.",
+    "ripe hour": "An hour whose outcomes have had the time to come in. Younger hours are not judged yet.",
+    "ripe batch": "A batch whose outcomes have had the time to come in. Younger batches are not judged yet.",
     "ripe label": "An outcome of a day that is old enough to be judged.",
     "excess PSI": "How much differently a column's values are spread than in the reference, less what chance alone "
     "would show. 0: no more than chance.",
@@ -234,6 +237,11 @@ TERMS: dict[str, str] = {
     "log-loss": "How far the probabilities are from what happened; sure and wrong costs most. 0: perfect.",
     "Brier score": "Mean squared distance of the probability from what happened (0 or 1). 0: perfect.",
     "MAE": "Mean distance of the answer from the truth, in the unit of the answer. 0: perfect.",
+    "RMSE": "Distance of the answer from the truth, in the unit of the answer; large misses count most. 0: perfect.",
+    "bias": "How far the answers lie too high (above 0) or too low (below 0) on average.",
+    "accuracy": "Share of answers that are right.",
+    "error rate": "Share of answers that are wrong.",
+    "recall": "Share of the rows of a class that are named as that class. 1: every one.",
     "macro F1": "How well each class is found and how rarely it is named wrongly, all classes alike. 1: perfect.",
     "label rate": "Share of yes among the outcomes that are known.",
     "usual swing": "How far this column moves in calm weeks of the reference by itself.",
@@ -241,7 +249,8 @@ TERMS: dict[str, str] = {
     "always-valid": "May be read every day: looking often does not make a false alarm more likely.",
     "harm bound": "Beyond it the model is called harmed.",
 }
-_TERMS = re.compile("|".join(rf"\b{re.escape(one)}s?\b" for one in sorted(TERMS, key=len, reverse=True)), re.IGNORECASE)
+_LONGEST_FIRST = sorted(TERMS, key=len, reverse=True)
+_TERMS = re.compile("|".join(rf"\b{re.escape(one)}(?:e?s)?\b" for one in _LONGEST_FIRST), re.IGNORECASE)
 _MEANINGS = {one.casefold(): meaning for one, meaning in TERMS.items()}
 
 
@@ -255,7 +264,7 @@ def defined(text: str) -> list[tuple[str, str]]:
     done, seen = 0, set()
     for found in _TERMS.finditer(text):
         word = found.group().casefold()
-        term = word if word in _MEANINGS else word.removesuffix("s")
+        term = next(one for one in (word, word.removesuffix("s"), word.removesuffix("es")) if one in _MEANINGS)
         if term in seen:
             continue
         seen.add(term)
@@ -264,3 +273,62 @@ def defined(text: str) -> list[tuple[str, str]]:
         pieces.append((found.group(), _MEANINGS[term]))
         done = found.end()
     return [*pieces, (text[done:], "")] if done < len(text) else pieces
+
+
+def glossary(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """The terms that stand in these texts, as they are listed, each with its meaning; by name.
+
+    >>> [term for term, _ in glossary(["Of 7 ripe days", "the PSI of ripe days"])]
+    ['PSI', 'ripe day']
+    """
+    said = {meaning for text in texts for _, meaning in defined(text) if meaning}
+    return tuple(sorted((one for one in TERMS.items() if one[1] in said), key=lambda one: one[0].lower()))
+
+
+# What a metric tells, in words that anybody knows; "{yes}" and "{no}" are the model's own outcomes.
+_PLAINLY: dict[str, str] = {
+    "day_auc": "Tells {yes} from {no}",
+    "auc": "Tells {yes} from {no}",
+    "pr_auc": "Finds {yes} without false calls",
+    "base_rate_free_loss": "How far off its probabilities are, however common {yes} is",
+    "log_loss": "How far off its probabilities are, sure mistakes most",
+    "brier": "How far off its probabilities are",
+    "calibration_error": "Whether a probability means what it says",
+    "label_rate": "How common {yes} is",
+    "precision": "How often its {yes} is right",
+    "f1": "Finds {yes}, and rarely wrongly",
+    "accuracy": "Right answers",
+    "error_rate": "Wrong answers",
+    "macro_f1": "Finds every class, and rarely wrongly",
+    "weighted_recall": "Right answers, classes as common as in the reference",
+    "auc_ovr": "Tells each class from the others",
+    "largest_share": "How common the usual class is",
+    "mae": "Distance from the truth",
+    "rmse": "Distance from the truth, large misses most",
+    "bias": "Leans too high or too low",
+    "label_mean": "The usual truth",
+}
+_YES = frozenset({"", "1", "1.0", "true", "yes"})
+
+
+def plainly(metric: str, positive: str = "") -> str:
+    """What a metric tells, in plain words that come from the task and the model's own label; "" for one nobody named.
+
+    Args:
+        metric: Its key.
+        positive: The outcome whose probability a classifier of two classes gives; a bare 1 is said as yes.
+
+    >>> plainly("day_auc", "1"), plainly("auc", "it's spam"), plainly("recall:Gentoo"), plainly("luck")
+    ('Tells yes from no', "Tells it's spam from the rest", 'Finds Gentoo', '')
+    """
+    if metric.startswith("recall:"):
+        return f"Finds {metric.removeprefix('recall:')}"
+    bare = positive.strip().lower() in _YES
+    yes, no = ("yes", "no") if bare else (positive, "the rest")
+    return _PLAINLY.get(metric, "").replace("{yes}", yes).replace("{no}", no)
+
+
+def plain_first(metric: str, label: str, positive: str = "") -> str:
+    """A metric's name with plain words before its term: `Tells yes from no: ROC AUC`."""
+    said = plainly(metric, positive)
+    return f"{said}: {label}" if said else label

@@ -15,6 +15,7 @@ from mlops_dash.domain.words import (
     OperationState,
     ProposalState,
     Word,
+    glossary,
     look,
 )
 
@@ -54,6 +55,17 @@ class Document:
     figures: Sequence[tuple[str, str, str]]
     sections: Sequence[dict[str, Any]]
     how: Sequence[str]
+
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """The terms that a reader meets, each with its meaning."""
+        told = [self.verdict, self.next_step, *self.how]
+        told += [text for name, _, of in self.figures for text in (name, of)]
+        for section in self.sections:
+            told += [*section["said"], section.get("note", "")]
+            if "table" in section:
+                told += [*section["table"]["heads"], *(plain(cell) for row in section["table"]["rows"] for cell in row)]
+        return glossary(told)
 
 
 def badge(word: Word) -> dict[str, str]:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.reports.sheets import sheets_of
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_json, sha256_of
+from mlops_dash.domain.words import defined
 from mlops_dash.ids import canonical_json
 from mlops_dash.rendering import ab_result, fleet, promotion, tokens, weekly
 from mlops_dash.rendering.document import Document, plain
@@ -95,7 +97,17 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["explained"] = _explained
     return made.get_template("report.html.j2")
+
+
+def _explained(text: str) -> Markup:
+    """The text with every term of the glossary underlined; pointing at it says its meaning."""
+    pieces = [
+        Markup("<dfn title='{}'>{}</dfn>").format(means, piece) if means else escape(piece)
+        for piece, means in defined(text)
+    ]
+    return Markup("").join(pieces)
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
@@ -127,6 +139,10 @@ def markdown(facts: Facts) -> str:
     lines += ["", "## How the numbers were computed", ""]
     for sentence in shown.how:
         lines += [markdown_text(sentence), ""]
+    if shown.terms:
+        lines += ["## What the words mean", ""]
+        lines += [f"- **{markdown_text(term)}**: {markdown_text(means)}" for term, means in shown.terms]
+        lines.append("")
     return "\n".join([*lines, f"Facts sha256 `{sha256_of(facts)}`", ""])
 
 

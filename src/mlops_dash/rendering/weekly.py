@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any
 
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.monitoring.words import column_name
 from mlops_dash.domain.reports import words
+from mlops_dash.domain.reports.counted import metric_named, ripe, window_of
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind, coverage, number
 from mlops_dash.domain.words import AlertState, GateState, Health, ProposalState, look
 from mlops_dash.rendering.document import Cell, Document, badge, table_of
@@ -38,15 +40,13 @@ def _figures(facts: Facts) -> list[tuple[str, str, str]]:
     """The few numbers at the top: name, value, what belongs to it."""
     data = facts["performance"] or {}
     now = data.get("now")
-    rows, inputs = facts["rows"], facts["inputs"]
+    rows, inputs, window = facts["rows"], facts["inputs"], window_of(facts)
     found = []
     if now is None:
-        found.append((data.get("label", "Performance"), words.NOT_KNOWN, "no ripe labels"))
+        found.append((metric_named(facts) if data else "Performance", words.NOT_KNOWN, "no ripe labels"))
     else:
         interval = fmt.interval(now["low"], now["high"], data["decimals"], signed=False)
-        found.append(
-            (data["label"], number(now["value"], data), f"{interval} · {fmt.plural(now['n_days'], 'ripe day')}")
-        )
+        found.append((metric_named(facts), number(now["value"], data), f"{interval} · {ripe(now['n_days'], window)}"))
     share = coverage(facts)
     found.append(
         ("Label coverage", words.NOT_KNOWN if share is None else fmt.percent(share), f"{fmt.whole(rows['n'])} rows")
@@ -94,14 +94,15 @@ def _happened(facts: Facts) -> dict[str, Any]:
 
 
 def _performance(facts: Facts) -> dict[str, Any]:
-    data, said = facts["performance"], words.performance(facts)
+    data, said, window = facts["performance"], words.performance(facts), window_of(facts)
     section: dict[str, Any] = {"title": "Performance", "said": said}
     if data is None:
         return section
     alt = words.performance_alt(facts)
     section["drawn"] = partial(_chart, "performance", data, facts["week"], alt=alt)
     section["note"] = (
-        f"Line: mean of the last {data['trailing_days']} ripe days with its 95 % interval; dots: single days; "
+        f"Line: mean of the last {ripe(data['trailing_days'], window)} with its 95 % interval; "
+        f"dots: single {plural_of(window)}; "
         "bars: rows, dark where labelled. Marks above: ▼ alert, ◆ retrain, ▲ promotion, ◀ rollback."
     )
     return section

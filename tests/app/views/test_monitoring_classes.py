@@ -23,8 +23,12 @@ def test_the_page_names_the_species_that_got_worse_and_shows_what_it_is_taken_fo
     assert f"Told right less often than in the reference: {ODD} (recall " in html.unescape(said)
     assert f"Recall of {ODD} against its reference" in html.unescape(said)
     menu = next(one for one in page.selectbox if one.key == "metric-pick").options
-    assert menu[:3] == ["Recall at the reference's shares", "Accuracy, days pooled", "Macro F1, days pooled"]
-    assert menu[-3:] == [f"Recall of {name}" for name in SPECIES]
+    assert menu[:3] == [
+        "Right answers, classes as common as in the reference: Recall at the reference's shares",
+        "Right answers: Accuracy, days pooled",
+        "Finds every class, and rarely wrongly: Macro F1, days pooled",
+    ]
+    assert menu[-3:] == [f"Finds {name}: Recall of {name}" for name in SPECIES]
     room = house.monitoring.room(ADMIN, MODEL)
     assert room.confusion is not None
     last = table.iloc[-28 * 60 :]

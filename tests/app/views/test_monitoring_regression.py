@@ -42,12 +42,13 @@ def harmed(house: Services) -> Minutes:
 def test_the_page_says_minutes_and_never_a_rate_of_labels(harmed: Minutes, open_page: OpenPage) -> None:
     page = open_page("monitoring", "lead")
     said = words(page)
-    assert "MAE (min) against its reference" in said
+    assert "Distance from the truth: MAE (min) against its reference" in said
     assert "min above its reference" in said
     assert "min too high on average" in said
     assert "Label rate" not in said
     assert next(one for one in page.selectbox if one.key == "metric-pick").options == [
-        "MAE", "RMSE, days pooled", "Bias, prediction − label", "Mean label",
+        "Distance from the truth: MAE", "Distance from the truth, large misses most: RMSE, days pooled",
+        "Leans too high or too low: Bias, prediction − label", "The usual truth: Mean label",
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import (
     Report,
@@ -84,7 +85,8 @@ def test_a_file_name_is_safe_whatever_the_model_is_called(model: str, name: str)
 def test_every_number_of_the_performance_sentence_carries_interval_n_and_days() -> None:
     first, against, *_ = words.performance(FACTS)
     assert first == (
-        "ROC AUC within the day is 0.646 [0.616, 0.676] over the last 28 ripe days (n 5,644, 95 % interval over days)."
+        "Tells yes from no: ROC AUC within the day is 0.646 [0.616, 0.676] over the last 28 ripe days "
+        "(n 5,644, 95 % interval over days)."
     )
     assert against == "That is 0.013 worse than its reference 0.659, which lies inside the interval."
 
@@ -100,12 +102,12 @@ def test_a_regression_is_said_in_the_unit_of_its_label() -> None:
         "high": 14.0,
     }
     facts = changed(
-        performance={"label": "MAE", "higher_is_better": False, "decimals": 2, "unit": "min", "now": told,
-                     "reference": 9.2, "bound": 10.1, "week_before": None},
+        performance={"metric": "mae", "label": "MAE", "higher_is_better": False, "decimals": 2, "unit": "min",
+                     "now": told, "reference": 9.2, "bound": 10.1, "week_before": None},
         label_rate=None, metrics=[mean], reference={"label_rate": 12.1},
     )  # fmt: skip
     said = words.performance(facts)
-    assert said[0].startswith("MAE is 9.82 min [9.31, 10.33] over the last 28 ripe days")
+    assert said[0].startswith("Distance from the truth: MAE is 9.82 min [9.31, 10.33] over the last 28 ripe days")
     assert said[1] == "That is 0.62 min worse than its reference 9.20 min, which lies outside the interval."
     assert said[2].startswith("Its harm bound is 10.10 min;")
     assert "The mean label is 12.50 min [11.00, 14.00] over 28 ripe days" in words.labels(facts)[-1]
@@ -201,3 +203,34 @@ def test_better_and_worse_follow_the_direction_of_the_metric() -> None:
 def test_what_is_not_known_is_said_with_its_reason(facts: dict[str, Any], said: Any, expected: str) -> None:
     text = said(facts)
     assert expected in (text if isinstance(text, str) else " ".join(text))
+
+
+@pytest.mark.parametrize(
+    ("window", "cluster", "line", "labels", "before"),
+    [
+        ("hour", "day", "168 ripe hours", "168 judged hours", "168 ripe hours before"),
+        ("week", "week", "8 ripe weeks", "1 judged week", "1 ripe week before"),
+        ("batch", "batch", "8 ripe batches", "1 judged batch", "1 ripe batch before"),
+    ],
+)
+def test_a_report_counts_in_the_windows_that_its_model_is_judged_by(
+    window: str, cluster: str, line: str, labels: str, before: str
+) -> None:
+    many = int(line.split(maxsplit=1)[0])
+    back = int(before.split(maxsplit=1)[0])
+    told = {**FACTS["performance"]["now"], "n_days": many}
+    facts = changed(
+        performance={**FACTS["performance"], "metric": "mae", "label": "MAE", "trailing_days": many, "now": told,
+                     "week_before": {**FACTS["performance"]["week_before"], "back": back}},
+        rows={"n": 1000, "labelled": 970, "days": int(labels.split(maxsplit=1)[0]), "ripe_days": 1},
+    )  # fmt: skip
+    facts["cadence"] = {"window": window, "cluster": cluster, "basis": f"Judged by the {window}."}
+    said = " ".join((*words.performance(facts), *words.labels(facts), *words.how(facts)))
+    assert f"{line} (n 5,644, 95 % interval over {plural_of(cluster)})" in said
+    assert f"in {labels}" in said
+    assert f"{before} it was" in said
+    assert f"judged {window} by {window}" in said
+    assert ("ripe day" in said) is (window == "hour"), "hours of one day belong together"
+    assert "calendar days" not in said
+    sent = "".join(words.how(facts))
+    assert sent.startswith(f"Judged by the {window}.")

@@ -104,6 +104,7 @@ class Performance:
     decimals: int = 3
     unit: str = ""  # behind every number, e.g. "min"
     window: str = "day"  # what one point is of
+    positive: str = ""  # of a classifier of two classes the outcome whose probability it gives
     silent: tuple[Point, ...] = ()  # of the version in service, on days that another one served
     replayed: tuple[Point, ...] = ()  # of the same, answered afterwards: never live evidence
 

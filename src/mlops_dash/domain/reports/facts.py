@@ -6,7 +6,7 @@ Plain JSON, so that the sha256 of the facts means the same on every machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_dash.domain.audit import Entry, title, who
@@ -18,9 +18,10 @@ from mlops_dash.domain.registry.gates import Gate, Measure
 from mlops_dash.domain.registry.records import RegistryRoom
 from mlops_dash.domain.reports.snapshot import WEEK_DAYS, ReportKind, Week
 from mlops_dash.domain.tasks import METRICS
-from mlops_dash.domain.words import Drift
+from mlops_dash.domain.words import Drift, plainly
 
 CHART_DAYS = 91
+CHART_HOURS = 168
 MOST_COLUMNS = 8
 MOST_EVENTS = 30
 FORMAT = 1  # of the facts; another number is another shape
@@ -47,6 +48,7 @@ def weekly_facts(
         "format": FORMAT,
         "model": model_facts(registry),
         "week": {"start": week.start.isoformat(), "end": week.end.isoformat(), "zone": week.zone},
+        **_cadence(monitoring),
         "judged_until": iso(monitoring.until),
         "verdict": {
             "health": str(monitoring.health),
@@ -81,6 +83,13 @@ def weekly_facts(
             "policy": "" if told is None else str(told.body.get("policy", "")),
         },
     }
+
+
+def _cadence(monitoring: MonitoringRoom) -> dict[str, Any]:
+    """What is judged as one and what rows are taken to belong to; nothing of days, whose words stand elsewhere."""
+    if monitoring.judged_by == "day":
+        return {}
+    return {"cadence": {"window": monitoring.judged_by, "cluster": monitoring.cluster, "basis": monitoring.basis}}
 
 
 def model_facts(registry: RegistryRoom) -> dict[str, Any]:
@@ -130,7 +139,7 @@ def _reference(monitoring: MonitoringRoom) -> dict[str, Any] | None:
 
 
 def _performance(data: Performance) -> dict[str, Any]:
-    points = data.points[-CHART_DAYS:]
+    points = data.points[-(CHART_HOURS if data.window == "hour" else CHART_DAYS) :]
     start, end = points[0].start, points[-1].end
     last = data.last
     known = [
@@ -139,16 +148,20 @@ def _performance(data: Performance) -> dict[str, Any]:
         if point.trailing is not None and point.trailing.value is not None
         and last is not None and point.version == last.version  # another version's loss is no "before" of this one
     ]  # fmt: skip
-    before = known[-1 - WEEK_DAYS] if len(known) > WEEK_DAYS else None
+    back = WEEK_DAYS
+    if data.window != "day" and known:  # windows of another length: so many as lie within the week before
+        back = max(1, sum(one.start >= known[-1].start - timedelta(days=WEEK_DAYS) for one in known[:-1]))
+    before = known[-1 - back] if len(known) > back else None
     return {
         "metric": data.metric,
+        **({} if plainly("auc", data.positive) == plainly("auc") else {"positive": data.positive}),
         "label": data.label,
         "higher_is_better": data.higher_is_better,
         "trailing_days": data.trailing_days,
         "decimals": data.decimals,
         "unit": data.unit,
         "now": None if last is None else _told(last),
-        "week_before": None if before is None else _told(before),
+        "week_before": None if before is None else _told(before) | ({} if back == WEEK_DAYS else {"back": back}),
         "reference": data.baseline,
         "bound": data.bound,
         "bound_is_harm": data.bound_is_harm,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from mlops_dash.domain.cadence import plural_of
+from mlops_dash.domain.reports.counted import window_of
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind
 
 Cell = str | float | int | datetime | None
@@ -97,7 +99,7 @@ def _weekly_verdict(facts: Facts) -> Sequence[tuple[Cell, ...]]:
         ("live version", None if version is None else version["label"]),
         ("rows of the week", rows["n"]),
         ("of them with label", rows["labelled"]),
-        ("ripe days", rows["ripe_days"]),
+        (f"ripe {plural_of(window_of(facts))}", rows["ripe_days"]),
         ("inputs watched", facts["inputs"]["watched"]),
         ("columns moved", ", ".join(facts["inputs"]["moved"]) or None),
     )

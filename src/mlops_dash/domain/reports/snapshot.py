@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.registry.gates import through
 from mlops_dash.domain.reports.files import ENDINGS, ReportFormat
@@ -198,7 +199,12 @@ def changes_since(then: Facts, now: Facts) -> tuple[str, ...]:
         old, new = then["key"], now["key"]
         return tuple(f"{name} {old.get(name)} → {new[name]}" for name in new if old.get(name) != new[name])
     before, after = _key_facts(then), _key_facts(now)
-    said = [f"{name} {before[name]} → {after[name]}" for name in before if before[name] != after[name]]
+    ripe = f"ripe {plural_of(now.get('cadence', {}).get('window', 'day'))}"
+    said = [
+        f"{ripe if name == 'ripe' else name} {before[name]} → {after[name]}"
+        for name in before
+        if before[name] != after[name]
+    ]
     (label, value), (label_now, value_now) = _told_metric(then), _told_metric(now)
     if label != label_now:
         said.append(f"{label} {value} → {label_now} {value_now}")
@@ -225,7 +231,7 @@ def _key_facts(facts: Facts) -> dict[str, str]:
         "live version": (facts["version"] or {}).get("label", "none"),
         "rows": fmt.whole(rows["n"]),
         "label coverage": fmt.percent(coverage(facts)),
-        "ripe days": str(rows["ripe_days"]),
+        "ripe": str(rows["ripe_days"]),
         "columns moved": str(len(facts["inputs"]["moved"])),
         "open alerts": str(open_alerts),
         "open proposals": str(len(facts["proposals"])),

@@ -7,14 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.evidence import DAYS, ROWS
 from mlops_dash.domain.monitoring.readings import SCORE, words_of
 from mlops_dash.domain.registry.gates import through
+from mlops_dash.domain.reports.counted import cluster_of, metric_named, ripe, window_of
 from mlops_dash.domain.reports.snapshot import WEEK_DAYS, Facts, coverage, number
 from mlops_dash.domain.tasks import CHARTED
 from mlops_dash.domain.words import AlertState, GateState, Health, ProposalState
 
 NOT_KNOWN = "Not known"
+_SPANS = {"day": "week", "hour": "day"}  # drift is judged over the span that ends with the window
 
 
 def at(text: str | None) -> datetime | None:
@@ -89,24 +92,26 @@ def performance(facts: Facts) -> tuple[str, ...]:
         return (f"{NOT_KNOWN}: {_small(facts['verdict']['empty'] or 'nothing was judged')}.",)
     now = data["now"]
     if now is None:
-        return (f"{data['label']}: {_small(NOT_KNOWN)}, because no day up to the end of the week has ripe labels.",)
-    said = [f"{data['label']} is {estimate(now, data)} over the last {_basis(now)}."]
-    said += _against(data, now)
+        none = f"no {window_of(facts)} up to the end of the week has ripe labels"
+        return (f"{data['label']}: {_small(NOT_KNOWN)}, because {none}.",)
+    window, windows = window_of(facts), plural_of(window_of(facts))
+    basis = (
+        f"{ripe(now['n_days'], window)} (n {fmt.whole(now['n'])}, 95 % interval over {plural_of(cluster_of(facts))})"
+    )
+    said = [f"{metric_named(facts)} is {estimate(now, data)} over the last {basis}."]
+    said += _against(data, now, window)
     if now["reason"]:
         said.append(_sentence(now["reason"]))
     before = data["week_before"]
     if before is not None:
-        shared = max(0, data["trailing_days"] - WEEK_DAYS)
-        overlap = f" The two windows share {shared} of {data['trailing_days']} days." if shared else ""
-        said.append(f"{fmt.plural(WEEK_DAYS, 'ripe day')} before it was {estimate(before, data)}.{overlap}")
+        back = before.get("back", WEEK_DAYS)
+        shared = max(0, data["trailing_days"] - back)
+        overlap = f" The two windows share {shared} of {data['trailing_days']} {windows}." if shared else ""
+        said.append(f"{ripe(back, window)} before it was {estimate(before, data)}.{overlap}")
     return tuple(said)
 
 
-def _basis(one: Mapping[str, Any]) -> str:
-    return f"{fmt.plural(one['n_days'], 'ripe day')} (n {fmt.whole(one['n'])}, 95 % interval over days)"
-
-
-def _against(data: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _against(data: Mapping[str, Any], now: Mapping[str, Any], window: str) -> list[str]:
     said = []
     reference, bound = data["reference"], data["bound"]
     if reference is not None:
@@ -123,7 +128,7 @@ def _against(data: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         said.append(f"That is {far} its reference {number(reference, data)}{where}.")
     if bound is not None:
         name = "harm bound" if data["bound_is_harm"] else "bound"
-        said.append(f"Its {name} is {number(bound, data)}; the alarm is judged day by day, not on this mean.")
+        said.append(f"Its {name} is {number(bound, data)}; the alarm is judged {window} by {window}, not on this mean.")
     return said
 
 
@@ -132,23 +137,25 @@ def labels(facts: Facts) -> tuple[str, ...]:
     rows, rate, reference = facts["rows"], facts["label_rate"], facts["reference"]
     if not rows["n"]:
         return ("Label coverage: not known, because no row was scored in this week.",)
+    window, cluster = window_of(facts), cluster_of(facts)
+    judged = fmt.plural(rows["days"], f"judged {window}", f"judged {plural_of(window)}")
     known = f"{fmt.percent(coverage(facts))} of them ({fmt.whole(rows['labelled'])}) have their label"
     said = [
-        f"{fmt.whole(rows['n'])} rows were scored on {fmt.plural(rows['days'], 'judged day')}; {known}.",
-        f"{fmt.plural(rows['ripe_days'], 'day')} {'is' if rows['ripe_days'] == 1 else 'are'} ripe.",
+        f"{fmt.whole(rows['n'])} rows were scored {'on' if window == 'day' else 'in'} {judged}; {known}.",
+        f"{fmt.plural(rows['ripe_days'], window, plural_of(window))} {'is' if rows['ripe_days'] == 1 else 'are'} ripe.",
     ]
     mean = next((one for one in facts["metrics"] if one["metric"] == "label_mean"), None)
     if mean is not None and mean["value"] is not None:
         told = facts["performance"] or {"decimals": 2, "unit": ""}
-        basis = f"over {fmt.plural(mean['n_days'], 'ripe day')} ({fmt.whole(mean['n'])} rows)"
+        basis = f"over {ripe(mean['n_days'], cluster)} ({fmt.whole(mean['n'])} rows)"
         known = "" if reference is None else f"; {number(reference['label_rate'], told)} in the reference"
         said.append(f"The mean label is {estimate(mean, told)} {basis}{known}.")
     elif rate is None or rate["value"] is None:
-        said.append("Label rate: not known, because no day has ripe labels.")
+        said.append(f"Label rate: not known, because no {window} has ripe labels.")
     else:
         known = "" if reference is None else f"; {fmt.percent(reference['label_rate'])} in the reference"
         said.append(
-            f"The label rate is {share(rate)} over {fmt.plural(rate['n_days'], 'ripe day')} "
+            f"The label rate is {share(rate)} over {ripe(rate['n_days'], cluster)} "
             f"({fmt.whole(rate['n'])} rows){known}."
         )
     return tuple(said)
@@ -260,14 +267,15 @@ def _unit(measure: Mapping[str, Any]) -> str:
 def evidence(facts: Facts) -> tuple[dict[str, str], ...]:
     """The rows of the evidence table: every number of this report that decides something."""
     told = facts["performance"] or {"decimals": 3, "unit": ""}
-    rows = [_metric_row(one, told) for one in facts["metrics"]]
+    over = f"{plural_of(cluster_of(facts))} as clusters; ripe {plural_of(window_of(facts))} only"
+    rows = [_metric_row(one, told, over) for one in facts["metrics"]]
     rows += _gate_rows(facts["gates"], "" if facts["version"] is None else facts["version"]["label"])
     for proposal in facts["proposals"]:
         rows += _gate_rows(proposal["gates"], proposal["version"])
     return tuple(rows)
 
 
-def _metric_row(one: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, str]:
+def _metric_row(one: Mapping[str, Any], told: Mapping[str, Any], over: str) -> dict[str, str]:
     rate = one["metric"] in CHARTED and CHARTED[one["metric"]].is_share
     known = one["value"] is not None
     return {
@@ -278,7 +286,7 @@ def _metric_row(one: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, st
         "n": fmt.whole(one["n"]),
         "days": str(one["n_days"]),
         "method": one["method"],
-        "bound": one["reason"] or ("days as clusters; ripe days only" if known else NOT_KNOWN),
+        "bound": one["reason"] or (over if known else NOT_KNOWN),
         "source": one["source"],
     }
 
@@ -319,15 +327,21 @@ def _gate_rows(gates_of: Sequence[Mapping[str, Any]], version: str) -> list[dict
 def how(facts: Facts) -> tuple[str, ...]:
     """How the numbers were computed."""
     watch, reference, data = facts["watch"], facts["reference"], facts["performance"]
-    zone = facts["week"]["zone"]
-    said = [
-        f"Days are calendar days in {zone}.",
-        "Rows of one day are not independent: every interval is a 95 % interval over days, not over rows.",
-        "A day counts once its labels are ripe: old enough, or nearly all there. A late label makes a new revision.",
-    ]
+    zone, window, cluster = facts["week"]["zone"], window_of(facts), cluster_of(facts)
+    if window == "day":
+        begun = [
+            f"Days are calendar days in {zone}.",
+            "Rows of one day are not independent: every interval is a 95 % interval over days, not over rows.",
+        ]
+    else:
+        begun = [facts["cadence"]["basis"], f"Every interval is a 95 % interval over {plural_of(cluster)}."]
+    article = "An" if window == "hour" else "A"
+    ripens = f"{article} {window} counts once its labels are ripe: old enough, or nearly all there."
+    said = [*(one for one in begun if one), f"{ripens} A late label makes a new revision."]
     if data is not None:
         said.append(
-            f"The line is the mean over the last {data['trailing_days']} ripe days; neighbouring points share days."
+            f"The line is the mean over the last {ripe(data['trailing_days'], window)}; neighbouring points share "
+            f"{plural_of(window)}."
         )
     if reference is not None:
         period = fmt.period(at(reference["start"]), at(reference["end"]), zone)
@@ -335,9 +349,10 @@ def how(facts: Facts) -> tuple[str, ...]:
             f"The reference is {period}: {fmt.whole(reference['n_rows'])} rows on "
             f"{fmt.plural(reference['n_days'], 'day')}, {reference['method']}."
         )
+    span = _SPANS.get(window, window)
     watched, drifted = fmt.metric(watch["watch_excess"], 2), fmt.metric(watch["drift_excess"], 2)
     said += [
-        "PSI compares a week of a column with the reference, on cells cut from the reference alone.",
+        f"PSI compares a {span} of a column with the reference, on cells cut from the reference alone.",
         f"It is watched above an excess PSI of {watched}, drifted above {drifted}, if also beyond its usual swing.",
     ]
     again = watch["restarts"]

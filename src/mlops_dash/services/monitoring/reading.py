@@ -141,6 +141,7 @@ class Rooms:
                 names=store.version_names(session, model),
                 around=around,
                 alerts=alert_store.alerts(session, model),
+                positive=registry.model(session, model).positive_label,
             )
         if not shown:
             return telling.without(model, title, version, policy, window, material)

@@ -56,6 +56,7 @@ class Material:
     names: Mapping[str, str]  # version id -> number
     around: Surroundings
     alerts: tuple[Alert, ...]
+    positive: str  # the outcome whose probability a classifier of two classes gives
 
     @property
     def takeover(self) -> Takeover | None:
@@ -189,6 +190,7 @@ def performance(material: Material, metric: str, cadence: Cadence, *, long: bool
         decimals=charted.decimals,
         unit=str(material.readings[-1].body.get("unit", "")),
         silent=silent,
+        positive=material.positive,
     )
 
 
