@@ -1,4 +1,4 @@
-"""The demo: every flight out of New York in 2013 played through the same services as real traffic.
+"""The demo: flights out of New York in 2013 played through the same services as real traffic; the last are held back.
 
 `build` fills an empty home; each step is remembered, so an interrupted build goes on where it stopped and a second
 call changes nothing. Nothing here computes a number of its own: it calls the services with the data's own times.

@@ -50,8 +50,8 @@ class Story:
         return datetime.combine(self.end.date() - timedelta(days=1), self.end.timetz())
 
 
-def _day(month: int, day: int, year: int = 2013) -> datetime:
-    return new_york(date(year, month, day))
+def _day(month: int, day: int) -> datetime:
+    return new_york(date(2013, month, day))
 
 
 FULL = Story(
@@ -60,8 +60,8 @@ FULL = Story(
     start=_day(3, 1),
     hasty_at=_day(5, 1),
     rolled_back_at=_day(5, 8),
-    end=_day(1, 1, 2014),
-    holdout_days=92,
+    end=_day(12, 1),  # December is held back: demo/week.py
+    holdout_days=61,
     sweep_start=_day(1, 1),
     sweep_runs=27,
 )
