@@ -8,27 +8,29 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from datetime import timedelta
 from typing import Any
 
 import httpx
 import pandas as pd
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 from sqlmodel import select
 
 from app.pages import HOME, PAGES
-from mlops_dash.demo.flights.columns import features_of, load_flights
+from mlops_dash.demo.flights.columns import AIR_TIME, LATE_ARRIVAL, Target, features_of, load_flights
 from mlops_dash.demo.story import FAST
 from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.audit import Action, Filter
-from mlops_dash.domain.words import JobState, OperationState
+from mlops_dash.domain.held_back import stretch_of
+from mlops_dash.domain.jobs import Task
+from mlops_dash.domain.words import Health
 from mlops_dash.settings import checkout_root
 from mlops_dash.store.db import reading
 from mlops_dash.store.tables.log import LabelRow, PredictionRow, ScoreRow
-from tests.browser.conftest import assert_sound, settled
+from tests.browser.conftest import assert_sound
 from tests.journeys.conftest import Installation
+from tests.journeys.walk import Walk
 
 pytestmark = pytest.mark.timeout(1_800)
 
@@ -45,31 +47,32 @@ def token(installation: Installation) -> str:
 
 @pytest.fixture(scope="module")
 def batch() -> dict[str, Any]:
-    root = checkout_root()
-    assert root is not None
-    frame = features_of(load_flights(root / "data" / "flights-2013.parquet").tail(40)).astype(object)
+    return _body(LATE_ARRIVAL)
+
+
+def _body(target: Target) -> dict[str, Any]:
+    """A request about the year's last flights."""
+    frame = features_of(_flights().tail(40), target).astype(object)
     rows = [[None if pd.isna(value) else value for value in row] for row in frame.to_numpy().tolist()]
     return {"dataframe_split": {"columns": list(frame.columns), "data": rows}}
 
 
-def _score(installation: Installation, token: str, batch: dict[str, Any], name: str) -> httpx.Response:
+def _flights() -> pd.DataFrame:
+    root = checkout_root()
+    assert root is not None
+    return load_flights(root / "data" / "flights-2013.parquet")
+
+
+def _score(
+    installation: Installation, token: str, batch: dict[str, Any], name: str, model: str = MODEL
+) -> httpx.Response:
     return httpx.post(
-        f"{installation.gateway}/models/{MODEL}/invocations",
+        f"{installation.gateway}/models/{model}/invocations",
         json=batch,
         headers={"Authorization": f"Bearer {token}", "X-Prediction-Batch": name},
         timeout=20,
         trust_env=False,
     )
-
-
-def _decide(page: Page, opens: str, reason: str, acts: str) -> None:
-    """Open a dialog, say why, act, and wait until it is gone."""
-    page.get_by_role("button", name=opens, exact=True).first.click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("textbox").last.fill(reason)
-    dialog.get_by_role("button", name=acts, exact=True).click()
-    expect(dialog).to_have_count(0, timeout=60_000)
-    settled(page)
 
 
 def test_the_demo_shows_months_of_real_traffic_and_its_ledger_verifies(installation: Installation) -> None:
@@ -86,9 +89,7 @@ def test_the_demo_shows_months_of_real_traffic_and_its_ledger_verifies(installat
 def test_a_replay_that_was_killed_again_and_again_holds_every_flight_and_label_once(installation: Installation) -> None:
     """`build_under_fire` made this home: what it holds must be what one undisturbed replay would have stored."""
     services = installation.ui.services
-    root = checkout_root()
-    assert root is not None
-    flights = load_flights(root / "data" / "flights-2013.parquet")
+    flights = _flights()
     start, end = pd.Timestamp(FAST.start), pd.Timestamp(FAST.end)
     asked = flights[(flights["scheduled_at"] >= start) & (flights["scheduled_at"] < end)]
     known = asked[(asked["landed_at"] < end) & asked["late"].notna()].set_index("flight_id")["late"].astype(float)
@@ -130,50 +131,58 @@ def test_every_page_is_sound_with_the_demos_facts(
     assert_sound(page)
 
 
-def test_alert_retrain_propose_approve_promote_and_the_gateway_answers(
-    installation: Installation, visit: Visit, token: str, batch: dict[str, Any]
+def test_the_readmes_loop_by_clicks_alone_from_the_worst_alert_to_the_first_verdict_on_its_answer(
+    installation: Installation, visit: Visit, token: str
 ) -> None:
-    services = installation.ui.services
-    assert _score(installation, token, batch, "before").headers["X-Model-Version"] == "1"
+    """The scientist at 1440 px in the light, the lead on a phone in the dark, with a rejection on the way."""
+    services, model, minutes = installation.ui.services, AIR_TIME.model, _body(AIR_TIME)
+    assert _score(installation, token, minutes, "before", model).headers["X-Model-Version"] == "1"
+    walk = Walk(visit("scientist", "/"), visit("lead", "/", mode="dark", width=390))
 
-    page = visit("scientist", f"/monitoring?model={MODEL}")
-    expect(page.get_by_text("Inputs moved").first).to_be_visible()
+    version = walk.from_alert_to_version("A model that saw only winter")
+    walk.propose(version, "Better on every day of May")
+    walk.review(version)
+    walk.reject(version, "What happens to long flights?")
+    assert _score(installation, token, minutes, "rejected", model).headers["X-Model-Version"] == "1"
+    walk.propose(version, "They gain most")
+    walk.review(version)
+    walk.promote(version, "Read the evidence")
 
-    page.goto(f"{installation.ui.url}/retraining")
-    settled(page)
-    page.get_by_role("button", name="Run now…", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("combobox").first.click()
-    page.get_by_role("option", name=re.compile("^refresh")).click()
-    dialog.get_by_role("textbox").last.fill("Temperatures are outside of what version 1 knows")
-    dialog.get_by_role("button", name=re.compile("^(Run|Start)")).last.click()
-    expect(dialog).to_have_count(0, timeout=60_000)
-    job = services.jobs.recent(ADMIN)[0]
-    version = _wait_for_version(installation, job.id)
-
-    page.goto(f"{installation.ui.url}/registry?model={MODEL}&version={version}")
-    settled(page)
-    _decide(page, f"Propose v{version}…", "Better on every day of May", f"Propose v{version}")
-    approve = page.get_by_role("button", name="Approve…", exact=True)
-    expect(approve).to_be_disabled()
-
-    lead = visit("lead", f"/registry?model={MODEL}&version={version}", width=390)
-    _decide(lead, "Approve…", "Read the evidence", f"Approve v{version}")
-    _decide(lead, "Promote to champion…", "Better on May, no worse on Brier", f"Promote v{version}")
-
-    _wait(lambda: _score(installation, token, batch, f"after-{time.time()}").headers["X-Model-Version"] == version, 10)
-    operation = services.registry.room(ADMIN, MODEL).operation
-    assert operation is not None
-    _wait(lambda: services.registry.room(ADMIN, MODEL).operation.state is OperationState.CONFIRMED, 30)
-
-    audit = visit("admin", "/audit")
-    audit.get_by_role("button", name="Verify the ledger", exact=True).click()
-    expect(audit.get_by_text(re.compile(r"\d+ entries")).first).to_be_visible()
-    actions = [str(entry.action) for entry in services.audit.entries(ADMIN, Filter(model=MODEL), size=200).entries]
-    assert {"job.requested", "proposal.opened", "proposal.approved", "promotion.decided", "promotion.finished"} <= set(
-        actions
+    _wait(
+        lambda: (
+            _score(installation, token, minutes, f"after-{time.time()}", model).headers["X-Model-Version"] == version
+        ),
+        10,
     )
+    assert_sound(walk.scientist)
+    walk.play_a_week()
+    assert_sound(walk.lead)
+    said = walk.read_the_verdict(model, version)
+    assert_sound(walk.lead)
+    assert re.search(r"MAE [0-9.]+ min over the last [5-7] ripe days", said), said
+    assert services.monitoring.room(ADMIN, model).health is Health.OK
+
+    actions = Counter(
+        str(entry.action) for entry in services.audit.entries(ADMIN, Filter(model=model), size=200).entries
+    )
+    once = {"job.requested": 2, "proposal.rejected": 1, "promotion.finished": 2}  # with those of the first version
+    assert {action: actions[action] for action in once} == once
     assert services.audit.verify(ADMIN).ok
+
+
+def test_a_played_week_holds_every_flight_once(installation: Installation) -> None:
+    """The week that the walk has played: as many rows as the file has flights, for each model."""
+    services = installation.ui.services
+    (job,) = [one for one in services.jobs.recent(ADMIN) if one.task is Task.PLAY_WEEK]
+    week = stretch_of(job.arguments)
+    flights = _flights()
+    due = set(flights[(flights["scheduled_at"] >= week.start) & (flights["scheduled_at"] < week.end)]["flight_id"])
+    assert len(due) > 6_000
+    for model in (MODEL, AIR_TIME.model):
+        with reading(services.context.databases.log) as session:
+            asked = session.exec(select(ScoreRow.prediction_id).where(ScoreRow.model == model,
+                                                                      ScoreRow.role == "champion")).all()  # fmt: skip
+        assert Counter(one for one in asked if one in due) == dict.fromkeys(due, 1)
 
 
 def test_a_killed_gateway_comes_back_and_nothing_answered_is_lost(
@@ -235,15 +244,6 @@ def _restarted(installation: Installation, module: str, old: psutil.Process) -> 
         return installation.child(module).pid != old.pid
     except (AssertionError, psutil.NoSuchProcess):
         return False
-
-
-def _wait_for_version(installation: Installation, job_id: str) -> str:
-    services = installation.ui.services
-    _wait(lambda: services.jobs.job(ADMIN, job_id).state not in {JobState.QUEUED, JobState.RUNNING}, 300)
-    job = services.jobs.job(ADMIN, job_id)
-    assert job.state is JobState.SUCCEEDED, job.error
-    assert job.finished_at - job.created_at < timedelta(minutes=5)
-    return str(job.result["version"])
 
 
 def _answers(url: str) -> bool:
