@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
-from app.parts.monitoring import alerts, aside, classes, column, reference, replay, together, volume
+from app.parts.monitoring import alerts, aside, classes, column, reference, reliability, replay, together, volume
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -53,6 +53,7 @@ def page(frame: Frame) -> None:
     _verdict(frame, room)
     _performance(frame, room)
     classes.table(room)
+    reliability.card(frame, room)
     if room.features:
         left, right = st.columns([7, 5], gap="small")
         with left:

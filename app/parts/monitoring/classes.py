@@ -8,7 +8,8 @@ from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.monitoring.room import MonitoringRoom
 
 
-def _over(room: MonitoringRoom) -> str:
+def over(room: MonitoringRoom) -> str:
+    """Over which windows the answers were counted."""
     by = room.judged_by if room.judged_by in ("hour", "batch") else "day"
     return fmt.plural(room.confusion_days, f"ripe {by}", f"ripe {plural_of(by)}")
 
@@ -18,7 +19,7 @@ def table(room: MonitoringRoom) -> None:
     found = room.confusion
     if found is None:
         return
-    sub = f"Labelled rows of the last {_over(room)}, by true class and answer; the diagonal is right."
+    sub = f"Labelled rows of the last {over(room)}, by true class and answer; the diagonal is right."
     with widgets.card("confusion", "Which class is taken for which", sub):
         widgets.matrix("True class", found.words, [[fmt.whole(n) for n in row] for row in found.counts],
                        label="Rows by true class and answer")  # fmt: skip

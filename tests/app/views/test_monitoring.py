@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.charts.monitoring import columns, drift, performance
+from app.charts.monitoring import columns, drift, performance, reliability
 from app.parts.monitoring import column
 from app.ui.theme import tokens
 from mlops_dash.bootstrap import Services
@@ -132,7 +132,7 @@ def test_the_verdict_comes_first_with_its_numbers_and_the_next_action(harmed: Wo
     assert "Harmed" in str([element.proto for element in page.get("markdown")]) + words(page)
     assert page.button(key="next").label == "Start retrain…"
     assert not page.button(key="next").disabled
-    assert len(page.get("plotly_chart")) == 4
+    assert len(page.get("plotly_chart")) == 5
 
 
 def test_the_verdict_names_the_likely_cause_that_its_alert_names(harmed: World, open_page: OpenPage) -> None:
@@ -349,3 +349,18 @@ def test_every_cell_has_a_point_that_can_be_clicked_in_the_same_order(harmed: Wo
         value = data.excess[data.columns.index(name)][data.ends.index(end)]
         assert excess == pytest.approx(value, abs=1e-6)
     assert len(figure.layout.shapes) == 1
+
+
+def test_scores_that_come_true_are_said_to_and_the_table_has_every_band(harmed: World, open_page: OpenPage) -> None:
+    page = open_page("monitoring", "viewer")
+    room = harmed.monitoring.room(VIEWER, MODEL)
+    data, then = room.reliability, room.reliability_then
+    assert data is not None
+    assert then is not None
+    assert reliability.sentence(data) in html.unescape(words(page))
+    shown = reliability.table(data, then)
+    assert len(shown) == len(data.bands) == 10
+    assert sum(one.share.n for one in data.bands) > 0
+    figure = reliability.figure(data, then, tokens("dark"))
+    assert len(figure.layout.shapes) == 10
+    assert not page.exception

@@ -11,7 +11,8 @@ from mlops_dash.domain.monitoring.findings import Finding, Signal
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
 from mlops_dash.domain.monitoring.replay import ReplayView
 from mlops_dash.domain.monitoring.together import Together
-from mlops_dash.domain.tasks.task import Charted, Confusion
+from mlops_dash.domain.tasks.task import Charted
+from mlops_dash.domain.tasks.worth import Confusion, Reliability
 from mlops_dash.domain.words import AlertState, Drift, Health
 from mlops_dash.stats.drift import ColumnDrift
 
@@ -271,6 +272,8 @@ class MonitoringRoom:
     worse: str = ""  # which part of the answers got worse, in a sentence
     confusion: Confusion | None = None  # of a task with classes, over the last ripe days
     confusion_days: int = 0
+    reliability: Reliability | None = None  # of a task with probabilities, over the same days
+    reliability_then: Reliability | None = None  # in the reference
     restarts: int = 0  # of the harm alarm: each spends another alpha
     alpha: float = 0.05
     watch_excess: float = 0.10

@@ -11,6 +11,7 @@ import numpy as np
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.task import Charted, KeptRows, Metric, ModelTask, Standards, Summary, Watch, only
+from mlops_dash.domain.tasks.worth import Reliability, ScoreBand
 from mlops_dash.errors import BrokenModel
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
 from mlops_dash.stats.intervals import ratio
@@ -25,6 +26,7 @@ from mlops_dash.stats.performance import (
     cluster_estimate,
 )
 from mlops_dash.stats.ranking import auc_of_table
+from mlops_dash.stats.reliability import bands, discrimination
 from mlops_dash.stats.sequential import HarmUnit, base_rate_free_units, loss_units
 from mlops_dash.stats.summaries import score_edges, score_tables_by
 
@@ -111,6 +113,7 @@ class Binary(ModelTask):
     kept_rows = KeptRows("binary", ("auc", "log_loss", "brier", "accuracy"), decides=True, has_threshold=True)
     policy_name = "default"
     has_base_rate = True
+    has_reliability = True
     in_ab_tests = True
 
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:
@@ -206,6 +209,22 @@ class Binary(ModelTask):
         measured = classification_metrics(labels, scores, threshold=_THRESHOLD, level=level, clusters=days)
         free = base_rate_free_estimate(labels, scores, prior=prior, level=level, clusters=days)
         return {**measured, "base_rate_free_loss": free}
+
+    def reliability_of(self, scale: Mapping[str, Any], days: Sequence[Summary], *, level: float) -> Reliability | None:
+        """Bands of the score beside the share of label 1, Gini and Kolmogorov-Smirnov."""
+        kept = [day.table for day in only(ClassSummary, days) if day.n]
+        if not kept:
+            return None
+        tables = np.stack(kept)
+        apart = discrimination(tables, level=level)
+        return Reliability(
+            tuple(
+                ScoreBand(one.low, one.high, Estimate.of(one.share), one.side)
+                for one in bands(tables, scale["edges"], level=level)
+            ),
+            Estimate.of(apart.gini),
+            Estimate.of(apart.ks),
+        )
 
     def label_sentence(self, over: Callable[[str], Estimate | None], *, usual: float, unit: str) -> str:
         """The label rate beside the reference's."""

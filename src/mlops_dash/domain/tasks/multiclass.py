@@ -20,7 +20,6 @@ from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.task import (
     CLASS_ROWS,
     Charted,
-    Confusion,
     Metric,
     ModelTask,
     Standards,
@@ -28,6 +27,7 @@ from mlops_dash.domain.tasks.task import (
     Watch,
     only,
 )
+from mlops_dash.domain.tasks.worth import Confusion
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes
 from mlops_dash.stats.class_probabilities import probability_metrics

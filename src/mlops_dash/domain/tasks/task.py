@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.monitoring.readings import Estimate
+from mlops_dash.domain.tasks.worth import Confusion, Reliability
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
 from mlops_dash.stats.performance import MetricEstimate
@@ -138,19 +139,6 @@ class Standards:
     watched: str
 
 
-@dataclass(frozen=True)
-class Confusion:
-    """How often each class was taken for which.
-
-    Attributes:
-        words: The classes, in the order of rows and columns.
-        counts: Rows by true class and answer.
-    """
-
-    words: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-
-
 class Summary(ABC):
     """The labelled rows of an hour or a day, reduced to numbers that add up exactly."""
 
@@ -207,6 +195,7 @@ class ModelTask(ABC):
     kept_rows: ClassVar[KeptRows]  # what evaluation rows of such a model's runs can tell
     policy_name: ClassVar[str]  # what the ids of its default policies begin with
     has_base_rate: ClassVar[bool]  # whether losses follow a share of labels, which a reference then gives
+    has_reliability: ClassVar[bool] = False  # whether an answer is one probability that can be held against what came
     in_ab_tests: ClassVar[bool]  # whether its answers can be compared between the arms of a test
     own_metrics: ClassVar[str] = ""  # what the keys of metrics begin with that each model has of its own
     in_words: ClassVar[bool] = False  # whether answers and labels are words outside the log
@@ -355,6 +344,10 @@ class ModelTask(ABC):
 
     def confusion_of(self, days: Sequence[Summary]) -> Confusion | None:
         """How often which class was taken for which over these days; None for a task without classes."""
+        return None
+
+    def reliability_of(self, scale: Mapping[str, Any], days: Sequence[Summary], *, level: float) -> Reliability | None:
+        """Whether things happened as often as their probability said; None for a task without probabilities."""
         return None
 
     # --- what follows from the above ---

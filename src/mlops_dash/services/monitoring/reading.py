@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +28,7 @@ from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring import columns, telling
 from mlops_dash.services.monitoring import room as rooms
+from mlops_dash.services.monitoring.latest_answers import latest_answers
 from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.services.monitoring.replaying import with_replay
 from mlops_dash.services.monitoring.together import of_model_together
@@ -226,6 +226,8 @@ class Rooms:
             scores=scores,
         )
         room = self._looked_back(room, material, policy, feature=feature, at=at)
+        with reading(self.context.databases.log) as session:
+            answers = latest_answers(session, reference, own, cadence)
         return replace(
             room,
             until=latest.end,
@@ -237,7 +239,7 @@ class Rooms:
             label_rate=told.estimate(task.label_metric, LONG_DAYS) if task.has_base_rate else None,
             labels="" if reference.prior is None else label_sentence(told, reference.prior),
             worse=worse_sentence(told, reference.baseline["metrics"]),
-            **self._confusion(reference, own, cadence),
+            **answers,
             cluster=str(told.body.get("cluster", "day")),
             restarts=max(
                 (int(latest.body["harm"].get(watch.key, {}).get("restarts", 0)) for watch in task.harm_watches),
@@ -278,24 +280,6 @@ class Rooms:
             )  # fmt: skip
         week = held[-SHORT_DAYS:] if cadence.is_daily else [one for one in held if one.batch == judged.batch]
         return [unpack(reference.layout, one.packed) for one in week]
-
-    def _confusion(self, reference: Reference, shown: Sequence[Reading], cadence: Cadence) -> dict[str, Any]:
-        """Which class was taken for which over the last ripe windows; nothing for a task without classes."""
-        ripe = [one for one in shown if one.ripe and one.n_labelled][-cadence.long :]
-        if not ripe or not reference.labelled or reference.layout.task.confusion_of(()) is None:
-            return {}
-        spans, names = [(to_us(one.start), to_us(one.end)) for one in ripe], {one.batch for one in ripe}
-        with reading(self.context.databases.log) as session:
-            held = profiles.pieces(
-                session, reference.id, cadence.pieces, start_us=spans[0][0], end_us=max(end for _, end in spans)
-            )  # fmt: skip
-        parts = [
-            unpack(reference.layout, one.packed)
-            for one in held
-            if (one.batch in names if cadence.is_batch else any(first <= one.at_us < last for first, last in spans))
-        ]
-        counted = reference.layout.task.confusion_of([part.labelled for part in parts])
-        return {"confusion": counted, "confusion_days": len(names) if cadence.is_batch else len(parts)}
 
     @read(Permission.ROOM_READ)
     def quarantine(self, actor: Actor, model: str) -> Quarantine:
@@ -345,6 +329,7 @@ class Rooms:
             "sentence": telling.verdict(room) or room.empty,
             "windows": [telling.window_json(one) for one in windows],
             "findings": [one.as_json() for one in room.findings],
+            "reliability": telling.reliability_json(room.reliability),
             "alerts": [
                 {
                     "id": one.id,

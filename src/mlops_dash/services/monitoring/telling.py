@@ -9,6 +9,7 @@ from mlops_dash.domain.cadence import Cadence
 from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.monitoring.room import USUAL_DAYS, MonitoringRoom, NextAction
 from mlops_dash.domain.policies import MonitoringPolicy
+from mlops_dash.domain.tasks.worth import Reliability
 from mlops_dash.domain.words import Health
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.room import Material
@@ -54,6 +55,17 @@ def window_json(one: Reading) -> dict[str, Any]:
         "estimated": {},
         "verdict": str(one.health),
         "revision": one.revision,
+    }
+
+
+def reliability_json(found: Reliability | None) -> dict[str, Any] | None:
+    """Whether scores came true, as the public JSON has it; None for a task without probabilities."""
+    if found is None:
+        return None
+    return {
+        "bands": [{"scores": [one.low, one.high], "side": one.side, **vars(one.share)} for one in found.bands],
+        "gini": vars(found.gini),
+        "ks": vars(found.ks),
     }
 
 
