@@ -13,6 +13,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Token, User
 from mlops_dash.domain.audit import Entry, changes
 from mlops_dash.domain.audit_words import sentence
+from mlops_dash.domain.retention import ModelRows
 
 _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
 
@@ -49,6 +50,21 @@ def change(entry: Entry) -> str:
     new = [f"{name} {after}" for name, before, after in facts if not before]
     known = [f"{name} was {before}" for name, before, after in facts if not after]
     return _DIGEST.sub(lambda found: found[0][:8], ", ".join([*moved, *new, *known])) or fmt.MISSING
+
+
+def storage(models: Sequence[ModelRows], zone: str) -> pd.DataFrame:
+    """One row a model: predictions in the tables, since when, how many may move; those in cold files, of when, size."""
+    return pd.DataFrame(
+        {
+            "Model": [one.model for one in models],
+            "Hot rows": [fmt.whole(one.hot) for one in models],
+            "Oldest hot row": [fmt.day(one.oldest, zone) for one in models],
+            "Old enough to move": [fmt.whole(one.movable) for one in models],
+            "Archived rows": [fmt.whole(one.archived) for one in models],
+            "Archived": [fmt.period(one.first, one.last, "UTC") if one.archived else fmt.MISSING for one in models],
+            "Size": [f"{one.size / 1e6:,.1f} MB" if one.files else fmt.MISSING for one in models],
+        }
+    )
 
 
 def users(people: Sequence[User], now: datetime) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Audit & admin: what was decided, by whom and why, and proof of it; models, policies, messages, users, tokens.
+"""Audit & admin: what was decided, by whom and why, and proof of it; models, policies, users, tokens, storage.
 
 Deep links: ?tab=&actor=&action=&about=&object=&from=&to=&entry=&model=&kind=
 """
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import audit as tables
-from app.parts.admin import accounts, channels, ledger_files, models, policies, secrets, tokens
+from app.parts.admin import accounts, channels, ledger_files, models, policies, secrets, storage, tokens
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -46,6 +46,7 @@ def page(frame: Frame) -> None:
         "Messages": lambda: channels.channels_panel(frame),
         "Users": lambda: accounts.users_panel(frame),
         "Tokens": lambda: tokens.tokens_panel(frame),
+        "Storage": lambda: storage.storage_panel(frame),
     }
     address.menu("tab", panels, "Ledger")
     tabs = st.tabs(list(panels), key="tab", on_change=address.picked, args=("tab",))

@@ -23,6 +23,7 @@ from mlops_dash.services.notices import NoticeService
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports import ReportService
+from mlops_dash.services.retention import RetentionService
 from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.services.scoring import ScoringService
 from mlops_dash.services.search import SearchService
@@ -57,6 +58,7 @@ class Services:
     freshness: FreshnessService
     notices: NoticeService
     held_back: HeldBackService
+    retention: RetentionService
 
     def close(self) -> None:
         """Give back database connections."""
@@ -106,6 +108,7 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         freshness=FreshnessService(context),
         notices=NoticeService(context),
         held_back=HeldBackService(context),
+        retention=RetentionService(context),
     )
 
 

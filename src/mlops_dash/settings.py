@@ -24,6 +24,8 @@ from mlops_dash.errors import InvalidInput
 LOOPBACK = "127.0.0.1"
 LOCAL = "local"  # an environment that nobody named
 BATCH_ROWS = 128
+HOT_DAYS, COLD_DAYS, PROFILE_DAYS = 14, 400, 1095
+_MOST_DAYS = 36_500
 _MOST_BATCH_ROWS = 100_000
 _MOST_GATEWAYS = 64
 DEMO_FLAG = "--demo"  # the value of MLOPS_DASH_DEMO that `up --demo` hands to its processes
@@ -33,9 +35,10 @@ VARIABLES = (
     *(
         f"MLOPS_DASH_{name}"
         for name in (
-            "ALLOW_PICKLE", "BATCH_ROWS", "DATABASE_URL", "DEMO", "ENVIRONMENT", "GATEWAY_PROCESSES", "HOME", "HOST",
+            "ALLOW_PICKLE", "BATCH_ROWS", "COLD_DAYS", "DATABASE_URL", "DEMO", "ENVIRONMENT", "GATEWAY_PROCESSES",
+            "HOME", "HOST", "HOT_DAYS",
             "LEDGER_IN_MLFLOW", "LEDGER_KEY", "LOG_DATABASE_URL", "MAIL_FROM", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS",
-            "OPEN_INVOCATIONS", "PROTOCOL_TRACES", "PUBLIC_URL", "SMTP", "TOKEN", "TRUSTED_PROXIES",
+            "OPEN_INVOCATIONS", "PROFILE_DAYS", "PROTOCOL_TRACES", "PUBLIC_URL", "SMTP", "TOKEN", "TRUSTED_PROXIES",
             "WEBHOOK_NETWORKS",
             *_PORTS,
         )
@@ -75,6 +78,9 @@ class Settings:
     mail_from: str = "mlops-dash@localhost"
     webhook_networks: tuple[str, ...] = ()  # addresses inside the house that web hooks may go to
     public_url: str = ""  # where people open the pages, as messages name it
+    hot_days: int = HOT_DAYS  # rows stay in the tables for so long after they are ripe, then go to cold files
+    cold_days: int = COLD_DAYS  # cold files, and rows that were kept out, stay for so long
+    profile_days: int = PROFILE_DAYS  # profiles and the judgements of their windows stay for so long
 
     @property
     def logs(self) -> Path:
@@ -186,6 +192,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         mail_from=_mail_from(env.get("MLOPS_DASH_MAIL_FROM", "").strip()),
         webhook_networks=_networks(env, "MLOPS_DASH_WEBHOOK_NETWORKS"),
         public_url=_url(env, "MLOPS_DASH_PUBLIC_URL", ("http", "https"), "https://mlops.example.com"),
+        hot_days=_days(env, "MLOPS_DASH_HOT_DAYS", HOT_DAYS),
+        cold_days=_days(env, "MLOPS_DASH_COLD_DAYS", COLD_DAYS),
+        profile_days=_days(env, "MLOPS_DASH_PROFILE_DAYS", PROFILE_DAYS),
     )
 
 
@@ -313,6 +322,13 @@ def _gateway_processes(text: str) -> int:
     if int(text) > 1 and not hasattr(socket, "SO_REUSEPORT"):
         raise InvalidInput("Several gateways cannot share one port on this system.", hint="Use 1.")
     return int(text)
+
+
+def _days(env: Mapping[str, str], name: str, usual: int) -> int:
+    text = env.get(name, "").strip()
+    if text and (not text.isdecimal() or not 1 <= int(text) <= _MOST_DAYS):
+        raise InvalidInput(f"{name} is {text[:200]!r}.", hint=f"Use whole days, from 1 to {_MOST_DAYS:,}.")
+    return int(text) if text else usual
 
 
 def _port(env: Mapping[str, str], name: str, default: int) -> int:

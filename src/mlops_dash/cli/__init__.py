@@ -34,6 +34,7 @@ COMMANDS = {
         "monitor", "quarantine", "gate", "propose", "approve", "reject", "promote", "rollback", "retrain", "jobs",
     ),
     "erase": ("erase",),
+    "retention": ("log",),
     "connect": ("connect",),
     "disconnect": ("disconnect",),
     "models": ("model",),

@@ -56,6 +56,7 @@ class Permission(StrEnum):
     CHANNEL_EDIT = "channel:edit"  # to whom alerts are told
     USERS_EDIT = "users:edit"
     TOKENS_EDIT = "tokens:edit"
+    LOG_RETAIN = "log:retain"  # moves old rows to cold files, and lets go of what is kept for long enough
     SYSTEM = "system:run"  # machine facts: claim, heartbeat, profile, reconcile
 
 
@@ -86,6 +87,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.CHANNEL_EDIT: Role.ADMIN,
     Permission.USERS_EDIT: Role.ADMIN,
     Permission.TOKENS_EDIT: Role.ADMIN,
+    Permission.LOG_RETAIN: Role.ADMIN,
 }
 SERVICE_MAY = frozenset({Permission.LOG_WRITE})
 

@@ -20,7 +20,18 @@ from sqlmodel import Session, create_engine, text
 from mlops_dash.errors import InvalidInput, StoreUnavailable
 from mlops_dash.settings import Settings, keep_private
 
-__all__ = ["BUSY_SECONDS", "Databases", "Engine", "Session", "connect", "engine", "is_sqlite", "reading", "transaction"]
+__all__ = [
+    "BUSY_SECONDS",
+    "Databases",
+    "Engine",
+    "Session",
+    "cold_folder",
+    "connect",
+    "engine",
+    "is_sqlite",
+    "reading",
+    "transaction",
+]
 
 BUSY_SECONDS = 10
 _LEDGER_LOCK = 7_201_013
@@ -46,7 +57,8 @@ def connect(settings: Settings) -> Databases:
 
     A new file is its owner's alone (the process's umask); one that is there may be shared with a group on purpose.
     """
-    made = Databases(engine(settings.database_url, schema="app"), engine(settings.log_database_url, schema="log"))
+    log = engine(settings.log_database_url, schema="log").execution_options(mlops_dash_cold=str(settings.home / "cold"))
+    made = Databases(engine(settings.database_url, schema="app"), log)
     for file in (*_sqlite_files(made.app), *_sqlite_files(made.log)):
         keep_private(file, others=0o007)
     return made
@@ -112,6 +124,11 @@ def reading(target: Engine) -> Iterator[Session]:
 def is_sqlite(session: Session) -> bool:
     """Whether this session talks to SQLite."""
     return session.get_bind().dialect.name == "sqlite"
+
+
+def cold_folder(session: Session) -> Path:
+    """The folder of the cold files that belong to the database of this session."""
+    return Path(session.get_bind().get_execution_options()["mlops_dash_cold"])
 
 
 def _sqlite_files(target: Engine) -> tuple[Path, ...]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.errors import NotFound
-from mlops_dash.store.prediction_log import to_us
-from mlops_dash.store.tables.log import ScoreRow
 from mlops_dash.store.tables.monitoring import ReferenceRow
 from mlops_dash.store.tables.registry import EvidenceRow
 
@@ -72,16 +69,3 @@ def prior_of(session: Session, version_id: str) -> float | None:
     ).first()
     prior = row.get("prior") if isinstance(row, dict) else None
     return None if prior is None else float(prior)
-
-
-def rows_scored(log_session: Session, version_id: str, start: datetime, end: datetime) -> int:
-    """How many different rows in [start, end) a version has scored, in any role."""
-    return int(
-        log_session.exec(
-            select(func.count(func.distinct(ScoreRow.prediction_id))).where(
-                ScoreRow.version_id == version_id,
-                col(ScoreRow.at_us) >= to_us(start),
-                col(ScoreRow.at_us) < to_us(end),
-            )
-        ).one()
-    )

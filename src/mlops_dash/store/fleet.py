@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -30,7 +30,7 @@ from mlops_dash.store.audit import to_entry
 from mlops_dash.store.db import is_sqlite
 from mlops_dash.store.monitoring.readings import MOVED
 from mlops_dash.store.monitoring.references import Reference
-from mlops_dash.store.prediction_log import from_us, to_us
+from mlops_dash.store.prediction_log import cold, from_us, to_us
 from mlops_dash.store.tables.audit import LedgerRow
 from mlops_dash.store.tables.jobs import JobRow
 from mlops_dash.store.tables.log import LabelRow, PredictionRow
@@ -358,6 +358,17 @@ def traffic(log_session: Session, names: Sequence[str], *, since: datetime, unti
         for i, name in enumerate(part):
             n, last, label = row[3 * i : 3 * i + 3]
             found[name] = Traffic(n, None if last is None else from_us(last), None if label is None else from_us(label))
+    return _with_archived(log_session, found)
+
+
+def _with_archived(log_session: Session, found: dict[str, Traffic]) -> dict[str, Traffic]:
+    """A model whose last rows are archived has had them all the same."""
+    last = cold.latest(log_session, "prediction", [name for name, one in found.items() if one.last_at is None])
+    label = cold.latest(log_session, "label", [name for name, one in found.items() if one.last_label_at is None])
+    for name, us in last.items():
+        found[name] = replace(found[name], last_at=from_us(us))
+    for name, us in label.items():
+        found[name] = replace(found[name], last_label_at=from_us(us))
     return found
 
 

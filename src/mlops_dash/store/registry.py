@@ -29,10 +29,11 @@ from mlops_dash.domain.registry.records import (
 from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.errors import Conflict, NotFound
 from mlops_dash.store.audit import to_entry
+from mlops_dash.store.prediction_log import first_answer_since as first_answer
 from mlops_dash.store.prediction_log import from_us, to_us
 from mlops_dash.store.tables.access import UserRow
 from mlops_dash.store.tables.audit import LedgerRow
-from mlops_dash.store.tables.log import HeartbeatRow, ScoreRow
+from mlops_dash.store.tables.log import HeartbeatRow
 from mlops_dash.store.tables.registry import (
     ApprovalRow,
     ModelRow,
@@ -345,13 +346,7 @@ def heartbeats(log_session: Session, name: str, *, since: datetime) -> tuple[Hea
 
 def first_answer_since(log_session: Session, version_id: str, since: datetime) -> datetime | None:
     """When the version first answered as champion from then on, by the prediction log; None = never."""
-    found = log_session.exec(
-        select(ScoreRow.at_us)
-        .where(ScoreRow.version_id == version_id, ScoreRow.role == CHAMPION, col(ScoreRow.at_us) >= to_us(since))
-        .order_by(col(ScoreRow.at_us))
-        .limit(1)
-    ).first()
-    return None if found is None else from_us(found)
+    return first_answer(log_session, version_id, since, role=CHAMPION)
 
 
 def _add(session: Session, row: SQLModel, sentence: str) -> None:

@@ -26,7 +26,7 @@ from mlops_dash.domain.due import following
 from mlops_dash.domain.jobs import Job, Task, Trouble
 from mlops_dash.domain.starting import TRIGGERS, instant
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, Unavailable
+from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, StoreUnavailable, Unavailable
 from mlops_dash.processes import Limits
 from mlops_dash.settings import Settings, python_executable
 from mlops_dash.training.launcher import Ending, Exit, launch
@@ -47,6 +47,7 @@ _APART = {
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 15.0  # a worker that said nothing for so long has lost its jobs
 SLOTS = 2
+DAYS_A_BEAT = 10  # of rows that are archived in one go
 DIRTY_HOURS = 48  # profiled in one go, so that the lead is renewed between
 _log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Worker:
             "anchor": Chore("anchor", 10.0),
             "runs": Chore("runs", 2.0),
             "tell": Chore("tell", 2.0),
+            "retain": Chore("retain", 10.0),
         }
         self._step_chore = Chore("step", STEP_SECONDS)
         self._reaping = Chore("lost jobs", self.settings.metronome_seconds)
@@ -285,6 +287,19 @@ class Worker:
         """Tell channels of alerts that opened or are over, and send what waits."""
         self.services.notices.gather(WORKER)
         self.services.notices.deliver(WORKER)
+
+    def retain(self) -> None:
+        """Add labels that came for archived rows; once a day move old rows to cold files, and let go of what may go."""
+        retention = self.services.retention
+        done = (
+            retention.retain(WORKER, most_days=DAYS_A_BEAT)
+            if retention.is_due(WORKER)
+            else retention.fold_labels(WORKER)
+        )
+        if done.moved:
+            _log.info("rows archived", extra={"rows": sum(done.moved.values()), "models": len(done.moved)})
+        if done.troubles:
+            raise StoreUnavailable(next(iter(done.troubles.values())))
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 

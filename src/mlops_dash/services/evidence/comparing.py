@@ -109,7 +109,7 @@ class Comparing:
             raise InvalidInput(f"{candidate.subject} and {champion.subject} are not two versions of {model}.")
         with reading(self.context.databases.log) as log:
             rows = prediction_log.read_paired(log, model, candidate_id, champion_id, start, end)
-            scored = store.rows_scored(log, champion_id, start, end)
+            scored = prediction_log.rows_scored(log, champion_id, start, end)
         return Pair(
             candidate=candidate,
             champion=champion,

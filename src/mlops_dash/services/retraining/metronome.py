@@ -20,7 +20,7 @@ from mlops_dash.services.command import Context, read, record
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
 from mlops_dash.store.db import Session, reading, transaction
-from mlops_dash.store.prediction_log.reads import every_nth_label
+from mlops_dash.store.prediction_log import every_nth_label
 
 MISFIRE_AFTER = timedelta(minutes=1)
 SETTLED = timedelta(seconds=10)  # a file that was written just now may be written still

@@ -259,7 +259,11 @@ class ScoringService:
         with reading(self.context.databases.log) as session:
             rows = prediction_log.batch_rows(session, batch_id)
         if not rows:
-            raise NotFound(f"No batch {batch_id!r} is known.", hint="The name is in the header X-Prediction-Batch.")
+            raise NotFound(
+                f"No batch {batch_id!r} is known.",
+                hint="The name is in the header X-Prediction-Batch. Older rows are archived: "
+                "`mlops-dash log files` lists their files, whose column batch_id names it.",
+            )
         return tuple(self._in_words(row) for row in rows)
 
     def _in_words(self, row: BatchRow) -> BatchRow:

@@ -15,7 +15,7 @@ from mlops_dash.errors import InvalidInput
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import evaluation_rows, prediction_log, registry
 from mlops_dash.store.db import reading, transaction
-from mlops_dash.store.prediction_log import Named, to_us
+from mlops_dash.store.prediction_log import Named, cold, moving, to_us
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,14 @@ class Erasing:
     def erase_rows(self, actor: Actor, about: Erasure) -> int:
         """Delete the rows with their answers and labels; again it finds nothing. Gives how many rows there were.
 
-        The worker then counts their hours anew.
+        Cold files that hold some are written anew without them, and those before are removed. The worker then counts
+        the rows' hours anew.
+
+        Raises:
+            StoreUnavailable: a cold file is damaged; call it again once it is put back.
         """
-        with transaction(self.context.databases.log) as log:
-            marked = to_us(self.context.clock.now())
-            return prediction_log.erase(log, about.model, about.rows.ids, marked_us=marked)
+        log, marked = self.context.databases.log, to_us(self.context.clock.now())
+        with cold.locked(log):
+            gone = moving.erase_archived(log, about.model, about.rows.ids, marked_us=marked)
+            with transaction(log) as session:
+                return gone + prediction_log.erase(session, about.model, about.rows.ids, marked_us=marked)

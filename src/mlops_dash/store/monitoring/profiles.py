@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, func, select, text
 
 from mlops_dash.domain.cadence import BATCH
 from mlops_dash.store.monitoring.parts import Layout, Part, pack, unpack
-from mlops_dash.store.prediction_log import HOUR_US, from_us, mark_range
+from mlops_dash.store.prediction_log import HOUR_US, mark_range, span_of
 from mlops_dash.store.prediction_log.bulk import bound, numbers_of, texts_of
 from mlops_dash.store.tables.log import (
     BatchProfileRow,
@@ -21,7 +22,6 @@ from mlops_dash.store.tables.log import (
     DirtyHourRow,
     HourProfileRow,
     ProfileSeriesRow,
-    ScoreRow,
 )
 
 SERIES_ROLES = ("champion", "shadow")  # the monitored series of a version
@@ -63,15 +63,10 @@ def n_dirty(session: Session, models: Sequence[str]) -> int:
 
 def mark_past_of(session: Session, model: str, version_id: str, *, marked_us: int) -> int:
     """Mark the hours in which this version answered: a new reference wants its past profiled. Gives how many."""
-    span: tuple[int | None, int | None] = session.exec(
-        select(func.min(ScoreRow.at_us), func.max(ScoreRow.at_us)).where(
-            ScoreRow.version_id == version_id, col(ScoreRow.role).in_(SERIES_ROLES)
-        )
-    ).one()
-    first, last = span
-    if first is None or last is None:
+    span = span_of(session, version_id, roles=SERIES_ROLES)
+    if span is None:
         return 0
-    return mark_range(session, model, from_us(first), from_us(last + 1), marked_us=marked_us)
+    return mark_range(session, model, span[0], span[1] + timedelta(microseconds=1), marked_us=marked_us)
 
 
 def save_hours(
@@ -293,3 +288,28 @@ def forget_days(session: Session, reference_id: str) -> None:
     session.connection().execute(
         text("DELETE FROM profile_day WHERE reference_id = :reference"), {"reference": reference_id}
     )
+
+
+def first_of_open_batches(session: Session, model: str, *, after_us: int) -> int | None:
+    """When the first row came of those batches of a model that had a row after a time; None without such."""
+    query = text(
+        "SELECT MIN(first_us) FROM (SELECT MIN(b.first_us) AS first_us FROM profile_batch b JOIN profile_series s "
+        "ON s.reference_id = b.reference_id WHERE s.model = :model GROUP BY b.reference_id, b.batch "
+        "HAVING MAX(b.last_us) > :after) open"
+    )
+    found = session.connection().execute(query, {"model": model, "after": after_us}).scalar_one()
+    return None if found is None else int(found)
+
+
+def forget_old(session: Session, *, before_us: int, remove: bool) -> int:
+    """Profiles of a time before that were computed before it too: gives how many, and can remove them.
+
+    Profiles of an old history that was brought in lately stay: they are new here.
+    """
+    done = 0
+    for table, time in (("profile_hour", "hour_us"), ("profile_batch", "hour_us"), ("profile_day", "day_us")):
+        verb = "DELETE" if remove else "SELECT COUNT(*)"
+        query = f"{verb} FROM {table} WHERE {time} < :before AND computed_at_us < :before"
+        found = session.connection().execute(text(query), {"before": before_us})
+        done += found.rowcount if remove else int(found.scalar_one())
+    return done

@@ -1,13 +1,20 @@
-"""Take the rows of one person or thing out of the log, with their answers, labels and what was set aside of them."""
+"""Take the rows of one person or thing out of the log, with their answers, labels and what was set aside of them.
+
+`named` looks into cold files too; `erase` is of the tables, `moving.erase_archived` writes the files anew.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlmodel import Session, text
 
+from mlops_dash.store.prediction_log import cold
 from mlops_dash.store.prediction_log.bulk import bound, texts_of
 from mlops_dash.store.prediction_log.rows import HOUR_US
 from mlops_dash.store.prediction_log.writes import mark_hours
@@ -45,7 +52,8 @@ def named(session: Session, model: str, entity: str, *, column: str = "") -> Nam
     found, seen = _by_input(session, model, entity, column) if column else (_by_id(session, model, entity), True)
     ids = tuple(sorted(set(found)))
     counts = {
-        table: sum(_count(session, table, model, part) for part in _parts(ids)) for table in ("prediction", "label")
+        table: sum(_count(session, table, model, part) for part in _parts(ids)) + _archived(session, table, model, ids)
+        for table in ("prediction", "label")
     }
     return Named(ids, counts["prediction"], counts["label"], seen)
 
@@ -78,6 +86,9 @@ def _by_id(session: Session, model: str, entity: str) -> list[str]:
         query = f"SELECT DISTINCT prediction_id FROM {table} WHERE model = :model"  # noqa: S608 - names are ours
         names = session.connection().execute(text(query), {"model": model})
         found += [name for (name,) in names if name == entity or entity in _key_parts(name)]
+    for file in cold.of_model(session, model):
+        archived = pc.unique(cold.read(session, file, ["prediction_id"])["prediction_id"]).to_pylist()
+        found += [name for name in archived if name == entity or entity in _key_parts(name)]
     return found
 
 
@@ -85,12 +96,27 @@ def _by_input(session: Session, model: str, entity: str, column: str) -> tuple[l
     """Ids of the rows whose input is this, and whether any row has such an input."""
     query = text("SELECT prediction_id, features FROM prediction WHERE model = :model")
     found, seen = [], False
-    for name, features in session.connection().execute(query, {"model": model}):
+    for name, features in _with_archived(session, model, session.connection().execute(query, {"model": model})):
         row = json.loads(features)
         seen = seen or column in row
         if row.get(column) is not None and _is(row[column], entity):
             found.append(name)
     return found, seen
+
+
+def _with_archived(session: Session, model: str, hot: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    yield from hot
+    for file in cold.of_model(session, model, kinds=("prediction",)):
+        rows = cold.read(session, file, ["prediction_id", "features"])
+        yield from zip(rows["prediction_id"].to_pylist(), rows["features"].to_pylist(), strict=True)
+
+
+def _archived(session: Session, kind: str, model: str, ids: Sequence[str]) -> int:
+    """How many archived rows of a table are of these ids."""
+    wanted = pa.array(ids, pa.string())
+    files = cold.of_model(session, model, kinds=(kind,)) if ids else ()
+    columns = (cold.read(session, file, ["prediction_id"])["prediction_id"] for file in files)
+    return sum(pc.sum(pc.is_in(names, wanted)).as_py() or 0 for names in columns)
 
 
 def _is(value: object, entity: str) -> bool:

@@ -1,4 +1,7 @@
-"""Reads of the prediction log by time, as pandas frames: one version's series, two versions paired, logged rows."""
+"""Reads of the hot rows by time, as pandas frames: one version's series, two versions paired, logged rows.
+
+Callers outside read the whole log (`whole.py`), which asks these of every part.
+"""
 
 from __future__ import annotations
 
@@ -224,19 +227,19 @@ def rows_by_hour(
     return found
 
 
-def span_of(session: Session, version_id: str) -> tuple[datetime, datetime] | None:
+def span_of(session: Session, version_id: str, *, roles: Sequence[str]) -> tuple[datetime, datetime] | None:
     """When a version answered first and last; None when it never did."""
     query = "SELECT MIN(at_us), MAX(at_us) FROM score WHERE version_id = :version AND role IN :roles"
-    first, last = _fetch(session, query, {"version": version_id, "roles": list(MONITORED_ROLES)})[0]
+    first, last = _fetch(session, query, {"version": version_id, "roles": list(roles)})[0]
     return None if first is None else (from_us(int(first)), from_us(int(last)))
 
 
-def labelled_days(session: Session, version_id: str) -> int:
-    """On how many days (UTC) a version answered rows whose label is known."""
-    query = f"""SELECT COUNT(DISTINCT s.at_us / {24 * HOUR_US}) FROM score s
+def labelled_days(session: Session, version_id: str) -> set[int]:
+    """On which days (UTC, since 1970) a version answered rows whose label is known."""
+    query = f"""SELECT DISTINCT s.at_us / {24 * HOUR_US} FROM score s
         JOIN label l ON l.model = s.model AND l.prediction_id = s.prediction_id
         WHERE s.version_id = :version AND s.role IN :roles"""  # noqa: S608 - fixed fragments
-    return int(_fetch(session, query, {"version": version_id, "roles": list(MONITORED_ROLES)})[0][0])
+    return {int(day) for (day,) in _fetch(session, query, {"version": version_id, "roles": list(MONITORED_ROLES)})}
 
 
 def counts(session: Session, model: str) -> LogCounts:
@@ -276,6 +279,12 @@ def every_nth_label(session: Session, model: str, *, n: int, since: datetime, li
     )
     bound = {"model": model, "since": to_us(since), "n": n, "limit": limit}
     return tuple(from_us(int(row[0])) for row in _fetch(session, query, bound))
+
+
+def first_labels(session: Session, model: str, *, since: datetime) -> tuple[int, ...]:
+    """When (microseconds) each first value of a row came after a moment."""
+    query = "SELECT received_at_us FROM label WHERE model = :model AND revision = 1 AND received_at_us > :since"
+    return tuple(int(us) for (us,) in _fetch(session, query, {"model": model, "since": to_us(since)}))
 
 
 def versions_in(session: Session, model: str, start: datetime, end: datetime) -> pd.DataFrame:

@@ -9,7 +9,9 @@ from typing import Any
 from sqlmodel import Session, text
 
 from mlops_dash.store.db import is_sqlite
+from mlops_dash.store.prediction_log import whole
 from mlops_dash.store.prediction_log.bulk import bound, insert, texts_of
+from mlops_dash.store.prediction_log.cold import DAY_US
 from mlops_dash.store.prediction_log.rows import (
     HOUR_US,
     Appended,
@@ -29,8 +31,9 @@ _IDS_A_QUERY = 20_000
 def append(session: Session, predictions: Sequence[Prediction], scores: Sequence[Score], *, marked_us: int) -> Appended:
     """Add rows and answers, all or none with the caller's transaction; a known key keeps what it has.
 
-    The hours of new rows and new answers become dirty.
+    The hours of new rows and new answers become dirty. A row that is archived is known too: by id and time.
     """
+    predictions, scores = _without_archived(session, predictions, scores, before_us=marked_us - DAY_US)
     new_rows = insert(session, "prediction", Prediction._fields, predictions)
     new_scores = insert(session, "score", Score._fields, scores)
     hours: set[tuple[str, int]] = set()
@@ -53,6 +56,9 @@ def differing(session: Session, rows: Sequence[Prediction], *, times: bool) -> I
     query = "SELECT prediction_id, at_us, features FROM prediction WHERE model = :model AND prediction_id IN ({ids})"
     for model, kept in _by_model(session, query, [(row.model, row.prediction_id) for row in rows]):
         known.update({(model, prediction_id): (at_us, features) for prediction_id, at_us, features in kept})
+    for model, ids in _ids_and_times(rows).items():
+        archived = whole.archived_rows(session, model, ids)
+        known.update({(model, name): kept for name, kept in archived.items() if (model, name) not in known})
     for row in rows:
         at_us, features = known.get((row.model, row.prediction_id), (row.at_us, row.features))
         if features != row.features:
@@ -91,7 +97,10 @@ def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
     at_of = _times(session, fresh)
     hours = {(key[0], at // HOUR_US * HOUR_US) for key, at in at_of.items()}
     mark_hours(session, hours, marked_us=max((row[5] for row in fresh), default=0))
-    pending = sum((row[0], row[1]) not in at_of for row in fresh)
+    without = [row[0] for row in fresh if (row[0], row[1]) not in at_of]
+    if without:  # of archived rows, or of rows to come: the worker looks
+        _wait(session, set(without), marked_us=max(row[5] for row in fresh))
+    pending = len(without)
     return LabelsAppended(new, revised, len(labels) - len(fresh), pending)
 
 
@@ -115,7 +124,8 @@ def mark_range(session: Session, model: str, start: datetime, end: datetime, *, 
         text("SELECT DISTINCT at_us / :hour FROM prediction WHERE model = :model AND at_us >= :start AND at_us < :end"),
         {"hour": HOUR_US, "model": model, "start": to_us(start), "end": to_us(end)},
     )
-    return mark_hours(session, [(model, int(row[0]) * HOUR_US) for row in hours], marked_us=marked_us)
+    found = {int(row[0]) * HOUR_US for row in hours} | whole.hours_with_rows(session, model, start, end)
+    return mark_hours(session, [(model, hour) for hour in found], marked_us=marked_us)
 
 
 def clear_outside(session: Session, model: str, first_us: int, end_us: int) -> int:
@@ -137,6 +147,37 @@ def clear_dirty(session: Session, hours: Iterable[DirtyHour]) -> None:
         session.connection().execute(
             text("DELETE FROM dirty_hour WHERE model = :model AND hour_us = :hour AND marked_us = :marked"), rows
         )
+
+
+def _without_archived(
+    session: Session, predictions: Sequence[Prediction], scores: Sequence[Score], *, before_us: int
+) -> tuple[Sequence[Prediction], Sequence[Score]]:
+    """What is not archived already; rows of the last day never are, so live traffic asks nothing."""
+    rows = [row for row in predictions if row.at_us < before_us]
+    answers = [score for score in scores if score.at_us < before_us]
+    for model, ids in _ids_and_times(rows).items():
+        known = whole.archived_rows(session, model, ids)
+        predictions = [row for row in predictions if row.model != model or row.prediction_id not in known]
+    for model, ids in _ids_and_times(answers).items():
+        had = whole.archived_scores(session, model, ids)
+        scores = [
+            one for one in scores if one.model != model or (one.prediction_id, one.version_id, one.role) not in had
+        ]
+    return predictions, scores
+
+
+def _ids_and_times(rows: Iterable[Prediction | Score]) -> dict[str, list[tuple[str, int]]]:
+    found: dict[str, list[tuple[str, int]]] = {}
+    for row in rows:
+        found.setdefault(row.model, []).append((row.prediction_id, row.at_us))
+    return found
+
+
+def _wait(session: Session, models: Iterable[str], *, marked_us: int) -> None:
+    greatest = "max" if is_sqlite(session) else "greatest"
+    grown = f"SET marked_us = {greatest}(excluded.marked_us, label_waiting.marked_us + 1)"
+    rows = [(model, marked_us) for model in sorted(models)]
+    insert(session, "label_waiting", ("model", "marked_us"), rows, conflict=f"ON CONFLICT (model) DO UPDATE {grown}")
 
 
 def _known_labels(

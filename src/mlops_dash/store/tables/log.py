@@ -162,14 +162,40 @@ class HeartbeatRow(LogTable, table=True):
 
 
 class ManifestRow(LogTable, table=True):
-    """A cold parquet file of the prediction log: rows, range, sha256."""
+    """A cold parquet file of the prediction log: one table of one model's UTC day. Written only with its rows moved."""
 
     __tablename__ = "manifest"
-    path: str = Field(primary_key=True)
-    model: str = Field(index=True)
-    kind: str = "prediction"
+    model: str = Field(primary_key=True)
+    day_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    kind: str = Field(primary_key=True)  # prediction | score | label
+    path: str = Field(unique=True)  # below the cold folder
     rows: int = 0
-    min_at_us: int = Field(sa_column=_us())
+    ids: int = 0  # different prediction ids
+    min_at_us: int = Field(sa_column=_us())  # of labels: when they were received
     max_at_us: int = Field(sa_column=_us())
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))  # bytes
     sha256: str = ""
+    column_names: str = Field(default="", sa_column=Column(Text, nullable=False))  # with commas between
     created_at_us: int = Field(sa_column=_us())
+
+
+class ArchivedAnswersRow(LogTable, table=True):
+    """What a version answered on a day that is archived, so that nobody opens a file to know that it did."""
+
+    __tablename__ = "archived_answers"
+    version_id: str = Field(primary_key=True)
+    day_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    role: str = Field(primary_key=True)
+    model: str = Field(index=True)
+    rows: int = 0
+    labelled: int = 0
+    first_us: int = Field(sa_column=_us())
+    last_us: int = Field(sa_column=_us())
+
+
+class LabelWaitingRow(LogTable, table=True):
+    """A model that got labels without a prediction among the hot rows: the row may be archived, or yet to come."""
+
+    __tablename__ = "label_waiting"
+    model: str = Field(primary_key=True)
+    marked_us: int = Field(sa_column=_us())
