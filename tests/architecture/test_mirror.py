@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.architecture.tree import ROOT
 
 SOURCE, TESTS = ROOT / "src" / "mlops_dash", ROOT / "tests"
-SHARE = 0.48  # reached so far; 0.8 is the aim: raise it with every test that is moved, never lower it
+SHARE = 0.53  # reached so far; 0.8 is the aim: raise it with every test that is moved, never lower it
 
 
 def says_something(module: Path) -> bool:
