@@ -127,6 +127,11 @@ def world(home: Path, mlflow_uri: str) -> VersionWorld:
     hands = Hands()
     context = factories.context(home, clock=hands.clock(), mlflow_uri=mlflow_uri)
     people(context)
+    return furnished(context, hands, home)
+
+
+def furnished(context: Context, hands: Hands, home: Path) -> VersionWorld:
+    """The same in a home that is there."""
     made = VersionWorld(context, hands, RegistryService(context), home)
     made.service.add_model(SCIENTIST, NAME, task="regression", owner="ann", reason="the kiosk's")
     made.register("1")

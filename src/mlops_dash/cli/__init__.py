@@ -33,6 +33,7 @@ COMMANDS = {
     "control": (
         "monitor", "quarantine", "gate", "propose", "approve", "reject", "promote", "rollback", "retrain", "jobs",
     ),
+    "outside": ("outside",),
     "erase": ("erase",),
     "retention": ("log",),
     "connect": ("connect",),
