@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_dash import settings
-from mlops_dash.domain.access import Actor, Role
+from mlops_dash.domain.access import Actor
 from mlops_dash.errors import InvalidInput, NotAuthenticated
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def services() -> Services:
 
 
 def actor(made: Services) -> Actor:
-    """Who types: the owner of MLOPS_DASH_TOKEN; without one, the owner of a local SQLite store.
+    """Who types: the owner of MLOPS_DASH_TOKEN; without one, the owner of a local SQLite store, by their login's name.
 
     Raises:
         NotAuthenticated: no token, and the store is not a SQLite file of this user.
@@ -37,7 +37,7 @@ def actor(made: Services) -> Actor:
     path = made.context.databases.app.url.database
     local = made.context.settings.database_url.startswith("sqlite") and path is not None
     if local and Path(str(path)).stat().st_uid == os.getuid():
-        return Actor(id=f"owner:{getpass.getuser()}", name=getpass.getuser(), role=Role.ADMIN, kind="owner")
+        return made.access.actor_for_owner(getpass.getuser())
     raise NotAuthenticated(
         "The command line does not know who you are.",
         hint="Set MLOPS_DASH_TOKEN to a token from Audit & admin, tab Tokens.",

@@ -587,3 +587,11 @@ def test_sessions_live_on_the_machines_clock_whatever_this_worlds_time_is(contex
     cookie, _ = access.login(NOBODY, "ada", PASSWORD)
     shifted.clock.offset = timedelta(days=4_000)
     assert access.actor_for_session(cookie) is not None
+
+
+def test_who_types_at_the_machine_is_the_account_of_that_name(context: Context, access: AccessService) -> None:
+    assert access.actor_for_owner("ada") == Actor("owner:ada", "ada", Role.ADMIN, kind="owner")
+    access.create_user(ADMIN, "ada", Role.SCIENTIST, password=PASSWORD, reason="joins the team")
+    typing = access.actor_for_owner("ada")
+    assert (typing.id, typing.role, typing.kind) == ("user:ada", Role.ADMIN, "owner")
+    assert typing.id == access.login(NOBODY, "ada", PASSWORD)[1].id, "one person: no second pair of eyes"

@@ -23,6 +23,7 @@ class AccessService:
         logins = Logins(context)
         self.actor_for_session = logins.actor_for_session
         self.actor_for_token = logins.actor_for_token
+        self.actor_for_owner = logins.actor_for_owner
         self.login = logins.login
         self.login_demo = logins.login_demo
         self.remember_browser = logins.remember_browser

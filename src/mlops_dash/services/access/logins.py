@@ -71,6 +71,21 @@ class Logins:
             self._note_use(found.token.id)
         return sessions.by_token(found.user, found.token.id)
 
+    @identifies
+    def actor_for_owner(self, login: str) -> Actor:
+        """Who owns this local store and types on its machine: an administrator.
+
+        Where an account has the name of the machine's login, it is the same person: nobody approves at the command
+        line what they proposed on a page.
+
+        Args:
+            login: Name on the machine.
+        """
+        with reading(self.context.databases.app) as session:
+            user = store.user_by_name(session, login)
+        known = None if user is None or user.is_service else user
+        return Actor(f"owner:{login}" if known is None else known.id, login, Role.ADMIN, kind="owner")
+
     def _note_use(self, token_id: str) -> None:
         try:
             with transaction(self.context.databases.app) as session:
