@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from mlops_dash import attempt, bootstrap, runner
@@ -14,9 +17,10 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.clock import fixed
 from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.monitoring.together import NATIVE
-from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from mlops_dash.services.monitoring.together import _Rows, _windows_of
 from mlops_dash.training import second_opinion
 from mlops_dash.training.second_opinion import Opinion
 from tests import factories
@@ -142,3 +146,17 @@ def test_without_rows_or_a_judged_window_the_next_step_is_said(house: Services) 
     with pytest.raises(NotFound, match="No model nobody"):
         house.monitoring.judge_together(WORKER, "nobody")
     assert second_opinion.licence().startswith("alibi-detect")
+
+
+def test_the_past_is_cut_as_long_as_what_is_compared_with_it() -> None:
+    days = pd.date_range("2026-03-05 12:00", periods=60, freq="D", tz="UTC")  # a Thursday
+
+    def windows(at: pd.DatetimeIndex, window: str) -> list[int]:
+        rows = _Rows(np.zeros((len(at), 1)), np.arange(len(at)), pd.Series(at))
+        return [int(one.sum()) for one in _windows_of(rows, replace(MonitoringPolicy(), window=window))]
+
+    assert windows(days, "day") == [7] * 8
+    assert windows(days, "week") == [7] * 7, "whole weeks alone, and no single days"
+    assert windows(days[::7], "week") == [1] * 7, "a batch a week is one window, not seven weeks of batches"
+    assert windows(days, "hour") == [1] * 60
+    assert windows(days[:3], "week") == []

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops_dash import __version__
@@ -300,12 +301,21 @@ def _in_numbers(reference: Reference, rows: pd.DataFrame) -> _Rows:
 
 def _usual(past: _Rows, policy: MonitoringPolicy) -> tuple[float, ...]:
     """How well each window of the past is told from its rest."""
-    names = np.unique(past.days)
-    span = 1 if policy.cadence.is_hourly else policy.cadence.short  # a day of hours is one day
-    apart = [names[at : at + span] for at in range(0, len(names), span)]
-    apart = [one for one in apart if len(one) == span][:MOST_USUAL]
-    held = [np.isin(past.days, one) for one in apart]
+    held = _windows_of(past, policy)[:MOST_USUAL]
     return usual_aucs([past.values[one] for one in held], days=[past.days[one] for one in held], most=USUAL_ROWS)
+
+
+def _windows_of(past: _Rows, policy: MonitoringPolicy) -> list[npt.NDArray[np.bool_]]:
+    """Which rows of the past each whole window has: as long as what is compared with them, bool[rows] each."""
+    cadence = policy.cadence
+    if cadence.pieces == "day" and not cadence.is_daily:  # weeks and months of the zone, however many days have rows
+        local = past.at.dt.tz_convert(policy.zone)
+        begins = pd.factorize(local.dt.date.map(cadence.first_day), sort=True)[0]
+        return [begins == one for one in range(1, int(begins.max(initial=0)))]  # the first and the last may be cut off
+    names = np.unique(past.days)
+    span = 1 if cadence.is_hourly else cadence.short  # a day of hours is one day
+    apart = [names[at : at + span] for at in range(0, len(names), span)]
+    return [np.isin(past.days, one) for one in apart if len(one) == span]
 
 
 def _ours(
