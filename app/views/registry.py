@@ -50,7 +50,7 @@ def page(frame: Frame) -> None:
     if room.selected is not None:
         address.show("version", room.selected.version)
     st.html(f"<style>{css(frame.tokens)}</style>")
-    with widgets.header("Registry", champions.status(frame, room), about=room.model.name):
+    with widgets.header("Registry", champions.status(frame, room), about=_tab(room)):
         if len(names) > 1:
             st.selectbox("Model", names, key="model", label_visibility="collapsed", width=200,
                          on_change=address.picked, args=("model", "version", "proposal"))  # fmt: skip
@@ -97,6 +97,15 @@ def _first(frame: Frame, names: list[str]) -> str:
     found: str = next(name for name in kept if name in names)
     session.put("registry-first", found)
     return found
+
+
+def _tab(room: RegistryRoom) -> str:
+    """Of which model, and which version serves or waits: what the browser's tab says."""
+    waits = room.proposal is not None and room.proposal.is_open(room.now) and room.selected is not None
+    said = f"{room.selected.label} waits" if waits and room.selected is not None else (
+        "nothing serves" if room.champion is None else f"{room.champion.label} serves"
+    )  # fmt: skip
+    return f"{room.model.name}: {said}"
 
 
 def _stale(frame: Frame, room: RegistryRoom) -> None:

@@ -28,6 +28,8 @@ def panel(frame: Frame, room: RegistryRoom) -> None:
         lambda: frame.services.registry.dossier(frame.actor, version.id), "dossier", version.id, height=900
     )
     _altered(found)
+    if found.unread:
+        widgets.note(found.unread)
     if len(room.lines) > 1:
         _choose(room, version.id)
     _metrics(frame, room, found)
@@ -101,7 +103,7 @@ def _origin(frame: Frame, room: RegistryRoom, found: Dossier) -> None:
         "Data digest": widgets.Mono(version.data_digest or _NOT_KNOWN),
     }
     if run is None:
-        pairs["Run's facts"] = found.run_why
+        pairs["Run's facts"] = found.why(found.run_why)
     else:
         ran = fmt.MISSING if run.started is None else frame.instant(run.started)
         dirty = {None: "not recorded whether it had changes", True: "with changes that were not committed",
@@ -117,7 +119,7 @@ def _origin(frame: Frame, room: RegistryRoom, found: Dossier) -> None:
             "Parameters": ", ".join(f"{name} {value}" for name, value in run.parameters.items()) or "None was logged",
         }  # fmt: skip
     if registered is None:
-        pairs["In MLflow"] = found.registered_why
+        pairs["In MLflow"] = found.why(found.registered_why)
     else:
         pairs |= {
             "Registered from": registered.copied_from or widgets.Mono(registered.source or _NOT_KNOWN),
@@ -167,7 +169,7 @@ def _environment(found: Dossier) -> None:
     sub = f"Against {found.champion}" if found.champion else ""
     with widgets.card("environment", "Environment", sub):
         if found.environment is None:
-            widgets.note(found.environment_why)
+            widgets.note(found.why(found.environment_why))
         elif not found.environment:
             widgets.note(f"The same packages as {found.champion}.")
         else:
@@ -183,7 +185,7 @@ def _environment(found: Dossier) -> None:
 def _signature(found: Dossier) -> None:
     with widgets.card("signature", "Signature", "" if found.contents is None else _flavours(found.contents)):
         if found.contents is None:
-            widgets.note(found.contents_why)
+            widgets.note(found.why(found.contents_why))
             return
         for name, columns in (("Inputs", found.contents.inputs), ("Outputs", found.contents.outputs)):
             if columns is None:
@@ -212,7 +214,7 @@ def _files(found: Dossier) -> None:
     contents = found.contents
     if contents is None:
         with widgets.card("files", "Files"):
-            widgets.note(found.contents_why)
+            widgets.note(found.why(found.contents_why))
         return
     unread = "" if contents.digest else "; too large to be read here, so their digests are not known"
     said = f"{fmt.plural(len(contents.files), 'file')}, {_size(contents.size)}{unread}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -453,3 +454,14 @@ def test_the_version_page_says_what_is_known_and_what_is_not(told: World, open_p
     assert "holds no files" in said  # the story's versions lie nowhere
     assert "ROC AUC across versions" in said
     assert "Gates of v2" not in said
+
+
+def test_what_mlflow_does_not_answer_is_said_once_on_the_version_tab(told: World, open_page: OpenPage) -> None:
+    told.mlflow.uri = "http://127.0.0.1:9"
+    told.service.reconcile(WORKER)
+    page = open_page("registry", "viewer", model=MODEL, version="2", part="Version")
+    found = told.service.dossier(VIEWER, told.ids["2"])
+    assert found.unread, "several parts are not known for one reason"
+    said = words(page)
+    assert said.count(html.escape(found.unread, quote=False)) == 1
+    assert said.count("Not read.") >= 2

@@ -173,6 +173,16 @@ class Dossier:
     series: tuple[MetricSeries, ...]
 
     @property
+    def unread(self) -> str:
+        """The one reason for which several parts are not known; "" where each has its own, or nothing is missing."""
+        whys = [self.registered_why, self.run_why, self.contents_why, self.environment_why]
+        return next((one for one in whys if one and whys.count(one) > 1), "")
+
+    def why(self, part: str) -> str:
+        """Why a part is not known; short where the reason stands for several."""
+        return "Not read." if part and part == self.unread else part
+
+    @property
     def altered(self) -> bool:
         """Whether the files are not those that were recorded when the version was registered."""
         recorded = self.version.artifact_digest
