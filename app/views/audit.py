@@ -22,11 +22,12 @@ from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, chang
 from mlops_dash.domain.audit_words import sentence
 
 PAGE_SIZE = 20
+_ROW, _TALL, _LONG = 32, 66, 80  # px of a row, of one with a reason of more than so many letters: there it wraps
 _COLUMNS = {
     "#": st.column_config.NumberColumn(width=48, format="%d"),
-    "When": st.column_config.TextColumn(width=172),
-    "Who did what": st.column_config.TextColumn(width=430),
-    "Why": st.column_config.TextColumn(),
+    "When": st.column_config.TextColumn(width=160),
+    "Who did what": st.column_config.TextColumn(width=360),
+    "Why": st.column_config.TextColumn(width=520),
 }
 
 
@@ -34,7 +35,8 @@ def page(frame: Frame) -> None:
     """Draw the page."""
     head = frame.services.audit.head(frame.actor)
     number = head.number if head else 0
-    with widgets.header("Audit & admin", f"{fmt.plural(number, 'decision')} in the ledger, append-only and sealed"):
+    with widgets.header("Audit & admin", f"{fmt.plural(number, 'decision')} in the ledger, append-only and sealed",
+                        about=fmt.plural(number, "decision")):  # fmt: skip
         if st.button("Verify the ledger", key="verify", icon=widgets.icon("verified_user"), disabled=number == 0):
             session.put("verdict", frame.services.audit.verify(frame.actor))
     _verdict(session.get("verdict"))
@@ -136,14 +138,15 @@ def _table(frame: Frame, found: Page) -> None:
 
 
 def _grid(frame: Frame, found: Page, key: str, numbers: tuple[int, ...]) -> None:
+    row = _TALL if any(len(entry.reason) > _LONG for entry in found.entries) else _ROW
     st.dataframe(
         tables.ledger(found.entries, frame.zone),
         key=key,
         hide_index=True,
         column_config=_COLUMNS,
         column_order=tuple(_COLUMNS),  # what changed stands in the entry, where it is not cut
-        row_height=32,
-        height=35 + 32 * len(numbers) + 2,
+        row_height=row,
+        height=35 + row * len(numbers) + 2,
         selection_mode="single-cell",  # a click anywhere in a row opens it
         on_select=lambda: _open(key, numbers),
         alt="Ledger entries, newest first; select one to read the whole entry",

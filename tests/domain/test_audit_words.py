@@ -57,3 +57,8 @@ def test_what_was_done_is_told_with_what_matters(
 )
 def test_an_object_that_says_what_it_is_says_it_once(action: Action, named: str, said: str) -> None:
     assert done(replace(ENTRY, action=action, object=named)) == said
+
+
+def test_a_job_is_named_by_the_begin_of_its_number_as_its_page_has_it() -> None:
+    told = sentence(replace(ENTRY, action=Action.JOB_REQUESTED, object="job 0198f3c2a77b4e1fb0c55d21e4ab"))
+    assert told.endswith("asked for a run of job 0198f3c2")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlops_dash.domain.audit import Action, Entry, title, who
-from mlops_dash.domain.format import plural
+from mlops_dash.domain.format import plural, short
 
 Told = Callable[[Entry], str]
+_JOB = re.compile(r"\b(job )([0-9A-Za-z]{20,})\b")
 
 
 def _to(verb: str) -> Told:
@@ -136,4 +138,5 @@ def done(entry: Entry) -> str:
 
 
 def _one_line(text: Any) -> str:
-    return " ".join(str(text).split())
+    """On one line; of a job's number its begin, as the page of runs has it."""
+    return _JOB.sub(lambda found: f"{found[1]}{short(found[2])}", " ".join(str(text).split()))

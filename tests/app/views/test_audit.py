@@ -48,6 +48,12 @@ def test_the_ledger_shows_who_what_and_why_newest_first(people: Services, open_p
     assert "UTC" in table["When"][0]
 
 
+def test_a_long_reason_is_read_where_it_stands(people: Services, open_page: OpenPage) -> None:
+    assert open_page("audit", "viewer").dataframe[0].proto.row_height == 32
+    people.access.disable_user(ADMIN, "bob", reason="is away until the autumn, and " * 4)
+    assert open_page("audit", "viewer").dataframe[0].proto.row_height > 4 * 14, "above that the grid wraps its texts"
+
+
 @pytest.mark.parametrize(
     ("params", "numbers"),
     [
