@@ -82,6 +82,13 @@ def gantt(room: Room, *, ahead: timedelta, zone: str) -> Gantt:
     return Gantt(room.now, start, end, zone, tuple(lanes.values()), tuple(bars))
 
 
+def tab(room: Room, asked: str) -> str:
+    """Of which model, and what is going on: what the browser's tab says."""
+    failed = f"{room.failed_24h} failed" if room.failed_24h else "nothing runs"
+    said = f"{len(room.running)} running" if room.running else failed
+    return f"{asked}: {said}" if asked else said
+
+
 def alt(data: Gantt) -> str:
     """What the chart says, in a sentence."""
     said = [

@@ -38,7 +38,7 @@ def page(frame: Frame) -> None:
     room = frame.services.retraining.room(
         frame.actor, model=schedules.asked(frame), back=back, ahead=_LIST_AHEAD, job_id=session.param("run") or None
     )
-    with widgets.header("Retraining", _status(room)):
+    with widgets.header("Retraining", _status(room), about=charts.tab(room, address.left("model"))):
         _actions(frame, room)
     _worker(room)
     _answer(frame, room)

@@ -127,10 +127,13 @@ def next_runs(frame: Frame, room: Room) -> None:
         if not room.slots:
             widgets.empty("event_upcoming", "Nothing is planned", _why_nothing(room), key="next")
             return
+        said: set[str] = set()  # a schedule tells once when it runs
         for number, slot in enumerate(room.slots[:_NEXT]):
             with st.container(key=f"slot-{number}"):
                 named = f"**{plain(slot.title)}** {plain(slot.model)}" if slot.model else f"**{plain(slot.title)}**"
-                st.markdown(f"{charts.when(frame.now, slot.at, frame.zone)}  \n{named}  \n:gray[{slot.why}]")
+                why = "" if slot.schedule_id in said else f"  \n:gray[{slot.why}]"
+                st.markdown(f"{charts.when(frame.now, slot.at, frame.zone)} · {named}{why}")
+                said.add(slot.schedule_id)
 
 
 def _why_nothing(room: Room) -> str:

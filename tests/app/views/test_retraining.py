@@ -20,6 +20,7 @@ from app.ui import theme
 from mlops_dash.bootstrap import Services
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.audit import Action, Entry
+from mlops_dash.domain.due import following
 from mlops_dash.domain.retraining import Recipe, ScheduleDraft
 from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.triggers import Guards
@@ -504,3 +505,17 @@ def test_hours_and_days_when_nothing_starts_are_filled_in_and_the_next_runs_foll
     (after,) = trained.retraining.schedules(VIEWER)
     assert after.guards == Guards(overlap="queue-one", not_between="17:00-07:00", not_on="sat, sun", in_blackout="wait")
     assert newest(trained).after["not_between"] == "17:00-07:00"
+
+
+def test_a_schedule_says_once_when_it_runs(trained: Services, open_page: OpenPage) -> None:
+    for name, cron in (("daily", "0 6 * * *"), ("weekly", "0 7 * * 1")):
+        trained.retraining.save_schedule(
+            SCIENTIST, ScheduleDraft(name=name, kind=ScheduleKind.CRON, expression=cron, zone="UTC", recipe="refresh")
+        )  # fmt: skip
+    for one in trained.retraining.schedules(WORKER):
+        trained.retraining.plan(WORKER, one, following(one, trained.context.clock.now()))
+    slots = trained.retraining.room(SCIENTIST, ahead=timedelta(days=31)).slots[:6]
+    assert len({one.schedule_id for one in slots}) < len(slots)
+    said = words(open_page("retraining", "viewer"))
+    for why in {one.why for one in slots}:
+        assert said.count(f":gray[{why}]") == 1
