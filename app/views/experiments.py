@@ -54,7 +54,7 @@ def page(frame: Frame) -> None:
         .replace("$ink", frame.tokens.ink)
     )
     st.html(f"<style>{css}</style>")
-    with widgets.header("Experiments", _status(room)):
+    with widgets.header("Experiments", _status(room), about=_tab(room)):
         controls.scope(frame, room)
     if room.experiment is None:
         _no_experiment(room)
@@ -74,6 +74,11 @@ def page(frame: Frame) -> None:
     register.decide(frame)
     _drawer(frame, room)
     url.keep()
+
+
+def _tab(room: ExperimentRoom) -> str:
+    """Which experiment, and how many runs: what the browser's tab says."""
+    return "" if room.experiment is None else f"{room.experiment.name}: {fmt.plural(len(room.matching), 'run')}"
 
 
 def _status(room: ExperimentRoom) -> str:

@@ -24,7 +24,8 @@ _MANY = ("", "12", "25", "50", "100")
 
 def curves(frame: Frame, room: ExperimentRoom) -> None:
     """Draw them."""
-    lines, metric = room.curves, room.curve_metric
+    lines = parts.told_apart(room.curves, frame.services.experiments.versions(frame.actor))
+    metric = room.curve_metric
     smoothing = session.param("smooth") if session.param("smooth") in url.SMOOTHING else "Off"
     n = sum(len(one.run_ids) for one in lines)
     said = parts.which(room, n)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -13,7 +15,7 @@ from app.shell import session
 from app.ui import widgets
 from app.ui.text import inside_html
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.experiments.pictures import Picture
+from mlops_dash.domain.experiments.pictures import Curve, Picture
 from mlops_dash.domain.experiments.room import Column, ExperimentRoom, column
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "pick",
     "short",
     "slots",
+    "told_apart",
     "which",
 ]
 
@@ -133,3 +136,21 @@ def axis_words(columns: Mapping[str, Column]) -> dict[str, str]:
         name: one.key if keys.count(one.key) == 1 else f"{one.key} ({_KINDS.get(one.kind, one.kind)})"
         for name, one in columns.items()
     }
+
+
+def told_apart(lines: Sequence[Curve], versions: Mapping[str, tuple[str, str]]) -> list[Curve]:
+    """Lines whose names say which version a run became, and, where two have one name, which run each is.
+
+    Args:
+        lines: Each of one run or more.
+        versions: Model and version of the runs that became one.
+    """
+    named = []
+    for one in lines:
+        became = versions.get(one.run_ids[0]) if len(one.run_ids) == 1 else None
+        named.append(replace(one, label=f"{one.label} · v{became[1]}") if became else one)
+    seen = Counter(one.label for one in named)
+    return [
+        replace(one, label=f"{one.label} · {fmt.short(one.run_ids[0], 6)}") if seen[one.label] > 1 else one
+        for one in named
+    ]
