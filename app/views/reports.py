@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pandas as pd
 import streamlit as st
 
+from app.components import whole
 from app.parts.reports import making
 from app.shell import address, session
 from app.shell.files import report_path
@@ -51,7 +52,9 @@ def page(frame: Frame) -> None:
     )
     kept = fmt.plural(len(room.lines), "report")
     said = f"{kept} kept; a report never changes, and its hash names its facts" if room.lines else ""
-    with widgets.header("Reports", said):
+    shown = room.selected.line if room.selected is not None else None
+    about = "" if shown is None else f"{shown.of}, {shown.about}"
+    with widgets.header("Reports", said, about=about):
         if room.lines:
             making.button(frame, room)
     if room.missing:
@@ -101,7 +104,7 @@ def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
                 column_config=_COLUMNS,
                 row_height=_ROW,
                 height=35 + _ROW * min(len(ids), _SHOWN) + 2,
-                selection_mode="single-row",
+                selection_mode="single-cell",  # a click anywhere in a row opens it
                 on_select=lambda: _open(key, ids),
                 alt="Kept reports, newest first; select a row to read the report",
             )
@@ -120,7 +123,7 @@ def _listing(frame: Frame, room: ReportsRoom) -> str:
 
 
 def _open(key: str, ids: tuple[str, ...]) -> None:
-    rows = session.get(key).selection.rows
+    rows = [row for row, _ in session.get(key).selection.cells]
     session.set_param("report", ids[rows[0]] if rows else "")
 
 
@@ -146,7 +149,7 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     by = f"Made by {who(line.made_by)}, {frame.instant(line.made_at)}"
     with widgets.card("preview", title, by, actions):
         st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {plain(room.since)}")
-        st.iframe(report_path(line.id), height=_FRAME_HEIGHT, alt=title)
+        whole.mount(report_path(line.id), height=_FRAME_HEIGHT, alt=title)
 
 
 def _content(frame: Frame, report_id: str, kind: ReportFormat) -> bytes:

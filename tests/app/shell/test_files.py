@@ -52,11 +52,17 @@ def client(home: Context, kept: Office) -> TestClient:
     return made
 
 
-def test_it_is_the_very_file_under_a_policy_of_its_own(client: TestClient, kept: Office) -> None:
+def test_it_is_the_very_file_in_the_fonts_of_the_pages_under_its_own_policy(client: TestClient, kept: Office) -> None:
     (line,) = kept.reports.room(SCIENTIST).lines
     answer = client.get(files.report_path(line.id))
     assert answer.status_code == 200
-    assert answer.text == kept.reports.html(SCIENTIST, line.id)
+    kept_file = kept.reports.html(SCIENTIST, line.id)
+    head, fonts, body = answer.text.partition("<style>@font-face{font-family:Inter;")
+    assert fonts
+    assert head.count("; font-src 'self'") == 1
+    assert head.replace("; font-src 'self'", "") + body[body.index("</head>") :] == kept_file
+    assert "@font-face" not in kept_file, "what somebody keeps asks nobody for a font"
+    assert "font-src 'self'" in answer.headers["content-security-policy"]
     assert answer.headers["content-type"].startswith("text/html")
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
