@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 _BAR = 30  # px that the button of a chart takes
+_DARKEST = 24  # percent of the text's colour behind the fullest cell: its number stays readable in both themes
 EARLIEST = date(2000, 1, 1)  # without it a picker refuses days more than ten years ago
 
 
@@ -204,18 +205,23 @@ def changes_table(changes: Sequence[tuple[str, str, str]]) -> None:
     st.html(f"<table class='facts'>{head}<tbody>{rows}</tbody></table>")
 
 
-def matrix(corner: str, names: Sequence[str], rows: Sequence[Sequence[str]], *, label: str) -> None:
-    """A square table with the same names on both sides; wide ones scroll by themselves."""
-    heads = "".join(f"<th scope='col'>{html.escape(name)}</th>" for name in names)
+def matrix(corner: str, names: Sequence[str], counts: Sequence[Sequence[int]], *, label: str) -> None:
+    """A square table of counts with the same names on both sides, the fuller of a row the darker; wide ones scroll."""
+    heads = "".join(f"<th scope='col' class='count'>{html.escape(name)}</th>" for name in names)
     body = "".join(
-        f"<tr><th scope='row'>{html.escape(name)}</th>{''.join(f'<td>{_cell(one)}</td>' for one in row)}</tr>"
-        for name, row in zip(names, rows, strict=True)
+        f"<tr><th scope='row'>{html.escape(name)}</th>{''.join(_count(one, of=sum(row)) for one in row)}</tr>"
+        for name, row in zip(names, counts, strict=True)
     )
     head = f"<thead><tr><th scope='col'>{html.escape(corner)}</th>{heads}</tr></thead>"
     st.html(
         f"<div style='overflow-x:auto' tabindex='0' role='region' aria-label='{html.escape(label)}'>"
         f"<table class='facts'>{head}<tbody>{body}</tbody></table></div>"
     )
+
+
+def _count(number: int, *, of: int) -> str:
+    tint = round(_DARKEST * number / of) if of else 0
+    return f"<td class='count' style='background:color-mix(in srgb,currentColor {tint}%,transparent)'>{number:,}</td>"
 
 
 def _cell(value: str) -> str:

@@ -21,5 +21,4 @@ def table(room: MonitoringRoom) -> None:
         return
     sub = f"Labelled rows of the last {over(room)}, by true class and answer; the diagonal is right."
     with widgets.card("confusion", "Which class is taken for which", sub):
-        widgets.matrix("True class", found.words, [[fmt.whole(n) for n in row] for row in found.counts],
-                       label="Rows by true class and answer")  # fmt: skip
+        widgets.matrix("True class", found.words, found.counts, label="Rows by true class and answer")

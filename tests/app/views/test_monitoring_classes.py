@@ -38,7 +38,9 @@ def test_the_page_names_the_species_that_got_worse_and_shows_what_it_is_taken_fo
     assert room.confusion.words == SPECIES
     assert [list(row) for row in room.confusion.counts] == expected
     assert "the last 28 ripe days, by true class and answer" in said
-    assert f"<td>{expected[2][0]}</td>" in said
+    share = round(24 * expected[2][2] / sum(expected[2]))
+    cell = "<td class='count' style='background:color-mix(in srgb,currentColor"
+    assert f"{cell} {share}%,transparent)'>{expected[2][2]:,}</td>" in said, "to the right, the fuller the darker"
     assert "Label rate" not in said
     assert "Gentoo (recall" not in said
 
