@@ -96,17 +96,17 @@ def _scope(models: tuple[ModelHealth, ...], choices: tuple[str, ...]) -> None:
 
 
 def _verdict(frame: Frame, room: MonitoringRoom) -> None:
-    with (
-        widgets.card("verdict", ""),
-        st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="verdict"),
-    ):
-        with st.container(gap="xsmall", key="verdict-said", width="stretch"):
-            widgets.badge(room.health, explain=room.why)
-            st.html(f"<p class='verdict'>{explained(room.headline or 'No ripe labels yet.')}</p>")
-            said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room), room.basis]
-            widgets.note(" ".join(one for one in said if one))
-        alerts.next_step(frame, room)
-    replay.line(frame, room)
+    with widgets.card("verdict", ""):
+        with st.container(
+            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="verdict"
+        ):
+            with st.container(gap="xsmall", key="verdict-said", width="stretch"):
+                widgets.badge(room.health, explain=room.why)
+                st.html(f"<p class='verdict'>{explained(room.headline or 'No ripe labels yet.')}</p>")
+                said = [f"{room.why[:1].upper()}{room.why[1:]}.", room.stale, room.cause or _labels(room), room.basis]
+                widgets.note(" ".join(one for one in said if one))
+            alerts.next_step(frame, room)
+        replay.line(frame, room)
 
 
 def _labels(room: MonitoringRoom) -> str:
