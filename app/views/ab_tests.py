@@ -16,7 +16,7 @@ from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.room import ABRoom
 from mlops_dash.domain.ab_tests.rules import ABTest, Reading
-from mlops_dash.domain.words import ABState, ABVerdict
+from mlops_dash.domain.words import ABState, ABVerdict, look
 
 PUBLISHED = "published"
 
@@ -34,7 +34,7 @@ def page(frame: Frame) -> None:
     test = None if published else room.test
     said = "Published field experiment, read only" if published else ""
     zone = frame.zone if test is None else test.design.zone
-    about = "" if test is None else test.name
+    about = "" if test is None else f"{test.model}, {test.name}: {look(test.state).label.lower()}"
     with widgets.header("A/B tests", said if test is None else words.status(test, room.reading, zone), about=about):
         _choice(room, demo=demo)
         decisions.design_button(frame, room, primary=test is None and not published)

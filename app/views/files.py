@@ -17,7 +17,8 @@ _WATCH, _COMPARE = "Watch a model", "Compare two files"
 
 def page(frame: Frame) -> None:
     """Draw the page."""
-    with widgets.header("Files", "A verdict on a model or on two tables, from a file of yours"):
+    with widgets.header("Files", "A verdict on a model or on two tables, from a file of yours",
+                        about=str(address.left("do") or _WATCH)):  # fmt: skip
         chosen = address.menu("do", (_WATCH, _COMPARE), _WATCH)
         st.segmented_control("What to do", [_WATCH, _COMPARE], key="do", required=True, on_change=address.picked,
                              args=("do",), label_visibility="collapsed")  # fmt: skip

@@ -33,7 +33,7 @@ def page(frame: Frame) -> None:
     st.html(f"<style>{charts.css(frame.tokens)}</style>")
     room = frame.read(lambda: frame.services.fleet.room(frame.actor), "fleet")
     played = frame.services.held_back.room(frame.actor)
-    with widgets.header("Overview", charts.status(room)):
+    with widgets.header("Overview", charts.status(room), about=charts.worst(room)):
         next_week.button(frame, played)
         if room.rows:
             adopt.button(frame)

@@ -37,6 +37,15 @@ def status(room: FleetRoom) -> str:
     return f"{said} · judged up to {fmt.day(last_day(room.as_of), zone)}"
 
 
+def worst(room: FleetRoom) -> str:
+    """The worst that a model is, and of how many: what the browser's tab says."""
+    for health in (Health.HARMED, Health.AT_RISK):
+        n = sum(one.health is health for one in room.rows)
+        if n:
+            return f"{n} of {fmt.plural(len(room.rows), 'model')} {look(health).label.lower()}"
+    return fmt.plural(len(room.rows), "model") if room.rows else ""
+
+
 # --- what needs attention ---------------------------------------------------------------------------------------------
 
 
