@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.charts import registry as charts
 from app.charts.registry_style import css
-from app.parts.registry import champions, dossier, evidence, frozen, promotions
+from app.parts.registry import card, champions, dossier, evidence, frozen, promotions
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -68,6 +68,7 @@ def page(frame: Frame) -> None:
     panels: dict[str, Callable[[], None]] = {
         "Decide": lambda: _decide(frame, room),
         "Version": lambda: dossier.panel(frame, room),
+        "Card": lambda: card.panel(frame, room.model.name),
     }
     address.menu("part", panels, "Decide")
     for tab, draw in zip(st.tabs(list(panels), key="part", on_change=address.picked, args=("part",)),

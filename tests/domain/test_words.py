@@ -12,6 +12,7 @@ from mlops_dash.domain.words import (
     ABState,
     ABVerdict,
     AlertState,
+    CardState,
     Drift,
     GateState,
     Health,
@@ -23,7 +24,10 @@ from mlops_dash.domain.words import (
     look,
 )
 
-CONCEPTS = (Health, Drift, GateState, JobState, ProposalState, OperationState, AlertState, Severity, ABState, ABVerdict)
+CONCEPTS = (
+    Health, Drift, GateState, JobState, ProposalState, OperationState, AlertState, Severity, ABState, ABVerdict,
+    CardState,
+)  # fmt: skip
 WORDS: list[Word] = [word for concept in CONCEPTS for word in concept]
 
 

@@ -45,7 +45,7 @@ def button(frame: Frame, room: ReportsRoom) -> None:
 
 def _choices(subjects: Subjects) -> None:
     """What the other fields depend on."""
-    offered = [ReportKind.WEEKLY, ReportKind.FLEET]
+    offered = [ReportKind.WEEKLY, ReportKind.FLEET, ReportKind.CARD]
     offered += [ReportKind.PROMOTION] if subjects.versions else []
     offered += [ReportKind.AB_RESULT] if subjects.tests else []
     kind = st.selectbox("Kind", offered, key="review-kind", format_func=lambda one: KIND_LABELS[one])
@@ -61,6 +61,8 @@ def _fields(frame: Frame, room: ReportsRoom, subjects: Subjects) -> None:
     elif kind is ReportKind.AB_RESULT:
         names = dict(subjects.tests)
         st.selectbox("Test", list(names), key="review-test", format_func=lambda one: names[one])
+    elif kind is ReportKind.CARD:
+        st.selectbox("Model", [one.model for one in room.choices], key="review-card")
     elif kind is not ReportKind.FLEET:
         _week(frame, room)
 
@@ -83,6 +85,8 @@ def _draft(frame: Frame) -> Draft:
     reports, kind = frame.services.reports, session.get("review-kind")
     if kind is ReportKind.FLEET:
         return reports.fleet(frame.actor)
+    if kind is ReportKind.CARD:
+        return reports.card(frame.actor, str(session.get("review-card")))
     if kind is ReportKind.AB_RESULT:
         return reports.ab_result(frame.actor, str(session.get("review-test")))
     if kind is ReportKind.PROMOTION:

@@ -40,6 +40,7 @@ COMMANDS = {
     "disconnect": ("disconnect",),
     "models": ("model",),
     "policies": ("policy",),
+    "cards": ("card",),
     "recipes": ("recipe",),
     "schedules": ("schedule",),
     "backfill": ("backfill",),

@@ -44,6 +44,11 @@ def add_commands(commands: Any) -> None:
     _file_arguments(ab)
     ab.set_defaults(run=lambda given: _made(given, lambda made, who: made.reports.ab_result(who, given.test)))
 
+    card = kinds.add_parser("card", help="the model card: what people say of a model, and its facts")
+    card.add_argument("--model", required=True)
+    _file_arguments(card)
+    card.set_defaults(run=lambda given: _made(given, lambda made, who: made.reports.card(who, given.model)))
+
     fleet = kinds.add_parser("fleet", help="every model's verdict and what is due")
     _file_arguments(fleet)
     fleet.set_defaults(run=lambda given: _made(given, lambda made, who: made.reports.fleet(who)))

@@ -81,6 +81,8 @@ class Action(StrEnum):
     CHANNEL_TESTED = "channel.tested"
     NOTICE_SENT_AGAIN = "notice.sent_again"
     REPORT_MADE = "report.made"
+    CARD_EDITED = "card.edited"
+    CARD_APPROVED = "card.approved"
     VIEW_SAVED = "view.saved"
     VIEW_CHANGED = "view.changed"
     VIEW_DELETED = "view.deleted"

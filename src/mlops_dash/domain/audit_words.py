@@ -109,6 +109,8 @@ _SENTENCES: Mapping[str, Told] = {
     Action.NOTICE_SENT_AGAIN: _to("sent again the"),
     Action.TRIGGER_CALLED: _to("called"),
     Action.REPORT_MADE: _to("made the"),
+    Action.CARD_EDITED: _to("wrote"),
+    Action.CARD_APPROVED: _to("approved"),
     Action.TEST_DESIGNED: _to("designed the A/B test"),
     Action.TEST_STARTED: _to("started the A/B test"),
     Action.TEST_STOPPED: _to("stopped the A/B test"),

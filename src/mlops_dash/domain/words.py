@@ -113,6 +113,14 @@ class ABVerdict(StrEnum):
     INVALID = "invalid_srm"
 
 
+class CardState(StrEnum):
+    """How far a model card has come."""
+
+    INCOMPLETE = "incomplete"
+    COMPLETE = "complete"
+    APPROVED = "approved"
+
+
 class Progress(StrEnum):
     """How far a model has come in our house; unreached steps are grey with one next step."""
 
@@ -124,7 +132,17 @@ class Progress(StrEnum):
 
 
 Word = (
-    Health | Drift | GateState | JobState | ProposalState | OperationState | AlertState | Severity | ABState | ABVerdict
+    Health
+    | Drift
+    | GateState
+    | JobState
+    | ProposalState
+    | OperationState
+    | AlertState
+    | Severity
+    | ABState
+    | ABVerdict
+    | CardState
 )
 
 
@@ -201,6 +219,11 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
         ABState.DESIGNED: Look("edit_note", "Designed", "gray"),
         ABState.RUNNING: Look("progress_activity", "Running", "blue"),
         ABState.STOPPED: Look("stop_circle", "Stopped", "gray"),
+    },
+    CardState: {
+        CardState.INCOMPLETE: Look("edit_note", "Incomplete", "orange"),
+        CardState.COMPLETE: Look("hourglass_top", "Waits for approval", "violet"),
+        CardState.APPROVED: Look("how_to_reg", "Approved", "green"),
     },
     ABVerdict: {
         ABVerdict.SHIP: Look("rocket_launch", "Ship", "green"),

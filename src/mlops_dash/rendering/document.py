@@ -9,6 +9,7 @@ from typing import Any
 from mlops_dash.domain.words import (
     ABState,
     ABVerdict,
+    CardState,
     GateState,
     Health,
     Look,
@@ -75,7 +76,7 @@ def badge(word: Word) -> dict[str, str]:
 
 
 _CONCEPTS: Mapping[str, type[Word]] = {
-    one.__name__: one for one in (Health, GateState, ProposalState, OperationState, ABState, ABVerdict)
+    one.__name__: one for one in (Health, GateState, ProposalState, OperationState, ABState, ABVerdict, CardState)
 }
 
 

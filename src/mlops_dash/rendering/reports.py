@@ -20,7 +20,7 @@ from mlops_dash.domain.reports.sheets import sheets_of
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_json, sha256_of
 from mlops_dash.domain.words import defined
 from mlops_dash.ids import canonical_json
-from mlops_dash.rendering import ab_result, fleet, promotion, tokens, weekly
+from mlops_dash.rendering import ab_result, card, fleet, promotion, tokens, weekly
 from mlops_dash.rendering.document import Document, plain
 from mlops_dash.rendering.tables import markdown_text
 from mlops_dash.rendering.workbook import Sheet, workbook
@@ -31,6 +31,7 @@ _DOCUMENTS: Mapping[ReportKind, Callable[[Facts], Document]] = {
     ReportKind.PROMOTION: promotion.document,
     ReportKind.AB_RESULT: ab_result.document,
     ReportKind.FLEET: fleet.document,
+    ReportKind.CARD: card.document,
 }
 
 

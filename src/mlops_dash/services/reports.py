@@ -15,6 +15,7 @@ from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.records import ApprovalLine
 from mlops_dash.domain.reports.ab_result import ab_facts
+from mlops_dash.domain.reports.card import card_facts
 from mlops_dash.domain.reports.facts import weekly_facts
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
 from mlops_dash.domain.reports.fleet import fleet_facts
@@ -212,6 +213,18 @@ class ReportService:
         return Draft(ReportKind.AB_RESULT, test.model, week, ab_facts(room, test), test.name)
 
     @read(Permission.ROOM_READ)
+    def card(self, actor: Actor, model: str) -> Draft:
+        """A model's card: what people say of it, and the facts of its live version.
+
+        Raises:
+            NotFound: no such model.
+        """
+        room, card = self._registry.room(actor, model), self._registry.card(actor, model)
+        dossier = None if room.champion is None else self._registry.dossier(actor, room.champion.id)
+        week = Week(room.model.created_at, room.now, room.zone)
+        return Draft(ReportKind.CARD, model, week, card_facts(room, card, dossier), "card")
+
+    @read(Permission.ROOM_READ)
     def fleet(self, actor: Actor) -> Draft:
         """Every model's verdict and what is due now, from the Overview's own read."""
         room = self._fleet.room(actor)
@@ -268,6 +281,8 @@ class ReportService:
                 now = self.promotion(actor, line.model, facts["version"]["id"]).facts
             elif line.kind is ReportKind.AB_RESULT:
                 now = self.ab_result(actor, facts["test"]["id"]).facts
+            elif line.kind is ReportKind.CARD:
+                now = self.card(actor, line.model).facts
             elif line.kind is ReportKind.FLEET:
                 now = self.fleet(actor).facts
             else:

@@ -23,6 +23,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.clock import wall_now
 from mlops_dash.domain.access import NOBODY, Actor, Role
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.registry.card import FIELDS
 from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.settings import from_environment
 from mlops_dash.store import registry as store
@@ -465,3 +466,32 @@ def test_what_mlflow_does_not_answer_is_said_once_on_the_version_tab(told: World
     said = words(page)
     assert said.count(html.escape(found.unread, quote=False)) == 1
     assert said.count("Not read.") >= 2
+
+
+# --- the model card ---------------------------------------------------------------------------------------------------
+
+
+def test_the_card_says_what_is_missing_and_is_written_and_approved_by_two_people(
+    told: World, house: Services, open_page: OpenPage
+) -> None:
+    page = open_page("registry", "viewer", part="Card")
+    assert "0 of 7 fields are written" in page.get("progress")[0].proto.text
+    assert page.button(key="card-edit").disabled
+    assert page.button(key="card-approve").disabled
+
+    page = open_page("registry", "scientist", part="Card")
+    page = page.button(key="card-edit").click().run()
+    for name in FIELDS:
+        page.text_area(key=f"card-0-{name}").set_value("<b>words</b> of *it*")
+    page.text_area(key="card-edit-0-reason").set_value("first card")
+    page = page.button(key="card-edit-0-act").click().run()
+    assert not page.exception
+    card = house.registry.card(VIEWER, MODEL)
+    assert (card.revision, card.text("limits"), card.missing) == (1, "<b>words</b> of *it*", ())
+
+    page = open_page("registry", "lead", part="Card")
+    page = page.button(key="card-approve").click().run()
+    page.text_area(key="card-approve-1-reason").set_value("read")
+    page = page.button(key="card-approve-1-act").click().run()
+    assert not page.exception
+    assert house.registry.card(VIEWER, MODEL).state == "approved"

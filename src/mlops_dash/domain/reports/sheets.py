@@ -255,15 +255,33 @@ def _fleet(facts: Facts) -> tuple[ReportSheet, ...]:
     )  # fmt: skip
 
 
+def _card(facts: Facts) -> tuple[ReportSheet, ...]:
+    version = [] if facts["version"] is None else facts["version"].items()
+    return (
+        sheet("In words", facts["card"]["fields"], {"label": "What", "text": "In words", "hint": "Asked for"}),
+        sheet(
+            "Metrics",
+            facts["metrics"],
+            {"label": "Metric", "value": "Value", "low": "Low", "high": "High", "level": "Level", "unit": "Unit",
+             "n": "n", "n_clusters": "Clusters", "clusters": "Clusters are", "method": "Method"},
+        ),
+        sheet("Facts", [{"what": name.replace("_", " "), "value": value} for name, value in version],
+              {"what": "What", "value": "Value"}),
+        sheet("Inputs", facts["inputs"] or [], {"name": "Name", "kind": "Type", "required": "Required"}),
+    )  # fmt: skip
+
+
 _VERDICTS: Mapping[ReportKind, Callable[[Facts], Sequence[tuple[Cell, ...]]]] = {
     ReportKind.WEEKLY: _weekly_verdict,
     ReportKind.PROMOTION: _said_verdict,
     ReportKind.AB_RESULT: _said_verdict,
     ReportKind.FLEET: _said_verdict,
+    ReportKind.CARD: _said_verdict,
 }
 _SHEETS: Mapping[ReportKind, Callable[[Facts], tuple[ReportSheet, ...]]] = {
     ReportKind.WEEKLY: _weekly,
     ReportKind.PROMOTION: _promotion,
     ReportKind.AB_RESULT: _ab_result,
     ReportKind.FLEET: _fleet,
+    ReportKind.CARD: _card,
 }

@@ -34,6 +34,7 @@ class ReportKind(StrEnum):
     PROMOTION = "promotion_dossier"
     AB_RESULT = "ab_result"
     FLEET = "fleet_summary"
+    CARD = "model_card"
 
 
 KIND_LABELS: Mapping[ReportKind, str] = {
@@ -41,8 +42,14 @@ KIND_LABELS: Mapping[ReportKind, str] = {
     ReportKind.PROMOTION: "Promotion dossier",
     ReportKind.AB_RESULT: "A/B result",
     ReportKind.FLEET: "Fleet summary",
+    ReportKind.CARD: "Model card",
 }
-_FILE_WORDS = {ReportKind.PROMOTION: "dossier", ReportKind.AB_RESULT: "ab", ReportKind.FLEET: "summary"}
+_FILE_WORDS = {
+    ReportKind.PROMOTION: "dossier",
+    ReportKind.AB_RESULT: "ab",
+    ReportKind.FLEET: "summary",
+    ReportKind.CARD: "model",
+}
 
 
 @dataclass(frozen=True)

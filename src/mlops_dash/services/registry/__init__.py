@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry.aliases import Aliases
+from mlops_dash.services.registry.cards import Cards
 from mlops_dash.services.registry.dossiers import Dossiers
 from mlops_dash.services.registry.freezing import Freezing
 from mlops_dash.services.registry.models import Models
@@ -66,6 +67,9 @@ class RegistryService:
 
         self.dossier = Dossiers(context).dossier
 
+        cards = Cards(context)
+        self.card, self.edit_card, self.approve_card = cards.card, cards.edit_card, cards.approve_card
+
         self.serve_elsewhere = Outside(context).serve_elsewhere
 
         freezing = Freezing(context)
@@ -79,8 +83,5 @@ class RegistryService:
         self.gate = rooms.gate
         self.open_proposal = rooms.open_proposal
         self.open_proposals = rooms.open_proposals
-        self.history = rooms.history
-        self.champion_at = rooms.champion_at
-        self.ledger = rooms.ledger
-        self.operation = rooms.operation
-        self.serving = rooms.serving
+        self.history, self.champion_at, self.ledger = rooms.history, rooms.champion_at, rooms.ledger
+        self.operation, self.serving = rooms.operation, rooms.serving

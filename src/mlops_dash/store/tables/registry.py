@@ -32,6 +32,20 @@ class ModelRow(AppTable, table=True):
     archived_at: datetime | None = time_column(nullable=True)
 
 
+class CardRow(AppTable, table=True):
+    """A model card as it is now: what people say of a model, and the revision that somebody approved."""
+
+    __tablename__ = "model_card"
+    model: str = Field(primary_key=True, foreign_key="model.name")
+    revision: int = 0
+    fields: Any = json_column()
+    edited_by: str = ""
+    edited_at: datetime | None = time_column(nullable=True)
+    approved_by: str = ""
+    approved_at: datetime | None = time_column(nullable=True)
+    approved_revision: int = 0
+
+
 class ModelVersionRow(AppTable, table=True):
     """A version with its incarnation: after delete and re-create, MLflow hands out version 1 again."""
 

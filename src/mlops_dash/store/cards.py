@@ -1,0 +1,20 @@
+"""Model cards: one row a model, as it is now; what it said before stands in the ledger."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from mlops_dash.domain.registry.card import Card
+from mlops_dash.store.tables.registry import CardRow
+
+
+def card(session: Session, model: str) -> Card:
+    """The card of a model; an empty one while nobody has written anything."""
+    row = session.get(CardRow, model)
+    return Card(model) if row is None else Card(**row.model_dump())
+
+
+def put(session: Session, made: Card) -> None:
+    """Keep a card as it is now."""
+    session.merge(CardRow(**{**vars(made), "fields": dict(made.fields or {})}))
+    session.flush()
