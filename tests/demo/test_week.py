@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from mlops_dash.demo.flights.columns import AIR_TIME, LATE_ARRIVAL, load_flights
 from mlops_dash.demo.journal import Journal
 from mlops_dash.demo.last_day import set_world_clock
 from mlops_dash.domain.held_back import HeldBack, Stretch, stretch_of
+from mlops_dash.domain.jobs import NewJob, Task
+from mlops_dash.domain.words import JobState
 from mlops_dash.settings import checkout_root
 from tests import factories
 from tests.factories import LEAD, WORKER
@@ -134,6 +138,30 @@ def test_what_was_missed_while_the_clock_went_on_is_neither_sent_nor_told(
     held = house.held_back.held(WORKER)
     assert held is not None
     assert [gap.start for gap in held.missed] == [JUNE]
+
+
+def test_the_clock_waits_for_what_is_trained_and_not_for_what_no_worker_has_taken(
+    house: Services, flights: pd.DataFrame
+) -> None:
+    run, gateway = run_of(house, THE_SECOND), Gateway(house)
+    for model in ("flight-delay", "air-time"):
+        house.jobs.enqueue(WORKER, NewJob(Task.RETRAIN, JUNE, "the month is over", "user:lead", model))
+    trained = house.jobs.claim(WORKER, "here")  # the other one stays in the queue
+    assert trained is not None
+    sent_before: list[int] = []
+
+    def end() -> None:
+        time.sleep(2.0)
+        sent_before.append(gateway.sent.total())
+        house.jobs.finish(WORKER, trained.id, trained.epoch, JobState.SUCCEEDED, result={})
+
+    with ThreadPoolExecutor(1) as beside:
+        done = beside.submit(end)
+        attempt(run, gateway, flights)
+        done.result()
+    assert sent_before == [0]
+    assert gateway.sent.total() > 5
+    assert [job.task for job in house.jobs.recent(WORKER, states=(JobState.QUEUED,))] == [Task.RETRAIN]
 
 
 def test_a_home_that_was_built_earlier_is_told_what_it_has_not_played_and_only_once(house: Services) -> None:

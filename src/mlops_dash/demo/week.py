@@ -31,7 +31,7 @@ from mlops_dash.demo.story import MODEL, REPLAY, ZONE
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.held_back import HeldBack, Stretch, stretch_of
-from mlops_dash.domain.jobs import Task
+from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.settings import data_file
@@ -40,7 +40,8 @@ TOKEN = "demo: the next week over HTTP"
 _UNTIL = new_york(date(2014, 1, 1))  # the data are the year 2013
 _TRAINING = frozenset({Task.RETRAIN, Task.REFIT, Task.MULTIVARIATE})
 _FIRE_SECONDS = 10.0  # a worker that leads looks once a second for what is due
-_TRAIN_SECONDS = 1_200.0  # what trains longer, or waits for a worker, does not hold up the week
+_TAKEN_SECONDS = 3.0  # a worker with a free hand takes a job within half a second; none is free: it is trained later
+_TRAIN_SECONDS = 1_200.0  # what trains longer does not hold up the week
 _JUDGE_SECONDS = 300.0  # a week of three models is profiled in some seconds
 
 
@@ -141,9 +142,11 @@ class _Player:
 
     def _pass_until(self, at: datetime) -> None:
         """Let the demo's clock go on, with a halt at each moment that a schedule waits for."""
+        self._let_train()
         for slot in sorted(self._slots(at)):
             self._set(slot)
             self._halt(slot)
+            self._let_train()
         self._set(at)
         sending.wait_for_clock(self._client, max(at, self._run.services.context.clock.now()))
 
@@ -157,22 +160,26 @@ class _Player:
             set_world_clock(self._run.services, at)
 
     def _halt(self, slot: datetime) -> None:
-        """Until what is due has started, and what it started has ended."""
+        """Until what is due is asked for, and a worker has taken it if one has a free hand."""
         services, until = self._run.services, time.monotonic() + _FIRE_SECONDS
         while time.monotonic() < until and any(
             one.enabled and one.next_due_at == slot for one in services.retraining.schedules(RUNNER)
         ):
             time.sleep(0.2)
+        until = time.monotonic() + _TAKEN_SECONDS
+        while time.monotonic() < until and self._training(JobState.QUEUED):
+            time.sleep(0.2)
+
+    def _let_train(self) -> None:
+        """A second lasts a second while something is trained: else it would seem to have taken days."""
         until = time.monotonic() + _TRAIN_SECONDS
-        while time.monotonic() < until:
-            busy = [
-                job for job in services.jobs.recent(RUNNER, states=(JobState.QUEUED, JobState.RUNNING))
-                if job.task in _TRAINING
-            ]  # fmt: skip
-            if not busy:
-                return
+        while (busy := self._training(JobState.RUNNING)) and time.monotonic() < until:
             self._run.step(self._run.share, f"{self._said} · waits for {busy[0].title}")
             time.sleep(1.0)
+
+    def _training(self, state: JobState) -> list[Job]:
+        known = self._run.services.jobs.recent(RUNNER, states=(state,))
+        return [job for job in known if job.task in _TRAINING]
 
 
 def _judge(run: Run, targets: Sequence[Target]) -> None:
