@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.bootstrap import Services
+from mlops_dash.domain.class_probabilities import column_of
 from mlops_dash.domain.sifting import in_numbers
 from mlops_dash.domain.tasks import task_named
 from tests.factories import ADMIN, SCIENTIST, WORKER
@@ -38,8 +39,10 @@ def penguins(end: datetime, *, days: int = 90, worse_from: int = 1_000, gone_fro
 
 def sent(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as a client sends them."""
+    told = column_of(SPECIES[0]) in rows
     return [
-        {"prediction_id": f"bird-{number}", "at": row["at"].isoformat(), "version": "1", "score": row["score"],
+        {"prediction_id": f"bird-{number}", "at": row["at"].isoformat(), "version": "1",
+         **({"scores": {name: row[column_of(name)] for name in SPECIES}} if told else {"score": row["score"]}),
          "features": {"bill": row["bill"], "isle": row["isle"]}}
         for number, row in zip(rows.index, rows.to_dict("records"), strict=True)
     ]  # fmt: skip
@@ -54,6 +57,17 @@ def known(rows: pd.DataFrame) -> pd.DataFrame:
 def numbered(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows as the log keeps them."""
     return in_numbers(rows, task_named("multiclass", SPECIES))
+
+
+def with_probabilities(rows: pd.DataFrame, *, seed: int = 4) -> pd.DataFrame:
+    """The rows with a probability of every species, the answer's the largest; named as the log's frames have it."""
+    rng = np.random.default_rng(seed)
+    drawn = 0.04 + 0.88 * rng.dirichlet([1.0] * len(SPECIES), len(rows))  # none so small that its loss would be cut
+    p = drawn.astype("float32").astype(float)  # as exact as the log keeps them
+    said = np.array([SPECIES.index(name) for name in rows["score"]])
+    at, most = np.arange(len(rows)), p.argmax(axis=1)
+    p[at, said], p[at, most] = p[at, most].copy(), p[at, said].copy()
+    return rows.assign(**{column_of(name): p[:, number] for number, name in enumerate(SPECIES)})
 
 
 def begin(house: Services, reference: pd.DataFrame) -> str:

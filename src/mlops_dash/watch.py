@@ -13,6 +13,7 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.calendar import zone_of
+from mlops_dash.domain.class_probabilities import probability_columns
 from mlops_dash.domain.file_windows import said_of
 from mlops_dash.domain.monitoring.room import AS_SERVED, ReferenceFacts
 from mlops_dash.domain.registry.records import EXTERNAL
@@ -159,7 +160,8 @@ def _store(
     """Predictions with their labels; gives how many predictions were new."""
     live = in_numbers(proposal.live, proposal.task)
     roles = live[["at", "id", "score", "label"]].assign(number=range(len(live)), label_at=live["at"])
-    rows = FileRows(roles, live[list(proposal.features)], rows=len(live))
+    told = live[probability_columns(live)]
+    rows = FileRows(roles, live[list(proposal.features)], rows=len(live), probabilities=told)
     filed = services.scoring.file_rows(actor, ask.model, ask.version, rows, skip=False, progress=progress)
     if filed.refused:
         first = filed.unfit[0]

@@ -66,6 +66,12 @@ def test_the_most_probable_class_is_watched_as_if_it_had_been_named(house: Servi
     last = told["windows"][-1]
     of_day = table["seen_at"].str[:10] == last["start"][:10]
     assert last["metrics"]["accuracy"] == pytest.approx(accuracy_score(table["species"][of_day], said[of_day]))
+    names = sorted(ORDER)
+    p = table.loc[of_day, [f"p_{ORDER.index(name)}" for name in names]].to_numpy()
+    truth = table["species"][of_day]
+    assert last["metrics"]["log_loss"] == pytest.approx(log_loss(truth, p, labels=names))
+    theirs = roc_auc_score(truth, p, multi_class="ovr", average="weighted", labels=names)
+    assert last["metrics"]["auc_ovr"] == pytest.approx(theirs)
     assert json.loads(run("watch", str(path), *words)[1])["stored"] == 0
     named = {f"p_{number}": f"proba {name}" for number, name in enumerate(ORDER)}
     table.rename(columns=named).to_csv(tmp_path / "named.csv", index=False)
@@ -77,6 +83,30 @@ def test_the_most_probable_class_is_watched_as_if_it_had_been_named(house: Servi
     again = ("--model", MODEL, "--version", "1", "--time", "seen_at", "--label", "species", *SCORES)
     code, out, err = run("ingest", str(path), *again, "--json")
     assert code == 0, err
+
+
+def test_ingest_keeps_good_rows_and_lists_those_whose_probabilities_are_none(
+    known: Services, run: Run, tmp_path: Path
+) -> None:
+    table = scored(5, n=40, sharp=1.0).assign(bill=1.5)
+    table.loc[3, "p_0"] += 0.4
+    table.loc[4, "p_1"] = -0.2
+    table.loc[5, "p_2"] = None
+    table.to_parquet(tmp_path / "march.parquet")
+    words = ["ingest", str(tmp_path / "march.parquet"), "--model", MODEL, "--version", "1", "--time", "at"]
+    bare = [*words, "--label", "species", "--id", "case", "--json"]
+    words = [*bare, *SCORES]
+    assert run(*words)[0] == 2
+    assert known.scoring.counts(ADMIN, MODEL).predictions == 0
+    code, out, err = run(*words, "--on-error", "skip")
+    assert code == 0, err
+    told = json.loads(out)
+    assert told["predictions"] == 37
+    reasons = [one["reason"] for one in told["problems"]]
+    assert reasons[0].startswith("the probabilities sum to 1.4")
+    assert reasons[1:] == ["a probability is not from 0 to 1", "is empty"]
+    code, _, err = run(*bare, *SCORES[2:])
+    assert (code, f"The class {ORDER[0]!r} has no column" in err) == (2, True), err
 
 
 def test_evidence_has_log_loss_and_auc_as_scikit_learn_has_them(known: Services, run: Run, tmp_path: Path) -> None:

@@ -150,8 +150,10 @@ def test_predictions_and_labels_of_two_models_come_through(gateway: str, home: C
     with opened(gateway, spool) as client:
         late = [client.log_prediction(MINUTES, "1", 10.0 + n, {"waiting": n, "queue": "007"}) for n in range(30)]
         birds = client.log_predictions(
-            SPECIES, [{"version": 1, "score": CLASSES[n % 2], "features": {"bill": 39.1}} for n in range(10)]
+            SPECIES, [{"version": 1, "score": CLASSES[n % 2], "features": {"bill": 39.1}} for n in range(8)]
         )
+        even = {name: 1 / len(CLASSES) for name in CLASSES}
+        birds += [client.log_prediction(SPECIES, "1", scores=even, features={"bill": 40.0}) for _ in range(2)]
         for name in late:
             client.log_label(MINUTES, name, 12)
         client.log_labels(SPECIES, ({"prediction_id": name, "value": CLASSES[0]} for name in birds))

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from mlops_dash.domain import scoring as rules
-from mlops_dash.domain.tasks import BINARY, REGRESSION
+from mlops_dash.domain.class_probabilities import kept
+from mlops_dash.domain.tasks import BINARY, REGRESSION, task_named
 from mlops_dash.errors import InvalidInput, InvalidRow
 
 NOW = datetime(2013, 6, 3, 16, tzinfo=UTC)
@@ -77,6 +78,28 @@ def test_a_prediction_from_outside_is_read() -> None:
     assert found == rules.OutsideRow("a", NOW, "2", rules.ScoreRole.ARM, 0.25, '{"wind":3.0}')
     (bare,) = rules.read_predictions([row()], now=NOW)
     assert (bare.prediction_id, bare.at, bare.role) == ("", NOW, "champion")
+
+
+def test_probabilities_of_all_classes_say_the_answer_unless_a_score_does() -> None:
+    task = task_named("multiclass", ("cat", "it's a fox", "dog"))
+    told = {"dog": 0.25, "cat": 0.375, "it's a fox": 0.375}
+    alone, beside = {**row(), "scores": told}, {**row(score="dog"), "scores": told}
+    del alone["score"]
+    first, second = rules.read_predictions([alone, beside], now=NOW, task=task)
+    assert (first.score, second.score) == (0.0, 2.0)  # the first of equal ones
+    assert first.probabilities == second.probabilities == kept([0.375, 0.375, 0.25])
+    bad = (({"cat": 1.0}, "lacks the class"), ([1], "is not an object"), ({**told, "dog": 1}, "sum to"))
+    for scores, reason in bad:
+        with pytest.raises(InvalidRow, match=reason) as caught:
+            rules.read_predictions([{**row(score="cat"), "scores": scores}], now=NOW, task=task)
+        assert caught.value.column == "scores"
+    with pytest.raises(InvalidRow, match="answers with one score"):
+        rules.read_predictions([{**row(), "scores": told}], now=NOW, task=task_named("binary"))
+
+
+def test_a_feature_named_like_a_probability_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="probability:cat is taken"):
+        rules.features_json({"probability:cat": [1]})
 
 
 @pytest.mark.parametrize(

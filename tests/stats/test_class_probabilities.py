@@ -8,8 +8,21 @@ from sklearn.metrics import log_loss as their_log_loss
 from sklearn.metrics import roc_auc_score
 
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.class_probabilities import OF_PROBABILITIES, as_probabilities, probability_metrics
+from mlops_dash.stats.arrays import Ints
+from mlops_dash.stats.class_probabilities import (
+    MOST_CELLS,
+    OF_PROBABILITIES,
+    as_probabilities,
+    auc_ovr_of_tables,
+    class_edges,
+    class_tables_by,
+    log_loss_of_moments,
+    probability_metrics,
+    true_class_losses,
+)
 from mlops_dash.stats.comparison import paired_difference
+from mlops_dash.stats.estimates import MetricEstimate
+from mlops_dash.stats.moments import moments_by
 from mlops_dash.stats.performance import auc_estimate
 
 
@@ -93,3 +106,68 @@ def test_a_sharper_version_is_better_pair_by_pair(metric: str, direction: str) -
 def test_what_are_no_probabilities_is_refused(labels: list[int], p: list[object], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         as_probabilities(labels, p)
+
+
+def of_days(labels: Ints, p: np.ndarray, days: Ints, edges: tuple[tuple[float, ...], ...]) -> dict[str, MetricEstimate]:
+    """Both metrics of what days are reduced to."""
+    tables = class_tables_by(edges, labels, p, days, n_groups=30)
+    losses = moments_by(true_class_losses(labels, p, clip=30.0), days, n_groups=30)
+    return {"auc_ovr": auc_ovr_of_tables(tables, level=0.95), "log_loss": log_loss_of_moments(losses, level=0.95)}
+
+
+def test_three_rows_by_hand() -> None:
+    labels, p = np.array([0, 1, 0]), np.array([[0.5, 0.5], [0.75, 0.25], [0.25, 0.75]])
+    groups = np.zeros(3, dtype=np.int64)
+    losses = moments_by(true_class_losses(labels, p, clip=1.0), groups, n_groups=1)
+    assert log_loss_of_moments(losses, level=0.95).value == pytest.approx((np.log(2) + 1.0 + 1.0) / 3)  # 1.39 is cut
+    tables = class_tables_by(class_edges(p, 2), labels, p, groups, n_groups=1)
+    assert auc_ovr_of_tables(tables, level=0.95).value == 0.0  # class 1 ranks below both others
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_days_give_what_their_rows_give(seed: int) -> None:
+    labels, p, days = rows(seed, n=900)
+    p = np.round(p, 2)  # so few values that no two share a cell
+    truth, p = as_probabilities(labels, p / p.sum(axis=1, keepdims=True))
+    p = np.round(p, 2)
+    edges = tuple(tuple(np.unique(p[:, number])[:-1].tolist()) for number in range(4))
+    found = of_days(truth, p, days, edges)
+    _, without = OF_PROBABILITIES["auc_ovr"](truth, p, days, 30)
+    assert found["auc_ovr"].value == pytest.approx(OF_PROBABILITIES["auc_ovr"](truth, p, days, 30)[0])
+    theirs = [roc_auc_score(truth == one, p[:, one]) for one in range(4)]
+    assert found["auc_ovr"].value == pytest.approx(np.average(theirs, weights=np.bincount(truth)))
+    assert np.isfinite(without).all()
+    assert (found["auc_ovr"].n, found["auc_ovr"].n_clusters) == (900, 30)
+    loss = true_class_losses(truth, p, clip=30.0)
+    assert found["log_loss"].value == pytest.approx(loss.mean())
+
+
+def test_cells_of_the_reference_cost_next_to_nothing() -> None:
+    labels, p, days = rows(21, n=3000)
+    truth, p = as_probabilities(labels, p)
+    exact = probability_metrics(labels, p, days, level=0.95)
+    found = of_days(truth, p, days, class_edges(p[:1000], 4))
+    assert found["auc_ovr"].value == pytest.approx(exact["auc_ovr"].value, abs=2e-4)
+    assert found["auc_ovr"].low == pytest.approx(exact["auc_ovr"].low, abs=1e-3)
+    for side in ("value", "low", "high"):
+        assert getattr(found["log_loss"], side) == pytest.approx(getattr(exact["log_loss"], side))
+    blind = of_days(truth, p, days, class_edges(None, 4))
+    assert blind["auc_ovr"].value == pytest.approx(exact["auc_ovr"].value, abs=2e-3)
+
+
+def test_days_without_rows_and_classes_that_never_occur_count_for_nothing() -> None:
+    labels, p, days = rows(9)
+    kept = (labels < 3) & (days < 20)
+    truth, p = as_probabilities(labels, p)
+    found = of_days(truth[kept], p[kept], days[kept], class_edges(p, 4))["auc_ovr"]
+    exact = probability_metrics(truth[kept], p[kept], days[kept], level=0.95)["auc_ovr"]
+    assert (found.n_clusters, found.n) == (exact.n_clusters, exact.n)
+    assert found.value == pytest.approx(exact.value, abs=1e-3)
+
+
+@pytest.mark.parametrize("k", [2, 10, 11, 50])
+def test_many_classes_share_the_cells(k: int) -> None:
+    p = np.random.default_rng(k).dirichlet(np.ones(k), 4000)
+    for edges in (class_edges(p, k), class_edges(None, k)):
+        assert len(edges) == k
+        assert sum(len(cuts) + 1 for cuts in edges) <= max(MOST_CELLS, 200 * k if k <= 10 else 0)

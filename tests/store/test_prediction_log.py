@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.engine import Engine
 from sqlmodel import text
 
+from mlops_dash.domain.class_probabilities import kept
 from mlops_dash.store import prediction_log as log
 from mlops_dash.store.db import engine, reading, transaction
 from mlops_dash.store.tables.log import LOG
@@ -238,6 +239,24 @@ def test_paired_rows_need_both_versions_in_any_role(database: Engine) -> None:
     assert read["score_a"].tolist() == [0.5, 0.5]
     assert read["score_b"].tolist() == [0.9, 0.9]
     assert read["label"].isna().tolist() == [True, False]
+
+
+def test_probabilities_of_classes_are_kept_beside_the_answer_and_read_by_name(database: Engine) -> None:
+    classes = ["cat", "it's a fox"]
+    rows = [row(i) for i in range(3)]
+    told = [answer(rows[0], 1.0)._replace(probabilities=kept([0.25, 0.75])), answer(rows[1], 0.0)]
+    others = [answer(one, 0.0, version="2")._replace(probabilities=kept([0.875, 0.125])) for one in rows[:2]]
+    append(database, rows, [*told, *others])
+    again = answer(rows[1], 0.0)._replace(probabilities=kept([0.5, 0.5]))
+    assert append(database, rows, [again]).scores == 0  # a known answer stays as it is
+    read = window(database, classes=classes)
+    assert read["probability:it's a fox"].tolist()[:1] == [0.75]
+    assert read["probability:cat"].isna().tolist() == [False, True]
+    assert "probability:cat" not in window(database)
+    with reading(database) as session:
+        both = log.read_paired(session, "m", "id1", "id2", DAY, DAY + timedelta(days=1), classes=classes)
+    assert both["probability:cat_b"].tolist() == [0.875, 0.875]
+    assert both["probability:cat_a"].isna().tolist() == [False, True]
 
 
 def test_logged_rows_come_in_pages_without_those_already_scored(database: Engine) -> None:

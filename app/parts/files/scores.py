@@ -48,7 +48,7 @@ def fields(table: pd.DataFrame, label: str, key: str) -> Scores:
 
 
 def answered(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
-    """The file with the most probable class in the place of the probabilities.
+    """The file with the most probable class beside the probabilities, which are named by their class.
 
     Raises:
         InvalidInput: a class has no column or shares it, or a row's probabilities are none.

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlops_dash_client.counting import Counters, Tally
-from mlops_dash_client.rows import LABEL, PREDICTION, Row, features_of, line_of, moment, plain
+from mlops_dash_client.rows import LABEL, PREDICTION, Row, features_of, line_of, moment, plain, probabilities_of
 from mlops_dash_client.sending import Gateway, Later, Never
 from mlops_dash_client.spool import Segment, Spool
 
@@ -85,29 +85,36 @@ class Client:
         self,
         model: str,
         version: str,
-        score: Any,
-        features: Mapping[str, Any],
+        score: Any = None,
+        features: Mapping[str, Any] | None = None,
         *,
+        scores: Mapping[Any, Any] | None = None,
         prediction_id: str | None = None,
         at: datetime | str | None = None,
     ) -> str:
-        """Log what a version answered; gives the id by which its label is logged.
+        """Log what a version answered; gives the id by which its label is logged, "" without features or an answer.
 
         Args:
             model: The model's name in mlops-dash.
             version: Which version answered.
             score: A probability, a number, or the class that a multi-class model answered.
             features: Column and value; None and NaN mean missing.
+            scores: Of a multi-class model the probability of every class, which sum to 1; without a score the most
+                probable class is the answer.
             prediction_id: Your own id, the same whenever this row is sent again; else one is made.
             at: When it answered, with a zone; else now.
         """
+        if features is None or (score is None and scores is None):
+            self._not_readable(TypeError("a prediction needs its features, and a score or scores"))
+            return ""
         name = uuid.uuid4().hex if prediction_id is None else str(prediction_id)
         try:
             sent = {
                 "prediction_id": name,
                 "at": moment(at),
                 "version": str(version),
-                "score": plain(score),
+                **({} if scores is None else {"scores": probabilities_of(scores)}),
+                **({} if score is None else {"score": plain(score)}),
                 "features": features_of(features),
             }
             self._put(str(model), line_of(PREDICTION, str(model), sent))

@@ -54,6 +54,18 @@ def features_of(given: Mapping[str, Any]) -> dict[str, Any]:
     return {str(name): plain(value) for name, value in given.items()}
 
 
+def probabilities_of(given: Mapping[Any, Any]) -> dict[str, Any]:
+    """Probabilities of classes as JSON holds them; a class is its word.
+
+    >>> probabilities_of({"cat": 0.25, 7: 0.75})
+    {'cat': 0.25, '7': 0.75}
+
+    Raises:
+        ValueError, TypeError: one is no number.
+    """
+    return {str(plain(name)): plain(value) for name, value in given.items()}
+
+
 def plain(value: Any) -> Any:
     """A value as JSON holds it: numpy's numbers as Python's, times in ISO 8601, NaN and NaT as null.
 

@@ -17,6 +17,7 @@ from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.monitoring.room import AS_SERVED, OUT_OF_FOLD
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.errors import InvalidInput
+from mlops_dash.services.classes import scores_named
 from mlops_dash.services.scoring import Columns
 from mlops_dash.services.tables import read_table
 
@@ -33,6 +34,9 @@ def add_commands(commands: Any) -> None:
     push.add_argument("--version", required=True)
     for role in ("time", "score", "label"):
         push.add_argument(f"--{role}", default="", metavar="COLUMN", help="of a file")
+    push.add_argument("--scores", action="append", default=[], metavar="CLASS=COLUMN",
+                      help="of a file, of several classes each one's probability; --score says another answer than "
+                      "the most probable class")  # fmt: skip
     push.add_argument("--id", default="", metavar="COLUMN", help="of a file: no input of the model")
     push.add_argument("--out-of-fold", action="store_true", help="the version was trained on other rows than these")
     push.add_argument("--zone", default="UTC", help="of days and of times without one")
@@ -83,12 +87,15 @@ def _rows(made: Services, who: Actor, version: Version, arguments: argparse.Name
 
 
 def _rows_of_file(made: Services, who: Actor, version: Version, arguments: argparse.Namespace) -> pd.DataFrame:
-    absent = [f"--{role}" for role in ("time", "score", "label") if not getattr(arguments, role)]
+    scores = scores_named(arguments.scores)
+    needed = ("time", "label") if scores else ("time", "score", "label")
+    absent = [f"--{role}" for role in needed if not getattr(arguments, role)]
     if absent:
         raise InvalidInput(f"Of a file {', '.join(absent)} must be named.", hint="Name the columns, as for ingest.")
     columns = Columns(
-        time=arguments.time, score=arguments.score, label=arguments.label, id=arguments.id, zone=arguments.zone
-    )
+        time=arguments.time, score=arguments.score, label=arguments.label, id=arguments.id, zone=arguments.zone,
+        scores=scores,
+    )  # fmt: skip
     read = made.scoring.read_rows(who, version.model, version.version, read_table(arguments.file), columns)
     if read.unfit:
         tell_problems(arguments.file, read.unfit, all_known=True)

@@ -13,7 +13,7 @@ from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, servic
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.registry.records import EXTERNAL
 from mlops_dash.errors import InvalidInput
-from mlops_dash.services.classes import ANSWER, scores_named, with_answers
+from mlops_dash.services.classes import scores_named
 from mlops_dash.services.scoring import Columns, Filed
 from mlops_dash.services.tables import read_table
 
@@ -60,15 +60,14 @@ def _shared(command: argparse.ArgumentParser) -> None:
 
 def _ingest(arguments: argparse.Namespace) -> int:
     scores = scores_named(arguments.scores)
-    if scores and (arguments.prediction or arguments.score):
-        raise InvalidInput("The scores of all classes say the answer.", hint="Leave --score and --prediction out.")
+    if scores and arguments.score:
+        raise InvalidInput("A score and the scores of all classes are named.", hint="Leave --score out.")
     if not scores and not arguments.prediction and not arguments.score:
         raise InvalidInput("No column says what was predicted.", hint="Name it with --prediction, --score or --scores.")
     table, made = read_table(arguments.file), services()
-    table = with_answers(table, scores) if scores else table
     who, model = actor(made), arguments.model
     columns = Columns(
-        time=arguments.time, score=ANSWER if scores else arguments.score or arguments.prediction, label=arguments.label,
+        time=arguments.time, score=arguments.score or arguments.prediction, scores=scores, label=arguments.label,
         label_time=arguments.label_time, id=arguments.id, zone=arguments.zone,
         ignored=(arguments.prediction,) if arguments.score and arguments.prediction else (),
     )  # fmt: skip

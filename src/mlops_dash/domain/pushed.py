@@ -6,7 +6,7 @@ A bad row refuses them all with its number, column, value and reason. Must not: 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from mlops_dash.errors import InvalidInput, InvalidRow
 
 _EVIDENCE = frozenset({"id", "label", "score", "scores", "at", "cluster", "slices"})
 _OF_CLASS = "scores."  # begins the name of the column of a class's probability
-_REFERENCE = frozenset({"at", "score", "label", "features"})
+_REFERENCE = frozenset({"at", "score", "scores", "label", "features"})
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,11 @@ class ReferenceSent:
     scores: list[float]
     labels: list[float]
     features: str  # canonical JSON of a list: an object a row
+    probabilities: list[bytes | None] = field(default_factory=list)  # of all classes, as the log keeps them
 
 
 def read_reference(rows: Any, *, now: datetime, task: ModelTask) -> ReferenceSent:
-    """Rows as sent: objects with `at`, `score`, `label` and `features`, by the rules of predictions and labels.
+    """Rows as sent: objects with `at`, `score` or `scores`, `label` and `features`, as predictions and labels are.
 
     Raises:
         InvalidInput: not a list of objects, too many, or none.
@@ -98,7 +99,8 @@ def read_reference(rows: Any, *, now: datetime, task: ModelTask) -> ReferenceSen
     found = read_predictions(predictions, now=now, task=task)
     labels = [require_label(row, one.get("label"), task=task, column="label") for row, one in enumerate(sent)]
     features = "[" + ",".join(one.features for one in found) + "]"
-    return ReferenceSent([one.at for one in found], [one.score for one in found], labels, features)
+    told = [one.probabilities for one in found]
+    return ReferenceSent([one.at for one in found], [one.score for one in found], labels, features, told)
 
 
 def _plain(row: int, name: str, value: Any) -> None:

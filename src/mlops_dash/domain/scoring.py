@@ -14,8 +14,20 @@ from enum import StrEnum
 from typing import Any
 
 from mlops_dash import ids as naming
+from mlops_dash.domain.class_probabilities import PROBABILITY, kept
+from mlops_dash.domain.plain_values import plain_column
 from mlops_dash.domain.schema import LARGEST, VersionSchema, in_range
-from mlops_dash.domain.sent import LONGEST_ID, MEND, as_kept, number_of, objects_of, only_fields, text_of, time_of
+from mlops_dash.domain.sent import (
+    LONGEST_ID,
+    MEND,
+    as_kept,
+    number_of,
+    objects_of,
+    only_fields,
+    scores_of,
+    text_of,
+    time_of,
+)
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput, InvalidRow
 
@@ -69,6 +81,7 @@ class OutsideRow:
     score: float
     features: str  # canonical JSON
     timed: bool = True  # whether `at` was sent; else it is when we received it
+    probabilities: bytes | None = None  # of all classes, as the log keeps them
 
 
 @dataclass(frozen=True)
@@ -148,7 +161,7 @@ def features_json(columns: Mapping[str, Sequence[Any]], *, do_not_log: Sequence[
     names = sorted(set(columns) - set(do_not_log))
     if not names:
         return ("{}",) * max((len(values) for values in columns.values()), default=0)
-    plain = [_plain_column(name, columns[name]) for name in names]
+    plain = [plain_column(name, columns[name]) for name in names]
     return tuple(_ENCODER.encode(dict(zip(names, row, strict=True))) for row in zip(*plain, strict=True))
 
 
@@ -158,7 +171,7 @@ def require_feature_names(names: Mapping[str, Any]) -> None:
     Raises:
         InvalidInput: naming them.
     """
-    taken = RESERVED.intersection(names)
+    taken = {name for name in names if name in RESERVED or name.startswith(PROBABILITY)}
     if taken:
         raise InvalidInput(f"The feature name {', '.join(sorted(taken))} is taken.", hint="Rename the feature.")
 
@@ -172,6 +185,9 @@ def read_predictions(
     schemas: Callable[[Sequence[str]], Sequence[VersionSchema]] = lambda _versions: (),
 ) -> tuple[OutsideRow, ...]:
     """Predictions as sent: objects with `features`, `score`, `version` and, if known, `prediction_id`, `at`, `role`.
+
+    Of several classes there may be `scores`, each one's probability: beside the score, or alone; the most probable
+    class is the answer then.
 
     Args:
         rows: What was sent.
@@ -318,7 +334,7 @@ def why_no_score(score: float, *, task: ModelTask | None) -> str:
 def _prediction(
     row: int, one: Mapping[str, Any], now: datetime, task: ModelTask | None, do_not_log: Sequence[str]
 ) -> OutsideRow:
-    only_fields(row, one, {"prediction_id", "at", "version", "role", "score", "features"})
+    only_fields(row, one, {"prediction_id", "at", "version", "role", "score", "scores", "features"})
     features = one.get("features")
     if not isinstance(features, dict):
         raise InvalidRow(row, "features", features, "is not an object of names and values", hint=MEND)
@@ -328,58 +344,33 @@ def _prediction(
             raise InvalidRow(row, name, value, "is neither number, text, true, false nor null", hint=MEND)
         if type(value) in _NUMBERS and not in_range(value):
             raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}; null means missing", hint=MEND)
-    kept = {name: features[name] for name in sorted(features) if name not in do_not_log}
+    logged = {name: features[name] for name in sorted(features) if name not in do_not_log}
     role = one.get("role", "champion")
     if not isinstance(role, str) or role not in {"champion", "arm", "shadow"}:
         raise InvalidRow(row, "role", role, "is not champion, arm or shadow", hint=MEND)
-    version, score = one.get("version"), number_of(row, "score", as_kept(row, one.get("score"), task))
-    reason = why_no_score(score, task=task)
-    if reason:
-        raise InvalidRow(row, "score", score, reason, hint=MEND)
+    version, (score, probabilities) = one.get("version"), _answer(row, one, task)
     return OutsideRow(
         prediction_id="" if one.get("prediction_id") is None else text_of(row, "prediction_id", one["prediction_id"]),
         at=time_of(row, "at", one.get("at"), now),
         version=text_of(row, "version", str(version) if type(version) is int else version),
         role=ScoreRole(role),
         score=score,
-        features=_ENCODER.encode(kept),
+        features=_ENCODER.encode(logged),
         timed=one.get("at") is not None,
+        probabilities=probabilities,
     )
+
+
+def _answer(row: int, one: Mapping[str, Any], task: ModelTask | None) -> tuple[float, bytes | None]:
+    """The score of a row, and the probabilities of all classes where they came with it."""
+    told = scores_of(row, one.get("scores"), task)
+    if told is not None and one.get("score") is None:
+        return float(max(range(len(told)), key=told.__getitem__)), kept(told)  # the first of equal ones
+    score = number_of(row, "score", as_kept(row, one.get("score"), task))
+    if reason := why_no_score(score, task=task):
+        raise InvalidRow(row, "score", score, reason, hint=MEND)
+    return score, None if told is None else kept(told)
 
 
 _SCALARS = frozenset({str, int, float, bool})
 _NUMBERS = frozenset({int, float})
-
-
-def _plain_column(name: str, values: Sequence[Any]) -> Sequence[Any]:
-    """A column's values as JSON can hold them; columns of one kind are not looked at value by value."""
-    kinds = set(map(type, values))
-    if kinds <= _AS_THEY_ARE:
-        return values
-    if kinds <= _AS_THEY_ARE | _NUMBERS:
-        # NaN is the one value that differs from itself
-        found = values if float not in kinds else [None if value != value else value for value in values]
-        numbers: list[float] = [value for value in found if type(value) in _NUMBERS]  # type: ignore[misc]
-        if not numbers or (max(numbers) <= LARGEST and min(numbers) >= -LARGEST):
-            return found
-    return [_plain(row, name, value) for row, value in enumerate(values)]
-
-
-_AS_THEY_ARE = frozenset({str, bool, type(None)})
-
-
-def _plain(row: int, name: str, value: Any) -> Any:
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, int | float):
-        if value != value:  # NaN is the one value that differs from itself
-            return None
-        if not in_range(value):
-            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}", hint=MEND)
-        return value
-    if isinstance(value, datetime):
-        return None if value != value else value.isoformat()  # pandas' NaT as well
-    item = getattr(value, "item", None)
-    if callable(item) and not isinstance(value, list):
-        return _plain(row, name, item())
-    raise InvalidRow(row, name, value, f"a {type(value).__name__} cannot be logged", hint=MEND)

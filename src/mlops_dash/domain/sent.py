@@ -76,6 +76,20 @@ def number_of(row: int, column: str, value: Any) -> float:
     return float(value)
 
 
+def scores_of(row: int, sent: Any, task: ModelTask | None) -> list[float] | None:
+    """The probabilities of all classes in the model's order; None where none were sent.
+
+    Raises:
+        InvalidRow: they are not those of the model's classes.
+    """
+    if sent is None:
+        return None
+    reason = "the model's classes are not known" if task is None else task.why_not_scores(sent)
+    if task is None or reason:
+        raise InvalidRow(row, "scores", sent, reason, hint=MEND)
+    return task.scores_in_order(sent)
+
+
 def time_of(row: int, column: str, value: Any, now: datetime) -> datetime:
     """A moment of a row; `now` where it says none.
 

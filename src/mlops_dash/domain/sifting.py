@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops_dash.domain.class_probabilities import why_no_probabilities
 from mlops_dash.domain.schema import LARGEST, NUMERIC, sample_of, why_not_counted
 from mlops_dash.domain.scoring import why_no_score
 from mlops_dash.domain.tasks.task import ModelTask
@@ -45,7 +46,15 @@ def unfit_values(name: str, kind: str, values: pd.Series[Any]) -> Sequence[Unfit
 
 
 def unfit_scores(scores: Floats, *, task: ModelTask) -> Sequence[Unfit]:
-    """The scores that such a model cannot give."""
+    """The scores that such a model cannot give, or the probabilities of all classes that are none."""
+    if scores.ndim == 2:
+        reasons = why_no_probabilities(scores)
+        empty = np.isnan(scores).any(axis=1)
+        return [
+            Unfit(row, "scores", reasons[row] or "a probability is missing", sample_of(scores[row].tolist()))
+            for row in range(len(scores))
+            if reasons[row] or empty[row]
+        ]
     found = []
     for row, score in enumerate(scores.tolist()):
         reason = why_no_score(score, task=task)

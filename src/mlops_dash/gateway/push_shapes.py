@@ -97,10 +97,11 @@ REFERENCE: Shape = {
             **_WHICH,
             "source": _SOURCE,
             "rows": _rows(
-                ["at", "score", "label", "features"],
+                ["at", "label", "features"],
                 {
                     "at": _MOMENT,
                     "score": {**_VALUE, "description": "As in /v1/predictions"},
+                    "scores": {"type": "object", "description": "As in /v1/predictions"},
                     "label": {**_VALUE, "description": "As in /v1/labels"},
                     "features": {"type": "object", "description": "Column and value; null means missing"},
                 },

@@ -102,7 +102,7 @@ PREDICTIONS: Shape = {
                             "maxItems": 100_000,
                             "items": {
                                 "type": "object",
-                                "required": ["version", "score", "features"],
+                                "required": ["version", "features"],
                                 "additionalProperties": False,
                                 "properties": {
                                     "prediction_id": {**TEXT, "maxLength": 200},
@@ -117,6 +117,12 @@ PREDICTIONS: Shape = {
                                         "type": ["number", "string"],
                                         "description": "0 to 1 for a binary model; the class that a multiclass one "
                                         "answered",
+                                    },
+                                    "scores": {
+                                        "type": "object",
+                                        "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+                                        "description": "Of a multiclass model the probability of every class; without "
+                                        "a score the most probable one is the answer",
                                     },
                                     "features": {
                                         "type": "object",

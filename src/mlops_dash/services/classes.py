@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mlops_dash.domain.class_probabilities import column_of, why_no_probabilities
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.cells import Cells, require_columns
 from mlops_dash.services.tables import names_of
 from mlops_dash.stats.arrays import Floats
-from mlops_dash.stats.class_probabilities import SUM_TOLERANCE
 
-ANSWER = "the most probable class"  # the column that takes the place of the probabilities
+ANSWER = "the most probable class"  # the column that is made of the probabilities
 MOST_PROPOSED = 40  # classes that stand in columns of a file beside each other
 _BEFORE, _AFTER = ("probability", "proba", "prob", "score", "p"), ("probability", "proba", "prob", "score")
 _ANSWERED = ("prediction", "predicted", "predicted_class", "y_pred", "pred")
@@ -121,27 +121,31 @@ def _are_probabilities(table: pd.DataFrame, columns: Sequence[str]) -> bool:
     return len(p) > 0 and not any(why_no_probabilities(p))
 
 
-def why_no_probabilities(p: Floats) -> list[str]:
-    """Why a row of probabilities cannot be one; "" where it can, or where a cell is empty and said already.
+def read_scores(cells: Cells, columns: Sequence[str], *, needed: bool = True) -> Floats:
+    """The probabilities of all classes, float[n, k], NaN in rows that lack one; what cannot be one is noted row by row.
 
-    >>> why_no_probabilities(np.array([[.5, .5], [.5, .6], [-.1, 1.1]]))
-    ['', 'the probabilities sum to 1.1, not to 1', 'a probability is not from 0 to 1']
+    Args:
+        cells: Of the file.
+        columns: One a class, in the order of the classes.
+        needed: Whether a row must tell them.
     """
-    reasons = []
-    for row in p:
-        total = row.sum()
-        if np.isnan(total):
-            reasons.append("")
-        elif row.min() < 0.0 or row.max() > 1.0:
-            reasons.append("a probability is not from 0 to 1")
-        else:
-            off = abs(total - 1.0) > SUM_TOLERANCE
-            reasons.append(f"the probabilities sum to {total:.4g}, not to 1" if off else "")
-    return reasons
+    p = np.column_stack([cells.numbers(column, needed=needed) for column in columns])
+    cells.note_rows(why_no_probabilities(p), columns[0], p.sum(axis=1))
+    return np.where(np.isnan(p).any(axis=1, keepdims=True), np.nan, p)
+
+
+def says_it_again(table: pd.DataFrame, classes: Sequence[str]) -> tuple[str, ...]:
+    """Columns such as `predicted` that hold nothing but these classes: the answer once more, and no input.
+
+    >>> says_it_again(pd.DataFrame({"pred": ["cat", "dog"], "y_pred": ["cat", "cow"]}), ["cat", "dog"])
+    ('pred',)
+    """
+    again = [str(name) for name in table.columns if str(name).lower() in _ANSWERED]
+    return tuple(name for name in again if set(names_of(table[name]).dropna()) <= set(classes))
 
 
 def with_answers(table: pd.DataFrame, scores: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """A table in which the most probable class, as a word, stands in the place of the probabilities.
+    """A table with the most probable class, as a word, and the probabilities under names that tell their class.
 
     A row in which a probability is missing has no answer. A column such as `predicted` that says the class once more is
     left out: it is no input.
@@ -156,14 +160,13 @@ def with_answers(table: pd.DataFrame, scores: Sequence[tuple[str, str]]) -> pd.D
     if ANSWER in table.columns:
         raise InvalidInput(f"There is a column {ANSWER!r} already.", hint="Rename it.")
     cells = Cells(table, "UTC")
-    p = np.column_stack([cells.numbers(column, needed=False) for column in columns])
-    cells.note_rows(why_no_probabilities(p), columns[0], p.sum(axis=1))
+    p = read_scores(cells, columns, needed=False)
     if cells.said:
         first = cells.said[0]
         raise InvalidInput(f"Row {first.row + 1}, column {first.column!r}: {first.reason} ({first.sample}).")
     names = np.array([name for name, _ in scores], dtype=object)
     said = names[np.nan_to_num(p, nan=-1.0).argmax(axis=1)]
     said[np.isnan(p).any(axis=1)] = None
-    again = [str(name) for name in table.columns if str(name).lower() in _ANSWERED and str(name) not in columns]
-    again = [name for name in again if set(names_of(table[name]).dropna()) <= set(names)]
-    return table.drop(columns=[*columns, *again]).assign(**{ANSWER: said})
+    again = [name for name in says_it_again(table, list(names)) if name not in columns]
+    told = pd.DataFrame(p, columns=[column_of(name) for name in names], index=table.index)
+    return pd.concat([table.drop(columns=[*columns, *again]).assign(**{ANSWER: said}), told], axis=1)

@@ -15,11 +15,13 @@ import pandas as pd
 
 from mlops_dash.domain.cadence import Cadence, cadence_named
 from mlops_dash.domain.calendar import zone_of
+from mlops_dash.domain.class_probabilities import PROBABILITY, probability_columns
 from mlops_dash.domain.file_windows import cut_of, refuse_empty, said_of, together, window_of
 from mlops_dash.domain.tasks import BINARY, MULTICLASS, REGRESSION, TASKS, task_named
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.cells import joined_names, key_columns
+from mlops_dash.services.classes import class_columns
 from mlops_dash.services.tables import as_written, instants_of, is_text, look_like_times, names_of, numbers_of
 from mlops_dash.stats.arrays import Floats
 
@@ -60,7 +62,8 @@ class Proposal:
 
     Attributes:
         class_names: Of a task in words, in their order; empty for every other.
-        rows: `at` (aware UTC), `id` ("" without), every feature, `score`, `label`; by time.
+        rows: `at` (aware UTC), `id` ("" without), every feature, `score`, `label`, and of several classes their
+            probabilities where the file tells them; by time.
         how: (what, value, why) a line, for people to read before they agree.
         reference_rows: How many of the first rows are the reference.
         dropped: Rows without a time, score or label.
@@ -127,7 +130,8 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     task, why = _task(labels, table[score], given)
     how.append(("task", task.name, why))
     answers = _answers(labels, table[score], task, given, how)
-    features = tuple(str(name) for name in table.columns if name not in roles)
+    of_classes = _of_classes(table, answers.task)
+    features = tuple(str(name) for name in table.columns if name not in {*roles, *of_classes})
     if not {*features} - {given.window.partition(":")[2]}:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     rows = as_written(table[list(features)], gaps=True).assign(
@@ -135,6 +139,7 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
         score=answers.scores,
         label=answers.labels,
         id=joined_names([names_of(table[name]) for name in ident]) if ident else "",
+        **{name: table[name] for name in of_classes},
     )
     kept = rows.dropna(subset=["at", "score", *(["label"] if label else [])])
     kept = kept.sort_values("at", kind="stable", ignore_index=True)
@@ -161,6 +166,12 @@ def label_column(table: pd.DataFrame, named: str) -> str:
     """The column of outcomes: as named, or the first with a usual name; "" where there is none."""
     known = {str(name).lower(): str(name) for name in table.columns}
     return named or next((known[name] for name in _LABELS if name in known), "")
+
+
+def _of_classes(table: pd.DataFrame, task: ModelTask) -> tuple[str, ...]:
+    """The columns of the probabilities of all classes in the order of the task's, where the table tells them."""
+    told = [(name.removeprefix(PROBABILITY), name) for name in probability_columns(table)]
+    return tuple(class_columns(told, task).values()) if told and task.in_words else ()
 
 
 def _key(table: pd.DataFrame, named: str, how: list[tuple[str, str, str]]) -> tuple[str, ...]:

@@ -1,23 +1,27 @@
 """How good are probabilities of several classes: their log-loss, and how well each class is ranked against the rest.
 
 Rows and clusters in, a number and its value without each cluster out; intervals are made in `estimates` and
-`comparison`.
+`comparison`. A day is reduced to the moments of its losses and to one table of cells x label a class, which add up.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes, as_complete, check_same_length, sums_by
-from mlops_dash.stats.estimates import MetricEstimate, jackknifed_estimate
+from mlops_dash.stats.estimates import MetricEstimate, cluster_estimate, jackknifed_estimate
 from mlops_dash.stats.intervals import Scale, of_sums, ratio
 from mlops_dash.stats.losses import LOG_LOSS_CLIP
-from mlops_dash.stats.ranking import auc_of_rows, auc_without_each_cluster
+from mlops_dash.stats.moments import Moments
+from mlops_dash.stats.ranking import auc_of_rows, auc_of_table, auc_without_each_cluster
+from mlops_dash.stats.summaries import SCORE_CELLS, score_edges, score_tables_by
 
 SUM_TOLERANCE: Final = 1e-3  # probabilities written with three decimals do not sum to 1 exactly
+MOST_CELLS: Final = 2_000  # of all classes of a day together
+_LOGITS: Final = 7.0  # cells without rows to cut them by: log-odds from -7 to 7
 WithAndWithout = tuple[float, Floats]
 
 
@@ -59,10 +63,19 @@ def log_loss(labels: Ints, p: Floats, codes: Ints, n_clusters: int, *, clip: flo
     >>> round(loss, 4)
     0.6931
     """
-    said = p[np.arange(labels.size), labels]
-    loss = np.minimum(-np.log(np.maximum(said, math.exp(-clip))), clip)
+    loss = true_class_losses(labels, p, clip=clip)
     sums = np.column_stack([sums_by(column, codes, n_clusters) for column in (loss, np.ones(labels.size))])
     return of_sums(lambda s: ratio(s[..., 0], s[..., 1]), sums)
+
+
+def true_class_losses(labels: Ints, p: Floats, *, clip: float) -> Floats:
+    """Return -ln P(true class) of each row, at most `clip`.
+
+    >>> true_class_losses(np.array([0, 1]), np.array([[.5, .5], [1., 0.]]), clip=7.0).round(4).tolist()
+    [0.6931, 7.0]
+    """
+    said = p[np.arange(labels.size), labels]
+    return np.asarray(np.minimum(-np.log(np.maximum(said, math.exp(-clip))), clip), dtype=np.float64)
 
 
 def auc_ovr(labels: Ints, p: Floats, codes: Ints, n_clusters: int) -> WithAndWithout:
@@ -125,6 +138,86 @@ def probability_metrics(
             value, without, n=truth.size, level=level, scale=_SCALES[name], unit="clusters"
         )
     return found
+
+
+def class_edges(p: Floats | None, n_classes: int) -> tuple[tuple[float, ...], ...]:
+    """Return the inner cuts of the cells of each class's probability: equal mass of the reference's rows.
+
+    Up to ten classes have 200 cells each, more share `MOST_CELLS`. Without rows the cuts are equal steps of log-odds.
+
+    Args:
+        p: float[n, k] of the reference, complete; None or no row where it tells no probabilities.
+        n_classes: k.
+
+    >>> len(class_edges(None, 3)[0]), len(class_edges(None, 50)[0])
+    (199, 39)
+    >>> class_edges(np.array([[.25, .75], [.5, .5]]), 2)
+    ((0.25,), (0.5,))
+    """
+    cells = min(SCORE_CELLS, MOST_CELLS // n_classes)
+    if p is None or not len(p):
+        cuts = 1.0 / (1.0 + np.exp(-np.linspace(-_LOGITS, _LOGITS, cells - 1)))
+        return (tuple(cuts.tolist()),) * n_classes
+    return tuple(score_edges(p[:, number], cells=cells) for number in range(n_classes))
+
+
+def class_tables_by(
+    edges: Sequence[Sequence[float]], labels: Ints, p: Floats, groups: Ints, *, n_groups: int
+) -> tuple[Ints, ...]:
+    """Count rows of every group (a day) by cell of each class's probability and by whether the class is the true one.
+
+    Args:
+        edges: Of every class, from `class_edges`.
+        labels: Number of the true class, int64[n].
+        p: float[n, k], complete.
+        groups: Group of each row, 0..n_groups-1.
+        n_groups: How many groups, empty ones included.
+
+    Returns:
+        Of every class int64[n_groups, cells, 2], columns (another class, this class).
+    """
+    return tuple(
+        score_tables_by(tuple(cuts), labels == number, p[:, number], groups, n_groups=n_groups)
+        for number, cuts in enumerate(edges)
+    )
+
+
+def auc_ovr_of_tables(tables: Sequence[Ints], *, level: float, unit: str = "days") -> MetricEstimate:
+    """Estimate what `auc_ovr` does from tables, rows of one cell as ties; clusters without rows are left out.
+
+    Args:
+        tables: Of every class int64[clusters, cells, 2], from `class_tables_by`.
+        level: Coverage, e.g. 0.95.
+        unit: What a cluster is, for the method text.
+
+    >>> day = [np.array([[[3, 0], [0, 2]]])] * 2
+    >>> auc_ovr_of_tables([np.repeat(one, 8, axis=0) for one in day], level=.95).value
+    1.0
+    """
+    held = tables[0].sum(axis=(1, 2)) > 0
+    values, weights, without, weights_without = [], [], [], []
+    for table in tables:
+        kept = table[held]
+        total, true = kept.sum(axis=0), kept[:, :, 1].sum(axis=1)
+        values.append(auc_of_table(total))
+        weights.append(float(true.sum()))
+        without.append(auc_of_table(total - kept))
+        weights_without.append(true.sum() - true)
+    value = float(_weighted(np.array(values, dtype=np.float64), np.array(weights)))
+    left_out = _weighted(np.column_stack(without), np.column_stack(weights_without).astype(np.float64))
+    n = int(tables[0].sum())
+    return jackknifed_estimate(value, left_out, n=n, level=level, scale=_SCALES["auc_ovr"], unit=unit)
+
+
+def log_loss_of_moments(days: Sequence[Moments], *, level: float, unit: str = "days") -> MetricEstimate:
+    """Estimate the mean of the losses of some days, each a cluster.
+
+    >>> log_loss_of_moments([Moments.of([.2, .4])] * 10, level=.95).n
+    20
+    """
+    sums = np.array([[day.sum, day.n] for day in days], dtype=np.float64).reshape(-1, 2)
+    n = int(sums[:, 1].sum())
+    return cluster_estimate(sums, lambda s: ratio(s[..., 0], s[..., 1]), n=n, level=level, unit=unit)
 
 
 def _weighted(values: Floats, weights: Floats) -> Floats:

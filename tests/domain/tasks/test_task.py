@@ -19,7 +19,8 @@ from mlops_dash.domain.monitoring.judging import harm_baseline, judge_health
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, default_policy
 from mlops_dash.domain.tasks import BINARY, CHARTED, METRICS, TASKS, task_named
-from mlops_dash.domain.tasks.task import CLASS_ROWS, Charted, Metric, ModelTask, Standards, Summary, Watch
+from mlops_dash.domain.tasks.kept_rows import CLASS_ROWS
+from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Summary, Watch
 from mlops_dash.domain.words import Health
 from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.monitoring.measuring import measure, units_of
@@ -78,7 +79,7 @@ class OneOfThree(ModelTask):
     def why_no_label(self, value: float) -> str:
         return "" if value in range(len(COLOURS)) else f"the label of this model is one of {', '.join(COLOURS)}"
 
-    def scale_of(self, scores: Floats, labels: Floats) -> dict[str, Any]:
+    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
         return {"classes": list(COLOURS)}
 
     def empty(self, scale: Mapping[str, Any]) -> Colours:
@@ -86,8 +87,9 @@ class OneOfThree(ModelTask):
         return Colours(np.zeros((n, n), dtype=np.int64), Moments.empty())
 
     def count(
-        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float
-    ) -> tuple[Colours, ...]:
+        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float,
+        probabilities: Floats | None = None,
+    ) -> tuple[Colours, ...]:  # fmt: skip
         n = len(scale["classes"])
         cell = (groups * n + labels.astype(np.int64)) * n + scores.astype(np.int64)
         tables = np.bincount(cell, minlength=n_groups * n * n).reshape(n_groups, n, n)

@@ -51,7 +51,7 @@ def test_days_add_up_to_the_table_of_all_rows(house: Services, table: pd.DataFra
     whole = total(layout, [unpack(layout, pack(part)) for part in parts])
     labelled = live.dropna()
     expected = confusion_matrix(labelled["label"], labelled["score"])
-    assert whole.labelled.counts().reshape(3, 3).tolist() == expected.tolist()
+    assert whole.labelled.counts()[:9].reshape(3, 3).tolist() == expected.tolist()
     assert (whole.n, whole.n_labelled) == (len(live), len(labelled))
     assert layout.columns[SCORE].labels[:3] == ("Adélie", "Gentoo", ODD)  # the drift of answers speaks in words
 

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.engine import Engine
 from sqlmodel import text
 
+from mlops_dash.domain.class_probabilities import kept
 from mlops_dash.errors import Conflict, StoreUnavailable
 from mlops_dash.store import prediction_log as log
 from mlops_dash.store.db import engine, reading, transaction
@@ -119,6 +120,23 @@ def test_reads_are_the_same_before_and_after_a_day_is_archived(database: Engine)
     archive(database, 2)
     assert hot(database) == {"prediction": 0, "score": 0, "label": 0}
     assert str(everything()) == before
+
+
+def test_probabilities_of_classes_are_archived_and_a_file_from_before_tells_none(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [row(number, day=day) for day in range(2) for number in range(4)]
+    told = [answer(one)._replace(probabilities=kept([0.25, 0.75])) for one in made]
+    with transaction(database) as session:
+        log.append(session, made, told, marked_us=NOW_US)
+    with monkeypatch.context() as before:
+        before.setitem(cold.SCHEMAS, "score", cold.SCHEMAS["score"].remove(7))  # as files were before the column
+        archive(database, 0)
+    archive(database, 1)
+    with reading(database) as session:
+        read = log.read_window(session, "id1", DAY, DAY + timedelta(days=2), classes=["cat", "it's a fox"])
+    assert read["probability:it's a fox"].isna().tolist() == [True] * 4 + [False] * 4
+    assert read["probability:it's a fox"].tolist()[4:] == [0.75] * 4
 
 
 def test_pages_of_logged_rows_go_over_the_edge_of_the_archive(database: Engine) -> None:

@@ -215,7 +215,20 @@ def test_classes_that_are_words_become_their_places_and_an_unknown_one_none(file
     assert model.scores_of(answer).tolist() == [1.0, 0.0, -1.0]
     assert task.why_no_score(-1.0).startswith("the answer is none of this model's classes: Gentoo")
     with pytest.raises(InvalidInput, match="not with one class a row"):
-        model.scores_of(np.zeros((3, 2)))
+        model.scores_of(np.zeros((3, 2, 2)))
+
+
+def test_probabilities_of_all_classes_stand_in_the_order_of_the_watched_model(files: Path) -> None:
+    backwards = task_named("multiclass", ["1", "0"])  # the model's own order is 0, 1
+    model = loading.load(files, "digest", allow_pickle=False, task=backwards)
+    assert model.scores_of(np.array([[0.25, 0.75], [0.5, 0.5]])).tolist() == [[0.75, 0.25], [0.5, 0.5]]
+    others = loading.load(files, "digest", allow_pickle=False, task=task_named("multiclass", ["Gentoo", "Adélie"]))
+    with pytest.raises(InvalidInput, match="2 columns and knows 0, 1, not Gentoo, Adélie"):
+        others.scores_of(np.array([[0.25, 0.75]]))
+    named = pd.DataFrame({"Adélie": [0.25], "Gentoo": [0.75]})  # an answer may name its columns
+    assert others.scores_of(named).tolist() == [[0.75, 0.25]]
+    with pytest.raises(InvalidInput, match="knows 0, 1, not"):
+        others.scores_of(np.zeros((3, 3)))
 
 
 @pytest.mark.parametrize("name", ["MLmodel", "model.skops"])

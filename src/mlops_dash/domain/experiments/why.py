@@ -12,7 +12,7 @@ import pandas as pd
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.experiments.comparison_words import signed
 from mlops_dash.domain.tasks import BINARY
-from mlops_dash.domain.tasks.task import KeptRows
+from mlops_dash.domain.tasks.kept_rows import KeptRows
 
 FLIPS_PAGE: Final = 25
 MOST_FILES: Final = 6  # runs side by side

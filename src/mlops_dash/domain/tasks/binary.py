@@ -10,7 +10,8 @@ import numpy as np
 
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.monitoring.readings import Estimate
-from mlops_dash.domain.tasks.task import Charted, KeptRows, Metric, ModelTask, Standards, Summary, Watch, only
+from mlops_dash.domain.tasks.kept_rows import KeptRows
+from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Summary, Watch, only
 from mlops_dash.domain.tasks.worth import Reliability, ScoreBand
 from mlops_dash.errors import BrokenModel
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
@@ -144,7 +145,7 @@ class Binary(ModelTask):
         """
         return "" if 0.0 <= value <= 1.0 else "the score of this model is a probability: 0 to 1"
 
-    def scale_of(self, scores: Floats, labels: Floats) -> dict[str, Any]:
+    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
         """The inner cuts of the score x label table."""
         return {"edges": list(score_edges(scores))}
 
@@ -154,8 +155,9 @@ class Binary(ModelTask):
         return ClassSummary(np.zeros((len(scale["edges"]) + 1, 2), dtype=np.int64), (none, none), 0.0)
 
     def count(
-        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float
-    ) -> tuple[ClassSummary, ...]:
+        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float,
+        probabilities: Floats | None = None,
+    ) -> tuple[ClassSummary, ...]:  # fmt: skip
         """Count rows by score cell and label, and sum their losses by class."""
         tables = score_tables_by(tuple(scale["edges"]), labels, scores, groups, n_groups=n_groups)
         positive = labels == 1.0

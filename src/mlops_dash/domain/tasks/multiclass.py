@@ -1,7 +1,7 @@
 """A model that answers with one of several classes, which are words: its metrics, losses, summaries and sentences.
 
 In the log an answer and a label are the class's number in the model's ordered list; everywhere else they are the word.
-Log-loss and AUC need the probability of every class: evidence may bring them, the log keeps the class alone.
+Log-loss and AUC need the probability of every class: they are of the rows that came with them, and say of how many.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlops_dash.domain.class_probabilities import why_not_sent
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.format import percent
 from mlops_dash.domain.monitoring.readings import Estimate
+from mlops_dash.domain.tasks.kept_rows import CLASS_ROWS
 from mlops_dash.domain.tasks.task import (
-    CLASS_ROWS,
     Charted,
     Metric,
     ModelTask,
@@ -27,10 +28,14 @@ from mlops_dash.domain.tasks.task import (
     Watch,
     only,
 )
+from mlops_dash.domain.tasks.told_classes import EDGES, ToldCounts, measured_of, nothing_told, restored, told_by
 from mlops_dash.domain.tasks.worth import Confusion
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes
-from mlops_dash.stats.class_probabilities import probability_metrics
+from mlops_dash.stats.class_probabilities import (
+    class_edges,
+    probability_metrics,
+)
 from mlops_dash.stats.classes import (
     accuracy_of,
     class_units,
@@ -57,9 +62,15 @@ RAW_ERROR = Watch("error_rate", "Error rate", higher=False, harm=False, in_point
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts(Summary):
-    """Labelled rows of a classifier: int64[k, k], rows by true class and answer."""
+    """Labelled rows of a classifier.
+
+    Attributes:
+        table: int64[k, k], rows by true class and answer.
+        told: Those that tell the probability of every class; None where the reference has no cells for them.
+    """
 
     table: Ints
+    told: ToldCounts | None = None
 
     @property
     def n(self) -> int:
@@ -70,15 +81,18 @@ class ClassCounts(Summary):
         """Both together."""
         if not isinstance(other, ClassCounts):
             return NotImplemented
-        return ClassCounts(self.table + other.table)
+        both = None if self.told is None or other.told is None else self.told + other.told
+        return ClassCounts(self.table + other.table, both)
 
     def numbers(self) -> tuple[float, ...]:
-        """None: all of it is counted."""
-        return ()
+        """The moments of the losses of every class."""
+        losses = () if self.told is None else self.told.losses
+        return tuple(number for of in losses for number in (of.n, of.mean, of.m2, of.m3))
 
     def counts(self) -> Ints:
-        """The table, row by row."""
-        return self.table.ravel()
+        """The table, row by row, then the cells of every class."""
+        cells = () if self.told is None else self.told.cells
+        return np.concatenate([self.table.ravel(), *(one.ravel() for one in cells)])
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,8 @@ class MultiClass(ModelTask):
         Charted("accuracy", "Accuracy, days pooled", higher=True),
         Charted("macro_f1", "Macro F1, days pooled", higher=True),
         Charted("error_rate", "Error rate"),
+        Charted("log_loss", "Log-loss"),
+        Charted("auc_ovr", "ROC AUC, each class against the rest, days pooled", higher=True),
         Charted("largest_share", "Share of the reference's largest class", is_share=True),
     )
     label_metric = "largest_share"
@@ -172,6 +188,25 @@ class MultiClass(ModelTask):
         """The class of a number."""
         return number if self.why_no_label(number) else self.names[int(number)]
 
+    def why_not_scores(self, sent: Any) -> str:
+        """Every class has its probability, no other word has one, and they sum to 1."""
+        return why_not_sent(sent, self.names)
+
+    def scores_in_order(self, sent: Mapping[str, float]) -> list[float]:
+        """In the order of the names.
+
+        >>> MultiClass(("cat", "dog")).scores_in_order({"dog": 0.75, "cat": 0.25})
+        [0.25, 0.75]
+        """
+        return [float(sent[name]) for name in self.names]
+
+    def split(self, answers: Floats) -> tuple[Floats, Floats | None]:
+        """The most probable class, the first of equal ones; NaN where a probability is missing."""
+        if answers.ndim == 1:
+            return answers, None
+        said = np.nan_to_num(answers, nan=-1.0).argmax(axis=1).astype(np.float64)
+        return np.where(np.isnan(answers).any(axis=1), np.nan, said), answers
+
     def words_of(self, scores: Floats) -> npt.NDArray[Any]:
         """The classes that were answered; None where there is none."""
         known = np.array([*self.names, None], dtype=object)
@@ -193,13 +228,15 @@ class MultiClass(ModelTask):
         return "" if known else f"the answer is none of this model's classes: {', '.join(self.names)}"
 
     # --- counting ---
-    def scale_of(self, scores: Floats, labels: Floats) -> dict[str, Any]:
-        """The classes, their shares and how often each was told right."""
+    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
+        """The classes, their shares, how often each was told right, and the cells of their probabilities."""
         known = ~np.isnan(labels) & ~np.isnan(scores)
         nowhere = np.zeros(int(known.sum()), dtype=np.int64)
         table = confusion_by(labels[known], scores[known], nowhere, n_classes=len(self.names), n_groups=1)[0]
         shares, recalls = shares_and_recalls(table)
-        return MultiClass(self.names, shares, recalls).facts
+        told = None if probabilities is None else probabilities[~np.isnan(probabilities).any(axis=1)]
+        edges = class_edges(told, len(self.names))
+        return {**MultiClass(self.names, shares, recalls).facts, EDGES: [list(cuts) for cuts in edges]}
 
     def prior_of(self, labels: Floats) -> float:
         """The share of the largest class."""
@@ -209,31 +246,49 @@ class MultiClass(ModelTask):
     def empty(self, scale: Mapping[str, Any]) -> ClassCounts:
         """No rows."""
         k = len(scale["classes"])
-        return ClassCounts(np.zeros((k, k), dtype=np.int64))
+        return ClassCounts(np.zeros((k, k), dtype=np.int64), nothing_told(scale))
 
     def count(
-        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float
-    ) -> tuple[ClassCounts, ...]:
-        """Count rows by true class and answer."""
+        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float,
+        probabilities: Floats | None = None,
+    ) -> tuple[ClassCounts, ...]:  # fmt: skip
+        """Count rows by true class and answer; those that tell all probabilities also by these."""
         tables = confusion_by(labels, scores, groups, n_classes=len(scale["classes"]), n_groups=n_groups)
-        return tuple(ClassCounts(table) for table in tables)
+        known = None if probabilities is None else ~np.isnan(probabilities).any(axis=1)
+        if probabilities is None or known is None or EDGES not in scale or not known.any():
+            nothing = nothing_told(scale)
+            return tuple(ClassCounts(table, nothing) for table in tables)
+        p = probabilities[known] / probabilities[known].sum(axis=1, keepdims=True)
+        told = told_by(scale, labels[known].astype(np.int64), p, groups[known], n_groups=n_groups, clip=clip)
+        return tuple(ClassCounts(table, of) for table, of in zip(tables, told, strict=True))
 
     def restore(self, scale: Mapping[str, Any], numbers: Sequence[float], counts: Ints) -> ClassCounts:
         """The summary whose counts these are."""
         k = len(scale["classes"])
-        return ClassCounts(counts.reshape(k, k))
+        table = counts[: k * k].reshape(k, k)
+        if EDGES not in scale:
+            return ClassCounts(table)
+        return ClassCounts(table, restored(scale, numbers, counts[k * k :]))
 
     # --- measuring ---
     def measure(self, days: Sequence[Summary], *, prior: float, level: float) -> dict[str, MetricEstimate]:
-        """Estimate accuracy, macro F1, the recall of every class and the share of the largest."""
-        tables = self._tables([day for day in only(ClassCounts, days) if day.n])
+        """Estimate accuracy, macro F1, the recall of every class and the share of the largest.
+
+        Log-loss and AUC as well, of the rows that tell the probability of every class, where the reference has cells
+        for these.
+        """
+        kept = [day for day in only(ClassCounts, days) if day.n]
+        tables = self._tables(kept)
         measured = {
             "accuracy": accuracy_of(tables, level=level),
             "macro_f1": macro_f1_of(tables, level=level),
             self.label_metric: share_of(tables, self._largest, level=level),
         }
         recalls = {key: recall_of(tables, number, level=level) for number, key in enumerate(self._keys)}
-        return {**measured, **recalls}
+        told = [day.told for day in kept if day.told is not None]
+        if len(told) < len(kept):
+            return {**measured, **recalls}
+        return {**measured, **recalls, **measured_of(told, n=int(tables.sum()), level=level)}
 
     def units(self, watch: Watch, days: Sequence[Summary], *, prior: float, min_labels: int) -> tuple[HarmUnit, ...]:
         """As many days as give enough labels; at the reference's shares, enough of every class that is not rare."""

@@ -11,7 +11,8 @@ import numpy as np
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.format import with_unit
 from mlops_dash.domain.monitoring.readings import Estimate
-from mlops_dash.domain.tasks.task import Charted, KeptRows, Metric, ModelTask, Standards, Summary, Watch, only
+from mlops_dash.domain.tasks.kept_rows import KeptRows
+from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Summary, Watch, only
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.performance import MetricEstimate, regression_metrics
@@ -84,7 +85,7 @@ class Regression(ModelTask):
         """Any number is a label."""
         return ""
 
-    def scale_of(self, scores: Floats, labels: Floats) -> dict[str, Any]:
+    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
         """Nothing is fixed; `edges` is empty, as references have always stored it."""
         return {"edges": []}
 
@@ -93,8 +94,9 @@ class Regression(ModelTask):
         return NumberSummary(ErrorSummary.empty())
 
     def count(
-        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float
-    ) -> tuple[NumberSummary, ...]:
+        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float,
+        probabilities: Floats | None = None,
+    ) -> tuple[NumberSummary, ...]:  # fmt: skip
         """Sum the errors."""
         return tuple(NumberSummary(errors) for errors in errors_by(labels, scores, groups, n_groups=n_groups))
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.monitoring.readings import Estimate
+from mlops_dash.domain.tasks.kept_rows import KeptRows
 from mlops_dash.domain.tasks.worth import Confusion, Reliability
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
@@ -102,29 +103,6 @@ class Charted:
     higher: bool = False
     decimals: int = 3
     is_share: bool = False
-
-
-@dataclass(frozen=True)
-class KeptRows:
-    """What the evaluation rows that a run kept can tell.
-
-    Attributes:
-        name: Of this kind of rows.
-        metrics: What can be computed of them, of `stats.run_comparison.ROW_METRICS`.
-        decides: Whether a row is right or wrong; else it is only closer or farther.
-        has_threshold: Whether a score becomes a decision at a threshold.
-        names_classes: Whether labels and answers are names; then a score says whether the answer is right.
-    """
-
-    name: str
-    metrics: tuple[str, ...]
-    decides: bool
-    has_threshold: bool = False
-    names_classes: bool = False
-
-
-# Rows of several classes, by their names.
-CLASS_ROWS = KeptRows("classes", ("accuracy",), decides=True, names_classes=True)
 
 
 @dataclass(frozen=True)
@@ -231,6 +209,26 @@ class ModelTask(ABC):
         """A number of the log as people read it; itself by default."""
         return number
 
+    def why_not_scores(self, sent: Any) -> str:
+        """Why the probabilities of all classes, as they came with a row, cannot be kept; "" when they can.
+
+        Args:
+            sent: An object of class and probability, where it is as it should be.
+        """
+        return "this model answers with one score, not with the probabilities of several classes"
+
+    def scores_in_order(self, sent: Mapping[str, float]) -> list[float]:
+        """Such probabilities in the order of the model's classes."""
+        return list(sent.values())
+
+    def split(self, answers: Floats) -> tuple[Floats, Floats | None]:
+        """Answers of a model as scores, float[n], and the probabilities of all classes, float[n, k], if they are those.
+
+        Args:
+            answers: float[n], or float[n, k] of a task that takes the probabilities of all classes for an answer.
+        """
+        return answers, None
+
     def words_of(self, scores: Floats) -> npt.NDArray[Any]:
         """Answers as their drift is counted: numbers into cells by default, words of a task `in_words`."""
         return scores
@@ -257,8 +255,14 @@ class ModelTask(ABC):
 
     # --- counting: what rows of an hour or a day are reduced to ---
     @abstractmethod
-    def scale_of(self, scores: Floats, labels: Floats) -> dict[str, Any]:
-        """What is fixed by the labelled rows of the reference so that days add up, as JSON holds it."""
+    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
+        """What is fixed by the rows of the reference so that days add up, as JSON holds it.
+
+        Args:
+            scores: One a row.
+            labels: One a row, NaN where it is not known.
+            probabilities: float[n, k] of all classes, NaN where a row tells none; None where no row does.
+        """
 
     def prior_of(self, labels: Floats) -> float:
         """What the labels of a reference are said to be in one number: their mean by default."""
@@ -270,8 +274,9 @@ class ModelTask(ABC):
 
     @abstractmethod
     def count(
-        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float
-    ) -> tuple[Summary, ...]:
+        self, scale: Mapping[str, Any], labels: Floats, scores: Floats, groups: Ints, *, n_groups: int, clip: float,
+        probabilities: Floats | None = None,
+    ) -> tuple[Summary, ...]:  # fmt: skip
         """Count labelled rows into one summary a group (an hour, a day).
 
         Args:
@@ -281,6 +286,7 @@ class ModelTask(ABC):
             groups: Group of each row, 0..n_groups-1.
             n_groups: How many groups, empty ones included.
             clip: Largest log-loss of a row.
+            probabilities: float[n, k] of all classes, NaN where a row tells none; None where no row does.
 
         Raises:
             InvalidInput: a label or score is none of such a model.

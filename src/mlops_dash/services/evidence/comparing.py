@@ -14,6 +14,7 @@ import pandas as pd
 from mlops_dash import __version__
 from mlops_dash.clock import require_utc
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.class_probabilities import probability_columns
 from mlops_dash.domain.evidence import DAYS, Direction, Evidence
 from mlops_dash.domain.policies import PolicyKind, PromotionPolicy
 from mlops_dash.domain.registry.records import Version
@@ -52,12 +53,21 @@ class Pair:
     clusters: str = DAYS  # what the clusters are
     probabilities: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # columns of every class, of each
 
+    def told(self, metric: str) -> pd.DataFrame:
+        """The rows that tell what the metric takes: of probabilities, those of both versions."""
+        if not self._of_probabilities(metric):
+            return self.rows
+        return self.rows.dropna(subset=[*self.probabilities[0], *self.probabilities[1]])
+
     def said(self, metric: str) -> tuple[Floats, Floats]:
-        """What each version answered, as the metric takes it."""
-        of_classes = metric in {one.key for one in self.task.of_probabilities}
+        """What each version answered in those rows, as the metric takes it."""
+        of_classes = self._of_probabilities(metric)
         ours, theirs = self.probabilities if of_classes else (("score_a",), ("score_b",))
-        a, b = (self.rows[list(names)].to_numpy(dtype=np.float64) for names in (ours, theirs))
+        a, b = (self.told(metric)[list(names)].to_numpy(dtype=np.float64) for names in (ours, theirs))
         return (a, b) if of_classes else (a[:, 0], b[:, 0])
+
+    def _of_probabilities(self, metric: str) -> bool:
+        return metric in {one.key for one in self.task.of_probabilities}
 
 
 class Comparing:
@@ -108,12 +118,17 @@ class Comparing:
         if {candidate.model, champion.model} != {model} or candidate.id == champion.id:
             raise InvalidInput(f"{candidate.subject} and {champion.subject} are not two versions of {model}.")
         with reading(self.context.databases.log) as log:
-            rows = prediction_log.read_paired(log, model, candidate_id, champion_id, start, end)
+            rows = prediction_log.read_paired(
+                log, model, candidate_id, champion_id, start, end, classes=task.facts.get("classes", ())
+            )
             scored = prediction_log.rows_scored(log, champion_id, start, end)
+        ripe = ripe_rows(with_days(rows, watch.zone), watch, now)
+        ours, theirs = (tuple(probability_columns(ripe, of)) for of in ("_a", "_b"))
+        told = bool(ours) and bool(ripe[[*ours, *theirs]].notna().all(axis=1).any())
         return Pair(
             candidate=candidate,
             champion=champion,
-            rows=ripe_rows(with_days(rows, watch.zone), watch, now),
+            rows=ripe if told else ripe.drop(columns=[*ours, *theirs]),
             start=start,
             end=end,
             policy=policy,
@@ -121,6 +136,7 @@ class Comparing:
             task=task,
             prior=prior,
             refusal=_refusal(candidate, champion, start, scored=scored, missing=scored - len(rows)),
+            probabilities=(ours, theirs) if told else ((), ()),
         )
 
 
@@ -142,7 +158,10 @@ def _refusal(candidate: Version, champion: Version, start: datetime, *, scored: 
 
 
 def _candidate_alone(pair: Pair) -> Sample:
-    rows = pair.rows.rename(columns={"score_a": "score"})
+    ours, theirs = pair.probabilities
+    rows = pair.rows.drop(columns=list(theirs)).rename(
+        columns={"score_a": "score", **{name: name.removesuffix("_a") for name in ours}}
+    )
     prior, source = prior_and_source(pair.prior, pair.champion, rows, pair.task)
     return Sample(
         version=pair.candidate,
@@ -157,7 +176,8 @@ def _candidate_alone(pair: Pair) -> Sample:
 
 
 def _difference(pair: Pair, metric: str, now: datetime) -> Evidence:
-    rows = pair.rows
+    rows = pair.told(metric)
+    some = "" if len(rows) == len(pair.rows) else f"; {len(rows):,} of these tell the probability of every class"
     prior, source = prior_and_source(pair.prior, pair.champion, rows, pair.task)
     estimate = paired_difference(
         rows["label"].to_numpy(),
@@ -184,7 +204,7 @@ def _difference(pair: Pair, metric: str, now: datetime) -> Evidence:
         n=estimate.n,
         n_clusters=estimate.n_clusters,
         method=estimate.method.replace("clusters", pair.clusters),
-        bound=pair.bound + (f"; {source}" if METRICS[metric].at_base_rate else ""),
+        bound=pair.bound + some + (f"; {source}" if METRICS[metric].at_base_rate else ""),
         window_start=pair.start,
         window_end=pair.end,
         digests={

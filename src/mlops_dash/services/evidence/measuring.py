@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.class_probabilities import probability_columns
 from mlops_dash.domain.evidence import DAYS, Evidence
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.records import Version
@@ -24,8 +25,6 @@ from mlops_dash.store import evidence as store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import reading, transaction
-
-PROBABILITY = "probability:"  # how the column of a class's probability is named among the rows
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,10 @@ def metrics_of(sample: Sample, *, now: datetime) -> list[Evidence]:
     columns = probability_columns(sample.rows)
     if columns:
         p = sample.rows[columns].to_numpy(dtype=np.float64)
-        of_classes = sample.task.measure_probabilities(label, p, day, level=sample.level)
+        told = ~np.isnan(p).any(axis=1)  # rows of the log may have come without
+        of_classes = sample.task.measure_probabilities(label[told], p[told], day[told], level=sample.level)
         estimates, names = {**estimates, **of_classes}, [*names, *of_classes]
     return [_metric(sample, metric, estimates[metric], digests=digests, now=now) for metric in names]
-
-
-def probability_columns(rows: pd.DataFrame, suffix: str = "") -> list[str]:
-    """The columns of the probabilities of a model's classes, in their order; none where only the class is known."""
-    return [name for name in map(str, rows.columns) if name.startswith(PROBABILITY) and name.endswith(suffix)]
 
 
 def _metric(

@@ -16,6 +16,7 @@ import pandas as pd
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.class_probabilities import column_of, probability_columns
 from mlops_dash.domain.evidence import DAYS, ROWS, Evidence
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
 from mlops_dash.domain.pushed import read_evidence
@@ -27,10 +28,10 @@ from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput, InvalidRow, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.cells import Cells, require_columns
-from mlops_dash.services.classes import class_columns, why_no_probabilities
+from mlops_dash.services.classes import class_columns, read_scores
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.evidence.comparing import MAX_MISSING_SHARE, Pair, compared
-from mlops_dash.services.evidence.measuring import PROBABILITY, Sample, metrics_of, probability_columns
+from mlops_dash.services.evidence.measuring import Sample, metrics_of
 from mlops_dash.services.evidence.rows import digest_of, prior_and_source
 from mlops_dash.services.tables import names_of
 from mlops_dash.store import evaluation_rows
@@ -225,10 +226,9 @@ def _rows_of(
 def _probabilities(cells: Cells, scores: Sequence[tuple[str, str]], task: ModelTask) -> dict[str, Any]:
     """The probability of every class in the model's order, and the class that is the most probable."""
     given = class_columns(scores, task)
-    read = {PROBABILITY + name: cells.numbers(column) for name, column in given.items()}
-    p = np.column_stack(list(read.values()))
-    cells.note_rows(why_no_probabilities(p), next(iter(given.values())), p.sum(axis=1))
-    return {"score": np.nan_to_num(p, nan=-1.0).argmax(axis=1).astype(np.float64), **read}
+    p = read_scores(cells, list(given.values()))
+    answers, _ = task.split(p)
+    return {"score": answers, **{column_of(name): p[:, place] for place, name in enumerate(given)}}
 
 
 def _rules(session: Session, model: str, now: datetime) -> _Rules:

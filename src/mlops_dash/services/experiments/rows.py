@@ -19,8 +19,8 @@ import pandas as pd
 
 from mlops_dash.domain.experiments.frame import Floats
 from mlops_dash.domain.tasks import BINARY, REGRESSION
-from mlops_dash.domain.tasks.task import CLASS_ROWS
-from mlops_dash.domain.tasks.task import KeptRows as Kind
+from mlops_dash.domain.tasks.kept_rows import CLASS_ROWS
+from mlops_dash.domain.tasks.kept_rows import KeptRows as Kind
 from mlops_dash.errors import InvalidInput, MlopsDashError, NotFound
 from mlops_dash.services.tables import is_text, names_of, numbers_of, table_of, table_of_json
 from mlops_dash.tracking.experiments.files import RunFiles

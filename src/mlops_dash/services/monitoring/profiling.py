@@ -174,6 +174,7 @@ class Profiling:
                 hours[-1] + _HOUR,
                 roles=profiles.SERIES_ROLES,
                 hours=hours,
+                classes=reference.layout.classes,
             )
         slots = np.asarray([slot for hour in hours for slot in slots_of(hour, zone)], dtype=np.int64)
         kept, unfit = sift(reference.layout, frame, batch=reference.batch_column)

@@ -16,6 +16,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.batches import MOST, batch_names
 from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence
 from mlops_dash.domain.calendar import day_of, day_start, zone_of
+from mlops_dash.domain.class_probabilities import probability_columns, require_probabilities
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.monitoring.judging import NO_LABELS, harm_baseline
 from mlops_dash.domain.monitoring.readings import Estimate, estimate_to_row, known
@@ -40,7 +41,7 @@ from mlops_dash.store.monitoring.parts import Layout, Part, clip_of, count_rows,
 from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import to_us
 
-NOT_FEATURES = frozenset({"at", "score", "label"})
+NOT_FEATURES = frozenset({"at", "score", "label"})  # beside the probabilities of classes
 _HOUR, _DAY_HOURS = timedelta(hours=1), 24
 
 
@@ -60,7 +61,8 @@ class Referencing:
             actor: A process of ours, a scientist or above.
             version_id: The version.
             rows: `at` (aware), all features, `score` (out of fold: the row's day was not trained on), `label` (0/1; of
-                a regression the number, in the unit of the score; no such column where no outcome is known).
+                a regression the number, in the unit of the score; no such column where no outcome is known), and of
+                several classes `probability:CLASS` of each, where it is known.
             method: How the rows were scored: out of fold, or as they were served.
 
         Returns:
@@ -115,6 +117,7 @@ def checked_rows(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
         if unfit is not None:
             reason = why_not(unfit) if in_range(unfit) else f"it is beyond {LARGEST:g}"
             raise InvalidInput(f"The {column} {unfit!r} of a reference row cannot be counted: {reason}.")
+    require_probabilities(rows, task.facts.get("classes", ()))
     if not ((rows["at"] >= EARLIEST) & (rows["at"] < LATEST)).all():
         raise InvalidInput(f"A reference row lies outside {EARLIEST:%Y} to {LATEST:%Y}.", hint="Look at its `at`.")
     rows = rows if labelled else rows.assign(label=np.nan)
@@ -127,7 +130,8 @@ def build_reference(
 ) -> tuple[Reference, dict[str, Estimate]]:  # fmt: skip
     """Make the cells, the reference's own windows and the baseline of its rows."""
     batch = policy.cadence.column
-    features = [name for name in rows.columns if name not in NOT_FEATURES and name != batch]
+    others = {*NOT_FEATURES, *probability_columns(rows), batch}
+    features = [name for name in rows.columns if name not in others]
     if not features:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     layout, left_out = layout_of(rows, features=features, clip=clip_of(policy.loss_clip), task=task)
@@ -364,7 +368,8 @@ def evidence_of(
     now: datetime,
 ) -> list[Evidence]:
     """What a reference says of its version, as evidence."""
-    names = [name for name in task.of_reference if name in measured]  # none without labels
+    told = [one.key for one in task.of_probabilities if one.key in measured and measured[one.key].value is not None]
+    names = [name for name in task.of_reference if name in measured] + told  # none without labels
     return [_evidence(subject, version, reference, name, measured[name], now) for name in names]
 
 

@@ -15,6 +15,7 @@ from mlops_dash.clock import require_utc
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.calendar import day_start, zone_of
+from mlops_dash.domain.class_probabilities import in_columns
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.pushed import read_reference
 from mlops_dash.domain.ripeness import ripe_rows, with_days
@@ -113,7 +114,10 @@ class Setting:
             task = policies.task_of(session, _version(session, version_id).model)
         sent = read_reference(rows, now=self.context.clock.now(), task=task)
         roles = {"at": pd.to_datetime(pd.Series(sent.at), utc=True), "score": sent.scores, "label": sent.labels}
-        return prediction_log.with_features(pd.DataFrame(roles), sent.features)
+        frame = pd.DataFrame(roles)
+        if any(one is not None for one in sent.probabilities):
+            frame = pd.concat([frame, in_columns(sent.probabilities, task.facts["classes"])], axis=1)
+        return prediction_log.with_features(frame, sent.features)
 
     @command(Permission.MODEL_EDIT, Action.REFERENCE_SET)
     def set_reference(
@@ -208,8 +212,10 @@ class Setting:
 
     def _ripe(self, version_id: str, start: datetime, end: datetime) -> pd.DataFrame:
         policy = self._policy(version_id)
+        with reading(self.context.databases.app) as session:
+            classes = policies.task_of(session, _version(session, version_id).model).facts.get("classes", ())
         with reading(self.context.databases.log) as log:
-            rows = prediction_log.read_window(log, version_id, start, end)
+            rows = prediction_log.read_window(log, version_id, start, end, classes=classes)
         return ripe_rows(with_days(rows, policy.zone), policy, self.context.clock.now())
 
 

@@ -101,7 +101,8 @@ class Again:
             BrokenModel: the version is not trusted, does not load, or fails.
             Unavailable: its files are not here and MLflow does not answer.
         """
-        return self._loaded(model, version_id)[1].predict_again(rows)
+        _, loaded, task = self._loaded(model, version_id)
+        return task.split(loaded.predict_again(rows))[0]
 
     def _loaded(self, model: str, version_id: str) -> tuple[ServedVersion, LoadedModel, ModelTask]:
         state = self._following.state(model)

@@ -6,18 +6,20 @@ A cell that cannot be read costs its own row, with the reason, and no other. Not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mlops_dash.domain.class_probabilities import column_of, kept_rows
 from mlops_dash.domain.schema import NUMERIC
 from mlops_dash.domain.scoring import require_feature_names
 from mlops_dash.domain.sifting import Unfit
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.cells import Cells, key_columns, require_columns
+from mlops_dash.services.classes import class_columns, read_scores, says_it_again
 from mlops_dash.services.tables import as_written, is_text, names_of, numbers_of
 from mlops_dash.stats.arrays import Floats
 
@@ -35,6 +37,7 @@ class Columns:
     label_time: str = ""
     id: str = ""  # several between commas make one together
     ignored: tuple[str, ...] = ()  # neither a role nor a feature
+    scores: tuple[tuple[str, str], ...] = ()  # (class, column of its probability); the score is the most probable then
     zone: str = "UTC"  # of times without one
 
 
@@ -47,6 +50,8 @@ class FileRows:
             (NaN = none yet).
         features: The other columns, beside `roles` row by row.
         unfit: Rows that are not among them, with the reason; by place in the file.
+        probabilities: Beside them of several classes a column each (`class_probabilities.column_of`), NaN where a row
+            tells none; no column where the file has none.
         rows: How many the file has.
     """
 
@@ -54,12 +59,15 @@ class FileRows:
     features: pd.DataFrame
     unfit: tuple[Unfit, ...] = ()
     rows: int = 0
+    probabilities: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def parts(self, size: int) -> Iterator[FileRows]:
         """The rows, some at a time."""
         for first in range(0, len(self.roles), size):
             window = slice(first, first + size)
-            yield FileRows(self.roles.iloc[window], self.features.iloc[window])
+            yield FileRows(
+                self.roles.iloc[window], self.features.iloc[window], probabilities=self.probabilities.iloc[window]
+            )
 
     def reference(self) -> pd.DataFrame:
         """As a reference is made of rows: `at`, `score`, `label`, and the features under their names.
@@ -68,7 +76,12 @@ class FileRows:
             InvalidInput: a feature has the name of one of these.
         """
         require_feature_names({str(name): None for name in self.features.columns})
-        return pd.concat([self.features, self.roles[["at", "score", "label"]]], axis=1)
+        return pd.concat([self.features, self.roles[["at", "score", "label"]], self.probabilities], axis=1)
+
+    def told(self) -> list[bytes | None]:
+        """The probabilities of all classes of each row, as the log keeps them."""
+        p = self.probabilities
+        return kept_rows(p.to_numpy(dtype=np.float64) if len(p.columns) else None, len(self.roles))
 
     def objects(self, version: str, task: ModelTask) -> list[Mapping[str, Any]]:
         """As rows come to `domain.scoring`: a class is its word."""
@@ -100,24 +113,33 @@ def rows_of_file(
         kinds: Kind by feature, as far as it is known of the version.
 
     Raises:
-        InvalidInput: a column is not there or has two roles, the labels are more than two classes, or no feature is
-            left.
+        InvalidInput: a column is not there or has two roles, the labels are more than two classes, the columns of
+            probabilities are not of the model's classes, or no feature is left.
     """
+    of_classes = class_columns(columns.scores, task) if columns.scores else {}
     key = key_columns(table, columns.id) if columns.id else ()
     named = [one for one in (columns.time, columns.score, columns.label, columns.label_time, *key) if one]
+    named += of_classes.values()
     require_columns(table, (*named, *columns.ignored))
     if len(set(named)) < len(named):
         raise InvalidInput("One column cannot have two roles.", hint="Name another column, or leave one out.")
     if task.has_base_rate:
         _refuse_classes(table[columns.score], columns.score)
     cells = Cells(table, columns.zone)
-    at, score = cells.times(columns.time), cells.answers(columns.score, task=task)
+    at, p = cells.times(columns.time), pd.DataFrame(index=range(len(table)))
+    if of_classes:
+        read = read_scores(cells, list(of_classes.values()), needed=not columns.score)
+        score, _ = task.split(read)
+        p = pd.DataFrame(read, columns=[column_of(name) for name in of_classes])
+    if columns.score:
+        score = cells.answers(columns.score, task=task)
     label: Floats = np.full(len(table), np.nan)
     if columns.label:
         label = cells.labels(columns.label, task=task, positive=positive)
     label_at = cells.times(columns.label_time, needed=False) if columns.label_time else at
     ident = cells.keys(key) if key else np.full(len(table), "", dtype=object)
-    features = table[[name for name in table.columns if name not in {*named, *columns.ignored}]]
+    others = {*named, *columns.ignored, *(says_it_again(table, list(of_classes)) if of_classes else ())}
+    features = table[[name for name in table.columns if name not in others]]
     if not len(features.columns):
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     roles = pd.DataFrame(
@@ -127,8 +149,8 @@ def rows_of_file(
     fit = ~roles["number"].isin(cells.unfit).to_numpy()
     order = roles[fit].sort_values("at", kind="stable").index.to_numpy()
     typed = _typed(features.reset_index(drop=True), kinds)
-    return FileRows(roles.loc[order].reset_index(drop=True), typed.loc[order].reset_index(drop=True), cells.said,
-                    len(table))  # fmt: skip
+    kept, inputs, told = (frame.loc[order].reset_index(drop=True) for frame in (roles, typed, p))
+    return FileRows(kept, inputs, cells.said, len(table), told)
 
 
 def labels_of_file(

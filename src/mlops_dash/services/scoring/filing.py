@@ -239,7 +239,8 @@ class Filing:
                 if reason:
                     unfit.setdefault(place, Unfit(places[place], "label", reason, f"{value:g}"))
             kept = [(place, one) for place, one in fit if place not in unfit]
-            pending = _ready(into, [one for _, one in kept], seen)
+            told = part.told()
+            pending = _ready(into, [one for _, one in kept], seen, [told[place] for place, _ in kept])
             differing = self._differing(pending)
             ids = pending.prediction_ids
             labels = [
@@ -261,8 +262,10 @@ class Filing:
             return {one.prediction_id: one.what for one in found}
 
 
-def _ready(into: _Intake, rows: Sequence[OutsideRow], seen: Counter[tuple[str, str]]) -> Pending:
-    pending = intake.elsewhere(into.model, rows, into.versions, batch_id=None, seen=seen)
+def _ready(
+    into: _Intake, rows: Sequence[OutsideRow], seen: Counter[tuple[str, str]], told: Sequence[bytes | None]
+) -> Pending:
+    pending = intake.elsewhere(into.model, rows, into.versions, batch_id=None, seen=seen, told=told)
     last = max((one.at for one in rows), default=None)
     for key in [one for one in seen if last is None or datetime.fromisoformat(one[0]) < last]:
         del seen[key]  # rows come by time: equal ones have the same

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain import scoring as rules
+from mlops_dash.domain.class_probabilities import kept_rows
 from mlops_dash.domain.scoring import OutsideLabel, OutsideRow, ScoreRole
 from mlops_dash.domain.sifting import Unfit, unfit_scores, unfit_values
 from mlops_dash.domain.tasks.task import ModelTask
@@ -109,9 +110,9 @@ def ours(
 ) -> Pending:
     """Rows that the champion, or the challenger of a test, answered, with the answers of the shadows.
 
-    `scores` are the champion's, of all rows. `arm` is given where the challenger was asked already, `numbers` where
-    the rows are not all of their batch. With `strict`, a shadow that fails raises: of several requests, it may answer
-    all but one.
+    `scores` are the champion's, of all rows: a number each, or of several classes the probability of each. `arm` is
+    given where the challenger was asked already, `numbers` where the rows are not all of their batch. With `strict`, a
+    shadow that fails raises: of several requests, it may answer all but one.
     """
     state, champion = live.tried, live.champion.version
     features = rules.features_json(_plain(frame), do_not_log=state.do_not_log)
@@ -150,10 +151,12 @@ def elsewhere(
     batch_id: str | None,
     seen: Counter[tuple[str, str]] | None = None,
     places: Sequence[int] | None = None,
+    told: Sequence[bytes | None] | None = None,
 ) -> Pending:
     """Rows that somebody else answered; `seen` as `domain.scoring.stable_ids` takes it.
 
-    `places` are given where the rows are not all of what was sent, so that each keeps the id of its place.
+    `places` are given where the rows are not all of what was sent, so that each keeps the id of its place; `told` are
+    the probabilities of all classes where they do not come with the rows.
 
     Raises:
         InvalidRow: a version is not known.
@@ -173,10 +176,12 @@ def elsewhere(
     named, batches, numbers = _names(model, features, ids=ids, at=at, batch_id=batch_id, seen=seen)
     numbers = numbers if places is None else list(places)
     rows, scores = [], []
-    for one, name, batch, number in zip(found, named, batches, numbers, strict=True):
+    told = [one.probabilities for one in found] if told is None else told
+    for one, name, batch, number, of_classes in zip(found, named, batches, numbers, told, strict=True):
         at_us = to_us(one.at)
         rows.append(Prediction(model, name, at_us, batch, number, "", one.features))
-        scores.append(Score(model, name, versions[one.version], one.role, one.version, at_us, one.score, at_us))
+        version_id = versions[one.version]
+        scores.append(Score(model, name, version_id, one.role, one.version, at_us, one.score, at_us, of_classes))
     return Pending(model, batches[0] if batches else "", predictions=tuple(rows), scores=tuple(scores),
                    timed=all(one.timed for one in found))  # fmt: skip
 
@@ -186,13 +191,13 @@ def replayed(
 ) -> Pending:
     """Answers given afterwards on rows that are in the log."""
     scored_us = to_us(now)
-    checked = rules.require_scores(np.asarray(scores, dtype=np.float64).tolist(), task=task)
-    given = zip(page["prediction_id"], page["at_us"].tolist(), checked, strict=True)
+    checked, told = _checked(scores, task)
+    given = zip(page["prediction_id"], page["at_us"].tolist(), checked, told, strict=True)
     return Pending(
         model,
         scores=tuple(
-            Score(model, one, version.id, ScoreRole.REPLAYED, version.version, at_us, score, scored_us)
-            for one, at_us, score in given
+            Score(model, one, version.id, ScoreRole.REPLAYED, version.version, at_us, score, scored_us, of_classes)
+            for one, at_us, score, of_classes in given
         ),
     )
 
@@ -274,11 +279,25 @@ def _in_batch(batch: str, number: int) -> str:
 def _scores(
     rows: Sequence[Prediction], version: ServedVersion, role: ScoreRole, scores: Any, task: ModelTask
 ) -> tuple[Score, ...]:
-    checked = rules.require_scores(np.asarray(scores, dtype=np.float64).tolist(), task=task)
+    checked, told = _checked(scores, task)
     return tuple(
-        Score(row.model, row.prediction_id, version.id, role, version.version, row.at_us, score, row.at_us)
-        for row, score in zip(rows, checked, strict=True)
+        Score(row.model, row.prediction_id, version.id, role, version.version, row.at_us, score, row.at_us, of_classes)
+        for row, score, of_classes in zip(rows, checked, told, strict=True)
     )
+
+
+def _checked(answers: Any, task: ModelTask) -> tuple[tuple[float, ...], list[bytes | None]]:
+    """Scores that can be kept, and beside each the probabilities of all classes where the model tells them.
+
+    Raises:
+        InvalidRow: the first that cannot be kept.
+    """
+    given = np.asarray(answers, dtype=np.float64)
+    if given.ndim == 2:
+        for one in unfit_scores(given, task=task):
+            raise InvalidRow(one.row, one.column, one.sample, one.reason, hint="Look at this row's features.")
+    scores, p = task.split(given)
+    return rules.require_scores(scores.tolist(), task=task), kept_rows(p, len(scores))
 
 
 def _silent(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mlops_dash.domain.class_probabilities import probabilities_in
 from mlops_dash.domain.monitoring.readings import SCORE
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.domain.tasks.task import ModelTask, Summary
@@ -64,6 +65,11 @@ class Layout:
     def nothing(self) -> Summary:
         """What the task keeps of no rows."""
         return self.task.empty(self.scale)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of a model that tells several apart, in its order."""
+        return tuple(self.task.facts.get("classes", ()))
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -158,7 +164,7 @@ def layout_of(
     scores, labels = as_floats(rows["score"], name="scores"), as_floats(rows["label"], name="labels")
     answers = task.words_of(scores)
     columns[SCORE] = (CategoryCells if task.in_words else NumericCells).of(SCORE, answers)
-    scale = task.scale_of(scores, labels)
+    scale = task.scale_of(scores, labels, probabilities_in(rows, task.facts.get("classes", ())))
     return Layout(columns, scale, clip, task.of(scale)), left_out
 
 
@@ -167,7 +173,8 @@ def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) 
 
     Args:
         layout: Cells of the reference.
-        rows: One row a prediction: the features (absent ones count as missing), `score`, `label` (NaN = none yet).
+        rows: One row a prediction: the features (absent ones count as missing), `score`, `label` (NaN = none yet), and
+            of several classes their probabilities, where these are known.
         groups: Group of each row, 0..n_groups-1.
         n_groups: How many groups, empty ones included.
 
@@ -182,9 +189,11 @@ def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) 
     )
     known = ~np.isnan(label) & ~np.isnan(score)
     size = np.bincount(groups, minlength=n_groups)
+    p = probabilities_in(rows, layout.classes)
     labelled = layout.task.count(
-        layout.scale, label[known], score[known], groups[known], n_groups=n_groups, clip=layout.clip
-    )
+        layout.scale, label[known], score[known], groups[known], n_groups=n_groups, clip=layout.clip,
+        probabilities=None if p is None else p[known],
+    )  # fmt: skip
     return tuple(Part(int(size[i]), counts[i], labelled[i]) for i in range(n_groups))
 
 

@@ -40,6 +40,7 @@ _POSTGRES = {
     **dict.fromkeys(("row_number", "revision"), "int"),
     **dict.fromkeys(("score", "value"), "float8"),
     "logged": "boolean",
+    "probabilities": "bytea",
 }
 
 

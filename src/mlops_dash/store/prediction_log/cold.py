@@ -41,7 +41,7 @@ SCHEMAS = {
     ]),
     "score": pa.schema([
         ("prediction_id", _TEXT), ("version_id", _TEXT), ("role", _TEXT), ("version", _TEXT), ("at_us", _US),
-        ("score", _NUMBER), ("scored_at_us", _US),
+        ("score", _NUMBER), ("scored_at_us", _US), ("probabilities", pa.binary()),
     ]),
     "label": pa.schema([
         ("prediction_id", _TEXT), ("revision", _WHOLE), ("value", _NUMBER), ("observed_at_us", _US),
@@ -147,7 +147,7 @@ def locked(log: Engine) -> Iterator[None]:
 
 
 def read(session: Session, file: ColdFile, columns: Sequence[str] | None = None) -> pa.Table:
-    """The rows of a file, once its bytes are what the manifest says.
+    """The rows of a file, once its bytes are what the manifest says; a column that is younger than it is empty.
 
     Raises:
         StoreUnavailable: the file is missing or damaged.
@@ -159,7 +159,11 @@ def read(session: Session, file: ColdFile, columns: Sequence[str] | None = None)
             f"The archived rows of {file.model} of {file.day} cannot be read: {why}.",
             hint=f"Put {place} back from a backup; nothing was changed.",
         )
-    return pq.read_table(place, columns=None if columns is None else list(columns))
+    found = pq.read_table(place, columns=None if columns is None else list(columns))
+    for field in SCHEMAS[file.kind] if columns is None else ():
+        if field.name not in found.column_names:
+            found = found.append_column(field, pa.nulls(found.num_rows, field.type))
+    return found
 
 
 def trouble(place: Path, file: ColdFile) -> str:

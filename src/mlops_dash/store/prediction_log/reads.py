@@ -15,6 +15,7 @@ import pandas as pd
 from sqlalchemy import bindparam
 from sqlmodel import Session, text
 
+from mlops_dash.domain.class_probabilities import in_columns
 from mlops_dash.domain.schema import EARLIEST, LATEST
 from mlops_dash.store.prediction_log.bulk import bound, numbers_of, texts_of
 from mlops_dash.store.prediction_log.rows import HOUR_US, BatchRow, DirtyHour, LogCounts, from_us, to_us
@@ -32,6 +33,7 @@ def read_window(
     known_at: datetime | None = None,
     features: bool = True,
     hours: Sequence[datetime] | None = None,
+    classes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One version's scored rows with `start <= at < end`, in time order, one line a request row.
 
@@ -44,10 +46,12 @@ def read_window(
         known_at: Only label revisions received up to then; None = the latest.
         features: Whether to parse the features into columns.
         hours: Only rows of these hours; what lies between is not touched.
+        classes: Of a model of several, in its order: whose probabilities are read as well.
 
     Returns:
         Columns `prediction_id` (str), `at` (datetime64 UTC), `score` (float), `label` (float, NaN = none yet),
-        `label_received_at`, `label_observed_at` (datetime64 UTC, NaT = none), then the features under their names.
+        `label_received_at`, `label_observed_at` (datetime64 UTC, NaT = none), a column a class
+        (`class_probabilities.column_of`; float, NaN = not told), then the features under their names.
     """
     chosen = "p.features" if features else "NULL"
     # A cross join keeps SQLite from walking the whole span: it looks into the index once an hour.
@@ -56,7 +60,7 @@ def read_window(
     listed = {} if hours is None else {"hours": bound(session, [to_us(hour) for hour in hours])}
     rows = _fetch(
         session,
-        f"""SELECT s.prediction_id, s.at_us, s.score, {_LABEL_COLUMNS}, {chosen}
+        f"""SELECT s.prediction_id, s.at_us, s.score, {_LABEL_COLUMNS}, {chosen}{", s.probabilities" if classes else ""}
         FROM {wanted} score s JOIN prediction p ON p.model = s.model AND p.prediction_id = s.prediction_id
         LEFT JOIN label l ON l.model = s.model AND l.prediction_id = s.prediction_id AND l.revision = {_LATEST}
         WHERE s.version_id = :version AND s.at_us >= :start AND s.at_us < :end AND s.role IN :roles {within}
@@ -71,6 +75,7 @@ def read_window(
         },
     )
     frame = _labelled(rows, {"prediction_id": 0, "at": 1, "score": 2}, label_from=3)
+    frame = pd.concat([frame, in_columns([row[7] for row in rows], classes)], axis=1) if classes else frame
     if features:
         frame = _with_features(frame, rows, 6)
     return frame.drop_duplicates("prediction_id", ignore_index=True) if len(roles) > 1 else frame
@@ -85,16 +90,17 @@ def read_paired(
     end: datetime,
     *,
     known_at: datetime | None = None,
+    classes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Rows with `start <= at < end` that both versions scored, in any role, in time order.
 
     Returns:
-        Columns `prediction_id`, `at`, `score_a`, `score_b`, `label`, `label_received_at`, `label_observed_at` (types as
-        in `read_window`).
+        Columns `prediction_id`, `at`, `score_a`, `score_b`, `label`, `label_received_at`, `label_observed_at`, and of
+        `classes` the probabilities under names that end with `_a` and `_b` (types as in `read_window`).
     """
     rows = _fetch(
         session,
-        f"""SELECT a.prediction_id, a.at_us, a.score, b.score, {_LABEL_COLUMNS}
+        f"""SELECT a.prediction_id, a.at_us, a.score, b.score, {_LABEL_COLUMNS}{_OF_BOTH if classes else ""}
         FROM score a JOIN score b ON b.model = a.model AND b.prediction_id = a.prediction_id AND b.version_id = :b
         LEFT JOIN label l ON l.model = a.model AND l.prediction_id = a.prediction_id
             AND l.revision = {_LATEST.replace("s.", "a.")}
@@ -104,6 +110,9 @@ def read_paired(
          "known": _known(known_at)},
     )  # fmt: skip
     frame = _labelled(rows, {"prediction_id": 0, "at": 1, "score_a": 2, "score_b": 3}, label_from=4)
+    for place, of in ((7, "_a"), (8, "_b")) if classes else ():
+        told = in_columns([row[place] for row in rows], classes).add_suffix(of)
+        frame = pd.concat([frame, told], axis=1)
     return frame.drop_duplicates("prediction_id", ignore_index=True)
 
 
@@ -300,6 +309,7 @@ def versions_in(session: Session, model: str, start: datetime, end: datetime) ->
     return frame.assign(first_at=_moments(rows, 4), last_at=_moments(rows, 5))
 
 
+_OF_BOTH = ", a.probabilities, b.probabilities"
 _LABEL_COLUMNS = "l.value, l.received_at_us, l.observed_at_us"
 # The first row of the key read backwards is a third quicker than MAX(revision).
 _LATEST = (

@@ -36,6 +36,7 @@ class Score(NamedTuple):
     at_us: int
     score: float
     scored_at_us: int
+    probabilities: bytes | None = None  # of all classes, packed by `domain.class_probabilities`
 
 
 class Label(NamedTuple):

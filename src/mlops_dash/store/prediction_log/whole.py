@@ -36,6 +36,7 @@ def read_window(
     known_at: datetime | None = None,
     features: bool = True,
     hours: Sequence[datetime] | None = None,
+    classes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One version's scored rows with `start <= at < end`, in time order; see `reads.read_window`."""
     days = None if hours is None else {to_us(hour) // DAY_US * DAY_US for hour in hours}
@@ -44,7 +45,7 @@ def read_window(
     return _joined([
         reads.read_window(
             part, version_id, from_us(first), from_us(last), roles=roles, known_at=known_at, features=features,
-            hours=hours,
+            hours=hours, classes=classes,
         )
         for part, first, last in cut
     ])  # fmt: skip
@@ -59,11 +60,14 @@ def read_paired(
     end: datetime,
     *,
     known_at: datetime | None = None,
+    classes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Rows with `start <= at < end` that both versions scored, in time order; see `reads.read_paired`."""
     cut = parts(session, model, to_us(start), to_us(end), versions=[version_a, version_b], features=False)
     return _joined([
-        reads.read_paired(part, model, version_a, version_b, from_us(first), from_us(last), known_at=known_at)
+        reads.read_paired(
+            part, model, version_a, version_b, from_us(first), from_us(last), known_at=known_at, classes=classes
+        )
         for part, first, last in cut
     ])  # fmt: skip
 

@@ -56,6 +56,8 @@ class ScoreRow(LogTable, table=True):
     at_us: int = Field(sa_column=_us())
     score: float = 0.0
     scored_at_us: int = Field(sa_column=_us())
+    # float32 a class in the model's order (domain/class_probabilities.py); NULL where only the answer is known
+    probabilities: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     __table_args__ = (Index("ix_score_version_at", "version_id", "at_us"),)
 
 

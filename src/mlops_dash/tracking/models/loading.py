@@ -24,6 +24,7 @@ from mlops_dash.domain.tasks import BINARY
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import BrokenModel, InvalidInput, Unavailable
 from mlops_dash.tracking.imports import mlflow_ready
+from mlops_dash.tracking.models.class_columns import of_each_class
 from mlops_dash.tracking.models.conform import alike, conform
 from mlops_dash.tracking.models.rowwise import answers_row_by_row
 from mlops_dash.tracking.models.trust import TRUSTED_TYPES, artifact_digest, require_no_file_parameters, require_trusted
@@ -116,13 +117,17 @@ class LoadedModel:
         parts = alike(frame, self.pyfunc.metadata.get_input_schema())
         if len(parts) == 1:
             return self.predict(parts[0][1], answered=True)
-        scores = np.empty(len(frame))
-        for rows, part in parts:
-            scores[rows] = self.predict(part, answered=True)
+        given = [(rows, self.predict(part, answered=True)) for rows, part in parts]
+        scores = np.empty((len(frame), *given[0][1].shape[1:]))
+        for rows, answers in given:
+            scores[rows] = answers
         return scores
 
     def predict(self, frame: pd.DataFrame, *, answered: bool = False) -> Floats:
-        """One number a row: the positive class's probability, or the regression's value.
+        """One number a row: the positive class's probability, the regression's value, or the number of the class.
+
+        Of a model that tells the probability of each of several classes float[rows, k], in the order of the classes as
+        they were added.
 
         Raises:
             InvalidInput: a column is missing.
@@ -140,7 +145,7 @@ class LoadedModel:
             raise BrokenModel(f"The model failed on rows that fit its signature: {error}") from error
 
     def scores_of(self, answer: Any) -> Floats:
-        """The scores in an answer of the model, shape (rows,).
+        """The scores in an answer of the model, shape (rows,), or the probabilities of several classes, (rows, k).
 
         Raises:
             InvalidInput: the answer is not one number (or one probability a class) a row, of a task in words not one
@@ -148,6 +153,8 @@ class LoadedModel:
         """
         if self.task is not None and self.task.in_words:
             words = np.asarray(answer)
+            if words.ndim == 2 and words.shape[1] > 1:
+                return of_each_class(answer, _classes_of(self.pyfunc), self.task)
             if words.ndim != 1 and words.shape[1:] != (1,):
                 raise InvalidInput(f"The model answers with shape {words.shape}, not with one class a row.")
             return np.array([self.task.number_of(word) for word in words.ravel().tolist()], dtype=np.float64)
@@ -381,6 +388,12 @@ def _raw(pyfunc: Any) -> Any:
     return pyfunc.get_raw_model() if hasattr(pyfunc, "get_raw_model") else None
 
 
-def _score_column(pyfunc: Any, task: ModelTask | None, positive_label: str) -> int | None:
+def _classes_of(pyfunc: Any) -> list[Any]:
+    """The classes that a classifier knows, in the order of its columns; none where it does not say."""
     classes = getattr(_raw(pyfunc), "classes_", None)
-    return None if classes is None or task is None else task.score_column(list(classes), positive_label)
+    return [] if classes is None else list(classes)
+
+
+def _score_column(pyfunc: Any, task: ModelTask | None, positive_label: str) -> int | None:
+    classes = _classes_of(pyfunc)
+    return None if not classes or task is None else task.score_column(classes, positive_label)
