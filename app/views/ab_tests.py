@@ -34,7 +34,11 @@ def page(frame: Frame) -> None:
     test = None if published else room.test
     said = "Published field experiment, read only" if published else ""
     zone = frame.zone if test is None else test.design.zone
-    about = "" if test is None else f"{test.model}, {test.name}: {look(test.state).label.lower()}"
+    about = (
+        said.split(",", maxsplit=1)[0]
+        if test is None
+        else f"{test.model}, {test.name}: {look(test.state).label.lower()}"
+    )
     with widgets.header("A/B tests", said if test is None else words.status(test, room.reading, zone), about=about):
         _choice(room, demo=demo)
         decisions.design_button(frame, room, primary=test is None and not published)

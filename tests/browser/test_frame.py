@@ -258,3 +258,18 @@ def test_a_websocket_needs_the_session_and_our_origin(ui: Ui, chromium: Browser)
     assert status(f"{ours}x", ui.url) == 403
     assert status(ours, None) == 403
     assert status(ours, "http://evil.example") == 403
+
+
+def test_every_tab_of_the_browser_says_page_model_and_state(full: Ui, visit: Visit) -> None:
+    page = visit("scientist", "/", at=full)
+    for path, said in (
+        ("/", "Overview · 1 of 1 model harmed"),
+        ("/monitoring", "Monitoring · flight-delay: Harmed"),
+        ("/registry", "Registry · flight-delay: v3 waits"),
+        ("/retraining?model=flight-delay", "Retraining · flight-delay: nothing runs"),
+        ("/ab", "A/B tests · Published field experiment"),
+        ("/files", "Files · Watch a model"),
+        ("/audit", r"Audit & admin · \d+ decisions"),
+    ):
+        page.goto(full.url + path)
+        expect(page).to_have_title(re.compile(f"^{said} · mlops-dash$"), timeout=30_000)

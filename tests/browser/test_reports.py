@@ -44,6 +44,12 @@ def test_the_page_is_sound_and_the_preview_shows_in_its_colours(told: Ui, visit:
     ground = report.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
     assert ground == ("rgb(12, 14, 19)" if mode == "dark" else "rgb(255, 255, 255)")
     assert_sound(page)
+    expect(page.locator(".st-key-whole iframe")).to_be_visible()
+    page.wait_for_function(
+        "() => { const frame = document.querySelector('.st-key-whole iframe'), file = frame.contentDocument;"
+        " return file.documentElement.scrollHeight <= frame.clientHeight && frame.clientHeight > 1000"
+        " && [...file.fonts].some((one) => one.family === 'Inter' && one.status === 'loaded'); }"
+    )  # the page scrolls, and no window within it; in the page's font
 
 
 def test_the_downloaded_file_is_the_kept_one(told: Ui, visit: Visit, tmp_path: Path) -> None:
