@@ -161,6 +161,7 @@ def test_the_readmes_loop_by_clicks_alone_from_the_worst_alert_to_the_first_verd
     assert_sound(walk.lead)
     assert re.search(r"MAE [0-9.]+ min over the last [5-7] ripe days", said), said
     assert services.monitoring.room(ADMIN, model).health is Health.OK
+    _wait(lambda: all(job.finished for job in services.jobs.recent(ADMIN)), 600)  # the month's refresh, a replay
 
     actions = Counter(
         str(entry.action) for entry in services.audit.entries(ADMIN, Filter(model=model), size=200).entries
