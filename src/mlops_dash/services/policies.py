@@ -112,7 +112,7 @@ class PolicyService:
             active_from=unit.now,
         )
         store.add(unit.session, made)
-        changed = {name: value for name, value in checked.items() if before.body.get(name) != value}
+        changed = {name: value for name, _, value in policy_changes(before.body, checked)}
         unit.audit(
             f"{kind} policy {made.number} of {model}",
             model=model,

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from pathlib import Path
 
 import openpyxl
 import pytest
 
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.audit_words import sentence
+from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.card import FIELDS, MOST_SIGNS
+from mlops_dash.domain.registry.gates import GATE_NAMES
 from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.words import CardState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.rendering import reports as rendering
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
+from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports import ReportService
-from tests.factories import LEAD, LEAD_TOO, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, LEAD, LEAD_TOO, SCIENTIST, VIEWER, WORKER
+from tests.registry_world import MODEL, World, world
 
 NAME = 'o\'brien "weekly"'
 ODD = "=1+1 <b>'\"\n第二行"
@@ -123,3 +129,59 @@ def test_the_report_has_the_words_the_facts_and_what_is_missing(registry: Regist
     assert "第二行" in rendering.written(kept, ReportFormat.MARKDOWN).decode()
     registry.edit_card(SCIENTIST, NAME, WHOLE, revision=1, reason="all")
     assert "fields written 1 of 7 → 7 of 7" in reports.room(VIEWER, kept.line.id).since
+
+
+# --- the gate ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def house(tmp_path: Path, mlflow_uri: str) -> Iterator[World]:
+    made = world(tmp_path, mlflow_uri)
+    yield made
+    made.context.databases.dispose()
+
+
+def asks(house: World, what: str) -> None:
+    """Put a promotion policy in force that asks for a card."""
+    policies = PolicyService(house.context)
+    body = {} if not what else {"card": what}
+    policy = policies.propose(LEAD, MODEL, PolicyKind.PROMOTION, body, reason="cards")
+    policies.activate(ADMIN, policy.id, reason="agreed")
+    house.hands.turn(seconds=1)
+
+
+def test_a_policy_that_asks_for_a_card_lets_nobody_through_without_one(house: World) -> None:
+    registry = house.service
+    assert len(registry.room(VIEWER, MODEL, "2").gates) == 4
+    asks(house, "approved")
+    made = house.proposal()
+    gate = registry.room(VIEWER, MODEL, "2").gates[-1]
+    assert (gate.name, gate.state, gate.leading.value, gate.leading.limit) == ("model card", "waiting", 0.0, 7.0)
+    with pytest.raises(Conflict, match="model card"):
+        registry.approve(LEAD, made.id, made.revision, comment="fine")
+    registry.edit_card(SCIENTIST, MODEL, WHOLE, revision=0, reason="all")
+    gate = registry.room(VIEWER, MODEL, "2").gates[-1]
+    assert (gate.state, "nobody has approved" in gate.reason) == ("waiting", True)
+    registry.approve_card(LEAD, MODEL, revision=1, reason="read")
+    assert registry.room(VIEWER, MODEL, "2").gates[-1].state == "passed"
+    approved = registry.approve(LEAD, made.id, made.revision, comment="fine")
+    registry.edit_card(SCIENTIST, MODEL, {"limits": "a new one"}, revision=1, reason="found")
+    with pytest.raises(Conflict, match="model card"):
+        registry.begin_promotion(LEAD, approved.id, approved.revision, "now")
+    registry.approve_card(LEAD, MODEL, revision=2, reason="read again")
+    registry.begin_promotion(LEAD, approved.id, approved.revision, "now")
+    assert house.ledger()[-1].after["gates"]["model card"] == "passed"
+    assert ReportService(house.context).promotion(VIEWER, MODEL, "2").facts["through"] == "5 of 5"
+
+
+def test_a_complete_card_is_enough_where_no_approval_is_asked_and_the_question_can_be_taken_back(house: World) -> None:
+    asks(house, "complete")
+    house.service.edit_card(SCIENTIST, MODEL, WHOLE, revision=0, reason="all")
+    assert house.service.room(VIEWER, MODEL, "2").gates[-1].state == "passed"
+    policies = PolicyService(house.context)
+    assert policies.changes(VIEWER, MODEL, PolicyKind.PROMOTION, {}) == (("card", "complete", ""),)
+    asks(house, "")
+    assert [gate.name for gate in house.service.room(VIEWER, MODEL, "2").gates] == list(GATE_NAMES)
+    assert "card" not in house.service.room(VIEWER, MODEL).policy.body
+    with pytest.raises(InvalidInput, match="complete, approved or empty"):
+        policies.propose(LEAD, MODEL, PolicyKind.PROMOTION, {"card": "nice"}, reason="x")

@@ -28,6 +28,9 @@ class PolicyKind(StrEnum):
     MONITORING = "monitoring"
 
 
+CARD_ASKS = ("", "complete", "approved")  # nothing; all fields written; and a second person stands behind them
+
+
 @dataclass(frozen=True)
 class PromotionPolicy:
     """When may a challenger become champion.
@@ -51,10 +54,11 @@ class PromotionPolicy:
     proposal_expires_days: int = 30
     evidence_max_age_days: int = 45
     confirm_within_minutes: int = 10
+    card: str = ""  # what is asked of the model card: one of CARD_ASKS
 
     def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        return asdict(self)
+        """All fields; what is asked of the card only where something is: older policies keep their digest."""
+        return {name: value for name, value in asdict(self).items() if name != "card" or value}
 
     @property
     def digest(self) -> str:
@@ -242,7 +246,7 @@ def policy_value(kind: PolicyKind, name: str, text: str) -> Any:
     Raises:
         InvalidInput: there is no such field, or it is no number where one is meant.
     """
-    like = default_policy("", kind, BINARY).body
+    like = asdict(PromotionPolicy() if kind is PolicyKind.PROMOTION else MonitoringPolicy())
     if name not in like:
         raise _unknown(name, like)
     wanted = type(like[name])
@@ -273,6 +277,8 @@ def promotion_policy(body: Mapping[str, Any]) -> PromotionPolicy:
         raise _refused("guardrail", policy.guardrail, f"one of {', '.join(family)}, like the primary metric")
     if policy.floor_metric not in ("", *family):
         raise _refused("floor_metric", policy.floor_metric, f"one of {', '.join(family)}, like the primary metric")
+    if policy.card not in CARD_ASKS:
+        raise _refused("card", policy.card, "complete, approved or empty")
     if policy.primary == policy.guardrail:
         raise _refused("guardrail", policy.guardrail, "another metric than the primary")
     return policy

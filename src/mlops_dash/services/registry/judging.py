@@ -7,10 +7,12 @@ from datetime import datetime
 
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
+from mlops_dash.domain.registry.card_gate import card_gate
 from mlops_dash.domain.registry.gates import Gate, approval_basis, judge, lift
 from mlops_dash.domain.registry.proposals import overrides_in_force, reigns_in
 from mlops_dash.domain.registry.records import EXTERNAL, Approval, Proposal, Reign, Version
 from mlops_dash.errors import Conflict
+from mlops_dash.store import cards as card_store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
@@ -79,9 +81,9 @@ def standing_as_seen(session: Session, proposal_id: str, revision: int, now: dat
 def judged(
     session: Session, version: Version, champion: Version | None, policy: PolicyVersion, now: datetime
 ) -> tuple[Gate, ...]:
-    """The four gates of a version against the champion, from stored evidence."""
+    """The gates of a version against the champion, from stored evidence and the model's card as it is now."""
     known = [one for one in evidence_about(session, version, champion) if one.computed_at <= now]
-    return judge(
+    gates = judge(
         policy.promotion,
         known,
         now,
@@ -90,6 +92,9 @@ def judged(
         elsewhere=store.model(session, version.model).source == EXTERNAL,
         candidate=(version.model, version.version),
     )
+    if not policy.promotion.card:
+        return gates
+    return (*gates, card_gate(policy.promotion, card_store.card(session, version.model)))
 
 
 def evidence_about(session: Session, version: Version, champion: Version | None) -> tuple[Evidence, ...]:

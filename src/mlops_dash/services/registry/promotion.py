@@ -13,7 +13,6 @@ from dataclasses import replace
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.monitoring.answers import KINDS
-from mlops_dash.domain.registry.gates import GATE_NAMES
 from mlops_dash.domain.registry.live import NONE, LiveMark
 from mlops_dash.domain.registry.proposals import (
     approvers,
@@ -260,7 +259,7 @@ def _tell_promotion(unit: Unit, at: Standing, operation: Operation) -> None:
             "proposal": at.proposal.id,
             "artifact": at.version.artifact_digest,
             "approved_by": sorted(approvers(at.proposal, at.holding)),
-            "gates": {name: str(gate.state) for name, gate in zip(GATE_NAMES, at.gates, strict=True)},
+            "gates": {gate.name: str(gate.state) for gate in at.gates},
             "policy": at.policy.number,
             **({"answers": [one.title for one in answered]} if answered else {}),
         },

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.registry.gates import GATE_NAMES
 from mlops_dash.domain.registry.proposals import (
     approvers,
     override_halves,
@@ -202,7 +201,7 @@ class Proposals:
         _four_eyes(actor, now.proposal)
         known = now.gate(gate)
         if known is None:
-            raise InvalidInput(f"No gate {gate!r}.", hint=f"Gates: {', '.join(GATE_NAMES)}.")
+            raise InvalidInput(f"No gate {gate!r}.", hint=f"Gates: {', '.join(one.name for one in now.measured)}.")
         halves = override_halves(now.proposal, now.approvals, gate, now.measured_basis, unit.now)
         _refuse(why_not_override(actor, now.proposal, known, halves, unit.now))
         made = Approval(
