@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,7 +29,7 @@ from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.services.scoring import ScoringService
 from mlops_dash.services.search import SearchService
 from mlops_dash.settings import Settings
-from mlops_dash.store import db, migrate, world
+from mlops_dash.store import db, migrate, trust, world
 from mlops_dash.tracking.models.loading import ModelCache
 from mlops_dash.tracking.registry import MlflowRegistry
 
@@ -88,7 +89,9 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         databases=databases,
         registry=registry,
     )
-    models = ModelCache(settings.mlflow_uri, settings.home, allow_pickle=settings.allow_pickle)
+    models = ModelCache(
+        settings.mlflow_uri, settings.home, allow_pickle=settings.allow_pickle, trusted=trusted_files(databases)
+    )
     return Services(
         context=context,
         access=AccessService(context),
@@ -110,6 +113,16 @@ def build(settings: Settings, *, clock: Clock | None = None, new_id: ids.NewId =
         held_back=HeldBackService(context),
         retention=RetentionService(context),
     )
+
+
+def trusted_files(databases: db.Databases) -> Callable[[str], bool]:
+    """Whether an admin trusts files of a digest, asked each time files are loaded."""
+
+    def is_trusted(digest: str) -> bool:
+        with db.reading(databases.app) as session:
+            return trust.is_trusted(session, digest)
+
+    return is_trusted
 
 
 def shared_clock(databases: db.Databases) -> Clock:

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import versions as charts
+from app.parts.registry import trusting
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -41,6 +42,8 @@ def panel(frame: Frame, room: RegistryRoom) -> None:
         _environment(found)
         _signature(found)
     _files(found)
+    if found.contents is not None:
+        trusting.panel(frame, version)
 
 
 def _choose(room: RegistryRoom, shown: str) -> None:

@@ -39,6 +39,7 @@ COMMANDS = {
     "connect": ("connect",),
     "disconnect": ("disconnect",),
     "models": ("model",),
+    "trust": ("trust",),
     "policies": ("policy",),
     "cards": ("card",),
     "recipes": ("recipe",),

@@ -56,6 +56,7 @@ class Permission(StrEnum):
     CHANNEL_EDIT = "channel:edit"  # to whom alerts are told
     USERS_EDIT = "users:edit"
     TOKENS_EDIT = "tokens:edit"
+    FILES_TRUST = "files:trust"  # lets a model's files run code of their own
     LOG_RETAIN = "log:retain"  # moves old rows to cold files, and lets go of what is kept for long enough
     SYSTEM = "system:run"  # machine facts: claim, heartbeat, profile, reconcile
 
@@ -87,6 +88,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.CHANNEL_EDIT: Role.ADMIN,
     Permission.USERS_EDIT: Role.ADMIN,
     Permission.TOKENS_EDIT: Role.ADMIN,
+    Permission.FILES_TRUST: Role.ADMIN,
     Permission.LOG_RETAIN: Role.ADMIN,
 }
 SERVICE_MAY = frozenset({Permission.LOG_WRITE})

@@ -91,6 +91,7 @@ class Action(StrEnum):
     TEST_STARTED = "test.started"
     TEST_STOPPED = "test.stopped"
     ROWS_ERASED = "rows.erased"
+    FILES_TRUSTED = "files.trusted"
     MLFLOW_LEFT = "mlflow.left"
     WORLD_CREATED = "world.created"
     WEEK_ASKED = "week.asked"  # of the demo: the next days of its data

@@ -115,6 +115,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.TEST_STARTED: _to("started the A/B test"),
     Action.TEST_STOPPED: _to("stopped the A/B test"),
     Action.ROWS_ERASED: _to("erased"),
+    Action.FILES_TRUSTED: _to("trusted the files of"),
     Action.MLFLOW_LEFT: _to("took our tags off"),
     Action.WEEK_ASKED: _to("had the demo play"),
 }

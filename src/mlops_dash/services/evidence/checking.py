@@ -12,6 +12,7 @@ from mlops_dash.errors import BrokenModel, InvalidInput, Unavailable
 from mlops_dash.services.command import Context, record
 from mlops_dash.store import evidence as store
 from mlops_dash.store import registry as registry_store
+from mlops_dash.store import trust
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.tracking.models.fresh_check import check_in_fresh_process
 from mlops_dash.tracking.models.loading import compare_signatures
@@ -40,6 +41,7 @@ class Checking:
             if registry_store.model(session, version.model).elsewhere:
                 raise InvalidInput(f"{version.model} is served elsewhere; there are no files here to check.")
             champion = registry_store.champion(session, version.model)
+            trusted = version.artifact_digest if trust.is_trusted(session, version.artifact_digest) else ""
         uri, pickles = self.context.settings.mlflow_uri, self.context.settings.allow_pickle
         champion_uri = None if champion is None or champion.id == version.id else champion.source_uri
         comparator = "" if champion is None else champion.subject
@@ -49,7 +51,7 @@ class Checking:
                 if metric == "signature":
                     answer = compare_signatures(uri, version.source_uri, champion_uri)
                 else:
-                    answer = check_in_fresh_process(uri, version.source_uri, allow_pickle=pickles)
+                    answer = check_in_fresh_process(uri, version.source_uri, allow_pickle=pickles, trusted=trusted)
                 value, reason, method = (1.0 if answer.ok else 0.0), answer.reason, answer.method
             except (Unavailable, BrokenModel) as error:
                 value, reason, method = None, error.sentence(), "not checked"

@@ -26,6 +26,7 @@ from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.proposals import Proposals
 from mlops_dash.services.registry.reconcile import Reconciled, Reconciling
 from mlops_dash.services.registry.room import Rooms
+from mlops_dash.services.registry.trusting import Trusting
 from mlops_dash.services.registry.versions import Versions
 
 __all__ = ["Reconciled", "RegistryService"]
@@ -78,10 +79,11 @@ class RegistryService:
 
         self.reconcile = Reconciling(context, promotions, aliases, freezing.live_watch).reconcile
 
+        trusting = Trusting(context)
+        self.look_into, self.trust_files = trusting.look_into, trusting.trust_files
+
         rooms = Rooms(context)
-        self.room = rooms.room
-        self.gate = rooms.gate
-        self.open_proposal = rooms.open_proposal
-        self.open_proposals = rooms.open_proposals
+        self.room, self.gate = rooms.room, rooms.gate
+        self.open_proposal, self.open_proposals = rooms.open_proposal, rooms.open_proposals
         self.history, self.champion_at, self.ledger = rooms.history, rooms.champion_at, rooms.ledger
         self.operation, self.serving = rooms.operation, rooms.serving

@@ -67,6 +67,18 @@ class ModelVersionRow(AppTable, table=True):
     __table_args__ = (UniqueConstraint("model", "version", "incarnation"),)
 
 
+class TrustedFilesRow(AppTable, table=True):
+    """Files of a version that an admin lets run code of their own; other files of the version are not these."""
+
+    __tablename__ = "trusted_files"
+    digest: str = Field(primary_key=True)  # artifact_digest
+    model: str = Field(index=True)
+    version: str
+    reason: str = text_column()
+    trusted_by: str
+    trusted_at: datetime = time_column()
+
+
 class EvidenceRow(AppTable, table=True):
     """An immutable evidence row; the id is the sha256 of the body."""
 

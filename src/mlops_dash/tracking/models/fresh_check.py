@@ -27,6 +27,7 @@ from mlops_dash.processes import Limits, environment, resident_mib, tree
 from mlops_dash.tracking.imports import QUIET
 from mlops_dash.tracking.models.example import FRESH
 from mlops_dash.tracking.models.loading import Check, download
+from mlops_dash.tracking.models.trust import artifact_digest
 
 LIMITS = Limits(timeout_seconds=120.0, memory_mib=min(4_096.0, psutil.virtual_memory().total / 2**21))
 _COMMAND = (sys.executable, "-m", "mlops_dash.tracking.models.fresh")
@@ -36,7 +37,13 @@ _ready: list[_Fresh] = []
 
 
 def check_in_fresh_process(
-    uri: str, artifact_uri: str, *, allow_pickle: bool = False, limits: Limits = LIMITS, kernel: bool = True
+    uri: str,
+    artifact_uri: str,
+    *,
+    allow_pickle: bool = False,
+    trusted: str = "",
+    limits: Limits = LIMITS,
+    kernel: bool = True,
 ) -> Check:
     """Load a version in a process of its own and score its input example there.
 
@@ -44,6 +51,7 @@ def check_in_fresh_process(
         uri: MLflow's address; the other process does not learn it.
         artifact_uri: Where MLflow keeps the version's files.
         allow_pickle: The installation's setting.
+        trusted: The digest of files that an admin trusts; others are not.
         limits: Time, and resident memory, of the other process and what it starts.
         kernel: Whether the kernel's walls stand too, where it has them (tests look at the other ones alone).
 
@@ -54,9 +62,10 @@ def check_in_fresh_process(
     with tempfile.TemporaryDirectory(prefix="mlops-dash-check-") as folder:  # its owner's alone
         scratch = Path(folder, "scratch")
         scratch.mkdir()
+        model = download(uri, artifact_uri, Path(folder, "model"))
+        anything = allow_pickle or (trusted != "" and artifact_digest(model) == trusted)
         question = {
-            "model": str(download(uri, artifact_uri, Path(folder, "model"))), "scratch": str(scratch),
-            "allow_pickle": allow_pickle, "kernel": kernel,
+            "model": str(model), "scratch": str(scratch), "allow_pickle": anything, "kernel": kernel,
         }  # fmt: skip
         answer = _ready[-1].ask(question, limits) if _ready else None
         if answer is None:

@@ -61,7 +61,7 @@ def require_trusted(folder: Path, *, allow_pickle: bool) -> None:
     Raises:
         BrokenModel: the files are damaged, or not trusted; the reason says which type, flavour or file.
     """
-    flavours = _flavours(folder)
+    flavours = flavours_of(folder)
     if allow_pickle:
         return
     generic, own = flavours.get("python_function", {}), flavours.get("sklearn", {})
@@ -69,7 +69,8 @@ def require_trusted(folder: Path, *, allow_pickle: bool) -> None:
     if loader not in _LOADERS or not own:
         raise BrokenModel(
             f"The model's flavour {loader!r} is not trusted.",
-            hint="Log it with mlflow.sklearn in skops format, or mlops-dash evidence push, which loads no model.",
+            hint="Log it with mlflow.sklearn in skops format, let an admin trust these files (mlops-dash trust), or "
+            "mlops-dash evidence push, which loads no model.",
         )
     if generic.get("code") or own.get("code") or generic.get("data"):
         raise BrokenModel("The model brings code of its own.", hint="Log it without code_paths.")
@@ -77,7 +78,7 @@ def require_trusted(folder: Path, *, allow_pickle: bool) -> None:
     if form != "skops":
         raise BrokenModel(
             f"The model is a {form}, which runs code when loaded.",
-            hint="Log it with serialization_format='skops', or let an admin set MLOPS_DASH_ALLOW_PICKLE=1.",
+            hint="Log it with serialization_format='skops', or let an admin trust these files: mlops-dash trust.",
         )
     names = {str(generic.get("model_path")), str(own.get("pickled_model"))}
     for name in names:
@@ -132,7 +133,12 @@ _WIDEN = (
 )
 
 
-def _flavours(folder: Path) -> dict[str, dict[str, Any]]:
+def flavours_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """The flavours that a model's MLmodel file names, each with what it says.
+
+    Raises:
+        BrokenModel: the file cannot be read.
+    """
     try:
         found = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]
         return {str(name): dict(conf or {}) for name, conf in found.items()}

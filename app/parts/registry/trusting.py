@@ -1,0 +1,85 @@
+"""What loading a version would run, for everybody; letting these very files run, for admins."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.shell import session
+from app.ui import dialogs, widgets
+from app.ui.context import Frame
+from app.ui.text import plain
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.access import Permission
+from mlops_dash.domain.registry.records import Version
+from mlops_dash.errors import MlopsDashError
+from mlops_dash.services.registry.trusting import Looked
+
+_SHOWN = 40
+
+
+def panel(frame: Frame, version: Version) -> None:
+    """Offer to look into the files; once somebody did, say what they run and who trusts them."""
+    said = "Models are code. Files on the fixed list are loaded; others once an admin trusts their digest"
+    key = f"looked-{version.id}"
+
+    def look() -> None:
+        if st.button("Look into the files", key="look-into", icon=widgets.icon("frame_inspect")):
+            session.put(key, True)
+
+    with widgets.card("trusting", "What loading runs", said, look):
+        if not session.get(key):
+            widgets.note("Their flavour, their files and what their pickles import are read; nothing is loaded.")
+            return
+        try:
+            looked = frame.services.registry.look_into(frame.actor, version.id)
+        except MlopsDashError as error:
+            st.error(plain(error.sentence()), icon=widgets.icon("error"))
+            return
+        _show(looked)
+        if not looked.found.refused or looked.trusted:
+            return
+        why_not = looked.why_not or frame.actor.why_not(Permission.FILES_TRUST)
+        if widgets.action_button("Trust these files…", key="trust-files", why_not=why_not, icon_name="verified_user"):
+            _trust(frame, looked)
+
+
+def _show(looked: Looked) -> None:
+    found = looked.found
+    trusted = looked.trusted
+    state = "trusted by us: all it is made of is on the fixed list"
+    if found.refused:
+        state = f"trusted by {trusted.by}: {trusted.reason}" if trusted else f"not loaded: {found.refused}"
+    widgets.facts({
+        "State": state,
+        "Loaded by": found.loader or fmt.MISSING,
+        "Its package": f"{found.library}, {'installed' if found.installed else 'not installed here'}" if found.library
+        else "none of its own",
+        "Code of its own": "yes, its Python files are run" if found.code else "none beside the pickles",
+        "Digest": widgets.Mono(found.digest),
+    })  # fmt: skip
+    names = [(name, path) for path, asked in found.imports for name in asked]
+    if names:
+        widgets.table(pd.DataFrame(names[:_SHOWN], columns=["Its pickles import", "File"]))
+    if len(names) > _SHOWN:
+        widgets.note(f"And {len(names) - _SHOWN} more: mlops-dash trust lists them all.")
+
+
+def _trust(frame: Frame, looked: Looked) -> None:
+    version = looked.version
+
+    def act(reason: str) -> str:
+        frame.services.registry.trust_files(frame.actor, looked, digest=looked.found.digest, reason=reason)
+        return f"The files of {version.subject} are trusted as they are; changed ones would not be."
+
+    dialogs.confirm(
+        key=f"trust-{version.id}",
+        title=f"Trust the files of {version.label}",
+        consequence=f"Loading **{plain(version.subject)}** runs whatever they hold, in the gateway, with its rights. "
+        "Other files of this version are not trusted by it.",
+        button=f"Trust the files of {version.label}",
+        act=act,
+        facts={"They are": looked.found.words(), "Digest": looked.found.digest},
+        icon="verified_user",
+        placeholder="Who made them, and how do you know?",
+    )

@@ -1,0 +1,52 @@
+"""`trust`: what a version's files would run, and letting them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.services.registry.trusting import Looked
+
+
+def add_commands(commands: Any) -> None:
+    """Register trust."""
+    command = commands.add_parser("trust", help="say what a version's files would run, and let these very files run")
+    command.add_argument("model")
+    command.add_argument("version")
+    command.add_argument("--digest", default="", help="trust the files of this digest, as the command prints it")
+    command.add_argument("--reason", default="", help="goes into the ledger")
+    json_flag(command)
+    command.set_defaults(run=_trust)
+
+
+def _trust(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    version_id = made.registry.version_id(who, arguments.model, arguments.version.removeprefix("v"))
+    looked = made.registry.look_into(who, version_id)
+    if arguments.digest:
+        made.registry.trust_files(who, looked, digest=arguments.digest, reason=arguments.reason)
+        looked = made.registry.look_into(who, version_id)
+    found = looked.found
+    facts = {"model": looked.version.model, "version": looked.version.version, "trusted": looked.trusted is not None,
+             "why_not": looked.why_not, **vars(found)}  # fmt: skip
+    show(facts, as_json=arguments.json, line="\n".join(_lines(looked)))
+    return 0
+
+
+def _lines(looked: Looked) -> list[str]:
+    found = looked.found
+    lines = [f"{looked.version.subject}: {found.words()}."]
+    lines += [f"  {path}  {size:,} bytes" for path, size in found.files]
+    lines += [f"  {path} imports {name}" for path, names in found.imports for name in names]
+    if looked.trusted:
+        return [*lines, f"Trusted by {looked.trusted.by}: {looked.trusted.reason}", f"Digest {found.digest}"]
+    if looked.why_not:
+        return [*lines, looked.why_not]
+    return [
+        *lines,
+        f"Not loaded: {found.refused} All but serving works.",
+        "An admin who knows who made these files trusts them by:",
+        f"  mlops-dash trust {looked.version.model!r} {looked.version.version} --digest {found.digest} --reason TEXT",
+    ]

@@ -1,0 +1,70 @@
+"""`trust`: an admin lets one version's very files run; nobody else may, and other files are not these."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.domain.audit import Action
+from mlops_dash.errors import NotAllowed
+from mlops_dash.tracking.registry import MlflowRegistry
+from tests.cli.conftest import Run
+from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER, WORKER
+from tests.pickled import WORDS, save_colours
+
+MODEL = 'it\'s "colours"'
+
+
+@pytest.fixture
+def colours(house: Services, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A stranger's pickle of a multi-class model, registered and watched."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    folder = save_colours(tmp_path / "colours")
+    made = MlflowRegistry(mlflow_uri).create_version(MODEL, source=str(folder), run_id="")
+    house.registry.add_model(SCIENTIST, MODEL, task="multiclass", class_names=WORDS, reason="theirs")
+    house.registry.record_version(WORKER, MODEL, made.version, source_uri=str(folder))
+    return folder
+
+
+def told(run: Run, *more: str) -> dict[str, object]:
+    code, out, err = run("trust", MODEL, "v1", *more, "--json")
+    assert code == 0, err
+    found: dict[str, object] = json.loads(out)
+    return found
+
+
+def test_files_are_looked_into_and_trusted_by_their_digest(house: Services, run: Run, colours: Path) -> None:
+    out = run("trust", MODEL, "1")[1]
+    assert "model.pkl imports sklearn.linear_model._logistic.LogisticRegression" in out
+    assert "All but serving works." in out
+    before = told(run)
+    digest = str(before["digest"])
+    assert (before["trusted"], before["why_not"]) == (False, "")
+
+    code, _, err = run("trust", MODEL, "1", "--digest", digest)
+    assert (code, "needs a reason" in err) == (2, True)
+    code, _, err = run("trust", MODEL, "1", "--digest", "0" * 64, "--reason", "ours")
+    assert (code, "trust what you saw" in err) == (2, True)
+    assert not told(run)["trusted"]
+
+    assert told(run, "--digest", digest, "--reason", "our own team's build")["trusted"]
+    entry = house.audit.entries(ADMIN).entries[0]
+    assert (entry.action, entry.reason, entry.model) == (Action.FILES_TRUSTED, "our own team's build", MODEL)
+    assert entry.after["digest"] == digest
+    assert run("trust", MODEL, "1", "--digest", digest, "--reason", "again")[0] == 2
+
+    (colours / "model.pkl").write_bytes(b"\x80\x04N.")
+    changed = told(run)
+    assert (changed["trusted"], changed["digest"] != digest) == (False, True)
+
+
+def test_only_an_admin_trusts(house: Services, colours: Path, mlflow_uri: str) -> None:
+    house.context.registry.uri = mlflow_uri
+    version_id = house.registry.version_id(VIEWER, MODEL, "1")
+    looked = house.registry.look_into(VIEWER, version_id)
+    with pytest.raises(NotAllowed):
+        house.registry.trust_files(LEAD, looked, digest=looked.found.digest, reason="ours")
+    assert house.registry.look_into(VIEWER, version_id).trusted is None

@@ -1,0 +1,95 @@
+"""What loading would run is read from files, and nothing of it runs; trust is of one digest."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mlops_dash.domain.tasks import task_named
+from mlops_dash.errors import BrokenModel
+from mlops_dash.tracking.models.inside import imports_of, look
+from mlops_dash.tracking.models.loading import ModelCache
+from tests.pickled import WORDS, save_colours
+
+
+class Runs:
+    """A pickle that runs a command when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.mark}",)
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """A stranger's model."""
+    return save_colours(tmp_path / "colours")
+
+
+def test_a_scikit_learn_pickle_is_told_by_what_it_imports(colours: Path) -> None:
+    found = look(colours)
+    assert (found.loader, found.library, found.installed, found.code) == ("mlflow.sklearn", "sklearn", True, False)
+    assert "pickle, which runs code when loaded" in found.refused
+    ((name, imports),) = found.imports
+    assert name == "model.pkl"
+    assert "sklearn.linear_model._logistic.LogisticRegression" in imports
+    assert "its pickles import from numpy, sklearn" in found.words()
+
+
+def test_files_whose_digest_is_trusted_answer_and_others_do_not(colours: Path, tmp_path: Path, mlflow_uri: str) -> None:
+    digest, task = look(colours).digest, task_named("multiclass", WORDS)
+    nobody = ModelCache(mlflow_uri, tmp_path / "nobody")
+    with pytest.raises(BrokenModel, match="which runs code when loaded"):
+        nobody.get("colours", "1", source_uri=str(colours), digest=digest, task=task)
+    trusting = ModelCache(mlflow_uri, tmp_path / "trusting", trusted={digest}.__contains__)
+    loaded = trusting.get("colours", "1", source_uri=str(colours), digest=digest, task=task)
+    scores = loaded.predict(pd.DataFrame({"hue": [0.1, -2.0], "depth": [0.3, 1.0]}))
+    assert {task.word_of(float(one)) for one in scores} <= set(WORDS)
+    (colours / "model.pkl").write_bytes((colours / "model.pkl").read_bytes() + b"\n")
+    changed = ModelCache(mlflow_uri, tmp_path / "changed", trusted={digest}.__contains__)
+    with pytest.raises(BrokenModel, match="digest"):
+        changed.get("colours", "1", source_uri=str(colours), digest=digest, task=task)
+    with pytest.raises(BrokenModel, match="pickle, which runs code"):  # a version whose digest nobody recorded
+        changed.get("colours", "1", source_uri=str(colours), task=task)
+
+
+def test_a_pickle_that_runs_a_command_is_listed_and_does_not_run(colours: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "it-ran"
+    (colours / "model.pkl").write_bytes(pickle.dumps(Runs(mark)))
+    (colours / "more.bin").write_bytes(pickle.dumps({"also": Runs(mark)}, protocol=4))
+    found = look(colours)
+    assert dict(found.imports) == {"model.pkl": ("posix.system",), "more.bin": ("posix.system",)}
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_names_are_found_in_every_protocol(protocol: int) -> None:
+    found = imports_of(pickle.dumps([Path("a"), np.dtype("f8"), Path("b"), np.float64], protocol=protocol))
+    assert {"pathlib.PosixPath", "numpy.dtype", "numpy.float64"} <= set(found)
+
+
+def test_what_cannot_be_read_is_said() -> None:
+    assert imports_of(b"\x80\x04\x8c\x02os\x94garbage") == ("(the rest is no plain pickle)",)
+    computed = b"\x80\x04\x8c\x02os\x94)\x93."  # the attribute's name is no text of the pickle's
+    assert imports_of(computed) == ("(a name that the pickle computes)",)
+
+
+def test_another_flavour_names_the_package_it_needs(colours: Path) -> None:
+    file = colours / "MLmodel"
+    said = yaml.safe_load(file.read_text())
+    said["flavors"]["python_function"]["loader_module"] = "mlflow.catboost"
+    file.write_text(yaml.safe_dump(said))
+    found = look(colours)
+    assert (found.library, found.installed, "'mlflow.catboost' is not trusted" in found.refused) == (
+        "catboost",
+        False,
+        True,
+    )
