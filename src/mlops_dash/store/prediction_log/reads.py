@@ -144,27 +144,36 @@ def read_logged(
         features under their names.
     """
     at_us, prediction_id = after or (to_us(start) - 1, "")
-    columns = _LABEL_COLUMNS if labels else "NULL, NULL, NULL"
-    latest = _LATEST.replace("s.", "p.")
-    join = f"LEFT JOIN label l ON l.model = p.model AND l.prediction_id = p.prediction_id AND l.revision = {latest}"
     rows = _fetch(
         session,
-        f"""SELECT p.prediction_id, p.at_us, p.features, {columns} FROM prediction p {join if labels else ""}
+        """SELECT p.prediction_id, p.at_us, p.features FROM prediction p
         WHERE p.model = :model AND p.at_us >= :start AND p.at_us < :end
           AND (p.at_us > :after_us OR (p.at_us = :after_us AND p.prediction_id > :after_id))
           AND (:version = '' OR NOT EXISTS (SELECT 1 FROM score s WHERE s.model = p.model
                AND s.prediction_id = p.prediction_id AND s.version_id = :version))
-        ORDER BY p.at_us, p.prediction_id LIMIT :limit""",  # noqa: S608 - fixed fragments
+        ORDER BY p.at_us, p.prediction_id LIMIT :limit""",
         {"model": model, "start": max(to_us(start), at_us), "end": to_us(end), "after_us": at_us,
-         "after_id": prediction_id, "version": without_version, "limit": limit,
-         **({"known": _known(None)} if labels else {})},
+         "after_id": prediction_id, "version": without_version, "limit": limit},
     )  # fmt: skip
-    if labels:
-        frame = _labelled(rows, {"prediction_id": 0, "at": 1}, label_from=3)
+    if labels:  # by their keys: joined, SQLite walks all labels of the model once a row
+        known = _latest_labels(session, model, [row[0] for row in rows])
+        told = [(row[0], row[1], *known.get(row[0], (None, None, None))) for row in rows]
+        frame = _labelled(told, {"prediction_id": 0, "at": 1}, label_from=2)
     else:
         frame = pd.DataFrame({"prediction_id": [row[0] for row in rows], "at": _moments(rows, 1)})
     frame["at_us"] = np.array([row[1] for row in rows], dtype=np.int64)
     return _with_features(frame, rows, 2)
+
+
+def _latest_labels(session: Session, model: str, ids: Sequence[str]) -> dict[str, tuple[Any, Any, Any]]:
+    """What turned out true of these rows: value, received and observed by prediction id, of the latest revision."""
+    rows = _fetch(
+        session,
+        f"""SELECT l.prediction_id, {_LABEL_COLUMNS} FROM ({texts_of(session, "ids")}) v CROSS JOIN label l
+        WHERE l.model = :model AND l.prediction_id = v.value ORDER BY l.prediction_id, l.revision""",  # noqa: S608
+        {"ids": bound(session, ids), "model": model},
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}  # the last one stays
 
 
 def logged_by_hour(session: Session, model: str, start: datetime, end: datetime) -> tuple[tuple[datetime, int], ...]:
