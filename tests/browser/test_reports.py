@@ -54,7 +54,7 @@ def test_the_page_is_sound_and_the_preview_shows_in_its_colours(told: Ui, visit:
 
 def test_the_downloaded_file_is_the_kept_one(told: Ui, visit: Visit, tmp_path: Path) -> None:
     page = visit("viewer", "/reports", at=told)
-    page.get_by_role("button", name="Download").click()
+    page.get_by_role("button", name="Download", exact=True).click()
     with page.expect_download() as asked:
         page.get_by_role("button", name="HTML").click()
     (line,) = told.services.reports.room(VIEWER).lines
