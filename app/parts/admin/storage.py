@@ -37,8 +37,12 @@ def storage_panel(frame: Frame) -> None:
 
 def _next_run(frame: Frame, state: Retention) -> str:
     last = f"moved last {frame.ago(state.last)}" if state.last else "never moved yet"
-    when = "as soon as the worker runs" if state.next <= frame.now else fmt.until(frame.now, state.next)
-    return f"Old rows: {last}, next {when}; now: mlops-dash log retain"
+    when = (
+        "as soon as the worker runs"
+        if state.last is None or state.next <= frame.now
+        else fmt.until(frame.now, state.next)
+    )
+    return f"Old rows: {last}, next {when}; by hand: mlops-dash log retain"
 
 
 def _troubles(state: Retention) -> None:
