@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, select, text
 
 from mlops_dash.store.db import cold_folder
 from mlops_dash.store.prediction_log import cold, reads
+from mlops_dash.store.prediction_log.bulk import bound, texts_of
 from mlops_dash.store.prediction_log.cold import DAY_US
 from mlops_dash.store.prediction_log.parts import parts
 from mlops_dash.store.prediction_log.reads import MONITORED_ROLES
@@ -113,8 +114,8 @@ def rows_by_hour(
     begins = [to_us(hour) for hour in hours]
     days = {begin // DAY_US * DAY_US for begin in begins}
     by_model: dict[str, list[str]] = {}
-    for version_id in versions:
-        by_model.setdefault(model_of(session, version_id), []).append(version_id)
+    for version_id, model in models_of(session, versions).items():
+        by_model.setdefault(model, []).append(version_id)
     for model, own in by_model.items():
         cut = (
             parts(session, model, min(days), max(days) + DAY_US, versions=own, features=False, only=days)
@@ -267,9 +268,18 @@ def archived_scores(session: Session, model: str, ids: Sequence[tuple[str, int]]
 
 def model_of(session: Session, version_id: str) -> str:
     """Whose version this is, as far as it answered anything; else ""."""
-    hot = select(ScoreRow.model).where(ScoreRow.version_id == version_id).limit(1)
-    archived = select(ArchivedAnswersRow.model).where(ArchivedAnswersRow.version_id == version_id).limit(1)
-    return session.exec(hot).first() or session.exec(archived).first() or ""
+    return models_of(session, [version_id]).get(version_id, "")
+
+
+def models_of(session: Session, versions: Sequence[str]) -> dict[str, str]:
+    """Whose each version is, by one statement; versions that never answered anything are left out."""
+    asked = {"versions": bound(session, versions)}
+    first = "SELECT t.model FROM {} t WHERE t.version_id = v.value LIMIT 1"
+    query = (
+        f"SELECT v.value, COALESCE(({first.format('score')}), ({first.format('archived_answers')})) "  # noqa: S608
+        f"FROM ({texts_of(session, 'versions')}) v"
+    )
+    return {version: model for version, model in session.connection().execute(text(query), asked).all() if model}
 
 
 def _of_ids(
