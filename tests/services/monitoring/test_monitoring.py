@@ -236,7 +236,17 @@ def test_the_public_json_has_the_promised_keys_and_no_nan(made: World) -> None:
     made.evaluate(later=2 * DAY)
     said = made.monitoring.summary(factories.VIEWER, MODEL)
     json.dumps(said, allow_nan=False)
-    assert set(said) == {"model", "version", "task", "verdict", "sentence", "windows", "findings", "alerts"}
+    assert set(said) == {
+        "model",
+        "version",
+        "task",
+        "verdict",
+        "sentence",
+        "windows",
+        "findings",
+        "reliability",
+        "alerts",
+    }
     window = said["windows"][-3]
     assert {"start", "end", "n", "label_coverage", "drift", "metrics", "estimated", "verdict"} <= set(window)
     assert window["n"] == ROWS
