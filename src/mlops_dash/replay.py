@@ -27,8 +27,9 @@ def replay(run: Run) -> dict[str, Any]:
     replayed = {"replayed": job.arguments.get("version", "")}
     try:
         found = services.monitoring.replay(
-            RUNNER, job.model, partial(services.scoring.answer_again, RUNNER, job.model), tell=run.step
-        )
+            RUNNER, job.model, partial(services.scoring.answer_again, RUNNER, job.model),
+            version_id=str(job.arguments.get("version_id", "")), tell=run.step,
+        )  # fmt: skip
     except (InvalidInput, BrokenModel, NotFound) as error:
         run.say(error.sentence(), "WARN")
         return {**replayed, "why_not": error.sentence()}

@@ -164,6 +164,26 @@ def test_the_clock_waits_for_what_is_trained_and_not_for_what_no_worker_has_take
     assert [job.task for job in house.jobs.recent(WORKER, states=(JobState.QUEUED,))] == [Task.RETRAIN]
 
 
+def test_what_runs_for_ever_holds_up_the_week_once(
+    house: Services, flights: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(week, "_TRAIN_SECONDS", 0.5)
+    waits: list[str] = []
+    run, gateway = run_of(house, THE_SECOND), Gateway(house)
+    house.jobs.enqueue(WORKER, NewJob(Task.RETRAIN, JUNE, "the month is over", "user:lead", "flight-delay"))
+    assert house.jobs.claim(WORKER, "here") is not None
+    real = run.step
+
+    def step(share: float, text: str) -> None:
+        waits.extend([text] if "waits for" in text else [])
+        real(share, text)
+
+    object.__setattr__(run, "step", step)
+    attempt(run, gateway, flights)
+    assert gateway.sent.total() > 5
+    assert len(waits) == 1
+
+
 def test_a_home_that_was_built_earlier_is_told_what_it_has_not_played_and_only_once(house: Services) -> None:
     journal = Journal(house)
     journal.note("replayed_until", "2013-05-31T00:00:00-04:00")  # a short demo: its last day came over HTTP

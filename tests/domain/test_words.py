@@ -87,3 +87,8 @@ def test_the_longer_term_wins_over_the_one_inside_it() -> None:
     pieces = words.defined("ROC AUC within the day 0.647, ROC AUC 0.7")
     assert pieces[0] == ("ROC AUC within the day", words.TERMS["ROC AUC within the day"])
     assert pieces[2] == ("ROC AUC", words.TERMS["ROC AUC"])
+
+
+def test_letters_that_only_look_like_those_of_a_term_are_no_term() -> None:
+    for said in ("the column psı moved", "BİAS, İ and PSİ"):
+        assert words.defined(said) == [(said, "")]

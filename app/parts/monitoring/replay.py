@@ -50,7 +50,7 @@ def _ask(frame: Frame, model: str, view: ReplayView) -> None:
 
     dialogs.confirm(
         key=f"replay-{model}", title=f"Replay v{view.version} of {model}", icon="history", button="Replay", act=act,
-        consequence=f"A worker loads v{view.version} and has it answer the rows that v{view.before} answered. It is "
-        "drawn as replayed, and counts in no verdict, gate or alarm.",
+        consequence=f"A worker loads v{view.version} and has it answer the rows of the days before it took "
+        "over. It is drawn as replayed, and counts in no verdict, gate or alarm.",
         placeholder="What do you want to see before its own days are judged? This goes into the ledger.",
     )  # fmt: skip

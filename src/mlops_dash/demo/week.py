@@ -41,7 +41,7 @@ _UNTIL = new_york(date(2014, 1, 1))  # the data are the year 2013
 _TRAINING = frozenset({Task.RETRAIN, Task.REFIT, Task.MULTIVARIATE})
 _FIRE_SECONDS = 10.0  # a worker that leads looks once a second for what is due
 _TAKEN_SECONDS = 3.0  # a worker with a free hand takes a job within half a second; none is free: it is trained later
-_TRAIN_SECONDS = 1_200.0  # what trains longer does not hold up the week
+_TRAIN_SECONDS = 1_200.0  # a job that runs longer does not hold up the week
 _JUDGE_SECONDS = 300.0  # a week of three models is profiled in some seconds
 
 
@@ -99,6 +99,7 @@ class _Player:
         self._week = week
         self._held = held
         self._said = ""
+        self._waited: dict[str, float] = {}  # job -> since when this week waits for it
         self._doubtful = True  # an attempt that was killed may have sent the first hour
 
     def play(self) -> None:
@@ -172,10 +173,13 @@ class _Player:
 
     def _let_train(self) -> None:
         """A second lasts a second while something is trained: else it would seem to have taken days."""
-        until = time.monotonic() + _TRAIN_SECONDS
-        while (busy := self._training(JobState.RUNNING)) and time.monotonic() < until:
+        while busy := [job for job in self._training(JobState.RUNNING) if self._waits_for(job)]:
             self._run.step(self._run.share, f"{self._said} · waits for {busy[0].title}")
             time.sleep(1.0)
+
+    def _waits_for(self, job: Job) -> bool:
+        now = time.monotonic()
+        return now - self._waited.setdefault(job.id, now) < _TRAIN_SECONDS
 
     def _training(self, state: JobState) -> list[Job]:
         known = self._run.services.jobs.recent(RUNNER, states=(state,))

@@ -287,8 +287,9 @@ def defined(text: str) -> list[tuple[str, str]]:
     done, seen = 0, set()
     for found in _TERMS.finditer(text):
         word = found.group().casefold()
-        term = next(one for one in (word, word.removesuffix("s"), word.removesuffix("es")) if one in _MEANINGS)
-        if term in seen:
+        forms = (word, word.removesuffix("s"), word.removesuffix("es"))
+        term = next((one for one in forms if one in _MEANINGS), None)  # to `re`, a dotless i is an i; here it is none
+        if term is None or term in seen:
             continue
         seen.add(term)
         if found.start() > done:

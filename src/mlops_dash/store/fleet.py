@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -30,10 +30,10 @@ from mlops_dash.store.audit import to_entry
 from mlops_dash.store.db import is_sqlite
 from mlops_dash.store.monitoring.readings import MOVED
 from mlops_dash.store.monitoring.references import Reference
-from mlops_dash.store.prediction_log import cold, from_us, to_us
+from mlops_dash.store.prediction_log import from_us, to_us
 from mlops_dash.store.tables.audit import LedgerRow
 from mlops_dash.store.tables.jobs import JobRow
-from mlops_dash.store.tables.log import LabelRow, PredictionRow
+from mlops_dash.store.tables.log import LabelRow, ManifestRow, PredictionRow
 from mlops_dash.store.tables.monitoring import AlertRow, ReadingRow, ReferenceRow
 from mlops_dash.store.tables.registry import (
     EvidenceRow,
@@ -358,17 +358,6 @@ def traffic(log_session: Session, names: Sequence[str], *, since: datetime, unti
         for i, name in enumerate(part):
             n, last, label = row[3 * i : 3 * i + 3]
             found[name] = Traffic(n, None if last is None else from_us(last), None if label is None else from_us(label))
-    return _with_archived(log_session, found)
-
-
-def _with_archived(log_session: Session, found: dict[str, Traffic]) -> dict[str, Traffic]:
-    """A model whose last rows are archived has had them all the same."""
-    last = cold.latest(log_session, "prediction", [name for name, one in found.items() if one.last_at is None])
-    label = cold.latest(log_session, "label", [name for name, one in found.items() if one.last_label_at is None])
-    for name, us in last.items():
-        found[name] = replace(found[name], last_at=from_us(us))
-    for name, us in label.items():
-        found[name] = replace(found[name], last_label_at=from_us(us))
     return found
 
 
@@ -386,4 +375,10 @@ def _of_model(name: Any) -> tuple[Any, Any, Any]:
     counted = select(func.count()).where(col(PredictionRow.model) == name, after, before)
     last = select(func.max(PredictionRow.at_us)).where(col(PredictionRow.model) == name, before)
     label = select(func.max(LabelRow.received_at_us)).where(col(LabelRow.model) == name)
-    return counted.scalar_subquery(), last.scalar_subquery(), label.scalar_subquery()
+    return counted.scalar_subquery(), _or_archived(last, name, "prediction"), _or_archived(label, name, "label")
+
+
+def _or_archived(hot: Any, name: Any, kind: str) -> Any:
+    """A model whose last rows are archived has had them all the same."""
+    cold = select(func.max(ManifestRow.max_at_us)).where(ManifestRow.model == name, ManifestRow.kind == kind)
+    return func.coalesce(hot.scalar_subquery(), cold.scalar_subquery())

@@ -36,6 +36,7 @@ from mlops_dash.worker.metrics import WorkerMetrics
 WORKER = system("worker")
 STEP_SECONDS = 0.5
 _OPINION_SECONDS, _OPINION_MIB = 1_800.0, 4_000.0  # a second opinion imports most of a gigabyte
+_WEEK_SECONDS = 14_400.0  # a played week waits for what is trained meanwhile
 # What may run long, or be cancelled, and the module that does it in a process of its own.
 _APART = {
     Task.RETRAIN: "mlops_dash.runner",
@@ -365,6 +366,8 @@ class Worker:
         if job.task in (Task.RETRAIN, Task.REFIT):
             recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
             seconds, mib = recipe.timeout_seconds, recipe.memory_mib
+        elif job.task is Task.PLAY_WEEK:
+            seconds = _WEEK_SECONDS
         ended = launch(
             [python_executable(), "-m", module, job.id, str(job.epoch)],
             log=self.services.jobs.log_path(WORKER, job.id),

@@ -122,6 +122,37 @@ def test_the_page_draws_it_beside_the_past_and_says_that_it_is_not_live(made: Mi
     assert made.room(end=made.now - 2 * DAY).replay is None, "the past is looked at as it was"
 
 
+def test_where_the_end_of_the_training_is_not_known_the_sentence_says_what_that_means(made: Minutes) -> None:
+    with transaction(made.context.databases.app) as session:
+        session.get_one(ModelVersionRow, V2).training_end = None
+    assert made.monitoring.plan_replay(WORKER, MODEL)
+    finished(made, made.monitoring.replay(WORKER, MODEL, right).as_json())
+    told = made.room().replay
+    assert told is not None
+    assert told.sentence.endswith(
+        "alarm. When the training of v2 ended is not known: rows of its training would flatter it."
+    )
+
+
+def test_after_a_rollback_a_version_is_not_replayed_on_what_it_answered_itself(made: Minutes) -> None:
+    with transaction(made.context.databases.app) as session:
+        session.add(OperationRow(id="first", kind="promote", model=MODEL, from_version_id=None, to_version_id=V1,
+                                 state="confirmed", actor="user:lead", reason="the first", decided_at=LIVE,
+                                 alias_moved_at=LIVE, epoch=1))  # fmt: skip
+    made.worse = 0.0
+    made.live(3, version_id=V2)
+    made.now += timedelta(minutes=21)
+    made.promote(V1)
+    found = made.monitoring.replay(WORKER, MODEL, right)
+    assert found.rows <= 3 * ROWS
+    assert found.start >= LIVE + 23 * DAY
+
+
+def test_a_version_that_no_longer_serves_is_not_counted_as_the_one_that_does(made: Minutes) -> None:
+    with pytest.raises(InvalidInput, match="Meanwhile v2 serves"):
+        made.monitoring.replay(WORKER, MODEL, right, version_id=V1)
+
+
 def test_it_leaves_with_the_new_versions_own_first_ripe_day(made: Minutes) -> None:
     finished_once = made.monitoring.plan_replay(WORKER, MODEL)
     assert finished_once

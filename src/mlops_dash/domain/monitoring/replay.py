@@ -105,6 +105,7 @@ class ReplayView:
         sentence: What is to be said of it.
         why_not: Why it cannot be asked for now; "" when it can.
         found: What came of it; None while there is nothing.
+        trained_known: Whether it is known when its training ended.
     """
 
     version: str
@@ -113,6 +114,7 @@ class ReplayView:
     sentence: str
     why_not: str = ""
     found: Replayed | None = None
+    trained_known: bool = True
 
     @property
     def label(self) -> str:
@@ -134,10 +136,11 @@ def told(view: ReplayView, cadence: Cadence, zone: str) -> str:
     ripe = sum(1 for one in found.windows if one["ripe"] and one["metrics"])
     over = f"{plural(ripe, f'ripe {cadence.name}', f'ripe {plural_of(cadence.name)}')}"
     aside = f"; {found.aside:,} could not be counted" if found.aside else ""
+    flattered = f" When the training of v{view.version} ended is not known: rows of its training would flatter it."
     return (
         f"v{view.version} replayed on the log of {period(found.start, found.end, zone)}: {plural(found.rows, 'row')}"
         f" that others answered, {found.labelled:,} labelled, {over}{aside}. "
-        "Not live: it counts in no verdict, gate or alarm."
+        f"Not live: it counts in no verdict, gate or alarm.{'' if view.trained_known else flattered}"
     )
 
 

@@ -19,7 +19,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.jobs import FAILED, Job, NewJob, Task
-from mlops_dash.domain.monitoring.past import Takeover
+from mlops_dash.domain.monitoring.past import Span, Takeover
 from mlops_dash.domain.monitoring.readings import estimate_from_row
 from mlops_dash.domain.monitoring.replay import (
     MOST_ROWS,
@@ -138,13 +138,16 @@ class Replaying:
             return job_rows.enqueue(session, job, job_id=slot, now=now)
 
     @record(Permission.JOB_RUN)
-    def replay(self, actor: Actor, model: str, answer: Answer, *, tell: Tell | None = None) -> Replayed:
+    def replay(
+        self, actor: Actor, model: str, answer: Answer, *, version_id: str = "", tell: Tell | None = None
+    ) -> Replayed:
         """Have the version in service answer the rows before its takeover, and count what it says.
 
         Args:
             actor: Who asks.
             model: The model's name.
             answer: Asks a version about rows.
+            version_id: Which version was asked for; "" for the one in service.
             tell: Is told the share that is done, and what is being done.
 
         Raises:
@@ -155,6 +158,8 @@ class Replaying:
         with reading(self.context.databases.app) as session:
             policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
             ground = _needed(_ground(session, model, policy), model)
+            if version_id not in ("", ground.version.id):
+                raise InvalidInput(f"Meanwhile v{ground.version.version} serves; it has a replay of its own.")
             kept = references.reference(session, ground.version.id)
         reference = None if kept is None else recut(kept, policy)
         if reference is None or ground.why_not:
@@ -226,7 +231,8 @@ def with_replay(
     version = store.champion(session, room.model)
     if version is None:
         return room
-    view = _view(session, _ground_of(session, version, takeover, material.reference, policy), policy)
+    ground = _ground_of(session, version, takeover, material.reference, policy, material.around.spans)
+    view = _view(session, ground, policy)
     if view.found is None or room.performance is None:
         return replace(room, replay=view)
     metric, days = room.performance.metric, rooms.trailing(long=long)
@@ -269,22 +275,23 @@ def _ground(session: Session, model: str, policy: MonitoringPolicy) -> Ground | 
     version = store.champion(session, model)
     if version is None:
         return None
-    takeover = rooms.takeover_of(
-        version.version, store.surroundings(session, model), store.version_names(session, model)
-    )
+    around = store.surroundings(session, model)
+    takeover = rooms.takeover_of(version.version, around, store.version_names(session, model))
     if takeover is None or rooms.speaks_for_itself(store.readings(session, version.id), takeover):
         return None
-    return _ground_of(session, version, takeover, references.reference(session, version.id), policy)
+    return _ground_of(session, version, takeover, references.reference(session, version.id), policy, around.spans)
 
 
 def _ground_of(
-    session: Session, version: Version, takeover: Takeover, reference: Reference | None, policy: MonitoringPolicy
-) -> Ground:
+    session: Session, version: Version, takeover: Takeover, reference: Reference | None, policy: MonitoringPolicy,
+    spans: Sequence[Span],
+) -> Ground:  # fmt: skip
     cadence, zone = policy.cadence, policy.zone
     end = takeover.at if cadence.is_batch else day_start(day_of(takeover.at, zone), zone)
     trained = registry.version(session, version.id).training_end
     start = day_start(cadence.first_day(day_of(end - timedelta(days=days_back(cadence)), zone)), zone)
-    start = start if trained is None else max(start, trained)
+    served = [one.end for one in spans if one.version_id == version.id and one.end and one.end <= takeover.at]
+    start = max([start, *served, *([] if trained is None else [trained])])  # what it answered itself is no replay
     why = ""
     if registry.model(session, version.model).elsewhere:
         why = "others serve this model, so its files are not here"
@@ -301,7 +308,8 @@ def _view(session: Session, ground: Ground, policy: MonitoringPolicy) -> ReplayV
     """What is known of the replay of a version."""
     version = ground.version.version
     job = job_rows.last_about(session, task=Task.REPLAY, model=ground.version.model, version_id=ground.version.id)
-    view = ReplayView(version, ground.takeover.before, ReplayState.NONE, "", ground.why_not)
+    known = registry.version(session, ground.version.id).training_end is not None
+    view = ReplayView(version, ground.takeover.before, ReplayState.NONE, "", ground.why_not, trained_known=known)
     if ground.why_not:
         return replace(view, state=ReplayState.CANNOT, sentence=f"v{version} cannot be replayed: {ground.why_not}.")
     if job is None:

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy.engine import Engine
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from mlops_dash.errors import StoreUnavailable
 from mlops_dash.store.db import cold_folder, reading
@@ -113,16 +113,6 @@ def of_model(session: Session, model: str = "", *, kinds: Sequence[str] = KINDS)
     wanted = wanted.where(ManifestRow.model == model) if model else wanted
     rows = session.exec(wanted.order_by(col(ManifestRow.day_us).desc(), ManifestRow.model, ManifestRow.kind)).all()
     return tuple(as_file(row) for row in rows)
-
-
-def latest(session: Session, kind: str, models: Sequence[str]) -> dict[str, int]:
-    """Model -> the latest time in its archived rows of a table; models without any are left out."""
-    found = session.exec(
-        select(ManifestRow.model, func.max(ManifestRow.max_at_us))
-        .where(ManifestRow.kind == kind, col(ManifestRow.model).in_(models))
-        .group_by(ManifestRow.model)
-    ).all()
-    return dict(found)
 
 
 @contextmanager
