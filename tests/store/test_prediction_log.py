@@ -337,3 +337,15 @@ def test_whoever_is_named_by_id_or_input_is_found_and_erased_with_answers_and_la
         assert (counts.predictions, counts.labelled, counts.pending_labels) == (7, 6, 0)
         assert [one.model for one in log.dirty_hours(session, limit=100)] == ["m"]
         assert log.counts(session, "other").predictions == 1
+
+
+def test_an_answer_to_a_row_that_was_there_before_has_the_time_of_its_row(database: Engine) -> None:
+    append(database, [row(1)], [answer(row(1), 0.5)])
+    later = row(1)._replace(at_us=row(1).at_us + 30 * 3_600_000_000)  # a shadow that runs at night, without the time
+    append(database, [later], [answer(later, 0.9, version="2", role="shadow")])
+    append(database, [], [answer(later, 0.8, version="3", role="shadow")])
+    with reading(database) as session:
+        times = session.connection().execute(text("SELECT DISTINCT at_us FROM score")).scalars().all()
+    assert times == [row(1).at_us]
+    assert window(database, "2")["score"].tolist() == [0.9]
+    assert window(database, "3")["score"].tolist() == [0.8]

@@ -28,7 +28,15 @@ from mlops_dash.domain.tasks.task import (
     Watch,
     only,
 )
-from mlops_dash.domain.tasks.told_classes import EDGES, ToldCounts, measured_of, nothing_told, restored, told_by
+from mlops_dash.domain.tasks.told_classes import (
+    EDGES,
+    ToldCounts,
+    as_kept,
+    measured_of,
+    nothing_told,
+    restored,
+    told_by,
+)
 from mlops_dash.domain.tasks.worth import Confusion
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes
@@ -235,7 +243,7 @@ class MultiClass(ModelTask):
         table = confusion_by(labels[known], scores[known], nowhere, n_classes=len(self.names), n_groups=1)[0]
         shares, recalls = shares_and_recalls(table)
         told = None if probabilities is None else probabilities[~np.isnan(probabilities).any(axis=1)]
-        edges = class_edges(told, len(self.names))
+        edges = class_edges(None if told is None else as_kept(told), len(self.names))
         return {**MultiClass(self.names, shares, recalls).facts, EDGES: [list(cuts) for cuts in edges]}
 
     def prior_of(self, labels: Floats) -> float:
@@ -258,8 +266,9 @@ class MultiClass(ModelTask):
         if probabilities is None or known is None or EDGES not in scale or not known.any():
             nothing = nothing_told(scale)
             return tuple(ClassCounts(table, nothing) for table in tables)
-        p = probabilities[known] / probabilities[known].sum(axis=1, keepdims=True)
-        told = told_by(scale, labels[known].astype(np.int64), p, groups[known], n_groups=n_groups, clip=clip)
+        told = told_by(
+            scale, labels[known].astype(np.int64), probabilities[known], groups[known], n_groups=n_groups, clip=clip
+        )
         return tuple(ClassCounts(table, of) for table, of in zip(tables, told, strict=True))
 
     def restore(self, scale: Mapping[str, Any], numbers: Sequence[float], counts: Ints) -> ClassCounts:

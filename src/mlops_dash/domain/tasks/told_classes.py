@@ -45,6 +45,11 @@ class ToldCounts:
         return ToldCounts(cells, tuple(a + b for a, b in zip(self.losses, other.losses, strict=True)))
 
 
+def as_kept(probabilities: Floats) -> Floats:
+    """The numbers as the log keeps them: of single precision, as they were told."""
+    return probabilities.astype("<f4").astype(np.float64)
+
+
 def nothing_told(scale: Mapping[str, Any]) -> ToldCounts | None:
     """No rows: the neutral element of adding; None where the reference has no cells for them."""
     if EDGES not in scale:
@@ -56,9 +61,13 @@ def nothing_told(scale: Mapping[str, Any]) -> ToldCounts | None:
 def told_by(
     scale: Mapping[str, Any], labels: Ints, p: Floats, groups: Ints, *, n_groups: int, clip: float
 ) -> list[ToldCounts]:
-    """Count complete rows of probabilities, which sum to 1, a summary a group."""
-    tables = class_tables_by(scale[EDGES], labels, p, groups, n_groups=n_groups)
-    loss = true_class_losses(labels, p, clip=clip)
+    """Count complete rows of probabilities, a summary a group; for the loss each row is made to sum to 1.
+
+    Cells are those of the numbers as the log keeps them: votes of trees repeat, and must not fall to either side of a
+    cut by their last digit.
+    """
+    tables = class_tables_by(scale[EDGES], labels, as_kept(p), groups, n_groups=n_groups)
+    loss = true_class_losses(labels, p / p.sum(axis=1, keepdims=True), clip=clip)
     of_class = [labels == number for number in range(len(tables))]
     losses = [moments_by(loss[true], groups[true], n_groups=n_groups) for true in of_class]
     return [

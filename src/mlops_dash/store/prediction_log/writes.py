@@ -35,6 +35,9 @@ def append(session: Session, predictions: Sequence[Prediction], scores: Sequence
     """
     predictions, scores = _without_archived(session, predictions, scores, before_us=marked_us - DAY_US)
     new_rows = insert(session, "prediction", Prediction._fields, predictions)
+    sent = {row[:2] for row in predictions}
+    if new_rows < len(predictions) or any(one[:2] not in sent for one in scores):  # some rows were there before
+        scores = _at_their_rows(session, scores)
     new_scores = insert(session, "score", Score._fields, scores)
     hours: set[tuple[str, int]] = set()
     if new_rows:
@@ -43,6 +46,12 @@ def append(session: Session, predictions: Sequence[Prediction], scores: Sequence
         hours.update((score.model, score.at_us // HOUR_US) for score in scores)
     mark_hours(session, ((model, hour * HOUR_US) for model, hour in hours), marked_us=marked_us)
     return Appended(new_rows, new_scores)
+
+
+def _at_their_rows(session: Session, scores: Sequence[Score]) -> Sequence[Score]:
+    """Answers at the time of their rows: a known row that is sent again without its time keeps the one it has."""
+    at_of = _times(session, scores)
+    return [one._replace(at_us=at_of.get((one.model, one.prediction_id), one.at_us)) for one in scores]
 
 
 def first_differing(session: Session, rows: Sequence[Prediction], *, times: bool) -> Differing | None:
