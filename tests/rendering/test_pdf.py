@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import copy
 import re
 import zlib
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from mlops_dash.errors import Unavailable
-from mlops_dash.rendering import pdf
+from mlops_dash.ids import canonical_json
+from mlops_dash.rendering import pdf, reports
+from tests.rendering.facts import FACTS
 
 PAGE = "<style>p{color:var(--ink,#101828)}</style><p>Good morning</p>"
 
@@ -51,3 +54,21 @@ def test_without_pango_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(Unavailable, match="Pango is not installed") as refused:
         pdf.pdf(PAGE, facts="{}")
     assert "libpango" in refused.value.hint
+
+
+def test_a_persons_words_that_look_like_a_variable_stay_as_they_are() -> None:
+    facts = copy.deepcopy(FACTS)
+    facts["model"]["title"] = 'Penguins <style>var(--ink)</style> " style="var(--ink)"'
+    facts["proposals"][0]["comment"] = "our var(--brand-colour) and var(--ink, #000)"
+    facts["inputs"]["columns"][0]["name"] = ' style="var(--ink)"'
+    page = reports._page(canonical_json(facts), paper=True)
+    light = pdf._light(page)
+    assert words(light) == words(page)
+    assert not [one for one in re.findall(r'style="[^"]*"', re.sub(r">[^<]*<", "><", light)) if "var(" in one]
+    assert pdf.pdf(page, facts="{}").startswith(b"%PDF-")
+
+
+def words(page: str) -> list[str]:
+    """What a reader sees or hears of a page."""
+    body = page[page.index("<body>") :]
+    return re.findall(r">([^<]+)<", body) + re.findall(r'aria-label="([^"]*)"', body)

@@ -9,6 +9,9 @@ from mlops_dash.errors import Unavailable
 from mlops_dash.rendering import tokens
 
 logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it warns of every property that paper has no use for
+# Texts are escaped, so what stands between "<" and ">" is a tag of ours, and a quote ends its attribute.
+_TAG = re.compile(r"<style>.*?</style>|<[^<>]*>", re.DOTALL)
+_STYLE = re.compile(r'\sstyle="[^"]*"')
 _VARIABLE = re.compile(r"var\(--([a-z-]+)(?:,[^)]*)?\)")
 
 
@@ -32,5 +35,13 @@ def pdf(page: str, *, facts: str) -> bytes:
 
 
 def _light(page: str) -> str:
-    """Every variable as its light value: drawings know no variables on paper."""
-    return _VARIABLE.sub(lambda found: tokens.LIGHT[found[1]], page)
+    """Every variable of a style as its light value, for drawings know no variables on paper; words stay as they are.
+
+    >>> _light('<p style="color:var(--ink)">var(--ink) var(--brand)</p>')
+    '<p style="color:#101828">var(--ink) var(--brand)</p>'
+    """
+    return _TAG.sub(lambda tag: _valued(tag) if tag[0].startswith("<style>") else _STYLE.sub(_valued, tag[0]), page)
+
+
+def _valued(style: re.Match[str]) -> str:
+    return _VARIABLE.sub(lambda name: tokens.LIGHT.get(name[1], name[0]), style[0])
