@@ -200,4 +200,6 @@ def _ledger(facts: Facts) -> dict[str, Any]:
     if not rows:
         return {"title": "Ledger", "said": ["The ledger holds nothing about it."]}
     heads = ["No.", "When", "Who did what", "Why"]
-    return {"title": "Ledger", "said": [], "table": table_of("In order", heads, rows, numeric=(0,))}
+    more = facts.get("ledger_more", 0)
+    said = [f"{fmt.plural(more, 'earlier entry', 'earlier entries')} about it not shown; the ledger has them."]
+    return {"title": "Ledger", "said": said if more else [], "table": table_of("In order", heads, rows, numeric=(0,))}

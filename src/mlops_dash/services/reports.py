@@ -45,6 +45,7 @@ from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.store import ab_tests as ab_store
+from mlops_dash.store import audit as audit_store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies
 from mlops_dash.store import registry as registry_store
@@ -189,12 +190,11 @@ class ReportService:
             given = () if last is None else registry_store.approvals(session, last.id)
             operations = [one for one in registry_store.operations(session, own.model) if one.to_version_id == own.id]
             evidence = evidence_store.get(session, wanted)
-            entries = [one for one in registry_store.ledger_of(session, own.model, limit=_MOST_ENTRIES)
-                       if one.object == own.subject]  # fmt: skip
+            entries, n_entries = audit_store.about(session, own.subject, model=own.model, most=_MOST_ENTRIES)
         shown = room.approvals or tuple(ApprovalLine(one, one.void_at is None, one.void_reason) for one in given)
         facts = promotion_facts(
             room, dossier, proposal=last, approvals=shown, operations=operations, evidence=evidence,
-            entries=entries[::-1],
+            entries=entries[::-1], n_entries=n_entries,
         )  # fmt: skip
         return Draft(ReportKind.PROMOTION, own.model, Week(own.created_at, room.now, room.zone), facts, own.label)
 

@@ -95,6 +95,14 @@ def entries(session: Session, *, after: int = 0) -> Iterator[Entry]:
         after = rows[-1].number
 
 
+def about(session: Session, object_: str, *, model: str, most: int) -> tuple[tuple[Entry, ...], int]:
+    """The newest `most` entries about exactly one object of a model, newest first, and how many there are in all."""
+    those = (LedgerRow.object == object_, LedgerRow.model == model)
+    total = session.exec(select(func.count()).select_from(LedgerRow).where(*those)).one()
+    rows = session.exec(select(LedgerRow).where(*those).order_by(col(LedgerRow.number).desc()).limit(most)).all()
+    return tuple(to_entry(row) for row in rows), total
+
+
 def to_entry(row: LedgerRow) -> Entry:
     """A row as the domain knows it."""
     return Entry(

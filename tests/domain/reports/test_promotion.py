@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from mlops_dash.domain.audit import Action
 from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.reports.snapshot import ReportKind, sha256_of
 from mlops_dash.errors import NotAllowed, NotFound
@@ -17,6 +18,8 @@ from mlops_dash.rendering import reports as rendering
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports import ReportService
+from mlops_dash.store import audit
+from mlops_dash.store.db import transaction
 from tests.factories import LEAD, LEAD_TOO, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World, world
 
@@ -84,6 +87,40 @@ def test_a_promoted_version_has_who_when_why_evidence_ledger_and_how_far_it_got(
     assert confirmed["verdict"]["word"] == "confirmed"
     assert confirmed["verdict"]["next"] == ""
     assert confirmed["rollout"]["confirmed_at"] is not None
+
+
+def test_a_versions_entries_stay_in_its_dossier_however_much_happened_to_others_since(house: World) -> None:
+    house.promoted()
+    reports = ReportService(house.context)
+    before = reports.promotion(VIEWER, MODEL, "2").facts
+    noted(house, f"{MODEL} v1", 210)
+    noted(house, f"{MODEL} v20", 3)
+    facts = reports.promotion(VIEWER, MODEL, "2").facts
+    assert facts["ledger"] == before["ledger"] != []
+    assert "ledger_more" not in facts
+    assert rendering.document(facts).sections[-1]["said"] == []
+
+
+def test_a_dossier_says_how_many_entries_it_left_out(house: World) -> None:
+    house.promoted()
+    noted(house, f"{MODEL} v2", 200)
+    facts = ReportService(house.context).promotion(VIEWER, MODEL, "2").facts
+    assert len(facts["ledger"]) == 200
+    assert facts["ledger"][-1]["number"] == house.ledger()[-1].number
+    assert rendering.document(facts).sections[-1]["said"] == [
+        "4 earlier entries about it not shown; the ledger has them."
+    ]
+
+
+def noted(house: World, object_: str, n: int) -> None:
+    """Entries about something, as the jobs of a busy month write them."""
+    with transaction(house.context.databases.app, ledger=True) as session:
+        for _ in range(n):
+            audit.append(
+                session, key=house.context.settings.ledger_key, at=house.hands.at, wall=house.hands.at,
+                actor=WORKER.id, action=Action.EVIDENCE_PUSHED, object_=object_, model=MODEL, before={}, after={},
+                reason="", evidence_ids=(),
+            )  # fmt: skip
 
 
 def test_an_overridden_gate_is_called_overridden_with_both_people_and_their_reasons(house: World) -> None:

@@ -32,6 +32,7 @@ def promotion_facts(
     operations: Sequence[Operation],
     evidence: Sequence[Evidence],
     entries: Sequence[Entry],
+    n_entries: int,
 ) -> dict[str, Any]:
     """The facts, JSON-able.
 
@@ -42,7 +43,8 @@ def promotion_facts(
         approvals: Of that proposal, oldest first.
         operations: That made this version champion, oldest first.
         evidence: What its gates rest on.
-        entries: The ledger's about this version, oldest first.
+        entries: The ledger's newest about this version, oldest first.
+        n_entries: How many it has about this version in all.
     """
     version = dossier.version
     line = room.line_of(version.id)
@@ -92,6 +94,8 @@ def promotion_facts(
             for one in entries
         ],
     }  # fmt: skip
+    if n_entries > len(entries):  # only then, so that a dossier that has them all keeps its hash
+        facts["ledger_more"] = n_entries - len(entries)
     facts["verdict"] = _verdict(room, line, proposal, made, facts)
     facts["key"] = {
         "verdict": facts["verdict"]["said"],
