@@ -277,6 +277,31 @@ def test_two_that_move_one_day_at_once_do_not_overwrite_each_other(database: Eng
     assert len(window(database)) == 11
 
 
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_labels_and_corrections_that_arrive_while_their_day_moves_are_folded_into_its_files(
+    database: Engine, steps: int
+) -> None:
+    made = fill(database, days=1)
+    move = moving.move_day(database, MODEL, DAY_US, now_us=NOW_US)
+    for _ in range(steps):
+        next(move)
+    with transaction(database) as session:
+        log.append_labels(session, [label(made[3], 0.0), label(made[4], 0.0, observed=2)])
+    list(move)
+    with reading(database) as session:
+        assert moving.labels_waiting(session) == (MODEL,)
+    assert moving.fold_labels(database, MODEL, now_us=NOW_US) == 2
+    read = window(database, days=1).set_index("prediction_id")["label"]
+    assert (read["r0-3"], read["r0-4"], read["r0-2"], hot(database)["label"]) == (0.0, 0.0, 1.0, 0)
+
+
+def test_a_move_without_late_labels_marks_nothing(database: Engine) -> None:
+    fill(database, days=1)
+    archive(database)
+    with reading(database) as session:
+        assert moving.labels_waiting(session) == ()
+
+
 def test_an_erasure_writes_cold_files_anew_and_leaves_no_byte_of_them(database: Engine, tmp_path: Path) -> None:
     made = fill(database)
     archive(database)

@@ -19,9 +19,10 @@ from sqlmodel import Session, col, delete, select, text
 from mlops_dash.errors import Conflict
 from mlops_dash.store.db import cold_folder, reading, transaction
 from mlops_dash.store.prediction_log import cold
+from mlops_dash.store.prediction_log.bulk import bound, texts_of
 from mlops_dash.store.prediction_log.cold import DAY_US, KEYS, KINDS, SCHEMAS, ColdFile
 from mlops_dash.store.prediction_log.rows import HOUR_US
-from mlops_dash.store.prediction_log.writes import mark_hours
+from mlops_dash.store.prediction_log.writes import lock_labels, mark_hours, mark_waiting
 from mlops_dash.store.tables.log import ArchivedAnswersRow, LabelWaitingRow, ManifestRow
 
 _AT_ONCE = 2_000  # rows a transaction deletes: other writers wait for it
@@ -85,7 +86,11 @@ def move_day(log: Engine, model: str, day_us: int, *, now_us: int) -> Iterator[s
     for kind in ("score", "label", "prediction"):  # the rows last: while one is there, its answers and labels are found
         for part in _chunks(hot[kind], KEYS[kind]):
             with transaction(log) as session:
+                if kind == "prediction":  # an `append_labels` in flight is committed before, or sees the rows gone
+                    lock_labels(session)
                 _delete(session, kind, model, day_us, part)
+                if kind == "prediction" and _have_labels(session, model, [name for (name,) in part]):
+                    mark_waiting(session, {model}, marked_us=now_us)  # they came after the rows were read
             yield f"{kind} rows deleted"
 
 
@@ -251,6 +256,12 @@ def _late(session: Session, model: str) -> pa.Table:
         "WHERE p.model = l.model AND p.prediction_id = l.prediction_id)"
     )
     return _table("label", session.connection().execute(query, {"model": model}).all())
+
+
+def _have_labels(session: Session, model: str, ids: Sequence[str]) -> bool:
+    """Whether any label of these ids is in the tables."""
+    query = text(f"SELECT 1 FROM label WHERE model = :model AND prediction_id IN ({texts_of(session, 'ids')}) LIMIT 1")  # noqa: S608
+    return session.connection().execute(query, {"model": model, "ids": bound(session, ids)}).first() is not None
 
 
 def _table(kind: str, rows: Sequence[Any]) -> pa.Table:

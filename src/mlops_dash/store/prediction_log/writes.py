@@ -85,8 +85,7 @@ def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
     Ids without a prediction wait as pending and join when the prediction comes. Hours of labelled predictions become
     dirty, marked with the time the label was received.
     """
-    if not is_sqlite(session):  # two writers must not both count the same revision
-        session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LABEL_LOCK})"))
+    lock_labels(session)  # two writers must not both count the same revision
     latest, told = _known_labels(session, labels)
     fresh: list[tuple[Any, ...]] = []
     new = revised = 0
@@ -108,9 +107,23 @@ def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
     mark_hours(session, hours, marked_us=max((row[5] for row in fresh), default=0))
     without = [row[0] for row in fresh if (row[0], row[1]) not in at_of]
     if without:  # of archived rows, or of rows to come: the worker looks
-        _wait(session, set(without), marked_us=max(row[5] for row in fresh))
+        mark_waiting(session, set(without), marked_us=max(row[5] for row in fresh))
     pending = len(without)
     return LabelsAppended(new, revised, len(labels) - len(fresh), pending)
+
+
+def lock_labels(session: Session) -> None:
+    """Be the only transaction that adds labels, or that takes away rows which labels are joined to, until its end."""
+    if not is_sqlite(session):  # it has one writer anyway
+        session.connection().execute(text(f"SELECT pg_advisory_xact_lock({_LABEL_LOCK})"))
+
+
+def mark_waiting(session: Session, models: Iterable[str], *, marked_us: int) -> None:
+    """Mark models that have labels without a hot row: the worker looks for the rows among archived ones."""
+    greatest = "max" if is_sqlite(session) else "greatest"
+    grown = f"SET marked_us = {greatest}(excluded.marked_us, label_waiting.marked_us + 1)"
+    rows = [(model, marked_us) for model in sorted(models)]
+    insert(session, "label_waiting", ("model", "marked_us"), rows, conflict=f"ON CONFLICT (model) DO UPDATE {grown}")
 
 
 def mark_hours(session: Session, hours: Iterable[tuple[str, int]], *, marked_us: int) -> int:
@@ -180,13 +193,6 @@ def _ids_and_times(rows: Iterable[Prediction | Score]) -> dict[str, list[tuple[s
     for row in rows:
         found.setdefault(row.model, []).append((row.prediction_id, row.at_us))
     return found
-
-
-def _wait(session: Session, models: Iterable[str], *, marked_us: int) -> None:
-    greatest = "max" if is_sqlite(session) else "greatest"
-    grown = f"SET marked_us = {greatest}(excluded.marked_us, label_waiting.marked_us + 1)"
-    rows = [(model, marked_us) for model in sorted(models)]
-    insert(session, "label_waiting", ("model", "marked_us"), rows, conflict=f"ON CONFLICT (model) DO UPDATE {grown}")
 
 
 def _known_labels(
