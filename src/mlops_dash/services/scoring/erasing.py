@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
@@ -95,8 +96,8 @@ class Erasing:
     def erase_rows(self, actor: Actor, about: Erasure) -> int:
         """Delete the rows with their answers and labels; again it finds nothing. Gives how many rows there were.
 
-        Cold files that hold some are written anew without them, and those before are removed. The worker then counts
-        the rows' hours anew.
+        Cold files that hold some are written anew without them, and every file that the manifest does not name is
+        removed: one of before may hold them too. The worker then counts the rows' hours anew.
 
         Raises:
             StoreUnavailable: a cold file is damaged; call it again once it is put back.
@@ -104,5 +105,7 @@ class Erasing:
         log, marked = self.context.databases.log, to_us(self.context.clock.now())
         with cold.locked(log):
             gone = moving.erase_archived(log, about.model, about.rows.ids, marked_us=marked)
+            with reading(log) as session:  # files of before that a sweep would take later, or that a killed move left
+                cold.sweep(session, older_than=datetime.now(UTC) + timedelta(days=1))
             with transaction(log) as session:
                 return gone + prediction_log.erase(session, about.model, about.rows.ids, marked_us=marked)
