@@ -194,7 +194,6 @@ class RetentionService:
         profile_at = now - timedelta(days=settings.profile_days)
         enter = transaction if remove else reading
         with enter(databases.log) as session:
-            gone = moving.files_to_forget(session, before_us=cold_us, remove=remove)
             kept_out = store.kept_out(session, before_us=cold_us, remove=remove)
             labels = store.labels_of_nobody(session, before_us=cold_us, remove=remove)
             n_profiles = profiles.forget_old(session, before_us=to_us(profile_at), remove=remove)
@@ -205,11 +204,22 @@ class RetentionService:
             windows = store.windows(session, before=profile_at, remove=remove)
             messages = store.messages(session, before=now - timedelta(days=rules.MESSAGE_DAYS), remove=remove)
             ended = store.sessions(session, before_wall=wall - timedelta(days=rules.SESSION_DAYS), remove=remove)
-        if remove:
-            with cold.locked(databases.log), reading(databases.log) as session:
-                cold.sweep(session, older_than=datetime.now(UTC) - _OPEN_FILES)
         logs = self._job_logs(wall - timedelta(days=rules.JOB_LOG_DAYS), remove=remove)
-        return Removed(len(gone), kept_out, labels, n_profiles, windows, messages, ended, beats, logs)
+        files = self._old_files(cold_us, remove=remove)
+        return Removed(files, kept_out, labels, n_profiles, windows, messages, ended, beats, logs)
+
+    def _old_files(self, before_us: int, *, remove: bool) -> int:
+        """Cold files that are kept for long enough, counted or let go; a folder that is not the log's loses nothing."""
+        log = self.context.databases.log
+        if not remove:
+            with reading(log) as session:
+                return len(moving.files_to_forget(session, before_us=before_us, remove=False))
+        with cold.locked(log):
+            with transaction(log) as session:
+                gone = moving.files_to_forget(session, before_us=before_us, remove=True)
+            with reading(log) as session:
+                cold.sweep(session, older_than=datetime.now(UTC) - _OPEN_FILES)
+        return len(gone)
 
     def _job_logs(self, before_wall: datetime, *, remove: bool) -> int:
         """Logs that no job wrote to since."""

@@ -6,6 +6,7 @@ SQLite: WAL, `BEGIN IMMEDIATE` for writes, 10 s of patience. Postgres: the schem
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "cold_folder",
     "connect",
     "engine",
+    "holding",
     "is_sqlite",
     "reading",
     "transaction",
@@ -119,6 +121,33 @@ def reading(target: Engine) -> Iterator[Session]:
         target = target.execution_options(isolation_level="REPEATABLE READ")
     with _our_errors(target), Session(target, expire_on_commit=False) as session:
         yield session
+
+
+@contextmanager
+def holding(target: Engine, key: int, *, seconds: float) -> Iterator[bool]:
+    """Hold an advisory lock of a Postgres database across transactions; gives whether it was had in time.
+
+    SQLite has none: there it is had at once.
+
+    Raises:
+        StoreUnavailable: the database is away.
+    """
+    if target.dialect.name != "postgresql":
+        yield True
+        return
+    with target.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        until = time.monotonic() + seconds
+        with _our_errors(target):
+            while not (had := bool(connection.scalar(text(f"SELECT pg_try_advisory_lock({key})")))):
+                if time.monotonic() >= until:
+                    break
+                time.sleep(0.05)
+        try:
+            yield had
+        finally:
+            if had:
+                with _our_errors(target):
+                    connection.execute(text(f"SELECT pg_advisory_unlock({key})"))
 
 
 def is_sqlite(session: Session) -> bool:

@@ -15,7 +15,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -28,11 +28,12 @@ from sqlalchemy.engine import Engine
 from sqlmodel import Session, col, select
 
 from mlops_dash.errors import StoreUnavailable
-from mlops_dash.store.db import cold_folder, reading
-from mlops_dash.store.tables.log import ManifestRow
+from mlops_dash.store.db import cold_folder, holding, reading, transaction
+from mlops_dash.store.tables.log import ColdHomeRow, ManifestRow
 
 DAY_US = 86_400_000_000
 _PATIENCE = 60  # seconds
+_LOCK = 7_201_016
 _US, _TEXT, _WHOLE, _NUMBER = pa.int64(), pa.string(), pa.int32(), pa.float64()
 SCHEMAS = {
     "prediction": pa.schema([
@@ -117,23 +118,78 @@ def of_model(session: Session, model: str = "", *, kinds: Sequence[str] = KINDS)
 
 @contextmanager
 def locked(log: Engine) -> Iterator[None]:
-    """Be the only process of this home that moves or erases rows.
+    """Be the only process of this log, and of this folder, that moves or erases rows.
+
+    The lock is `cold/lock`, and on Postgres one of the database too: file systems of hosts may not lock for each other.
 
     Raises:
-        StoreUnavailable: another one does, for longer than a minute.
+        StoreUnavailable: another one does, for longer than a minute; or the folder is not the one of this log, or
+            cannot be written.
     """
     with reading(log) as session:
         folder = cold_folder(session)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "cold.lock").open("a") as file:
-        for _ in range(_PATIENCE * 20):
-            with suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+    until = time.monotonic() + _PATIENCE
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((folder / "lock").open("a"))
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The folder {folder} cannot be written: {error.strerror}.", hint="Make it writable; nothing was moved."
+            ) from error
+        while not _flocked(file.fileno()):
+            if time.monotonic() >= until:
+                raise _busy()
             time.sleep(0.05)
-        else:
-            raise StoreUnavailable("Another process moves rows of the log.", hint="Try again in a few minutes.")
+        if not held.enter_context(holding(log, _LOCK, seconds=max(0.0, until - time.monotonic()))):
+            raise _busy()
+        _check_home(log, folder)
         yield
+
+
+def _flocked(handle: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _busy() -> StoreUnavailable:
+    return StoreUnavailable("Another process moves rows of the log.", hint="Try again in a few minutes.")
+
+
+def _check_home(log: Engine, folder: Path) -> None:
+    """Say where the folder is not the one of this log: its file `installation` and the log's token tie the two.
+
+    A log and a folder that are both without one are tied now, where the folder has nothing that is somebody else's.
+    """
+    place = folder / "installation"
+    with reading(log) as session:
+        row = session.get(ColdHomeRow, 1)
+        expected = row.token if row else ""
+        named = session.exec(select(ManifestRow.path)).all()
+    token = place.read_text(encoding="utf-8").strip() if place.is_file() else ""
+    if expected and token == expected:
+        return
+    theirs = any((folder / path).is_file() for path in named) if named else not any(folder.rglob("*.parquet"))
+    if expected or token or not theirs:
+        raise StoreUnavailable(
+            f"The folder {folder} is not the one of this log; nothing was moved or removed.",
+            hint="All processes of one installation share HOME/cold, and no two installations do. "
+            + (
+                f"If this is a copy of it, write {expected} into {place}."
+                if expected
+                else "If its files are nobody's, move them away."
+            ),
+        )
+    token = secrets.token_hex(16)
+    with transaction(log) as session:  # the file within it: both, or neither
+        session.add(ColdHomeRow(token=token))
+        session.flush()
+        draft = place.with_name("installation.tmp")
+        draft.write_text(token + "\n", encoding="utf-8")
+        draft.replace(place)
+        _flush_folder(folder)
 
 
 def read(session: Session, file: ColdFile, columns: Sequence[str] | None = None) -> pa.Table:

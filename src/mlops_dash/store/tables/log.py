@@ -201,3 +201,11 @@ class LabelWaitingRow(LogTable, table=True):
     __tablename__ = "label_waiting"
     model: str = Field(primary_key=True)
     marked_us: int = Field(sa_column=_us())
+
+
+class ColdHomeRow(LogTable, table=True):
+    """One row: what the file `installation` in the folder of this database's cold files says."""
+
+    __tablename__ = "cold_home"
+    id: int = Field(default=1, primary_key=True)
+    token: str
