@@ -25,7 +25,7 @@ from tests.browser.conftest import (
 UNTOLD = ".stPlotlyChart:not([aria-label], [aria-label] *, :has([aria-label]))"  # no text alternative
 CHARTED = {"monitoring": 4, "registry": 1, "retraining": 1}  # pages whose charts the town fills, and how many at least
 
-ABOUT = {"monitoring": "flight-delay: ", "registry": "flight-delay · "}  # what their tab says besides their title
+ABOUT = dict.fromkeys(("monitoring", "registry"), "flight-delay: ")  # what their tab says besides their title
 
 
 def turn_to(page: Page, url: str) -> None:
