@@ -15,7 +15,7 @@ from mlops_dash.domain.registry.catalogue import Offered, classes_of, owner_of, 
 from mlops_dash.domain.registry.live import proposed_mark
 from mlops_dash.domain.tasks import MULTICLASS
 from mlops_dash.errors import BrokenModel, Unavailable
-from mlops_dash.tracking.models.loading import download
+from mlops_dash.tracking.models.download import download
 from mlops_dash.tracking.registry import MlflowRegistry
 
 _PAGE = 200

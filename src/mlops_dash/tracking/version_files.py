@@ -23,7 +23,7 @@ from mlops_dash.errors import BrokenModel
 from mlops_dash.tracking.experiments.environments import conda, requirements
 from mlops_dash.tracking.experiments.search import CONTEXT, MlflowRuns, datasets_of
 from mlops_dash.tracking.imports import mlflow_ready
-from mlops_dash.tracking.models.loading import location_of
+from mlops_dash.tracking.models.download import location_of
 from mlops_dash.tracking.models.trust import artifact_digest
 
 MOST_BYTES: Final = 256 * 2**20

@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.errors import BrokenModel, InvalidInput, InvalidRow, Unavailable
 from mlops_dash.tracking.models import loading, trust
+from mlops_dash.tracking.models.download import download
 from mlops_dash.tracking.models.example import score_example
 from mlops_dash.tracking.models.loading import LoadedModel, ModelCache
 from mlops_dash.tracking.models.protocol import answer
@@ -331,7 +332,7 @@ def test_a_bad_request_has_mlflows_words(loaded: LoadedModel) -> None:
 
 
 def test_a_version_without_example_or_signature_does_not_pass(served: Served, tmp_path: Path) -> None:
-    check = score_example(loading.download(served.uri, served.sources["4"], tmp_path), allow_pickle=False)
+    check = score_example(download(served.uri, served.sources["4"], tmp_path), allow_pickle=False)
     assert (check.ok, check.reason) == (False, "no input example was logged with this version")
     assert not loading.compare_signatures(served.uri, served.sources["4"], served.sources["1"]).ok
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops_dash.tracking.experiments.search import MlflowRuns
 from mlops_dash.tracking.filters import equals
-from mlops_dash.tracking.models.loading import download
+from mlops_dash.tracking.models.download import download
 from mlops_dash.tracking.models.trust import artifact_digest
 
 _DATA_DIGEST = "mlops_dash.dataset_sha256"

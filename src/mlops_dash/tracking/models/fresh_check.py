@@ -25,8 +25,9 @@ import psutil
 from mlops_dash.errors import BrokenModel
 from mlops_dash.processes import Limits, environment, resident_mib, tree
 from mlops_dash.tracking.imports import QUIET
+from mlops_dash.tracking.models.download import download
 from mlops_dash.tracking.models.example import FRESH
-from mlops_dash.tracking.models.loading import Check, download
+from mlops_dash.tracking.models.loading import Check
 from mlops_dash.tracking.models.trust import artifact_digest
 
 LIMITS = Limits(timeout_seconds=120.0, memory_mib=min(4_096.0, psutil.virtual_memory().total / 2**21))

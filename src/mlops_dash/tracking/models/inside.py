@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.errors import BrokenModel
-from mlops_dash.tracking.models.loading import download
+from mlops_dash.tracking.models.download import download
 from mlops_dash.tracking.models.trust import artifact_digest, flavours_of, require_trusted
 
 _SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".p"})
