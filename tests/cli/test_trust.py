@@ -61,6 +61,17 @@ def test_files_are_looked_into_and_trusted_by_their_digest(house: Services, run:
     assert (changed["trusted"], changed["digest"] != digest) == (False, True)
 
 
+def test_trust_is_not_offered_for_a_model_that_names_files_elsewhere(house: Services, run: Run, colours: Path) -> None:
+    described = colours / "MLmodel"
+    described.write_text(described.read_text().replace("model_path: model.pkl", "model_path: ../model.pkl"))
+    out = run("trust", MODEL, "1")[1]
+    assert "The model names files outside itself: '../model.pkl'." in out
+    assert "--digest" not in out
+    digest = str(told(run)["digest"])
+    code, _, err = run("trust", MODEL, "1", "--digest", digest, "--reason", "ours")
+    assert (code, "Nobody can trust what lies elsewhere" in err) == (2, True)
+
+
 def test_only_an_admin_trusts(house: Services, colours: Path, mlflow_uri: str) -> None:
     house.context.registry.uri = mlflow_uri
     version_id = house.registry.version_id(VIEWER, MODEL, "1")

@@ -23,13 +23,12 @@ from mlops_dash.errors import BrokenModel
 from mlops_dash.tracking.experiments.environments import conda, requirements
 from mlops_dash.tracking.experiments.search import CONTEXT, MlflowRuns, datasets_of
 from mlops_dash.tracking.imports import mlflow_ready
-from mlops_dash.tracking.models.download import location_of
+from mlops_dash.tracking.models.download import DOWNLOAD_NOTE, drop_download_note, location_of
 from mlops_dash.tracking.models.trust import artifact_digest
 
 MOST_BYTES: Final = 256 * 2**20
 MOST_FILES: Final = 2_000
 _TEXTS: Final = ("MLmodel", "requirements.txt", "conda.yaml", "python_env.yaml")
-_NOT_OURS: Final = "registered_model_meta"  # written by a download by name, not part of the model
 _COMMITS: Final = ("mlflow.source.git.commit", "mlops_dash.git_commit", "mlflow.git.commit")
 _BRANCHES: Final = ("mlflow.source.git.branch", "mlops_dash.git_branch", "mlflow.git.branch")
 
@@ -101,6 +100,7 @@ class VersionFiles(MlflowRuns):
         with self._store(source) as store, tempfile.TemporaryDirectory() as folder:
             if whole:
                 _fetch(store, "", Path(folder))
+                drop_download_note(Path(folder))
                 return _contents(Path(folder), files, digest=artifact_digest(Path(folder)))
             for name in _TEXTS:
                 if any(one.path == name for one in files):
@@ -143,7 +143,7 @@ def _walk(store: Any, folder: str) -> Iterator[ModelFile]:
         for one in store.list_artifacts(waiting.pop() or None):
             if one.is_dir:
                 waiting.append(one.path)
-            elif one.path.rpartition("/")[2] != _NOT_OURS:
+            elif one.path != DOWNLOAD_NOTE:
                 seen += 1
                 if seen > MOST_FILES:
                     raise ValueError(f"there are more than {MOST_FILES:,} files")

@@ -13,8 +13,8 @@ import yaml
 
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.errors import BrokenModel
-from mlops_dash.tracking.models.inside import imports_of, look
-from mlops_dash.tracking.models.loading import ModelCache
+from mlops_dash.tracking.models.inside import imports_of, inside, look
+from mlops_dash.tracking.models.loading import ModelCache, load
 from tests.pickled import WORDS, save_colours
 
 
@@ -59,6 +59,79 @@ def test_files_whose_digest_is_trusted_answer_and_others_do_not(colours: Path, t
         changed.get("colours", "1", source_uri=str(colours), digest=digest, task=task)
     with pytest.raises(BrokenModel, match="pickle, which runs code"):  # a version whose digest nobody recorded
         changed.get("colours", "1", source_uri=str(colours), task=task)
+
+
+def bent(folder: Path, **changes: object) -> Path:
+    """The model with other words of its `python_function` flavour."""
+    said = yaml.safe_load((folder / "MLmodel").read_text())
+    said["flavors"]["python_function"].update(changes)
+    (folder / "MLmodel").write_text(yaml.safe_dump(said))
+    return folder
+
+
+def test_the_note_of_a_download_is_neither_counted_nor_loaded(colours: Path, tmp_path: Path, mlflow_uri: str) -> None:
+    digest, mark, task = look(colours).digest, tmp_path / "it-ran", task_named("multiclass", WORDS)
+    (colours / "registered_model_meta").write_text("model_name: colours\n")
+    assert inside(mlflow_uri, str(colours)).digest == digest
+    cache = ModelCache(mlflow_uri, tmp_path / "cache", allow_pickle=True)
+    folder = cache.get("colours", "1", source_uri=str(colours), digest=digest, task=task).folder
+    (folder / "registered_model_meta").write_text("of a copy that an older release made\n")
+    again = ModelCache("http://127.0.0.1:9", tmp_path / "cache", allow_pickle=True)
+    assert again.get("colours", "1", digest=digest, task=task).digest == digest
+
+    (bent(colours, model_path="registered_model_meta") / "registered_model_meta").write_bytes(pickle.dumps(Runs(mark)))
+    with pytest.raises(BrokenModel, match="do not load"):
+        cache.get("colours", "1", source_uri=str(colours))
+    assert not mark.exists()
+
+
+def test_a_file_below_that_is_called_like_the_note_is_part_of_the_digest(
+    colours: Path, tmp_path: Path, mlflow_uri: str
+) -> None:
+    below = bent(colours, model_path="inner/registered_model_meta") / "inner" / "registered_model_meta"
+    below.parent.mkdir()
+    (colours / "model.pkl").rename(below)
+    found, mark = inside(mlflow_uri, str(colours)), tmp_path / "it-ran"
+    assert "inner/registered_model_meta" in dict(found.files)
+    trusting = ModelCache(mlflow_uri, tmp_path / "cache", trusted={found.digest}.__contains__)
+    below.write_bytes(pickle.dumps(Runs(mark)))
+    with pytest.raises(BrokenModel, match="which runs code"):
+        trusting.get("colours", "1", source_uri=str(colours))
+    with pytest.raises(BrokenModel, match="was recorded"):
+        trusting.get("colours", "1", source_uri=str(colours), digest=found.digest)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("way", ["../outside.pkl", "absolute", "model/../../outside.pkl", "..\\outside.pkl"])
+@pytest.mark.parametrize("below", [False, True], ids=["top", "data"])
+def test_nobodys_trust_reaches_a_file_outside_the_model(
+    colours: Path, tmp_path: Path, mlflow_uri: str, way: str, below: bool
+) -> None:
+    mark, outside = tmp_path / "it-ran", tmp_path / "outside.pkl"
+    outside.write_bytes(pickle.dumps(Runs(mark)))
+    said = str(outside) if way == "absolute" else way
+    if below:  # MLflow reads the MLmodel file of the folder that the first one calls its data
+        (colours / "data").mkdir()
+        (colours / "data" / "MLmodel").write_bytes((colours / "MLmodel").read_bytes())
+        bent(bent(colours, data="data") / "data", model_path=said)
+    else:
+        bent(colours, model_path=said)
+    found = inside(mlflow_uri, str(colours))
+    assert "names files outside itself" in found.never
+    assert found.refused == found.never
+    trusting = ModelCache(mlflow_uri, tmp_path / "cache", trusted={found.digest}.__contains__)
+    with pytest.raises(BrokenModel, match="names files outside itself"):
+        trusting.get("colours", "1", source_uri=str(colours), digest=found.digest)
+    with pytest.raises(BrokenModel, match="names files outside itself"):
+        load(colours, found.digest, allow_pickle=True)
+    assert not mark.exists()
+
+
+def test_a_model_that_only_remembers_where_its_files_came_from_is_not_refused(colours: Path) -> None:
+    came = {"words": {"path": "artifacts/words.txt", "uri": "/srv/builds/words.txt"}}
+    assert look(bent(colours, artifacts=came, model_code_path="/srv/builds/model.py")).never == ""
+    came["words"]["path"] = "../words.txt"
+    assert "'../words.txt'" in look(bent(colours, artifacts=came)).never
 
 
 def test_a_pickle_that_runs_a_command_is_listed_and_does_not_run(colours: Path, tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def test_an_input_example_outside_the_model_is_not_read(files: Path, outside: st
         ("python_function", {"code": "code"}, "code of its own"),
         ("sklearn", {"code": "code"}, "code of its own"),
         ("sklearn", {"serialization_format": "cloudpickle"}, "cloudpickle, which runs code"),
-        ("python_function", {"model_path": "../other.skops"}, "missing"),
+        ("python_function", {"model_path": "../other.skops"}, "outside itself: '../other.skops'"),
         ("sklearn", {"pickled_model": "nothing.skops"}, "missing"),
     ],
 )
@@ -244,7 +244,9 @@ def test_the_digest_sees_names_and_bytes(tmp_path: Path) -> None:
         loading.artifact_digest(tmp_path)
     (tmp_path / "a").write_bytes(b"1")
     first = loading.artifact_digest(tmp_path)
-    (tmp_path / "registered_model_meta").write_bytes(b"not part of the model")
+    (tmp_path / "registered_model_meta").write_bytes(b"2")  # no name is left out
+    assert loading.artifact_digest(tmp_path) != first
+    (tmp_path / "registered_model_meta").unlink()
     assert loading.artifact_digest(tmp_path) == first
     (tmp_path / "a").rename(tmp_path / "b")
     assert loading.artifact_digest(tmp_path) != first

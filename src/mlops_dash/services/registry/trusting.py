@@ -41,6 +41,8 @@ class Looked:
             return "They are not the files that were recorded: register them as a new version."
         if not self.found.refused:
             return "They are loaded without anybody's trust: all they are made of is on the fixed list."
+        if self.found.never:
+            return f"{self.found.never} Nobody can trust what lies elsewhere: log it again with all its files inside."
         if not self.found.installed:
             return f"The package {self.found.library} is not installed here, so nothing could load them."
         return "They are trusted already." if self.trusted else ""

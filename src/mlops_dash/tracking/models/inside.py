@@ -33,6 +33,7 @@ class Inside:
         imports: By pickle, every module and name that it asks for, sorted.
         code: Whether it brings Python files of its own that are put before everything else.
         refused: Why it is not loaded without an admin's trust; "" = it is.
+        never: Why nobody's trust would load it either; "" = it would.
     """
 
     digest: str
@@ -43,6 +44,7 @@ class Inside:
     imports: tuple[tuple[str, tuple[str, ...]], ...]
     code: bool
     refused: str
+    never: str
 
     def words(self) -> str:
         """One sentence: what loading runs."""
@@ -77,11 +79,6 @@ def look(folder: Path) -> Inside:
     library = "" if loader in {"", "mlflow.pyfunc.model"} else loader.rpartition(".")[2]
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     pickles = [path for path in paths if path.suffix in _SUFFIXES or _begins_as_one(path)]
-    try:
-        require_trusted(folder, allow_pickle=False)
-        refused = ""
-    except BrokenModel as error:
-        refused = error.message
     return Inside(
         digest=artifact_digest(folder),
         loader=loader,
@@ -90,8 +87,17 @@ def look(folder: Path) -> Inside:
         files=tuple((path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths),
         imports=tuple((path.relative_to(folder).as_posix(), imports_of(path.read_bytes())) for path in pickles),
         code=bool(generic.get("code") or any(conf.get("code") for conf in flavours.values())),
-        refused=refused,
+        refused=_refusal(folder, allow_pickle=False),
+        never=_refusal(folder, allow_pickle=True),
     )
+
+
+def _refusal(folder: Path, *, allow_pickle: bool) -> str:
+    try:
+        require_trusted(folder, allow_pickle=allow_pickle)
+    except BrokenModel as error:
+        return error.message
+    return ""
 
 
 def imports_of(pickled: bytes) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.tracking.imports import mlflow_ready
 from mlops_dash.tracking.models.class_columns import of_each_class
 from mlops_dash.tracking.models.conform import alike, conform
-from mlops_dash.tracking.models.download import download
+from mlops_dash.tracking.models.download import download, drop_download_note
 from mlops_dash.tracking.models.rowwise import answers_row_by_row
 from mlops_dash.tracking.models.trust import TRUSTED_TYPES, artifact_digest, require_no_file_parameters, require_trusted
 
@@ -249,6 +249,7 @@ class ModelCache:
         store = self.home / "models"
         kept = store / digest
         if digest and kept.is_dir():
+            drop_download_note(kept)
             if artifact_digest(kept) == digest:
                 return kept, digest
             shutil.rmtree(kept)  # somebody changed our copy: fetch it anew

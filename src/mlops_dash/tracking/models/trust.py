@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,6 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "sklearn.utils.validation.check_array",
 )
 _LOADERS = frozenset({"mlflow.sklearn"})
-_NOT_OURS = frozenset({"registered_model_meta"})  # written by a download by name, not part of the model
 
 
 def artifact_digest(folder: Path) -> str:
@@ -42,13 +41,57 @@ def artifact_digest(folder: Path) -> str:
         BrokenModel: there are no files.
     """
     total = hashlib.sha256()
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in _NOT_OURS)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         raise BrokenModel(f"The model folder {folder.name} holds no files.", hint="Log the model again.")
     for path in files:
         own = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(folder).as_posix()}\0{own}\n".encode())
     return total.hexdigest()
+
+
+def require_inside(folder: Path) -> None:
+    """Refuse a model whose MLmodel files name a file outside its folder: no digest of ours would be of that file.
+
+    Nobody's trust and no setting let such a model in. Every MLmodel file counts, also below: MLflow reads the one in
+    the folder that the first one calls its data.
+
+    Raises:
+        BrokenModel: an MLmodel file cannot be read, or names a file outside.
+    """
+    for file in sorted({folder / "MLmodel", *folder.rglob("MLmodel")}):
+        for said in _paths_in(flavours_of(file.parent)):
+            windows = PureWindowsPath(said)
+            if PurePosixPath(said).is_absolute() or windows.is_absolute() or ".." in windows.parts:
+                raise BrokenModel(
+                    f"The model names files outside itself: {said[:100]!r}.",
+                    hint="Log it again with all its files inside; nobody can trust what lies elsewhere.",
+                )
+
+
+def _paths_in(flavours: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Every text that MLflow may take for a path."""
+    waiting: list[Any] = []
+    for name, said in flavours.items():
+        kept = dict(said)
+        artifacts = kept.get("artifacts")
+        if name == "python_function" and isinstance(artifacts, dict):  # `uri` is where it came from, and is not opened
+            kept["artifacts"] = [
+                {key: value for key, value in one.items() if key != "uri"} if isinstance(one, dict) else one
+                for one in artifacts.values()
+            ]
+        for key in ("model_code_path", "config"):  # MLflow takes their last part alone
+            if isinstance(kept.get(key), str):
+                kept[key] = Path(kept[key]).name
+        waiting += kept.values()
+    seen = set[int]()
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict | list) and id(part) not in seen:  # YAML can hold itself
+            seen.add(id(part))
+            waiting += part.values() if isinstance(part, dict) else part
 
 
 def require_trusted(folder: Path, *, allow_pickle: bool) -> None:
@@ -59,8 +102,10 @@ def require_trusted(folder: Path, *, allow_pickle: bool) -> None:
         allow_pickle: The installation's setting: pickles, other flavours and models with own code may load.
 
     Raises:
-        BrokenModel: the files are damaged, or not trusted; the reason says which type, flavour or file.
+        BrokenModel: the files are damaged, name others outside, or are not trusted; the reason says which type,
+            flavour or file.
     """
+    require_inside(folder)
     flavours = flavours_of(folder)
     if allow_pickle:
         return
