@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.engine import Engine
 from sqlmodel import text
@@ -229,6 +231,29 @@ def test_a_late_label_reaches_an_archived_row_and_its_hour_is_counted_anew(datab
         assert moving.labels_waiting(session) == ()
         before = log.read_window(session, "id1", DAY, DAY + timedelta(days=1), known_at=log.from_us(NOW_US + 1))
     assert before.set_index("prediction_id")["label"]["r0-4"] == 1.0  # the revision before is kept
+
+
+def test_a_late_label_reads_no_features_and_its_answers_are_still_counted(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = fill(database)
+    archive(database)
+    with transaction(database) as session:
+        log.append_labels(session, [label(made[3], 0.0)])
+    asked, read_table = [], pq.read_table
+
+    def spy(place: Path, columns: list[str] | None = None) -> pa.Table:
+        asked.append((place.name.split("-")[0], columns))
+        return read_table(place, columns=columns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pq, "read_table", spy)
+        assert moving.fold_labels(database, MODEL, now_us=NOW_US) == 1
+    assert {kind for kind, columns in asked if columns is None} == {"label"}
+    assert not any("features" in columns for _, columns in asked if columns is not None)
+    with reading(database) as session:
+        counted = text("SELECT rows, labelled FROM archived_answers")
+        assert session.connection().execute(counted).one() == (10, 6)  # five labels were there before
 
 
 def test_a_label_of_a_row_that_nobody_knows_waits_for_it(database: Engine) -> None:

@@ -26,6 +26,10 @@ from mlops_dash.store.prediction_log.writes import lock_labels, mark_hours, mark
 from mlops_dash.store.tables.log import ArchivedAnswersRow, LabelWaitingRow, ManifestRow
 
 _AT_ONCE = 2_000  # rows a transaction deletes: other writers wait for it
+_BESIDE_LABELS = {  # what a late label needs of its day: features are most of it
+    "prediction": ("prediction_id", "at_us"),
+    "score": ("prediction_id", "version_id", "role", "at_us"),
+}
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def fold_labels(log: Engine, model: str, *, now_us: int) -> int:
         own = late.filter(pc.is_in(late["prediction_id"], pa.array(sorted(ids), pa.string())))
         with reading(log) as session:
             files = cold.of_day(session, model, day_us)
-            held = {kind: cold.read(session, file) for kind, file in files.items()}
+            held = {kind: cold.read(session, file, _BESIDE_LABELS.get(kind)) for kind, file in files.items()}
             folder = cold_folder(session)
         together = {**held, "label": _merged("label", held.get("label"), own)}
         news = together["label"].num_rows - (held["label"].num_rows if "label" in held else 0)
