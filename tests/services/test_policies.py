@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from mlops_dash.clock import fixed
-from mlops_dash.domain.access import Role
+from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.policies.room import PolicyState
@@ -59,6 +59,14 @@ def test_the_author_cannot_put_it_into_force_admin_included(context: Context) ->
     with pytest.raises(NotAllowed, match="wrote this policy"):
         service.activate(ADMIN, written.id, reason="mine")
     assert service.active(VIEWER, "m", KIND).is_default
+
+
+def test_who_wrote_it_at_the_command_line_cannot_put_it_into_force_by_their_account(context: Context) -> None:
+    service = PolicyService(context)
+    older = Actor("owner:Admin", "Admin", Role.ADMIN, kind="owner")
+    written = service.propose(older, "m", KIND, {"floor": 0.7}, reason="r")
+    with pytest.raises(NotAllowed, match="wrote this policy"):
+        service.activate(ADMIN, written.id, reason="mine")
 
 
 def test_a_scientist_may_not_write_one(context: Context) -> None:

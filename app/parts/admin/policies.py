@@ -11,7 +11,7 @@ from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.access import Permission
+from mlops_dash.domain.access import Permission, person_of
 from mlops_dash.domain.audit import who
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion, policy_value
 from mlops_dash.domain.policies.room import PolicyField, PolicyRoom, policy_changes, second_person
@@ -74,7 +74,7 @@ def _waiting(frame: Frame, name: str, room: PolicyRoom) -> None:
         with widgets.card(f"waiting-{version.id}", f"Version {version.number} waits for a second person", said):
             widgets.changes_table(changes)
             why_not = frame.why_not(Permission.POLICY_EDIT)
-            if not why_not and version.author == frame.actor.id:
+            if not why_not and person_of(version.author) == frame.actor.person:
                 why_not = f"You wrote it. {second_person(room.who_may, version.author)}"
             if widgets.action_button(
                 "Activate…", key=f"activate-{version.id}", why_not=why_not, primary=True, icon_name="task_alt"

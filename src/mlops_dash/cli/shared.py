@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
+import pwd
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,11 +37,22 @@ def actor(made: Services) -> Actor:
     path = made.context.databases.app.url.database
     local = made.context.settings.database_url.startswith("sqlite") and path is not None
     if local and Path(str(path)).stat().st_uid == os.getuid():
-        return made.access.actor_for_owner(getpass.getuser())
+        return made.access.actor_for_owner(login())
     raise NotAuthenticated(
         "The command line does not know who you are.",
         hint="Set MLOPS_DASH_TOKEN to a token from Audit & admin, tab Tokens.",
     )
+
+
+def login() -> str:
+    """The name of the account that runs this process, as the operating system knows it.
+
+    The environment is not asked: LOGNAME and USER say whatever somebody typed.
+    """
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return f"uid{os.getuid()}"
 
 
 def show(value: Any, *, as_json: bool, line: str) -> None:

@@ -106,6 +106,11 @@ class Actor:
     models: frozenset[str] = frozenset()  # of a service account: the only ones that it may write
 
     @property
+    def person(self) -> str:
+        """Whose eyes these are, whatever way they came in."""
+        return person_of(self.id)
+
+    @property
     def is_system(self) -> bool:
         """Whether this is one of our own processes."""
         return self.kind == "system"
@@ -157,6 +162,18 @@ class Actor:
 
 
 NOBODY = Actor(id="anonymous", name="nobody", role=None, kind="anonymous")
+
+
+def person_of(actor_id: str) -> str:
+    """Whose eyes an id stands for: older entries name the owner of a local store `owner:NAME`; it is the same person.
+
+    Ids are compared through this wherever two different people are asked for.
+
+    >>> person_of("owner:Ada"), person_of("user:ada"), person_of("system:worker")
+    ('user:ada', 'user:ada', 'system:worker')
+    """
+    prefix, sign, name = actor_id.partition("owner:")
+    return f"user:{name.strip().lower()}" if sign and not prefix else actor_id
 
 
 def system(process: str) -> Actor:
@@ -353,7 +370,7 @@ def proposal_waits_for(
     if state == ProposalState.APPROVED and actor.may(Permission.PROMOTE):
         return Waiting(f"Promote {model} v{version}", "approved", "rocket_launch", "registry", parameters, since, due)
     asks = state == ProposalState.OPEN and actor.may(Permission.PROPOSAL_JUDGE)
-    if not asks or proposer == actor.id or actor.id in approved_by:
+    if not asks or actor.person in {person_of(proposer), *map(person_of, approved_by)}:
         return None
     who = proposer.removeprefix("user:")
     return Waiting(f"Review {model} v{version}", f"proposed by {who}", "how_to_reg", "registry", parameters, since, due)

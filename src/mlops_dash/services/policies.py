@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.access import Actor, Permission, person_of
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion, policy_body
 from mlops_dash.domain.policies.room import (
@@ -139,7 +139,7 @@ class PolicyService:
             raise NotFound(
                 f"No policy has the id {policy_id!r}.", hint="Ids stand in: mlops-dash policy history --model M"
             )
-        if version.author == actor.id:
+        if person_of(version.author) == actor.person:
             raise NotAllowed(
                 f"{actor.name} wrote this policy and cannot put it into force.",
                 hint=second_person(self._who_may(unit.session), version.author),

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.access import Actor, Role, Token, User
+from mlops_dash.domain.access import Actor, Role, Token, User, person_of
 from mlops_dash.domain.words import AlertState, ProposalState, Severity
 from mlops_dash.store.audit import rejecters
 from mlops_dash.store.tables.access import SessionRow, TokenRow, UserRow
@@ -356,7 +356,7 @@ def pending_proposals(session: Session, known: Sequence[tuple[ProposalRow, str]]
 
 def rejections(session: Session, known: Sequence[tuple[ProposalRow, str]], proposer: str) -> list[Rejected]:
     """What of this person was rejected, and not answered by a later proposal of theirs, among `proposals_since`."""
-    own = [(row, version) for row, version in known if row.proposer == proposer]
+    own = [(row, version) for row, version in known if person_of(row.proposer) == proposer]
     found = []
     for row, version in own:
         closed = row.closed_at

@@ -590,8 +590,15 @@ def test_sessions_live_on_the_machines_clock_whatever_this_worlds_time_is(contex
 
 
 def test_who_types_at_the_machine_is_the_account_of_that_name(context: Context, access: AccessService) -> None:
-    assert access.actor_for_owner("ada") == Actor("owner:ada", "ada", Role.ADMIN, kind="owner")
+    assert access.actor_for_owner("ada") == Actor("user:ada", "ada", Role.ADMIN, kind="owner")
     access.create_user(ADMIN, "ada", Role.SCIENTIST, password=PASSWORD, reason="joins the team")
-    typing = access.actor_for_owner("ada")
+    typing = access.actor_for_owner("Ada")
     assert (typing.id, typing.role, typing.kind) == ("user:ada", Role.ADMIN, "owner")
     assert typing.id == access.login(NOBODY, "ada", PASSWORD)[1].id, "one person: no second pair of eyes"
+
+
+def test_who_types_is_never_the_service_account_of_that_name(context: Context, access: AccessService) -> None:
+    with transaction(context.databases.app) as session:
+        session.add(model_row())
+    access.create_service(ADMIN, "etl", ["flight-delay"], reason="nightly")
+    assert access.actor_for_owner("etl").id == "owner:etl"

@@ -97,6 +97,33 @@ def test_nobody_approves_or_rejects_their_own_proposal_admin_included(house: Wor
     assert house.actions()[-1] is Action.PROPOSAL_OPENED
 
 
+def test_who_proposed_at_the_command_line_is_the_account_that_was_made_later(house: World) -> None:
+    """Older entries have the owner of a local store as `owner:NAME`."""
+    made = house.proposal(Actor("owner:Lead", "Lead", Role.ADMIN, kind="owner"))
+    typing = AccessService(house.context).actor_for_owner(LEAD.name)
+    for actor in (LEAD, typing):
+        for act in (house.service.approve, house.service.reject):
+            with pytest.raises(NotAllowed, match="proposed this"):
+                act(actor, made.id, made.revision, comment="mine")
+        with pytest.raises(NotAllowed, match="proposed this"):
+            house.service.override_gate(actor, made.id, made.revision, gate="signature", reason="r")
+    assert house.service.room(LEAD, MODEL, "2").why_not["approve"] == (
+        "You proposed it, so somebody else must judge it."
+    )
+    assert house.service.room(LEAD_TOO, MODEL, "2").why_not["approve"] == ""
+    after = house.service.withdraw(LEAD, made.id, made.revision, comment="not yet")
+    assert after.state is ProposalState.WITHDRAWN
+
+
+def test_one_person_under_two_ids_is_one_half_of_an_override(house: World) -> None:
+    house.measured("2", "1", **BETTER_NO_MORE)
+    made = house.proposal()
+    house.service.override_gate(LEAD, made.id, made.revision, gate="primary metric", reason="known")
+    older = Actor("owner:lead", "lead", Role.ADMIN, kind="owner")
+    with pytest.raises(Conflict, match="a second person must join"):
+        house.service.override_gate(older, made.id, made.revision + 1, gate="primary metric", reason="me again")
+
+
 def test_a_scientist_may_not_approve(house: World) -> None:
     made = house.proposal(LEAD)
     with pytest.raises(NotAllowed, match="proposal:judge"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mlops_dash.domain.access import Actor, Permission, User
+from mlops_dash.domain.access import Actor, Permission, User, person_of
 from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.policies import CARD_ASKS, PolicyKind, PolicyVersion, default_policy
 from mlops_dash.domain.tasks.task import ModelTask
@@ -163,7 +163,7 @@ def second_person(who_may: Collection[tuple[str, str]], author: str) -> str:
     >>> second_person([("user:ada", "ada"), ("user:bo", "bo")], "user:bo")
     'Ask another lead or admin: ada.'
     """
-    names = [name for id_, name in who_may if id_ != author]
+    names = [name for id_, name in who_may if id_ != person_of(author)]
     if names:
         return f"Ask another lead or admin: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}."
     return (

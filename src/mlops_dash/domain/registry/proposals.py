@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
-from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.access import Actor, Permission, person_of
 from mlops_dash.domain.registry.gates import Gate, closed_gates
 from mlops_dash.domain.registry.records import (
     CHAMPION,
@@ -47,7 +47,7 @@ def why_not_judge(actor: Actor, proposal: Proposal, now: datetime) -> str:
     """A lead or admin who did not propose it may judge an open proposal."""
     if not actor.may(Permission.PROPOSAL_JUDGE):
         return actor.why_not(Permission.PROPOSAL_JUDGE)
-    if actor.id == proposal.proposer:
+    if actor.person == person_of(proposal.proposer):
         return "You proposed it, so somebody else must judge it."
     return why_not_open(proposal, now)
 
@@ -70,7 +70,7 @@ def why_not_approve(
     reason = why_not_judge(actor, proposal, now)
     if reason:
         return reason
-    if any(one.approver == actor.id for one in holding):
+    if any(person_of(one.approver) == actor.person for one in holding):
         return "You approved it already."
     return why_not_through(gates)
 
@@ -98,14 +98,15 @@ def why_not_promote(
 
 def approvers(proposal: Proposal, holding: Sequence[Approval]) -> frozenset[str]:
     """The different people, never the proposer, whose approvals count."""
-    return frozenset(one.approver for one in holding if one.kind == "approve") - {proposal.proposer}
+    given = frozenset(person_of(one.approver) for one in holding if one.kind == "approve")
+    return given - {person_of(proposal.proposer)}
 
 
 def why_not_withdraw(actor: Actor, proposal: Proposal, now: datetime) -> str:
     """The proposer may withdraw an open proposal, and so may an admin."""
     if not actor.may(Permission.PROPOSAL_OPEN):
         return actor.why_not(Permission.PROPOSAL_OPEN)
-    if actor.id != proposal.proposer and not actor.may(Permission.USERS_EDIT):
+    if actor.person != person_of(proposal.proposer) and not actor.may(Permission.USERS_EDIT):
         return "Only the proposer or an admin withdraws a proposal; you may reject it."
     return "" if proposal.state in OPEN_STATES else why_not_open(proposal, now)
 
@@ -114,11 +115,11 @@ def why_not_override(actor: Actor, proposal: Proposal, gate: Gate, halves: Seque
     """A closed gate is lifted by two people, neither of them the proposer."""
     if not actor.may(Permission.GATE_OVERRIDE):
         return actor.why_not(Permission.GATE_OVERRIDE)
-    if actor.id == proposal.proposer:
+    if actor.person == person_of(proposal.proposer):
         return "You proposed it, so others must answer for the override."
     if gate.opens:
         return f"The gate {gate.name} is open; there is nothing to override."
-    if any(one.approver == actor.id for one in halves):
+    if any(person_of(one.approver) == actor.person for one in halves):
         return "You asked for this override; a second person must join."
     return why_not_open(proposal, now)
 
@@ -130,7 +131,7 @@ def overrides_in_force(
     lifted: dict[str, str] = {}
     for gate in {one.gate for one in approvals if one.kind == "override"}:
         halves = override_halves(proposal, approvals, gate, measured_basis, now)
-        if len({one.approver for one in halves}) >= MIN_OVERRIDERS:
+        if len({person_of(one.approver) for one in halves}) >= MIN_OVERRIDERS:
             until = min(one.expires_at for one in halves if one.expires_at is not None)
             people = " and ".join(sorted(one.approver.removeprefix("user:") for one in halves))
             lifted[gate] = f"Overridden by {people} until {until:%d %b %Y}: {halves[0].comment}"
@@ -156,7 +157,7 @@ def overrides_behind(
     lifted: dict[str, str] = {}
     for gate in {one.gate for one in then}:
         halves = override_halves(proposal, then, gate, "", decided_at)
-        if len({one.approver for one in halves}) >= MIN_OVERRIDERS:
+        if len({person_of(one.approver) for one in halves}) >= MIN_OVERRIDERS:
             people = " and ".join(sorted(names.get(one.approver, one.approver.removeprefix("user:")) for one in halves))
             lifted[gate] = f"Overridden by {people} on {halves[-1].created_at:%d %b %Y}: {halves[0].comment}"
     return lifted
@@ -171,7 +172,7 @@ def override_halves(
         for one in approvals
         if one.kind == "override"
         and one.gate == gate
-        and one.approver != proposal.proposer
+        and person_of(one.approver) != person_of(proposal.proposer)
         and one.expires_at is not None
         and one.holds(measured_basis, now)
     ]

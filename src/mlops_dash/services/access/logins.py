@@ -75,16 +75,17 @@ class Logins:
     def actor_for_owner(self, login: str) -> Actor:
         """Who owns this local store and types on its machine: an administrator.
 
-        Where an account has the name of the machine's login, it is the same person: nobody approves at the command
-        line what they proposed on a page.
+        An account with the name of the machine's login is the same person, be it made before or after: nobody approves
+        at the command line what they proposed on a page, nor the other way round. A service account is nobody.
 
         Args:
-            login: Name on the machine.
+            login: Name on the machine, as the operating system knows it.
         """
+        name = login.strip().lower()
         with reading(self.context.databases.app) as session:
-            user = store.user_by_name(session, login)
-        known = None if user is None or user.is_service else user
-        return Actor(f"owner:{login}" if known is None else known.id, login, Role.ADMIN, kind="owner")
+            user = store.user_by_name(session, name)
+        prefix = "owner" if user is not None and user.is_service else "user"
+        return Actor(f"{prefix}:{name}", name, Role.ADMIN, kind="owner")
 
     def _note_use(self, token_id: str) -> None:
         try:
@@ -279,7 +280,7 @@ class Logins:
             proposals = store.pending_proposals(session, known)
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
             tests = ab_store.pending(session)
-            rejected = store.rejections(session, known, actor.id)
+            rejected = store.rejections(session, known, actor.person)
             archived = registry_store.archived_names(session)
         asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
         asked += [waits_for(actor, test, now) for test in tests]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.access import Actor, Permission, person_of
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.proposals import (
     approvers,
@@ -230,7 +230,7 @@ class Proposals:
 
 
 def _four_eyes(actor: Actor, proposal: Proposal) -> None:
-    if actor.id == proposal.proposer:
+    if actor.person == person_of(proposal.proposer):
         raise NotAllowed(
             f"{actor.name} proposed this and cannot judge it.", hint="Somebody else must: four eyes, admins included."
         )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mlops_dash.domain.access import RANK, Actor, Permission, Role
+from mlops_dash.domain.access import RANK, Actor, Permission, Role, person_of
 from mlops_dash.domain.commands import evidence_push
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
@@ -195,12 +195,8 @@ def approval_lines(at: Standing) -> tuple[ApprovalLine, ...]:
 
 def could_approve(at: Standing, people: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
     """Names of the leads and admins who neither proposed it nor approved it yet."""
-    done = {one.approver for one in at.holding}
-    return tuple(
-        name
-        for person, name, role in people
-        if RANK[Role(role)] >= RANK[Role.LEAD] and person != at.proposal.proposer and person not in done
-    )
+    barred = {person_of(one) for one in (at.proposal.proposer, *(given.approver for given in at.holding))}
+    return tuple(name for person, name, role in people if RANK[Role(role)] >= RANK[Role.LEAD] and person not in barred)
 
 
 def control_of(mirror: Mirror, mark: LiveMark, *, governed: bool, elsewhere: bool) -> str:
