@@ -206,6 +206,23 @@ def rejecters(session: Session, model: str) -> dict[str, str]:
     return {str(row.after.get("proposal", "")): row.actor for row in rows}
 
 
+def card_writers(session: Session, model: str) -> tuple[str, ...]:
+    """Ids of everybody who wrote a model's card since it was last approved, sorted."""
+    approved = select(func.coalesce(func.max(LedgerRow.number), 0)).where(
+        LedgerRow.model == model, LedgerRow.action == str(Action.CARD_APPROVED)
+    )
+    rows = session.exec(
+        select(LedgerRow.actor)
+        .where(
+            LedgerRow.model == model,
+            LedgerRow.action == str(Action.CARD_EDITED),
+            col(LedgerRow.number) > approved.scalar_subquery(),
+        )
+        .distinct()
+    ).all()
+    return tuple(sorted(rows))
+
+
 def choices(session: Session) -> Choices:
     """The actors, actions and models that occur."""
     return Choices(

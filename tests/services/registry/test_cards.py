@@ -60,7 +60,7 @@ def test_a_card_grows_field_by_field_and_the_ledger_has_what_was_and_what_is(
 def test_a_second_person_approves_a_complete_card_and_an_edit_ends_it(registry: RegistryService) -> None:
     whole = registry.edit_card(LEAD, NAME, WHOLE, revision=0, reason="all of it")
     assert whole.state is CardState.COMPLETE
-    with pytest.raises(NotAllowed, match="You wrote this revision"):
+    with pytest.raises(NotAllowed, match="You wrote some of it"):
         registry.approve_card(LEAD, NAME, revision=1, reason="mine")
     with pytest.raises(NotAllowed):
         registry.approve_card(SCIENTIST, NAME, revision=1, reason="not a lead")
@@ -70,6 +70,18 @@ def test_a_second_person_approves_a_complete_card_and_an_edit_ends_it(registry: 
         registry.approve_card(LEAD_TOO, NAME, revision=1, reason="again")
     after = registry.edit_card(SCIENTIST, NAME, {"limits": "new ones"}, revision=1, reason="found")
     assert after.state is CardState.COMPLETE
+
+
+def test_nobody_approves_their_own_words_after_another_typed_a_comma(registry: RegistryService) -> None:
+    registry.edit_card(LEAD, NAME, WHOLE, revision=0, reason="all of it")
+    touched = registry.edit_card(SCIENTIST, NAME, {"limits": "Words, of limits."}, revision=1, reason="a comma")
+    assert touched.writers == (LEAD.id, SCIENTIST.id) == registry.card(VIEWER, NAME).writers
+    with pytest.raises(NotAllowed, match="You wrote some of it"):
+        registry.approve_card(LEAD, NAME, revision=2, reason="mine")
+    assert registry.approve_card(LEAD_TOO, NAME, revision=2, reason="read it").writers == ()
+    registry.edit_card(SCIENTIST, NAME, {"limits": "other ones"}, revision=2, reason="found")
+    assert registry.card(VIEWER, NAME).writers == (SCIENTIST.id,), "what was approved before is somebody else's word"
+    assert registry.approve_card(LEAD, NAME, revision=3, reason="read it").state is CardState.APPROVED
 
 
 def test_a_card_that_is_not_complete_is_not_approved(registry: RegistryService) -> None:
@@ -169,8 +181,18 @@ def test_a_policy_that_asks_for_a_card_lets_nobody_through_without_one(house: Wo
     with pytest.raises(Conflict, match="model card"):
         registry.begin_promotion(LEAD, approved.id, approved.revision, "now")
     registry.approve_card(LEAD, MODEL, revision=2, reason="read again")
-    registry.begin_promotion(LEAD, approved.id, approved.revision, "now")
+    operation = registry.begin_promotion(LEAD, approved.id, approved.revision, "now")
     assert house.ledger()[-1].after["gates"]["model card"] == "passed"
+    assert ReportService(house.context).promotion(VIEWER, MODEL, "2").facts["through"] == "5 of 5"
+    registry.finish_promotion(LEAD, operation)
+    house.hands.turn(seconds=1)
+    registry.edit_card(SCIENTIST, MODEL, {"limits": "a comma more"}, revision=2, reason="a typo")
+    champion = registry.room(VIEWER, MODEL, "2")
+    assert champion.champion is not None
+    assert champion.champion.version == "2"
+    (line,) = [one for one in champion.lines if one.is_champion]
+    assert (line.gates[-1].state, line.gates[-1].opens) == ("passed", True)
+    assert "the card changed since" in line.gates[-1].reason
     assert ReportService(house.context).promotion(VIEWER, MODEL, "2").facts["through"] == "5 of 5"
 
 

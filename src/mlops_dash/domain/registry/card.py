@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mlops_dash.domain.access import person_of
 from mlops_dash.domain.words import CardState
 from mlops_dash.errors import Conflict, InvalidInput
 
@@ -36,6 +37,7 @@ class Card:
     approved_by: str = ""
     approved_at: datetime | None = None
     approved_revision: int = 0
+    writers: tuple[str, ...] = ()  # ids of everybody who wrote since the last approval, sorted
 
     def text(self, name: str) -> str:
         """What is written in a field."""
@@ -95,7 +97,8 @@ def edited(card: Card, changes: Mapping[str, object], *, by: str, at: datetime) 
             fields.pop(name, None)
     if fields == dict(card.fields or {}):
         raise Conflict(f"The card of {card.model} says that already.")
-    return replace(card, revision=card.revision + 1, fields=fields, edited_by=by, edited_at=at)
+    writers = tuple(sorted({*card.writers, by}))
+    return replace(card, revision=card.revision + 1, fields=fields, edited_by=by, edited_at=at, writers=writers)
 
 
 def why_not_approve(card: Card, actor_id: str) -> str:
@@ -104,4 +107,9 @@ def why_not_approve(card: Card, actor_id: str) -> str:
         return f"It is not complete: {', '.join(card.missing)} missing."
     if card.state is CardState.APPROVED:
         return "This revision is approved already."
-    return "You wrote this revision; somebody else approves it." if card.edited_by == actor_id else ""
+    return "You wrote some of it; somebody who did not approves it." if wrote(card, actor_id) else ""
+
+
+def wrote(card: Card, actor_id: str) -> bool:
+    """Whether this person wrote any of what nobody has approved yet; another's later comma does not change that."""
+    return person_of(actor_id) in {person_of(one) for one in (*card.writers, card.edited_by)}

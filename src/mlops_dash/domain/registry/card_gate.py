@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from mlops_dash.domain.policies import PromotionPolicy
 from mlops_dash.domain.registry.card import FIELDS, Card
 from mlops_dash.domain.registry.gates import Gate, Measure
@@ -24,3 +27,16 @@ def card_gate(policy: PromotionPolicy, card: Card) -> Gate:
         reason=card.said() + ("" if fine else " Registry, tab Card."),
     )
     return Gate(CARD, measure.state, (measure,), measure.reason)
+
+
+def as_promoted(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """The gates of a champion that came through them: its card was as asked then, whatever was written since."""
+    return tuple(_as_asked(one) if one.name == CARD and not one.opens else one for one in gates)
+
+
+def _as_asked(gate: Gate) -> Gate:
+    said = "It was as asked when this was promoted; the card changed since."
+    measures = tuple(
+        replace(one, state=GateState.PASSED, value=None, limit=None, method="", reason=said) for one in gate.measures
+    )
+    return replace(gate, state=GateState.PASSED, measures=measures, reason=said)

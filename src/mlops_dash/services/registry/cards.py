@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.registry.card import Card, edited, why_not_approve
+from mlops_dash.domain.registry.card import Card, edited, why_not_approve, wrote
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.store import cards as store
@@ -61,12 +61,12 @@ class Cards:
 
     @command(Permission.PROPOSAL_JUDGE, Action.CARD_APPROVED)
     def approve_card(self, unit: Unit, actor: Actor, model: str, *, revision: int, reason: str) -> Card:
-        """Stand behind a complete card that somebody else wrote. A lead or admin may; audited.
+        """Stand behind a complete card of which one wrote nothing since it was last approved. A lead or admin; audited.
 
         Raises:
             NotFound: no such model.
             InvalidInput: the reason is empty.
-            NotAllowed: the actor wrote it.
+            NotAllowed: the actor wrote some of it.
             Conflict: it is not complete, changed since it was read, or is approved already.
         """
         _need(reason)
@@ -74,11 +74,13 @@ class Cards:
         before = store.card(unit.session, model)
         _unchanged(before, revision)
         why_not = why_not_approve(before, actor.id)
-        if why_not and before.edited_by == actor.id and not before.missing:
+        if why_not and wrote(before, actor.id) and not before.missing:
             raise NotAllowed(why_not)
         if why_not:
             raise Conflict(f"The card of {model} cannot be approved. {why_not}")
-        after = replace(before, approved_by=actor.id, approved_at=unit.now, approved_revision=before.revision)
+        after = replace(
+            before, approved_by=actor.id, approved_at=unit.now, approved_revision=before.revision, writers=()
+        )
         store.put(unit.session, after)
         unit.audit(f"the card of {model}", model=model, after={"revision": after.revision}, reason=reason.strip())
         return after
