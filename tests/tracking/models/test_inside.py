@@ -143,6 +143,32 @@ def test_a_pickle_that_runs_a_command_is_listed_and_does_not_run(colours: Path, 
     assert not mark.exists()
 
 
+@pytest.mark.parametrize(
+    ("loader", "library"),
+    [
+        ("mlflow.pytorch", "torch"),
+        ("mlflow.spark", "pyspark"),
+        ("mlflow.catboost", "catboost"),
+        ("mlflow.pyfunc.model", ""),
+        ("mlflow.pyfunc.loaders.chat_model", ""),
+        ("strangers_loader.of.words", "strangers_loader"),
+        ("pandas.core", "pandas"),
+    ],
+)
+def test_the_package_of_a_loader_has_the_name_it_is_installed_by(colours: Path, loader: str, library: str) -> None:
+    assert look(bent(colours, loader_module=loader)).library == library
+
+
+def test_a_loader_that_the_model_brings_needs_no_package(colours: Path) -> None:
+    bent(colours, loader_module="strangers_loader.words")
+    assert not look(colours).installed
+    (colours / "code").mkdir()
+    (colours / "code" / "strangers_loader.py").write_text("")
+    found = look(bent(colours, code="code"))
+    assert (found.library, found.installed, found.code) == ("", True, True)
+    assert not look(bent(colours, loader_module="not a..name")).installed
+
+
 @pytest.mark.parametrize("protocol", range(6))
 def test_names_are_found_in_every_protocol(protocol: int) -> None:
     found = imports_of(pickle.dumps([Path("a"), np.dtype("f8"), Path("b"), np.float64], protocol=protocol))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -237,6 +238,39 @@ def test_damaged_files_are_broken(files: Path, name: str) -> None:
     (files / name).write_bytes(b"\x00 not what it was")
     with pytest.raises(BrokenModel, match=r"cannot be read|damaged"):
         loading.load(files, "digest", allow_pickle=False, task=BINARY, positive_label="1")
+
+
+OWN_LOADER = """
+class Doubled:
+    def predict(self, rows):
+        import strangers_late  # only when it is asked
+
+        return strangers_late.doubled(rows["minutes"])
+
+
+def _load_pyfunc(path):
+    return Doubled()
+"""
+
+
+def test_a_regression_with_a_loader_of_its_own_answers_and_its_files_stay_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    code = tmp_path / "model" / "code"
+    code.mkdir(parents=True)
+    (code / "strangers_loader.py").write_text(OWN_LOADER)
+    (code / "strangers_late.py").write_text("def doubled(minutes):\n    return 2.0 * minutes\n")
+    told = {"flavors": {"python_function": {"loader_module": "strangers_loader", "code": "code"}}}
+    (tmp_path / "model" / "MLmodel").write_text(yaml.safe_dump(told))
+    digest = loading.artifact_digest(tmp_path / "model")
+    model = loading.load(
+        tmp_path / "model", digest, allow_pickle=True, task=task_named("regression", ()), positive_label=""
+    )
+    assert model.predict(pd.DataFrame({"minutes": [4.5, 30.0]})).tolist() == [9.0, 60.0]
+    assert loading.artifact_digest(tmp_path / "model") == digest
 
 
 def test_the_digest_sees_names_and_bytes(tmp_path: Path) -> None:

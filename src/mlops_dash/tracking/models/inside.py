@@ -16,6 +16,7 @@ from mlops_dash.tracking.models.trust import artifact_digest, flavours_of, requi
 
 _SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".p"})
 _PROTOCOL = b"\x80"  # how a pickle of protocol 2 and later begins
+_PACKAGES = {"pytorch": "torch", "spark": "pyspark"}  # where MLflow's module has another name than the package
 _STRINGS = frozenset({"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING"})
 _HIDDEN = "(a name that the pickle computes)"
 
@@ -27,7 +28,7 @@ class Inside:
     Attributes:
         digest: Of all of them (`artifact_digest`).
         loader: The module that MLflow loads them with.
-        library: The package that it needs; "" = none but our own.
+        library: The package that it needs; "" = none but our own, or what the model brings itself.
         installed: Whether that package is here.
         files: (path, bytes), sorted.
         imports: By pickle, every module and name that it asks for, sorted.
@@ -76,20 +77,37 @@ def look(folder: Path) -> Inside:
     flavours = flavours_of(folder)
     generic = flavours.get("python_function", {})
     loader = str(generic.get("loader_module") or "")
-    library = "" if loader in {"", "mlflow.pyfunc.model"} else loader.rpartition(".")[2]
+    library = _library_of(loader, folder, generic.get("code"))
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     pickles = [path for path in paths if path.suffix in _SUFFIXES or _begins_as_one(path)]
     return Inside(
         digest=artifact_digest(folder),
         loader=loader,
         library=library,
-        installed=not library or find_spec(library) is not None,
+        installed=not library or _installed(library),
         files=tuple((path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths),
         imports=tuple((path.relative_to(folder).as_posix(), imports_of(path.read_bytes())) for path in pickles),
         code=bool(generic.get("code") or any(conf.get("code") for conf in flavours.values())),
         refused=_refusal(folder, allow_pickle=False),
         never=_refusal(folder, allow_pickle=True),
     )
+
+
+def _library_of(loader: str, folder: Path, code: Any) -> str:
+    first, _, rest = loader.partition(".")
+    if first == "mlflow" and rest:
+        library = rest.partition(".")[0]
+        return "" if library == "pyfunc" else _PACKAGES.get(library, library)
+    beside = folder / code if isinstance(code, str) and code else None
+    brought = beside is not None and ((beside / first).is_dir() or (beside / f"{first}.py").is_file())
+    return "" if brought else first
+
+
+def _installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except (ImportError, ValueError):  # no name that a package can have
+        return False
 
 
 def _refusal(folder: Path, *, allow_pickle: bool) -> str:

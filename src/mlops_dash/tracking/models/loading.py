@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import sys
 import tempfile
 import threading
 from collections import OrderedDict
@@ -278,7 +279,9 @@ def load(
 ) -> LoadedModel:
     """Load a model from its files.
 
-    Without a task, which of its answer's columns is the score is not asked.
+    Without a task, which of its answer's columns is the score is not asked. When the model brings Python files of its
+    own, this process writes no bytecode from then on: such files may be imported whenever the model is asked, and a
+    `__pycache__` beside them would change the digest of the folder.
 
     Raises:
         BrokenModel: the files are not trusted, or do not load.
@@ -288,9 +291,10 @@ def load(
         mlflow_ready("mlflow.pyfunc")
         import mlflow.pyfunc
 
+        sys.dont_write_bytecode |= any(folder.rglob("*.py"))
         pyfunc = mlflow.pyfunc.load_model(str(folder), suppress_warnings=True)
         if not allow_pickle:
-            require_no_file_parameters(_raw(pyfunc))
+            require_no_file_parameters(pyfunc.get_raw_model())
         by_row = pyfunc.loader_module == "mlflow.sklearn" and answers_row_by_row(_raw(pyfunc))
         return LoadedModel(digest, folder, pyfunc, _score_column(pyfunc, task, positive_label), task, by_row)
     except BrokenModel:
@@ -345,7 +349,10 @@ def _difference(ours: Any, theirs: Any) -> str:
 
 def _raw(pyfunc: Any) -> Any:
     """The library's own model behind MLflow's, where it can be had."""
-    return pyfunc.get_raw_model() if hasattr(pyfunc, "get_raw_model") else None
+    try:
+        return pyfunc.get_raw_model()
+    except NotImplementedError:  # MLflow's object has the method whatever the loader gives
+        return None
 
 
 def _classes_of(pyfunc: Any) -> list[Any]:
