@@ -56,6 +56,7 @@ def _show(looked: Looked) -> None:
         "Its package": f"{found.library}, {'installed' if found.installed else 'not installed here'}" if found.library
         else "none of its own",
         "Code of its own": "yes, its Python files are run" if found.code else "none beside the pickles",
+        **({"Not looked into": ", ".join(found.unread)} if found.unread else {}),
         "Digest": widgets.Mono(found.digest),
     })  # fmt: skip
     names = [(name, path) for path, asked in found.imports for name in asked]

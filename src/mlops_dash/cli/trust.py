@@ -40,6 +40,7 @@ def _lines(looked: Looked) -> list[str]:
     lines = [f"{looked.version.subject}: {found.words()}."]
     lines += [f"  {path}  {size:,} bytes" for path, size in found.files]
     lines += [f"  {path} imports {name}" for path, names in found.imports for name in names]
+    lines += [f"  {path} was not looked into: it is no text, no pickle and no archive" for path in found.unread]
     if looked.trusted:
         return [*lines, f"Trusted by {looked.trusted.by}: {looked.trusted.reason}", f"Digest {found.digest}"]
     if looked.why_not:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.errors import BrokenModel
-from mlops_dash.tracking.models.inside import imports_of, inside, look
+from mlops_dash.tracking.models.inside import inside, look
 from mlops_dash.tracking.models.loading import ModelCache, load
 from tests.pickled import WORDS, save_colours
 
@@ -169,16 +169,29 @@ def test_a_loader_that_the_model_brings_needs_no_package(colours: Path) -> None:
     assert not look(bent(colours, loader_module="not a..name")).installed
 
 
-@pytest.mark.parametrize("protocol", range(6))
-def test_names_are_found_in_every_protocol(protocol: int) -> None:
-    found = imports_of(pickle.dumps([Path("a"), np.dtype("f8"), Path("b"), np.float64], protocol=protocol))
-    assert {"pathlib.PosixPath", "numpy.dtype", "numpy.float64"} <= set(found)
+def test_a_pickle_of_any_name_and_age_is_looked_into_where_the_model_names_it(colours: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "it-ran"
+    (colours / "model.pkl").unlink()
+    old = pickle.dumps(Runs(mark), protocol=0)
+    (bent(colours, model_path="model.bin") / "model.bin").write_bytes(old[:-1] + b"no end")
+    with zipfile.ZipFile(colours / "weights.pth", "w") as archive:
+        archive.writestr("weights/data.pkl", pickle.dumps(Runs(mark), protocol=2))
+        archive.writestr("weights/data/0", b"\0\1")
+    (colours / "trees.cb").write_bytes(b"CBM1\0\0\xff")
+    found = look(colours)
+    asked = dict(found.imports)
+    assert "posix.system" in asked["model.bin"]
+    assert asked["weights.pth: weights/data.pkl"] == ("posix.system",)
+    assert found.unread == ("trees.cb",)
+    assert "import from posix; not all of their bytes could be read; not looked into: trees.cb" in found.words()
+    assert not mark.exists()
 
 
-def test_what_cannot_be_read_is_said() -> None:
-    assert imports_of(b"\x80\x04\x8c\x02os\x94garbage") == ("(the rest is no plain pickle)",)
-    computed = b"\x80\x04\x8c\x02os\x94)\x93."  # the attribute's name is no text of the pickle's
-    assert imports_of(computed) == ("(a name that the pickle computes)",)
+def test_the_texts_that_every_model_has_are_no_pickles(colours: Path) -> None:
+    (colours / "requirements.txt").write_text("certifi\nnumpy\n")
+    found = look(colours)
+    assert [name for name, _ in found.imports] == ["model.pkl"]
+    assert found.unread == ()
 
 
 def test_another_flavour_names_the_package_it_needs(colours: Path) -> None:

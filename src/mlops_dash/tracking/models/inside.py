@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pickletools
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,13 +10,10 @@ from typing import Any
 
 from mlops_dash.errors import BrokenModel
 from mlops_dash.tracking.models.download import download
-from mlops_dash.tracking.models.trust import artifact_digest, flavours_of, require_trusted
+from mlops_dash.tracking.models.pickles import BROKEN, HIDDEN, MORE, read_file
+from mlops_dash.tracking.models.trust import artifact_digest, flavours_of, named_in, require_trusted
 
-_SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".p"})
-_PROTOCOL = b"\x80"  # how a pickle of protocol 2 and later begins
 _PACKAGES = {"pytorch": "torch", "spark": "pyspark"}  # where MLflow's module has another name than the package
-_STRINGS = frozenset({"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING"})
-_HIDDEN = "(a name that the pickle computes)"
 
 
 @dataclass(frozen=True)
@@ -32,6 +27,7 @@ class Inside:
         installed: Whether that package is here.
         files: (path, bytes), sorted.
         imports: By pickle, every module and name that it asks for, sorted.
+        unread: Files that are no text, no pickle and no archive: what they hold is not known.
         code: Whether it brings Python files of its own that are put before everything else.
         refused: Why it is not loaded without an admin's trust; "" = it is.
         never: Why nobody's trust would load it either; "" = it would.
@@ -43,17 +39,20 @@ class Inside:
     installed: bool
     files: tuple[tuple[str, int], ...]
     imports: tuple[tuple[str, tuple[str, ...]], ...]
+    unread: tuple[str, ...]
     code: bool
     refused: str
     never: str
 
     def words(self) -> str:
         """One sentence: what loading runs."""
-        named = sorted({name.partition(".")[0] for _, names in self.imports for name in names if name != _HIDDEN})
+        asked = {name for _, names in self.imports for name in names}
+        named = sorted({name.partition(".")[0] for name in asked - {HIDDEN, BROKEN, MORE}})
         own = ", with code of its own" if self.code else ""
-        hidden = any(_HIDDEN in names for _, names in self.imports)
         asks = f"; its pickles import from {', '.join(named)}" if named else ""
-        more = " and compute names that cannot be read" if hidden else ""
+        more = " and compute names that cannot be read" if HIDDEN in asked else ""
+        more += "; not all of their bytes could be read" if asked & {BROKEN, MORE} else ""
+        more += f"; not looked into: {', '.join(self.unread)}" if self.unread else ""
         return f"{len(self.files)} files, loaded by {self.loader or 'nothing that is named'}{own}{asks}{more}"
 
 
@@ -79,14 +78,20 @@ def look(folder: Path) -> Inside:
     loader = str(generic.get("loader_module") or "")
     library = _library_of(loader, folder, generic.get("code"))
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    pickles = [path for path in paths if path.suffix in _SUFFIXES or _begins_as_one(path)]
+    named, imports, unread = named_in(folder), list[tuple[str, tuple[str, ...]]](), list[str]()
+    for path in paths:
+        name = path.relative_to(folder)
+        asked, understood = read_file(path, named=not named.isdisjoint({name, *name.parents}))
+        imports += [(f"{name.as_posix()}: {part}" if part else name.as_posix(), names) for part, names in asked.items()]
+        unread += [] if understood else [name.as_posix()]
     return Inside(
         digest=artifact_digest(folder),
         loader=loader,
         library=library,
         installed=not library or _installed(library),
         files=tuple((path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths),
-        imports=tuple((path.relative_to(folder).as_posix(), imports_of(path.read_bytes())) for path in pickles),
+        imports=tuple(imports),
+        unread=tuple(unread),
         code=bool(generic.get("code") or any(conf.get("code") for conf in flavours.values())),
         refused=_refusal(folder, allow_pickle=False),
         never=_refusal(folder, allow_pickle=True),
@@ -116,45 +121,3 @@ def _refusal(folder: Path, *, allow_pickle: bool) -> str:
     except BrokenModel as error:
         return error.message
     return ""
-
-
-def imports_of(pickled: bytes) -> tuple[str, ...]:
-    """Every name that a pickle asks for, without loading it; what it computes is said as such.
-
-    >>> import pickle, fractions
-    >>> imports_of(pickle.dumps(fractions.Fraction))
-    ('fractions.Fraction',)
-    """
-    return tuple(sorted(set(_asked_for(pickled))))
-
-
-def _asked_for(pickled: bytes) -> Iterator[str]:
-    memo: dict[int, str | None] = {}
-    pushed: list[str | None] = []
-    try:
-        for code, argument, _ in pickletools.genops(pickled):
-            name = code.name
-            if name in {"GLOBAL", "INST"}:
-                yield str(argument).replace(" ", ".", 1)
-                pushed.append(None)
-            elif name == "STACK_GLOBAL":
-                module, attribute = pushed[-2:] if len(pushed) > 1 else (None, None)
-                yield _HIDDEN if module is None or attribute is None else f"{module}.{attribute}"
-                pushed.append(None)
-            elif name in {"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"}:
-                memo[len(memo) if name == "MEMOIZE" else int(str(argument))] = pushed[-1] if pushed else None
-            elif name in {"GET", "BINGET", "LONG_BINGET"}:
-                pushed.append(memo.get(int(str(argument))))
-            elif name != "FRAME" and name != "PROTO":
-                pushed.append(_text(name, argument))
-    except (ValueError, IndexError, UnicodeDecodeError):  # arrays stand between the parts of a joblib file
-        yield "(the rest is no plain pickle)"
-
-
-def _text(name: str, argument: Any) -> str | None:
-    return str(argument) if name in _STRINGS else None
-
-
-def _begins_as_one(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(1) == _PROTOCOL

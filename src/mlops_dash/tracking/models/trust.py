@@ -61,12 +61,33 @@ def require_inside(folder: Path) -> None:
     """
     for file in sorted({folder / "MLmodel", *folder.rglob("MLmodel")}):
         for said in _paths_in(flavours_of(file.parent)):
-            windows = PureWindowsPath(said)
-            if PurePosixPath(said).is_absolute() or windows.is_absolute() or ".." in windows.parts:
+            if not _may_be_inside(said):
                 raise BrokenModel(
                     f"The model names files outside itself: {said[:100]!r}.",
                     hint="Log it again with all its files inside; nobody can trust what lies elsewhere.",
                 )
+
+
+def _may_be_inside(said: str) -> bool:
+    windows = PureWindowsPath(said)
+    return not (PurePosixPath(said).is_absolute() or windows.is_absolute() or ".." in windows.parts)
+
+
+def named_in(folder: Path) -> set[Path]:
+    """The files and folders that the MLmodel files name, relative; not the environment, and not the model's own code.
+
+    Raises:
+        BrokenModel: an MLmodel file cannot be read.
+    """
+    found = set()
+    for file in folder.rglob("MLmodel"):
+        flavours = flavours_of(file.parent)
+        flavours = {
+            name: {key: value for key, value in said.items() if key not in {"env", "code"}}
+            for name, said in flavours.items()
+        }
+        found |= {(file.parent / said).relative_to(folder) for said in _paths_in(flavours) if _may_be_inside(said)}
+    return found - {Path()}
 
 
 def _paths_in(flavours: dict[str, dict[str, Any]]) -> Iterator[str]:
