@@ -92,7 +92,7 @@ class Client:
         prediction_id: str | None = None,
         at: datetime | str | None = None,
     ) -> str:
-        """Log what a version answered; gives the id by which its label is logged, "" without features or an answer.
+        """Log what a version answered; gives the id by which its label is logged, "" without features.
 
         Args:
             model: The model's name in mlops-dash.
@@ -104,8 +104,8 @@ class Client:
             prediction_id: Your own id, the same whenever this row is sent again; else one is made.
             at: When it answered, with a zone; else now.
         """
-        if features is None or (score is None and scores is None):
-            self._not_readable(TypeError("a prediction needs its features, and a score or scores"))
+        if features is None:
+            self._not_readable(TypeError("a prediction needs its features"))
             return ""
         name = uuid.uuid4().hex if prediction_id is None else str(prediction_id)
         try:
@@ -114,7 +114,8 @@ class Client:
                 "at": moment(at),
                 "version": str(version),
                 **({} if scores is None else {"scores": probabilities_of(scores)}),
-                **({} if score is None else {"score": plain(score)}),
+                # An answer that is missing is sent as such: the gateway says so, and the row is set aside, not lost.
+                **({"score": plain(score)} if scores is None or score is not None else {}),
                 "features": features_of(features),
             }
             self._put(str(model), line_of(PREDICTION, str(model), sent))
