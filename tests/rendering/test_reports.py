@@ -10,15 +10,17 @@ import json
 import re
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pytest
 
 from app.ui.theme import tokens as theme_tokens
 from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.sheets import sheets_of
 from mlops_dash.domain.reports.snapshot import Report, ReportKind, ReportLine, Week, sha256_of
 from mlops_dash.domain.words import TERMS
 from mlops_dash.ids import canonical_json
@@ -154,8 +156,60 @@ def test_a_lone_day_without_rows_is_drawn() -> None:
     assert "not known" in reports.html(facts).lower()
 
 
+def by(window: str, step: timedelta) -> dict[str, Any]:
+    """The facts of a penguin classifier that is judged by another window."""
+    facts = copy.deepcopy(FACTS)
+    facts["cadence"] = {"window": window, "cluster": "day", "basis": f"Judged by the {window}."}
+    facts["model"].update(name="penguins", title="Which penguin")
+    facts["performance"].update(metric="recall:Adélie", label="Recall of Adélie")
+    start = datetime.fromisoformat(facts["week"]["start"])
+    for n, point in enumerate(facts["performance"]["points"]):
+        point[0] = (start + n * step).isoformat()
+    return facts
+
+
+@pytest.mark.parametrize(
+    ("window", "step"),
+    [
+        ("hour", timedelta(hours=1)),
+        ("day", timedelta(days=1)),
+        ("week", timedelta(days=7)),
+        ("batch", timedelta(hours=6)),
+    ],
+)
+def test_a_bar_is_as_wide_as_its_window_and_stands_in_its_middle(window: str, step: timedelta) -> None:
+    facts = by(window, step)
+    figure = charts._performance(facts["performance"], facts["week"], window, charts.WIDE)
+    axes, strip = figure.axes
+    days = step / timedelta(days=1)
+    bars = list(strip.containers[0])
+    assert [bar.get_width() for bar in bars] == pytest.approx([0.8 * days] * 30)
+    middles = [(n + 0.5) * days for n in range(30)]
+    assert [bar.get_x() + bar.get_width() / 2 for bar in bars] == pytest.approx(middles)
+    assert np.asarray(axes.lines[0].get_xdata()).tolist() == pytest.approx(middles)
+    assert strip.get_xlim() == pytest.approx((0.0, 30 * days))
+    names = [one.get_text() for one in strip.get_xticklabels()]
+    assert len(set(names)) == len(names) > 3
+
+
+def test_tables_of_an_hourly_model_count_hours() -> None:
+    facts = by("hour", timedelta(hours=1))
+    sheets = {one.name: one.heads for one in sheets_of(kept(facts))}
+    assert "Days" not in sheets
+    assert sheets["Hours"] == (
+        "Hour begins", "Rows", "With label", "Recall of Adélie, the hour alone", "Recall of Adélie, trailing mean",
+        "Low", "High",
+    )  # fmt: skip
+    assert "Hours" in sheets["Metrics"]
+    evidence = reports.document(facts).sections[-1]["table"]
+    assert evidence["heads"][5] == "Over"
+    assert {row[5] for row in evidence["rows"]} == {"28 hours", "59 days", "—"}
+    daily = reports.document(FACTS).sections[-1]["table"]
+    assert (daily["heads"][5], {row[5] for row in daily["rows"]}) == ("Days", {"28", "59", "—"})
+
+
 def test_drawings_follow_the_scheme() -> None:
-    drawing = charts.performance(FACTS["performance"], FACTS["week"], width=charts.WIDE, alt="x")
+    drawing = charts.performance(FACTS["performance"], FACTS["week"], "day", width=charts.WIDE, alt="x")
     colours = set(re.findall(r"(?<!,)#[0-9a-f]{6}", drawing))
     assert "var(--series,#4f46e5)" in drawing
     assert colours == set()

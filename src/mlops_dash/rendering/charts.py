@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from matplotlib import rc_context, rcdefaults, rcParams
@@ -32,30 +33,41 @@ _MARKS = {"alert": ("v", "bad-text"), "retrain": ("D", "context"), "promote": ("
 _OTHER_MARK = ("o", "context")
 _FONT = 11.0
 _DAY = 86_400.0
+_LENGTHS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 28.0}  # days; a month is at least so long
 
 
-def performance(data: Mapping[str, Any], week: Mapping[str, Any], *, width: int, alt: str) -> str:
-    """One metric over the last quarter: days as dots, the trailing mean with its interval, reference, bound, rows."""
+def performance(data: Mapping[str, Any], week: Mapping[str, Any], window: str, *, width: int, alt: str) -> str:
+    """One metric over the last quarter: windows as dots, the trailing mean with its interval, reference, bound, rows.
+
+    Args:
+        data: The facts `performance`.
+        week: The week that is reviewed.
+        window: What is judged as one: "day", "hour", "batch"; a dot and a bar stand in its middle.
+        width: In CSS pixels.
+        alt: What the drawing says, for those who cannot see it.
+    """
     with _settings(f"performance-{width}"):
-        return _inline(_performance(data, week, width), alt, width)
+        return _inline(_performance(data, week, window, width), alt, width)
 
 
-def _performance(data: Mapping[str, Any], week: Mapping[str, Any], width: int) -> Figure:
+def _performance(data: Mapping[str, Any], week: Mapping[str, Any], window: str, width: int) -> Figure:
     points = data["points"]
     origin = datetime.fromisoformat(points[0][0])
     days = [_days(origin, point[0]) for point in points]
+    step = _step(days, window)
+    middles, last = [day + step / 2 for day in days], days[-1] + step
     figure = _figure(width, 300 if width == WIDE else 280)
     grid = figure.add_gridspec(2, 1, height_ratios=[5, 1], hspace=0.08)
     axes, strip = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
     figure.subplots_adjust(left=46 / width, right=1 - 84 / width, top=0.91, bottom=0.09)
-    _zones(axes, strip, data, week, origin, days[-1] + 1)
-    _mean(axes, points, days)
-    _limits(axes, data, days[-1] + 1)
-    _events(axes, data, origin, days[-1] + 1)
-    strip.bar([day + 0.5 for day in days], [point[1] for point in points], width=0.8, color=LIGHT["line"])
-    strip.bar([day + 0.5 for day in days], [point[2] for point in points], width=0.8, color=LIGHT["context"])
+    _zones(axes, strip, data, week, origin, last)
+    _mean(axes, points, middles)
+    _limits(axes, data, last)
+    _events(axes, data, origin, last)
+    strip.bar(middles, [point[1] for point in points], width=0.8 * step, color=LIGHT["line"])
+    strip.bar(middles, [point[2] for point in points], width=0.8 * step, color=LIGHT["context"])
     for one in (axes, strip):
-        one.set_xlim(days[0], days[-1] + 1)
+        one.set_xlim(days[0], last)
         _plain(one)
     axes.set_xticks([])
     _day_ticks(strip, points, days, week["zone"], most=7 if width == WIDE else 3)
@@ -141,6 +153,17 @@ def _days(origin: datetime, at: str) -> float:
     return (datetime.fromisoformat(at) - origin).total_seconds() / _DAY
 
 
+def _step(days: Sequence[float], window: str) -> float:
+    """How long a window is, in days; batches have no length of their own: the shortest time between two, at most a day.
+
+    >>> _step([0.0, 0.5], "day"), _step([0.0, 7.0], "week"), _step([0.0, 0.25, 3.0], "batch"), _step([0.0], "batch")
+    (1.0, 7.0, 0.25, 1.0)
+    """
+    if window in _LENGTHS:
+        return _LENGTHS[window]
+    return min([1.0, *(after - before for before, after in pairwise(days) if after > before)])
+
+
 def _zones(
     axes: Axes, strip: Axes, data: Mapping[str, Any], week: Mapping[str, Any], origin: datetime, last: float
 ) -> None:
@@ -154,8 +177,7 @@ def _zones(
                   textcoords="offset points", ha="center", color=LIGHT["muted"], fontsize=_FONT)  # fmt: skip
 
 
-def _mean(axes: Axes, points: Sequence[Sequence[Any]], days: Sequence[float]) -> None:
-    at = [day + 0.5 for day in days]
+def _mean(axes: Axes, points: Sequence[Sequence[Any]], at: Sequence[float]) -> None:
     daily, value, low, high = ([math.nan if point[i] is None else point[i] for point in points] for i in (3, 4, 5, 6))
     axes.fill_between(at, low, high, color=LIGHT["band"], linewidth=0, zorder=1)
     axes.plot(at, daily, linestyle="none", marker="o", markersize=2.6, color=LIGHT["context"], zorder=2)
@@ -193,7 +215,10 @@ def _day_ticks(axes: Axes, points: Sequence[Sequence[Any]], days: Sequence[float
     step = max(1, math.ceil(len(points) / most))
     chosen = range(0, len(points), step)
     local = [datetime.fromisoformat(points[i][0]).astimezone(zone_of(zone)) for i in chosen]
-    axes.set_xticks([days[i] for i in chosen], [f"{one.day} {one:%b}" for one in local])
+    names = [f"{one.day} {one:%b}" for one in local]
+    if len(set(names)) < len(names):  # several of one day: only the hour tells them apart
+        names = [f"{name} {one:%H:%M}" for name, one in zip(names, local, strict=True)]
+    axes.set_xticks([days[i] for i in chosen], names)
 
 
 def _plain(axes: Axes) -> None:

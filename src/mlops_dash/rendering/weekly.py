@@ -99,7 +99,7 @@ def _performance(facts: Facts) -> dict[str, Any]:
     if data is None:
         return section
     alt = words.performance_alt(facts)
-    section["drawn"] = partial(_chart, "performance", data, facts["week"], alt=alt)
+    section["drawn"] = partial(_chart, "performance", data, facts["week"], window, alt=alt)
     section["note"] = (
         f"Line: mean of the last {ripe(data['trailing_days'], window)} with its 95 % interval; "
         f"dots: single {plural_of(window)}; "
@@ -214,7 +214,8 @@ def _evidence(facts: Facts) -> dict[str, Any]:
         ]
         for one in found
     ]  # fmt: skip
-    heads = ["About", "Metric", "Value", "95 % interval", "n", "Days", "Method", "Bound", "Source"]
+    counted = "Days" if window_of(facts) == "day" else "Over"
+    heads = ["About", "Metric", "Value", "95 % interval", "n", counted, "Method", "Bound", "Source"]
     said = [f"{fmt.plural(len(rows), 'number')}, each as it was computed and kept."]
     return {
         **section,

@@ -111,6 +111,8 @@ def _weekly(facts: Facts) -> tuple[ReportSheet, ...]:
         dict(zip(("day", "n", "labelled", "daily", "value", "low", "high"), one, strict=True)) for one in told["points"]
     ]  # fmt: skip
     metric = "Value" if told is None else told["label"]
+    window = window_of(facts)
+    windows = plural_of(window).capitalize()
     live = "" if facts["version"] is None else facts["version"]["label"]
     gates = measures(facts["gates"], live)
     for proposal in facts["proposals"]:
@@ -119,13 +121,14 @@ def _weekly(facts: Facts) -> tuple[ReportSheet, ...]:
         sheet(
             "Metrics",
             facts["metrics"],
-            {"label": "Metric", "value": "Value", "low": "Low", "high": "High", "n": "n", "n_days": "Days",
+            {"label": "Metric", "value": "Value", "low": "Low", "high": "High", "n": "n", "n_days": windows,
              "method": "Method", "reason": "Why not", "until*": "Until", "source": "Source"},
         ),
         sheet(
-            "Days",
+            windows,
             days,
-            {"day*": "Day begins", "n": "Rows", "labelled": "With label", "daily": f"{metric}, the day alone",
+            {"day*": f"{window.capitalize()} begins", "n": "Rows", "labelled": "With label",
+             "daily": f"{metric}, the {window} alone",
              "value": f"{metric}, trailing mean", "low": "Low", "high": "High"},
         ),
         sheet(

@@ -267,15 +267,16 @@ def _unit(measure: Mapping[str, Any]) -> str:
 def evidence(facts: Facts) -> tuple[dict[str, str], ...]:
     """The rows of the evidence table: every number of this report that decides something."""
     told = facts["performance"] or {"decimals": 3, "unit": ""}
-    over = f"{plural_of(cluster_of(facts))} as clusters; ripe {plural_of(window_of(facts))} only"
-    rows = [_metric_row(one, told, over) for one in facts["metrics"]]
-    rows += _gate_rows(facts["gates"], "" if facts["version"] is None else facts["version"]["label"])
+    window = window_of(facts)
+    over = f"{plural_of(cluster_of(facts))} as clusters; ripe {plural_of(window)} only"
+    rows = [_metric_row(one, told, over, window) for one in facts["metrics"]]
+    rows += _gate_rows(facts["gates"], "" if facts["version"] is None else facts["version"]["label"], window)
     for proposal in facts["proposals"]:
-        rows += _gate_rows(proposal["gates"], proposal["version"])
+        rows += _gate_rows(proposal["gates"], proposal["version"], window)
     return tuple(rows)
 
 
-def _metric_row(one: Mapping[str, Any], told: Mapping[str, Any], over: str) -> dict[str, str]:
+def _metric_row(one: Mapping[str, Any], told: Mapping[str, Any], over: str, window: str) -> dict[str, str]:
     rate = one["metric"] in CHARTED and CHARTED[one["metric"]].is_share
     known = one["value"] is not None
     return {
@@ -284,7 +285,7 @@ def _metric_row(one: Mapping[str, Any], told: Mapping[str, Any], over: str) -> d
         "value": fmt.percent(one["value"]) if rate else number(one["value"], told),
         "interval": _interval(one, told, rate=rate) if known else fmt.MISSING,
         "n": fmt.whole(one["n"]),
-        "days": str(one["n_days"]),
+        "days": str(one["n_days"]) if window == "day" else fmt.plural(one["n_days"], window, plural_of(window)),
         "method": one["method"],
         "bound": one["reason"] or (over if known else NOT_KNOWN),
         "source": one["source"],
@@ -297,15 +298,18 @@ def _interval(one: Mapping[str, Any], told: Mapping[str, Any], *, rate: bool) ->
     return fmt.interval(one["low"], one["high"], told["decimals"], signed=False)
 
 
-def _independent(measure: Mapping[str, Any]) -> str:
-    """How many days; of what else, when clusters are not days (what was frozen before said nothing of it)."""
+def _independent(measure: Mapping[str, Any], window: str) -> str:
+    """How many days, or of what else; days go without saying where a model is judged by the day.
+
+    What was frozen before clusters had a name has days.
+    """
     clusters = measure.get("clusters", DAYS)
     if measure["n_clusters"] is None or clusters == ROWS:
         return fmt.MISSING
-    return f"{measure['n_clusters']:,}" + ("" if clusters == DAYS else f" {clusters}")
+    return f"{measure['n_clusters']:,}" + ("" if clusters == DAYS and window == "day" else f" {clusters}")
 
 
-def _gate_rows(gates_of: Sequence[Mapping[str, Any]], version: str) -> list[dict[str, str]]:
+def _gate_rows(gates_of: Sequence[Mapping[str, Any]], version: str, window: str) -> list[dict[str, str]]:
     return [
         {
             "about": version,
@@ -313,7 +317,7 @@ def _gate_rows(gates_of: Sequence[Mapping[str, Any]], version: str) -> list[dict
             "value": measure_value({**one, "low": None, "high": None}),
             "interval": fmt.interval(one["low"], one["high"], one["decimals"], signed=one["difference"]),
             "n": fmt.whole(one["n"]),
-            "days": _independent(one),
+            "days": _independent(one, window),
             "method": one["method"] or fmt.MISSING,
             "bound": one["bound"] or one["reason"] or fmt.MISSING,
             "source": f"evidence {one['evidence_id'][:16]}" if one["evidence_id"] else fmt.MISSING,
