@@ -302,6 +302,47 @@ def test_every_term_is_underlined_where_it_stands_and_listed_once_at_the_end() -
     assert "**ripe day**" in markdown
 
 
+BIASED = 'known bias against "older" penguins'
+
+
+def spoken(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts where people say what is a term of ours."""
+    facts["happened"]["events"][0].update(about=BIASED, who=BIASED, why=BIASED)
+    facts["alerts"][0].update(last_answer=BIASED)
+    facts["proposals"][0].update(proposer=BIASED, comment=BIASED)
+    facts["inputs"]["columns"][0]["name"] = "bias"
+    facts["gates"][0].update(state="overridden", reason=f"Overridden by Ann: {BIASED}.")
+    return facts
+
+
+def card() -> dict[str, Any]:
+    """A model card on which people wrote one field."""
+    fields = [{"label": "Known limits", "text": BIASED, "hint": "where it is wrong"},
+              {"label": "Use", "text": "", "hint": "what the PSI is for"}]  # fmt: skip
+    written = {"filled": 1, "of": 2, "revision": 1, "approved_by": "", "approved_at": None, "edited_by": "Ann",
+               "edited_at": "2013-05-25T04:00:00+00:00", "fields": fields}  # fmt: skip
+    return {
+        "kind": "model_card", "zone": "UTC", "card": written, "version": None, "metrics": [],
+        "model": {"name": "penguins", "title": "Which penguin", "owner": "", "tier": 3, "class_names": []},
+        "inputs": [{"name": "bias", "kind": "double", "required": True}],
+        "verdict": {"concept": "CardState", "word": "incomplete", "said": "1 of 2 fields.", "next": ""},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", [spoken(copy.deepcopy(FACTS)), card()], ids=["weekly", "card"])
+def test_peoples_own_words_are_not_explained_as_our_terms(facts: dict[str, Any]) -> None:
+    seen = Seen(reports.html(facts))
+    assert BIASED in seen.text
+    told = {attrs.get("title") for tag, attrs in seen.tags if tag == "dfn"}
+    assert TERMS["bias"] not in told
+    assert TERMS["PSI"] in told, "what we say is explained as before"
+    markdown = reports.markdown(facts)
+    for text in (seen.text, markdown, Seen(reports._page(canonical_json(facts), paper=True)).text):
+        assert TERMS["bias"] not in text
+        assert TERMS["PSI"] in text
+    assert "known bias against" in markdown
+
+
 def test_a_strangers_metric_is_told_by_its_own_label() -> None:
     spam = {**FACTS, "performance": {**FACTS["performance"], "positive": 'it\'s "spam"'}}
     assert 'Tells it\'s "spam" from the rest: ROC AUC within the day' in Seen(reports.html(spam)).text

@@ -9,7 +9,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
 from mlops_dash.domain.words import GateState
-from mlops_dash.rendering.document import Cell, Document, badge, said_badge, table_of
+from mlops_dash.rendering.document import Cell, Document, badge, own, said_badge, table_of
 
 
 def document(facts: Facts) -> Document:
@@ -108,18 +108,20 @@ def _arms(facts: Facts) -> dict[str, Any]:
 def _design(facts: Facts) -> dict[str, Any]:
     test, fixed = facts["test"], facts["design"]
     rows: list[list[Cell]] = [
-        ["Question", test["question"]],
+        ["Question", own(test["question"])],
         ["Outcome", fixed["outcome"]],
         ["Unit", fixed["unit"]],
         ["Read", fixed["reading"]],
         ["Level", f"{1 - fixed['alpha']:.0%}"],
-        ["Designed", f"{test['designed_by']}, {fmt.instant(words.at(test['designed_at']), facts['zone'])}"],
+        ["Designed", own(f"{test['designed_by']}, {fmt.instant(words.at(test['designed_at']), facts['zone'])}")],
     ]
     if test["started_at"]:
-        rows.append(["Started", f"{test['started_by']}, {fmt.instant(words.at(test['started_at']), facts['zone'])}"])
+        rows.append(
+            ["Started", own(f"{test['started_by']}, {fmt.instant(words.at(test['started_at']), facts['zone'])}")]
+        )
     if test["stopped_at"]:
         at = fmt.instant(words.at(test["stopped_at"]), facts["zone"])
-        rows.append(["Stopped", f"{test['stopped_by']}, {at}: {test['stop_reason']}"])
+        rows.append(["Stopped", own(f"{test['stopped_by']}, {at}: {test['stop_reason']}")])
     caption = "Fixed before the first row"
     return {"title": "What was asked", "said": [], "table": table_of(caption, ["What", "Value"], rows)}
 

@@ -8,7 +8,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import sample_words
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
-from mlops_dash.rendering.document import Cell, Document, said_badge, table_of
+from mlops_dash.rendering.document import Cell, Document, own, said_badge, table_of
 
 _NOT_RECORDED = "not recorded"
 
@@ -48,7 +48,8 @@ def _when(facts: Facts, at: str | None) -> str:
 def _said(facts: Facts) -> dict[str, Any]:
     card = facts["card"]
     rows: list[list[Cell]] = [
-        [one["label"], one["text"] or f"Not written yet: {one['hint']}."] for one in card["fields"]
+        [one["label"], own(one["text"]) if one["text"] else f"Not written yet: {one['hint']}."]
+        for one in card["fields"]
     ]
     by = f"Last written by {card['edited_by']}, {_when(facts, card['edited_at'])}" if card["revision"] else "As asked"
     return {"title": "What it is for", "said": [], "table": table_of(by, ["What", "In words"], rows)}
@@ -79,19 +80,21 @@ def _facts(facts: Facts) -> dict[str, Any]:
     rows: list[list[Cell]] = [
         ["Version", version["label"]],
         ["Live since", _when(facts, version["since"])],
-        ["Recipe", version["recipe"] or _NOT_RECORDED],
+        ["Recipe", own(version["recipe"] or _NOT_RECORDED)],
         ["Trained on", fmt.period(start, end, facts["zone"]) if start and end else _NOT_RECORDED],
         ["Data sha256", {"mono": version["data"]} if version["data"] else _NOT_RECORDED],
         ["Files sha256", {"mono": version["artifact"]} if version["artifact"] else _NOT_RECORDED],
     ]
     if facts["model"]["class_names"]:
-        rows.append(["Classes", ", ".join(facts["model"]["class_names"])])
+        rows.append(["Classes", own(", ".join(facts["model"]["class_names"]))])
     return {"title": "Facts", "said": [], "table": table_of("The live version", ["What", "Value"], rows)}
 
 
 def _inputs(facts: Facts) -> dict[str, Any]:
     if facts["inputs"] is None:
         return {"title": "Inputs", "said": ["Not known: the live version has no signature that can be read."]}
-    rows: list[list[Cell]] = [[one["name"], one["kind"], "yes" if one["required"] else "no"] for one in facts["inputs"]]
+    rows: list[list[Cell]] = [
+        [own(one["name"]), one["kind"], "yes" if one["required"] else "no"] for one in facts["inputs"]
+    ]
     caption = fmt.plural(len(rows), "input")
     return {"title": "Inputs", "said": [], "table": table_of(caption, ["Name", "Type", "Required"], rows)}

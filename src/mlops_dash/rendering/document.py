@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mlops_dash.domain.reports import words
 from mlops_dash.domain.words import (
     ABState,
     ABVerdict,
@@ -24,7 +25,7 @@ _COLOURS = {"green": "good", "blue": "moved", "orange": "warn", "red": "bad", "v
 _SIGNS = {"check_circle": "✓", "cancel": "✕", "error": "✕", "warning": "▲", "help": "?", "moving": "↗", "gavel": "◆",
           "how_to_reg": "✓", "notifications_active": "!", "rocket_launch": "✓"}  # fmt: skip
 
-Cell = str | dict[str, str]
+Cell = str | dict[str, str]  # words of ours, a badge, a `mono` text, or people's `own` words
 
 
 @dataclass(frozen=True)
@@ -51,22 +52,22 @@ class Document:
     tab: str
     about: str
     badge: dict[str, str]
-    verdict: str
-    next_step: str
-    figures: Sequence[tuple[str, str, str]]
+    verdict: Cell
+    next_step: Cell
+    figures: Sequence[tuple[str, str, Cell]]
     sections: Sequence[dict[str, Any]]
     how: Sequence[str]
 
     @property
     def terms(self) -> tuple[tuple[str, str], ...]:
-        """The terms that a reader meets, each with its meaning."""
-        told = [self.verdict, self.next_step, *self.how]
+        """The terms that a reader meets in our words, each with its meaning; people's own words mean what they mean."""
+        told: list[Cell] = [self.verdict, self.next_step, *self.how]
         told += [text for name, _, of in self.figures for text in (name, of)]
         for section in self.sections:
             told += [*section["said"], section.get("note", "")]
             if "table" in section:
-                told += [*section["table"]["heads"], *(plain(cell) for row in section["table"]["rows"] for cell in row)]
-        return glossary(told)
+                told += [*section["table"]["heads"], *(cell for row in section["table"]["rows"] for cell in row)]
+        return glossary(plain(one) for one in told if not is_own(one))
 
 
 def badge(word: Word) -> dict[str, str]:
@@ -94,4 +95,26 @@ def table_of(
 
 def plain(cell: Cell) -> str:
     """A cell's words alone."""
-    return cell if isinstance(cell, str) else cell.get("text") or cell.get("mono", "")
+    if isinstance(cell, str):
+        return cell
+    return cell.get("text") or cell.get("mono") or cell.get("own", "")
+
+
+def gate_reason(gate: Mapping[str, Any], measure: Mapping[str, Any]) -> Cell:
+    """Why a measure of a gate stands as it does; why a gate was overridden is said in people's own words."""
+    said = words.gate_reason(gate, measure)
+    return own(said) if gate["state"] == GateState.OVERRIDDEN else said
+
+
+def own(text: str) -> Cell:
+    """Words of somebody: a comment, a name, a card's text. The glossary does not explain them.
+
+    >>> own("bias against older customers")
+    {'own': 'bias against older customers'}
+    """
+    return {"own": text}
+
+
+def is_own(cell: Cell) -> bool:
+    """Whether these are somebody's own words."""
+    return not isinstance(cell, str) and "own" in cell

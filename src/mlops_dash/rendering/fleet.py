@@ -9,7 +9,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
 from mlops_dash.domain.words import Health
-from mlops_dash.rendering.document import Cell, Document, badge, said_badge, table_of
+from mlops_dash.rendering.document import Cell, Document, badge, own, said_badge, table_of
 
 
 def document(facts: Facts) -> Document:
@@ -63,7 +63,7 @@ def _models(facts: Facts) -> dict[str, Any]:
         return {"title": "Models", "said": []}
     rows: list[list[Cell]] = [
         [
-            one["title"] or one["name"],
+            own(one["title"] or one["name"]),
             {"badge": "1", **badge(Health(one["health"]))},
             f"v{one['version']}" if one["version"] else fmt.MISSING,
             _number(one) + ("" if one["current"] or one["value"] is None else ", last known"),
@@ -86,13 +86,13 @@ def _models(facts: Facts) -> dict[str, Any]:
 def _due(facts: Facts) -> dict[str, Any]:
     rows: list[list[Cell]] = [
         [
-            one["model"] or fmt.MISSING,
+            own(one["model"] or fmt.MISSING),
             one["word"],
             one["sentence"],
             one["cause"] or fmt.MISSING,
             one["action"],
             fmt.day(words.at(one["since"]), facts["zone"]),
-            one["taken_by"].removeprefix("user:") or "nobody yet",
+            own(one["taken_by"].removeprefix("user:") or "nobody yet"),
         ]
         for one in facts["due"]
     ]

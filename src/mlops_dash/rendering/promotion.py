@@ -9,7 +9,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
 from mlops_dash.domain.words import GateState, ProposalState, look
-from mlops_dash.rendering.document import Cell, Document, badge, said_badge, table_of
+from mlops_dash.rendering.document import Cell, Document, badge, gate_reason, own, said_badge, table_of
 
 _STEPS = (("decided_at", "Decided"), ("alias_moved_at", "Mark in MLflow moved"), ("delivered_at", "Delivered"),
           ("confirmed_at", "Confirmed: seen to answer"))  # fmt: skip
@@ -27,7 +27,7 @@ def document(facts: Facts) -> Document:
         tab=f"{model['name']} {version['label']}",
         about=f"{version['label']} · registered {_when(facts, version['created_at'])}{owner} · tier {model['tier']}",
         badge=said_badge(facts["verdict"]),
-        verdict=facts["verdict"]["said"],
+        verdict=_verdict(facts),
         next_step=f"Next: {facts['verdict']['next']}" if facts["verdict"]["next"] else "",
         figures=_figures(facts),
         sections=[_gates(facts), _decision(facts), _rollout(facts), _lineage(facts), _evidence(facts), _ledger(facts)],
@@ -39,13 +39,20 @@ def document(facts: Facts) -> Document:
     )
 
 
+def _verdict(facts: Facts) -> Cell:
+    """The verdict; one that tells why a proposal was closed holds somebody's words."""
+    said = str(facts["verdict"]["said"])
+    why = "" if facts["proposal"] is None else facts["proposal"]["close_reason"].rstrip(".")
+    return own(said) if why and why in said else said
+
+
 def _when(facts: Facts, at: str | None) -> str:
     return fmt.instant(words.at(at), facts["zone"]) if at else fmt.MISSING
 
 
-def _figures(facts: Facts) -> list[tuple[str, str, str]]:
+def _figures(facts: Facts) -> list[tuple[str, str, Cell]]:
     first = next((one for gate in facts["gates"] for one in gate["measures"] if one["value"] is not None), None)
-    found = []
+    found: list[tuple[str, str, Cell]] = []
     if first is not None:
         value = words.measure_value({**first, "low": None, "high": None})
         interval = fmt.interval(first["low"], first["high"], first["decimals"], signed=first["difference"])
@@ -54,7 +61,9 @@ def _figures(facts: Facts) -> list[tuple[str, str, str]]:
     found.append(("Gates passed", facts["through"] or "none", f"policy no. {facts['policy']['number']}"))
     given = [one for one in facts["approvals"] if one["kind"] == "approve" and one["holds"]]
     names = ", ".join(dict.fromkeys(one["who"] for one in given))
-    found.append(("Approvals", f"{len(given)} of {facts['policy']['approvals']}", names or "nobody yet"))
+    found.append(
+        ("Approvals", f"{len(given)} of {facts['policy']['approvals']}", own(names) if names else "nobody yet")
+    )
     return found
 
 
@@ -70,7 +79,7 @@ def _gates(facts: Facts) -> dict[str, Any]:
             words.measure_value(one),
             words.measure_limit(one),
             fmt.whole(one["n"]) if one["n"] else fmt.MISSING,
-            words.gate_reason(gate, one),
+            gate_reason(gate, one),
         ]
         for gate in facts["gates"]
         for one in gate["measures"]
@@ -86,18 +95,18 @@ def _decision(facts: Facts) -> dict[str, Any]:
     if proposal is None:
         return {"title": "Decision", "said": ["Nobody has proposed it."]}
     state = look(ProposalState(proposal["state"])).label.lower()
-    said = [f"Proposed by {proposal['proposer']} on {_when(facts, proposal['since'])}; {state}."]
+    said: list[Cell] = [own(f"Proposed by {proposal['proposer']} on {_when(facts, proposal['since'])}; {state}.")]
     if proposal["comment"]:
-        said.append(f"Why: {proposal['comment']}")
+        said.append(own(f"Why: {proposal['comment']}"))
     if proposal["close_reason"]:
-        said.append(f"Closed {_when(facts, proposal['closed_at'])}: {proposal['close_reason']}")
+        said.append(own(f"Closed {_when(facts, proposal['closed_at'])}: {proposal['close_reason']}"))
     section: dict[str, Any] = {"title": "Decision", "said": said}
     rows: list[list[Cell]] = [
         [
-            one["who"],
+            own(one["who"]),
             "approved" if one["kind"] == "approve" else f"overrode {one['gate']}",
             _when(facts, one["at"]),
-            one["comment"] or fmt.MISSING,
+            own(one["comment"] or fmt.MISSING),
             "yes" if one["holds"] else f"no: {one['reason']}",
         ]
         for one in facts["approvals"]
@@ -116,7 +125,7 @@ def _rollout(facts: Facts) -> dict[str, Any]:
         live = facts["verdict"]["concept"] == "OperationState"
         return {**section, "said": ["How it came live is not recorded." if live else "It was never made live."]}
     rows: list[list[Cell]] = [[label, _when(facts, made[key]) if made[key] else "not yet"] for key, label in _STEPS]
-    said = [f"{made['decided_by']} decided ({made['kind']}): {made['reason']}"]
+    said: list[Cell] = [own(f"{made['decided_by']} decided ({made['kind']}): {made['reason']}")]
     if made["error"]:
         said.append(f"Last error: {made['error']}")
     said += [
@@ -130,7 +139,7 @@ def _rollout(facts: Facts) -> dict[str, Any]:
 def _lineage(facts: Facts) -> dict[str, Any]:
     one, digests, run = facts["lineage"], facts["digests"], facts["lineage"]["run"]
     rows: list[list[Cell]] = [
-        ["Recipe", one["recipe"] or _NOT_RECORDED],
+        ["Recipe", own(one["recipe"] or _NOT_RECORDED)],
         ["Trained on", fmt.period(words.at(one["training_start"]), words.at(one["training_end"]), facts["zone"])
          if one["training_start"] else _NOT_RECORDED],
         ["Data sha256", {"mono": digests["data"]} if digests["data"] else _NOT_RECORDED],
@@ -138,7 +147,7 @@ def _lineage(facts: Facts) -> dict[str, Any]:
         ["Source", {"mono": digests["source"]} if digests["source"] else _NOT_RECORDED],
     ]  # fmt: skip
     if one["copied_from"]:
-        rows.append(["Copied from", one["copied_from"]])
+        rows.append(["Copied from", own(one["copied_from"])])
     if run is None:
         rows.append(["Run", one["run_why"]])
     else:
@@ -161,10 +170,10 @@ def _run(run: Mapping[str, Any]) -> list[list[Cell]]:
     tree = {True: ", with changes that were not committed", False: ", clean", None: ""}[run["dirty"]]
     branch = f" on {run['branch']}" if run["branch"] else ""
     made: list[list[Cell]] = [
-        ["Run", f"{run['name'] or run['id']}, by {run['by'] or 'nobody recorded'}, {run['status'].lower()}"],
+        ["Run", own(f"{run['name'] or run['id']}, by {run['by'] or 'nobody recorded'}, {run['status'].lower()}")],
         ["Commit", {"mono": f"{run['commit']}{branch}{tree}"} if run["commit"] else _NOT_RECORDED],
     ]
-    return made + [["Data set", f"{one['name']} ({one['digest']})"] for one in run["datasets"]]
+    return made + [["Data set", own(f"{one['name']} ({one['digest']})")] for one in run["datasets"]]
 
 
 def _evidence(facts: Facts) -> dict[str, Any]:
@@ -194,7 +203,7 @@ def _evidence(facts: Facts) -> dict[str, Any]:
 
 def _ledger(facts: Facts) -> dict[str, Any]:
     rows: list[list[Cell]] = [
-        [str(one["number"]), _when(facts, one["at"]), one["sentence"], one["why"] or fmt.MISSING]
+        [str(one["number"]), _when(facts, one["at"]), own(one["sentence"]), own(one["why"] or fmt.MISSING)]
         for one in facts["ledger"]
     ]
     if not rows:

@@ -21,7 +21,7 @@ from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_jso
 from mlops_dash.domain.words import defined
 from mlops_dash.ids import canonical_json
 from mlops_dash.rendering import ab_result, card, fleet, promotion, tokens, weekly
-from mlops_dash.rendering.document import Document, plain
+from mlops_dash.rendering.document import Cell, Document, is_own, plain
 from mlops_dash.rendering.tables import markdown_text
 from mlops_dash.rendering.workbook import Sheet, workbook
 
@@ -102,11 +102,13 @@ def _template() -> Any:
     return made.get_template("report.html.j2")
 
 
-def _explained(text: str) -> Markup:
-    """The text with every term of the glossary underlined; pointing at it says its meaning."""
+def _explained(text: Cell) -> Markup:
+    """The text with every term of the glossary underlined; pointing at it says its meaning. Own words stay plain."""
+    if is_own(text):
+        return escape(plain(text))
     pieces = [
         Markup("<dfn title='{}'>{}</dfn>").format(means, piece) if means else escape(piece)
-        for piece, means in defined(text)
+        for piece, means in defined(plain(text))
     ]
     return Markup("").join(pieces)
 
@@ -123,18 +125,18 @@ def markdown(facts: Facts) -> str:
         "",
         f"{markdown_text(shown.kind)} · {name}{markdown_text(shown.about)}",
         "",
-        f"**{shown.badge['sign']} {markdown_text(shown.badge['text'])}** {markdown_text(shown.verdict)}",
+        f"**{shown.badge['sign']} {markdown_text(shown.badge['text'])}** {markdown_text(plain(shown.verdict))}",
         "",
     ]
-    lines += [markdown_text(shown.next_step), ""] if shown.next_step else []
+    lines += [markdown_text(plain(shown.next_step)), ""] if shown.next_step else []
     lines += [
-        f"- {markdown_text(what)}: **{markdown_text(value)}** ({markdown_text(of)})"
+        f"- {markdown_text(what)}: **{markdown_text(value)}** ({markdown_text(plain(of))})"
         for what, value, of in shown.figures
     ]
     for section in shown.sections:
         lines += ["", f"## {markdown_text(section['title'])}", ""]
         for sentence in section["said"]:
-            lines += [markdown_text(sentence), ""]
+            lines += [markdown_text(plain(sentence)), ""]
         if "table" in section:
             lines += _pipe_table(section["table"])
     lines += ["", "## How the numbers were computed", ""]

@@ -12,7 +12,7 @@ from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.counted import metric_named, ripe, window_of
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind, coverage, number
 from mlops_dash.domain.words import AlertState, GateState, Health, ProposalState, look
-from mlops_dash.rendering.document import Cell, Document, badge, table_of
+from mlops_dash.rendering.document import Cell, Document, badge, gate_reason, own, table_of
 
 
 def document(facts: Facts) -> Document:
@@ -29,7 +29,7 @@ def document(facts: Facts) -> Document:
         about=f"{live}week of {week} · days in {facts['week']['zone']}{owner} · tier {model['tier']}",
         badge=badge(Health(facts["verdict"]["health"])),
         verdict=words.verdict(facts),
-        next_step=words.next_step(facts),
+        next_step=own(words.next_step(facts)) if facts["proposals"] else words.next_step(facts),  # names the proposer
         figures=_figures(facts),
         sections=_sections(facts),
         how=words.how(facts),
@@ -82,9 +82,9 @@ def _happened(facts: Facts) -> dict[str, Any]:
         [
             fmt.instant(words.at(one["at"]), zone),
             one["what"],
-            one["about"],
-            one["who"],
-            one["why"] or fmt.MISSING,
+            own(one["about"]),
+            own(one["who"]),
+            own(one["why"] or fmt.MISSING),
             fmt.MISSING if one["entry"] is None else f"no. {one['entry']}",
         ]
         for one in found["events"]
@@ -128,7 +128,7 @@ def _inputs(facts: Facts) -> dict[str, Any]:
     )
     rows: list[list[Cell]] = [
         [
-            column_name(one["name"]),
+            own(column_name(one["name"])),
             "beyond" if one["verdict"] in ("watch", "drift") else one["verdict"].replace("_", " "),
             fmt.metric(one["psi"], 2),
             fmt.interval(one["low"], one["high"], 2, signed=False),
@@ -153,7 +153,7 @@ def _alerts(facts: Facts) -> dict[str, Any]:
             one["title"],
             one["cause"] or fmt.MISSING,
             fmt.instant(words.at(one["opened_at"]), zone),
-            one["last_answer"] or one["owner"] or fmt.MISSING,
+            own(one["last_answer"] or one["owner"] or fmt.MISSING),
         ]
         for one in facts["alerts"]
     ]
@@ -169,10 +169,10 @@ def _proposals(facts: Facts) -> dict[str, Any]:
         [
             one["version"],
             {"badge": "1", **badge(ProposalState(one["state"]))},
-            one["proposer"],
+            own(one["proposer"]),
             fmt.instant(words.at(one["since"]), zone),
             "; ".join(f"{gate['name']}: {look(GateState(gate['state'])).label.lower()}" for gate in one["gates"]),
-            one["comment"] or fmt.MISSING,
+            own(one["comment"] or fmt.MISSING),
         ]
         for one in facts["proposals"]
     ]
@@ -191,7 +191,7 @@ def _gates(facts: Facts) -> dict[str, Any]:
             one["label"],
             words.measure_value(one),
             words.measure_limit(one),
-            words.gate_reason(gate, one),
+            gate_reason(gate, one),
         ]
         for gate in facts["gates"]
         for one in gate["measures"]
