@@ -42,7 +42,9 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def token(installation: Installation) -> str:
-    return installation.ui.services.access.issue_token(ADMIN, "scientist", label="journey", days=1).secret
+    return installation.ui.services.access.issue_token(
+        ADMIN, "scientist", label="journey", days=90
+    ).secret  # a week is played
 
 
 @pytest.fixture(scope="module")
