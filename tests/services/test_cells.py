@@ -20,6 +20,11 @@ def test_times_without_a_zone_are_in_the_zone_that_is_named() -> None:
     ]  # fmt: skip
 
 
+def test_times_finer_than_the_log_keeps_are_cut_without_a_warning() -> None:
+    times = Cells(pd.DataFrame({"at": pd.to_datetime(["2026-07-01T08:00:00.123456789Z"])}), "UTC").times("at")
+    assert str(times.iloc[0].to_pydatetime()) == "2026-07-01 08:00:00.123456+00:00"
+
+
 def test_an_hour_that_the_zone_has_twice_is_not_guessed() -> None:
     cells = Cells(pd.DataFrame({"at": ["2026-10-25 02:30"]}), "Europe/Berlin")
     cells.times("at")
