@@ -20,14 +20,13 @@ from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.evidence import Direction, Evidence, sample_words
 from mlops_dash.domain.experiments.directions import gain
 from mlops_dash.domain.registry.gates import Gate, Measure
-from mlops_dash.domain.registry.live import ALIAS, NONE
+from mlops_dash.domain.registry.live import ALIAS
 from mlops_dash.domain.registry.records import Operation, RegistryRoom, VersionLine
+from mlops_dash.domain.registry.steps import steps_of
 from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.words import GateState, look
 
 ROW = 58  # px of a row of the forest
-STEPS_ELSEWHERE = ("Decided", "In the ledger", "", "Confirmed by its rows")
-STEPS_SAID = ("Said", "In the ledger", "", "")  # what already answered elsewhere when somebody said so
 
 
 # --- gates ------------------------------------------------------------------------------------------------------------
@@ -270,18 +269,13 @@ def progress_html(operation: Operation, zone: str, *, elsewhere: bool = False, m
 
     `mark` is alias, stage or tag; with none nothing is moved in MLflow.
     """
-    moments = (operation.decided_at, operation.alias_moved_at, operation.delivered_at, operation.confirmed_at)
-    moved = "" if mark == NONE else f"{mark.capitalize()} moved"
-    ours = STEPS_ELSEWHERE if elsewhere else ("Decided", moved, "Delivered", "Confirmed serving")
     cells = []
-    for label, moment in zip(STEPS_SAID if operation.kind == "elsewhere" else ours, moments, strict=True):
-        if not label:
-            continue
+    for label, moment in steps_of(operation, mark=mark, elsewhere=elsewhere):
         reached = moment is not None
         icon = "check_circle" if reached else "radio_button_unchecked"
         when = fmt.instant(moment, zone) if reached else "not yet"
-        mark = f"<span class='pi'>{icon_mark(icon)}</span>"
-        cells.append(f"<li class='{'on' if reached else ''}'>{mark}<b>{label}</b><span>{escape(when)}</span></li>")
+        sign = f"<span class='pi'>{icon_mark(icon)}</span>"
+        cells.append(f"<li class='{'on' if reached else ''}'>{sign}<b>{label}</b><span>{escape(when)}</span></li>")
     return f"<ol class='steps'>{''.join(cells)}</ol>"
 
 

@@ -11,8 +11,6 @@ from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
 from mlops_dash.domain.words import GateState, ProposalState, look
 from mlops_dash.rendering.document import Cell, Document, badge, gate_reason, own, said_badge, table_of
 
-_STEPS = (("decided_at", "Decided"), ("alias_moved_at", "Mark in MLflow moved"), ("delivered_at", "Delivered"),
-          ("confirmed_at", "Confirmed: seen to answer"))  # fmt: skip
 _NOT_RECORDED = "not recorded"
 
 
@@ -58,13 +56,18 @@ def _figures(facts: Facts) -> list[tuple[str, str, Cell]]:
         interval = fmt.interval(first["low"], first["high"], first["decimals"], signed=first["difference"])
         limit = words.measure_limit(first)
         found.append((first["label"], value, f"{interval} · limit {limit}" if interval != fmt.MISSING else limit))
-    found.append(("Gates passed", facts["through"] or "none", f"policy no. {facts['policy']['number']}"))
+    found.append(("Gates passed", facts["through"] or "none", _policy(facts)))
     given = [one for one in facts["approvals"] if one["kind"] == "approve" and one["holds"]]
     names = ", ".join(dict.fromkeys(one["who"] for one in given))
     found.append(
         ("Approvals", f"{len(given)} of {facts['policy']['approvals']}", own(names) if names else "nobody yet")
     )
     return found
+
+
+def _policy(facts: Facts) -> str:
+    number = facts["policy"]["number"]
+    return f"policy no. {number}" if number else "the default policy"
 
 
 def _gates(facts: Facts) -> dict[str, Any]:
@@ -122,9 +125,11 @@ def _decision(facts: Facts) -> dict[str, Any]:
 def _rollout(facts: Facts) -> dict[str, Any]:
     made, section = facts["rollout"], {"title": "Roll-out"}
     if made is None:
-        live = facts["verdict"]["concept"] == "OperationState"
+        live = facts["verdict"]["concept"] == "OperationState"  # without an operation only a champion has this word
         return {**section, "said": ["How it came live is not recorded." if live else "It was never made live."]}
-    rows: list[list[Cell]] = [[label, _when(facts, made[key]) if made[key] else "not yet"] for key, label in _STEPS]
+    rows: list[list[Cell]] = [
+        [one["what"], _when(facts, one["at"]) if one["at"] else "not yet"] for one in made.get("steps", [])
+    ]
     said: list[Cell] = [own(f"{made['decided_by']} decided ({made['kind']}): {made['reason']}")]
     if made["error"]:
         said.append(f"Last error: {made['error']}")

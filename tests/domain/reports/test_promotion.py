@@ -184,12 +184,18 @@ def test_a_strangers_model_that_others_serve_says_what_is_not_recorded(
 ) -> None:
     registry, name = RegistryService(context), 'o\'brien "weekly"'
     registry.add_model(SCIENTIST, name, task=task, class_names=names, source="external", title=ODD, reason="theirs")
-    registry.record_version(WORKER, name, "1")
+    registry.serve_elsewhere(LEAD, registry.record_version(WORKER, name, "1"), reason="their pipeline")
     reports = ReportService(context)
     kept = reports.freeze(SCIENTIST, reports.promotion(SCIENTIST, name, "1"))
     facts = kept.facts
     assert facts["lineage"]["run"] is None
     assert "Others serve this model" in facts["lineage"]["run_why"]
+    assert [one["what"] for one in facts["rollout"]["steps"]] == ["Said", "In the ledger"]
+    assert "served elsewhere, as was said on" in facts["verdict"]["said"]
+    document = rendering.document(facts)
+    assert "the default policy" in str(document.figures)
+    assert "MLflow moved" not in str(document.sections)
+    assert "Confirmed" not in str(document.sections)
     assert sha256_of(facts) == kept.line.sha256
     for kind in (ReportFormat.HTML, ReportFormat.MARKDOWN):
         said = rendering.written(kept, kind).decode()

@@ -15,6 +15,7 @@ from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.dossier import Dossier
 from mlops_dash.domain.registry.gates import through
 from mlops_dash.domain.registry.records import ApprovalLine, Operation, Proposal, RegistryRoom, Step, VersionLine
+from mlops_dash.domain.registry.steps import steps_of
 from mlops_dash.domain.reports.facts import gate_facts, iso, model_facts
 from mlops_dash.domain.reports.snapshot import ReportKind
 from mlops_dash.domain.words import GateState, OperationState, ProposalState, look
@@ -81,6 +82,10 @@ def promotion_facts(
             "reason": made.reason, "mark": made.alias, "decided_at": iso(made.decided_at),
             "alias_moved_at": iso(made.alias_moved_at), "delivered_at": iso(made.delivered_at),
             "confirmed_at": iso(made.confirmed_at), "error": made.error,
+            "steps": [
+                {"what": what, "at": iso(at)}
+                for what, at in steps_of(made, mark=room.model.mark.kind, elsewhere=room.model.elsewhere)
+            ],
         },
         "lineage": _lineage(dossier),
         "places": [{"what": one.what, "since": iso(one.since), "until": iso(one.until)} for one in dossier.places],
@@ -101,9 +106,13 @@ def promotion_facts(
         "verdict": facts["verdict"]["said"],
         "gates passed": facts["through"] or "none apply",
         "approvals that count": str(sum(one["holds"] and one["kind"] == "approve" for one in given)),
-        "rolled out": "not yet" if made is None else look(made.state).label.lower(),
+        "rolled out": "not yet" if made is None else _rolled_out(made),
     }
     return facts
+
+
+def _rolled_out(made: Operation) -> str:
+    return "served elsewhere, as was said" if made.kind == "elsewhere" else look(made.state).label.lower()
 
 
 def _approval(room: RegistryRoom, line: ApprovalLine) -> dict[str, Any]:
@@ -148,6 +157,13 @@ def _verdict(
     gates = f"It is through {counted} gates{more}." if counted else "No gate applies to it."
     nexts = room.next_action
     ask = "" if nexts.step in (Step.NOTHING, Step.WAIT) else nexts.sentence
+    required = [] if line is None else [gate.state for gate in line.gates if gate.required]
+    order = (GateState.FAILED, GateState.NOT_COMPUTABLE, GateState.CANNOT_TELL, GateState.WAITING)
+    worst = next((one for one in order if one in required), GateState.PASSED if required else GateState.WAITING)
+    if line is not None and line.is_champion and made is not None and made.kind == "elsewhere":
+        since = fmt.instant(made.decided_at, room.zone)
+        said = f"{label} answers, served elsewhere, as was said on {since}; no gate was asked. {gates}"
+        return {"concept": "GateState", "word": str(worst), "said": said, "next": ask}
     if line is not None and line.is_champion:
         since = "" if made is None else f" since {fmt.instant(made.alias_moved_at or made.decided_at, room.zone)}"
         instead = f", in place of {against}" if against else ""
@@ -165,9 +181,6 @@ def _verdict(
         if proposal.state is ProposalState.PROMOTED:
             said = f"{label} was promoted and is not live any more. {gates}"
         return {"concept": "ProposalState", "word": str(proposal.state), "said": said, "next": ask}
-    required = [] if line is None else [gate.state for gate in line.gates if gate.required]
-    order = (GateState.FAILED, GateState.NOT_COMPUTABLE, GateState.CANNOT_TELL, GateState.WAITING)
-    worst = next((one for one in order if one in required), GateState.PASSED if required else GateState.WAITING)
     return {
         "concept": "GateState", "word": str(worst), "said": f"{label} is not proposed. {gates}", "next": ask,
     }  # fmt: skip
