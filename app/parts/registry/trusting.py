@@ -11,6 +11,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.audit import who
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.errors import MlopsDashError
 from mlops_dash.services.registry.trusting import Looked
@@ -25,23 +26,31 @@ def panel(frame: Frame, version: Version) -> None:
 
     def look() -> None:
         if st.button("Look into the files", key="look-into", icon=widgets.icon("frame_inspect")):
-            session.put(key, True)
+            session.put(key, None)
+            session.put(f"{key}-asked", True)
 
     with widgets.card("trusting", "What loading runs", said, look):
-        if not session.get(key):
+        if session.pop(f"{key}-asked"):
+            _look(frame, version, key)
+        looked: Looked | None = session.get(key)
+        if looked is None:
             widgets.note("Their flavour, their files and what their pickles import are read; nothing is loaded.")
-            return
-        try:
-            looked = frame.services.registry.look_into(frame.actor, version.id)
-        except MlopsDashError as error:
-            st.error(plain(error.sentence()), icon=widgets.icon("error"))
             return
         _show(looked)
         if not looked.found.refused or looked.trusted:
             return
         why_not = looked.why_not or frame.actor.why_not(Permission.FILES_TRUST)
         if widgets.action_button("Trust these files…", key="trust-files", why_not=why_not, icon_name="verified_user"):
-            _trust(frame, looked)
+            _trust(frame, looked, key)
+
+
+def _look(frame: Frame, version: Version, key: str) -> None:
+    """Read the files once, and keep what they run: a model may be large, and this page runs again at each click."""
+    try:
+        with st.spinner(f"Reading the files of {version.label}"):
+            session.put(key, frame.services.registry.look_into(frame.actor, version.id))
+    except MlopsDashError as error:
+        st.error(plain(error.sentence()), icon=widgets.icon("error"))
 
 
 def _show(looked: Looked) -> None:
@@ -49,7 +58,7 @@ def _show(looked: Looked) -> None:
     trusted = looked.trusted
     state = "trusted by us: all it is made of is on the fixed list"
     if found.refused:
-        state = f"trusted by {trusted.by}: {trusted.reason}" if trusted else f"not loaded: {found.refused}"
+        state = f"trusted by {who(trusted.by)}: {trusted.reason}" if trusted else f"not loaded: {found.refused}"
     widgets.facts({
         "State": state,
         "Loaded by": found.loader or fmt.MISSING,
@@ -66,11 +75,12 @@ def _show(looked: Looked) -> None:
         widgets.note(f"And {len(names) - _SHOWN} more: mlops-dash trust lists them all.")
 
 
-def _trust(frame: Frame, looked: Looked) -> None:
+def _trust(frame: Frame, looked: Looked, key: str) -> None:
     version = looked.version
 
     def act(reason: str) -> str:
         frame.services.registry.trust_files(frame.actor, looked, digest=looked.found.digest, reason=reason)
+        session.put(key, frame.services.registry.look_into(frame.actor, version.id))
         return f"The files of {version.subject} are trusted as they are; changed ones would not be."
 
     dialogs.confirm(

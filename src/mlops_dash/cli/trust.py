@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.audit import who
 from mlops_dash.services.registry.trusting import Looked
 
 
@@ -42,7 +43,7 @@ def _lines(looked: Looked) -> list[str]:
     lines += [f"  {path} imports {name}" for path, names in found.imports for name in names]
     lines += [f"  {path} was not looked into: it is no text, no pickle and no archive" for path in found.unread]
     if looked.trusted:
-        return [*lines, f"Trusted by {looked.trusted.by}: {looked.trusted.reason}", f"Digest {found.digest}"]
+        return [*lines, f"Trusted by {who(looked.trusted.by)}: {looked.trusted.reason}", f"Digest {found.digest}"]
     if looked.why_not:
         return [*lines, looked.why_not]
     return [
