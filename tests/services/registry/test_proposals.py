@@ -116,6 +116,7 @@ def test_who_proposed_at_the_command_line_is_the_account_that_was_made_later(hou
 
 
 def test_one_person_under_two_ids_is_one_half_of_an_override(house: World) -> None:
+    house.hands.turn(hours=1)
     house.measured("2", "1", **BETTER_NO_MORE)
     made = house.proposal()
     house.service.override_gate(LEAD, made.id, made.revision, gate="primary metric", reason="known")
