@@ -17,6 +17,7 @@ from mlops_dash.demo.flights.columns import FEATURE_NAMES, LABEL, load_flights
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.recipe_checks import Check, CheckKind
 from mlops_dash.domain.retraining import Recipe, ScheduleDraft
 from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import JobState
@@ -387,6 +388,73 @@ def test_what_a_failing_program_had_begun_is_an_orphan_and_of_several_runs_the_o
     their_recipe(tmp_path, code=several)
     depot.retraining.run_now(SCIENTIST, "weekly", "once more")
     assert runner.run_next(depot)["version"] == "1"
+
+
+SPEED = """
+import os, time, mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(os.environ["MLOPS_DASH_CHECK_MODEL"])
+rows = pd.read_parquet(os.environ["MLOPS_DASH_CHECK_REFERENCE"])[["crates"]].head(20)
+begun = time.perf_counter()
+model.predict(rows)
+print(f"result {(time.perf_counter() - begun) * 1000} n={len(rows)}")
+"""
+SLICE = """
+import os, pandas as pd
+rows = pd.read_parquet(os.environ["MLOPS_DASH_CHECK_PREDICTIONS"])
+north = rows[rows["depot"] == "north"]
+print(f"result {(north.label - north.score).abs().mean()} n={len(north)}")
+"""
+
+
+@pytest.mark.timeout(600)
+def test_checks_of_a_recipe_run_after_training_and_are_a_gate_that_blocks(depot: Services, tmp_path: Path) -> None:
+    for name, code in (("speed", SPEED), ("slice", SLICE)):
+        (tmp_path / f"{name}.py").write_text(code)
+    checks = (
+        Check("answers in time", CheckKind.LATENCY, f"{{python}} '{tmp_path}/speed.py'", at_most=5_000.0, unit="ms"),
+        Check("minutes of the north", CheckKind.SLICE, f"{{python}} '{tmp_path}/slice.py'", at_most=0.5, unit="min"),
+        Check("asks nobody", CheckKind.UNIT, "{python} -c 'input()'"),
+        Check("never ends", CheckKind.DATA, "{python} -c 'import time; time.sleep(99)'", timeout_seconds=1),
+    )
+    theirs = replace(their_recipe(tmp_path), checks=checks)
+    with pytest.raises(NotAllowed):
+        depot.retraining.save_recipe(SCIENTIST, theirs)
+    depot.retraining.save_recipe(ADMIN, theirs)
+    with pytest.raises(NotAllowed):
+        depot.retraining.save_recipe(SCIENTIST, replace(theirs, checks=()))
+    job_id = depot.retraining.run_now(LEAD, "weekly", "labels are in", then="propose")
+    result = runner.run_next(depot)
+    assert "recipe checks failed" in result["not_proposed"]
+    log = depot.jobs.log(VIEWER, job_id).text
+    assert "check answers in time: passed, " in log
+    assert "EOFError" in log, "what they print stands in the job's log"
+    assert "check never ends: not run: Stopped after " in log
+
+    answer = depot.registry.gate(VIEWER, MINUTES, "1")
+    gate = next(one for one in answer["gates"] if one["name"] == "recipe checks")
+    assert (gate["state"], gate["required"], answer["outcome"]) == ("failed", True, "fail")
+    fast, north, asks, never = gate["measures"]
+    assert [one["state"] for one in gate["measures"]] == ["passed", "failed", "failed", "not_computable"]
+    assert 0 < fast["value"] < 5_000
+    assert (fast["n"], fast["limit"], fast["unit"]) == (20, 5_000.0, "ms")
+    assert north["value"] == pytest.approx(3.2, abs=0.4)
+    assert north["n"] == 400
+    assert (asks["value"], never["value"]) == (0.0, None)
+    assert "the check allows 1 s" in never["reason"]
+    kept = depot.evidence.get(LEAD, [fast["evidence_id"]])[0]
+    assert (kept.kind, kept.subject, kept.metric) == ("recipe_check", f"{MINUTES} v1", "answers in time")
+
+    loose = (checks[0], replace(checks[1], at_most=9.0))
+    depot.retraining.save_recipe(ADMIN, replace(theirs, checks=loose))
+    gate = depot.registry.gate(VIEWER, MINUTES, "1")["gates"][-1]
+    assert (gate["state"], gate["measures"][1]["state"]) == ("waiting", "waiting"), "an answer to another question"
+    said: list[str] = []
+    found = depot.evidence.run_checks(
+        SCIENTIST, str(result["version_id"]), log=tmp_path / "again.log", tell=said.append
+    )
+    assert [one.details["passed"] for one in found] == [True, True]
+    assert said[-1] == "slice check minutes of the north"
+    assert depot.registry.gate(VIEWER, MINUTES, "1")["gates"][-1]["state"] == "passed"
 
 
 def test_only_admins_say_which_program_runs(depot: Services, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.evidence import Direction, Evidence, sample_words
 from mlops_dash.domain.experiments.directions import gain
+from mlops_dash.domain.registry.check_gate import NUMBER, OF_RECIPES
 from mlops_dash.domain.registry.gates import Gate, Measure
 from mlops_dash.domain.registry.live import ALIAS
 from mlops_dash.domain.registry.records import Operation, RegistryRoom, VersionLine
@@ -57,8 +58,10 @@ def bar(measure: Measure) -> Bar | None:
     return Bar(place(low), place(high), place(value), place(limit))
 
 
-def measure_text(measure: Measure, label_unit: str = "") -> str:
+def measure_text(measure: Measure, label_unit: str = "", zone: str = "UTC") -> str:
     """What is printed beside the track: "−4.84 min [−5.29, −4.39], limit < 0, 27,004 rows on 31 days"."""
+    if measure.metric in OF_RECIPES:
+        return _check_text(measure, zone)
 
     def show(value: float) -> str:
         text = (fmt.delta if measure.difference else fmt.metric)(value, measure.decimals)
@@ -78,15 +81,31 @@ def measure_text(measure: Measure, label_unit: str = "") -> str:
     return ", ".join(parts)
 
 
+def _check_text(measure: Measure, zone: str) -> str:
+    """What a recipe's check said: "41.7 ms, limit ≤ 50 ms, n 200, 30 November, 16:00"."""
+    parts = []
+    if measure.value is not None and measure.metric == NUMBER:
+        parts.append(_with(f"{measure.value:g}", measure.unit))
+    elif measure.value is not None:
+        parts.append("yes" if measure.value else "no")
+    if measure.limit is not None:
+        parts.append(_with(f"limit {measure.relation} {measure.limit:g}", measure.unit))
+    if measure.n:
+        parts.append(f"n {measure.n:,}")
+    if measure.measured_at:
+        parts.append(fmt.instant(datetime.fromisoformat(measure.measured_at), zone))
+    return ", ".join(parts)
+
+
 def _with(text: str, unit: str) -> str:
     return f"{text} {unit}" if unit and text != fmt.MISSING else text
 
 
-def gate_html(gate: Gate, t: Tokens, label_unit: str = "") -> str:
+def gate_html(gate: Gate, t: Tokens, label_unit: str = "", zone: str = "UTC") -> str:
     """One gate: icon, name and word; each of its measures with track and numbers; the reason when it is not open."""
     shown = look(gate.state)
     ink = _text_colour(shown.colour, t)
-    rows = "".join(_measure_html(one, t, label_unit) for one in gate.measures)
+    rows = "".join(_measure_html(one, t, label_unit, zone) for one in gate.measures)
     said = gate.reason if gate.state is not GateState.PASSED or not _has_numbers(gate) else ""
     reason = f"<p class='gr'>{escape(said)}</p>" if said else ""
     return (
@@ -100,11 +119,16 @@ def _has_numbers(gate: Gate) -> bool:
     return any(one.low is not None for one in gate.measures)
 
 
-def _measure_html(measure: Measure, t: Tokens, label_unit: str) -> str:
-    if measure.metric not in METRICS:
+def _measure_html(measure: Measure, t: Tokens, label_unit: str, zone: str) -> str:
+    if measure.metric not in METRICS and measure.metric not in OF_RECIPES:
         return ""
-    colour = t.colour(look(measure.state).colour)
-    text = measure_text(measure, label_unit)
+    shown = look(measure.state)
+    colour = t.colour(shown.colour)
+    text = measure_text(measure, label_unit, zone)
+    name = escape(measure.label)
+    if measure.metric in OF_RECIPES:  # several stand in one gate: each says its own state
+        sign = f"<span style='color:{_text_colour(shown.colour, t)}'>{icon_mark(shown.icon)}</span>"
+        name, text = f"{sign} {name}", f"{shown.label}: {text}" if text else shown.label
     hint = escape(f"{measure.method}; {measure.bound}".strip("; "), quote=True)
     placed = bar(measure)
     track = ""
@@ -116,7 +140,7 @@ def _measure_html(measure: Measure, t: Tokens, label_unit: str) -> str:
             f"<i class='gl' style='left:{placed.limit}%'></i></div>"
         )
     return (
-        f"<div class='gm' title='{hint}'><span class='gn'>{escape(measure.label)}</span>{track}"
+        f"<div class='gm' title='{hint}'><span class='gn'>{name}</span>{track}"
         f"<span class='gx num'>{escape(text)}</span></div>"
     )
 

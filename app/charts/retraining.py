@@ -301,6 +301,7 @@ def parameters(recipe: Recipe) -> str:
 
 
 def limits(recipe: Recipe) -> str:
-    """What ends a run of this recipe: `at most 15 min, 4.0 GiB, 2 attempts`."""
+    """What ends a run of this recipe, and what looks at its version: `at most 15 min, 4.0 GiB, 2 attempts, 1 check`."""
     tries = fmt.plural(recipe.max_attempts, "attempt")
-    return f"at most {fmt.duration(recipe.timeout_seconds)}, {recipe.memory_mib / 1024:.1f} GiB, {tries}"
+    checks = f", {fmt.plural(len(recipe.checks), 'check')}" if recipe.checks else ""
+    return f"at most {fmt.duration(recipe.timeout_seconds)}, {recipe.memory_mib / 1024:.1f} GiB, {tries}{checks}"

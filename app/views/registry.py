@@ -147,7 +147,7 @@ def _gates(frame: Frame, room: RegistryRoom) -> None:
         st.markdown(plain(room.next_action.sentence))
         for gate in room.gates:
             with st.container(gap=None, key=f"gate-{gate.name.replace(' ', '-')}"):
-                st.html(charts.gate_html(gate, frame.tokens, room.label_unit))
+                st.html(charts.gate_html(gate, frame.tokens, room.label_unit, room.zone))
                 promotions.override_button(frame, room, gate)
         if room.proposal is not None:
             _proposal(frame, room, room.proposal)

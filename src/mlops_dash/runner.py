@@ -24,6 +24,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.recipe_checks import in_words
 from mlops_dash.domain.registry.gates import closed_gates
 from mlops_dash.domain.retraining import Afterwards, Recipe
 from mlops_dash.domain.starting import instant
@@ -139,11 +140,21 @@ def train(run: Run) -> dict[str, Any]:
         evidence = _judge(run, recipe, kept, version_id)
         run.step(0.94, "checking signature and input example in a fresh process")
         evidence += [one.id for one in checks.result()]
+        evidence += _checked_by_recipe(run, version_id)
     made = {"version_id": version_id, "version": version, "run_id": kept.run.run_id, "evidence_ids": evidence}
     if job.arguments.get("then") == Afterwards.PROPOSE:
         run.step(0.97, "judging whether it may be proposed")
         made |= _proposed(run, recipe.model, version, version_id)
     return made
+
+
+def _checked_by_recipe(run: Run, version_id: str) -> list[str]:
+    """Run the checks that the recipe carries; what they said stands in the log and in the gates."""
+    log = run.services.jobs.log_path(RUNNER, run.job.id)
+    found = run.services.evidence.run_checks(RUNNER, version_id, log=log, tell=lambda text: run.step(0.96, text))
+    for one in found:
+        run.say(f"check {one.metric}: {in_words(one)}", "INFO" if one.details["passed"] else "WARN")
+    return [one.id for one in found]
 
 
 def _scored_later(run: Run, recipe: Recipe, kept: Kept, version_id: str, version: str) -> dict[str, Any]:

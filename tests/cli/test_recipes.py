@@ -60,6 +60,23 @@ def test_a_recipe_that_cannot_be_meant_is_one_sentence(
     assert theirs.retraining.recipes(ADMIN) == ()
 
 
+def test_checks_of_a_file_are_kept_listed_and_exported(theirs: Services, run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "checks.yaml"
+    file.write_text("- {name: 'it''s fast', kind: latency, program: 'team.checks:speed', at_most: 50, unit: ms}\n")
+    assert save(run, checks=str(file))[0] == 0
+    (kept,) = theirs.retraining.recipe(ADMIN, "weekly").checks
+    assert (kept.name, kept.limit, kept.unit) == ("it's fast", 50.0, "ms")
+    assert json.loads(run("recipe", "list", "--json")[1])[0]["checks"][0]["at_most"] == 50.0
+    exported = tmp_path / "weekly.yaml"
+    exported.write_text(run("recipe", "export", "weekly")[1], encoding="utf-8")
+    assert run("recipe", "import", str(exported))[0] == 0
+    assert theirs.retraining.recipe(ADMIN, "weekly").checks == (kept,)
+    file.write_text("- {name: fast, kind: magic, program: a}\n")
+    code, _, err = save(run, checks=str(file))
+    assert (code, "of the kind 'magic'" in err, len(err.splitlines())) == (2, True, 1)
+    assert save(run, checks=str(tmp_path / "none.yaml"))[0] == 2
+
+
 def test_one_run_takes_other_parameters_and_refuses_those_that_the_recipe_has_not(theirs: Services, run: Run) -> None:
     save(run)
     code, _, err = run("retrain", "weekly", "--set", "train_day=30")

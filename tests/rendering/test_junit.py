@@ -35,6 +35,17 @@ def test_each_gate_is_a_case_and_so_are_the_approvals() -> None:
     assert outcomes(junit_of(answer(counted=1))) == ["passed"]
 
 
+def test_each_check_of_a_recipe_is_a_case_unless_somebody_answers_for_all() -> None:
+    kept = answer(("failed", True))
+    measures = [{"label": "fast", "state": "failed", "reason": "slow", "value": 61.0},
+                {"label": "code", "state": "waiting", "reason": "Not run.", "value": None}]  # fmt: skip
+    kept["gates"] = [{**kept["gates"][0], "name": "recipe checks", "measures": measures}]
+    assert outcomes(junit_of(kept)) == ["failure", "skipped", "skipped"]
+    assert "recipe checks: fast" in junit_of(kept)
+    kept["gates"][0]["state"] = "overridden"
+    assert outcomes(junit_of(kept)) == ["passed", "skipped"]
+
+
 def test_any_text_is_written_and_read_back() -> None:
     suite = ET.fromstring(junit_of(answer(("failed", True)))).find("testsuite")
     assert suite is not None

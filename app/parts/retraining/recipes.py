@@ -14,6 +14,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.parameters import parameter_lines, parameters_of, text_of, value_of
+from mlops_dash.domain.recipe_checks import checks_of_yaml, checks_yaml
 from mlops_dash.domain.retraining import Recipe, Room
 
 _EXACT = 2**53  # whole numbers up to this are the same in a browser
@@ -25,6 +26,17 @@ _LINES = (
     "One a line, name = value: numbers, true, false, text, [lists]. train_days (or train_start) and holdout_days "
     "say what it is trained and judged on."
 )
+
+_CHECKS = (
+    "YAML, a list. A check is a program that runs after training, within the recipe's memory and its own "
+    "timeout_seconds (120). It prints a line `result 41.7`, `result pass` or `result fail`; its kind is unit, data, "
+    "slice, invariance or latency. What fails or does not run blocks promotion, unless the policy says advisory."
+)
+_A_CHECK = """- name: answers in time
+  kind: latency
+  program: "{python} /srv/team/speed.py"
+  at_most: 50
+  unit: ms"""
 
 
 # --- one run ----------------------------------------------------------------------------------------------------------
@@ -128,6 +140,9 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
                           placeholder="{python} /srv/team/train.py --until {end}")  # fmt: skip
         st.text_area("Parameters", value=parameter_lines(start.parameters), key=f"{key}-parameters", help=_LINES,
                      placeholder="train_days = 90\nholdout_days = 7\ndepth = 6", height=180)  # fmt: skip
+        if defines:
+            st.text_area("Checks of the version that it makes", value=checks_yaml(start.checks), key=f"{key}-checks",
+                         help=_CHECKS, height=140, placeholder=_A_CHECK)  # fmt: skip
         st.number_input("Longest run, seconds", min_value=1, value=start.timeout_seconds, key=f"{key}-timeout")
         st.number_input("Most memory, MiB", min_value=1, value=start.memory_mib, key=f"{key}-memory")
         st.number_input("Attempts", min_value=1, value=start.max_attempts, key=f"{key}-attempts")
@@ -140,6 +155,7 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
             parameters=parameters_of(str(session.get(f"{key}-parameters") or "")),
             timeout_seconds=int(session.get(f"{key}-timeout")), memory_mib=int(session.get(f"{key}-memory")),
             max_attempts=int(session.get(f"{key}-attempts")),
+            checks=checks_of_yaml(str(session.get(f"{key}-checks") or "")) if defines else start.checks,
         )  # fmt: skip
         frame.services.retraining.save_recipe(frame.actor, written, new=made is None)
         return f"Recipe {written.name} is saved; " + ("the next run uses it." if made else "run it now, or plan it.")

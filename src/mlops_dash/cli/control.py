@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.parameters import parameters_of
+from mlops_dash.domain.registry.check_gate import CHECKS
 from mlops_dash.domain.registry.gates import Through
+from mlops_dash.domain.reports.words import measure_limit, measure_value
 from mlops_dash.domain.retraining import Afterwards
 from mlops_dash.domain.words import JobState
 from mlops_dash.rendering.junit import junit_of
@@ -107,9 +110,22 @@ def _gate(arguments: argparse.Namespace) -> int:
     counted = Through(**answer["through"]).said()
     against = f"{arguments.model} version {arguments.version} against {answer['champion']}"
     lines = [f"{answer['outcome']}: {against}, gates {counted}"]
-    lines += [f"  {gate['state']:<15} {gate['name']}: {gate['reason']}" for gate in answer["gates"]]
+    for gate in answer["gates"]:
+        lines.append(f"  {gate['state']:<15} {gate['name']}: {gate['reason']}")
+        lines += [f"    {one['state']:<15} {one['label']}: {_check_said(one)}"
+                  for one in gate["measures"] if gate["name"] == CHECKS]  # fmt: skip
     show(answer, as_json=arguments.json, line="\n".join(lines))
     return GATE_EXIT[answer["outcome"]]
+
+
+def _check_said(one: Mapping[str, Any]) -> str:
+    """What a recipe's check said, beside its limit."""
+    value, limit = measure_value(one), measure_limit(one)
+    said = [] if one["value"] is None else [value]
+    said += [] if one["limit"] is None else [f"limit {limit}"]
+    said += [f"n {one['n']:,}"] if one["n"] else []
+    said += [one["measured_at"]] if one["measured_at"] else []
+    return "; ".join([", ".join(said), one["reason"]] if one["reason"] and said else [", ".join(said) or one["reason"]])
 
 
 def _propose(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from mlops_dash.cli.problems import tell_problems
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.evidence import Evidence
+from mlops_dash.domain.recipe_checks import in_words
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.classes import scores_named
 from mlops_dash.services.evidence import EvidenceColumns
@@ -39,7 +40,7 @@ def add_commands(commands: Any) -> None:
     json_flag(push)
     push.set_defaults(run=_push)
 
-    check = what.add_parser("check", help="signature and input example of a version that our gateway may serve")
+    check = what.add_parser("check", help="signature, input example and the recipe's own checks of a version")
     check.add_argument("--model", required=True)
     check.add_argument("--version", required=True)
     json_flag(check)
@@ -83,12 +84,17 @@ def _check(arguments: argparse.Namespace) -> int:
     """1 when something is not as it should be, or could not be checked."""
     made = services()
     who = actor(made)
-    checked = made.evidence.check_version(who, made.registry.version_id(who, arguments.model, arguments.version))
+    version_id = made.registry.version_id(who, arguments.model, arguments.version)
+    checked = made.evidence.check_version(who, version_id)
     words = {1.0: "fine", 0.0: "NOT fine", None: "not checked"}
     lines = [f"  {one.metric:<14} {words[one.value]}: {one.reason or one.method}" for one in checked]
-    answer = {"version": checked[0].subject, "evidence": [one.as_json() for one in checked]}
+    log = made.context.settings.logs / "checks" / f"{version_id}.log"
+    own = made.evidence.run_checks(who, version_id, log=log)
+    lines += [f"  {one.metric:<14} {in_words(one)}" for one in own]
+    lines += [f"  what they printed: {log}"] if own else []
+    answer = {"version": checked[0].subject, "evidence": [one.as_json() for one in (*checked, *own)]}
     show(answer, as_json=arguments.json, line="\n".join([checked[0].subject, *lines]))
-    return int(any(one.value != 1.0 for one in checked))
+    return int(any(one.value != 1.0 for one in checked) or any(not one.details["passed"] for one in own))
 
 
 def _compare(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.parameters import parameters_of
+from mlops_dash.domain.recipe_checks import checks_of_yaml
 from mlops_dash.domain.recipe_text import recipe_of_yaml, recipe_yaml
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.errors import InvalidInput
@@ -38,6 +39,10 @@ def add_commands(commands: Any) -> None:
     save.add_argument("--timeout", type=int, default=900, help="longest run, seconds")
     save.add_argument("--memory", type=int, default=4096, help="most resident memory, MiB")
     save.add_argument("--attempts", type=int, default=1)
+    save.add_argument(
+        "--checks", type=Path, metavar="FILE",
+        help="YAML, a list of checks: name, kind, program, at_most or at_least, unit, timeout_seconds",
+    )  # fmt: skip
     save.set_defaults(run=_save)
 
     export = verbs.add_parser("export", help="print a recipe as YAML that `recipe import` takes")
@@ -59,7 +64,11 @@ def _list(arguments: argparse.Namespace) -> int:
     made = services()
     recipes = made.retraining.recipes(actor(made))
     lines = [f"{one.name:<20} {one.model:<20} {one.entry}" for one in recipes]
-    show([vars(one) for one in recipes], as_json=arguments.json, line="\n".join(lines) or "There is no recipe yet.")
+    show(
+        [{**vars(one), **one.as_json()} for one in recipes],
+        as_json=arguments.json,
+        line="\n".join(lines) or "There is no recipe yet.",
+    )
     return 0
 
 
@@ -68,7 +77,7 @@ def _save(arguments: argparse.Namespace) -> int:
     recipe = Recipe(
         name=arguments.name, model=arguments.model, entry=arguments.program,
         parameters=parameters_of(arguments.parameters), timeout_seconds=arguments.timeout, memory_mib=arguments.memory,
-        max_attempts=arguments.attempts,
+        max_attempts=arguments.attempts, checks=checks_of_yaml(_text(arguments.checks)) if arguments.checks else (),
     )  # fmt: skip
     return _keep(made, recipe)
 
@@ -80,13 +89,16 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    return _keep(services(), recipe_of_yaml(_text(arguments.file)))
+
+
+def _text(file: Path) -> str:
     try:
-        text = arguments.file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
-            f"The file {arguments.file} cannot be read: {error}.", hint="`mlops-dash recipe export NAME` prints one."
+            f"The file {file} cannot be read: {error}.", hint="`mlops-dash recipe export NAME` prints one."
         ) from error
-    return _keep(services(), recipe_of_yaml(text))
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -7,11 +7,12 @@ from typing import Any
 import yaml
 
 from mlops_dash.domain.policies.text import policy_of_yaml
+from mlops_dash.domain.recipe_checks import checks_of
 from mlops_dash.domain.retraining import Recipe, check_recipe
 from mlops_dash.errors import InvalidInput
 
 _NUMBERS = ("timeout_seconds", "memory_mib", "max_attempts")
-_FIELDS = ("name", "model", "program", "parameters", *_NUMBERS)
+_FIELDS = ("name", "model", "program", "parameters", *_NUMBERS, "checks")
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -20,6 +21,8 @@ def recipe_yaml(recipe: Recipe) -> str:
         "name": recipe.name, "model": recipe.model, "program": recipe.entry, "parameters": dict(recipe.parameters),
         **{name: getattr(recipe, name) for name in _NUMBERS},
     }  # fmt: skip
+    if recipe.checks:
+        said["checks"] = [one.as_json() for one in recipe.checks]
     text: str = yaml.safe_dump(said, allow_unicode=True, sort_keys=False, width=10_000)
     return text
 
@@ -47,6 +50,7 @@ def recipe_of_yaml(text: str) -> Recipe:
     if not isinstance(parameters, dict) or not all(isinstance(name, str) for name in parameters):
         raise InvalidInput("The recipe's parameters are no fields with names.", hint="Write them below it, one a line.")
     limits = {name: said[name] for name in _NUMBERS if name in said}
-    made = Recipe(said["name"], said["model"], said["program"], parameters, **limits)
+    checks = checks_of(said.get("checks"))
+    made = Recipe(said["name"], said["model"], said["program"], parameters, **limits, checks=checks)
     check_recipe(made)
     return made

@@ -18,6 +18,7 @@ from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.cron import cron_fields
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.parameters import require_plain
+from mlops_dash.domain.recipe_checks import Check
 from mlops_dash.domain.starting import ALERT_KINDS, CALLED, TRIGGERS, ScheduleKind, describe, instant, interval_seconds
 from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, watched_path
 from mlops_dash.errors import InvalidInput
@@ -48,7 +49,25 @@ class Recipe:
     timeout_seconds: int = 900
     memory_mib: int = 4096
     max_attempts: int = 1
+    checks: tuple[Check, ...] = ()
     updated_at: datetime | None = None
+
+    @property
+    def programs(self) -> tuple[Any, ...]:
+        """What only admins say: what runs here, and whose version it makes."""
+        return (self.entry, self.model, self.checks)
+
+    @property
+    def longest_seconds(self) -> int:
+        """How long a run may take with its checks."""
+        return self.timeout_seconds + sum(one.timeout_seconds for one in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that people say of it."""
+        checks = [one.as_json() for one in self.checks]
+        kept = {**vars(self), "parameters": dict(self.parameters), "checks": checks}
+        del kept["updated_at"]
+        return kept
 
 
 @dataclass(frozen=True)
@@ -225,6 +244,8 @@ def check_recipe(recipe: Recipe) -> None:
         raise InvalidInput(f"The recipe {recipe.name} names no model.", hint="Say which model it makes a version of.")
     check_entry(recipe.entry)
     require_plain(recipe.parameters)
+    for one in recipe.checks:
+        check_entry(one.program)
     limits = {"timeout_seconds": recipe.timeout_seconds, "memory_mib": recipe.memory_mib}
     for name, value in {**limits, "max_attempts": recipe.max_attempts}.items():
         if value < 1:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
+
+from mlops_dash.domain.registry.check_gate import CHECKS
+from mlops_dash.domain.words import GateState
 
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OPEN = frozenset({"passed", "overridden"})
 
 
 def junit_of(answer: Mapping[str, Any]) -> str:
-    """One test suite with a case a gate: a failed one failed, one that waits or does not block is skipped.
+    """One test suite with a case a gate, and a case each of a recipe's checks.
+
+    A failed one failed, one that waits, did not run or does not block is skipped.
 
     Missing approvals are a skipped case, too: `mlops-dash gate` exits with 2 for them.
 
@@ -22,7 +27,7 @@ def junit_of(answer: Mapping[str, Any]) -> str:
     References:
         - https://github.com/testmoapp/junitxml, the common ground of build servers.
     """
-    cases = [_case(answer, gate) for gate in answer["gates"]]
+    cases = [_case(answer, gate) for gate in _each(answer["gates"])]
     needed, counted = answer["approvals"]["needed"], answer["approvals"]["counted"]
     waits = counted < needed
     cases.append(_element("testcase", {"classname": _suite(answer), "name": "approvals"}))
@@ -40,6 +45,17 @@ def junit_of(answer: Mapping[str, Any]) -> str:
     suites.append(suite)
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+
+
+def _each(gates: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The gates; that of a recipe's checks as one each, unless somebody answers for all of them."""
+    for gate in gates:
+        if gate["name"] != CHECKS or gate["state"] == GateState.OVERRIDDEN:
+            yield gate
+            continue
+        for one in gate["measures"]:
+            yield {**gate, "name": f"{CHECKS}: {one['label']}", "state": one["state"], "reason": one["reason"],
+                   "measures": [one]}  # fmt: skip
 
 
 def _case(answer: Mapping[str, Any], gate: Mapping[str, Any]) -> ET.Element:

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.recipe_checks import checks_of
 from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, Unanswered
 from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
@@ -36,8 +37,7 @@ def recipes(session: Session) -> tuple[Recipe, ...]:
 
 def put_recipe(session: Session, made: Recipe, *, now: datetime) -> None:
     """Keep a recipe under its name."""
-    values = {**vars(made), "parameters": dict(made.parameters), "updated_at": now}
-    session.merge(RecipeRow(**values))
+    session.merge(RecipeRow(**{**made.as_json(), "updated_at": now}))
     session.flush()
 
 
@@ -238,7 +238,8 @@ def _last_success(session: Session, recipe: Recipe) -> Job | None:
 
 
 def _to_recipe(row: RecipeRow) -> Recipe:
-    return Recipe(**{**row.model_dump(), "parameters": dict(row.parameters or {})})
+    kept = {**row.model_dump(), "parameters": dict(row.parameters or {}), "checks": checks_of(row.checks)}
+    return Recipe(**kept)
 
 
 def _to_schedule(row: ScheduleRow) -> Schedule:

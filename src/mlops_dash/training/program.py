@@ -55,8 +55,8 @@ def run(entry: str, request: Request, *, tell: Tell, write: Callable[[str], obje
     Raises:
         InvalidInput: it cannot be found or started, or it ended with an error.
     """
-    if _FUNCTION.fullmatch(entry):
-        function = _function(entry)
+    if is_function(entry):
+        function = function_of(entry)
         try:
             function(request.environment(), tell)
         except MlopsDashError:
@@ -68,6 +68,11 @@ def run(entry: str, request: Request, *, tell: Tell, write: Callable[[str], obje
             ) from error
     else:
         _command(argv_of(entry, request), request, tell, write)
+
+
+def is_function(entry: str) -> bool:
+    """Whether it names a function; a command line, else."""
+    return _FUNCTION.fullmatch(entry) is not None
 
 
 def argv_of(entry: str, request: Request) -> list[str]:
@@ -89,9 +94,14 @@ def argv_of(entry: str, request: Request) -> list[str]:
         ) from error
 
 
-def _function(entry: str) -> Callable[[Mapping[str, str], Tell], object]:
+def function_of(entry: str) -> Callable[..., object]:
+    """The function that `module:function` names.
+
+    Raises:
+        InvalidInput: it cannot be imported, or is no function.
+    """
     module, _, name = entry.partition(":")
-    function: Callable[[Mapping[str, str], Tell], object] | None
+    function: Callable[..., object] | None
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:

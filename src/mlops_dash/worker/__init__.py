@@ -365,7 +365,7 @@ class Worker:
         module = _APART[job.task]
         if job.task in (Task.RETRAIN, Task.REFIT):
             recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
-            seconds, mib = recipe.timeout_seconds, recipe.memory_mib
+            seconds, mib = recipe.longest_seconds, recipe.memory_mib
         elif job.task is Task.PLAY_WEEK:
             seconds = _WEEK_SECONDS
         ended = launch(

@@ -10,6 +10,7 @@ from app.charts import registry as charts
 from app.ui.theme import tokens
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PromotionPolicy
+from mlops_dash.domain.registry.check_gate import NUMBER, YES_OR_NO
 from mlops_dash.domain.registry.gates import Gate, Measure, judge
 from mlops_dash.domain.words import GateState
 from tests.app.charts.test_audit import entry
@@ -102,6 +103,19 @@ def test_numbers_of_a_regression_carry_the_unit_of_its_labels_in_gates_forest_an
     table = charts.forest_table(found, candidate="v2", champion="v1", label_unit="min")
     assert list(table["Metric"]) == ["MAE (min)", "ROC AUC"]
     assert list(table["Difference"]) == ["−4.84", "+0.025"]
+
+
+def test_a_check_of_a_recipe_says_its_state_number_limit_sample_and_time() -> None:
+    fast = Measure("fast <b>", NUMBER, GateState.FAILED, value=61.0, limit=50.0, relation="≤", unit="ms", n=200,
+                   method="latency check", measured_at="2026-03-01T11:30:00+00:00")  # fmt: skip
+    code = Measure("code", YES_OR_NO, GateState.NOT_COMPUTABLE, reason="Not run: no rows.")
+    html = charts.gate_html(
+        Gate("recipe checks", GateState.FAILED, (fast, code), "fast: beyond"), tokens("light"), zone="Europe/Berlin"
+    )
+    assert "Failed: 61 ms, limit ≤ 50 ms, n 200, " in html
+    assert "12:30" in html, "on the clock of the model's zone"
+    assert "fast &lt;b&gt;" in html
+    assert "Not computable" in html.partition("code")[2]
 
 
 def test_a_comparison_without_numbers_has_no_branch() -> None:

@@ -297,7 +297,11 @@ def test_an_admin_makes_a_recipe_of_a_strangers_model_and_a_scientist_runs_it_wi
     page.text_input(key="recipe-new-program").set_value("{python} '/srv/our team/train.py' {depth}")
     page.text_area(key="recipe-new-parameters").set_value('depth = 6\nfast = true\nrate = 0.001\ndepots = ["north"]')
     page.number_input(key="recipe-new-timeout").set_value(60)
+    page.text_area(key="recipe-new-checks").set_value(
+        "- {name: fast, kind: latency, program: 'team.c:fast', at_most: 5}"
+    )
     click(page, "recipe-new-act")
+    assert [one.limit for one in house.retraining.recipe(VIEWER, "weekly").checks] == [5.0]
     made = house.retraining.recipe(VIEWER, "weekly")
     assert (made.model, made.timeout_seconds) == (MINUTES, 60)
     assert made.parameters == {"depth": 6, "fast": True, "rate": 0.001, "depots": ["north"]}

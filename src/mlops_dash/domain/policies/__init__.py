@@ -30,6 +30,13 @@ class PolicyKind(StrEnum):
 
 CARD_ASKS = ("", "complete", "approved")  # nothing; all fields written; and a second person stands behind them
 
+REQUIRED, ADVISORY = "required", "advisory"
+CHECKS_ASK = (REQUIRED, ADVISORY)  # whether a recipe's own checks block a promotion
+UNSAID = {
+    "card": "",
+    "recipe_checks": REQUIRED,
+}  # fields left out where they say this: older policies keep their digest
+
 
 @dataclass(frozen=True)
 class PromotionPolicy:
@@ -55,10 +62,11 @@ class PromotionPolicy:
     evidence_max_age_days: int = 45
     confirm_within_minutes: int = 10
     card: str = ""  # what is asked of the model card: one of CARD_ASKS
+    recipe_checks: str = REQUIRED  # one of CHECKS_ASK
 
     def as_json(self) -> dict[str, Any]:
-        """All fields; what is asked of the card only where something is: older policies keep their digest."""
-        return {name: value for name, value in asdict(self).items() if name != "card" or value}
+        """All fields; those of UNSAID only where they say something else."""
+        return {name: value for name, value in asdict(self).items() if name not in UNSAID or value != UNSAID[name]}
 
     @property
     def digest(self) -> str:
@@ -279,6 +287,8 @@ def promotion_policy(body: Mapping[str, Any]) -> PromotionPolicy:
         raise _refused("floor_metric", policy.floor_metric, f"one of {', '.join(family)}, like the primary metric")
     if policy.card not in CARD_ASKS:
         raise _refused("card", policy.card, "complete, approved or empty")
+    if policy.recipe_checks not in CHECKS_ASK:
+        raise _refused("recipe_checks", policy.recipe_checks, " or ".join(CHECKS_ASK))
     if policy.primary == policy.guardrail:
         raise _refused("guardrail", policy.guardrail, "another metric than the primary")
     return policy

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission, User, person_of
 from mlops_dash.domain.cadence import CADENCES
-from mlops_dash.domain.policies import CARD_ASKS, PolicyKind, PolicyVersion, default_policy
+from mlops_dash.domain.policies import CARD_ASKS, CHECKS_ASK, UNSAID, PolicyKind, PolicyVersion, default_policy
 from mlops_dash.domain.tasks.task import ModelTask
 
 # What each field means, in one line: commands, files and forms say the same.
@@ -28,6 +28,7 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
         "proposal_expires_days": "days after which an open proposal lapses",
         "evidence_max_age_days": "days after which evidence must be measured again",
         "card": "what a model card must be: complete, approved by a second person, or empty = not asked",
+        "recipe_checks": "whether the checks that a recipe carries block (required) or are shown only (advisory)",
         "confirm_within_minutes": "minutes in which a promoted version must be seen serving, else an alarm",
     },
     PolicyKind.MONITORING: {
@@ -89,12 +90,12 @@ def policy_fields(policy: PolicyVersion, task: ModelTask) -> tuple[PolicyField, 
     >>> policy_fields(default_policy("m", PolicyKind.PROMOTION, BINARY), BINARY)[0].meaning
     'metric by which a candidate must be better than the champion, on the same rows'
     """
-    unsaid = {"card": ""} if policy.kind is PolicyKind.PROMOTION else {}
+    unsaid = UNSAID if policy.kind is PolicyKind.PROMOTION else {}
     standard = {**unsaid, **default_policy(policy.model, policy.kind, task).body}
     whole = {**standard, **policy.body}
     choices: dict[str, tuple[str, ...]] = {
         "primary": task.comparable, "guardrail": task.comparable, "floor_metric": ("", *task.comparable),
-        "card": CARD_ASKS,
+        "card": CARD_ASKS, "recipe_checks": CHECKS_ASK,
     } if policy.kind is PolicyKind.PROMOTION else {
         "primary": tuple(metric.key for metric in task.metrics), "window": tuple(CADENCES),
     }  # fmt: skip
@@ -141,9 +142,13 @@ def policy_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
     """
     whole = {
         **after,
-        **{name: "" for name in before if name not in after},
+        **{name: UNSAID.get(name, "") for name in before if name not in after},
     }  # a field that is not said any more asks for nothing
-    return tuple((name, before.get(name), value) for name, value in whole.items() if before.get(name, "") != value)
+    return tuple(
+        (name, before.get(name), value)
+        for name, value in whole.items()
+        if before.get(name, UNSAID.get(name, "")) != value
+    )
 
 
 def others_who_may(users: Collection[User], *, demo: bool) -> tuple[tuple[str, str], ...]:

@@ -36,7 +36,7 @@ class Measure:
     """One number of a gate against its limit. `relation` reads "value relation limit", e.g. "< 0"."""
 
     label: str
-    metric: str  # key of METRICS, or "signature" / "input_example"
+    metric: str  # key of METRICS, or "signature" / "input_example", or a word of `check_gate`
     state: GateState
     value: float | None = None
     low: float | None = None
@@ -52,6 +52,8 @@ class Measure:
     bound: str = ""
     reason: str = ""
     evidence_id: str = ""
+    unit: str = ""  # of a recipe's check; metrics know theirs
+    measured_at: str = ""  # when a recipe's check ran, ISO
 
     @property
     def decimals(self) -> int:
@@ -73,7 +75,7 @@ class Gate:
     @property
     def leading(self) -> Measure:
         """The measure that decided: the worst one."""
-        return min(self.measures, key=lambda one: _ORDER.index(one.state))
+        return worst_first(self.measures)[0]
 
     @property
     def opens(self) -> bool:
@@ -110,6 +112,11 @@ class Gate:
         }
 
 
+def worst_first(measures: Iterable[Measure]) -> list[Measure]:
+    """Measures in the order in which they decide."""
+    return sorted(measures, key=lambda one: _ORDER.index(one.state))
+
+
 @dataclass(frozen=True)
 class Through:
     """How many of the gates that are required let a version through, and how many of those by an override."""
@@ -135,15 +142,9 @@ def through(gates: Iterable[tuple[str, bool]]) -> Through:
 
 
 def judge(
-    policy: PromotionPolicy,
-    evidences: Iterable[Evidence],
-    now: datetime,
-    *,
-    champion: str | None,
-    artifact_digest: str = "",
-    elsewhere: bool = False,
-    candidate: tuple[str, str] | None = None,
-) -> tuple[Gate, ...]:
+    policy: PromotionPolicy, evidences: Iterable[Evidence], now: datetime, *, champion: str | None,
+    artifact_digest: str = "", elsewhere: bool = False, candidate: tuple[str, str] | None = None,
+) -> tuple[Gate, ...]:  # fmt: skip
     """Judge stored evidence: exactly four gates, in the order of GATE_NAMES.
 
     Args:
@@ -253,7 +254,7 @@ def _guardrail_and_floor(
     if not measures:
         reason = "No champion and no floor to judge by. Set one in the unit of the label: Audit & admin, tab Policies."
         measures = (Measure("Floor", policy.primary, GateState.NOT_COMPUTABLE, reason=reason),)
-    worst = min(measures, key=lambda one: _ORDER.index(one.state))
+    worst = worst_first(measures)[0]
     return Gate(GUARDRAIL, worst.state, measures, worst.reason)
 
 

@@ -10,6 +10,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.evidence import DAYS, ROWS
 from mlops_dash.domain.monitoring.readings import SCORE, words_of
+from mlops_dash.domain.registry.check_gate import NUMBER, OF_RECIPES, YES_OR_NO
 from mlops_dash.domain.registry.gates import through
 from mlops_dash.domain.reports.counted import cluster_of, metric_named, ripe, window_of
 from mlops_dash.domain.reports.snapshot import WEEK_DAYS, Facts, coverage, number
@@ -244,8 +245,10 @@ def measure_value(one: Mapping[str, Any]) -> str:
     """A gate's number with its interval."""
     if one["value"] is None:
         return NOT_KNOWN
-    if one["metric"] in ("signature", "input_example"):
+    if one["metric"] in ("signature", "input_example", YES_OR_NO):
         return "yes" if one["value"] else "no"
+    if one["metric"] == NUMBER:
+        return f"{one['value']:g}{_unit(one)}"
     show = fmt.delta if one["difference"] else fmt.metric
     interval = fmt.interval(one["low"], one["high"], one["decimals"], signed=one["difference"])
     return show(one["value"], one["decimals"]) + _unit(one) + ("" if interval == fmt.MISSING else f" {interval}")
@@ -255,6 +258,8 @@ def measure_limit(one: Mapping[str, Any]) -> str:
     """A gate's limit: `< 0.000`."""
     if one["limit"] is None or one["metric"] in ("signature", "input_example"):
         return fmt.MISSING
+    if one["metric"] in OF_RECIPES:
+        return f"{one['relation']} {one['limit']:g}{_unit(one)}"
     return f"{one['relation']} {fmt.metric(one['limit'], one['decimals'])}{_unit(one)}".strip()
 
 

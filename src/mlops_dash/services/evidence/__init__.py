@@ -6,12 +6,14 @@ comparing   two versions on the rows that both scored
 measuring   a version alone
 pushing     rows of anybody's pipeline: kept, measured, and compared with those of another version
 checking    signature and input example
+by_recipe   the checks that the version's recipe carries
 reading     what was kept
 """
 
 from __future__ import annotations
 
 from mlops_dash.services.command import Context
+from mlops_dash.services.evidence.by_recipe import ByRecipe
 from mlops_dash.services.evidence.checking import Checking
 from mlops_dash.services.evidence.comparing import Comparing
 from mlops_dash.services.evidence.measuring import Measuring
@@ -39,3 +41,4 @@ class EvidenceService:
         self.compare_pushed = pushing.compare_pushed
         self.measure = Measuring(context).measure
         self.check_version = Checking(context).check_version
+        self.run_checks = ByRecipe(context).run_checks

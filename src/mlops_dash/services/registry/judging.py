@@ -7,7 +7,9 @@ from datetime import datetime
 
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
+from mlops_dash.domain.recipe_checks import EVIDENCE_KIND
 from mlops_dash.domain.registry.card_gate import card_gate
+from mlops_dash.domain.registry.check_gate import check_gate
 from mlops_dash.domain.registry.gates import Gate, approval_basis, judge, lift
 from mlops_dash.domain.registry.proposals import overrides_in_force, reigns_in
 from mlops_dash.domain.registry.records import EXTERNAL, Approval, Proposal, Reign, Version
@@ -16,7 +18,10 @@ from mlops_dash.store import cards as card_store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
+from mlops_dash.store import retraining as recipe_store
 from mlops_dash.store.db import Session
+
+KINDS = ("metric", "paired_difference", "check", EVIDENCE_KIND)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def standing_as_seen(session: Session, proposal_id: str, revision: int, now: dat
 def judged(
     session: Session, version: Version, champion: Version | None, policy: PolicyVersion, now: datetime
 ) -> tuple[Gate, ...]:
-    """The gates of a version against the champion, from stored evidence and the model's card as it is now."""
+    """The gates of a version against the champion, from stored evidence, its recipe's checks and the model's card."""
     known = [one for one in evidence_about(session, version, champion) if one.computed_at <= now]
     gates = judge(
         policy.promotion,
@@ -92,9 +97,13 @@ def judged(
         elsewhere=store.model(session, version.model).source == EXTERNAL,
         candidate=(version.model, version.version),
     )
-    if not policy.promotion.card:
-        return gates
-    return (*gates, card_gate(policy.promotion, card_store.card(session, version.model)))
+    recipe = recipe_store.recipe(session, version.recipe) if version.recipe else None
+    if recipe is not None and recipe.checks:
+        candidate = (version.model, version.version)
+        gates = (*gates, check_gate(policy.promotion, recipe.checks, known, version.artifact_digest, candidate))
+    if policy.promotion.card:
+        gates = (*gates, card_gate(policy.promotion, card_store.card(session, version.model)))
+    return gates
 
 
 def evidence_about(session: Session, version: Version, champion: Version | None) -> tuple[Evidence, ...]:
@@ -102,7 +111,7 @@ def evidence_about(session: Session, version: Version, champion: Version | None)
     rivals = {"", *(() if champion is None else (champion.id,))}
     return tuple(
         one
-        for one in evidence_store.about(session, [version.subject], kinds=("metric", "paired_difference", "check"))
+        for one in evidence_store.about(session, [version.subject], kinds=KINDS)
         if one.digests.get("candidate", version.id) == version.id and one.digests.get("champion", "") in rivals
     )
 

@@ -12,6 +12,7 @@ from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
 from mlops_dash.domain.registry.aliases import ours_since
 from mlops_dash.domain.registry.card_gate import as_promoted
+from mlops_dash.domain.registry.check_gate import checks_as_promoted
 from mlops_dash.domain.registry.gates import lift
 from mlops_dash.domain.registry.live import NONE, LiveMark
 from mlops_dash.domain.registry.proposals import (
@@ -157,7 +158,8 @@ def line_of(session: Session, facts: Facts, version: Version, at: Standing | Non
         gates = judged(session, version, rival, policy, since)
         if made is not None and made.proposal_id is not None:
             own, given = store.proposal(session, made.proposal_id), store.approvals(session, made.proposal_id)
-            gates = as_promoted(lift(gates, overrides_behind(own, given, made.decided_at, _names(session))))
+            lifted = lift(gates, overrides_behind(own, given, made.decided_at, _names(session)))
+            gates = checks_as_promoted(as_promoted(lifted))
     newest_life = next(one for one in facts.versions if one.version == version.version)
     return VersionLine(
         version=version,

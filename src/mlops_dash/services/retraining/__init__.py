@@ -55,29 +55,30 @@ class RetrainingService:
     def save_recipe(self, unit: Unit, actor: Actor, recipe: Recipe, *, new: bool = False) -> None:
         """Keep a recipe under its name; audited with what changed.
 
-        Which program runs, and for which model, is for admins: it may do whatever this server's account may.
+        Which program runs, for which model and with which checks, is for admins: it may do whatever this server's
+        account may.
         Parameters and limits are for scientists and above. With `new`, one that is there already is not changed.
 
         Raises:
             Conflict: `new`, and there is one of that name.
             InvalidInput: it could not run.
-            NotAllowed: the program or its model is new, and the actor is no admin.
+            NotAllowed: the program, its model or a check is new, and the actor is no admin.
         """
         rules.check_recipe(recipe)
         known = rows.recipe(unit.session, recipe.name)
         if known is not None and new:
             raise Conflict(f"There is a recipe {recipe.name} already.", hint="Edit that one, or choose another name.")
-        if known is None or (known.entry, known.model) != (recipe.entry, recipe.model):
+        if known is None or known.programs != recipe.programs:
             actor.require(Permission.RECIPE_DEFINE)
-        if known is not None and _plain(known) == _plain(recipe):
+        if known is not None and known.as_json() == recipe.as_json():
             unit.nothing_changed()
             return
         rows.put_recipe(unit.session, recipe, now=unit.now)
         unit.audit(
             f"recipe {recipe.name}",
             model=recipe.model,
-            before=_plain(known) if known else {},
-            after=_plain(recipe),
+            before=known.as_json() if known else {},
+            after=recipe.as_json(),
         )
 
     @command(Permission.SCHEDULE_EDIT, Action.SCHEDULE_SAVED)
@@ -314,12 +315,6 @@ def _slots(schedules: tuple[Schedule, ...], *, until: datetime) -> tuple[Slot, .
         if place == 0 or at <= until
     ]
     return tuple(sorted(found, key=lambda slot: (slot.at, slot.name)))
-
-
-def _plain(recipe: Recipe) -> dict[str, object]:
-    kept = {**vars(recipe), "parameters": dict(recipe.parameters)}
-    del kept["updated_at"]
-    return kept
 
 
 def _facts(made: Schedule) -> dict[str, object]:

@@ -22,6 +22,7 @@ class RecipeRow(AppTable, table=True):
     timeout_seconds: int = 900
     memory_mib: int = 4096
     max_attempts: int = 1
+    checks: Any = json_column(nullable=True)  # what looks at the version it made; null = nothing
     updated_at: datetime = time_column()
 
 

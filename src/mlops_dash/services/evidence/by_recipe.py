@@ -1,0 +1,150 @@
+"""Do the checks that a recipe carries let its version through? Runs each in a process of its own and keeps its word."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from mlops_dash import __version__
+from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.evidence import Direction, Evidence
+from mlops_dash.domain.recipe_checks import EVIDENCE_KIND, Check, Said
+from mlops_dash.domain.registry.records import Version
+from mlops_dash.domain.retraining import Recipe
+from mlops_dash.errors import NotFound
+from mlops_dash.processes import resident_mib
+from mlops_dash.services.command import Context, record
+from mlops_dash.settings import python_executable
+from mlops_dash.store import evidence as store
+from mlops_dash.store import registry as registry_store
+from mlops_dash.store import retraining as recipe_store
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.tracking.experiments.files import RunFiles
+from mlops_dash.training.contract import PREDICTIONS, REFERENCE, Request, Window
+from mlops_dash.training.recipe_check import run_check, told
+
+ROWS_BYTES = 1_000_000_000  # the largest file of rows that is read from a run
+_OURS = 0.9  # of the memory that a run may hold beside us: the whole run must not end for one check
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A version, and what looks at it."""
+
+    version: Version
+    recipe: Recipe
+    request: Request
+    files: Path
+    log: Path
+
+
+class ByRecipe:
+    """The checks of a version's own recipe."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @record(Permission.JOB_RUN)
+    def run_checks(
+        self, actor: Actor, version_id: str, *, log: Path, tell: Callable[[str], None] = lambda _text: None
+    ) -> tuple[Evidence, ...]:
+        """Run every check of the version's recipe, one after the other, and keep what each said at once.
+
+        A check that could not run is kept too, as not computable with the reason. Empty where the version was made by
+        no recipe that carries checks.
+
+        Args:
+            actor: Scientist and above; the programs are those that admins wrote down.
+            version_id: Which version.
+            log: The output of all checks is appended here.
+            tell: Is told before each one; what it raises ends them.
+
+        Raises:
+            NotFound: there is no such version.
+            Unavailable: MLflow does not answer.
+        """
+        with reading(self.context.databases.app) as session:
+            version = registry_store.version(session, version_id)
+            recipe = recipe_store.recipe(session, version.recipe) if version.recipe else None
+        if recipe is None or not recipe.checks:
+            return ()
+        found = []
+        with tempfile.TemporaryDirectory(prefix="mlops-dash-recipe-check-") as folder:
+            tell(f"reading what {version.label} left, for {len(recipe.checks)} checks")
+            asked = _Asked(version, recipe, self._request(version, recipe), self._files(version, Path(folder)), log)
+            for check in recipe.checks:
+                tell(f"{check.kind} check {check.name}")
+                one = self._run(asked, check)
+                with transaction(self.context.databases.app) as session:
+                    store.put(session, [one])
+                found.append(one)
+        return tuple(found)
+
+    def _run(self, asked: _Asked, check: Check) -> Evidence:
+        version = asked.version
+        variables = told(
+            check, asked.request, model=version.source_uri, version=version.version, run_id=version.run_id,
+            files=asked.files,
+        )  # fmt: skip
+        room = max(64.0, _OURS * (asked.recipe.memory_mib - resident_mib([psutil.Process(os.getpid())])))
+        said, seconds = run_check(
+            check, asked.request, variables, log=asked.log, python=python_executable(), memory_mib=room
+        )
+        return _evidence(asked, check, said, seconds, self.context.clock.now())
+
+    def _request(self, version: Version, recipe: Recipe) -> Request:
+        """What the recipe's program is told, of the window that the version was trained on."""
+        settings, made = self.context.settings, version.created_at
+        window = Window(version.training_start or made, version.training_end or made, self.context.clock.now())
+        return Request(
+            tracking_uri=settings.mlflow_uri, experiment=recipe.model, model=recipe.model, recipe=recipe.name,
+            window=window, parameters=dict(recipe.parameters), job_id=f"check-{version.id}", epoch=1,
+            home=str(settings.home),
+        )  # fmt: skip
+
+    def _files(self, version: Version, folder: Path) -> Path:
+        files = RunFiles(self.context.settings.mlflow_uri)
+        for path in (PREDICTIONS, REFERENCE):
+            try:
+                content = files.read(version.run_id, path, most=ROWS_BYTES)
+            except NotFound:
+                continue
+            (folder / Path(path).name).write_bytes(content)
+        return folder
+
+
+def _evidence(asked: _Asked, check: Check, said: Said, seconds: float, now: datetime) -> Evidence:
+    version, ran = asked.version, not said.not_run
+    by_number = check.limit is not None or check.unit != "" or said.value not in (0.0, 1.0, None)
+    return Evidence(
+        kind=EVIDENCE_KIND,
+        subject=version.subject,
+        comparator="",
+        metric=check.name,
+        direction=str(Direction.LOWER if check.at_most is not None else Direction.HIGHER),
+        value=said.value if ran else None,
+        low=None,
+        high=None,
+        level=1.0,
+        n=said.n,
+        n_clusters=None,
+        method=f"{check.kind} check of the recipe {asked.recipe.name}: {check.program}; {seconds:.1f} s",
+        bound="what the program said of the files under this digest, run once on this machine",
+        window_start=None,
+        window_end=None,
+        digests={"candidate": version.id, "artifact": version.artifact_digest, "check": check.digest},
+        code_version=__version__,
+        computed_at=now,
+        state="ok" if ran else "not_computable",
+        reason=said.reason if ran else said.not_run,
+        details={
+            "passed": ran and said.passed, "kind": str(check.kind), "unit": check.unit, "limit": check.limit,
+            "relation": check.relation, "result": "number" if by_number else "yes or no",
+        },
+    )  # fmt: skip
