@@ -12,7 +12,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app.shell import cookies, files, gate, incidents, login, lost, metrics, proxies, session, warm
+from app.shell import cookies, files, gate, incidents, login, lost, metrics, proxies, session, shared, warm
 from app.ui import assets
 from mlops_dash import log, settings
 from mlops_dash.errors import InvalidInput
@@ -37,7 +37,12 @@ def _script_error(error: Exception) -> bool:
     return False
 
 
-ROUTES = [*login.routes(session.services), *files.routes(session.services), *metrics.routes(session.services)]
+ROUTES = [
+    *login.routes(session.services),
+    *shared.routes(session.services),
+    *files.routes(session.services),
+    *metrics.routes(session.services),
+]
 MADE = _settings()
 log.configure("ui", MADE.logs)
 

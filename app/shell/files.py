@@ -50,6 +50,11 @@ def report_path(report_id: str) -> str:
     return f"/report/{report_id}.html"
 
 
+def in_our_fonts(text: str) -> str:
+    """A report's file as we show it ourselves."""
+    return text.replace(_IMAGES, f"{_IMAGES}; font-src 'self'", 1).replace("</head>", _FONTS, 1)
+
+
 @dataclass(frozen=True)
 class Reports:
     """Gives out kept reports; services are asked for at each request, so that a late database is found."""
@@ -67,8 +72,7 @@ class Reports:
             if actor is None:
                 return PlainTextResponse("Log in first.", status_code=401)
             text = made.reports.html(actor, request.path_params["report_id"])
-            shown = text.replace(_IMAGES, f"{_IMAGES}; font-src 'self'", 1).replace("</head>", _FONTS, 1)
-            return HTMLResponse(shown, headers=_HEADERS)
+            return HTMLResponse(in_our_fonts(text), headers=_HEADERS)
         except NotFound as error:
             return PlainTextResponse(error.sentence(), status_code=404)
         except Exception as error:  # noqa: BLE001 - an entry point: words and an incident id, never a traceback

@@ -102,7 +102,7 @@ class Login:
 
     async def open(self, request: Request) -> Response:
         """Check the password, or open a demo account; then go where the person wanted to."""
-        form = await _form(request)
+        form = await form_of(request)
         return await run_in_threadpool(self._open, request, form)
 
     def _open(self, request: Request, form: dict[str, str]) -> Response:
@@ -164,8 +164,8 @@ class Login:
             f"<input type='hidden' name='name' value='{escape(whose)}'>" if not first else _name_field(name or "admin")
         )
         body = (
-            f"<form method='post' action='/link/{escape(secret)}'>{_alert(error)}{shown}"
-            f"{_password_field('new-password', 'At least 10 characters; a few words are fine.')}"
+            f"<form method='post' action='/link/{escape(secret)}'>{alert(error)}{shown}"
+            f"{password_field('new-password', 'At least 10 characters; a few words are fine.')}"
             "<button class='primary' type='submit'>Set password and log in</button></form>"
         )
         lead = "Make the first admin of this installation." if first else f"Choose a password for {whose}."
@@ -173,7 +173,7 @@ class Login:
 
     async def redeem_link(self, request: Request) -> Response:
         """Use up the link."""
-        form = await _form(request)
+        form = await form_of(request)
         return await run_in_threadpool(self._redeem_link, request, form)
 
     def _redeem_link(self, request: Request, form: dict[str, str]) -> Response:
@@ -236,9 +236,9 @@ class Login:
         )
         hidden = f"<input type='hidden' name='next' value='{escape(wanted)}'>"
         form = (
-            f"<form method='post' action='/login'>{_alert(error or warning)}{hidden}"
+            f"<form method='post' action='/login'>{alert(error or warning)}{hidden}"
             f"{_name_field(name, focus=not offered)}"
-            f"{_password_field('current-password')}<button class='primary' type='submit'>Log in</button></form>"
+            f"{password_field('current-password')}<button class='primary' type='submit'>Log in</button></form>"
         )
         lead = "" if settings.environment == LOCAL else settings.environment  # its name where there may be others
         return plain_page("Log in", _demo_form(offered, hidden, focus=not name) + form, lead=lead, status=status)
@@ -279,7 +279,8 @@ def _name_field(value: str, *, focus: bool = True) -> str:
     )
 
 
-def _password_field(purpose: str, hint: str = "") -> str:
+def password_field(purpose: str, hint: str = "") -> str:
+    """A labelled field that every password manager knows by its purpose."""
     said = f"<p class='hint' id='password-hint'>{escape(hint)}</p>" if hint else ""
     described = " aria-describedby='password-hint'" if hint else ""
     return (
@@ -288,7 +289,8 @@ def _password_field(purpose: str, hint: str = "") -> str:
     )
 
 
-def _alert(text: str) -> str:
+def alert(text: str) -> str:
+    """What went wrong, above a form; nothing for ""."""
     return f"<p class='alert' role='alert'>{escape(text)}</p>" if text else ""
 
 
@@ -297,7 +299,7 @@ def _broken(error: Exception) -> Response:
     incident = f"<p class='hint'>Incident <code>{escape(said.incident)}</code></p>" if said.incident else ""
     return plain_page(
         "Not ready",
-        f"{_alert(said.title)}<p>{escape(said.next_step)}</p>{incident}<p><a href='/'>Try again</a></p>",
+        f"{alert(said.title)}<p>{escape(said.next_step)}</p>{incident}<p><a href='/'>Try again</a></p>",
         status=503,
     )
 
@@ -327,7 +329,7 @@ def _variables(t: theme.Tokens) -> str:
     return ";".join(f"--{name}:{getattr(t, name)}" for name in names) + f";color-scheme:{t.mode}"
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def form_of(request: Request) -> dict[str, str]:
     """The fields of a small urlencoded form; anything larger has no fields, so it simply will not fit."""
     body = b""
     async for chunk in request.stream():

@@ -13,7 +13,8 @@ import pandas as pd
 import streamlit as st
 
 from app.components import whole
-from app.parts.reports import making
+from app.parts.admin import secrets
+from app.parts.reports import making, sharing
 from app.shell import address, session
 from app.shell.files import report_path
 from app.ui import widgets
@@ -64,7 +65,9 @@ def page(frame: Frame) -> None:
             making.button(frame, room)
         return
     address.show("report", room.selected.line.id)
+    secrets.shown_once()
     _list(frame, room, room.selected)
+    sharing.links(frame, room.selected)
     _preview(frame, room, room.selected)
 
 
@@ -131,6 +134,7 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     line = report.line
 
     def actions() -> None:
+        sharing.button(frame, report, title)
         with st.popover("Download", icon=widgets.icon("download"), key=f"download-{line.id}"):
             for kind, (label, why) in _FORMATS.items():
                 st.download_button(

@@ -37,6 +37,7 @@ class Permission(StrEnum):
     LOG_WRITE = "log:write"  # predictions made elsewhere, and labels
     ALERT_ANSWER = "alert:answer"
     REPORT_MAKE = "report:make"
+    REPORT_SHARE = "report:share"  # shows a report to people without an account
     VIEW_SAVE = "view:save"  # saved views and notes of the Experiments room
     JOB_RUN = "job:run"
     JOB_CANCEL = "job:cancel"
@@ -69,6 +70,7 @@ NEEDS: dict[Permission, Role] = {
     Permission.LOG_WRITE: Role.SCIENTIST,
     Permission.ALERT_ANSWER: Role.SCIENTIST,
     Permission.REPORT_MAKE: Role.SCIENTIST,
+    Permission.REPORT_SHARE: Role.SCIENTIST,
     Permission.VIEW_SAVE: Role.SCIENTIST,
     Permission.JOB_RUN: Role.SCIENTIST,
     Permission.JOB_CANCEL: Role.SCIENTIST,

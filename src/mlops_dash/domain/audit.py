@@ -81,6 +81,8 @@ class Action(StrEnum):
     CHANNEL_TESTED = "channel.tested"
     NOTICE_SENT_AGAIN = "notice.sent_again"
     REPORT_MADE = "report.made"
+    REPORT_SHARED = "report.shared"
+    SHARE_REVOKED = "report.link_revoked"
     CARD_EDITED = "card.edited"
     CARD_APPROVED = "card.approved"
     VIEW_SAVED = "view.saved"

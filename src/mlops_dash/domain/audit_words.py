@@ -109,6 +109,8 @@ _SENTENCES: Mapping[str, Told] = {
     Action.NOTICE_SENT_AGAIN: _to("sent again the"),
     Action.TRIGGER_CALLED: _to("called"),
     Action.REPORT_MADE: _to("made the"),
+    Action.REPORT_SHARED: _to("made a link for people outside to the"),
+    Action.SHARE_REVOKED: _to("revoked a link to the"),
     Action.CARD_EDITED: _to("wrote"),
     Action.CARD_APPROVED: _to("approved"),
     Action.TEST_DESIGNED: _to("designed the A/B test"),

@@ -9,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.shell.files import report_path
 from mlops_dash.bootstrap import Services
+from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.reports.shares import ShareFace
 from mlops_dash.domain.reports.snapshot import Report, ReportKind
 from tests.app.conftest import OpenPage, words
 from tests.factories import SCIENTIST, VIEWER
@@ -139,3 +141,32 @@ def test_a_fleet_summary_and_a_dossier_are_made_in_the_same_dialog(
     page = open_page("reports", "viewer", report=fleet.id)
     assert frames(page) == [report_path(fleet.id)]
     assert sorted(page.dataframe[0].value["Report"]) == ["Fleet summary", "Promotion dossier"]
+
+
+def test_a_report_is_shared_shown_once_counted_and_revoked(kept: Report, house: Services, open_page: OpenPage) -> None:
+    key = f"share-{kept.line.id}"
+    page = open_page("reports", "scientist")
+    assert "Links to this report" not in words(page)
+    page = page.button(key=key).click().run()
+    page.text_area(key=f"{key}-dialog-reason").set_value("the board's <b>readers</b>")
+    page = page.button(key=f"{key}-dialog-act").click().run()
+    assert not page.exception
+    (share,) = house.reports.shares(VIEWER, kept.line.id)
+    assert share.reason == "the board's <b>readers</b>"
+    url = page.code[0].value
+    assert url.startswith("http://127.0.0.1:8501/shared/")
+    assert house.reports.open_share(NOBODY, url.rpartition("/")[2])[0] is ShareFace.OPEN
+
+    page = open_page("reports", "scientist")
+    assert "1 of 1 link open" in words(page)
+    assert list(page.dataframe[1].value["Opened"]) == [1]
+    assert url not in words(page)
+    page = page.button(key="revoke-link").click().run()
+    page.text_area(key=f"revoke-link-{share.id}-reason").set_value("sent to the wrong people")
+    page = page.button(key=f"revoke-link-{share.id}-act").click().run()
+    assert not page.exception
+    assert house.reports.open_share(NOBODY, url.rpartition("/")[2])[0] is ShareFace.OVER
+    page = open_page("reports", "viewer")
+    assert "0 of 1 link open" in words(page)
+    assert page.button(key="revoke-link").disabled
+    assert page.button(key=key).help == "Needs the role scientist; you are viewer."

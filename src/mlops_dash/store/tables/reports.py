@@ -1,4 +1,4 @@
-"""The table of frozen reports, in the `app` database. Rows are added and never changed."""
+"""Tables of frozen reports, whose rows are added and never changed, and of links to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, UniqueConstraint
 from sqlmodel import Field
 
-from mlops_dash.store.tables.app import AppTable
+from mlops_dash.store.tables.app import AppTable, text_column, time_column
 from mlops_dash.store.types import JsonText, UtcDateTime
 
 
@@ -28,3 +28,20 @@ class ReportRow(AppTable, table=True):
     made_by: str
     subject: str = ""  # what it is about where that is no week
     made_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class ReportShareRow(AppTable, table=True):
+    """A read-only link to one report: only the sha256 of its secret is kept, and its password's argon2 hash."""
+
+    __tablename__ = "report_share"
+    id: str = Field(primary_key=True)
+    report_id: str = Field(foreign_key="report.id", index=True)
+    secret_sha256: str = Field(unique=True)
+    password_hash: str = ""  # "" = it asks for none
+    reason: str = text_column()
+    made_by: str
+    made_at: datetime = time_column()
+    expires_at: datetime = time_column()
+    revoked_at: datetime | None = time_column(nullable=True)
+    opens: int = 0
+    last_opened_at: datetime | None = time_column(nullable=True)

@@ -2,6 +2,8 @@
 
 One of the two services that compose other services' reads (the other is the fleet): a report says what the Monitoring
 and Registry pages say, because it asks them.
+
+sharing     links to one report for people without an account
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.registry import RegistryService
+from mlops_dash.services.reports.sharing import Sharing
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import audit as audit_store
 from mlops_dash.store import evidence as evidence_store
@@ -68,6 +71,10 @@ class ReportService:
         self._audit = AuditService(context)
         self._tests = ABTestService(context)
         self._fleet = FleetService(context)
+
+        sharing = Sharing(context)
+        self.share, self.revoke_share, self.shares = sharing.share, sharing.revoke_share, sharing.shares
+        self.share_face, self.open_share = sharing.share_face, sharing.open_share
 
     @read(Permission.ROOM_READ)
     def room(self, actor: Actor, report_id: str = "") -> ReportsRoom:
@@ -128,6 +135,22 @@ class ReportService:
         """The kept report whose facts have this hash, or None: how a reader checks a file."""
         with reading(self.context.databases.app) as session:
             return store.with_hash(session, sha256)
+
+    @read(Permission.ROOM_READ)
+    def named(self, actor: Actor, name: str) -> Report:
+        """The report that somebody names by its id, or by 8 digits or more of its facts' sha256.
+
+        Raises:
+            NotFound: none is named so.
+            InvalidInput: several are.
+        """
+        with reading(self.context.databases.app) as session:
+            found = store.named(session, name)
+        if len(found) > 1:
+            raise InvalidInput(f"{len(found)} reports begin with {name}.", hint="Give more digits, or the id.")
+        if not found:
+            raise NotFound(f"No report {name[:40]!r}.", hint="See: mlops-dash report list --json.")
+        return found[0]
 
     @read(Permission.ROOM_READ)
     def html(self, actor: Actor, report_id: str) -> str:
