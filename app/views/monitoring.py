@@ -5,12 +5,21 @@ Deep links: ?model=&win=&metric=&feature=&at=&end=
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-
 import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
-from app.parts.monitoring import alerts, aside, classes, column, reference, reliability, replay, together, volume
+from app.parts.monitoring import (
+    alerts,
+    aside,
+    causes,
+    classes,
+    column,
+    reference,
+    reliability,
+    replay,
+    together,
+    volume,
+)
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -36,7 +45,7 @@ def page(frame: Frame) -> None:
     choices, usual = windows_of(next((one.judged_by for one in models if one.model == model), "day"))
     window = address.menu("win", choices, usual)
     metric = session.param("metric") if is_charted(session.param("metric")) else ""
-    feature, end = session.param("feature"), _end(session.param("end"))
+    feature, end = session.param("feature"), column.end_of(session.param("end"))
     at = column.instant(session.param("at"))
     room = frame.read(
         lambda: frame.services.monitoring.room(
@@ -62,6 +71,7 @@ def page(frame: Frame) -> None:
             _ranked(frame, room)
     else:
         _drift(frame, room)
+    causes.card(frame, room)
     if room.detail is not None:
         column.detail(frame, room, room.detail)
     column.findings(room)
@@ -69,14 +79,6 @@ def page(frame: Frame) -> None:
     with widgets.card("alerts", "Alerts", alerts.alarm_words(room)):
         alerts.listing(frame, room)
     aside.listing(room.aside)
-
-
-def _end(text: str) -> datetime | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def _status(room: MonitoringRoom) -> str:

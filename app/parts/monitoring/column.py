@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 import streamlit as st
 
@@ -93,6 +93,15 @@ def instant(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def end_of(text: str) -> datetime | None:
+    """The end (UTC) of a day in the address; None for anything else."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def _clicked(chart: str) -> int | None:

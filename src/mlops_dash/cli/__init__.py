@@ -49,6 +49,7 @@ COMMANDS = {
     "drift": ("drift",),
     "second_opinion": ("second-opinion",),
     "replay": ("replay",),
+    "why": ("why",),
     "ab": ("ab",),
     "channels": ("channel",),
     "reports": ("report",),

@@ -74,6 +74,7 @@ class Action(StrEnum):
     JOB_REQUESTED = "job.requested"
     OPINION_REQUESTED = "opinion.requested"  # a second opinion on drift
     REPLAY_REQUESTED = "replay.requested"
+    WHY_REQUESTED = "why.requested"  # what a version rests on
     JOB_CANCEL_REQUESTED = "job.cancel_requested"
     CHANNEL_ADDED = "channel.added"
     CHANNEL_EDITED = "channel.edited"

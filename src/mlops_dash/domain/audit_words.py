@@ -100,6 +100,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.SCHEDULE_PAUSED: _to("paused"),
     Action.SCHEDULE_RESUMED: _to("resumed"),
     Action.JOB_REQUESTED: _to("asked for a run of"),
+    Action.WHY_REQUESTED: lambda one: f"asked what {one.model} {one.object} rests on",
     Action.REPLAY_REQUESTED: lambda one: f"asked for a replay of {one.model} {one.object}",
     Action.JOB_CANCEL_REQUESTED: _to("cancelled"),
     Action.CHANNEL_ADDED: _to("made"),

@@ -36,6 +36,7 @@ class Task(StrEnum):
     BACKFILL = "backfill"
     MULTIVARIATE = "multivariate"  # all columns together, with a second opinion
     REPLAY = "replay"  # logged rows answered again by the version that took over, for people to look at
+    WHY = "why"  # what the version in service rests on, measured on labelled rows
     REFIT = "refit"  # a retrain as of a past day, which judges nothing and waits for nobody
     PLAY_WEEK = "play-week"  # of the demo: seven days that it held back go through the gateway
 

@@ -43,6 +43,7 @@ _APART = {
     Task.REFIT: "mlops_dash.runner",
     Task.MULTIVARIATE: "mlops_dash.runner",
     Task.REPLAY: "mlops_dash.replay",
+    Task.WHY: "mlops_dash.why",
     Task.PLAY_WEEK: "mlops_dash.demo.week",
 }
 BEAT_SECONDS = 2.0
@@ -267,6 +268,7 @@ class Worker:
         self._judged[model] = (grounds, self.services.monitoring.evaluate(WORKER, model).again_at)
         self.services.monitoring.plan_together(WORKER, model)
         self.services.monitoring.plan_replay(WORKER, model)
+        self.services.monitoring.plan_why(WORKER, model)
 
     def reconcile(self) -> None:
         """Finish promotions that a crash left half done, and look for aliases that moved behind our back."""
@@ -356,7 +358,7 @@ class Worker:
                 start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
                 version_id = str(job.arguments["version_id"])
                 return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
-            case Task.RETRAIN | Task.REFIT | Task.MULTIVARIATE | Task.REPLAY | Task.PLAY_WEEK:
+            case Task.RETRAIN | Task.REFIT | Task.MULTIVARIATE | Task.REPLAY | Task.WHY | Task.PLAY_WEEK:
                 raise InvalidInput(f"A {job.task} has a process of its own.")
 
     def _apart(self, mine: Running) -> None:

@@ -141,6 +141,19 @@ def test_the_verdict_names_the_likely_cause_that_its_alert_names(harmed: World, 
     assert words(open_page("monitoring", "viewer")).count(html.escape(room.cause)) == 2  # in the verdict and its alert
 
 
+def test_a_moved_column_stands_with_its_part_and_opens_its_column(made: World, open_page: OpenPage) -> None:
+    made.live(14)
+    made.live(8, moved=3.0)
+    made.evaluate(later=2 * DAY)
+    page = open_page("monitoring", "scientist", feature="x")
+    assert not page.exception
+    assert "What moved, by importance" in words(page)
+    assert "Moved; nothing got worse for sure: excess PSI " in words(page)
+    assert "Ranked by drift alone: the importance of columns is not known (nobody has measured it yet)." in words(page)
+    assert not page.button(key="causes-ask").disabled
+    assert click(page, "cause-open-0").session_state["feature-pick"] == "wind"
+
+
 def test_a_chart_that_cannot_fill_its_span_says_when_judging_began(harmed: World, open_page: OpenPage) -> None:
     room = harmed.room()
     first = fmt.day(room.performance.points[0].start, room.zone)

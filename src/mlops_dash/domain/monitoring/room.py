@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mlops_dash.domain.monitoring.causes import Causes
 from mlops_dash.domain.monitoring.findings import Finding, Signal
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
 from mlops_dash.domain.monitoring.replay import ReplayView
@@ -261,6 +262,7 @@ class MonitoringRoom:
     findings: tuple[Finding, ...] = ()  # what happened to single columns and to the labels
     together: Together | None = None  # all columns together; None while nobody asked
     asked_together: bool = False  # whether a job is about to say more
+    causes: Causes | None = None  # the columns that moved, likeliest cause first
     replay: ReplayView | None = None  # of a version that took over and has no judged day of its own
     scores: Mapping[str, ColumnDrift] = field(default_factory=dict)  # of every column, over the same window
     alerts: tuple[AlertView, ...] = ()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from mlops_dash.domain.cadence import CADENCES, plural_of
+from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.format import with_unit
+from mlops_dash.domain.monitoring.causes import ALONE, Importance, before_and_still, causes_in, moved_in, peaks_in
 from mlops_dash.domain.monitoring.judging import LONG_DAYS
 from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading, estimate_from_row, words_of
 from mlops_dash.domain.tasks import BINARY, task_named
@@ -90,6 +90,7 @@ def alarm_cause(
     days: Mapping[datetime, str] | None = None,
     *,
     worse: str = "",
+    importance: Importance | None = None,
 ) -> str:
     """The likely cause: an input that moved before it got worse and still does, or that none did; and the labels.
 
@@ -99,8 +100,9 @@ def alarm_cause(
         prior: Label rate or mean of the reference.
         days: How each window's begin is written, by its start; to say since when something no longer moves.
         worse: Which part of the answers got worse, from `worse_sentence`.
+        importance: What the model rests on; None = not known.
     """
-    task = task_of(stretch[-1])
+    task, known = task_of(stretch[-1]), importance or Importance()
     rate = stretch[-1].estimate(task.label_metric, LONG_DAYS)
     rates = label_sentence(stretch[-1], prior)
     if not watch.harm:
@@ -108,10 +110,17 @@ def alarm_cause(
         unmoved = f"No cause seen yet: the {task.of_labels.label.lower()} has hardly moved."
         said = "Likely cause: label shift." if shifted else unmoved
         return f"{said} {rates} The base-rate-free losses raise no alarm."
-    names, others = causes_in(stretch), [name for name in moved_in(stretch) if name != SCORE]
+    names, others = causes_in(stretch, known), [name for name in moved_in(stretch) if name != SCORE]
+    unused = [name for name in before_and_still(stretch) if known.unused(name)]
     if names:
         still = "has moved since before that, and still does" if len(names) == 1 else "have moved since before that"
-        said = f"Likely cause: {words_of(names)} {still} ({_peaks(stretch, names, days or {})})."
+        order = f"; {ALONE}" if len(names) > 1 and not known.known else ""
+        said = f"Likely cause: {words_of(names)} {still} ({_peaks(stretch, names, days or {}, known)}{order})."
+    elif unused:
+        said = (
+            f"No likely cause among the inputs: {words_of(unused)} moved, but the answers hardly depend on it "
+            f"({_peaks(stretch, unused, days or {}, known)}). The relation between inputs and outcome may have changed."
+        )
     elif others:
         now = [name for name in others if name in stretch[-1].body["moved"]]
         why = "only after it got worse" if now else "but no input does now"
@@ -165,38 +174,13 @@ def inputs_cause(stretch: Sequence[Reading], days: Mapping[datetime, str] | None
     return f"{_peaks(stretch, moved_in(stretch), days or {})}. Moved inputs alone are not harm."
 
 
-def moved_in(stretch: Sequence[Reading]) -> list[str]:
-    """Columns that moved in at least a quarter of these windows, most windows first."""
-    tally = Counter(name for one in stretch for name in one.body["moved"])
-    return [name for name, n in sorted(tally.items(), key=lambda pair: (-pair[1], pair[0])) if 4 * n >= len(stretch)]
-
-
-def causes_in(stretch: Sequence[Reading]) -> list[str]:
-    """Inputs that can be the cause of what began with this stretch: moved no later than that, and moving still.
-
-    A window of a day tells the week that ends there, so a move on the first day shows within a week; the score is no
-    cause of its own errors.
-
-    Args:
-        stretch: The windows from the one since which it is worse, latest last.
-    """
-    cadence = CADENCES.get(str(stretch[-1].body.get("window", "day")))
-    late = 1 if cadence is None else cadence.short  # a batch is judged alone
-    begun = {name for one in stretch[:late] for name in (*one.body.get("flagged", ()), *one.body["moved"])}
-    return [name for name in moved_in(stretch) if name != SCORE and name in begun and name in stretch[-1].body["moved"]]
-
-
-def _peaks(stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, str]) -> str:
-    peak: dict[str, FeatureReading] = {}
-    farthest: dict[str, tuple[float, bool]] = {}
-    for window in stretch:
-        for one in window.features():
-            far = (one.excess or 0.0, one.flagged)
-            if one.name in names and far >= farthest.get(one.name, (0.0, False)):
-                farthest[one.name] = far
-                peak[one.name] = one
+def _peaks(
+    stretch: Sequence[Reading], names: Sequence[str], days: Mapping[datetime, str],
+    importance: Importance | None = None,
+) -> str:  # fmt: skip
+    peak = peaks_in(stretch, names)
     said = [
-        f"{words_of([name])} {_how_far(one)}{_until(stretch, name, days)}"
+        f"{words_of([name])} {_how_far(one)}{_needed(name, importance)}{_until(stretch, name, days)}"
         for name, one in ((name, peak[name]) for name in names[:3] if name in peak)
     ]
     return "; ".join(said)
@@ -208,6 +192,12 @@ def _how_far(one: FeatureReading) -> str:
         return one.reason
     times = "" if one.ratio is None else f", {one.ratio:.1f} times its usual swing"
     return f"excess PSI up to {one.excess:.2f}{times}"
+
+
+def _needed(name: str, importance: Importance | None) -> str:
+    """How much the model rests on a column; "" where that is not known."""
+    share = None if importance is None or not importance.known else importance.of(name)
+    return "" if share is None else f", {share:.0%} of what the model rests on"
 
 
 def _until(stretch: Sequence[Reading], name: str, days: Mapping[datetime, str]) -> str:

@@ -7,7 +7,7 @@ A further task is one new file and its line in `TASKS`. It derives `ModelTask` a
   own_metrics
 - answers and labels: score_column, why_no_label
 - counting: scale_of, empty, count, restore, and its own `Summary` with n, numbers, counts and addition
-- measuring: measure, units, measure_rows
+- measuring: measure, units, measure_rows, row_loss, row_losses
 - sentences: label_sentence
 
 Statistics that it needs go to `stats`; bytes and databases are `store`'s. A test holds this list to the class.

@@ -116,6 +116,7 @@ class Binary(ModelTask):
     has_base_rate = True
     has_reliability = True
     in_ab_tests = True
+    row_loss = "Brier score"
 
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:
         """The column of the positive class."""
@@ -211,6 +212,10 @@ class Binary(ModelTask):
         measured = classification_metrics(labels, scores, threshold=_THRESHOLD, level=level, clusters=days)
         free = base_rate_free_estimate(labels, scores, prior=prior, level=level, clusters=days)
         return {**measured, "base_rate_free_loss": free}
+
+    def row_losses(self, labels: Floats, scores: Floats) -> Floats:
+        """The squared distance of the probability from what came."""
+        return np.asarray((scores - labels) ** 2, dtype=np.float64)
 
     def reliability_of(self, scale: Mapping[str, Any], days: Sequence[Summary], *, level: float) -> Reliability | None:
         """Bands of the score beside the share of label 1, Gini and Kolmogorov-Smirnov."""

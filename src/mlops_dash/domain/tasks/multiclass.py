@@ -148,6 +148,7 @@ class MultiClass(ModelTask):
     in_ab_tests = False
     own_metrics = _RECALL
     in_words = True
+    row_loss = "error rate"
 
     # --- what is known of one model ---
     def of(self, facts: Mapping[str, Any]) -> MultiClass:
@@ -174,6 +175,10 @@ class MultiClass(ModelTask):
             if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
                 return f"the class {name!r} is blank, not printable or longer than {LONGEST_NAME} characters"
         return ""
+
+    def row_losses(self, labels: Floats, scores: Floats) -> Floats:
+        """1 where another class was answered."""
+        return np.asarray(labels != scores, dtype=np.float64)
 
     # --- answers and labels ---
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:

@@ -76,6 +76,7 @@ class Regression(ModelTask):
     policy_name = "default-regression"
     has_base_rate = False
     in_ab_tests = False
+    row_loss = "absolute error"
 
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:
         """None: a number has no column of a class."""
@@ -118,6 +119,10 @@ class Regression(ModelTask):
     ) -> dict[str, MetricEstimate]:
         """Estimate MAE, RMSE and bias of rows."""
         return regression_metrics(labels, scores, level=level, clusters=days)
+
+    def row_losses(self, labels: Floats, scores: Floats) -> Floats:
+        """|answer - label|, in the unit of the label."""
+        return np.asarray(np.abs(scores - labels), dtype=np.float64)
 
     def label_sentence(self, over: Callable[[str], Estimate | None], *, usual: float, unit: str) -> str:
         """The mean label beside the reference's, and which way the errors lean."""

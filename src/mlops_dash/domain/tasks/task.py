@@ -176,6 +176,7 @@ class ModelTask(ABC):
     has_reliability: ClassVar[bool] = False  # whether an answer is one probability that can be held against what came
     in_ab_tests: ClassVar[bool]  # whether its answers can be compared between the arms of a test
     own_metrics: ClassVar[str] = ""  # what the keys of metrics begin with that each model has of its own
+    row_loss: ClassVar[str]  # what `row_losses` is called in a sentence
     in_words: ClassVar[bool] = False  # whether answers and labels are words outside the log
 
     # --- what is known of one model ---
@@ -322,6 +323,10 @@ class ModelTask(ABC):
     ) -> dict[str, MetricEstimate]:
         """Estimate its metrics of the probabilities of all classes, float[n, k]; none by default."""
         return {}
+
+    @abstractmethod
+    def row_losses(self, labels: Floats, scores: Floats) -> Floats:
+        """How badly each row was answered, float[n]: a loss whose mean says how good the answers are."""
 
     @property
     def comparable(self) -> tuple[str, ...]:

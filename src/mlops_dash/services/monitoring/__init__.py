@@ -7,6 +7,7 @@ days        which days are judged, and when again although no row came
 judging     evaluate: from profiles to readings, health and alerts
 together    all columns together: our domain classifier, and the detectors of alibi-detect beside it
 replaying   the version that took over, on the rows before its takeover; nothing judges it
+explaining  which column is the likely cause, and what the version rests on
 columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room, telling)
 alerting    what people answer to alerts; which alerts the windows open and close
@@ -18,6 +19,7 @@ from __future__ import annotations
 from mlops_dash.services.command import Context
 from mlops_dash.services.monitoring.alerting import Alerting
 from mlops_dash.services.monitoring.days import Outlook
+from mlops_dash.services.monitoring.explaining import Explaining
 from mlops_dash.services.monitoring.judging import Judging
 from mlops_dash.services.monitoring.profiling import Profiling
 from mlops_dash.services.monitoring.reading import Rooms
@@ -70,6 +72,12 @@ class MonitoringService:
         self.ask_replay = replaying.ask_replay
         self.plan_replay = replaying.plan_replay
         self.replay = replaying.replay
+
+        explaining = Explaining(context)
+        self.causes = explaining.causes
+        self.ask_why = explaining.ask_why
+        self.plan_why = explaining.plan_why
+        self.explain = explaining.explain
 
         alerting = Alerting(context)
         self.acknowledge = alerting.acknowledge

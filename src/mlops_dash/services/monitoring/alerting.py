@@ -10,6 +10,7 @@ from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
+from mlops_dash.domain.monitoring.causes import Importance
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, Episode, episodes
 from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.domain.monitoring.words import (
@@ -28,6 +29,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command
 from mlops_dash.services.monitoring.course import Course
+from mlops_dash.services.monitoring.explaining import importance_in
 from mlops_dash.services.monitoring.measuring import LEVEL
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store.db import Session
@@ -181,7 +183,7 @@ def sync(
     """
     opened: list[str] = []
     closed: list[str] = []
-    writer = _Writer(session, version, reference, policy, course, now)
+    writer = _Writer(session, version, reference, policy, course, now, importance_in(session, version, reference))
     every = [one for one in store.alerts(session, version.model, limit=1_000) if one.kind in OURS]
     for kind in OURS:
         of_kind = [one for one in every if one.version == version.version and one.kind == kind]
@@ -243,6 +245,7 @@ class _Writer:
     policy: MonitoringPolicy
     course: Course
     now: datetime
+    importance: Importance
 
     def open(self, episode: Episode) -> str:
         first = self._reading_at(episode.first)
@@ -343,7 +346,10 @@ class _Writer:
             mean = known(self.course.references[watch.key].mean)
             prior = self.reference.prior or 0.0  # an alarm has a loss, so its reference has labels
             worse = worse_sentence(stretch[-1], self.reference.baseline["metrics"])
-            return alarm_title(reading, watch, mean), alarm_cause(stretch, watch, prior, self._dates(), worse=worse)
+            cause = alarm_cause(
+                stretch, watch, prior, self._dates(), worse=worse, importance=self.importance
+            )  # fmt: skip
+            return alarm_title(reading, watch, mean), cause
         if kind == INPUTS:
             return inputs_title(stretch), inputs_cause(stretch, self._dates())
         return schema_title(reading), "The columns arrive without values; the model answers as if they were missing."

@@ -28,6 +28,7 @@ from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring import columns, telling
 from mlops_dash.services.monitoring import room as rooms
+from mlops_dash.services.monitoring.explaining import causes_of
 from mlops_dash.services.monitoring.latest_answers import latest_answers
 from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.services.monitoring.replaying import with_replay
@@ -204,7 +205,9 @@ class Rooms:
         if end is not None:
             return room
         with reading(self.context.databases.app) as session:
-            return with_replay(room, session, material, policy, long=long)
+            version = store.champion(session, room.model)
+            found = None if version is None else causes_of(session, version, reference, policy, own)
+            return replace(with_replay(room, session, material, policy, long=long), causes=found)
 
     def _judged(
         self, room: MonitoringRoom, material: rooms.Material, told: Reading, policy: MonitoringPolicy, *, feature: str,
@@ -329,6 +332,7 @@ class Rooms:
             "sentence": telling.verdict(room) or room.empty,
             "windows": [telling.window_json(one) for one in windows],
             "findings": [one.as_json() for one in room.findings],
+            "causes": None if room.causes is None else room.causes.as_json(),
             "reliability": telling.reliability_json(room.reliability),
             "alerts": [
                 {

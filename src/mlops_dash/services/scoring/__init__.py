@@ -56,6 +56,7 @@ class ScoringService:
         again = Again(context, models, self._following, self.store)
         self.backfill = again.backfill
         self.answer_again = again.answer_again
+        self.own_importance = again.own_importance
 
         filing = Filing(context, self._following, self.store)
         self.read_rows = filing.read_rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -103,6 +103,24 @@ class Again:
         """
         _, loaded, task = self._loaded(model, version_id)
         return task.split(loaded.predict_again(rows))[0]
+
+    @record(Permission.JOB_RUN)
+    def own_importance(self, actor: Actor, model: str, version_id: str, columns: Sequence[str]) -> Mapping[str, float]:
+        """What a version says of itself: the share of each input in what it rests on; empty where it says nothing.
+
+        Args:
+            actor: Who asks.
+            model: The model's name.
+            version_id: `model_version.id` of the version to ask.
+            columns: Its inputs, where its signature names none.
+
+        Raises:
+            NotFound: no such version of the model.
+            BrokenModel: the version is not trusted or does not load.
+            Unavailable: its files are not here and MLflow does not answer.
+        """
+        _, loaded, _ = self._loaded(model, version_id)
+        return loaded.own_importance(columns)
 
     def _loaded(self, model: str, version_id: str) -> tuple[ServedVersion, LoadedModel, ModelTask]:
         state = self._following.state(model)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from mlops_dash.tracking.imports import mlflow_ready
 from mlops_dash.tracking.models.class_columns import of_each_class
 from mlops_dash.tracking.models.conform import alike, conform
 from mlops_dash.tracking.models.download import download, drop_download_note
+from mlops_dash.tracking.models.own_importance import own_importance
 from mlops_dash.tracking.models.rowwise import answers_row_by_row
 from mlops_dash.tracking.models.trust import TRUSTED_TYPES, artifact_digest, require_no_file_parameters, require_trusted
 
@@ -173,6 +174,14 @@ class LoadedModel:
         if values.ndim != 1:
             raise InvalidInput(f"The model answers with shape {values.shape}, not with one number a row.")
         return values
+
+    def own_importance(self, columns: Sequence[str]) -> Mapping[str, float]:
+        """Share of each input in what the fitted model says it rests on; empty where it says nothing.
+
+        Args:
+            columns: Its inputs, where its signature names none.
+        """
+        return own_importance(_raw(self.pyfunc), self.features or tuple(columns))
 
     def _are_classes(self, values: Floats) -> bool:
         """Whether every number is one of the classifier's own classes: an answer of `predict`, no probability."""

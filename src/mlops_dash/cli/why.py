@@ -1,0 +1,57 @@
+"""`mlops-dash why MODEL`: the columns that moved, likeliest cause first, and what the version in service rests on."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import Any
+
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.access import Permission, system
+from mlops_dash.domain.format import percent, psi
+from mlops_dash.domain.monitoring.causes import Causes, Importance
+
+
+def add_commands(commands: Any) -> None:
+    """Register why."""
+    asked = commands.add_parser("why", help="the columns that moved, ranked by drift times importance")
+    asked.add_argument("model")
+    asked.add_argument("--measure", action="store_true", help="ask the model first what it rests on (again)")
+    json_flag(asked)
+    asked.set_defaults(run=_why)
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    made = services()
+    who, model = actor(made), arguments.model
+    if arguments.measure:
+        who.require(Permission.JOB_RUN)
+        made.monitoring.explain(
+            who, model, partial(made.scoring.answer_again, who, model), partial(made.scoring.own_importance, who, model)
+        )
+        made.monitoring.evaluate(system("cli"), model)
+    found = made.monitoring.causes(who, model)
+    show(as_json(model, found), as_json=arguments.json, line="\n".join(_lines(found)))
+    return 0
+
+
+def as_json(model: str, found: Causes | None) -> dict[str, Any]:
+    """What the command prints with --json."""
+    return {"model": model, **(found or Causes((), Importance(), worse=False)).as_json()}
+
+
+def _lines(found: Causes | None) -> list[str]:
+    if found is None:
+        return ["No window of it is judged yet, so nothing is known to have moved."]
+    if not found.ranked:
+        return ["No input moved.", found.importance.sentence]
+    lines = [f"{one.column}: {one.role}; {_far(one.excess, one.how)}{_share(one.share)}" for one in found.ranked]
+    return [*lines, found.importance.sentence]
+
+
+def _far(excess: float | None, how: str) -> str:
+    return how if excess is None else f"excess PSI {psi(excess)}"
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f", {percent(share)} of what the model rests on"

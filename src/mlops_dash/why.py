@@ -1,0 +1,36 @@
+"""Runs one job that asks what a version rests on: it answers labelled rows, column by column shuffled.
+
+    python -m mlops_dash.why JOB EPOCH
+
+A model of somebody is loaded here. Where it cannot be asked, the reason is the evidence's, and no failure.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from mlops_dash.attempt import RUNNER, Run, carry_out
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure; the exit codes are those of `carry_out`."""
+    return carry_out(sys.argv[1:] if arguments is None else arguments, why)
+
+
+def why(run: Run) -> dict[str, Any]:
+    """Measure what the version in service rests on; gives what the job keeps."""
+    services, job = run.services, run.job
+    made = services.monitoring.explain(
+        RUNNER, job.model, partial(services.scoring.answer_again, RUNNER, job.model),
+        partial(services.scoring.own_importance, RUNNER, job.model), tell=run.step,
+    )  # fmt: skip
+    run.say(made.sentence)
+    services.monitoring.evaluate(RUNNER, job.model)  # an open alert names its cause by it
+    return {"version_id": str(job.arguments.get("version_id", "")), "sentence": made.sentence}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

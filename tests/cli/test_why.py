@@ -1,0 +1,34 @@
+"""`mlops-dash why MODEL`: the ranking in words and as JSON, and what cannot be measured said as a sentence."""
+
+from __future__ import annotations
+
+import json
+
+from mlops_dash.bootstrap import Services
+from tests import penguins
+from tests.cli.conftest import Run
+
+
+def test_the_ranking_of_a_model_that_others_serve(house: Services, run: Run) -> None:
+    table = penguins.penguins(house.context.clock.now(), days=60)
+    table.loc[table.index[40 * penguins.PER_DAY :], "bill"] += 12.0
+    penguins.watched(house, table)
+    code, out, _ = run("why", penguins.MODEL)
+    assert code == 0
+    assert out.startswith("bill: moved; nothing got worse for sure; excess PSI ")
+    assert "ranked by drift alone" in out.lower()
+    told = json.loads(run("why", penguins.MODEL, "--json")[1])
+    assert told["model"] == penguins.MODEL
+    assert [one["column"] for one in told["ranked"]] == ["bill"]
+    assert told["importance"]["by"] == "unknown"
+    code, out, _ = run("why", penguins.MODEL, "--measure", "--json")
+    assert code == 0
+    assert "others serve this model" in json.loads(out)["importance"]["why"]
+
+
+def test_of_nothing_nothing_is_told(house: Services, run: Run) -> None:
+    code, _, err = run("why", "nobody")
+    assert code == 2
+    assert "No model nobody" in err
+    penguins.begin(house, penguins.penguins(house.context.clock.now(), days=30))
+    assert "No window of it is judged yet" in run("why", penguins.MODEL)[1]

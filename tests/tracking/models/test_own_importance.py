@@ -1,0 +1,47 @@
+"""What fitted models say of themselves, mapped back through a pipeline to the columns that were given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
+
+from mlops_dash.tracking.models.own_importance import own_importance
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    kind = rng.choice(["Adélie", "Gentoo", 'it\'s "Chinstrap"'], 600)
+    return pd.DataFrame({"bill": rng.normal(size=600), "kind": kind, "kind_of": rng.choice(["a", "b"], 600)})
+
+
+def encoder() -> ColumnTransformer:
+    return ColumnTransformer([("num", StandardScaler(), ["bill"]), ("cat", OneHotEncoder(), ["kind", "kind_of"])])
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), RandomForestClassifier(20, random_state=1)])
+def test_a_pipeline_says_it_by_the_columns_that_it_was_given(rows: pd.DataFrame, last: object) -> None:
+    fitted = make_pipeline(encoder(), last).fit(rows, rows["kind"] == "Gentoo")
+    found = own_importance(fitted, list(rows))
+    assert set(found) == {"bill", "kind", "kind_of"}
+    assert sum(found.values()) == pytest.approx(1.0)
+    assert found["kind"] > 0.7
+    assert max(found, key=lambda name: found[name]) == "kind"
+
+
+def test_where_names_cannot_be_mapped_back_or_nothing_is_kept_nothing_is_said(rows: pd.DataFrame) -> None:
+    labels = rows["kind"] == "Gentoo"
+    mixed = make_pipeline(encoder(), PCA(2), LogisticRegression()).fit(rows, labels)
+    assert own_importance(mixed, list(rows)) == {}
+    assert own_importance(make_pipeline(encoder(), SVC()).fit(rows, labels), list(rows)) == {}
+    assert own_importance(None, list(rows)) == {}
+    fitted = LogisticRegression().fit(rows[["bill"]], labels)
+    assert own_importance(fitted, ["bill", "more"]) == {}
