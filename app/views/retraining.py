@@ -10,7 +10,7 @@ from datetime import timedelta
 import streamlit as st
 
 from app.charts import retraining as charts
-from app.parts.retraining import recipes, schedules
+from app.parts.retraining import recipes, schedules, trying
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -170,6 +170,7 @@ def _detail(frame: Frame, job_id: str, live: bool) -> None:
     if version:
         widgets.page_link("registry", f"Made v{version}: its evidence", icon_name="fact_check", model=job.model,
                           version=version)  # fmt: skip
+    trying.found(job)
     _log(frame, job)
 
 

@@ -1,20 +1,26 @@
 """Would this recipe make a version? Runs its program on a small window, in the real launcher, and registers nothing.
 
-What it leaves in MLflow is read as a job would read it, then deleted.
+What it leaves in MLflow is read as a job would read it, then deleted. As a job, asked for on the page, it prints into
+the job's log; such a job also has a recipe's checks look at a version once more.
+
+    python -m mlops_dash.doctor JOB EPOCH
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_dash.attempt import RUNNER
+from mlops_dash.attempt import RUNNER, Run, carry_out
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.recipe_checks import in_words
 from mlops_dash.domain.retraining import Recipe
 from mlops_dash.errors import InvalidInput
 from mlops_dash.processes import Limits
@@ -58,11 +64,39 @@ class Checked:
     @property
     def facts(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return {**vars(self), "ok": self.ok, "log": str(self.log), "window": vars(self.window)}
+        window = {name: at.isoformat() for name, at in vars(self.window).items()}
+        return {**vars(self), "ok": self.ok, "log": str(self.log), "window": window}
 
 
-def check(services: Services, actor: Actor, name: str, *, days: int = 7) -> Checked:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do a job that asks for a check; the exit codes are those of `carry_out`."""
+    return carry_out(sys.argv[1:] if arguments is None else arguments, work)
+
+
+def work(run: Run) -> dict[str, Any]:
+    """Try the job's recipe, or have its checks look at a version; what is found is the job's result, and no failure."""
+    services, job = run.services, run.job
+    log = services.jobs.log_path(RUNNER, job.id)
+    if job.task is Task.CHECK_VERSION:
+        version_id = str(job.arguments["version_id"])
+        found = services.evidence.run_checks(RUNNER, version_id, log=log, tell=lambda text: run.step(0.3, text))
+        for one in found:
+            run.say(f"check {one.metric}: {in_words(one)}", "INFO" if one.details["passed"] else "WARN")
+        return {"evidence_ids": [one.id for one in found], "checked": [in_words(one) for one in found]}
+    run.step(0.05, f"trying {job.recipe} on {job.arguments['days']} days")
+    tried = check(services, RUNNER, job.recipe or "", days=int(job.arguments["days"]), log=log)
+    for said in tried.missing:
+        run.say(f"missing: {said}", "WARN")
+    for said in tried.advice:
+        run.say(f"note: {said}")
+    run.say("works: a job would make a version" if tried.ok else "a job would fail")
+    return {"tried": tried.facts}
+
+
+def check(services: Services, actor: Actor, name: str, *, days: int = 7, log: Path | None = None) -> Checked:
     """Run a recipe on its last `days` of training, and say what is missing. For those who may run it.
+
+    Its output is appended to `log`; by default it has a file of its own, where the last check's is replaced.
 
     Raises:
         NotAllowed: the actor may run no recipe.
@@ -77,14 +111,16 @@ def check(services: Services, actor: Actor, name: str, *, days: int = 7) -> Chec
     numbers = in_numbers_of(services, recipe.model)
     request = _request(services, recipe, days)
     services.context.registry.wait(0.0, hint="The program logs its run there.")
-    log = services.context.settings.logs / "checks" / f"{recipe.name}.log"
-    log.unlink(missing_ok=True)
+    if log is None:
+        log = services.context.settings.logs / "checks" / f"{recipe.name}.log"
+        log.unlink(missing_ok=True)
+    begun = log.stat().st_size if log.is_file() else 0
     ended = launch(
         [python_executable(), "-m", "mlops_dash.training.program", recipe.entry],
         log=log, limits=Limits(recipe.timeout_seconds, recipe.memory_mib, threads=THREADS),
         should_stop=lambda: False, now=services.context.clock.now, variables=request.environment(),
     )  # fmt: skip
-    last = _last(log)
+    last = _last(log, begun)
     try:
         advice: tuple[str, ...] = ()
         if ended.ok:
@@ -133,9 +169,13 @@ def _left(request: Request, numbers: contract.InNumbers) -> tuple[tuple[str, ...
     return (), tuple(advice)
 
 
-def _last(log: Path) -> tuple[str, ...]:
-    """What was printed last, without our times."""
+def _last(log: Path, begun: int) -> tuple[str, ...]:
+    """What the program printed last, without our times; it begins there in the log."""
     if not log.is_file():
         return ()
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = log.read_bytes()[begun:].decode(errors="replace").splitlines()
     return tuple(line.partition(" ")[2] for line in lines[-LAST_LINES:])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

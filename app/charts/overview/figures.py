@@ -197,6 +197,7 @@ _DECISION_ICONS: Mapping[str, str] = {
     Action.ALERT_REOPENED: "warning",
     Action.ALARM_RESTARTED: "restart_alt",
     Action.JOB_REQUESTED: "autorenew",
+    Action.RECIPE_TRIED: "stethoscope",
     Action.JOB_CANCEL_REQUESTED: "block",
     Action.SCHEDULE_SAVED: "event",
     Action.SCHEDULE_PAUSED: "pause_circle",
@@ -231,6 +232,8 @@ def reason(entry: Entry) -> str:
 
 def _said(entry: Entry) -> str:
     recipe = entry.after.get("recipe") or entry.after.get("task") or ""
+    if entry.action == Action.RECIPE_TRIED:
+        return f"check of {entry.object.removeprefix('recipe ')} asked for"
     if entry.action in {Action.JOB_REQUESTED, Action.TRIGGER_CALLED}:
         return f"run of {recipe} asked for"
     if entry.action == Action.JOB_CANCEL_REQUESTED:

@@ -42,11 +42,13 @@ def _check(frame: Frame, version: Version) -> None:
     try:
         with st.spinner(said, show_time=True):
             found = frame.services.evidence.check_version(frame.actor, version.id)
+            asked = frame.services.retraining.check_by_recipe(frame.actor, version.id)
     except MlopsDashError as error:
         st.error(plain(error.sentence()), icon=widgets.icon("error"))
         return
     fine = sum(one.value == 1.0 for one in found)
-    _again(f"{version.subject} was checked: {fine} of {len(found)} fine.")
+    own = f" Its recipe's checks run as job {fmt.short(asked)}: see Retraining." if asked else ""
+    _again(f"{version.subject} was checked: {fine} of {len(found)} fine.{own}")
 
 
 def _compare(frame: Frame, version: Version, champion: Version) -> None:

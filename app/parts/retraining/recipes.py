@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.charts import retraining as charts
+from app.parts.retraining import trying
 from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
@@ -119,6 +120,7 @@ def card(frame: Frame, room: Room) -> None:
                 )
                 with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
                     widgets.note(charts.limits(made))
+                    trying.button(frame, made)
                     if widgets.action_button("Edit…", key=f"edit-recipe-{made.name}", why_not=why_not):
                         _dialog(frame, made)
 

@@ -72,6 +72,8 @@ class Action(StrEnum):
     BACKFILL_ASKED = "backfill.asked"
     BACKFILL_CANCELLED = "backfill.cancelled"
     JOB_REQUESTED = "job.requested"
+    RECIPE_TRIED = "recipe.tried"
+    VERSION_CHECKED = "version.checks_requested"
     OPINION_REQUESTED = "opinion.requested"  # a second opinion on drift
     REPLAY_REQUESTED = "replay.requested"
     WHY_REQUESTED = "why.requested"  # what a version rests on

@@ -101,6 +101,8 @@ _SENTENCES: Mapping[str, Told] = {
     Action.SCHEDULE_RESUMED: _to("resumed"),
     Action.JOB_REQUESTED: _to("asked for a run of"),
     Action.WHY_REQUESTED: lambda one: f"asked what {one.model} {one.object} rests on",
+    Action.RECIPE_TRIED: _to("had a check made of"),
+    Action.VERSION_CHECKED: _to("had the recipe's checks look at"),
     Action.REPLAY_REQUESTED: lambda one: f"asked for a replay of {one.model} {one.object}",
     Action.JOB_CANCEL_REQUESTED: _to("cancelled"),
     Action.CHANNEL_ADDED: _to("made"),

@@ -38,6 +38,8 @@ class Task(StrEnum):
     REPLAY = "replay"  # logged rows answered again by the version that took over, for people to look at
     WHY = "why"  # what the version in service rests on, measured on labelled rows
     REFIT = "refit"  # a retrain as of a past day, which judges nothing and waits for nobody
+    TRY_RECIPE = "try-recipe"  # its program on a small window: what is missing? Registers nothing
+    CHECK_VERSION = "check-version"  # the checks of its recipe look at a version once more
     PLAY_WEEK = "play-week"  # of the demo: seven days that it held back go through the gateway
 
 
@@ -123,6 +125,10 @@ class Job:
     @property
     def title(self) -> str:
         """What a person calls it: the recipe, else the task."""
+        if self.task is Task.TRY_RECIPE:
+            return f"check of {self.recipe}"
+        if self.task is Task.CHECK_VERSION:
+            return f"checks of v{self.arguments.get('version', '')}"
         return self.recipe or str(self.task)
 
     @property

@@ -230,7 +230,7 @@ def recipes_to_run(session: Session, model: str, *, now: datetime) -> list[tuple
 def _last_success(session: Session, recipe: Recipe) -> Job | None:
     row = session.exec(
         select(JobRow)
-        .where(JobRow.recipe == recipe.name, JobRow.state == str(JobState.SUCCEEDED), JobRow.task != str(Task.REFIT))
+        .where(JobRow.recipe == recipe.name, JobRow.state == str(JobState.SUCCEEDED), JobRow.task == str(Task.RETRAIN))
         .order_by(col(JobRow.finished_at).desc())
         .limit(1)
     ).first()

@@ -30,22 +30,12 @@ from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, StoreUnava
 from mlops_dash.processes import Limits
 from mlops_dash.settings import Settings, python_executable
 from mlops_dash.training.launcher import Ending, Exit, launch
+from mlops_dash.worker.apart import APART, means_of
 from mlops_dash.worker.health import HealthServer
 from mlops_dash.worker.metrics import WorkerMetrics
 
 WORKER = system("worker")
 STEP_SECONDS = 0.5
-_OPINION_SECONDS, _OPINION_MIB = 1_800.0, 4_000.0  # a second opinion imports most of a gigabyte
-_WEEK_SECONDS = 14_400.0  # a played week waits for what is trained meanwhile
-# What may run long, or be cancelled, and the module that does it in a process of its own.
-_APART = {
-    Task.RETRAIN: "mlops_dash.runner",
-    Task.REFIT: "mlops_dash.runner",
-    Task.MULTIVARIATE: "mlops_dash.runner",
-    Task.REPLAY: "mlops_dash.replay",
-    Task.WHY: "mlops_dash.why",
-    Task.PLAY_WEEK: "mlops_dash.demo.week",
-}
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 15.0  # a worker that said nothing for so long has lost its jobs
 SLOTS = 2
@@ -323,7 +313,7 @@ class Worker:
     def _work(self, mine: Running) -> None:
         job, jobs = mine.job, self.services.jobs
         try:
-            if job.task in _APART:
+            if job.task in APART:
                 self._apart(mine)
             else:
                 jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result=self._inline(job))
@@ -358,22 +348,17 @@ class Worker:
                 start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
                 version_id = str(job.arguments["version_id"])
                 return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
-            case Task.RETRAIN | Task.REFIT | Task.MULTIVARIATE | Task.REPLAY | Task.WHY | Task.PLAY_WEEK:
+            case _:
                 raise InvalidInput(f"A {job.task} has a process of its own.")
 
     def _apart(self, mine: Running) -> None:
         """What may run long, in a process of its own."""
-        job, seconds, mib = mine.job, _OPINION_SECONDS, _OPINION_MIB
-        module = _APART[job.task]
-        if job.task in (Task.RETRAIN, Task.REFIT):
-            recipe = self.services.retraining.recipe(WORKER, job.recipe or "")
-            seconds, mib = recipe.longest_seconds, recipe.memory_mib
-        elif job.task is Task.PLAY_WEEK:
-            seconds = _WEEK_SECONDS
+        job = mine.job
+        means = means_of(self.services, WORKER, job)
         ended = launch(
-            [python_executable(), "-m", module, job.id, str(job.epoch)],
+            [python_executable(), "-m", means.module, job.id, str(job.epoch)],
             log=self.services.jobs.log_path(WORKER, job.id),
-            limits=Limits(seconds, mib, threads=max(1, (os.cpu_count() or 2) // 2)),
+            limits=Limits(means.seconds, means.mib, threads=max(1, (os.cpu_count() or 2) // 2)),
             should_stop=mine.stop.is_set,
             now=self._time.now,
         )

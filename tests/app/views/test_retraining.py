@@ -21,6 +21,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.due import following
+from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.retraining import Recipe, ScheduleDraft
 from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.triggers import Guards
@@ -111,7 +112,7 @@ def test_a_viewer_sees_everything_and_may_change_nothing(trained: Services, open
     weekly(trained)
     run(trained, None)
     page = open_page("retraining", "viewer")
-    for key in ("run-now", "cancel-run", "edit-recipe-refresh"):
+    for key in ("run-now", "cancel-run", "edit-recipe-refresh", "try-recipe-refresh"):
         button = page.button(key=key)
         assert button.disabled
         assert "Needs the role scientist" in button.help
@@ -284,6 +285,28 @@ def test_a_recipe_is_edited_as_lines_or_json_and_nonsense_is_refused(trained: Se
 
 
 MINUTES = 'handling "minutes"'
+
+
+def test_a_recipe_is_checked_by_a_click_and_what_is_missing_stands_under_the_run(
+    house: Services, open_page: OpenPage
+) -> None:
+    house.registry.add_model(ADMIN, MINUTES, task="regression", reason="test")
+    house.retraining.save_recipe(ADMIN, Recipe("weekly", MINUTES, "{python} train.py"))
+    page = click(open_page("retraining", "scientist"), "try-recipe-weekly")
+    page.number_input(key="try-recipe-weekly-days").set_value(3)
+    click(page, "try-recipe-weekly-ask-act")
+    job = house.jobs.claim(WORKER, "w1")
+    assert job is not None
+    assert (job.task, job.arguments["days"]) == (Task.TRY_RECIPE, 3)
+    window = {"start": "2026-02-01T00:00:00+00:00", "end": "2026-02-04T00:00:00+00:00"}
+    tried = {"ok": False, "missing": ["Its run has no logged <model>."], "advice": ["No reference."], "seconds": 4.2,
+             "peak_mib": 310.0, "window": window}  # fmt: skip
+    house.jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result={"tried": tried})
+    page = open_page("retraining", "viewer", run=job.id)
+    assert [one.value for one in page.error] == ["Missing: Its run has no logged \\<model>."]
+    said = words(page)
+    assert "No reference." in said
+    assert "Tried on 2026-02-01 to 2026-02-04: 4 s, 310 MiB at most. Nothing is registered." in said
 
 
 def test_an_admin_makes_a_recipe_of_a_strangers_model_and_a_scientist_runs_it_with_another_depth(

@@ -52,6 +52,7 @@ DECISIONS: tuple[Action, ...] = (
     Action.SCHEDULE_RESUMED,
     Action.TRIGGER_CALLED,
     Action.JOB_REQUESTED,
+    Action.RECIPE_TRIED,
     Action.JOB_CANCEL_REQUESTED,
     Action.TEST_STARTED,
     Action.TEST_STOPPED,

@@ -20,12 +20,11 @@ from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.retraining.backfills import Backfills
 from mlops_dash.services.retraining.calls import Calls
 from mlops_dash.services.retraining.metronome import Metronome, held_back, job_of, recipe_of, schedule_of
+from mlops_dash.services.retraining.trying import ASKED_BY_PEOPLE, Trying
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
 from mlops_dash.store.db import Session, reading
 from mlops_dash.training.contract import choice_of
-
-ASKED_BY_PEOPLE = 10  # priority: a person waits for it
 
 
 class RetrainingService:
@@ -42,6 +41,9 @@ class RetrainingService:
         self.follow = metronome.follow
         self.past_runs = metronome.past_runs
         self.call = Calls(context).call
+        trying = Trying(context)
+        self.try_recipe = trying.try_recipe
+        self.check_by_recipe = trying.check_by_recipe
         backfills = Backfills(context)
         self.planned_backfill = backfills.planned_backfill
         self.backfill = backfills.backfill
