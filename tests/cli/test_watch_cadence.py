@@ -162,9 +162,37 @@ def test_batches_that_a_column_names_are_judged_one_by_one_and_edited_by_name(
         assert (row.health, row.window) == (health, "batch")
 
 
+@pytest.mark.timeout(300)
+def test_windows_of_so_many_rows_are_watched_and_a_longer_file_fills_the_open_one(
+    house: Services, run: Run, tmp_path: Path
+) -> None:
+    table = batches(weeks=30)
+    path = tmp_path / "rows.csv"
+    table.iloc[:4400].to_csv(path, index=False)
+    code, out, err = watch(run, path, "--window", "rows:300")
+    assert code == 0, err
+    assert "the window of 300 rows" in err
+    assert "1,500 rows before" in err
+    assert "the first third, whole windows of 300 rows" in err
+    found = json.loads(out)
+    assert found["verdict"] == "ok", found["sentence"]
+    assert "Judged by the window of 300 rows: rows of one window of 300 rows are taken together" in found["sentence"]
+    assert [one["n"] for one in found["windows"]] == [300] * 9  # 200 rows more wait for the tenth
+    assert "batch" not in found["windows"][0]
+    table.to_csv(path, index=False)
+    again = json.loads(watch(run, path)[1])
+    assert (again["stored"], [one["n"] for one in again["windows"]]) == (100, [300] * 10)
+    assert "judged by the window of 300 rows" in run("model", "list")[1]
+    (row,) = house.fleet.room(ADMIN).rows
+    assert row.usual_day is not None
+    assert row.usual_day < 60
+
+
 @pytest.mark.parametrize(
     ("window", "why"),
     [
+        ("rows:4000", "4,500 rows are no two windows of 4,000"),
+        ("rows:1.5", "does not say how many rows one window has"),
         ("batch:nowhere", "There is no column 'nowhere' that could name the batch"),
         ("batch", "No column says which batch a row is of"),
         ("batch:stops_at", "it names rows rather than batches"),

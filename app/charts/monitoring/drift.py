@@ -14,11 +14,11 @@ from app.charts.monitoring.pieces import MOVED, begin, local
 from app.ui.text import in_figure
 from app.ui.theme import MONO, Tokens
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.cadence import BATCH, has_length, is_counted, is_moment
 from mlops_dash.domain.monitoring.room import DriftMap
 from mlops_dash.domain.monitoring.words import column_name
 from mlops_dash.domain.words import look
 
-_MOMENTS = ("hour", "batch")
 _WRITTEN = ("%Y-%m-%d", "%Y-%m-%d %H:%M")  # a day, a moment
 CAP = 1.0  # excess PSI beyond which the map's colour no longer changes; its legend prints the largest value
 
@@ -61,7 +61,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens, chosen: tuple[str, dateti
     fig = go.Figure()
     at = [_place(start, end, zone, data.window) for start, end in zip(data.starts, data.ends, strict=True)]
     steps = {after - before for before, after in itertools.pairwise(at)}
-    x: dict[str, Any] = {"x": [f"{one:{_WRITTEN[data.window in _MOMENTS]}}" for one in at]}
+    x: dict[str, Any] = {"x": [f"{one:{_WRITTEN[is_moment(data.window)]}}" for one in at]}
     if len(steps) == 1:  # said once for all windows, in ms
         x = {"x0": x["x"][0], "dx": steps.pop() / timedelta(milliseconds=1)}
     y = [in_figure(column_name(name)) for name in data.columns]
@@ -94,7 +94,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens, chosen: tuple[str, dateti
         row, column = data.columns.index(chosen[0]), data.ends.index(chosen[1])
         _frame(fig, at, column, row, t)
     for start, version in data.took_over:  # another reference from here on
-        day = f"{local(start, zone):{_WRITTEN[data.window in _MOMENTS]}}"
+        day = f"{local(start, zone):{_WRITTEN[is_moment(data.window)]}}"
         fig.add_vline(x=day, line={"color": t.muted, "width": 1, "dash": "dot"})
         fig.add_annotation(x=day, y=1, yref="paper", yanchor="bottom", showarrow=False, text=f"v{version}",
                            xanchor="left", font={"size": 11, "color": t.muted})  # fmt: skip
@@ -111,7 +111,7 @@ def drift_figure(data: DriftMap, zone: str, t: Tokens, chosen: tuple[str, dateti
 def _points(data: DriftMap, at: list[datetime], z: Any, is_moved: Any) -> dict[str, Any]:
     """The points over the cells, without their rows: where they are, and what is said when one is pointed at."""
     drawn = np.argwhere(np.isfinite(z) | is_moved)
-    moments = data.window in _MOMENTS
+    moments = is_moment(data.window)
     said = [
         look(data.verdicts[i][j]).label if np.isfinite(z[i, j]) else "moved; judged by a share, it has no PSI"
         for i, j in drawn
@@ -158,16 +158,18 @@ def rhythm(data: DriftMap) -> str:
 
     A day shows the week that ends there, as a single day is part of a season.
     """
-    if data.window == "batch":
+    if data.window == BATCH:
         return "batch by batch, each where it begins"
+    if is_counted(data.window):
+        return f"one {data.window} after the other, each where it begins"
     if data.window == "hour":
         return "day by day" if data.step_days == 1 else "every hour, the day that ends with it"
     return {1: "every day, the week that ends there", 7: "week by week"}.get(round(data.step_days), "month by month")
 
 
 def _place(start: datetime, end: datetime, zone: str, window: str) -> datetime:
-    """Where a window is drawn: on its last day, or its last hour; a batch where it begins."""
-    if window == "batch":
+    """Where a window is drawn: on its last day, or its last hour; a batch, and so many rows, where they begin."""
+    if not has_length(window):
         return local(start, zone).replace(second=0, microsecond=0)
     if window == "hour":
         return local(end, zone) - timedelta(hours=1)

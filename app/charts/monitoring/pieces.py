@@ -11,6 +11,7 @@ import numpy as np
 
 from app.ui.text import in_figure
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.cadence import has_length, is_moment
 from mlops_dash.domain.words import Drift
 
 MOVED = (Drift.WATCH, Drift.DRIFT)
@@ -25,14 +26,14 @@ def middle(t: datetime, zone: str, window: str = "day") -> str:
     """The middle of the day, or the hour, that begins at `t`."""
     if window == "hour":
         return f"{local(t, zone) + timedelta(minutes=30):%Y-%m-%d %H:%M}"
-    if window == "batch":  # it begins with its first row
+    if not has_length(window):  # it begins with its first row
         return f"{local(t, zone):%Y-%m-%d %H:%M}"
     return f"{local(t, zone) + timedelta(hours=12):%Y-%m-%d %H}"  # half the bytes of a whole instant
 
 
 def begin(t: datetime, zone: str, window: str = "day") -> str:
     """When a window begins, as people read it: a day, of an hour the moment."""
-    return fmt.instant(t, zone) if window in ("hour", "batch") else fmt.day(t, zone)
+    return fmt.instant(t, zone) if is_moment(window) else fmt.day(t, zone)
 
 
 def short(values: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -13,7 +13,7 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
-from mlops_dash.domain.cadence import BATCH, CADENCES
+from mlops_dash.domain.cadence import BATCH, CADENCES, ROWS
 from mlops_dash.domain.registry.editing import TIERS
 from mlops_dash.domain.registry.live import HOW
 from mlops_dash.domain.registry.records import Model
@@ -58,17 +58,18 @@ def _edit(frame: Frame, model: Model) -> None:
         st.text_input("Title", value=model.title, key=f"{key}-title", max_chars=120)
         st.text_input("Owner", value=model.owner, key=f"{key}-owner", max_chars=120)
         st.selectbox("Tier", TIERS, index=TIERS.index(model.tier), key=f"{key}-tier", help="1 is the most critical")
-        kinds, (kind, _, column) = [*CADENCES, BATCH], model.cadence.partition(":")
+        kinds, (kind, _, more) = [*CADENCES, ROWS, BATCH], model.cadence.partition(":")
         judged, named = st.columns(2, gap="small")
         with judged:
             st.selectbox(
                 "Judged by", kinds, index=kinds.index(kind), key=f"{key}-cadence",
-                help="What is judged as one: an hour, day, week or month, or a batch; a policy of its own says it "
-                "instead",
+                help="What is judged as one: an hour, day, week or month, so many rows, or a batch; a policy of its "
+                "own says it instead",
             )  # fmt: skip
         with named:
-            st.text_input("Column that names the batch", value=column, key=f"{key}-batch", max_chars=200,
-                          help="Of a model judged by the batch: a column that comes with every row")  # fmt: skip
+            st.text_input("How many rows, or the batch's column", value=more, key=f"{key}-batch", max_chars=200,
+                          help="Of a model judged by rows: how many a window has, such as 5000. Of one judged by the "
+                          "batch: a column that comes with every row")  # fmt: skip
         if not model.elsewhere:
             st.text_input("Live in MLflow", value=model.live, key=f"{key}-live", max_chars=200,
                           help=f"Which mark says what is live: {HOW}")  # fmt: skip
@@ -94,8 +95,8 @@ def _edit(frame: Frame, model: Model) -> None:
     )  # fmt: skip
 
 
-def _cadence(kind: str, column: str) -> str:
-    return f"{kind}:{column.strip()}" if kind == BATCH else kind
+def _cadence(kind: str, more: str) -> str:
+    return f"{kind}:{more.strip()}" if kind in (BATCH, ROWS) else kind
 
 
 def _archive(frame: Frame, model: Model) -> None:

@@ -99,8 +99,9 @@ def _ask(given: Upload) -> tuple[Ask, each.Scores]:
     with judged:
         window = st.selectbox(
             "Judged by", [*CADENCES, *(f"{BATCH}:{name}" for name in columns)], index=None, placeholder="as rows come",
-            key=f"watch-window-{key}", format_func=lambda one: plain(said_of(one)),
-            help="What is judged as one: an hour, day, week or month, or the batch that a column names",
+            key=f"watch-window-{key}", format_func=lambda one: plain(said_of(one)), accept_new_options=True,
+            help="What is judged as one: an hour, day, week or month, or the batch that a column names. So many rows "
+            "each: type rows:5000",
         )  # fmt: skip
     roles = Roles(
         time=chosen["time"], score=chosen["score"], prediction=chosen["prediction"], label=chosen["label"],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from app.ui import widgets
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.cadence import plural_of
+from mlops_dash.domain.cadence import is_moment, plural_of
 from mlops_dash.domain.monitoring.room import MonitoringRoom
 
 
 def over(room: MonitoringRoom) -> str:
     """Over which windows the answers were counted."""
-    by = room.judged_by if room.judged_by in ("hour", "batch") else "day"
+    by = room.judged_by if is_moment(room.judged_by) else "day"
     return fmt.plural(room.confusion_days, f"ripe {by}", f"ripe {plural_of(by)}")
 
 

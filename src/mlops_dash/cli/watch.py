@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
     command.add_argument("--positive", default="", help="the label that the score is the probability of")
     command.add_argument("--zone", default="UTC", help="of times without one, and of the day that ends the reference")
     command.add_argument(
-        "--window", default="", metavar="hour|day|week|month|batch:COLUMN",
+        "--window", default="", metavar="hour|day|week|month|rows:N|batch:COLUMN",
         help="how often it is judged; else as often as its rows come",
     )  # fmt: skip
     command.add_argument("--reference-until", default="", help="day; else the first third of the rows is the reference")

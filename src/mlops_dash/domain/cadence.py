@@ -8,7 +8,11 @@ of traffic (`store/monitoring/profiles.py`) and of a reference (`services/monito
   it, as it is judged over a week where days are windows;
 - **batch:COLUMN**: the rows with one value in a column that is logged with every row. Its interval is that of its
   rows, so two batches may overlap; it is over once an hour has passed without a row of it (`SETTLED`), and judged again
-  should more follow. When the next one is due is told from those that came (`Cadence.patience_of`).
+  should more follow. When the next one is due is told from those that came (`Cadence.patience_of`);
+- **rows:N**: N rows of a version, in the order of their time, those of one instant by their id. It is over with its
+  N-th row; a row that comes late for its time joins it, and it is judged again, so that no later window changes.
+  Late rows that make it twice as large cut it in windows of N (`services/monitoring/counting.py`). The last window is
+  not judged before it is full.
 
 `services/monitoring/days.py` cuts the pieces into windows and says when each is over and ripe: instants, so that a
 window is judged although no row comes. Everything after it (drift, harm, health, alerts, pages) knows windows by their
@@ -17,6 +21,7 @@ number, their instants and how people name them, and no calendar.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -28,6 +33,8 @@ from mlops_dash.domain.format import plural
 from mlops_dash.errors import InvalidInput
 
 BATCH: Final = "batch"
+ROWS: Final = "rows"
+LEAST_ROWS, MOST_ROWS = 100, 10_000_000  # of one window: with fewer no column's drift is judged
 SETTLED: Final = timedelta(hours=1)  # without a row of it a batch is over
 DAY_CLUSTERS: Final = 20  # days with rows that a reference needs so that a day is what rows belong to
 FEW_CLUSTERS: Final = 5  # fewer have no interval of their own
@@ -51,6 +58,7 @@ class Cadence:
         full: Reference windows below which the harm alarm wants twice the tolerance.
         long_view: Days shown above which a chart's line is the long one.
         column: Of batches: which column names them.
+        rows: How many rows one window has, where that is how it is cut; else 0.
     """
 
     name: str
@@ -63,6 +71,7 @@ class Cadence:
     full: int = 28
     long_view: int = 0
     column: str = ""
+    rows: int = 0
 
     def first_day(self, day: date) -> date:
         """The first day of the window that a day lies in; weeks begin on Monday.
@@ -86,7 +95,8 @@ class Cadence:
         """How long after the end of a window with rows nothing is old, told from when rows came until now.
 
         A model that answers by day alone is not old at night: the longest silence of its reference, and some delay.
-        Batches are late once half as much time again has passed as usually lies between two, and a day.
+        Batches are late once half as much time again has passed as usually lies between two, and a day. So are so many
+        rows, of which several windows may come at once: there the longest silence of the reference is what is usual.
 
         Args:
             begins: Of the reference's pieces with rows, in order.
@@ -100,9 +110,13 @@ class Cadence:
         if self.pieces == "day":
             return self.patience
         if self.is_batch:
-            gaps = [after - before for part in (begins, live) for before, after in pairwise(part)][-self.long :]
-            usual = timedelta(seconds=median(gap.total_seconds() for gap in gaps or [timedelta(0)]))
-            return 1.5 * usual + timedelta(days=1) if gaps else self.patience
+            gaps = [after - before for part in (begins, live) for before, after in pairwise(part)]
+            if not gaps:
+                return self.patience
+            usual = timedelta(seconds=median(gap.total_seconds() for gap in gaps[-self.long :]))
+            if self.rows:
+                usual = max(usual, *(after - before for before, after in pairwise(begins)), timedelta(0))
+            return 1.5 * usual + timedelta(days=1)
         silence = max((after - before - _HOUR for before, after in pairwise(begins)), default=timedelta(0))
         return silence + self.patience
 
@@ -112,7 +126,7 @@ class Cadence:
         Args:
             n_days: Days with rows in the reference.
         """
-        return "day" if self.is_daily or (n_days >= DAY_CLUSTERS and not self.is_batch) else self.name
+        return "day" if self.is_daily or (n_days >= DAY_CLUSTERS and not self.column) else self.name
 
     def together(self, n_days: int, n_windows: int) -> str:
         """The same in words, or that there are too few for it.
@@ -151,7 +165,7 @@ class Cadence:
 
     @property
     def is_batch(self) -> bool:
-        """Whether a window is what one value of a column names."""
+        """Whether a window begins with its first row: what one value of a column names, or so many rows."""
         return self.pieces == BATCH
 
     @property
@@ -175,26 +189,57 @@ CADENCES: Final[Mapping[str, Cadence]] = {
 def plural_of(name: str) -> str:
     """The name of windows, when there are several.
 
-    >>> plural_of("week"), plural_of("batch")
-    ('weeks', 'batches')
+    >>> plural_of("week"), plural_of("batch"), plural_of("window of 500 rows")
+    ('weeks', 'batches', 'windows of 500 rows')
     """
+    if is_counted(name):
+        return name.replace("window", "windows", 1)
     return "batches" if name == BATCH else f"{name}s"
 
 
+def is_counted(name: str) -> bool:
+    """Whether windows of that name are so many rows each.
+
+    >>> is_counted(cadence_named("rows:500").name), is_counted("week")
+    (True, False)
+    """
+    return name.startswith(_COUNTED)
+
+
+def is_moment(name: str) -> bool:
+    """Whether windows of that name begin at a moment, not with a day."""
+    return name in ("hour", BATCH) or is_counted(name)
+
+
+def has_length(name: str) -> bool:
+    """Whether windows of that name are all equally long: not batches, and not so many rows."""
+    return name != BATCH and not is_counted(name)
+
+
 _BATCHES: Final = Cadence(BATCH, short=1, long=8, patience=timedelta(days=31 + 7), usual=1.0, pieces=BATCH, span=BATCH)
-NAMES: Final = f"{', '.join(CADENCES)} or {BATCH}:COLUMN"  # as people are told
+NAMES: Final = f"{', '.join(CADENCES)}, {ROWS}:N or {BATCH}:COLUMN"  # as people are told
+_COUNTED: Final = "window of "
+_NUMBER: Final = re.compile("[1-9][0-9]{0,8}")
 
 
 def cadence_named(window: str) -> Cadence:
     """The cadence that a policy, a command or a page names.
 
-    >>> cadence_named("batch:run_id").column
-    'run_id'
+    >>> cadence_named("batch:run_id").column, cadence_named("rows:5000").name
+    ('run_id', 'window of 5,000 rows')
 
     Raises:
-        InvalidInput: nothing is judged by that, or no column names the batch.
+        InvalidInput: nothing is judged by that, no column names the batch, or it has too few or too many rows.
     """
     kind, colon, column = window.partition(":")
+    if kind == ROWS:
+        if not _NUMBER.fullmatch(column) or not LEAST_ROWS <= int(column) <= MOST_ROWS:
+            raise InvalidInput(
+                f"{window!r} does not say how many rows one window has.",
+                hint=f"Write a number from {LEAST_ROWS} to {MOST_ROWS:,}, without signs: {ROWS}:5000",
+            )
+        name = f"{_COUNTED}{int(column):,} rows"
+        return replace(_BATCHES, name=name, span=name, rows=int(column))
     if kind == BATCH:
         if not colon or not column.strip() or column != column.strip():
             raise InvalidInput("No column says which batch a row is of.", hint=f"Name it: {BATCH}:COLUMN")

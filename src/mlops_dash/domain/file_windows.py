@@ -7,7 +7,7 @@ from datetime import datetime
 import pandas as pd
 
 from mlops_dash.domain.batches import batch_names
-from mlops_dash.domain.cadence import BATCH, Cadence, cadence_named, usual_window
+from mlops_dash.domain.cadence import BATCH, ROWS, Cadence, cadence_named, plural_of, usual_window
 from mlops_dash.domain.calendar import day_start, zone_of
 from mlops_dash.domain.format import plural
 from mlops_dash.errors import InvalidInput
@@ -37,7 +37,12 @@ def window_of(rows: pd.DataFrame, *, named: str, zone: str) -> tuple[str, str]:
             "No row has a time of day, so nothing can be judged by the hour.",
             hint="Name a column with the hour by --time, or judge it by the day: --window day",
         )
-    if cadence.is_batch:
+    if cadence.rows and len(rows) < 2 * cadence.rows:
+        raise InvalidInput(
+            f"{len(rows):,} rows are no two windows of {cadence.rows:,}, one to compare the other with.",
+            hint="Judge it by fewer rows, or by the day: --window day",
+        )
+    if cadence.column:
         return named, _batches(rows, cadence.column)
     return named, ""
 
@@ -65,6 +70,8 @@ def _batches(rows: pd.DataFrame, column: str) -> str:
 def cut_of(rows: pd.DataFrame, *, zone: str, cadence: Cadence) -> tuple[pd.Timestamp, str]:
     """The midnight, or begin of a batch, before which a third of the rows has passed, in whole windows, and why."""
     third, first = rows["at"].iloc[int(len(rows) * REFERENCE_SHARE)], rows["at"].iloc[0]
+    if cadence.rows:
+        return _between_counted(rows, cadence.rows), f"the first third, whole {plural_of(cadence.name)}"
     if cadence.is_batch:
         return _between_batches(rows, third, cadence.column), "the first third, whole batches"
     whole = "day" if cadence.is_hourly else cadence.name
@@ -76,6 +83,14 @@ def _begin(third: pd.Timestamp, first: pd.Timestamp, zone: str, cadence: Cadence
     day = third.tz_convert(zone_of(zone)).date()
     begin = pd.Timestamp(day_start(cadence.first_day(day), zone))
     return begin if begin > first or cadence.is_daily else pd.Timestamp(day_start(cadence.next_day(day), zone))
+
+
+def _between_counted(rows: pd.DataFrame, every: int) -> pd.Timestamp:
+    """The time of the first row after so many whole windows; a later one where the reference would be empty."""
+    row = every * max(1, round(len(rows) * REFERENCE_SHARE / every))
+    later = rows["at"].iloc[row:]
+    found: pd.Timestamp = next((at for at in later.unique() if at > rows["at"].iloc[0]), later.iloc[0])
+    return found
 
 
 def _between_batches(rows: pd.DataFrame, third: pd.Timestamp, column: str) -> pd.Timestamp:
@@ -111,10 +126,12 @@ def refuse_empty(rows: pd.DataFrame, cut: datetime, *, known: bool) -> int:
 def said_of(window: str) -> str:
     """How a proposal names a window.
 
-    >>> said_of("week"), said_of("batch:run_id")
-    ('the week', 'the batch in run_id')
+    >>> said_of("week"), said_of("batch:run_id"), said_of("rows:5000")
+    ('the week', 'the batch in run_id', 'the window of 5,000 rows')
     """
     kind, _, column = window.partition(":")
+    if kind == ROWS and column.isdecimal():
+        return f"the window of {int(column):,} rows"
     return f"the batch in {column}" if kind == BATCH else f"the {kind}"
 
 
@@ -122,7 +139,9 @@ def together(rows: pd.DataFrame, *, zone: str, cadence: Cadence) -> tuple[str, s
     """What rows of a reference are taken to belong together (its short name), and the sentence that says it."""
     local = rows["at"].dt.tz_convert(zone_of(zone))
     days = local.dt.date.unique()
-    if cadence.is_batch:
+    if cadence.rows:
+        windows = max(1, len(rows) // cadence.rows)
+    elif cadence.is_batch:
         windows = int(batch_names(rows[cadence.column]).nunique())
     elif cadence.is_hourly:
         windows = int(rows["at"].dt.floor("h").nunique())

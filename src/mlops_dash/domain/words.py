@@ -248,6 +248,7 @@ TERMS: dict[str, str] = {
     "ripe month": "A month whose outcomes have had the time to come in. Younger months are not judged yet.",
     "ripe hour": "An hour whose outcomes have had the time to come in. Younger hours are not judged yet.",
     "ripe batch": "A batch whose outcomes have had the time to come in. Younger batches are not judged yet.",
+    "ripe window": "Rows whose outcomes have had the time to come in. Younger windows are not judged yet.",
     "ripe label": "An outcome of a day that is old enough to be judged.",
     "excess PSI": "How much differently a column's values are spread than in the reference, less what chance alone "
     "would show. 0: no more than chance.",

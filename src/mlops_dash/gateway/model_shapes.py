@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_dash.domain.cadence import BATCH, CADENCES, NAMES
+from mlops_dash.domain.cadence import BATCH, CADENCES, NAMES, ROWS
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.editing import LONGEST, TIERS
 from mlops_dash.domain.registry.live import DEFAULT, HOW
@@ -26,7 +26,7 @@ _FACTS: Shape = {
     "task": {"enum": [task.name for task in TASKS], "description": "What it predicts"},
     "window": {
         **_NAME,
-        "pattern": f"^({'|'.join(CADENCES)}|{BATCH}:.+)$",
+        "pattern": f"^({'|'.join(CADENCES)}|{ROWS}:[1-9][0-9]*|{BATCH}:.+)$",
         "description": f"What is judged as one: {NAMES}, which names the batch of a row",
     },
     "positive_label": {**_NAME, "description": "The label that its score is the probability of"},

@@ -3,7 +3,8 @@
     python -m tests.domain.monitoring.calibrate_cadences [runs]
 
 Prints the table of the docs. Rows of a window share its swing: the recall of all classes is moved together, by an
-amount drawn anew for every window (`swing`) and, of hours, by the hour of the day (`cycle`). All of it goes through the
+amount drawn anew for every window (`swing`), or for so many windows of N rows that come on one day (`together`), and,
+of hours, by the hour of the day (`cycle`). All of it goes through the
 task's own counting and the policy's own reference, as `services/monitoring/judging.py` uses them.
 """
 
@@ -48,6 +49,7 @@ class Case:
     within: int
     swing: float = 0.0
     cycle: float = 0.0
+    together: int = 1
     power: float = 0.9
     is_promised: bool = True
 
@@ -60,6 +62,8 @@ CASES = (
       for k, swing in ((3, 0.0), (3, 0.01), (3, 0.03), (12, 0.0), (12, 0.03), (52, 0.0), (52, 0.03))),
     *(Case("hour", k, 80, 1_440, 72, swing=swing, cycle=cycle)
       for k in (168, 672) for swing, cycle in ((0.0, 0.0), (0.03, 0.0), (0.0, 0.03))),
+    *(Case("rows:500", k, 500, 104, 13, swing=swing, together=together, power=0.7 if together > 1 else _FEW.get(k, 0.9))
+      for k, swing, together in ((12, 0.0, 1), (12, 0.03, 1), (52, 0.0, 1), (52, 0.03, 1), (52, 0.03, 4))),
 )  # fmt: skip
 
 
@@ -74,7 +78,8 @@ class Found:
 
 def parts(rng: np.random.Generator, case: Case, n: int, *, drop: float = 0.0) -> list[ClassCounts]:
     """So many windows, each with the answers to its rows counted by true class."""
-    swing = case.swing * rng.standard_normal(n) + case.cycle * np.sin(2 * np.pi * np.arange(n) / 24)
+    drawn = np.repeat(rng.standard_normal(-(-n // case.together)), case.together)[:n]
+    swing = case.swing * drawn + case.cycle * np.sin(2 * np.pi * np.arange(n) / 24)
     recall = np.clip(np.asarray(RECALLS) - drop + swing[:, None], 0.01, 0.99)
     of_class = rng.multinomial(case.rows, SHARES, size=n)
     right = rng.binomial(of_class, recall)
@@ -124,6 +129,7 @@ def said(case: Case) -> str:
     """
     by = case.window.partition(":")[0]
     swing = f"cycle {case.cycle:.0%}" if case.cycle else f"swing {case.swing:.0%}"
+    swing += f", {case.together} windows a day" if case.together > 1 else ""
     return f"{by}, {case.k} in the reference, {case.rows} rows, {swing.replace('%', ' points')}"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.audit import Action, Entry
+from mlops_dash.domain.cadence import is_counted
 from mlops_dash.domain.commands import model_answers
 from mlops_dash.domain.monitoring.readings import Estimate, Reading
 from mlops_dash.domain.policies import MonitoringPolicy
@@ -248,6 +249,10 @@ def usual_volume(windows: Sequence[Reading]) -> float | None:
     if held and held[-1].kind == "hour":  # a day is 24 of them, the silent ones included
         recent = windows[-24 * USUAL_WINDOWS :]
         return sum(one.n for one in recent) * 24 / max(24, len(recent))
+    if held and is_counted(held[-1].kind):  # several a day, or one in several days
+        end = held[-1].end
+        recent = [one for one in windows if one.n and one.start >= end - timedelta(days=USUAL_WINDOWS)] or held[-1:]
+        return sum(one.n for one in recent) / max(1.0, (end - recent[0].start) / timedelta(days=1))
     days = sum(max(1, round((one.end - one.start) / timedelta(days=1))) for one in held)
     return sum(one.n for one in held) / days if held else None
 

@@ -5,10 +5,12 @@ Windows of two versions are never pooled: each was judged against its own refere
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from mlops_dash.domain.cadence import is_counted
 from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.format import instant
 from mlops_dash.domain.monitoring.readings import Reading
@@ -39,6 +41,7 @@ def spans_of(changes: Sequence[tuple[datetime, str]], *, serving: str, since: da
 def of_model(readings: Sequence[Reading], spans: Sequence[Span], *, serving: str, zone: str) -> tuple[Reading, ...]:
     """One window a day (hour or batch, where those are judged), in order: of the version which served most of it.
 
+    Windows of N rows of two versions seldom begin together: those of the version that served less of their time go.
     A version that scored silently has windows of the same days: where nobody is known to have served, such days are
     another version's rather than those of the one that serves now.
 
@@ -48,19 +51,30 @@ def of_model(readings: Sequence[Reading], spans: Sequence[Span], *, serving: str
         serving: Id of the version that serves now.
         zone: Of the monitor's days.
     """
-    by_place: dict[str, list[Reading]] = {}
-    for reading in readings:
-        by_place.setdefault(_place(reading, zone), []).append(reading)
 
     def standing(reading: Reading) -> tuple[timedelta, bool, int]:
         own = (span.served(reading) for span in spans if span.version_id == reading.version_id)
         return sum(own, timedelta(0)), reading.version_id != serving, reading.n
 
+    counted = [one for one in readings if is_counted(one.kind)]
+    by_place: dict[str, list[Reading]] = {}
+    for reading in readings:
+        if not (is_counted(reading.kind) and _is_another_s(reading, counted, standing)):
+            by_place.setdefault(_place(reading, zone), []).append(reading)
     return tuple(sorted((max(held, key=standing) for held in by_place.values()), key=lambda one: one.start))
 
 
+def _is_another_s(reading: Reading, counted: Sequence[Reading], standing: Callable[[Reading], Any]) -> bool:
+    """Whether windows of N rows of another version, which served more of that time, lie over the middle of this one."""
+    middle = reading.start + (reading.end - reading.start) / 2
+    others = (one for one in counted if one.version_id != reading.version_id and one.start <= middle < one.end)
+    return any(standing(one) > standing(reading) for one in others)
+
+
 def _place(reading: Reading, zone: str) -> str:
-    """What at most one window is shown of: a day, an hour, or a batch."""
+    """What at most one window is shown of: a day, an hour, or a batch; windows of N rows are each their own."""
+    if is_counted(reading.kind):
+        return f"{reading.version_id} {reading.kind}"
     if reading.batch:
         return reading.kind
     middle = reading.start + (reading.end - reading.start) / 2

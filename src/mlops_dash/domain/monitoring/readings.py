@@ -88,11 +88,11 @@ class Reading:
     health: Health
     body: Mapping[str, Any]
     revision: int = 1
-    kind: str = "day"  # what it is one of; "batch:NAME" of the batch of that name
+    kind: str = "day"  # what it is one of; "batch:NAME" of the batch of that name, of N rows "window of N rows:PLACE"
 
     @property
     def batch(self) -> str:
-        """The name of the batch; "" of other windows."""
+        """The name of the batch, or the place of a window of N rows; "" of other windows."""
         return self.kind.partition(":")[2]
 
     @property

@@ -33,7 +33,7 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
     },
     PolicyKind.MONITORING: {
         "zone": "time zone of its days, such as Europe/Berlin",
-        "window": "what is judged as one: an hour, a day, week or month of the zone, or batch:COLUMN",
+        "window": "what is judged as one: an hour, a day, week or month of the zone, rows:N, or batch:COLUMN",
         "label_delay_hours": "hours after which the labels of a day are expected to be there (it is ripe) ...",
         "ripe_coverage": "... or the share of labelled rows with which it is ripe earlier",
         "min_rows": "rows of a window below which its drift is not judged",
@@ -79,7 +79,7 @@ class PolicyField:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may have other values than its choices: a batch is named by any column."""
+        """Whether it may have other values than its choices: a batch is named by any column, a window has N rows."""
         return self.name == "window"
 
 

@@ -13,6 +13,7 @@ from mlops_dash.domain.cadence import SETTLED
 from mlops_dash.domain.calendar import day_of, day_start, days_between, zone_of
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.services.command import Context, record
+from mlops_dash.services.monitoring.counting import mark_of
 from mlops_dash.services.monitoring.course import Day
 from mlops_dash.store import policies
 from mlops_dash.store.db import reading
@@ -53,7 +54,7 @@ class Outlook:
 
 def next_look(days: Sequence[Day], stored: Sequence[Piece], policy: MonitoringPolicy, now: datetime) -> datetime:
     """When something changes although no row comes: a window ends, or the first unripe window gets old enough."""
-    waiting = [from_us(one.last_us) + SETTLED for one in stored if one.batch]
+    waiting = [from_us(one.last_us) + SETTLED for one in stored if one.batch and not policy.cadence.rows]
     ends = (
         _hour_of(now) + _HOUR
         if policy.cadence.is_hourly
@@ -85,7 +86,9 @@ def days_of(
     `MOST_EMPTY` days or hours: one row of twenty years ago must not make seven thousand windows of nothing.
     """
     delay, layout = timedelta(hours=policy.label_delay_hours), reference.layout
-    cut = _batches if policy.cadence.is_batch else _hours if policy.cadence.is_hourly else _calendar
+    cadence = policy.cadence
+    batched = _counted if cadence.rows else _batches
+    cut = batched if cadence.is_batch else _hours if cadence.is_hourly else _calendar
     days: list[Day] = []
     waiting = False
     for span in cut(stored, policy, until):
@@ -148,6 +151,26 @@ def _batches(stored: Sequence[Piece], _: MonitoringPolicy, until: datetime) -> I
         start = start if before is None or start > before else before + _MOMENT
         before = start
         yield _Span(name, start, max(last, start) + _MOMENT, [(name, one) for one in held], last, name)
+
+
+def _counted(stored: Sequence[Piece], policy: MonitoringPolicy, until: datetime) -> Iterator[_Span]:
+    """Windows of N rows by their place in the order of rows; the last one is over with its N-th row."""
+    zone, by_name = zone_of(policy.zone), dict[str, list[Piece]]()
+    for piece in stored:
+        by_name.setdefault(piece.batch, []).append(piece)
+    before: datetime | None = None
+    for name in sorted(by_name, key=mark_of):
+        held = by_name[name]
+        last = from_us(max(one.last_us for one in held))
+        is_open = name == max(by_name, key=mark_of) and sum(one.n for one in held) < policy.cadence.rows
+        if is_open or last > until:
+            return
+        start = from_us(held[0].at_us)
+        start = start if before is None or start > before else before + _MOMENT
+        before = start
+        days = [(day_of(from_us(one.at_us), policy.zone).isoformat(), one) for one in held]
+        said = start.astimezone(zone).isoformat(timespec="microseconds" if start.microsecond else "seconds")
+        yield _Span(said, start, max(last, start) + _MOMENT, days, last, name)
 
 
 def _hour_of(at: datetime) -> datetime:

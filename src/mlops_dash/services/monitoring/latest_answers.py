@@ -39,9 +39,9 @@ def latest_answers(session: Session, reference: Reference, own: Sequence[Reading
         if (one.batch in names if cadence.is_batch else any(first <= one.at_us < last for first, last in spans))
     ]
     parts = [unpack(reference.layout, one.packed) for one in kept]
+    apart = cadence.is_batch and cadence.cluster(reference.n_days) != "day"
     clusters = [
-        (one.batch if cadence.is_batch else str(one.at_us // _DAY_US), part)
-        for one, part in zip(kept, parts, strict=True)
+        (one.batch if apart else str(one.at_us // _DAY_US), part) for one, part in zip(kept, parts, strict=True)
     ]
     days = [part.labelled for part in by_day(clusters)]  # hours of one day are no witnesses of their own
     past = [part.labelled for part in reference.windows]

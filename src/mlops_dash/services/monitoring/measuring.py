@@ -117,7 +117,7 @@ def basis(reference: Reference, policy: MonitoringPolicy) -> str:
         return ""
     windows = int(reference.baseline.get("n_windows", k))
     clusters = cadence.together(reference.n_days, windows) if reference.labelled else "drift alone"
-    named = f", named by {cadence.column}" if cadence.is_batch else ""
+    named = f", named by {cadence.column}" if cadence.column else ""
     pooled = ", drift by the day that ends with it" if cadence.is_hourly else ""
     few = f"; {cadence.unknown_swing(k)}" if k < MIN_WINDOWS else ""
     return f"Judged by the {cadence.name}{named}{pooled}: {clusters}{few}."

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops_dash.domain.access import Actor, Permission
@@ -20,13 +22,14 @@ from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.schema import EARLIEST, LATEST
 from mlops_dash.domain.sifting import Unfit
 from mlops_dash.services.command import Context, record
+from mlops_dash.services.monitoring import counting
 from mlops_dash.services.monitoring.sifting import sift
 from mlops_dash.stats.arrays import Ints
 from mlops_dash.store import policies, prediction_log
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring.parts import Part, count_rows, empty, total
-from mlops_dash.store.monitoring.profiles import BatchPart
+from mlops_dash.store.monitoring.profiles import BatchPart, Held
 from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import HOUR_US, DirtyHour, SetAside, from_us, to_us
 
@@ -34,6 +37,7 @@ ROWS_AT_ONCE = 20_000  # in memory; an hour that has more is read as a whole
 WRITE_HOURS = 48  # hours in one write transaction: well under 50 ms
 RECUT_DAYS = 60
 _HOUR = timedelta(hours=1)
+Names = npt.NDArray[Any]  # object[rows], text
 _OUTSIDE = f"lies outside {EARLIEST:%Y} to {LATEST:%Y}"
 
 
@@ -126,6 +130,7 @@ class Profiling:
             for hours in _chunks(answered[reference.version_id]):
                 counted = self._count(reference, hours, zone, now)
                 self._write(reference, counted, zone, now)
+                self._cut(reference, zone, now)
                 rows += sum(part.n for part in counted.slots.values())
                 aside += len(counted.unfit)
         self._empty(of_model, answered, dirty, zone, now)
@@ -176,15 +181,49 @@ class Profiling:
                 hours=hours,
                 classes=reference.layout.classes,
             )
+            windows = profiles.batches_held(session, reference.id) if reference.cadence.rows else ()
         slots = np.asarray([slot for hour in hours for slot in slots_of(hour, zone)], dtype=np.int64)
         kept, unfit = sift(reference.layout, frame, batch=reference.batch_column)
         at = kept["at"].dt.as_unit("us").astype("int64").to_numpy()
         place: Ints = np.searchsorted(slots, at, side="right").astype(np.int64) - 1
         parts = count_rows(reference.layout, kept, place, slots.size)
         aside = tuple(_set_aside(reference, frame, one, to_us(now)) for one in unfit)
-        batches = batch_parts(reference, kept, at) if reference.batch_column and len(kept) else ()
         held = tuple(to_us(hour) for hour in hours)
+        batches: tuple[BatchPart, ...] = ()
+        if reference.cadence.is_batch and len(kept):
+            batches = batch_parts(reference, kept, at, names_of(reference, kept, at, windows, held))
         return _Counted(held, dict(zip(slots.tolist(), parts, strict=True)), aside, batches)
+
+    def _cut(self, reference: Reference, zone: str, now: datetime) -> None:
+        """Windows of N rows that have too many of them: rows came after the N-th, or many came late.
+
+        An hour is counted anew for each, as only its rows say where to cut.
+        """
+        every = reference.cadence.rows
+        while every:
+            with reading(self.context.databases.log) as session:
+                found = counting.too_large(profiles.batches_held(session, reference.id), every)
+                if found is None:
+                    return
+                hour = from_us(found.hour_us)
+                frame = prediction_log.read_window(
+                    session, reference.version_id, hour, hour + _HOUR, roles=profiles.SERIES_ROLES, hours=[hour],
+                    classes=reference.layout.classes,
+                )  # fmt: skip
+                marks = counting.marks_of(profiles.batches_held(session, reference.id), every)
+            kept, _ = sift(reference.layout, frame)
+            at, ids = kept["at"].dt.as_unit("us").astype("int64").to_numpy(), kept["prediction_id"].to_numpy()
+            own = counting.place(at, ids, marks) == marks.index(found.window)
+            kept, at, ids = kept[own], at[own], ids[own]
+            made = counting.cuts(at, ids, before=found.before, every=every, most=found.most)
+            if not made:  # its rows are others by now: they are marked, and counted with the next call
+                return
+            parts = [found.window, *made]
+            names = np.asarray([one.name for one in parts], dtype=object)[counting.place(at, ids, parts)]
+            held = sorted(batch_parts(reference, kept, at, names), key=lambda one: counting.mark_of(one.batch))
+            with transaction(self.context.databases.log) as session:
+                profiles.split_batch(session, reference.id, reference.version_id, found.window.name, found.hour_us,
+                                     held, computed_at_us=to_us(now))  # fmt: skip
 
     def _write(self, reference: Reference, counted: _Counted, zone: str, now: datetime) -> None:
         """Replace what was known of these hours, a few at a time, then the days that hold them."""
@@ -195,7 +234,7 @@ class Profiling:
             with transaction(self.context.databases.log) as session:
                 profiles.forget_hours(session, reference.id, hours)
                 profiles.save_hours(session, reference.id, reference.version_id, slots, computed_at_us=to_us(now))
-                if reference.batch_column:
+                if reference.cadence.is_batch:
                     kept = [one for one in counted.batches if one.hour_us in held]
                     profiles.forget_batches(session, reference.id, hours)
                     profiles.save_batches(session, reference.id, reference.version_id, kept, computed_at_us=to_us(now))
@@ -260,16 +299,40 @@ class Profiling:
                     profiles.note_zone(session, reference.id, model=model, version_id=reference.version_id, zone=zone)
 
 
-def batch_parts(reference: Reference, rows: pd.DataFrame, at: Ints) -> tuple[BatchPart, ...]:
+def names_of(
+    reference: Reference, rows: pd.DataFrame, at: Ints, windows: Sequence[Held], hours: Sequence[int]
+) -> Names:
+    """Of which batch, or window of N rows, each row is; windows that become full with these rows are cut at once.
+
+    Args:
+        reference: Which says what windows are.
+        rows: Those that can be counted, with their ids.
+        at: int64[rows], their times in microseconds.
+        windows: Windows of N rows as far as they are known.
+        hours: Of the rows.
+    """
+    if reference.batch_column:
+        return batch_names(rows[reference.batch_column]).to_numpy()
+    every, ids = reference.cadence.rows, rows["prediction_id"].to_numpy()
+    marks = counting.marks_of(windows, every)
+    found, before = counting.place(at, ids, marks), counting.open_before(windows, marks, hours)
+    if before is not None:
+        last = found == len(marks) - 1
+        marks += counting.cuts(at[last], ids[last], before=before, every=every)
+        found = counting.place(at, ids, marks)
+    return np.asarray([mark.name for mark in marks], dtype=object)[found]
+
+
+def batch_parts(reference: Reference, rows: pd.DataFrame, at: Ints, names: Names) -> tuple[BatchPart, ...]:
     """Count rows by hour and batch.
 
     Args:
-        reference: Whose column names the batches.
-        rows: Those that can be counted, at least one, each with a batch.
+        reference: In whose cells they are counted.
+        rows: Those that can be counted, at least one.
         at: int64[rows], their times in microseconds.
+        names: object[rows], of which batch each is.
     """
     hours = at - at % HOUR_US
-    names = batch_names(rows[reference.batch_column]).to_numpy()
     codes, keys = pd.MultiIndex.from_arrays([hours, names]).factorize()
     parts = count_rows(reference.layout, rows, codes.astype(np.int64), len(keys))
     times = pd.Series(at).groupby(codes).agg(["min", "max"])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,8 @@ import pandas as pd
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.batches import MOST, batch_names
-from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence
-from mlops_dash.domain.calendar import day_of, day_start, zone_of
+from mlops_dash.domain.cadence import MIN_WINDOWS
+from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.class_probabilities import probability_columns, require_probabilities
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.monitoring.judging import NO_LABELS, harm_baseline
@@ -29,6 +27,7 @@ from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.monitoring.measuring import LEVEL, by_day, clusters_of, measure, units_of
+from mlops_dash.services.monitoring.reference_pieces import RefPiece, cut_by, pieces_of, windows_of
 from mlops_dash.stats.arrays import Ints, as_floats
 from mlops_dash.stats.drift import UsualSwing, usual_swing
 from mlops_dash.stats.sequential import HarmUnit
@@ -37,7 +36,7 @@ from mlops_dash.store import policies
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring import readings as store
-from mlops_dash.store.monitoring.parts import Layout, Part, clip_of, count_rows, empty, layout_of, pack_all, total
+from mlops_dash.store.monitoring.parts import Layout, Part, clip_of, count_rows, layout_of, pack_all, total
 from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import to_us
 
@@ -144,7 +143,7 @@ def build_reference(
     if batch:
         kinds[batch] = "names the batch"
     profile = pack_all(parts)
-    cut = _cut(policy, pieces)
+    cut = cut_by(policy, pieces)
     content: dict[str, Any] = {
         "version": version.id,
         "cells": layout.to_dict(),
@@ -152,6 +151,7 @@ def build_reference(
         "days": cut["days"],
         "zone": policy.zone,
         "counts": [digest([int(x) for x in part.counts]) for part in parts],
+        **({"window": policy.window} if policy.cadence.rows else {}),
         **{name: cut[name] for name in ("begins", "batches") if name in cut},
     }
     made = Reference(
@@ -179,72 +179,13 @@ def _end(rows: pd.DataFrame, policy: MonitoringPolicy) -> datetime:
     return day_start(day_of(last, policy.zone) + timedelta(days=1), policy.zone)
 
 
-@dataclass(frozen=True)
-class RefPiece:
-    """What windows of a reference are put together of: one of its days, of its hours, or of its batches.
-
-    Attributes:
-        day: The day of the zone that its first row lies in.
-        begin: Of an hour, or when a batch's first row came; of a day None.
-        batch: Its name.
-    """
-
-    day: date
-    begin: datetime | None = None
-    batch: str = ""
-
-
-def pieces_of(rows: pd.DataFrame, policy: MonitoringPolicy) -> tuple[list[RefPiece], Ints]:
-    """The pieces that have rows, in order, and the place of each row's piece.
-
-    Raises:
-        InvalidInput: it is to be judged by the hour and no row has a time of day, or by the batch and a row names none.
-    """
-    if policy.cadence.is_batch:
-        return _batches_of(rows, policy)
-    local = rows["at"].dt.tz_convert(zone_of(policy.zone))
-    if not policy.cadence.is_hourly:
-        days, groups = np.unique(local.dt.date.to_numpy(), return_inverse=True)
-        return [RefPiece(day) for day in days.tolist()], groups.astype(np.int64)
-    if bool((local == local.dt.normalize()).all()):
-        raise InvalidInput(
-            "No row has a time of day, so nothing can be judged by the hour.",
-            hint="Give the hour in `at`, or judge it by the day: mlops-dash model edit NAME --window day",
-        )
-    groups, hours = pd.factorize(rows["at"].dt.floor("h"), sort=True)
-    begins = [at.to_pydatetime() for at in pd.DatetimeIndex(hours).tz_convert(UTC)]
-    return [RefPiece(day_of(at, policy.zone), at) for at in begins], groups.astype(np.int64)
-
-
-def _batches_of(rows: pd.DataFrame, policy: MonitoringPolicy) -> tuple[list[RefPiece], Ints]:
-    column = policy.cadence.column
-    if column not in rows:
-        raise InvalidInput(
-            f"The reference has no column {column!r}, which names the batch of a row.",
-            hint="Give it with every row, or name another: mlops-dash model edit NAME --window batch:COLUMN",
-        )
-    names = batch_names(rows[column])
-    without = int(names.isna().sum())
-    if without:
-        raise InvalidInput(f"{without:,} reference rows name no batch in {column!r}.", hint="Leave those rows out.")
-    groups, known = pd.factorize(names)  # rows are in the order of time, so batches are in that of their first row
-    if len(known) > MOST:
-        raise InvalidInput(
-            f"{column!r} has {len(known):,} values: it names rows rather than batches.", hint="Name another column."
-        )
-    firsts = rows["at"].groupby(groups).min()
-    begins = [at.to_pydatetime() for at in pd.DatetimeIndex(firsts).tz_convert(UTC)]
-    pieces = [RefPiece(day_of(at, policy.zone), at, str(name)) for at, name in zip(begins, known, strict=True)]
-    return pieces, groups.astype(np.int64)
-
-
 def baseline_of(
     policy: MonitoringPolicy, layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part],
     *, prior: float | None,
 ) -> tuple[dict[str, Any], dict[str, Estimate]]:  # fmt: skip
     """What is normal: the reference's own windows in the policy's cadence, and what its labels say."""
     cadence = policy.cadence
-    windows = _windows(cadence, layout, pieces, parts)
+    windows = windows_of(cadence, layout, pieces, parts)
     days = by_day([(piece.day.isoformat(), part) for piece, part in zip(pieces, parts, strict=True)])
     clusters, unit = clusters_of(cadence, days, windows, n_days=len(days))
     measured = {} if prior is None else measure(layout.task, clusters, prior=prior, unit=unit)
@@ -283,12 +224,13 @@ def recut(reference: Reference, policy: MonitoringPolicy) -> Reference | None:
         return reference
     dates = [date.fromisoformat(day) for day in reference.baseline.get("days", ())]
     begins: Sequence[datetime | None] = reference.begins or [None] * len(dates)
-    cannot = reference.batch_column or policy.cadence.is_batch or (policy.cadence.is_hourly and not reference.begins)
+    named = reference.cadence.is_batch or policy.cadence.is_batch
+    cannot = named or (policy.cadence.is_hourly and not reference.begins)
     if len(dates) != len(reference.windows) or cannot:
         return None
     pieces = [RefPiece(day, begin) for day, begin in zip(dates, begins, strict=True)]
     baseline, _ = baseline_of(policy, reference.layout, pieces, reference.windows, prior=reference.prior)
-    return replace(reference, baseline=baseline | _cut(policy, pieces))
+    return replace(reference, baseline=baseline | cut_by(policy, pieces))
 
 
 def swing_of(reference: Reference) -> UsualSwing:
@@ -296,41 +238,6 @@ def swing_of(reference: Reference) -> UsualSwing:
     kept = reference.baseline["swing"]
     usual = {name: float("nan") if psi is None else psi for name, psi in kept["usual"].items()}
     return UsualSwing(int(kept["k"]), usual, tuple(kept["maxima"]))
-
-
-def _cut(policy: MonitoringPolicy, pieces: Sequence[RefPiece]) -> dict[str, Any]:
-    begins = [one.begin.isoformat() for one in pieces if one.begin is not None]
-    firsts = {policy.cadence.first_day(one.day) for one in pieces}
-    return {
-        "window": policy.window,
-        "days": [one.day.isoformat() for one in pieces],
-        "n_windows": len(firsts) if policy.cadence.pieces == "day" else len(pieces),
-        **({"begins": begins} if begins else {}),
-        **({"batches": [one.batch for one in pieces]} if policy.cadence.is_batch else {}),
-    }
-
-
-def _windows(cadence: Cadence, layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part]) -> list[Part]:
-    """The reference's pieces, put together as its policy judges them; hours without rows between them included."""
-    if cadence.is_batch:
-        return list(parts)
-    if cadence.is_hourly:
-        return _filled(layout, pieces, parts)
-    grouped = groupby(zip(pieces, parts, strict=True), lambda one: cadence.first_day(one[0].day))
-    return [total(layout, [part for _, part in held]) for _, held in grouped]
-
-
-def _filled(layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part]) -> list[Part]:
-    """So that 24 windows are a day; of a longer silence two days stand for all of it."""
-    found: list[Part] = []
-    last: datetime | None = None
-    for piece, part in zip(pieces, parts, strict=True):
-        if last is not None and piece.begin is not None:
-            silent = int((piece.begin - last) / _HOUR) - 1
-            found += [empty(layout)] * (silent if silent <= _DAY_HOURS * 2 else silent % _DAY_HOURS + _DAY_HOURS)
-        found.append(part)
-        last = piece.begin
-    return found
 
 
 def _counts(layout: Layout, parts: Sequence[Part]) -> dict[str, Ints]:

@@ -41,7 +41,7 @@ from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.days import days_of
 from mlops_dash.services.monitoring.judging import judge
-from mlops_dash.services.monitoring.profiling import batch_parts, slots_of
+from mlops_dash.services.monitoring.profiling import batch_parts, names_of, slots_of
 from mlops_dash.services.monitoring.referencing import recut
 from mlops_dash.services.monitoring.sifting import sift
 from mlops_dash.stats.arrays import Floats
@@ -336,9 +336,10 @@ def _pieces(reference: Reference, policy: MonitoringPolicy, rows: pd.DataFrame) 
     """Answered rows as the pieces that windows of this cadence are put together of."""
     at = rows["at"].dt.as_unit("us").astype("int64").to_numpy()
     if policy.cadence.is_batch:
+        made = batch_parts(reference, rows, at, names_of(reference, rows, at, (), ()))
         return tuple(
             _piece(one.first_us, one.part, batch=one.batch, last_us=one.last_us)
-            for one in sorted(batch_parts(reference, rows, at), key=lambda one: (one.first_us, one.batch))
+            for one in sorted(made, key=lambda one: (one.first_us, one.batch))
         )
     begins = _begins(from_us(int(at[0])), from_us(int(at[-1])), policy)
     slots = np.asarray(begins, dtype=np.int64)

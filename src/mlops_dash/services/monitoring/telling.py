@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_dash.domain import commands
-from mlops_dash.domain.cadence import Cadence
+from mlops_dash.domain.cadence import Cadence, is_counted
 from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.monitoring.room import USUAL_DAYS, MonitoringRoom, NextAction
 from mlops_dash.domain.policies import MonitoringPolicy
@@ -43,7 +43,7 @@ def window_json(one: Reading) -> dict[str, Any]:
     return {
         "start": one.start.isoformat(),
         "end": one.end.isoformat(),
-        **({"batch": one.batch} if one.batch else {}),
+        **({"batch": one.batch} if one.batch and not is_counted(one.kind) else {}),
         "n": one.n,
         "label_coverage": one.coverage,
         "ripe": one.ripe,

@@ -56,6 +56,15 @@ class BatchPart(NamedTuple):
     part: Part
 
 
+class Held(NamedTuple):
+    """That an hour has so many rows of a batch, and the time of the last."""
+
+    batch: str
+    hour_us: int
+    n: int
+    last_us: int
+
+
 def n_dirty(session: Session, models: Sequence[str]) -> int:
     """How many hours of these models wait."""
     return session.exec(select(func.count()).select_from(DirtyHourRow).where(col(DirtyHourRow.model).in_(models))).one()
@@ -210,6 +219,32 @@ def save_batches(
             ),
             kept,
         )
+
+
+def batches_held(session: Session, reference_id: str) -> tuple[Held, ...]:
+    """What hours have of batches, without their content."""
+    row = BatchProfileRow
+    query = select(row.batch, row.hour_us, row.n, row.last_us).where(row.reference_id == reference_id)
+    return tuple(Held(*one) for one in session.exec(query).all())
+
+
+def split_batch(
+    session: Session, reference_id: str, version_id: str, batch: str, hour_us: int, parts: Sequence[BatchPart],
+    *, computed_at_us: int,
+) -> None:  # fmt: skip
+    """Put parts in the place of what an hour has of a batch; what later hours have of it is of the last part's."""
+    session.connection().execute(
+        text("DELETE FROM profile_batch WHERE reference_id = :reference AND batch = :batch AND hour_us = :hour"),
+        {"reference": reference_id, "batch": batch, "hour": hour_us},
+    )
+    save_batches(session, reference_id, version_id, parts, computed_at_us=computed_at_us)
+    session.connection().execute(
+        text(
+            "UPDATE profile_batch SET batch = :last WHERE reference_id = :reference AND batch = :batch "
+            "AND hour_us > :hour"
+        ),
+        {"reference": reference_id, "batch": batch, "hour": hour_us, "last": parts[-1].batch},
+    )
 
 
 def hour_profiles(

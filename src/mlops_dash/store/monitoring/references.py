@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.cadence import cadence_named
+from mlops_dash.domain.cadence import Cadence, cadence_named
 from mlops_dash.store.monitoring.parts import Layout, Part, unpack_all
 from mlops_dash.store.tables.monitoring import ReferenceRow
 from mlops_dash.store.tables.registry import ModelVersionRow
@@ -60,13 +60,21 @@ class Reference:
 
     @property
     def batch_column(self) -> str:
-        """Which column names the batch of a row; "" where windows are no batches."""
-        return cadence_named(str(self.baseline.get("window", "day"))).column
+        """Which column names the batch of a row; "" where none does."""
+        return self.cadence.column
+
+    @property
+    def cadence(self) -> Cadence:
+        """By which windows it is kept."""
+        return cadence_named(str(self.baseline.get("window", "day")))
 
     @property
     def begins(self) -> tuple[datetime, ...]:
-        """When its pieces with rows begin, in order; empty where those are days."""
-        return tuple(datetime.fromisoformat(one) for one in self.baseline.get("begins", ()))
+        """When its pieces with rows begin, in order; of windows of so many rows each whole one; none where days are."""
+        begins = [datetime.fromisoformat(one) for one in self.baseline.get("begins", ())]
+        names = self.baseline.get("batches", range(len(begins)))
+        firsts = dict(zip(reversed(names), reversed(begins), strict=True))
+        return tuple(sorted(firsts.values()))
 
 
 def save_reference(session: Session, reference: Reference) -> bool:

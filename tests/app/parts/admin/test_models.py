@@ -45,6 +45,15 @@ def test_a_scientist_edits_what_is_said_and_may_not_archive(theirs: Services, op
     assert page.button(key="archive-model").help == "Needs the role lead; you are scientist."
 
 
+def test_a_scientist_has_a_model_judged_by_so_many_rows(theirs: Services, open_page: OpenPage) -> None:
+    page = open_page("audit", "scientist", tab="Models").button(key="edit-model").click().run()
+    page.selectbox(key=f"model-{MODEL}-cadence").set_value("rows")
+    page.text_input(key=f"model-{MODEL}-batch").set_value("2500")
+    act(page, f"edit-model-{MODEL}", "a file a day, of any size")
+    (model,) = theirs.registry.models(VIEWER)
+    assert model.cadence == "rows:2500"
+
+
 def test_a_lead_archives_a_model_and_restores_it(theirs: Services, open_page: OpenPage) -> None:
     page = open_page("audit", "lead", tab="Models").button(key="archive-model").click().run()
     page = act(page, f"archive-model-{MODEL}", "replaced")
