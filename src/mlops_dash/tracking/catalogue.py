@@ -89,7 +89,7 @@ def _offer(model: Any, versions: Sequence[Any], read: Mapping[str, Any] | None) 
         task=task,
         why=why,
         owner=owner_of(told),
-        classes=classes_of(told) if task == MULTICLASS.name else (),
+        classes=classes_of(told, _outputs(signature)) if task == MULTICLASS.name else (),
         live=proposed_mark(aliases, stages),
     )
 

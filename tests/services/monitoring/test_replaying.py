@@ -286,6 +286,20 @@ def test_a_model_that_answers_in_words_is_replayed_too(island: Services) -> None
     assert found.labelled == found.rows
 
 
+def test_probabilities_of_classes_that_are_told_again_are_counted(island: Services) -> None:
+    """The reference of v2 gets its probabilities: the replay then has a log-loss, as live rows have."""
+    table = penguins.with_probabilities(penguins.penguins(island.context.clock.now(), days=60))
+    version = island.registry.version_id(WORKER, penguins.MODEL, "2")
+    rows = penguins.numbered(table.iloc[: 30 * penguins.PER_DAY])
+    island.monitoring.record_reference(WORKER, version, rows)
+    p = np.array([0.7, 0.2, 0.1])
+    found = island.monitoring.replay(WORKER, penguins.MODEL, lambda _version, rows: np.tile(p, (len(rows), 1)))
+    last = [one for one in found.windows if one["metrics"]][-1]
+    value, low, high = last["metrics"]["28"]["log_loss"][:3]
+    assert -np.log(0.7) < low < value < high < -np.log(0.1)
+    assert last["metrics"]["28"][f"recall:{penguins.SPECIES[0]}"][0] == pytest.approx(1.0)
+
+
 def ran(house: Services) -> tuple[int, JobState, dict[str, object]]:
     """The replay that was planned, as a worker's child does it."""
     assert house.monitoring.plan_replay(WORKER, penguins.MODEL)

@@ -75,13 +75,16 @@ def owner_of(tags: Mapping[str, str]) -> str:
     return next((tags[name].strip()[:120] for name in OWNER_TAGS if tags.get(name, "").strip()), "")
 
 
-def classes_of(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """The classes that a tag names, in its order; none where no tag does.
+def classes_of(tags: Mapping[str, str], outputs: Sequence[Mapping[str, Any]] | None = None) -> tuple[str, ...]:
+    """The classes that a tag names, in its order, or the columns of a signature do; none where neither does.
 
     >>> classes_of({"classes": "it's gold; silver"}), classes_of({})
     (("it's gold", 'silver'), ())
+    >>> classes_of({}, [{"type": "double", "name": name} for name in ("rain", "sun", "it's snow")])
+    ('rain', 'sun', "it's snow")
     """
-    return tuple(name.strip() for name in tags.get(CLASSES_TAG, "").split(";") if name.strip())
+    said = tuple(name.strip() for name in tags.get(CLASSES_TAG, "").split(";") if name.strip())
+    return said or (tuple(str(one["name"]) for one in outputs) if outputs and _a_class_each(outputs) else ())
 
 
 def proposed_task(tags: Mapping[str, str], outputs: Sequence[Mapping[str, Any]] | None) -> tuple[str, str]:
@@ -95,6 +98,8 @@ def proposed_task(tags: Mapping[str, str], outputs: Sequence[Mapping[str, Any]] 
     ('regression', 'one number a row')
     >>> proposed_task({}, [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}}])
     ('binary', 'a probability for each of two classes')
+    >>> proposed_task({}, [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 4]}}])
+    ('multiclass', '4 numbers a row: one a class, if they are probabilities')
     >>> proposed_task({}, [{"type": "string"}])
     ('multiclass', 'a word a row: the class by its name')
     """
@@ -107,17 +112,27 @@ def proposed_task(tags: Mapping[str, str], outputs: Sequence[Mapping[str, Any]] 
         return "", "no signature says what it answers"
     if len(outputs) > 1:
         names = ", ".join(str(one.get("name", "")) for one in outputs[:4])
+        if _a_class_each(outputs):
+            return MULTICLASS.name, f"{len(outputs)} numbers a row: one a class by its name, if they are probabilities"
         return "", f"several answers a row: {names}"
     kind, width = _shape(outputs[0])
     if width is not None and width > 1:
         if width == 2 and kind in _FRACTIONS:
             return BINARY.name, "a probability for each of two classes"
+        if kind in _FRACTIONS:
+            return MULTICLASS.name, f"{width} numbers a row: one a class, if they are probabilities"
         return "", f"{width} numbers a row"
     if kind in _FRACTIONS:
         return REGRESSION.name, "one number a row"
     if kind in _WORDY or kind.startswith("<U"):
         return MULTICLASS.name, "a word a row: the class by its name"
     return BINARY.name, f"a class a row ({kind}), if there are two: log it with predict_proba to be scored"
+
+
+def _a_class_each(outputs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a signature has three or more columns of numbers with fractions, each with a name of its own."""
+    names = {str(one.get("name") or "").strip() for one in outputs} - {""}
+    return len(outputs) > 2 and len(names) == len(outputs) and all(_shape(one)[0] in _FRACTIONS for one in outputs)
 
 
 def _shape(output: Mapping[str, Any]) -> tuple[str, int | None]:

@@ -18,6 +18,7 @@ import pandas as pd
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.calendar import day_of, day_start
+from mlops_dash.domain.class_probabilities import column_of
 from mlops_dash.domain.jobs import FAILED, Job, NewJob, Task
 from mlops_dash.domain.monitoring.past import Span, Takeover
 from mlops_dash.domain.monitoring.readings import estimate_from_row
@@ -58,7 +59,9 @@ from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import from_us, to_us
 
 ROWS_AT_ONCE = 10_000
-Answer = Callable[[str, pd.DataFrame], Floats]  # version id, features as logged -> float64[rows]
+Answer = Callable[
+    [str, pd.DataFrame], Floats
+]  # version id, features as logged -> float64[rows], or float64[rows, k] of classes
 Tell = Callable[[float, str], None]
 _NOT_FEATURES = ("prediction_id", "at", "at_us", "label", "label_received_at", "label_observed_at", "score")
 _HOUR = timedelta(hours=1)
@@ -193,7 +196,9 @@ class Replaying:
             fit = fit.reset_index(drop=True)
             if len(fit):
                 scores = answer(version.id, fit.drop(columns=[name for name in _NOT_FEATURES if name in fit]))
-                fit, wrong = sift(reference.layout, fit.assign(score=scores), batch=reference.batch_column)
+                score, p = reference.layout.task.split(scores)
+                told = {} if p is None else dict(zip(map(column_of, reference.layout.classes), p.T, strict=True))
+                fit, wrong = sift(reference.layout, fit.assign(score=score, **told), batch=reference.batch_column)
                 aside += len(wrong)
                 held.append(fit)
             aside += sum(1 for one in unfit if one.column != "label")

@@ -93,7 +93,8 @@ class Again:
             rows: Features as they were logged, one column each.
 
         Returns:
-            float64[rows], as the log keeps answers.
+            float64[rows], as the log keeps answers; of several classes float64[rows, k] where it says how probable
+            each is.
 
         Raises:
             NotFound: no such version of the model.
@@ -101,8 +102,8 @@ class Again:
             BrokenModel: the version is not trusted, does not load, or fails.
             Unavailable: its files are not here and MLflow does not answer.
         """
-        _, loaded, task = self._loaded(model, version_id)
-        return task.split(loaded.predict_again(rows))[0]
+        _, loaded, _ = self._loaded(model, version_id)
+        return loaded.predict_again(rows)
 
     @record(Permission.JOB_RUN)
     def own_importance(self, actor: Actor, model: str, version_id: str, columns: Sequence[str]) -> Mapping[str, float]:
