@@ -141,7 +141,8 @@ def _reference(row: FleetRow) -> dict[str, Any] | None:
         return None
     unit = f" {row.unit}" if row.unit else ""
     gap = row.gap
-    said = "" if gap is None else f"{fmt.metric(abs(gap), row.decimals)} {'above' if gap >= 0 else 'below'}"
+    better = gap is not None and (gap > 0) is row.higher_is_better
+    said = "" if gap is None else f"{'better' if better else 'worse'} by {fmt.metric(abs(gap), row.decimals)}{unit}"
     return {"text": f"{fmt.metric(row.baseline, row.decimals)}{unit}", "sub": said and f"now {said}"}
 
 

@@ -43,7 +43,7 @@ def test_the_page_says_minutes_and_never_a_rate_of_labels(harmed: Minutes, open_
     page = open_page("monitoring", "lead")
     said = words(page)
     assert "Distance from the truth: MAE (min) against its reference" in said
-    assert "min above its reference" in said
+    assert "min worse than its reference" in said
     assert "min too high on average" in said
     assert "Label rate" not in said
     assert next(one for one in page.selectbox if one.key == "metric-pick").options == [

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from mlops_dash.domain.monitoring.readings import FeatureReading, Reading, feature_to_row
-from mlops_dash.domain.monitoring.words import alarm_cause, inputs_cause
-from mlops_dash.domain.tasks import REGRESSION
+import pytest
+
+from mlops_dash.domain.monitoring.judging import LONG_DAYS
+from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading, Reading, estimate_to_row, feature_to_row
+from mlops_dash.domain.monitoring.words import alarm_cause, inputs_cause, value_sentence
+from mlops_dash.domain.tasks import REGRESSION, task_named
 from mlops_dash.domain.words import Drift, Health
 from tests.factories import NOON
 
@@ -84,3 +87,27 @@ def test_a_cause_is_told_of_every_cadence() -> None:
         stretch = [window(0, {"temp": 9.24}), window(1, {"temp": 3.0})]
         said = told([replace(one, body={**one.body, "window": name}) for one in stretch])
         assert said.startswith("Likely cause: temp has moved"), name
+
+
+@pytest.mark.parametrize(
+    ("task", "key", "facts", "said"),
+    [
+        ("binary", "day_auc", {"positive": "it's <b>spam</b>"},
+         ("Tells it's <b>spam</b> from the rest: ROC AUC within the day 0.600 over the last 9 ripe days, "
+         "0.100 worse than its reference")),
+        ("binary", "log_loss", {},
+         ("How far off its probabilities are, sure mistakes most: Log-loss 0.600 over the last 9 ripe days, "
+         "0.300 above its reference")),
+        ("regression", "mae", {"unit": "min"},
+         "Distance from the truth: MAE 0.60 min over the last 9 ripe days, 0.30 min worse than its reference"),
+    ],
+)  # fmt: skip
+def test_a_headline_begins_with_plain_words_and_says_which_way_is_worse(
+    task: str, key: str, facts: dict[str, str], said: str
+) -> None:
+    """What labels alone can move says "above" or "below": that is no news of the model."""
+    watch = next(one for one in task_named(task).watches if one.key == key)
+    mean = estimate_to_row(Estimate(0.6, 0.5, 0.7, 900, 9))
+    body = {"task": task, "metrics": {str(LONG_DAYS): {key: mean}}, **facts}
+
+    assert value_sentence(replace(window(0, {}), body=body), watch, 0.3) == said

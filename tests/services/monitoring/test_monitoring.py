@@ -61,7 +61,7 @@ def test_a_blind_model_is_harmed_with_one_critical_alert_that_names_since_when(m
     assert (alert.severity, alert.state) == ("critical", AlertState.OPEN)
     assert alert.id in done.opened
     assert [one.id for one in alerts(made) if one.state is AlertState.OPEN] == [alert.id]
-    assert "below its reference" in alert.title
+    assert "worse than its reference" in alert.title
     assert "worse since about 2" in alert.title  # 26 February, a day or so later
     assert "no input moved" in alert.cause
     assert len(alert.evidence_ids) == 1
@@ -224,7 +224,7 @@ def test_the_page_is_one_consistent_picture(made: World) -> None:
     assert default.drift.step_days == 7
     assert default.performance.bound < default.performance.baseline
     assert {tick.kind for tick in default.performance.ticks} == {"alert"}
-    assert default.headline.startswith("ROC AUC within the day 0.")
+    assert default.headline.startswith("Tells yes from no: ROC AUC within the day 0.")
     with pytest.raises(InvalidInput):
         made.room("a while")
     with pytest.raises(InvalidInput):

@@ -175,7 +175,7 @@ def test_larger_errors_raise_the_harm_alarm_and_say_it_in_minutes(made: Minutes)
     assert room.performance.bound_is_harm
     assert "MAE" in room.headline
     assert "min over the last" in room.headline
-    assert "above its reference" in room.headline
+    assert "worse than its reference" in room.headline
     assert "min too high on average" in room.labels
     assert room.label_rate is None
     alert = next(one for one in room.alerts if one.kind == "harm")

@@ -13,6 +13,7 @@ from mlops_dash.domain.monitoring.judging import LONG_DAYS
 from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading, estimate_from_row, words_of
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.domain.tasks.task import ModelTask, Watch
+from mlops_dash.domain.words import plain_first
 
 LABEL_SHIFT = 0.10  # a label rate this much of the reference's away is called a shift
 
@@ -53,19 +54,26 @@ def task_of(reading: Reading) -> ModelTask:
 
 
 def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> str:
-    """The shown value over the last ripe days against its reference; empty without ripe labels."""
+    """The shown value over the last ripe days against its reference, plain words first; empty without ripe labels."""
     estimate = reading.estimate(watch.key, LONG_DAYS)
     if estimate is None or estimate.value is None:
         return ""
     window = str(reading.body.get("window", "day"))
     days = f"the last {estimate.n_days} ripe {plural_of(window)}" if estimate.n_days > 1 else f"the one ripe {window}"
     unit = str(reading.body.get("unit", ""))
-    said = f"{watch.label} {with_unit(estimate.value, watch.decimals, unit)} over {days}"
+    said = f"{named(reading, watch)} {with_unit(estimate.value, watch.decimals, unit)} over {days}"
     if baseline is None:
         return said
     gap = estimate.value - watch.shown(baseline)
     size = with_unit(abs(gap), watch.decimals, unit)
-    return f"{said}, {size} {'above' if gap >= 0 else 'below'} its reference"
+    if not watch.harm:  # labels that shifted move it; that says nothing about the model
+        return f"{said}, {size} {'above' if gap >= 0 else 'below'} its reference"
+    return f"{said}, {size} {'better' if (gap > 0) is watch.higher else 'worse'} than its reference"
+
+
+def named(reading: Reading, watch: Watch) -> str:
+    """A loss in plain words, then its term: `Tells yes from no: ROC AUC within the day`."""
+    return plain_first(watch.key, watch.label, str(reading.body.get("positive", "")))
 
 
 def since_words(reading: Reading, watch: Watch) -> str:
@@ -77,7 +85,7 @@ def since_words(reading: Reading, watch: Watch) -> str:
 def alarm_title(reading: Reading, watch: Watch, baseline: float | None) -> str:
     """The title of a harm or label-shift alert."""
     said = [
-        value_sentence(reading, watch, baseline) or f"{watch.label} is beyond its bound",
+        value_sentence(reading, watch, baseline) or f"{named(reading, watch)} is beyond its bound",
         since_words(reading, watch),
     ]
     return "; ".join(one for one in said if one)

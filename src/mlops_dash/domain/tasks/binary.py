@@ -234,11 +234,13 @@ class Binary(ModelTask):
         )
 
     def label_sentence(self, over: Callable[[str], Estimate | None], *, usual: float, unit: str) -> str:
-        """The label rate beside the reference's."""
+        """The label rate beside the reference's, in words."""
         rate = over(self.label_metric)
         if rate is None or rate.value is None:
             return ""
-        return f"Label rate {rate.value:.1%} over the last {rate.n_days} ripe days, {usual:.1%} in the reference."
+        return (
+            f"{rate.value:.1%} of outcomes are yes over the last {rate.n_days} ripe days, {usual:.1%} in the reference."
+        )
 
 
 def _losses(days: Sequence[ClassSummary]) -> tuple[list[Moments], list[Moments]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlops_dash.domain.monitoring.judging import HarmDay
 from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.stats.sequential import HarmReference
+from mlops_dash.store import registry
+from mlops_dash.store.db import Session
+from mlops_dash.store.monitoring import readings
 from mlops_dash.store.monitoring.parts import Part
 
 
@@ -49,3 +52,25 @@ class Course:
     days: tuple[Day, ...]
     harm: Mapping[str, tuple[HarmDay, ...]]
     references: Mapping[str, HarmReference]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is stored of a version's series before it is judged.
+
+    Attributes:
+        restarts: When people restarted the harm alarm.
+        previous: Readings by start; their numbers are kept where nothing changed.
+        positive: The outcome whose probability a classifier of two classes gives; sentences name it.
+    """
+
+    restarts: Sequence[datetime] = ()
+    previous: Mapping[datetime, Reading] = field(default_factory=dict)
+    positive: str = ""
+
+
+def kept_of(session: Session, version: readings.Version) -> Kept:
+    """What is stored of a version's series; to be called inside a read of the app database."""
+    previous = {one.start: one for one in readings.readings(session, version.id)}
+    positive = registry.model(session, version.model).positive_label
+    return Kept(readings.restarts(session, version.id), previous, positive)

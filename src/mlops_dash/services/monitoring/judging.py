@@ -45,7 +45,7 @@ from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.monitoring import alerting
 from mlops_dash.services.monitoring.answering import Answering
-from mlops_dash.services.monitoring.course import Course, Day
+from mlops_dash.services.monitoring.course import Course, Day, Kept, kept_of
 from mlops_dash.services.monitoring.days import days_of, next_look
 from mlops_dash.services.monitoring.measuring import by_day, clusters_of, measure, trailing_means, units_of
 from mlops_dash.services.monitoring.referencing import recut, stored_units, swing_of
@@ -106,8 +106,7 @@ class Judging:
             if reference is None:
                 return _nothing(model, version.version, f"v{version.version} has no reference yet")
             policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
-            restarts = store.restarts(session, version.id)
-            previous = {one.start: one for one in store.readings(session, version.id)}
+            kept = kept_of(session, version)
         with reading(self.context.databases.log) as session:
             zone = profiles.zone_of(session, reference.id)
             if zone is not None and zone != policy.zone:
@@ -122,7 +121,7 @@ class Judging:
             with transaction(self.context.databases.app) as session:
                 references.save_baseline(session, reference)
         days = days_of(reference, stored, policy, until=now)
-        course = judge(version, reference, policy, days, restarts=restarts, previous=previous)
+        course = judge(version, reference, policy, days, kept)
         changed = self._save(version, course, now) + self._finish_replaced(model, policy, now)
         with transaction(self.context.databases.app) as session:
             synced = alerting.sync(session, version, reference, policy, course, now=now)
@@ -151,15 +150,14 @@ class Judging:
             if left is None or reference is None:
                 return 0
             version, until = left
-            restarts = store.restarts(session, version.id)
-            previous = {one.start: one for one in store.readings(session, version.id)}
+            kept = kept_of(session, version)
         with reading(self.context.databases.log) as session:
             reference = recut(reference, policy)
             if reference is None or (profiles.zone_of(session, reference.id) or policy.zone) != policy.zone:
                 return 0
             stored = profiles.pieces(session, reference.id, policy.cadence.pieces)
         days = [day for day in days_of(reference, stored, policy, until=now) if day.start < until]
-        return self._save(version, judge(version, reference, policy, days, restarts=restarts, previous=previous), now)
+        return self._save(version, judge(version, reference, policy, days, kept), now)
 
 
 def _least(cadence: Cadence) -> timedelta:
@@ -176,9 +174,7 @@ def judge(
     reference: Reference,
     policy: MonitoringPolicy,
     days: Sequence[Day],
-    *,
-    restarts: Sequence[datetime],
-    previous: Mapping[datetime, Reading],
+    kept: Kept,
 ) -> Course:
     """Judge all days of a version.
 
@@ -187,20 +183,19 @@ def judge(
         reference: What it is compared with.
         policy: The rules.
         days: From `days_of`.
-        restarts: When people restarted the harm alarm.
-        previous: Readings already stored, by start; their numbers are kept where nothing changed.
+        kept: What is stored of the series.
     """
     task = reference.layout.task
-    held = {day.number: previous[day.start].body for day in days if day.start in previous}
+    held = {day.number: kept.previous[day.start].body for day in days if day.start in kept.previous}
     units = _units(reference, policy, days)
     drift = _drift_bodies(reference, policy, days, held)
     measured = _metric_bodies(reference, policy, days, units, held)
     normal = {
         watch.key: harm_baseline(policy, task, watch, stored_units(reference.baseline, watch)) for watch in task.watches
     }
-    cuts = [_number_at(days, at) for at in restarts]
+    cuts = [_number_at(days, at) for at in kept.restarts]
     harm = {key: harm_course(policy, normal[key], units[key], restarts=cuts) for key in units}
-    readings = _readings(version, reference, policy, days, drift, measured, harm, normal)
+    readings = _readings(version, reference, policy, days, drift, measured, harm, normal, kept.positive)
     return Course(readings, tuple(days), harm, normal)
 
 
@@ -329,6 +324,7 @@ def _readings(
     measured: Mapping[int, Mapping[str, Any]],
     harm: Mapping[str, Sequence[HarmDay]],
     normal: Mapping[str, HarmReference],
+    positive: str,
 ) -> tuple[Reading, ...]:
     task = reference.layout.task
     harm_at = {(key, one.last): one for key, course in harm.items() for one in course}
@@ -362,6 +358,7 @@ def _readings(
             "task": task.name,
             **task.facts,
             "unit": policy.label_unit,
+            **({"positive": positive} if positive else {}),
             "window": cadence.name,
             "cluster": unit,
             **({} if cadence.pieces == "day" else {"patience_hours": patience / timedelta(hours=1)}),

@@ -40,6 +40,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring import room as rooms
+from mlops_dash.services.monitoring.course import Kept
 from mlops_dash.services.monitoring.days import days_of
 from mlops_dash.services.monitoring.judging import judge
 from mlops_dash.services.monitoring.profiling import batch_parts, names_of, slots_of
@@ -163,15 +164,16 @@ class Replaying:
             ground = _needed(_ground(session, model, policy), model)
             if version_id not in ("", ground.version.id):
                 raise InvalidInput(f"Meanwhile v{ground.version.version} serves; it has a replay of its own.")
-            kept = references.reference(session, ground.version.id)
-        reference = None if kept is None else recut(kept, policy)
+            held = references.reference(session, ground.version.id)
+            positive = registry.model(session, model).positive_label
+        reference = None if held is None else recut(held, policy)
         if reference is None or ground.why_not:
             why = ground.why_not or "its reference was kept by other windows"
             raise InvalidInput(f"v{ground.version.version} cannot be replayed: {why}.")
         rows, aside = self._answered(ground, reference, policy, answer, tell or _silent)
         pieces = _pieces(reference, policy, rows)
         days = days_of(reference, pieces, policy, until=now)
-        course = judge(ground.version, reference, policy, days, restarts=(), previous={})
+        course = judge(ground.version, reference, policy, days, Kept(positive=positive))
         labelled = int(rows["label"].notna().sum())
         windows = tuple(window_of(one) for one in course.readings if one.n)
         return Replayed(rows["at"].min().to_pydatetime(), ground.end, len(rows), labelled, aside, windows)
