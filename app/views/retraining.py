@@ -10,7 +10,7 @@ from datetime import timedelta
 import streamlit as st
 
 from app.charts import retraining as charts
-from app.parts.retraining import recipes, schedules, trying
+from app.parts.retraining import hindsight, recipes, schedules, trying
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -50,9 +50,11 @@ def page(frame: Frame) -> None:
     left, right = st.columns([5, 7], gap="small")
     with left:
         schedules.next_runs(frame, room)
+        schedules.card(frame, room)
     with right:
         _run(frame, room)
-    schedules.panel(frame, room)
+    recipes.card(frame, room)
+    hindsight.card(frame, room, schedules.asked(frame))
 
 
 def _status(room: Room) -> str:

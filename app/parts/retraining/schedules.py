@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import retraining as charts
-from app.parts.retraining import editing, hindsight, recipes
+from app.parts.retraining import editing, recipes
 from app.parts.retraining.editing import moment
 from app.shell import address, session
 from app.ui import dialogs, live, widgets
@@ -123,7 +123,7 @@ def unanswered(room: Room) -> None:
 
 def next_runs(frame: Frame, room: Room) -> None:
     """The next runs, soonest first."""
-    with widgets.card("next", "Next runs", f"Times in {frame.zone.replace('_', ' ')}", height="stretch"):
+    with widgets.card("next", "Next runs", f"Times in {frame.zone.replace('_', ' ')}"):
         if not room.slots:
             widgets.empty("event_upcoming", "Nothing is planned", _why_nothing(room), key="next")
             return
@@ -157,15 +157,13 @@ def new_button(frame: Frame, room: Room) -> None:
         editing.edit(frame, room, _KINDS[str(chosen)], None)
 
 
-def panel(frame: Frame, room: Room) -> None:
-    """Schedules with what each can do, and the recipes they run."""
-    with widgets.card("schedules", "Schedules", "What starts by itself, and why something does not"):
+def card(frame: Frame, room: Room) -> None:
+    """Schedules with what each can do."""
+    with widgets.card("schedules", "Schedules", "What starts by itself, and why something does not", height="stretch"):
         if not room.schedules:
             widgets.empty("event_repeat", "No schedule yet", "Runs start only when somebody asks.", key="schedules")
         for made in room.schedules:
             _row(frame, room, made)
-    recipes.card(frame, room)
-    hindsight.card(frame, room, asked(frame))
     if room.worker_answers and any(made.enabled and made.upcoming is None for made in _timed(room)):
         live.fragment(_until_planned, run_every=1.0)(frame)
 
