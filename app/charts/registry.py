@@ -13,7 +13,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.ui.text import in_figure
+from app.ui.text import explained, in_figure
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import Action, Entry
@@ -125,10 +125,10 @@ def _measure_html(measure: Measure, t: Tokens, label_unit: str, zone: str) -> st
     shown = look(measure.state)
     colour = t.colour(shown.colour)
     text = measure_text(measure, label_unit, zone)
-    name = escape(measure.label)
+    name = explained(measure.label)
     if measure.metric in OF_RECIPES:  # several stand in one gate: each says its own state
         sign = f"<span style='color:{_text_colour(shown.colour, t)}'>{icon_mark(shown.icon)}</span>"
-        name, text = f"{sign} {name}", f"{shown.label}: {text}" if text else shown.label
+        name, text = f"{sign} {escape(measure.label)}", f"{shown.label}: {text}" if text else shown.label
     hint = escape(f"{measure.method}; {measure.bound}".strip("; "), quote=True)
     placed = bar(measure)
     track = ""

@@ -5,6 +5,8 @@ Deep links: ?model=&win=&metric=&feature=&at=&end=
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from app.charts.monitoring import columns, drift, performance
@@ -174,7 +176,9 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
 
 def _ranked(frame: Frame, room: MonitoringRoom) -> None:
     days = fmt.period(room.features_start, room.features_end, room.zone)
-    sub = f"Distance from the reference (PSI) in {days}, 95 % interval; tick: its usual PSI."
+    sub = f"Distance from the reference (PSI) in {days}, 95 % interval; tick: its usual PSI"
+    limit = room.detail.times_limit if room.detail else math.inf
+    sub += f", blue beyond {fmt.metric(limit, 1)} times that." if math.isfinite(limit) else "."
     sub += f" {room.unjudged[0].upper()}{room.unjudged[1:]}." if room.unjudged else ""
 
     def controls() -> None:

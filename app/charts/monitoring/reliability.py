@@ -30,8 +30,8 @@ def facts(data: Reliability, then: Reliability | None) -> dict[str, str]:
     """How well the classes are told apart, beside the reference."""
     gini, ks = (None, None) if then is None else (then.gini.value, then.ks.value)
     return {
-        "Gini (2 AUC - 1)": _beside(data.gini, gini),
-        "Kolmogorov-Smirnov": _beside(data.ks, ks),
+        "Gini (2 AUC - 1), all days together": _beside(data.gini, gini),
+        "Kolmogorov-Smirnov, all days together": _beside(data.ks, ks),
     }
 
 
@@ -52,7 +52,10 @@ def table(data: Reliability, then: Reliability | None) -> pd.DataFrame:
 
 
 def figure(data: Reliability, then: Reliability | None, t: Tokens) -> go.Figure:
-    """Draw a box a band from its lowest to its highest score on both axes, and what came with its interval."""
+    """Draw a box a band from its lowest to its highest score on both axes, and what came with its interval.
+
+    The level line of a mark reaches over its band: where in it the scores lie is not kept.
+    """
     fig = go.Figure()
     for band in data.bands:  # as often as the scores say: inside the box
         fig.add_shape(type="rect", x0=band.low, x1=band.high, y0=band.low, y1=band.high, line={"width": 0},
@@ -62,8 +65,8 @@ def figure(data: Reliability, then: Reliability | None, t: Tokens) -> go.Figure:
         fig.add_scatter(x=[_middle(one) for one in known], y=[one.share.value for one in known], mode="markers",
                         name="reference", marker={"symbol": "circle-open", "size": 8, "color": t.muted},
                         hovertemplate="reference: %{y:.1%}<extra></extra>")  # fmt: skip
-    kinds = ((0, "as they say", t.series[0], "circle"), (1, "more often", t.warn, "triangle-up"),
-             (-1, "less often", t.warn, "triangle-down"))  # fmt: skip
+    kinds = ((0, "came true, as they say", t.series[0], "circle"), (1, "came true more often", t.warn, "triangle-up"),
+             (-1, "came true less often", t.warn, "triangle-down"))  # fmt: skip
     for side, name, colour, symbol in kinds:
         shown = [one for one in data.bands if one.side == side and one.share.n]
         if shown:
@@ -78,6 +81,8 @@ def _draw(fig: go.Figure, shown: Sequence[ScoreBand], name: str, colour: str, sy
     fig.add_scatter(
         x=[_middle(one) for one in shown], y=[one.share.value for one in shown], mode="markers", name=name,
         marker={"size": 9, "color": colour, "symbol": symbol},
+        error_x={"type": "data", "array": [(one.high - one.low) / 2 for one in shown], "thickness": 1, "width": 0,
+                 "color": colour},
         error_y={"type": "data", "symmetric": False, "thickness": 1.4, "width": 3, "color": colour,
                  "array": [_length(one.share.value, one.share.high) for one in shown],
                  "arrayminus": [_length(one.share.low, one.share.value) for one in shown]},

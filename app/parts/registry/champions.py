@@ -87,7 +87,8 @@ def progress(frame: Frame, room: RegistryRoom) -> None:
         "elsewhere": "Served elsewhere:",
     }
     by = f"by {room.name_of(room.operation.actor)}: {room.operation.reason}"
-    with widgets.card("progress", f"{how[room.operation.kind]} {label}", by):
+    began = fmt.day(room.operation.decided_at, frame.zone)
+    with widgets.card("progress", f"{how[room.operation.kind]} {label}, {began}", by):
         ended = room.operation.state in _ENDS
         elsewhere = room.model.elsewhere
         live.fragment(_steps, run_every=None if ended else _LOOK_SECONDS)(

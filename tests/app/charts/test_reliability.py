@@ -42,13 +42,16 @@ def test_the_table_says_why_a_band_has_no_interval_and_the_facts_have_the_refere
     shown = reliability.table(data, data)
     assert list(shown["Verdict"]) == ["more often than they say", FEW.reason]
     assert list(shown["Interval, all bands together"]) == ["[18.0 %, 22.0 %]", fmt.MISSING]
-    assert reliability.facts(data, data)["Gini (2 AUC - 1)"] == "0.410 [0.380, 0.440]; 0.410 in the reference"
-    assert reliability.facts(data, None)["Kolmogorov-Smirnov"].startswith("0.300")
+    assert (
+        reliability.facts(data, data)["Gini (2 AUC - 1), all days together"]
+        == "0.410 [0.380, 0.440]; 0.410 in the reference"
+    )
+    assert reliability.facts(data, None)["Kolmogorov-Smirnov, all days together"].startswith("0.300")
 
 
 def test_bands_that_are_off_have_a_shape_of_their_own() -> None:
     data = made(band(0, 0.3, 0.2), band(0.3, 0.6, 0.8, 1), band(0.6, 1, 0.1, -1), ScoreBand(0.9, 1, FEW, 0))
     figure = reliability.figure(data, None, tokens("light"))
     assert [(one.name, one.marker.symbol, len(one.x)) for one in figure.data] == [
-        ("as they say", "circle", 2), ("more often", "triangle-up", 1), ("less often", "triangle-down", 1)
+        ("came true, as they say", "circle", 2), ("came true more often", "triangle-up", 1), ("came true less often", "triangle-down", 1)
     ]  # fmt: skip

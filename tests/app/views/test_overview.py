@@ -157,7 +157,7 @@ def cells(row: FleetRow, *others: FleetRow) -> dict[str, object]:
 
 def test_a_row_says_value_interval_reference_and_what_moved() -> None:
     found = json.dumps(cells(ROW), ensure_ascii=False)
-    for text in ("0.646", "[0.616, 0.676]", "0.659", "now 0.013 below", "3 of 14", "temp, dest and 1 more", "986",
+    for text in ("0.646", "[0.616, 0.676]", "0.659", "now worse by 0.013", "3 of 14", "temp, dest and 1 more", "986",
                  "usually 924", "2 h ago", "3 d ago", "ROC AUC within the day"):  # fmt: skip
         assert text in found
 
@@ -167,7 +167,7 @@ def test_a_metric_with_a_unit_says_it_and_lower_may_be_better() -> None:
                   estimate=Estimate(12.345, 11.0, 13.0, 900, 28), baseline=11.5)  # fmt: skip
     found = json.dumps(cells(row))
     assert "12.35 min" in found or "12.34 min" in found
-    assert "now 0.84 above" in found or "now 0.85 above" in found
+    assert "now worse by 0.84 min" in found or "now worse by 0.85 min" in found
 
 
 def test_what_is_not_known_is_missing_and_never_zero() -> None:

@@ -173,7 +173,7 @@ def test_the_page_shows_versions_gates_with_intervals_and_the_proposal(told: Wor
     assert "flight-delay · 3 versions · champion v1" in said
     assert "−0.021 [−0.030, −0.012], limit &lt; 0, 27,004 rows on 31 days" in said
     assert "0.720 [0.700, 0.740], limit ≥ 0.600" in said
-    assert "v3 waits for 1 of 1 approvals." in said
+    assert "v3 waits for 1 approval; it has 0 of 1." in said
     assert "0 of 1; waiting for Admin or Lead" in said
     assert "Rolled back from v2 to v1" in said
     assert not page.exception

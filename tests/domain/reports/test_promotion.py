@@ -51,7 +51,7 @@ def test_a_proposal_that_waits_says_who_and_what_is_missing(house: World) -> Non
     house.proposal()
     facts = ReportService(house.context).promotion(VIEWER, MODEL, "v2").facts
     assert facts["verdict"]["concept"] == "ProposalState"
-    assert facts["verdict"]["next"] == "v2 waits for 1 of 1 approvals."
+    assert facts["verdict"]["next"] == "v2 waits for 1 approval; it has 0 of 1."
     assert facts["proposal"]["comment"] == "better in May"
     assert ("Approvals", "0 of 1", "nobody yet") in rendering.document(facts).figures
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from mlops_dash.domain.access import Actor, Permission, person_of
+from mlops_dash.domain.format import plural
 from mlops_dash.domain.registry.gates import Gate, closed_gates
 from mlops_dash.domain.registry.records import (
     CHAMPION,
@@ -265,7 +266,10 @@ def next_action(
         return NextAction(Step.OVERRIDE, f"{selected.label} is proposed but not through: {_said(closed)}.")
     count = len(approvers(proposal, holding))
     if count < needed:
-        return NextAction(Step.APPROVE, f"{selected.label} waits for {needed - count} of {needed} approvals.")
+        return NextAction(
+            Step.APPROVE,
+            f"{selected.label} waits for {plural(needed - count, 'approval')}; it has {count} of {needed}.",
+        )
     return NextAction(Step.PROMOTE, f"{selected.label} is approved and may be promoted.")
 
 
