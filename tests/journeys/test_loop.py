@@ -15,11 +15,12 @@ import pandas as pd
 import psutil
 import pytest
 from playwright.sync_api import Page
-from sqlmodel import select
+from sqlmodel import col, select
 
 from app.pages import HOME, PAGES
 from mlops_dash.demo.flights.columns import AIR_TIME, LATE_ARRIVAL, Target, features_of, load_flights
 from mlops_dash.demo.story import FAST
+from mlops_dash.domain.ab_tests.rules import NewTest
 from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.audit import Action, Filter
 from mlops_dash.domain.held_back import stretch_of
@@ -136,7 +137,7 @@ def test_every_page_is_sound_with_the_demos_facts(
 def test_the_readmes_loop_by_clicks_alone_from_the_worst_alert_to_the_first_verdict_on_its_answer(
     installation: Installation, visit: Visit, token: str
 ) -> None:
-    """The scientist at 1440 px in the light, the lead on a phone in the dark, with a rejection on the way."""
+    """All four corners: light desk and dark phone until a rejection, light phone and dark desk after it."""
     services, model, minutes = installation.ui.services, AIR_TIME.model, _body(AIR_TIME)
     assert _score(installation, token, minutes, "before", model).headers["X-Model-Version"] == "1"
     walk = Walk(visit("scientist", "/"), visit("lead", "/", mode="dark", width=390))
@@ -146,6 +147,8 @@ def test_the_readmes_loop_by_clicks_alone_from_the_worst_alert_to_the_first_verd
     walk.review(version)
     walk.reject(version, "What happens to long flights?")
     assert _score(installation, token, minutes, "rejected", model).headers["X-Model-Version"] == "1"
+    walk = Walk(visit("scientist", "/", width=390), visit("lead", "/", mode="dark"))
+    walk.read_the_rejection(version, "What happens to long flights?")
     walk.propose(version, "They gain most")
     walk.review(version)
     walk.promote(version, "Read the evidence")
@@ -157,12 +160,16 @@ def test_the_readmes_loop_by_clicks_alone_from_the_worst_alert_to_the_first_verd
         10,
     )
     assert_sound(walk.scientist)
+    tested = _start_a_test(installation, "v3")
     walk.play_a_week()
     assert_sound(walk.lead)
     said = walk.read_the_verdict(model, version)
     assert_sound(walk.lead)
     assert re.search(r"MAE [0-9.]+ min over the last [5-7] ripe days", said), said
     assert services.monitoring.room(ADMIN, model).health is Health.OK
+    arms = services.ab_tests.room(ADMIN, tested).reading
+    assert arms is not None
+    assert [one.ripe > 1_000 for one in (arms.challenger, arms.control)] == [True, True]
     _wait(lambda: all(job.finished for job in services.jobs.recent(ADMIN)), 600)  # the month's refresh, a replay
 
     actions = Counter(
@@ -171,6 +178,15 @@ def test_the_readmes_loop_by_clicks_alone_from_the_worst_alert_to_the_first_verd
     once = {"job.requested": 2, "proposal.rejected": 1, "promotion.finished": 2}  # with those of the first version
     assert {action: actions[action] for action in once} == once
     assert services.audit.verify(ADMIN).ok
+
+
+def _start_a_test(installation: Installation, challenger: str) -> str:
+    """Somebody has started an A/B test before the week is played; gives its id."""
+    services = installation.ui.services
+    lines = services.registry.room(ADMIN, MODEL).lines
+    version = next(one.version for one in lines if one.version.label == challenger)
+    test = services.ab_tests.design(ADMIN, NewTest(MODEL, version.id, "Does it hold in summer?", planned_units=4_000))
+    return services.ab_tests.start(ADMIN, test.id, test.revision, reason="Nobody knows yet").id
 
 
 def test_a_played_week_holds_every_flight_once(installation: Installation) -> None:
@@ -183,8 +199,8 @@ def test_a_played_week_holds_every_flight_once(installation: Installation) -> No
     assert len(due) > 6_000
     for model in (MODEL, AIR_TIME.model):
         with reading(services.context.databases.log) as session:
-            asked = session.exec(select(ScoreRow.prediction_id).where(ScoreRow.model == model,
-                                                                      ScoreRow.role == "champion")).all()  # fmt: skip
+            asked = session.exec(select(ScoreRow.prediction_id).where(
+                ScoreRow.model == model, col(ScoreRow.role).in_(["champion", "arm"]))).all()  # fmt: skip
         assert Counter(one for one in asked if one in due) == dict.fromkeys(due, 1)
 
 

@@ -67,8 +67,12 @@ class Walk:
         settled(self.lead)
 
     def reject(self, version: str, why: str) -> None:
-        """The lead says what is missing, and the scientist reads it above the gates."""
+        """The lead says what is missing, and the scientist reads it."""
         self._decide(self.lead, "Reject…", why, f"Reject v{version}")
+        self.read_the_rejection(version, why)
+
+    def read_the_rejection(self, version: str, why: str) -> None:
+        """The scientist finds it among the messages; the reason stands above the gates."""
         _home(self.scientist)
         self.scientist.get_by_test_id("stPopover").get_by_role("button").first.click()
         self.scientist.get_by_role("link", name=f"v{version} was rejected").click()
