@@ -53,5 +53,7 @@ def test_bands_that_are_off_have_a_shape_of_their_own() -> None:
     data = made(band(0, 0.3, 0.2), band(0.3, 0.6, 0.8, 1), band(0.6, 1, 0.1, -1), ScoreBand(0.9, 1, FEW, 0))
     figure = reliability.figure(data, None, tokens("light"))
     assert [(one.name, one.marker.symbol, len(one.x)) for one in figure.data] == [
-        ("came true, as they say", "circle", 2), ("came true more often", "triangle-up", 1), ("came true less often", "triangle-down", 1)
+        ("came true, as they say", "circle", 2),
+        ("came true more often", "triangle-up", 1),
+        ("came true less often", "triangle-down", 1),
     ]  # fmt: skip
