@@ -129,6 +129,7 @@ def _measure_html(measure: Measure, t: Tokens, label_unit: str, zone: str) -> st
     if measure.metric in OF_RECIPES:  # several stand in one gate: each says its own state
         sign = f"<span style='color:{_text_colour(shown.colour, t)}'>{icon_mark(shown.icon)}</span>"
         name, text = f"{sign} {escape(measure.label)}", f"{shown.label}: {text}" if text else shown.label
+        text += "" if measure.state is GateState.PASSED or not measure.reason else f". {measure.reason}"
     hint = escape(f"{measure.method}; {measure.bound}".strip("; "), quote=True)
     placed = bar(measure)
     track = ""

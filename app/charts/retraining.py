@@ -15,6 +15,7 @@ from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.jobs import FAILED, FINISHED, Job
+from mlops_dash.domain.money import amount, cost_of
 from mlops_dash.domain.retraining import Choice, Recipe, Room
 from mlops_dash.domain.words import JobState, look
 
@@ -154,8 +155,8 @@ def height(data: Gantt) -> int:
     return TOP + 40 + LANE * max(1, len(data.lanes))
 
 
-def table(data: Gantt, jobs: Sequence[Job]) -> pd.DataFrame:
-    """The same runs as rows, newest first, next ones on top."""
+def table(data: Gantt, jobs: Sequence[Job], currency: str) -> pd.DataFrame:
+    """The same runs as rows, newest first, next ones on top; a cost only where its price was known."""
     by_id = {job.id: job for job in jobs}
     ordered = sorted(data.bars, key=lambda bar: bar.start, reverse=True)
     rows = []
@@ -168,10 +169,11 @@ def table(data: Gantt, jobs: Sequence[Job]) -> pd.DataFrame:
                 "State": look(job.state).label if job else "Next",
                 "When": when(data.now, bar.start, data.zone),
                 "Took": took(job, data.now) if job else fmt.MISSING,
+                "Cost": cost(job, data.now, currency) if job else fmt.MISSING,
                 "Cause": job.cause if job else lane.cause,
             }
         )
-    return pd.DataFrame(rows, columns=["Run", "Model", "State", "When", "Took", "Cause"])
+    return pd.DataFrame(rows, columns=["Run", "Model", "State", "When", "Took", "Cost", "Cause"])
 
 
 def when(now: datetime, t: datetime | None, zone: str) -> str:
@@ -190,6 +192,18 @@ def took(job: Job, now: datetime) -> str:
     if job.started_at is None:
         return fmt.MISSING
     return fmt.duration((job.finished_at or now) - job.started_at)
+
+
+def cost(job: Job, now: datetime, currency: str) -> str:
+    """What a job cost so far; missing where nobody knows, or it has not begun."""
+    paid = cost_of(job, now)
+    return fmt.MISSING if paid is None else amount(paid, currency)
+
+
+def paid(job: Job, now: datetime, currency: str) -> str:
+    """The same behind other words; nothing where nobody knows."""
+    said = cost(job, now, currency)
+    return "" if said == fmt.MISSING else f" · {said}"
 
 
 def choice(one: Choice) -> str:

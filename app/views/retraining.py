@@ -111,7 +111,7 @@ def _clock(frame: Frame, room: Room, ahead: timedelta) -> None:
     data = charts.gantt(room, ahead=ahead, zone=frame.zone)
 
     def span() -> None:
-        widgets.as_table(charts.table(data, room.jobs), key="runs")
+        widgets.as_table(charts.table(data, room.jobs, frame.services.context.settings.currency), key="runs")
         st.segmented_control("Span", list(_SPANS), required=True, key="span", label_visibility="collapsed",
                              on_change=address.picked, args=("span",))  # fmt: skip
 
@@ -163,7 +163,8 @@ def _detail(frame: Frame, job_id: str, live: bool) -> None:
         st.rerun()  # the whole page: the chart and the next action changed too
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-state"):
         widgets.badge(job.state)
-        widgets.note(_sentence(job, charts.took(job, now), charts.when(now, job.starts_at, frame.zone)))
+        paid = charts.paid(job, now, frame.services.context.settings.currency)
+        widgets.note(_sentence(job, charts.took(job, now), charts.when(now, job.starts_at, frame.zone)) + paid)
     if job.running:
         st.progress(job.progress, text=f"{job.progress_text or 'Starting'} · {fmt.percent(job.progress, 0)}")
     if job.error and job.state is not JobState.SUCCEEDED:
@@ -192,8 +193,7 @@ def _log(frame: Frame, job: Job) -> None:
             key="log-file", icon=widgets.icon("download"), type="tertiary", on_click="ignore",
         )  # fmt: skip
     chunk = frame.services.jobs.log(frame.actor, job.id)
-    lines = charts.log_lines(chunk.text, least=_LEVELS[level], zone=frame.zone)
-    if not lines:
+    if not (lines := charts.log_lines(chunk.text, least=_LEVELS[level], zone=frame.zone)):
         widgets.note("No line of that level." if chunk.text else "It has written nothing yet.")
         return
     shown = lines[-_LIVE_LINES:] if job.running else lines

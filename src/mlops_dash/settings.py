@@ -24,6 +24,7 @@ from mlops_dash.errors import InvalidInput
 LOOPBACK = "127.0.0.1"
 LOCAL = "local"  # an environment that nobody named
 BATCH_ROWS = 128
+CURRENCY = "EUR"
 HOT_DAYS, COLD_DAYS, PROFILE_DAYS = 14, 400, 1095
 _MOST_DAYS = 36_500
 _MOST_BATCH_ROWS = 100_000
@@ -81,6 +82,7 @@ class Settings:
     hot_days: int = HOT_DAYS  # rows stay in the tables for so long after they are ripe, then go to cold files
     cold_days: int = COLD_DAYS  # cold files, and rows that were kept out, stay for so long
     profile_days: int = PROFILE_DAYS  # profiles and the judgements of their windows stay for so long
+    currency: str = CURRENCY  # of what runs cost
 
     @property
     def logs(self) -> Path:
@@ -195,6 +197,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         hot_days=_days(env, "MLOPS_DASH_HOT_DAYS", HOT_DAYS),
         cold_days=_days(env, "MLOPS_DASH_COLD_DAYS", COLD_DAYS),
         profile_days=_days(env, "MLOPS_DASH_PROFILE_DAYS", PROFILE_DAYS),
+        currency=_currency(env.get("MLOPS_DASH_CURRENCY", "").strip() or CURRENCY),
     )
 
 
@@ -277,6 +280,12 @@ def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...], example: s
         fine = False
     if text and not fine:
         raise InvalidInput(f"{name} is no address that can be used.", hint=f"Use for example {example}.")
+    return text
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2,5}|[$€£¥]", text):
+        raise InvalidInput(f"MLOPS_DASH_CURRENCY is {text!r}.", hint="Use letters such as EUR or USD.")
     return text
 
 

@@ -77,6 +77,22 @@ def test_checks_of_a_file_are_kept_listed_and_exported(theirs: Services, run: Ru
     assert save(run, checks=str(tmp_path / "none.yaml"))[0] == 2
 
 
+def test_price_and_budget_are_kept_told_and_stay_when_something_else_is_saved(theirs: Services, run: Run) -> None:
+    assert "not known: it has no price" in (save(run), run("recipe", "cost", "weekly"))[1][1]
+    assert save(run, price="1.2", budget="50")[0] == 0
+    assert save(run, timeout="60")[0] == 0
+    kept = theirs.retraining.recipe(ADMIN, "weekly")
+    assert (kept.price_per_hour, kept.money_a_month, kept.timeout_seconds) == (1.2, 50.0, 60)
+    told = json.loads(run("recipe", "cost", "weekly", "--json")[1])
+    assert (told["spent"], told["budget"], told["run_estimate"], told["stopped"]) == (None, 50.0, None, "")
+    assert "0.00 EUR of 50.00 EUR this month so far (0 runs)" in run("recipe", "cost", "weekly")[1]
+    assert "price_per_hour: 1.2" in run("recipe", "export", "weekly")[1]
+    code, _, err = save(run, price="0")
+    assert (code, "a budget and no price" in err) == (2, True)
+    assert save(run, price="0", budget="0")[0] == 0
+    assert theirs.retraining.recipe(ADMIN, "weekly").price_per_hour is None
+
+
 def test_one_run_takes_other_parameters_and_refuses_those_that_the_recipe_has_not(theirs: Services, run: Run) -> None:
     save(run)
     code, _, err = run("retrain", "weekly", "--set", "train_day=30")
@@ -137,4 +153,4 @@ def test_a_check_says_what_is_missing_and_exits_by_it(
     assert "  3 s, 512 MiB at most" in out
     assert out.endswith("    fitting\n    done\n")
     said = json.loads(run("recipe", "check", "weekly", "--json")[1])
-    assert (said["ok"], said["missing"], said["window"]["end"]) == (False, list(found.missing), str(end))
+    assert (said["ok"], said["missing"], said["window"]["end"]) == (False, list(found.missing), end.isoformat())

@@ -96,6 +96,7 @@ def _preview(frame: Frame, asked: dict[str, str]) -> None:
     widgets.note(
         f"{fmt.plural(len(plan.cuts), 'version')}, {took}. The last one is as of {fmt.day(last.at, frame.zone)} "
         f"and judged until {fmt.day(last.end, frame.zone)}."
+        + ("" if plan.cost is None or plan.cost.price_per_hour is None else f" Cost: {plan.cost.words()}.")
     )
 
 

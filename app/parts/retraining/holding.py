@@ -27,6 +27,9 @@ def bounds(made: Schedule | None, key: str) -> None:
                       key=f"{key}-cooldown", placeholder="no bound")  # fmt: skip
     right.number_input("Runs a month, at most", min_value=1, value=runs, step=1, key=f"{key}-budget",
                        placeholder="no bound", help="Beyond it nothing starts until the next month")  # fmt: skip
+    money = known.money_a_month or None
+    st.number_input("Cost a month, at most", min_value=0.01, value=money, step=1.0, format="%g", key=f"{key}-money",
+                    placeholder="no bound", help="Wall time times the recipe's price; a hard stop")  # fmt: skip
 
 
 def blackout(kind: ScheduleKind, made: Schedule | None, key: str) -> None:
@@ -61,4 +64,5 @@ def guards(kind: ScheduleKind, key: str) -> Guards:
         not_between=str(session.get(f"{key}-between") or "").strip(),
         not_on=str(session.get(f"{key}-on-days") or "").strip(),
         in_blackout=str(session.get(f"{key}-dark") or InBlackout.SKIP),
+        money_a_month=float(session.get(f"{key}-money") or 0),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.money import COUNTED
 from mlops_dash.domain.parameters import parameter_lines, parameters_of, text_of, value_of
 from mlops_dash.domain.recipe_checks import checks_of_yaml, checks_yaml
 from mlops_dash.domain.retraining import Recipe, Room
@@ -119,15 +120,20 @@ def card(frame: Frame, room: Room) -> None:
                     width="content",
                 )
                 with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
-                    widgets.note(charts.limits(made))
+                    spent = room.spending.get(made.name)
+                    widgets.note(f"{charts.limits(made)} · {spent.words()}" if spent else charts.limits(made))
                     trying.button(frame, made)
                     if widgets.action_button("Edit…", key=f"edit-recipe-{made.name}", why_not=why_not):
                         _dialog(frame, made)
 
 
+def _amount(typed: float | None) -> float | None:
+    return None if typed is None else float(typed)
+
+
 def _dialog(frame: Frame, made: Recipe | None) -> None:
     key = f"recipe-{made.name}" if made else "recipe-new"
-    defines = not frame.why_not(Permission.RECIPE_DEFINE)
+    defines, pays = (not frame.why_not(one) for one in (Permission.RECIPE_DEFINE, Permission.POLICY_EDIT))
     models = [] if made else [one.name for one in frame.services.registry.models(frame.actor)]
     start = made or Recipe("", "", "")
 
@@ -148,6 +154,12 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
         st.number_input("Longest run, seconds", min_value=1, value=start.timeout_seconds, key=f"{key}-timeout")
         st.number_input("Most memory, MiB", min_value=1, value=start.memory_mib, key=f"{key}-memory")
         st.number_input("Attempts", min_value=1, value=start.max_attempts, key=f"{key}-attempts")
+        if pays:
+            currency = frame.services.context.settings.currency
+            st.number_input(f"Price of an hour, {currency}", min_value=0.0001, value=start.price_per_hour, format="%g",
+                            key=f"{key}-price", placeholder="not known")  # fmt: skip
+            st.number_input(f"Budget a month, {currency}", min_value=0.01, value=start.money_a_month, format="%g",
+                            key=f"{key}-money", placeholder="no bound", help=COUNTED)  # fmt: skip
 
     def act(_reason: str) -> str:
         written = replace(
@@ -157,6 +169,8 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
             parameters=parameters_of(str(session.get(f"{key}-parameters") or "")),
             timeout_seconds=int(session.get(f"{key}-timeout")), memory_mib=int(session.get(f"{key}-memory")),
             max_attempts=int(session.get(f"{key}-attempts")),
+            price_per_hour=_amount(session.get(f"{key}-price")) if pays else start.price_per_hour,
+            money_a_month=_amount(session.get(f"{key}-money")) if pays else start.money_a_month,
             checks=checks_of_yaml(str(session.get(f"{key}-checks") or "")) if defines else start.checks,
         )  # fmt: skip
         frame.services.retraining.save_recipe(frame.actor, written, new=made is None)

@@ -98,15 +98,24 @@ def _list(made: Services, who: Actor, arguments: argparse.Namespace) -> int:
 def _plan(plan: Plan) -> dict[str, Any]:
     windows = [{"as_of": one.at.isoformat(), "judged_until": one.end.isoformat()} for one in plan.cuts]
     return {"recipe": plan.recipe, "model": plan.model, "every": plan.every, "parallel": plan.parallel,
-            "versions": windows, "seconds": plan.seconds}  # fmt: skip
+            "versions": windows, "seconds": plan.seconds, "cost": _cost(plan)}  # fmt: skip
+
+
+def _cost(plan: Plan) -> dict[str, Any] | None:
+    """What it would cost, as an estimate; without a value where that is not known."""
+    if plan.cost is None:
+        return None
+    return {"estimate": plan.cost.value, "currency": plan.cost.currency, "price_per_hour": plan.cost.price_per_hour,
+            "usual_seconds": plan.cost.usual.seconds, "from_runs": plan.cost.usual.n}  # fmt: skip
 
 
 def _plan_lines(plan: Plan) -> list[str]:
     took = "nobody knows how long: the recipe has not run yet"
     if plan.seconds is not None:
         took = f"about {fmt.duration(plan.seconds)}, as its last run took {fmt.duration(plan.took_seconds)}"
+    cost = [] if plan.cost is None or plan.cost.price_per_hour is None else [f"  cost: {plan.cost.words()}"]
     windows = [f"  as of {one.at:%Y-%m-%d %H:%M}, judged until {one.end:%Y-%m-%d %H:%M} UTC" for one in plan.cuts]
-    return [f"{plan.recipe} would make {fmt.plural(len(plan.cuts), 'version')}; {took}.", *windows]
+    return [f"{plan.recipe} would make {fmt.plural(len(plan.cuts), 'version')}; {took}.", *cost, *windows]
 
 
 def _say(found: Hindsight, *, as_json: bool) -> int:

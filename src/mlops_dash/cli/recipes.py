@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mlops_dash.errors import InvalidInput
 
 
 def add_commands(commands: Any) -> None:
-    """Register recipe list, save, export, import and check."""
+    """Register recipe list, save, cost, export, import and check."""
     recipe = commands.add_parser("recipe", help="list or save recipes: how a version of a model is made")
     verbs = recipe.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -41,9 +42,16 @@ def add_commands(commands: Any) -> None:
     save.add_argument("--attempts", type=int, default=1)
     save.add_argument(
         "--checks", type=Path, metavar="FILE",
-        help="YAML, a list of checks: name, kind, program, at_most or at_least, unit, timeout_seconds",
+        help="YAML, a list of checks: name, kind, program, at_most or at_least, unit, timeout_seconds; else they stay",
     )  # fmt: skip
+    save.add_argument("--price", type=float, metavar="X", help="what an hour of it costs; 0 = not known")
+    save.add_argument("--budget", type=float, metavar="X", help="most it may cost a month: a hard stop; 0 = no bound")
     save.set_defaults(run=_save)
+
+    cost = verbs.add_parser("cost", help="what its runs cost this month so far, and what the next one would")
+    cost.add_argument("name")
+    json_flag(cost)
+    cost.set_defaults(run=_cost)
 
     export = verbs.add_parser("export", help="print a recipe as YAML that `recipe import` takes")
     export.add_argument("name")
@@ -74,12 +82,37 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _save(arguments: argparse.Namespace) -> int:
     made = services()
-    recipe = Recipe(
-        name=arguments.name, model=arguments.model, entry=arguments.program,
-        parameters=parameters_of(arguments.parameters), timeout_seconds=arguments.timeout, memory_mib=arguments.memory,
-        max_attempts=arguments.attempts, checks=checks_of_yaml(_text(arguments.checks)) if arguments.checks else (),
+    known = next((one for one in made.retraining.recipes(actor(made)) if one.name == arguments.name), None)
+    before = known or Recipe(arguments.name, arguments.model, arguments.program)
+    recipe = replace(
+        before, model=arguments.model, entry=arguments.program, parameters=parameters_of(arguments.parameters),
+        timeout_seconds=arguments.timeout, memory_mib=arguments.memory, max_attempts=arguments.attempts,
+        checks=checks_of_yaml(_text(arguments.checks)) if arguments.checks else before.checks,
+        price_per_hour=_or_kept(arguments.price, before.price_per_hour),
+        money_a_month=_or_kept(arguments.budget, before.money_a_month),
     )  # fmt: skip
     return _keep(made, recipe)
+
+
+def _or_kept(typed: float | None, before: float | None) -> float | None:
+    """An amount that was typed; 0 takes it away, and nothing leaves it."""
+    return before if typed is None else typed or None
+
+
+def _cost(arguments: argparse.Namespace) -> int:
+    made = services()
+    spent = made.retraining.spending(actor(made), arguments.name)
+    said = spent.words() or "What it costs is not known: it has no price per hour."
+    lines = [f"{arguments.name}: {said}", f"  a run: {spent.estimate.words()}"]
+    stopped = spent.why_not(f"recipe {arguments.name}")
+    answer = {
+        "recipe": arguments.name, "since": spent.since.isoformat(), "zone": spent.zone, "currency": spent.currency,
+        "spent": spent.spent if spent.n else None, "runs": spent.n, "runs_without_a_price": spent.unpriced,
+        "budget": spent.budget, "run_estimate": spent.estimate.value, "from_runs": spent.estimate.usual.n,
+        "stopped": stopped,
+    }  # fmt: skip
+    show(answer, as_json=arguments.json, line="\n".join([*lines, *([f"  {stopped}"] if stopped else [])]))
+    return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

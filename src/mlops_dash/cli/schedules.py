@@ -71,6 +71,7 @@ def _saved(saved: argparse.ArgumentParser, name: str) -> None:
                       help="when a program calls: POST /v1/triggers/NAME")  # fmt: skip
     saved.add_argument("--cooldown", metavar="T", help="from one run to the next at least: 90m, 6h or 2d; 0 = none")
     saved.add_argument("--runs-a-month", type=int, metavar="N", help="a hard stop; 0 = no bound")
+    saved.add_argument("--money-a-month", type=float, metavar="X", help="most that its runs may cost; 0 = no bound")
     saved.add_argument("--overlap", choices=[str(one) for one in Overlap],
                        help="a slot of the clock while another run of the model waits or runs (queue)")  # fmt: skip
     saved.add_argument("--not-between", metavar="HOURS", help="nothing starts then: 22:00-06:00; none = no bound")
@@ -189,6 +190,7 @@ def _guards(arguments: argparse.Namespace, known: Guards) -> Guards:
         not_between=_or_none(arguments.not_between, known.not_between),
         not_on=_or_none(arguments.not_on, known.not_on),
         in_blackout=arguments.in_blackout or known.in_blackout,
+        money_a_month=known.money_a_month if arguments.money_a_month is None else arguments.money_a_month,
     )
 
 

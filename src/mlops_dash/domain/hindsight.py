@@ -17,6 +17,7 @@ from typing import Any
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.calendar import day_start
 from mlops_dash.domain.jobs import FINISHED, Job
+from mlops_dash.domain.money import Estimate
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import InvalidInput
 
@@ -55,6 +56,7 @@ class Plan:
     until: datetime
     parallel: int
     took_seconds: float | None
+    cost: Estimate | None = None
 
     @property
     def seconds(self) -> float | None:

@@ -111,6 +111,8 @@ class Job:
     result: Mapping[str, Any] | None
     error: str
     created_at: datetime
+    price_per_hour: float | None = None  # of its recipe, when it was asked for
+    spent_seconds: float = 0.0  # of attempts before the last
 
     @property
     def finished(self) -> bool:

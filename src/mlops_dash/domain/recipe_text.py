@@ -12,7 +12,8 @@ from mlops_dash.domain.retraining import Recipe, check_recipe
 from mlops_dash.errors import InvalidInput
 
 _NUMBERS = ("timeout_seconds", "memory_mib", "max_attempts")
-_FIELDS = ("name", "model", "program", "parameters", *_NUMBERS, "checks")
+_MONEY = ("price_per_hour", "money_a_month")
+_FIELDS = ("name", "model", "program", "parameters", *_NUMBERS, *_MONEY, "checks")
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -21,6 +22,7 @@ def recipe_yaml(recipe: Recipe) -> str:
         "name": recipe.name, "model": recipe.model, "program": recipe.entry, "parameters": dict(recipe.parameters),
         **{name: getattr(recipe, name) for name in _NUMBERS},
     }  # fmt: skip
+    said |= {name: getattr(recipe, name) for name in _MONEY if getattr(recipe, name) is not None}
     if recipe.checks:
         said["checks"] = [one.as_json() for one in recipe.checks]
     text: str = yaml.safe_dump(said, allow_unicode=True, sort_keys=False, width=10_000)
@@ -46,11 +48,24 @@ def recipe_of_yaml(text: str) -> Recipe:
     for name in _NUMBERS:
         if type(said.get(name, 1)) is not int:
             raise InvalidInput(f"The recipe's {name} is {said[name]!r}.", hint="Use a whole number above 0.")
+    for name in _MONEY:
+        if said.get(name) is not None and type(said[name]) not in (int, float):
+            raise InvalidInput(f"The recipe's {name} is {said[name]!r}.", hint="Use an amount, or leave it out.")
     parameters = said.get("parameters") or {}
     if not isinstance(parameters, dict) or not all(isinstance(name, str) for name in parameters):
         raise InvalidInput("The recipe's parameters are no fields with names.", hint="Write them below it, one a line.")
     limits = {name: said[name] for name in _NUMBERS if name in said}
+    price, budget = (None if said.get(name) is None else float(said[name]) for name in _MONEY)
     checks = checks_of(said.get("checks"))
-    made = Recipe(said["name"], said["model"], said["program"], parameters, **limits, checks=checks)
+    made = Recipe(
+        said["name"],
+        said["model"],
+        said["program"],
+        parameters,
+        **limits,
+        checks=checks,
+        price_per_hour=price,
+        money_a_month=budget,
+    )
     check_recipe(made)
     return made

@@ -17,6 +17,7 @@ from typing import Any
 from mlops_dash.domain.calendar import zone_of
 from mlops_dash.domain.cron import cron_fields
 from mlops_dash.domain.jobs import Job, Task
+from mlops_dash.domain.money import Spending, check_money
 from mlops_dash.domain.parameters import require_plain
 from mlops_dash.domain.recipe_checks import Check
 from mlops_dash.domain.starting import ALERT_KINDS, CALLED, TRIGGERS, ScheduleKind, describe, instant, interval_seconds
@@ -50,6 +51,8 @@ class Recipe:
     memory_mib: int = 4096
     max_attempts: int = 1
     checks: tuple[Check, ...] = ()
+    price_per_hour: float | None = None  # of wall time, in the installation's currency; None = nobody knows
+    money_a_month: float | None = None  # most that its runs may cost in a calendar month; None = no bound
     updated_at: datetime | None = None
 
     @property
@@ -206,6 +209,7 @@ class Room:
     worker_seen_at: datetime | None  # wall time of the leader's last sign; None = never
     worker_away_seconds: float | None
     held: Mapping[str, str] = field(default_factory=dict)  # schedule id -> why its guards hold it back now
+    spending: Mapping[str, Spending] = field(default_factory=dict)  # recipe -> the month so far
 
     @property
     def running(self) -> tuple[Job, ...]:
@@ -246,6 +250,7 @@ def check_recipe(recipe: Recipe) -> None:
     require_plain(recipe.parameters)
     for one in recipe.checks:
         check_entry(one.program)
+    check_money(recipe.price_per_hour, recipe.money_a_month, f"recipe {recipe.name}")
     limits = {"timeout_seconds": recipe.timeout_seconds, "memory_mib": recipe.memory_mib}
     for name, value in {**limits, "max_attempts": recipe.max_attempts}.items():
         if value < 1:

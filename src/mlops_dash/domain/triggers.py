@@ -16,6 +16,7 @@ from mlops_dash.errors import InvalidInput
 _MOST_LABELS = 1_000_000_000
 _LONGEST = 366 * 86_400
 _MOST_RUNS = 10_000
+_MOST_MONEY = 1e9
 _OVERLAP_SAID = {"skip": "not beside another run", "queue-one": "at most one waits for another run"}
 
 
@@ -37,6 +38,7 @@ class Guards:
         overlap: What a slot does while a run of the model waits or runs; triggers always wait.
         not_between, not_on: Hours and days in which nothing starts, as `domain.blackout` reads them.
         in_blackout: Whether a slot of the clock in those is skipped or waits; triggers always wait.
+        money_a_month: Most that its runs may cost in a calendar month of its zone; a hard stop (`domain.money`).
     """
 
     cooldown_seconds: int = 0
@@ -45,6 +47,7 @@ class Guards:
     not_between: str = ""
     not_on: str = ""
     in_blackout: str = InBlackout.SKIP
+    money_a_month: float = 0.0
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Guards:
@@ -70,6 +73,8 @@ class Guards:
             raise InvalidInput("That pause between runs cannot be used.", hint="Give up to a year, or 0 for none.")
         if not 0 <= self.runs_a_month <= _MOST_RUNS:
             raise InvalidInput("That budget cannot be used.", hint="Give 1 run a month or more, or 0 for no bound.")
+        if not 0 <= self.money_a_month <= _MOST_MONEY:
+            raise InvalidInput("That budget cannot be used.", hint="Give an amount above 0, or 0 for no bound.")
         for text, known in ((self.overlap, Overlap), (self.in_blackout, InBlackout)):
             if text not in set(known):
                 raise InvalidInput(f"There is no policy {text!r}.", hint=f"Use one of: {', '.join(known)}.")
@@ -122,6 +127,7 @@ class Guards:
         said = (
             f"not within {span(self.cooldown_seconds)} of the last run" if self.cooldown_seconds else "",
             f"at most {self.runs_a_month} {runs} a month" if self.runs_a_month else "",
+            f"a budget of {self.money_a_month:,.2f} a month" if self.money_a_month else "",
             _OVERLAP_SAID.get(self.overlap, ""),
             dark + waits,
         )

@@ -200,7 +200,10 @@ class JobsService:
             Conflict: the job is no longer this epoch's.
         """
         with transaction(self.context.databases.app) as session:
-            done = rows.put_back(session, job_id=job_id, epoch=epoch, error=text, not_before=None, count_attempt=False)
+            seconds = self._seconds(self._need(session, job_id))
+            done = rows.put_back(
+                session, job_id=job_id, epoch=epoch, error=text, not_before=None, count_attempt=False, seconds=seconds
+            )
             self._fenced(done, job_id, epoch)
 
     @record(Permission.SYSTEM)
@@ -252,9 +255,16 @@ class JobsService:
             done = rows.finish(session, job_id=job.id, epoch=epoch, now=self._now, state=state, error=ended)
         else:
             state, again = JobState.QUEUED, self._now + wait
-            done = rows.put_back(session, job_id=job.id, epoch=epoch, error=error, not_before=again, count_attempt=True)
+            done = rows.put_back(
+                session, job_id=job.id, epoch=epoch, error=error, not_before=again, count_attempt=True,
+                seconds=self._seconds(job),
+            )  # fmt: skip
         self._fenced(done, job.id, epoch)
         return state
+
+    def _seconds(self, job: Job) -> float:
+        """How long this attempt took."""
+        return 0.0 if job.started_at is None else max(0.0, (self._now - job.started_at).total_seconds())
 
     @staticmethod
     def _fenced(done: bool, job_id: str, epoch: int) -> None:

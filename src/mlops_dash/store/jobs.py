@@ -19,7 +19,7 @@ from sqlmodel import Session, col, func, or_, select
 from mlops_dash.domain.jobs import Beat, Job, Lease, NewJob, Task
 from mlops_dash.domain.words import JobState
 from mlops_dash.store.db import is_sqlite
-from mlops_dash.store.tables.jobs import JobRow, LeaseRow
+from mlops_dash.store.tables.jobs import JobRow, LeaseRow, RecipeRow
 
 _RUNNING = str(JobState.RUNNING)
 _QUEUED = str(JobState.QUEUED)
@@ -37,8 +37,15 @@ def enqueue(
         "attempt": 0, "max_attempts": job.max_attempts, "epoch": 0, "claimed_by": "", "progress": 0.0,
         "progress_text": "", "cause": job.cause, "requested_by": job.requested_by, "cancel_requested": False,
         "cancel_reason": "", "error": error, "log_path": "", "created_at": now, "finished_at": finished,
+        "price_per_hour": _price(session, job.recipe), "spent_seconds": 0.0,
     }  # fmt: skip
     return insert_once(session, JobRow, values)
+
+
+def _price(session: Session, recipe: str | None) -> float | None:
+    """What an hour of the recipe costs now: a job keeps it, whatever it costs later."""
+    made = session.get(RecipeRow, recipe) if recipe else None
+    return None if made is None else made.price_per_hour
 
 
 def insert_once(session: Session, table: type[Any], values: Mapping[str, Any]) -> bool:
@@ -124,11 +131,13 @@ def finish(
 
 
 def put_back(
-    session: Session, *, job_id: str, epoch: int, error: str, not_before: datetime | None, count_attempt: bool
-) -> bool:
-    """Queue a running job again; a clean stop of the worker does not count as an attempt."""
+    session: Session, *, job_id: str, epoch: int, error: str, not_before: datetime | None, count_attempt: bool,
+    seconds: float,
+) -> bool:  # fmt: skip
+    """Queue a running job again; a clean stop of the worker does not count as an attempt. Its `seconds` are kept."""
     values: dict[str, Any] = {"state": _QUEUED, "error": error, "not_before": not_before, "claimed_by": ""}
-    values.update(progress=0.0, progress_text="", heartbeat_at=None)
+    values.update(progress=0.0, progress_text="", heartbeat_at=None, started_at=None)
+    values["spent_seconds"] = col(JobRow.spent_seconds) + seconds
     if not count_attempt:
         values["attempt"] = case((col(JobRow.attempt) > 0, JobRow.attempt - 1), else_=0)
     return _write(session, job_id, epoch, values)

@@ -223,7 +223,7 @@ def test_the_chart_puts_the_cause_in_the_row_and_says_its_finding(trained: Servi
     assert charts.alt(data) == (
         "Runs of the last 2 d: 1 running now, 1 failed, 1 finished, 1 planned; the next run is today 18:00, in 2 h."
     )
-    table = charts.table(data, trained.retraining.room(VIEWER).jobs)
+    table = charts.table(data, trained.retraining.room(VIEWER).jobs, "EUR")
     assert list(table["State"]) == ["Next", "Running", "Failed", "Succeeded"]
 
 
@@ -287,6 +287,23 @@ def test_a_recipe_is_edited_as_lines_or_json_and_nonsense_is_refused(trained: Se
 MINUTES = 'handling "minutes"'
 
 
+def test_a_lead_says_what_an_hour_costs_and_the_run_and_the_recipe_tell_the_cost(
+    trained: Services, open_page: OpenPage
+) -> None:
+    page = click(open_page("retraining", "scientist"), "edit-recipe-refresh")
+    assert "recipe-refresh-price" not in {field.key for field in page.number_input}, "price and budget are for leads"
+    page = click(open_page("retraining", "lead"), "edit-recipe-refresh")
+    page.number_input(key="recipe-refresh-price").set_value(3600.0)
+    page.number_input(key="recipe-refresh-money").set_value(1_000_000.0)
+    click(page, "recipe-refresh-act")
+    kept = trained.retraining.recipe(VIEWER, "refresh")
+    assert (kept.price_per_hour, kept.money_a_month) == (3600.0, 1_000_000.0)
+    job_id = run(trained, JobState.SUCCEEDED)
+    said = words(open_page("retraining", "viewer", run=job_id))
+    assert "EUR of 1,000,000.00 EUR this month so far (1 run)" in said
+    assert "EUR" in said.partition("asked by")[2].partition("EUR of")[0], "the run's own cost"
+
+
 def test_a_recipe_is_checked_by_a_click_and_what_is_missing_stands_under_the_run(
     house: Services, open_page: OpenPage
 ) -> None:
@@ -305,7 +322,7 @@ def test_a_recipe_is_checked_by_a_click_and_what_is_missing_stands_under_the_run
     page = open_page("retraining", "viewer", run=job.id)
     assert [one.value for one in page.error] == ["Missing: Its run has no logged \\<model>."]
     said = words(page)
-    assert "No reference." in said
+    assert [one.value for one in page.info] == ["No reference."]
     assert "Tried on 2026-02-01 to 2026-02-04: 4 s, 310 MiB at most. Nothing is registered." in said
 
 

@@ -11,16 +11,19 @@ from mlops_dash.domain import retraining as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, NewJob, Task
+from mlops_dash.domain.money import check_money
 from mlops_dash.domain.parameters import of_one_run, parameter_lines
 from mlops_dash.domain.retraining import Choice, Recipe, Room, Schedule, ScheduleDraft, Slot, refreshing_first
 from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
+from mlops_dash.domain.triggers import Guards
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.retraining.backfills import Backfills
 from mlops_dash.services.retraining.calls import Calls
 from mlops_dash.services.retraining.metronome import Metronome, held_back, job_of, recipe_of, schedule_of
-from mlops_dash.services.retraining.trying import ASKED_BY_PEOPLE, Trying
+from mlops_dash.services.retraining.money import Money, spending_of, why_too_dear
+from mlops_dash.services.retraining.trying import ASKED_BY_PEOPLE, BUDGET_HINT, Trying
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
 from mlops_dash.store.db import Session, reading
@@ -41,6 +44,7 @@ class RetrainingService:
         self.follow = metronome.follow
         self.past_runs = metronome.past_runs
         self.call = Calls(context).call
+        self.spending = Money(context).spending
         trying = Trying(context)
         self.try_recipe = trying.try_recipe
         self.check_by_recipe = trying.check_by_recipe
@@ -58,13 +62,14 @@ class RetrainingService:
         """Keep a recipe under its name; audited with what changed.
 
         Which program runs, for which model and with which checks, is for admins: it may do whatever this server's
-        account may.
-        Parameters and limits are for scientists and above. With `new`, one that is there already is not changed.
+        account may. Price and budget are for leads, parameters and limits for scientists and above. With `new`, one
+        that is there already is not changed.
 
         Raises:
             Conflict: `new`, and there is one of that name.
             InvalidInput: it could not run.
-            NotAllowed: the program, its model or a check is new, and the actor is no admin.
+            NotAllowed: the program, its model or a check is new, and the actor is no admin; or price or budget are, and
+                the actor is no lead.
         """
         rules.check_recipe(recipe)
         known = rows.recipe(unit.session, recipe.name)
@@ -72,6 +77,9 @@ class RetrainingService:
             raise Conflict(f"There is a recipe {recipe.name} already.", hint="Edit that one, or choose another name.")
         if known is None or known.programs != recipe.programs:
             actor.require(Permission.RECIPE_DEFINE)
+        was = (None, None) if known is None else (known.price_per_hour, known.money_a_month)
+        if was != (recipe.price_per_hour, recipe.money_a_month):
+            actor.require(Permission.POLICY_EDIT)
         if known is not None and known.as_json() == recipe.as_json():
             unit.nothing_changed()
             return
@@ -106,7 +114,10 @@ class RetrainingService:
             actor.require(Permission.PROPOSAL_OPEN)
         arguments = rules.followed_by(draft.arguments, then, actor.id)
         if draft.recipe:
-            arguments["model"] = recipe_of(unit.session, draft.recipe).model
+            made_by = recipe_of(unit.session, draft.recipe)
+            arguments["model"] = made_by.model
+            if money := Guards.of(arguments).money_a_month:
+                check_money(made_by.price_per_hour, money, f"recipe {made_by.name}")
         if draft.kind in TRIGGERS and not arguments.get("model"):
             raise InvalidInput("The schedule follows no model.", hint="Name a recipe or a model.")
         if draft.kind is ScheduleKind.RECIPE:
@@ -198,7 +209,7 @@ class RetrainingService:
         Raises:
             NotFound: there is no such recipe, schedule or alert.
             InvalidInput: no reason, nothing to run, or a parameter that the recipe has not.
-            Conflict: a retrain of that model waits or runs already.
+            Conflict: a retrain of that model waits or runs already, or the recipe's budget of the month is spent.
         """
         if not reason.strip():
             raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
@@ -219,6 +230,9 @@ class RetrainingService:
                 f"A {job.task} of {job.model} is {already.state} already (job {already.id}).",
                 hint="Wait for it, or cancel it first.",
             )
+        dear = rows.recipe(unit.session, job.recipe) if job.recipe else None
+        if dear is not None and (why := why_too_dear(self.context, unit.session, dear, unit.now)):
+            raise Conflict(why, hint=BUDGET_HINT)
         job_id = self.context.new_id()
         job_rows.enqueue(unit.session, replace(job, cause=cause, alert_id=alert_id), job_id=job_id, now=unit.now)
         asked = {"task": str(job.task), "recipe": job.recipe or "", "alert": alert_id or "", **job.arguments}
@@ -276,17 +290,20 @@ class RetrainingService:
             finished = job_rows.recent(
                 session, since=None, model=model, states=(JobState.SUCCEEDED,), limit=20, without=Task.REFIT
             )
+            shown = tuple(r for r in rows.recipes(session) if not model or r.model == model)
+            month = spending_of(self.context, session, [r for r in shown if r.price_per_hour is not None], now)
+            dear = {name: one.why_not(f"recipe {name}") for name, one in month.items()}
             seen = None if lease is None else lease.until - timedelta(seconds=LEASE_SECONDS)
             return Room(
                 now=now, since=now - back, jobs=jobs, slots=_slots(schedules, until=now + ahead),
-                recipes=tuple(r for r in rows.recipes(session) if not model or r.model == model),
+                recipes=shown,
                 schedules=schedules,
                 failed_24h=sum(job.state in {JobState.FAILED, JobState.TIMED_OUT} for job in past_day),
                 candidate=rows.candidate(session, finished),
                 unanswered=rows.harm_without_run(session, model=model),
                 worker_seen_at=seen,
                 worker_away_seconds=None if seen is None else max(0.0, (wall - seen).total_seconds()),
-                held=held_back(session, schedules, now),
+                held=held_back(self.context, session, schedules, now, dear), spending=month,
             )  # fmt: skip
 
     def _wanted(

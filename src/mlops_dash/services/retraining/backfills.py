@@ -27,6 +27,7 @@ from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.retraining.metronome import recipe_of
+from mlops_dash.services.retraining.money import estimate_of, why_too_dear
 from mlops_dash.stats.comparison import paired_difference
 from mlops_dash.store import backfills as rows
 from mlops_dash.store import jobs as job_rows
@@ -72,7 +73,7 @@ class Backfills:
             The backfill's id.
 
         Raises:
-            Conflict: one of that recipe is under way.
+            Conflict: one of that recipe is under way, or the month's budget does not hold it.
             InvalidInput: no reason, or what `planned_backfill` refuses.
         """
         if not reason.strip():
@@ -83,6 +84,9 @@ class Backfills:
         for before in rows.backfills(unit.session, model=made.model):
             if before.recipe == recipe and not before.finished:
                 raise Conflict(f"A backfill of {recipe} is under way: {before.words}.", hint="Wait, or cancel it.")
+        dear = why_too_dear(self.context, unit.session, made, unit.now, runs=len(plan.cuts))
+        if dear:
+            raise Conflict(dear, hint="Take fewer cuts, or ask a lead for a larger budget.")
         backfill_id = self.context.new_id()
         for cut in plan.cuts:
             arguments = {
@@ -158,7 +162,8 @@ class Backfills:
         zone = policy_rows.active(session, made.model, PolicyKind.MONITORING, now).monitoring.zone
         end = min(day_start(hindsight.past_date(until), zone), now) if until else now
         cuts = hindsight.cuts_of(hindsight.past_date(first), end, every, zone)
-        return Plan(recipe, made.model, every, cuts, end, parallel, rows.took(session, recipe))
+        cost = estimate_of(self.context, session, made, runs=len(cuts))
+        return Plan(recipe, made.model, every, cuts, end, parallel, rows.took(session, recipe), cost)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command
 from mlops_dash.services.retraining.metronome import job_of, why_not
+from mlops_dash.services.retraining.money import why_schedule_too_dear
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
 from mlops_dash.store.db import Session
@@ -82,7 +83,8 @@ class Calls:
         other = rows.unfinished_for(unit.session, model=made.model, task=made.task)
         if other is not None:
             return f"A {other.task} of {other.model} is {other.state} already (job {other.id})."
-        return why_not(unit.session, made, unit.now, made.guards)
+        held = why_not(unit.session, made, unit.now, made.guards)
+        return held or why_schedule_too_dear(self.context, unit.session, made, unit.now)
 
     @staticmethod
     def _named(session: Session, name: str) -> Schedule:

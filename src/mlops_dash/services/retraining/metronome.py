@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -17,6 +17,7 @@ from mlops_dash.domain.triggers import Guards, Occasion, Overlap, labels_needed,
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import NotFound
 from mlops_dash.services.command import Context, read, record
+from mlops_dash.services.retraining.money import why_schedule_too_dear
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import retraining as rows
 from mlops_dash.store.db import Session, reading, transaction
@@ -80,6 +81,7 @@ class Metronome:
                 rows.put_schedule(session, replace(known, next_due_at=dark, upcoming=ahead))
                 return None
             error = why_not(session, known, now, known.guards.rhythm) or _beside(session, known)
+            error = error or why_schedule_too_dear(self.context, session, known, now)
             if dark is not None:
                 error = f"Nothing starts until {dark:%Y-%m-%d %H:%M} UTC: {known.guards.words()}."
             elif not error and known.misfire is Misfire.SKIP and late > MISFIRE_AFTER:
@@ -108,6 +110,8 @@ class Metronome:
             if known is None or not known.enabled or why_not(session, known, now, known.guards):
                 return None
             if rows.unfinished_for(session, model=known.model, task=known.task) is not None:
+                return None
+            if why_schedule_too_dear(self.context, session, known, now):
                 return None
             for occasion in self._occasions(session, known):
                 job = job_of(session, known, due_at=occasion.at, requested_by=actor.id)
@@ -181,13 +185,22 @@ class Metronome:
         return at + timedelta(seconds=round(ahead.total_seconds())) if wall - at >= SETTLED else None
 
 
-def held_back(session: Session, schedules: tuple[Schedule, ...], now: datetime) -> dict[str, str]:
-    """Why the guards of schedules hold them back now, by id, from one query; those that may run are left out."""
+def held_back(
+    context: Context, session: Session, schedules: tuple[Schedule, ...], now: datetime, dear: Mapping[str, str]
+) -> dict[str, str]:
+    """Why guards and budgets hold schedules back now, by id, from one query; those that may run are left out.
+
+    `dear` says of recipes, by name, why their own budget lets nothing start.
+    """
     bound = {made.id: _bounds(made) for made in schedules if made.enabled and _bounds(made) != Guards()}
     past = rows.started_by_each(
         session, list(bound), newest=_newest(*bound.values()), since=now - _farthest(*bound.values())
     )
     said = {one.id: _held(one, past.get(one.id, ()), now, bound[one.id]) for one in schedules if one.id in bound}
+    for made in schedules:
+        if made.enabled and not said.get(made.id):
+            own = why_schedule_too_dear(context, session, made, now) if made.guards.money_a_month else ""
+            said[made.id] = own or dear.get(made.recipe or "", "")
     return {schedule_id: why for schedule_id, why in said.items() if why}
 
 

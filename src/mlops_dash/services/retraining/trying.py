@@ -5,9 +5,11 @@ from __future__ import annotations
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import NewJob, Task
+from mlops_dash.domain.retraining import Recipe
 from mlops_dash.errors import Conflict, InvalidInput
 from mlops_dash.services.command import Context, Unit, command
 from mlops_dash.services.retraining.metronome import recipe_of
+from mlops_dash.services.retraining.money import why_too_dear
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store import retraining as rows
@@ -15,6 +17,7 @@ from mlops_dash.store.db import Session
 
 ASKED_BY_PEOPLE = 10  # priority: a person waits for it
 MOST_DAYS = 3_660
+BUDGET_HINT = "Wait for the next month, or ask a lead for a larger budget."
 
 
 class Trying:
@@ -35,12 +38,13 @@ class Trying:
         Raises:
             NotFound: there is no such recipe.
             InvalidInput: `days` is no window.
-            Conflict: a check of that model's recipes waits or runs already.
+            Conflict: a check of that model's recipes waits or runs already, or the month's budget is spent.
         """
         if not 1 <= days <= MOST_DAYS:
             raise InvalidInput(f"{days} days are no window.", hint=f"Use 1 to {MOST_DAYS:,}.")
         made = recipe_of(unit.session, recipe)
         _refuse_twice(unit.session, made.model, Task.TRY_RECIPE)
+        self._refuse_too_dear(unit, made)
         job_id = self.context.new_id()
         job = NewJob(
             Task.TRY_RECIPE, unit.now, f"asked by {actor.name}: does {made.name} work?", actor.id, made.model,
@@ -67,6 +71,7 @@ class Trying:
             unit.nothing_changed()
             return None
         _refuse_twice(unit.session, version.model, Task.CHECK_VERSION)
+        self._refuse_too_dear(unit, made)
         job_id = self.context.new_id()
         job = NewJob(
             Task.CHECK_VERSION, unit.now, f"asked by {actor.name}: checks of {version.label} once more", actor.id,
@@ -76,6 +81,11 @@ class Trying:
         job_rows.enqueue(unit.session, job, job_id=job_id, now=unit.now)
         unit.audit(version.subject, model=version.model, after={"job": job_id, "recipe": made.name})
         return job_id
+
+    def _refuse_too_dear(self, unit: Unit, made: Recipe) -> None:
+        said = why_too_dear(self.context, unit.session, made, unit.now)
+        if said:
+            raise Conflict(said, hint=BUDGET_HINT)
 
 
 def _refuse_twice(session: Session, model: str, task: Task) -> None:

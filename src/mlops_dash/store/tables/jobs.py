@@ -23,6 +23,8 @@ class RecipeRow(AppTable, table=True):
     memory_mib: int = 4096
     max_attempts: int = 1
     checks: Any = json_column(nullable=True)  # what looks at the version it made; null = nothing
+    price_per_hour: float | None = None  # null = nobody knows
+    money_a_month: float | None = None  # null = no bound
     updated_at: datetime = time_column()
 
 
@@ -81,8 +83,11 @@ class JobRow(AppTable, table=True):
     log_path: str = ""
     pid: int | None = None
     created_at: datetime = time_column()
+    price_per_hour: float | None = None  # of its recipe, when it was asked for
+    spent_seconds: float = 0.0  # of attempts before the last
     __table_args__ = (
         UniqueConstraint("schedule_id", "due_at"),
+        Index("ix_job_of_recipe", "recipe", "started_at"),
         Index("ix_job_claim", "state", "due_at"),
         Index("ix_job_of_schedule", "schedule_id", "created_at"),
         Index(
