@@ -16,6 +16,7 @@ from app.parts.monitoring import (
     causes,
     classes,
     column,
+    estimated,
     reference,
     reliability,
     replay,
@@ -134,6 +135,7 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
     sub = (
         f"Line: mean of the last {data.trailing_days} ripe {windows}, 95 % interval; dots: single {windows}; "
         f"marks above: alerts, retrains, promotions.{performance.apart(data)}{performance.began(data, room)}"
+        f"{estimated.drawn(room)}"
     )
 
     address.show("metric", data.metric)
@@ -148,9 +150,10 @@ def _performance(frame: Frame, room: MonitoringRoom) -> None:
 
     with widgets.card("performance", f"{performance.metric_name(data)} against its reference", sub, controls):
         widgets.chart(
-            performance.performance_figure(data, room.zone, frame.tokens), key="performance",
+            performance.performance_figure(data, room.zone, frame.tokens, room.estimated), key="performance",
             alt=performance.performance_alt(data), height=340, zoom=True, revision=f"{room.model}-{room.window}",
         )  # fmt: skip
+        estimated.line(room)
 
 
 def _drift(frame: Frame, room: MonitoringRoom) -> None:

@@ -10,10 +10,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.charts.monitoring.estimated import draw_estimated
 from app.charts.monitoring.pieces import begin, local, middle, short, wrap
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.cadence import plural_of
+from mlops_dash.domain.monitoring.label_free import EstimatedView
 from mlops_dash.domain.monitoring.room import WINDOWS, MonitoringRoom, Performance, Point
 from mlops_dash.domain.words import plain_first
 
@@ -104,13 +106,17 @@ def apart(data: Performance) -> str:
     return dashed if len(data.limits) < 2 else f" Each version is compared with its own reference.{dashed}"
 
 
-def performance_figure(data: Performance, zone: str, t: Tokens) -> go.Figure:
+def performance_figure(
+    data: Performance, zone: str, t: Tokens, estimated: EstimatedView | None = None
+) -> go.Figure:  # fmt: skip
     """Draw events and version bands on top, the metric with interval, reference and bound, and rows below."""
     fig = make_subplots(rows=3, cols=1, shared_xaxes=True, row_heights=[0.11, 0.69, 0.2], vertical_spacing=0.03)
     end = local(data.points[-1].end, zone)
     start = local(data.points[0].start, zone)
     _draw_bands(fig, data, zone, t, start, end)
     _draw_events(fig, data, zone, t, start)
+    if estimated is not None and estimated.metric == data.metric:
+        draw_estimated(fig, data, estimated, zone, t)
     _draw_line(fig, data, zone, t)
     _draw_limits(fig, data, zone, t, end)
     _draw_counts(fig, data, zone, t)

@@ -122,6 +122,11 @@ class OneOfThree(ModelTask):
     ) -> dict[str, MetricEstimate]:
         raise NotImplementedError
 
+    row_loss = "error rate"
+
+    def row_losses(self, labels: Floats, scores: Floats) -> Floats:
+        return np.asarray(labels != scores, dtype=np.float64)
+
     def label_sentence(self, over: Callable[[str], Estimate | None], *, usual: float, unit: str) -> str:
         dark = over("dark")
         return "" if dark is None or dark.value is None else f"{dark.value:.0%} of labels are dark blue."

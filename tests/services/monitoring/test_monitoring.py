@@ -244,6 +244,8 @@ def test_the_public_json_has_the_promised_keys_and_no_nan(made: World) -> None:
         "sentence",
         "windows",
         "findings",
+        "causes",
+        "estimated",
         "reliability",
         "alerts",
     }

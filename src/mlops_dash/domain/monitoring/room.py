@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mlops_dash.domain.monitoring.causes import Causes
 from mlops_dash.domain.monitoring.findings import Finding, Signal
+from mlops_dash.domain.monitoring.label_free import EstimatedView
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
 from mlops_dash.domain.monitoring.replay import ReplayView
 from mlops_dash.domain.monitoring.together import Together
@@ -262,6 +263,7 @@ class MonitoringRoom:
     findings: tuple[Finding, ...] = ()  # what happened to single columns and to the labels
     together: Together | None = None  # all columns together; None while nobody asked
     asked_together: bool = False  # whether a job is about to say more
+    estimated: EstimatedView | None = None  # what is estimated without labels
     causes: Causes | None = None  # the columns that moved, likeliest cause first
     replay: ReplayView | None = None  # of a version that took over and has no judged day of its own
     scores: Mapping[str, ColumnDrift] = field(default_factory=dict)  # of every column, over the same window

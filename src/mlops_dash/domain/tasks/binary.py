@@ -15,7 +15,9 @@ from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, 
 from mlops_dash.domain.tasks.worth import Reliability, ScoreBand
 from mlops_dash.errors import BrokenModel
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
+from mlops_dash.stats.cells import Cells, NumericCells
 from mlops_dash.stats.intervals import ratio
+from mlops_dash.stats.label_free import LabelFree, TwoClasses
 from mlops_dash.stats.losses import log_losses, squared_errors
 from mlops_dash.stats.moments import Moments, moments_by
 from mlops_dash.stats.performance import (
@@ -212,6 +214,21 @@ class Binary(ModelTask):
         measured = classification_metrics(labels, scores, threshold=_THRESHOLD, level=level, clusters=days)
         free = base_rate_free_estimate(labels, scores, prior=prior, level=level, clusters=days)
         return {**measured, "base_rate_free_loss": free}
+
+    def label_free(
+        self, scale: Mapping[str, Any], past: Sequence[Summary], cells: Cells, *, prior: float, clip: float
+    ) -> LabelFree | None:
+        """From how often label 1 came in each cell of the score."""
+        cuts = np.asarray(scale["edges"], dtype=np.float64)
+        days = only(ClassSummary, past)
+        if not isinstance(cells, NumericCells) or cuts.size < 2 or not days:
+            return None
+        first, last = 2 * cuts[0] - cuts[1], 2 * cuts[-1] - cuts[-2]  # as wide as their neighbours
+        borders = np.clip(np.r_[first, cuts, last], 0.0, 1.0)
+        score = (borders[:-1] + borders[1:]) / 2
+        counted = np.searchsorted(np.asarray(cells.edges[1:-1]), score, side="left")
+        table = np.asarray(sum(day.table for day in days), dtype=np.int64)
+        return TwoClasses(table, score, counted.astype(np.int64), prior, clip)
 
     def row_losses(self, labels: Floats, scores: Floats) -> Floats:
         """The squared distance of the probability from what came."""

@@ -30,7 +30,7 @@ from mlops_dash.domain.tasks.task import (
 )
 from mlops_dash.domain.tasks.told_classes import (
     EDGES,
-    ToldCounts,
+    ClassCounts,
     as_kept,
     measured_of,
     nothing_told,
@@ -40,6 +40,7 @@ from mlops_dash.domain.tasks.told_classes import (
 from mlops_dash.domain.tasks.worth import Confusion
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes
+from mlops_dash.stats.cells import CategoryCells, Cells
 from mlops_dash.stats.class_probabilities import (
     class_edges,
     probability_metrics,
@@ -55,6 +56,7 @@ from mlops_dash.stats.classes import (
     shares_and_recalls,
     surely_lower,
 )
+from mlops_dash.stats.label_free import LabelFree, ManyClasses
 from mlops_dash.stats.performance import MetricEstimate
 from mlops_dash.stats.sequential import HarmUnit
 
@@ -66,41 +68,6 @@ _LEVEL = 0.95  # of the intervals that sentences compare
 # The raw error rate follows the shares of the classes, so it only warns.
 AT_SHARES = Watch("weighted_recall", "Recall at the reference's shares", higher=True, harm=True, in_points=True)
 RAW_ERROR = Watch("error_rate", "Error rate", higher=False, harm=False, in_points=True)
-
-
-@dataclass(frozen=True, eq=False)
-class ClassCounts(Summary):
-    """Labelled rows of a classifier.
-
-    Attributes:
-        table: int64[k, k], rows by true class and answer.
-        told: Those that tell the probability of every class; None where the reference has no cells for them.
-    """
-
-    table: Ints
-    told: ToldCounts | None = None
-
-    @property
-    def n(self) -> int:
-        """Labelled rows."""
-        return int(self.table.sum())
-
-    def __add__(self, other: Summary) -> ClassCounts:
-        """Both together."""
-        if not isinstance(other, ClassCounts):
-            return NotImplemented
-        both = None if self.told is None or other.told is None else self.told + other.told
-        return ClassCounts(self.table + other.table, both)
-
-    def numbers(self) -> tuple[float, ...]:
-        """The moments of the losses of every class."""
-        losses = () if self.told is None else self.told.losses
-        return tuple(number for of in losses for number in (of.n, of.mean, of.m2, of.m3))
-
-    def counts(self) -> Ints:
-        """The table, row by row, then the cells of every class."""
-        cells = () if self.told is None else self.told.cells
-        return np.concatenate([self.table.ravel(), *(one.ravel() for one in cells)])
 
 
 @dataclass(frozen=True)
@@ -175,6 +142,18 @@ class MultiClass(ModelTask):
             if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
                 return f"the class {name!r} is blank, not printable or longer than {LONGEST_NAME} characters"
         return ""
+
+    def label_free(
+        self, scale: Mapping[str, Any], past: Sequence[Summary], cells: Cells, *, prior: float, clip: float
+    ) -> LabelFree | None:
+        """From how often each answer came true."""
+        days = only(ClassCounts, past)
+        if not isinstance(cells, CategoryCells) or not days:
+            return None
+        known = [[self.names.index(level)] for level in cells.levels if level in self.names]
+        rest = [number for number, name in enumerate(self.names) if name not in cells.levels]
+        table = np.asarray(sum(day.table for day in days), dtype=np.int64)
+        return ManyClasses(table, [*known, rest], self._largest)
 
     def row_losses(self, labels: Floats, scores: Floats) -> Floats:
         """1 where another class was answered."""

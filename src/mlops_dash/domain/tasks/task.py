@@ -19,6 +19,8 @@ from mlops_dash.domain.tasks.kept_rows import KeptRows
 from mlops_dash.domain.tasks.worth import Confusion, Reliability
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
+from mlops_dash.stats.cells import Cells
+from mlops_dash.stats.label_free import LabelFree
 from mlops_dash.stats.performance import MetricEstimate
 from mlops_dash.stats.sequential import HarmUnit
 
@@ -359,6 +361,12 @@ class ModelTask(ABC):
 
     def reliability_of(self, scale: Mapping[str, Any], days: Sequence[Summary], *, level: float) -> Reliability | None:
         """Whether things happened as often as their probability said; None for a task without probabilities."""
+        return None
+
+    def label_free(
+        self, scale: Mapping[str, Any], past: Sequence[Summary], cells: Cells, *, prior: float, clip: float
+    ) -> LabelFree | None:
+        """What estimates metrics from answers alone, fitted on a labelled reference; None where nothing does."""
         return None
 
     # --- what follows from the above ---

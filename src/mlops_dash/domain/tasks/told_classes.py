@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mlops_dash.domain.tasks.task import Summary
 from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.class_probabilities import (
     auc_ovr_of_tables,
@@ -43,6 +44,41 @@ class ToldCounts:
         """Both together."""
         cells = tuple(a + b for a, b in zip(self.cells, other.cells, strict=True))
         return ToldCounts(cells, tuple(a + b for a, b in zip(self.losses, other.losses, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts(Summary):
+    """Labelled rows of a classifier.
+
+    Attributes:
+        table: int64[k, k], rows by true class and answer.
+        told: Those that tell the probability of every class; None where the reference has no cells for them.
+    """
+
+    table: Ints
+    told: ToldCounts | None = None
+
+    @property
+    def n(self) -> int:
+        """Labelled rows."""
+        return int(self.table.sum())
+
+    def __add__(self, other: Summary) -> ClassCounts:
+        """Both together."""
+        if not isinstance(other, ClassCounts):
+            return NotImplemented
+        both = None if self.told is None or other.told is None else self.told + other.told
+        return ClassCounts(self.table + other.table, both)
+
+    def numbers(self) -> tuple[float, ...]:
+        """The moments of the losses of every class."""
+        losses = () if self.told is None else self.told.losses
+        return tuple(number for of in losses for number in (of.n, of.mean, of.m2, of.m3))
+
+    def counts(self) -> Ints:
+        """The table, row by row, then the cells of every class."""
+        cells = () if self.told is None else self.told.cells
+        return np.concatenate([self.table.ravel(), *(one.ravel() for one in cells)])
 
 
 def as_kept(probabilities: Floats) -> Floats:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from mlops_dash.domain.monitoring.judging import HarmDay
-from mlops_dash.domain.monitoring.readings import Reading
+from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.stats.sequential import HarmReference
 from mlops_dash.store import registry
 from mlops_dash.store.db import Session
@@ -74,3 +75,15 @@ def kept_of(session: Session, version: readings.Version) -> Kept:
     previous = {one.start: one for one in readings.readings(session, version.id)}
     positive = registry.model(session, version.model).positive_label
     return Kept(readings.restarts(session, version.id), previous, positive)
+
+
+def harm_body(harm: HarmDay, days: Sequence[Day]) -> dict[str, Any]:
+    """Where an alarm stands, as a reading keeps it; days as people write them."""
+    return {
+        "through": days[harm.last].said,
+        "level": known(harm.level),
+        "alarmed": harm.alarmed,
+        "since": None if harm.since is None else days[harm.since].said,
+        "alarm": None if harm.alarm is None else days[harm.alarm].said,
+        "restarts": harm.restarts,
+    }

@@ -45,8 +45,9 @@ from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.monitoring import alerting
 from mlops_dash.services.monitoring.answering import Answering
-from mlops_dash.services.monitoring.course import Course, Day, Kept, kept_of
+from mlops_dash.services.monitoring.course import Course, Day, Kept, harm_body, kept_of
 from mlops_dash.services.monitoring.days import days_of, next_look
+from mlops_dash.services.monitoring.estimating import Warner, estimated_bodies
 from mlops_dash.services.monitoring.measuring import by_day, clusters_of, measure, trailing_means, units_of
 from mlops_dash.services.monitoring.referencing import recut, stored_units, swing_of
 from mlops_dash.stats.drift import column_drift
@@ -195,7 +196,9 @@ def judge(
     }
     cuts = [_number_at(days, at) for at in kept.restarts]
     harm = {key: harm_course(policy, normal[key], units[key], restarts=cuts) for key in units}
-    readings = _readings(version, reference, policy, days, drift, measured, harm, normal, kept.positive)
+    estimated = estimated_bodies(reference, policy, days, held)
+    bodies = {day.number: {**drift[day.number], **measured[day.number], **estimated[day.number]} for day in days}
+    readings = _readings(version, reference, policy, days, bodies, harm, normal, kept.positive)
     return Course(readings, tuple(days), harm, normal)
 
 
@@ -320,8 +323,7 @@ def _readings(
     reference: Reference,
     policy: MonitoringPolicy,
     days: Sequence[Day],
-    drift: Mapping[int, Mapping[str, Any]],
-    measured: Mapping[int, Mapping[str, Any]],
+    bodies: Mapping[int, Mapping[str, Any]],
     harm: Mapping[str, Sequence[HarmDay]],
     normal: Mapping[str, HarmReference],
     positive: str,
@@ -337,10 +339,11 @@ def _readings(
         policy.cadence.patience_of(reference.begins, [day.start for day in days if day.part.n]),
     )
     unit = cadence.cluster(reference.n_days)
+    warner = Warner(policy, normal)
     swings = cadence.is_daily or swing_of(reference).k_windows >= MIN_WINDOWS
     calm = "within their usual swing" if swings else "within the noise floor of few windows"
     for day in days:
-        body = {**drift[day.number], **measured[day.number]}
+        body = dict(bodies[day.number])
         now |= {key: harm_at[key, day.number] for key in harm if (key, day.number) in harm_at}
         rows = body["metrics"].get(str(LONG_DAYS), {})
         trailing |= {key: estimate_from_row(rows[key], LONG_DAYS) for key in harm if key in rows}
@@ -352,6 +355,7 @@ def _readings(
             task, harm=now, trailing=trailing, references=normal, inputs_moved=inputs, broken=body["broken"],
             unjudged=body["unjudged"], labelled=reference.labelled, calm=calm,
         )  # fmt: skip
+        verdict = warner.judged(verdict, day, body)
         body |= {
             "reference": reference.id,
             "policy": policy.digest,
@@ -364,7 +368,7 @@ def _readings(
             **({} if cadence.pieces == "day" else {"patience_hours": patience / timedelta(hours=1)}),
             "moved": list(inputs),
             "why": verdict.why,
-            "harm": {key: _harm_body(one, days) for key, one in now.items()},
+            "harm": {key: harm_body(one, days) for key, one in now.items()},
         }
         found.append(
             Reading(
@@ -383,14 +387,3 @@ def _readings(
             )
         )
     return tuple(found)
-
-
-def _harm_body(harm: HarmDay, days: Sequence[Day]) -> dict[str, Any]:
-    return {
-        "through": days[harm.last].said,
-        "level": known(harm.level),
-        "alarmed": harm.alarmed,
-        "since": None if harm.since is None else days[harm.since].said,
-        "alarm": None if harm.alarm is None else days[harm.alarm].said,
-        "restarts": harm.restarts,
-    }

@@ -28,6 +28,7 @@ from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring import columns, telling
 from mlops_dash.services.monitoring import room as rooms
+from mlops_dash.services.monitoring.estimating import view_of
 from mlops_dash.services.monitoring.explaining import causes_of
 from mlops_dash.services.monitoring.latest_answers import latest_answers
 from mlops_dash.services.monitoring.measuring import basis
@@ -201,6 +202,8 @@ class Rooms:
             drift_excess=policy.drift_excess,
         )
         room = replace(room, basis=basis(reference, policy), judged_by=policy.cadence.name)
+        if room.performance is not None:
+            room = replace(room, estimated=view_of(reference, own, room.performance.metric))
         room = room if told is None else self._judged(room, material, told, policy, feature=feature, at=at)
         if end is not None:
             return room
@@ -333,6 +336,7 @@ class Rooms:
             "windows": [telling.window_json(one) for one in windows],
             "findings": [one.as_json() for one in room.findings],
             "causes": None if room.causes is None else room.causes.as_json(),
+            "estimated": None if room.estimated is None else room.estimated.as_json(),
             "reliability": telling.reliability_json(room.reliability),
             "alerts": [
                 {

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlops_dash.domain import commands
 from mlops_dash.domain.cadence import Cadence, is_counted
+from mlops_dash.domain.monitoring.label_free import estimates_in
 from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.monitoring.room import USUAL_DAYS, MonitoringRoom, NextAction
 from mlops_dash.domain.policies import MonitoringPolicy
@@ -52,7 +53,10 @@ def window_json(one: Reading) -> dict[str, Any]:
         "moved": one.body["moved"],
         "metrics": one.body["day"],
         "trailing": one.body["metrics"],
-        "estimated": {},
+        "estimated": {
+            metric: {"value": value, "low": low, "high": high}
+            for metric, (value, low, high) in estimates_in(one.body).items()
+        },
         "verdict": str(one.health),
         "revision": one.revision,
     }
