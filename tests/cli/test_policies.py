@@ -11,6 +11,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Role
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
+from tests import penguins
 from tests.cli.conftest import Run
 from tests.factories import ADMIN, LEAD
 
@@ -117,3 +118,18 @@ def test_what_cannot_be_meant_is_one_sentence(theirs: Services, run: Run, words:
     code, out, err = run("policy", *words)
     assert (code, out, said in err, len(err.splitlines())) == (2, "", True, 1)
     assert theirs.policies.history(ADMIN, MODEL, KIND) == ()
+
+
+def test_a_monitoring_policy_is_replayed_beside_the_one_in_force(house: Services, run: Run) -> None:
+    table = penguins.penguins(house.context.clock.now(), days=60, worse_from=45)
+    penguins.watched(house, table)
+    code, out, _ = run("policy", "replay", penguins.MODEL, "--set", "harm_tolerance_auc=0.4")
+    assert code == 0
+    assert "in force" in out
+    assert "real drops caught" in out
+    told = json.loads(run("policy", "replay", penguins.MODEL, "--set", "harm_tolerance_auc=0.4", "--json")[1])
+    assert told["in_force"]["caught"] + told["in_force"]["missed"] == len(told["drops"]) == 1
+    assert (told["in_force"]["caught"], told["proposed"]["missed"]) == (1, 1)
+    code, _, err = run("policy", "replay", penguins.MODEL)
+    assert (code, "Nothing says what to change" in err) == (2, True)
+    assert run("policy", "replay", "nobody", "--set", "alpha=0.1")[0] == 2

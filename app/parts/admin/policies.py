@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app.charts import policies as tables
+from app.parts.admin import replays
 from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
@@ -73,6 +74,7 @@ def _waiting(frame: Frame, name: str, room: PolicyRoom) -> None:
         said = f"Written by {who(version.author)}, {frame.ago(version.active_from)}"
         with widgets.card(f"waiting-{version.id}", f"Version {version.number} waits for a second person", said):
             widgets.changes_table(changes)
+            replays.on_card(frame, name, version)
             why_not = frame.why_not(Permission.POLICY_EDIT)
             if not why_not and person_of(version.author) == frame.actor.person:
                 why_not = f"You wrote it. {second_person(room.who_may, version.author)}"
@@ -101,13 +103,17 @@ def _propose(frame: Frame, name: str, room: PolicyRoom) -> None:
     def fields() -> None:
         for field in room.fields:
             _input(field, key(field))
+        if policy.kind is PolicyKind.MONITORING:
+            replays.in_form(frame, name, body)
 
-    def act(reason: str) -> str:
-        body: dict[str, Any] = {
+    def body() -> dict[str, Any]:
+        return {
             field.name: policy_value(policy.kind, field.name, str(session.get(key(field)) or "").strip())
             for field in room.fields
         }
-        written = frame.services.policies.propose(frame.actor, name, policy.kind, body, reason=reason)
+
+    def act(reason: str) -> str:
+        written = frame.services.policies.propose(frame.actor, name, policy.kind, body(), reason=reason)
         asked = second_person(room.who_may, written.author)
         return f"Version {written.number} is written. It holds once somebody else has activated it. {asked}"
 

@@ -13,6 +13,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.monitoring.answers import FEEDBACK
 from mlops_dash.domain.monitoring.room import AlertView, MonitoringRoom
 from mlops_dash.domain.words import AlertState, Severity, look
 
@@ -75,6 +76,9 @@ def listing(frame: Frame, room: MonitoringRoom) -> None:
         with st.expander(f"{fmt.plural(len(closed), 'closed alert')}", key="closed-alerts"):
             for one in closed:
                 _said(frame, one)
+                if widgets.action_button("Useful or noise…", key=f"rate-{one.id}-ask", icon_name="thumbs_up_down",
+                                         why_not=frame.why_not(Permission.ALERT_ANSWER), tertiary=True):  # fmt: skip
+                    _rate(frame, one)
 
 
 def _alert(frame: Frame, one: AlertView) -> None:
@@ -89,11 +93,31 @@ def _alert(frame: Frame, one: AlertView) -> None:
             _snooze(frame, one)
         if widgets.action_button("Close…", key=f"close-{one.id}", why_not=why_not, icon_name="check_circle"):
             _close(frame, one)
+        if widgets.action_button("Useful or noise…", key=f"rate-{one.id}-ask", why_not=why_not,
+                                 icon_name="thumbs_up_down"):  # fmt: skip
+            _rate(frame, one)
         if one.kind == "harm" and not one.waits and widgets.action_button(
             "Restart alarm…", key=f"restart-{one.id}", why_not=frame.why_not(Permission.MONITOR_EDIT),
             icon_name="restart_alt",
         ):  # fmt: skip
             _restart(frame)
+
+
+def _rate(frame: Frame, one: AlertView) -> None:
+    def fields() -> None:
+        st.segmented_control("It was", list(FEEDBACK), default=one.feedback or FEEDBACK[0], required=True,
+                             key=f"rate-as-{one.id}")  # fmt: skip
+
+    def act(reason: str) -> str:
+        chosen = str(session.get(f"rate-as-{one.id}") or FEEDBACK[0])
+        frame.services.monitoring.rate(frame.actor, one.id, chosen, reason)
+        return f"The alert counts as {chosen}."
+
+    dialogs.confirm(
+        key=f"rate-{one.id}", title="Was the alert of use?", icon="thumbs_up_down", button="Say so", act=act,
+        fields=fields, consequence=f"{plain(one.title)}. A replay of a policy counts it; the alert itself stays.",
+        placeholder="What made it useful, or noise? This goes into the ledger.",
+    )  # fmt: skip
 
 
 def _said(frame: Frame, one: AlertView) -> None:
@@ -108,6 +132,7 @@ def _said(frame: Frame, one: AlertView) -> None:
     if one.state is AlertState.SNOOZED:
         state = f"snoozed until {frame.instant(one.snoozed_until)}"
     answer = f" · {one.last_answer}" if one.last_answer else ""
+    answer += f" · {one.feedback}" if one.feedback else ""
     widgets.note(one.cause)
     if one.waits:
         widgets.note(one.waits)

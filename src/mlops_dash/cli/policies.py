@@ -16,7 +16,7 @@ from mlops_dash.errors import InvalidInput, NotFound
 
 
 def add_commands(commands: Any) -> None:
-    """Register policy show, diff, set, activate and history."""
+    """Register policy show, replay, diff, set, activate and history."""
     policy = commands.add_parser("policy", help="read a model's policies, write the next version, put it into force")
     verbs = policy.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -29,16 +29,18 @@ def add_commands(commands: Any) -> None:
     json_flag(history)
     history.set_defaults(run=_history)
 
+    tried = verbs.add_parser("replay", help="what a monitoring policy would have called, beside the one in force")
+    tried.add_argument("model")
+    _values(tried)
+    json_flag(tried)
+    tried.set_defaults(run=_replay, kind=str(PolicyKind.MONITORING))
+
     for name, run, what in (
         ("diff", _diff, "what a file or values would change of the policy in force; nothing is stored"),
         ("set", _set, "write the next version; it holds once a second person has activated it"),
     ):
         said = _of_model(verbs, name, what)
-        said.add_argument("--file", type=Path, help="YAML: the whole policy; what it leaves out gets its default")
-        said.add_argument(
-            "--set", action="append", default=[], metavar="FIELD=VALUE", dest="values",
-            help="one field; without --file the others stay as they are in force",
-        )  # fmt: skip
+        _values(said)
         json_flag(said)
         said.set_defaults(run=run)
         if name == "set":
@@ -55,6 +57,14 @@ def _of_model(verbs: Any, name: str, what: str) -> argparse.ArgumentParser:
     command.add_argument("--model", required=True)
     command.add_argument("--kind", choices=[str(kind) for kind in PolicyKind], default=str(PolicyKind.PROMOTION))
     return command
+
+
+def _values(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--file", type=Path, help="YAML: the whole policy; what it leaves out gets its default")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", dest="values",
+        help="one field; without --file the others stay as they are in force",
+    )  # fmt: skip
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -99,6 +109,17 @@ def _diff(arguments: argparse.Namespace) -> int:
         "changes": [{"field": name, "now": now, "then": then} for name, now, then in changes],
     }  # fmt: skip
     show(facts, as_json=arguments.json, line=_changed(changes) or "It says what is in force already.")
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    made = services()
+    asks = actor(made)
+    room = made.policies.room(asks, arguments.model, PolicyKind.MONITORING)
+    found = made.monitoring.replay_policy(asks, arguments.model, _body(arguments, room))
+    rows = "\n".join(f"  {name:<24} {now:>12} {then:>12}" for name, now, then in found.rows())
+    show(found.as_json(), as_json=arguments.json,
+         line=f"{found.sentence}\n  {'':<24} {'in force':>12} {'proposed':>12}\n{rows}")  # fmt: skip
     return 0
 
 

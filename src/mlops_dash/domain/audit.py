@@ -61,6 +61,7 @@ class Action(StrEnum):
     ALERT_ACKNOWLEDGED = "alert.acknowledged"
     ALERT_SNOOZED = "alert.snoozed"
     ALERT_CLOSED = "alert.closed"
+    ALERT_RATED = "alert.rated"  # useful, or noise
     ALERT_CONFIRMED = "alert.closed_by_rule"
     ALERT_REOPENED = "alert.reopened_by_rule"
     ALARM_RESTARTED = "alarm.restarted"

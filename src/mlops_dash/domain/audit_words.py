@@ -92,6 +92,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.ALERT_ACKNOWLEDGED: _to("acknowledged"),
     Action.ALERT_SNOOZED: _to("snoozed"),
     Action.ALERT_CLOSED: _to("closed"),
+    Action.ALERT_RATED: _to("rated"),
     Action.ALERT_CONFIRMED: _to("closed, by its rule,"),
     Action.ALERT_REOPENED: _to("opened again, by its rule,"),
     Action.ALARM_RESTARTED: _to("restarted the alarm of"),

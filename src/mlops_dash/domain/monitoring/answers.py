@@ -19,6 +19,7 @@ from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.words import Drift, Health
 
 # Ripe windows without harm that answer: a week of days, so that every weekday was seen once, or one longer window.
+FEEDBACK = ("useful", "noise")  # what people may say of an alert
 _OF_LABELS = ("harm", "label_shift")
 KINDS = (*_OF_LABELS, "inputs", "schema")
 

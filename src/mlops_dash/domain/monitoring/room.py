@@ -164,6 +164,7 @@ class AlertView:
     snoozed_until: datetime | None
     last_answer: str  # who said what, "" when nobody did
     waits: str = ""  # of a replaced version: what it waits for
+    feedback: str = ""  # "useful" or "noise", where somebody said so
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ judging     evaluate: from profiles to readings, health and alerts
 together    all columns together: our domain classifier, and the detectors of alibi-detect beside it
 replaying   the version that took over, on the rows before its takeover; nothing judges it
 explaining  which column is the likely cause, and what the version rests on
+rehearsing  a policy before it is saved, over the recorded history
 columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room, telling)
 alerting    what people answer to alerts; which alerts the windows open and close
+rating      whether an alert was useful or noise
 answering   what becomes of the alerts of a replaced version
 """
 
@@ -22,8 +24,10 @@ from mlops_dash.services.monitoring.days import Outlook
 from mlops_dash.services.monitoring.explaining import Explaining
 from mlops_dash.services.monitoring.judging import Judging
 from mlops_dash.services.monitoring.profiling import Profiling
+from mlops_dash.services.monitoring.rating import Rating
 from mlops_dash.services.monitoring.reading import Rooms
 from mlops_dash.services.monitoring.referencing import Referencing
+from mlops_dash.services.monitoring.rehearsing import Rehearsing
 from mlops_dash.services.monitoring.replaying import Replaying
 from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
 from mlops_dash.services.monitoring.together import Judged
@@ -55,12 +59,18 @@ class MonitoringService:
 
         self.grounds = Outlook(context).grounds
 
+        self._of_pages(context)
+        self._of_jobs(context)
+        self._of_people(context)
+
+    def _of_pages(self, context: Context) -> None:
         rooms = Rooms(context)
         self.models = rooms.models
         self.room = rooms.room
         self.summary = rooms.summary
         self.quarantine = rooms.quarantine
 
+    def _of_jobs(self, context: Context) -> None:
         judged = Judged(context)
         self.together = judged.together
         self.ask_together = judged.ask_together
@@ -78,6 +88,10 @@ class MonitoringService:
         self.ask_why = explaining.ask_why
         self.plan_why = explaining.plan_why
         self.explain = explaining.explain
+
+    def _of_people(self, context: Context) -> None:
+        self.replay_policy = Rehearsing(context).replay_policy
+        self.rate = Rating(context).rate
 
         alerting = Alerting(context)
         self.acknowledge = alerting.acknowledge

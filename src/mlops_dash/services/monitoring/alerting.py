@@ -188,7 +188,7 @@ def sync(
     for kind in OURS:
         of_kind = [one for one in every if one.version == version.version and one.kind == kind]
         matched: set[str] = set()
-        for episode in _episodes(kind, policy, course):
+        for episode in episodes_of(kind, policy, course):
             alert = _match(of_kind, episode, matched)
             if alert is None:
                 opened.append(writer.open(episode))
@@ -206,7 +206,8 @@ def sync(
     return Synced(tuple(opened), tuple(closed))
 
 
-def _episodes(kind: str, policy: MonitoringPolicy, course: Course) -> tuple[Episode, ...]:
+def episodes_of(kind: str, policy: MonitoringPolicy, course: Course) -> tuple[Episode, ...]:
+    """The stretches of windows that are one alert of this kind each."""
     if kind in (HARM, LABEL_SHIFT):
         ripe = [one for one in course.readings if one.ripe and one.n_labelled]
         return episodes(kind, [(one.start, _is_on(kind, one)) for one in ripe], quiet=1)

@@ -347,6 +347,7 @@ class Rooms:
                     "version": one.version,
                     "title": one.title,
                     "cause": one.cause,
+                    "feedback": one.feedback,
                     "opened_at": one.opened_at.isoformat(),
                     "closed_at": one.closed_at.isoformat() if one.closed_at else None,
                 }

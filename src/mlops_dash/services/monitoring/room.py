@@ -345,6 +345,7 @@ def alert_views(alerts: Sequence[Alert], serving: str, *, most: int = 12) -> tup
             snoozed_until=one.snoozed_until,
             last_answer=_answer(one),
             waits=_waits(one, serving),
+            feedback=str(one.body.get("feedback", "")),
         )
         for one in ranked_alerts[:most]
     )

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
+from tests import penguins
 from tests.app.conftest import OpenPage, words
 from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER
 
@@ -78,3 +79,25 @@ def test_replaced_versions_stay_in_the_history(theirs: Services, open_page: Open
         theirs.policies.activate(ADMIN, written.id, reason="r")
     page = open_page("audit", "viewer", tab="Policies")
     assert list(page.dataframe[1].value["State"]) == ["In force", "Replaced"]
+
+
+def test_a_monitoring_policy_is_replayed_in_its_form_and_by_the_second_person(
+    house: Services, open_page: OpenPage
+) -> None:
+    table = penguins.penguins(house.context.clock.now(), days=60, worse_from=45)
+    penguins.watched(house, table)
+    name = penguins.MODEL
+    page = open_page("audit", "lead", tab="Policies", model=name, kind="monitoring")
+    page = page.button(key="propose-policy").click().run()
+    page.text_input(key="policy-monitoring-0-harm_tolerance_auc").set_value("0.4")
+    page = page.button(key=f"replay-policy-{name}-run").click().run()
+    kept = page.session_state[f"replay-policy-{name}-said"]
+    assert (kept.now.caught[0] is not None, kept.then.caught) == (True, (None,))
+    body = {**house.policies.active(ADMIN, name, PolicyKind.MONITORING).body, "harm_tolerance_auc": 0.4}
+    written = house.policies.propose(ADMIN, name, PolicyKind.MONITORING, body, reason="quieter")
+    page = open_page("audit", "lead", tab="Policies", model=name, kind="monitoring")
+    assert "nothing is stored and no alert is touched" in words(page)
+    page = page.button(key=f"replay-version-{written.id}-run").click().run()
+    assert "Of 1 real drop it would have caught 0, 1 as it is." in words(page)
+    assert "<th scope='row'>Real drops caught</th><td>1 of 1</td><td>0 of 1</td>" in words(page)
+    assert not page.exception
