@@ -12,7 +12,20 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from app.shell import cookies, files, gate, incidents, login, lost, metrics, proxies, session, shared, warm
+from app.shell import (
+    cookies,
+    files,
+    gate,
+    incidents,
+    login,
+    lost,
+    metrics,
+    proxies,
+    session,
+    shared,
+    unsubscribing,
+    warm,
+)
 from app.ui import assets
 from mlops_dash import log, settings
 from mlops_dash.errors import InvalidInput
@@ -40,6 +53,7 @@ def _script_error(error: Exception) -> bool:
 ROUTES = [
     *login.routes(session.services),
     *shared.routes(session.services),
+    *unsubscribing.routes(session.services),
     *files.routes(session.services),
     *metrics.routes(session.services),
 ]

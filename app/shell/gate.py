@@ -36,7 +36,8 @@ OPEN_FILES = frozenset(
     f"/app/static/{path.relative_to(_STATIC).as_posix()}" for path in _STATIC.rglob("*") if path.is_file()
 )
 _LINK = re.compile(r"/link/[A-Za-z0-9_-]{20,128}")
-_SHARED = re.compile(r"/shared/[A-Za-z0-9_-]{1,200}")  # a report for people without an account; it asks for no session
+# A report for people without an account, and how they end what is sent to them: neither asks for a session.
+_SHARED, _ENDED = re.compile(r"/shared/[A-Za-z0-9_-]{1,200}"), re.compile(r"/unsubscribe/[0-9a-z.]{1,200}")
 NOT_PAGES = ("/_stcore", "/static/", "/media/", "/component/", "/app/static/", "/oauth2callback", "/auth/")
 
 KNOWN_SECONDS = 10.0  # a session is asked for once for the hundred files of Streamlit's that a first page loads
@@ -47,7 +48,7 @@ Lost = Callable[[Scope], Response | None]
 
 def is_open(path: str) -> bool:
     """Whether anybody may ask for this path: the login, its fonts and icons, one-time links, shared reports, health."""
-    return path in OPEN_PATHS or path in OPEN_FILES or any(one.fullmatch(path) for one in (_LINK, _SHARED))
+    return path in OPEN_PATHS or path in OPEN_FILES or any(one.fullmatch(path) for one in (_LINK, _SHARED, _ENDED))
 
 
 def same_origin(headers: Headers) -> bool:

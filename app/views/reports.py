@@ -14,7 +14,7 @@ import streamlit as st
 
 from app.components import whole
 from app.parts.admin import secrets
-from app.parts.reports import making, sharing
+from app.parts.reports import making, scheduling, sharing
 from app.shell import address, session
 from app.shell.files import report_path
 from app.ui import widgets
@@ -57,17 +57,21 @@ def page(frame: Frame) -> None:
     about = "" if shown is None else f"{shown.of}, {shown.about}"
     with widgets.header("Reports", said, about=about):
         if room.lines:
+            scheduling.button(frame, room)
             making.button(frame, room)
     if room.missing:
         widgets.note(f"No report {fmt.short(room.missing, 40)} is kept here; the newest is shown.")
     if room.selected is None:
         with widgets.empty("article", "No report yet", _HOW, key="reports"):
             making.button(frame, room)
+            scheduling.button(frame, room)
+        scheduling.panel(frame, room)
         return
     address.show("report", room.selected.line.id)
     secrets.shown_once()
     _list(frame, room, room.selected)
     sharing.links(frame, room.selected)
+    scheduling.panel(frame, room)
     _preview(frame, room, room.selected)
 
 

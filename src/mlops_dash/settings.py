@@ -39,8 +39,8 @@ VARIABLES = (
             "ALLOW_PICKLE", "BATCH_ROWS", "COLD_DAYS", "DATABASE_URL", "DEMO", "ENVIRONMENT", "GATEWAY_PROCESSES",
             "HOME", "HOST", "HOT_DAYS",
             "LEDGER_IN_MLFLOW", "LEDGER_KEY", "LOG_DATABASE_URL", "MAIL_FROM", "MLFLOW_DATABASE_URL", "MLFLOW_IS_OURS",
-            "OPEN_INVOCATIONS", "PROFILE_DAYS", "PROTOCOL_TRACES", "PUBLIC_URL", "SMTP", "TOKEN", "TRUSTED_PROXIES",
-            "WEBHOOK_NETWORKS",
+            "OPEN_INVOCATIONS", "PROFILE_DAYS", "PROTOCOL_TRACES", "PUBLIC_URL", "REPORT_FOLDER", "SMTP", "TOKEN",
+            "TRUSTED_PROXIES", "WEBHOOK_NETWORKS",
             *_PORTS,
         )
     ),
@@ -79,6 +79,7 @@ class Settings:
     mail_from: str = "mlops-dash@localhost"
     webhook_networks: tuple[str, ...] = ()  # addresses inside the house that web hooks may go to
     public_url: str = ""  # where people open the pages, as messages name it
+    report_folder: Path | None = None  # reports that are sent to folders go below it; None = HOME/reports
     hot_days: int = HOT_DAYS  # rows stay in the tables for so long after they are ripe, then go to cold files
     cold_days: int = COLD_DAYS  # cold files, and rows that were kept out, stay for so long
     profile_days: int = PROFILE_DAYS  # profiles and the judgements of their windows stay for so long
@@ -100,6 +101,11 @@ class Settings:
     def anchors_in_mlflow(self) -> bool:
         """Whether the ledger's head is kept as a tag in MLflow: where the server is ours, or somebody said so."""
         return self.mlflow_is_ours or self.ledger_in_mlflow
+
+    @property
+    def reports(self) -> Path:
+        """The folder below which reports are put that a schedule sends to a folder."""
+        return self.report_folder or self.home / "reports"
 
     @property
     def pages_url(self) -> str:
@@ -194,6 +200,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         mail_from=_mail_from(env.get("MLOPS_DASH_MAIL_FROM", "").strip()),
         webhook_networks=_networks(env, "MLOPS_DASH_WEBHOOK_NETWORKS"),
         public_url=_url(env, "MLOPS_DASH_PUBLIC_URL", ("http", "https"), "https://mlops.example.com"),
+        report_folder=_folder(env, "MLOPS_DASH_REPORT_FOLDER"),
         hot_days=_days(env, "MLOPS_DASH_HOT_DAYS", HOT_DAYS),
         cold_days=_days(env, "MLOPS_DASH_COLD_DAYS", COLD_DAYS),
         profile_days=_days(env, "MLOPS_DASH_PROFILE_DAYS", PROFILE_DAYS),
@@ -287,6 +294,14 @@ def _currency(text: str) -> str:
     if not re.fullmatch(r"[A-Z]{2,5}|[$€£¥]", text):
         raise InvalidInput(f"MLOPS_DASH_CURRENCY is {text!r}.", hint="Use letters such as EUR or USD.")
     return text
+
+
+def _folder(env: Mapping[str, str], name: str) -> Path | None:
+    """A folder that is there; None when none is named."""
+    text = env.get(name, "").strip()
+    if text and not Path(text).is_dir():
+        raise InvalidInput(f"{name} names {text}, which is no folder.", hint="Make it first.")
+    return Path(text).resolve() if text else None
 
 
 def _mail_from(text: str) -> str:

@@ -24,7 +24,8 @@ from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Unavailable
 from mlops_dash.training.launcher import Ending, Exit
-from mlops_dash.worker import Chore, Running, Worker
+from mlops_dash.worker import Running, Worker
+from mlops_dash.worker.chore import Chore
 from mlops_dash.worker.health import HealthServer
 from tests import factories
 from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER, Time

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_dash.cli import shares
+from mlops_dash.cli import deliveries, shares
 from mlops_dash.cli.shared import actor, json_flag, services, show, write_bytes
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.reports.files import ReportFormat, format_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Any) -> None:
-    """Register the kinds of report, report list, share, links, revoke, check."""
+    """Register the kinds of report, report list, share, schedule, send, check and their kin."""
     report = commands.add_parser("report", help="make, list or check reports")
     kinds = report.add_subparsers(dest="what", required=True, metavar="WHAT")
 
@@ -59,6 +59,7 @@ def add_commands(commands: Any) -> None:
     listed.set_defaults(run=_list)
 
     shares.add_commands(kinds)
+    deliveries.add_commands(kinds)
 
     check = kinds.add_parser("check", help="compute a file's hash again: exit 0 kept here, 1 changed or not kept here")
     check.add_argument("file", type=Path, help="the HTML or JSON file, or the facts.json that a PDF carries")

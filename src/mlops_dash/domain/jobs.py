@@ -40,6 +40,7 @@ class Task(StrEnum):
     REFIT = "refit"  # a retrain as of a past day, which judges nothing and waits for nobody
     TRY_RECIPE = "try-recipe"  # its program on a small window: what is missing? Registers nothing
     CHECK_VERSION = "check-version"  # the checks of its recipe look at a version once more
+    REPORT = "report"  # made by a schedule, and put on its way to people
     PLAY_WEEK = "play-week"  # of the demo: seven days that it held back go through the gateway
 
 

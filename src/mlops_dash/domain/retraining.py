@@ -20,6 +20,7 @@ from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.money import Spending, check_money
 from mlops_dash.domain.parameters import require_plain
 from mlops_dash.domain.recipe_checks import Check
+from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.starting import ALERT_KINDS, CALLED, TRIGGERS, ScheduleKind, describe, instant, interval_seconds
 from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, watched_path
 from mlops_dash.errors import InvalidInput
@@ -284,6 +285,8 @@ def check_schedule(draft: ScheduleDraft, *, now: datetime) -> None:
     """
     if not draft.name.strip():
         raise InvalidInput("The schedule has no name.", hint='Name it, for example "weekly".')
+    if draft.task is Task.REPORT:
+        Plan.of(draft.arguments)
     if draft.task is Task.RETRAIN and not draft.recipe:
         raise InvalidInput("The schedule names no recipe.", hint="Choose what it runs.")
     zone_of(draft.zone)

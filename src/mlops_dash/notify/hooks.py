@@ -40,12 +40,17 @@ def send(channel: Channel, message: Message, *, allowed: Sequence[str] = ()) -> 
         Unavailable: it cannot be reached, or does not say 2xx.
         InvalidInput: the address is inside the house and not allowed.
     """
-    body = json.dumps(_body(channel.kind, message), ensure_ascii=False, separators=(",", ":")).encode()
+    return deliver(channel, message.id, _body(channel.kind, message), allowed=allowed)
+
+
+def deliver(channel: Channel, delivery: str, told: Mapping[str, Any], *, allowed: Sequence[str] = ()) -> str:
+    """Post any JSON under a delivery's id; raises as `send` does."""
+    body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
     at = str(int(time.time()))
     headers = {
         "Content-Type": "application/json",
         "User-Agent": f"mlops-dash/{__version__}",
-        "X-Mlops-Dash-Delivery": message.id,
+        "X-Mlops-Dash-Delivery": delivery,
         "X-Mlops-Dash-Signature": f"t={at},v1={signature(channel.secret, at, body)}",
     }
     status, said = _post(channel.address, body, headers, allowed)
@@ -63,25 +68,8 @@ def _body(kind: ChannelKind, message: Message) -> Mapping[str, Any]:
     if kind is ChannelKind.SLACK:
         return {"text": _slack(message.text)}
     if kind is ChannelKind.TEAMS:
-        blocks = [
-            block
-            for one in message.notices
-            for block in (
-                {"type": "TextBlock", "text": _plain(line(one)), "weight": "bolder", "wrap": True},
-                {"type": "TextBlock", "text": _plain(one.text), "wrap": True},
-            )
-            if block["text"]
-        ]
         links = dict.fromkeys((one.model or "mlops-dash", one.link) for one in message.notices if one.link)
-        card = {
-            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
-            "type": "AdaptiveCard",
-            "version": "1.4",
-            "body": blocks,
-            "actions": [{"type": "Action.OpenUrl", "title": f"Open {model}", "url": url} for model, url in links][:6],
-        }
-        kind_of = "application/vnd.microsoft.card.adaptive"
-        return {"type": "message", "attachments": [{"contentType": kind_of, "contentUrl": None, "content": card}]}
+        return _card([(line(one), one.text) for one in message.notices], list(links))
     return {
         "delivery": message.id,
         "subject": message.subject,
@@ -99,6 +87,37 @@ def _body(kind: ChannelKind, message: Message) -> Mapping[str, Any]:
             for one in message.notices
         ],
     }
+
+
+def report_body(kind: ChannelKind, subject: str, text: str, link: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A report as a channel of this kind reads it; our own JSON carries what `report` says."""
+    if kind is ChannelKind.SLACK:
+        return {"text": _slack(f"{subject}\n{text}\n{link}")}
+    if kind is ChannelKind.TEAMS:
+        return _card([(subject, text)], [("the report", link)])
+    return {"subject": subject, "text": text, "link": link, "report": dict(report)}
+
+
+def _card(said: Sequence[tuple[str, str]], links: Sequence[tuple[str, str]]) -> Mapping[str, Any]:
+    """An adaptive card of Teams': heads with their texts, and buttons that open addresses."""
+    blocks = [
+        block
+        for head, text in said
+        for block in (
+            {"type": "TextBlock", "text": _plain(head), "weight": "bolder", "wrap": True},
+            {"type": "TextBlock", "text": _plain(text), "wrap": True},
+        )
+        if block["text"]
+    ]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": blocks,
+        "actions": [{"type": "Action.OpenUrl", "title": f"Open {name}", "url": url} for name, url in links][:6],
+    }
+    kind_of = "application/vnd.microsoft.card.adaptive"
+    return {"type": "message", "attachments": [{"contentType": kind_of, "contentUrl": None, "content": card}]}
 
 
 def _slack(text: str) -> str:

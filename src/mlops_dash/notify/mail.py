@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import unquote, urlsplit
 
 from mlops_dash.domain.notices import Message
+from mlops_dash.domain.reports.files import ReportFile
 from mlops_dash.errors import Unavailable
 from mlops_dash.settings import LOOPBACK, Settings
 
 SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An e-mail before it is one. `id` is the same at every attempt; `unsubscribe` is an address, or ""."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    files: tuple[ReportFile, ...] = ()
+    unsubscribe: str = ""
 
 
 def send(settings: Settings, address: str, message: Message) -> str:
@@ -22,9 +36,18 @@ def send(settings: Settings, address: str, message: Message) -> str:
     Raises:
         Unavailable: the server cannot be reached, or refused it.
     """
-    mail = _mail(settings, address, message)
+    return post(settings, Letter(message.id, address, message.subject, message.text))
+
+
+def post(settings: Settings, letter: Letter) -> str:
+    """Send a letter with its files, and say where it went.
+
+    Raises:
+        Unavailable: the server cannot be reached, or refused it.
+    """
+    mail = _mail(settings, letter)
     if not settings.smtp:
-        return _kept(settings, mail, message.id)
+        return _kept(settings, mail, letter.id)
     try:
         refused = _deliver(settings.smtp, mail)
     except smtplib.SMTPRecipientsRefused as error:
@@ -37,15 +60,21 @@ def send(settings: Settings, address: str, message: Message) -> str:
     return f"The mail server took it.{note}"
 
 
-def _mail(settings: Settings, address: str, message: Message) -> EmailMessage:
+def _mail(settings: Settings, letter: Letter) -> EmailMessage:
     mail = EmailMessage()
-    mail["Subject"] = " ".join(message.subject.split())[:200]  # a name must not begin a header of its own
+    mail["Subject"] = " ".join(letter.subject.split())[:200]  # a name must not begin a header of its own
     mail["From"] = settings.mail_from
-    mail["To"] = address
+    mail["To"] = letter.to
     mail["Date"] = format_datetime(datetime.now(UTC))
-    mail["Message-ID"] = f"<{message.id}@mlops-dash>"  # the same at every attempt
+    mail["Message-ID"] = f"<{letter.id}@mlops-dash>"  # the same at every attempt
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(message.text)
+    if letter.unsubscribe:
+        mail["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
+    mail.set_content(letter.text)
+    for one in letter.files:
+        main, _, sub = one.mime.partition("/")
+        charset = {"charset": "utf-8"} if main == "text" else None
+        mail.add_attachment(one.content, maintype=main, subtype=sub, filename=one.name, params=charset)
     return mail
 
 

@@ -149,6 +149,14 @@ def markdown(facts: Facts) -> str:
     return "\n".join([*lines, f"Facts sha256 `{sha256_of(facts)}`", ""])
 
 
+def summary(shown: Document) -> str:
+    """What a reader must know, as plain text: verdict, next step and the few figures."""
+    lines = [f"{shown.title}: {shown.kind}, {shown.about}", "", f"{shown.badge['text']}. {plain(shown.verdict)}"]
+    lines += [plain(shown.next_step)] if shown.next_step else []
+    lines += ["", *(f"- {what}: {value} ({plain(of)})" for what, value, of in shown.figures)]
+    return "\n".join(lines)
+
+
 def _pipe_table(table: Mapping[str, Any]) -> list[str]:
     sides = ["---:" if n in table["numeric"] else ":---" for n in range(len(table["heads"]))]
     rows = [[markdown_text(plain(cell)) for cell in row] for row in table["rows"]]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, delete, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.policies import PolicyKind
@@ -65,6 +65,11 @@ def put_schedule(session: Session, made: Schedule) -> None:
     values.update(kind=str(made.kind), task=str(made.task), misfire=str(made.misfire))
     session.merge(ScheduleRow(**values))
     session.flush()
+
+
+def remove_schedule(session: Session, schedule_id: str) -> None:
+    """Take a schedule away; its jobs stay."""
+    session.execute(delete(ScheduleRow).where(col(ScheduleRow.id) == schedule_id))
 
 
 def needing_the_metronome(session: Session, *, now: datetime, schedule_id: str = "") -> tuple[Schedule, ...]:

@@ -31,6 +31,7 @@ from mlops_dash.processes import Limits
 from mlops_dash.settings import Settings, python_executable
 from mlops_dash.training.launcher import Ending, Exit, launch
 from mlops_dash.worker.apart import APART, means_of
+from mlops_dash.worker.chore import Chore
 from mlops_dash.worker.health import HealthServer
 from mlops_dash.worker.metrics import WorkerMetrics
 
@@ -42,17 +43,6 @@ SLOTS = 2
 DAYS_A_BEAT = 10  # of rows that are archived in one go
 DIRTY_HOURS = 48  # profiled in one go, so that the lead is renewed between
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Chore:
-    """Something the leader does again and again; when it cannot, it waits longer and longer and says so once."""
-
-    name: str
-    seconds: float
-    said: str = ""
-    failures: int = 0
-    not_before: float = 0.0
 
 
 @dataclass
@@ -87,6 +77,7 @@ class Worker:
             "anchor": Chore("anchor", 10.0),
             "runs": Chore("runs", 2.0),
             "tell": Chore("tell", 2.0),
+            "send": Chore("send", 2.0),
             "retain": Chore("retain", 10.0),
         }
         self._step_chore = Chore("step", STEP_SECONDS)
@@ -281,6 +272,10 @@ class Worker:
         self.services.notices.gather(WORKER)
         self.services.notices.deliver(WORKER)
 
+    def send(self) -> None:
+        """Send reports that wait for their recipients."""
+        self.services.reports.deliver(WORKER)
+
     def retain(self) -> None:
         """Add labels that came for archived rows; once a day move old rows to cold files, and let go of what may go."""
         retention = self.services.retention
@@ -348,6 +343,8 @@ class Worker:
                 start, end = (instant(str(job.arguments[name])) for name in ("start", "end"))
                 version_id = str(job.arguments["version_id"])
                 return {"rows": self.services.scoring.backfill(WORKER, job.model, version_id, start, end)}
+            case Task.REPORT:
+                return {"deliveries": len(self.services.reports.prepare(WORKER, job.id, job.cause, job.arguments))}
             case _:
                 raise InvalidInput(f"A {job.task} has a process of its own.")
 

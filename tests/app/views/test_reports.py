@@ -11,10 +11,12 @@ from app.shell.files import report_path
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.jobs import Task
+from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.reports.shares import ShareFace
 from mlops_dash.domain.reports.snapshot import Report, ReportKind
 from tests.app.conftest import OpenPage, words
-from tests.factories import SCIENTIST, VIEWER
+from tests.factories import SCIENTIST, VIEWER, WORKER
 from tests.services.monitoring.monitoring_world import MODEL, World, world
 
 DAY = timedelta(days=1)
@@ -141,6 +143,55 @@ def test_a_fleet_summary_and_a_dossier_are_made_in_the_same_dialog(
     page = open_page("reports", "viewer", report=fleet.id)
     assert frames(page) == [report_path(fleet.id)]
     assert sorted(page.dataframe[0].value["Report"]) == ["Fleet summary", "Promotion dossier"]
+
+
+def test_a_report_is_scheduled_edited_paused_and_deleted_and_its_deliveries_are_shown(
+    kept: Report, house: Services, open_page: OpenPage
+) -> None:
+    page = open_page("reports", "scientist")
+    assert "Sent by schedule" not in words(page)
+    page.session_state["report-plan-new-kind"] = ReportKind.CARD
+    page = page.button(key="schedule-report").click().run()
+    page.text_input(key="report-plan-new-name").set_value("board's <b>card</b>")
+    page.text_area(key="report-plan-new-to").set_value("ada")
+    page = page.button(key="report-plan-new-dialog-act").click().run()
+    assert "'ada' is no recipient" in page.session_state["report-plan-new-dialog-error"]
+    page = page.button(key="schedule-report").click().run()
+    page.text_input(key="report-plan-new-name").set_value("board's <b>card</b>")
+    page.text_area(key="report-plan-new-to").set_value("ada@example.com, folder:board")
+    page = page.button(key="report-plan-new-dialog-act").click().run()
+    assert not page.exception
+    (made,) = house.retraining.schedules(VIEWER)
+    assert (made.task, made.expression, made.name) == (Task.REPORT, "0 7 * * 1", "board's <b>card</b>")
+    assert Plan.of(made.arguments).to == ("ada@example.com", "folder:board")
+
+    house.reports.prepare(WORKER, "job", "schedule board", made.arguments)
+    assert house.reports.deliver(WORKER) == 2
+    page = open_page("reports", "scientist")
+    shown = {frame.value.columns[0]: frame.value for frame in page.dataframe}
+    assert list(shown["Name"]["To"]) == ["ada@example.com, folder:board"]
+    assert list(shown["Name"]["Owner"]) == ["scientist"]
+    assert shown["Name"]["Last"][0].startswith("Sent, ")
+    assert sorted(shown["When"]["State"]) == ["Sent", "Sent"]
+
+    page = page.button(key="pause-report").click().run()
+    page.text_area(key=f"pause-report-{made.id}-reason").set_value("the board rests")
+    page = page.button(key=f"pause-report-{made.id}-act").click().run()
+    assert not house.retraining.schedules(VIEWER)[0].enabled
+    page = open_page("reports", "scientist")
+    page = page.button(key="edit-report").click().run()
+    page.text_area(key=f"report-plan-{made.id}-to").set_value("folder:board")
+    page = page.button(key=f"report-plan-{made.id}-dialog-act").click().run()
+    assert not page.exception
+    (now,) = house.retraining.schedules(VIEWER)
+    assert (Plan.of(now.arguments).to, Plan.of(now.arguments).id) == (("folder:board",), Plan.of(made.arguments).id)
+    page = open_page("reports", "viewer")
+    assert page.button(key="remove-report").disabled
+    page = open_page("reports", "lead")
+    page = page.button(key="remove-report").click().run()
+    page.text_area(key=f"remove-report-{made.id}-reason").set_value("over")
+    page = page.button(key=f"remove-report-{made.id}-act").click().run()
+    assert house.retraining.schedules(VIEWER) == ()
 
 
 def test_a_report_is_shared_shown_once_counted_and_revoked(kept: Report, house: Services, open_page: OpenPage) -> None:

@@ -25,6 +25,7 @@ SCHEMA = "mlops-dash.report"
 SCHEMA_VERSION = 1  # of the frame around the facts, which have a `format` of their own; names are only ever added
 
 Facts = Mapping[str, Any]
+_AMOUNTS = {"rows", "label coverage", "ripe", "ripe days", "units with an outcome"}
 
 
 class ReportKind(StrEnum):
@@ -228,6 +229,15 @@ def since_sentence(then: Facts, now: Facts) -> str:
     if not changed:
         return "Details have changed since (for example a closed alert or a late label); the key numbers are the same."
     return f"Numbers have changed since: {'; '.join(changed)}."
+
+
+def standing(facts: Facts) -> dict[str, Any]:
+    """What a report says that somebody would act on, without amounts, which grow by themselves."""
+    if "key" in facts:
+        return {name: said for name, said in facts["key"].items() if name not in _AMOUNTS}
+    kept = {name: said for name, said in _key_facts(facts).items() if name not in _AMOUNTS}
+    alerts = sorted(one["title"] for one in facts["alerts"] if one["closed_at"] is None)
+    return {**kept, "moved": sorted(facts["inputs"]["moved"]), "alerts": alerts}
 
 
 def _key_facts(facts: Facts) -> dict[str, str]:

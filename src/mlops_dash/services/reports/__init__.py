@@ -4,6 +4,8 @@ One of the two services that compose other services' reads (the other is the fle
 and Registry pages say, because it asks them.
 
 sharing     links to one report for people without an account
+scheduling  what a schedule's slot does: make a report, and a delivery for each recipient
+sending     deliveries on their way out, and who unsubscribed
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from mlops_dash.domain.reports.card import card_facts
 from mlops_dash.domain.reports.facts import weekly_facts
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
 from mlops_dash.domain.reports.fleet import fleet_facts
+from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.reports.promotion import promotion_facts
 from mlops_dash.domain.reports.snapshot import (
     KIND_LABELS,
@@ -46,6 +49,8 @@ from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.registry import RegistryService
+from mlops_dash.services.reports.scheduling import Scheduling
+from mlops_dash.services.reports.sending import Sending
 from mlops_dash.services.reports.sharing import Sharing
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import audit as audit_store
@@ -75,6 +80,15 @@ class ReportService:
         sharing = Sharing(context)
         self.share, self.revoke_share, self.shares = sharing.share, sharing.revoke_share, sharing.shares
         self.share_face, self.open_share = sharing.share_face, sharing.open_share
+
+        scheduling = Scheduling(context, self._planned, self.freeze)
+        self.check_plan, self.prepare = scheduling.check_plan, scheduling.prepare
+
+        sending = Sending(context)
+        self.deliveries, self.latest_of_plans = sending.deliveries, sending.latest_of_plans
+        self.send_report, self.send_report_again = sending.send_report, sending.send_report_again
+        self.deliver, self.deliver_now = sending.deliver, sending.deliver_now
+        self.subscription, self.unsubscribe = sending.subscription, sending.unsubscribe
 
     @read(Permission.ROOM_READ)
     def room(self, actor: Actor, report_id: str = "") -> ReportsRoom:
@@ -295,6 +309,22 @@ class ReportService:
             after={"report": line.id, "sha256": sha256, "about": line.about},
         )
         return made
+
+    def _planned(self, actor: Actor, plan: Plan) -> Draft:
+        """The facts that a plan asks for, as they are now."""
+        if plan.kind is ReportKind.WEEKLY:
+            return self.weekly(actor, plan.model)
+        if plan.kind is ReportKind.FLEET:
+            return self.fleet(actor)
+        if plan.kind is ReportKind.CARD:
+            return self.card(actor, plan.model)
+        if plan.kind is ReportKind.AB_RESULT:
+            return self.ab_result(actor, plan.subject)
+        champion = self._registry.room(actor, plan.model).champion
+        version = plan.subject or ("" if champion is None else champion.label)
+        if not version:
+            raise NotFound(f"No version of {plan.model} is live.", hint="Name the version, or promote one.")
+        return self.promotion(actor, plan.model, version)
 
     def _since(self, actor: Actor, kept: Report) -> tuple[str, bool]:
         """How a frozen report stands to the same computed now, and whether its key numbers changed."""

@@ -109,6 +109,8 @@ class RetrainingService:
             NotAllowed: it watches another file, and the actor is no admin.
         """
         rules.check_schedule(draft, now=unit.now)
+        if draft.task is Task.REPORT:
+            actor.require(Permission.REPORT_SHARE)  # it goes to people without an account
         then = rules.afterwards_of(str(draft.arguments.get("then", "")))
         if then is rules.Afterwards.PROPOSE:
             actor.require(Permission.PROPOSAL_OPEN)
@@ -191,6 +193,20 @@ class RetrainingService:
         )  # fmt: skip
         before = {"enabled": False, "pause_reason": known.pause_reason}
         unit.audit(f"schedule {known.name}", model=known.model, before=before, after={"enabled": True}, reason=reason)
+
+    @command(Permission.SCHEDULE_EDIT, Action.SCHEDULE_REMOVED)
+    def remove_schedule(self, unit: Unit, actor: Actor, schedule_id: str, reason: str) -> None:
+        """Take a schedule away; what it started stays, and what it started last goes on. Audited.
+
+        Raises:
+            NotFound: there is no such schedule.
+            InvalidInput: the reason is empty.
+        """
+        known = schedule_of(unit.session, schedule_id)
+        if not reason.strip():
+            raise InvalidInput("A reason is missing.", hint="Say why in a few words: it goes into the ledger.")
+        rows.remove_schedule(unit.session, known.id)
+        unit.audit(f"schedule {known.name}", model=known.model, before=_facts(known), reason=reason.strip())
 
     @command(Permission.JOB_RUN, Action.JOB_REQUESTED)
     def run_now(
@@ -285,7 +301,11 @@ class RetrainingService:
             if not jobs:  # a quiet house still shows what happened last
                 jobs = job_rows.recent(session, since=None, model=model, limit=10, without=Task.REFIT)
             past_day = job_rows.recent(session, since=now - timedelta(hours=24), model=model, without=Task.REFIT)
-            schedules = tuple(s for s in rows.schedules(session) if not model or s.model in {"", model})
+            schedules = tuple(
+                s
+                for s in rows.schedules(session)
+                if s.task is not Task.REPORT and (not model or s.model in {"", model})
+            )
             lease = job_rows.leader(session, LEASE)
             finished = job_rows.recent(
                 session, since=None, model=model, states=(JobState.SUCCEEDED,), limit=20, without=Task.REFIT
@@ -340,7 +360,7 @@ def _facts(made: Schedule) -> dict[str, object]:
     return {
         "name": made.name, "kind": str(made.kind), "expression": made.expression, "zone": made.zone,
         "task": str(made.task), "recipe": made.recipe or "", "misfire": str(made.misfire), **vars(made.guards),
-        "then": str(made.afterwards),
+        "then": str(made.afterwards), **({"report": made.arguments["report"]} if made.task is Task.REPORT else {}),
     }  # fmt: skip
 
 

@@ -1,14 +1,14 @@
-"""Tables of frozen reports, whose rows are added and never changed, and of links to them."""
+"""Tables of frozen reports, whose rows are added and never changed, of links to them, and of sending them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, UniqueConstraint
+from sqlalchemy import Column, Index, UniqueConstraint
 from sqlmodel import Field
 
-from mlops_dash.store.tables.app import AppTable, text_column, time_column
+from mlops_dash.store.tables.app import AppTable, json_column, text_column, time_column
 from mlops_dash.store.types import JsonText, UtcDateTime
 
 
@@ -45,3 +45,38 @@ class ReportShareRow(AppTable, table=True):
     revoked_at: datetime | None = time_column(nullable=True)
     opens: int = 0
     last_opened_at: datetime | None = time_column(nullable=True)
+
+
+class ReportDeliveryRow(AppTable, table=True):
+    """One report to one recipient, at most once a batch (the database guards it)."""
+
+    __tablename__ = "report_delivery"
+    id: str = Field(primary_key=True)
+    batch_id: str
+    plan_id: str = ""
+    plan: str = ""
+    report_id: str | None = Field(default=None, foreign_key="report.id")
+    about: str = text_column()
+    recipient: str
+    formats: Any = json_column()
+    state: str
+    not_before: datetime = time_column()
+    attempts: int = 0
+    note: str = text_column()
+    created_at: datetime = time_column()
+    sent_at: datetime | None = time_column(nullable=True)
+    __table_args__ = (
+        UniqueConstraint("batch_id", "recipient"),
+        Index("ix_report_delivery_state_not_before", "state", "not_before"),
+        Index("ix_report_delivery_created_at", "created_at"),
+        Index("ix_report_delivery_plan_id", "plan_id"),
+    )
+
+
+class ReportOptOutRow(AppTable, table=True):
+    """A recipient who does not want the reports of a plan any more."""
+
+    __tablename__ = "report_opt_out"
+    plan_id: str = Field(primary_key=True)
+    recipient: str = Field(primary_key=True)
+    at: datetime = time_column()
