@@ -1,10 +1,11 @@
 """Reports: what was known, frozen under a hash, to read here, download as a file and compare with the present.
 
-Deep link: ?report=
+Deep links: ?tab=, ?report=
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from html import escape
 from urllib.parse import quote
@@ -14,7 +15,7 @@ import streamlit as st
 
 from app.components import whole
 from app.parts.admin import secrets
-from app.parts.reports import making, scheduling, sharing
+from app.parts.reports import comparing, making, scheduling, sharing
 from app.shell import address, session
 from app.shell.files import report_path
 from app.ui import widgets
@@ -57,21 +58,30 @@ def page(frame: Frame) -> None:
     about = "" if shown is None else f"{shown.of}, {shown.about}"
     with widgets.header("Reports", said, about=about):
         if room.lines:
-            scheduling.button(frame, room)
             making.button(frame, room)
     if room.missing:
         widgets.note(f"No report {fmt.short(room.missing, 40)} is kept here; the newest is shown.")
+    secrets.shown_once()
+    panels: dict[str, Callable[[], None]] = {
+        "Kept": lambda: _kept(frame, room),
+        "Sent": lambda: scheduling.panel(frame, room),
+    }
+    address.menu("tab", panels, "Kept")
+    tabs = st.tabs(list(panels), key="tab", on_change=address.picked, args=("tab",))
+    for tab, draw in zip(tabs, panels.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def _kept(frame: Frame, room: ReportsRoom) -> None:
     if room.selected is None:
         with widgets.empty("article", "No report yet", _HOW, key="reports"):
             making.button(frame, room)
-            scheduling.button(frame, room)
-        scheduling.panel(frame, room)
         return
     address.show("report", room.selected.line.id)
-    secrets.shown_once()
     _list(frame, room, room.selected)
     sharing.links(frame, room.selected)
-    scheduling.panel(frame, room)
     _preview(frame, room, room.selected)
 
 
@@ -157,6 +167,7 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     by = f"Made by {who(line.made_by)}, {frame.instant(line.made_at)}"
     with widgets.card("preview", title, by, actions):
         st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {plain(room.since)}")
+        comparing.menu(frame, room, report)
         whole.mount(report_path(line.id), height=_FRAME_HEIGHT, alt=title)
 
 

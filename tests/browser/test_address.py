@@ -31,7 +31,7 @@ WRITTEN = {  # what each page's plain address becomes
     "experiments": {"exp": "0"},
     "registry": {"model": MODEL, "version": "3", "part": "Decide"},
     "retraining": {"span": "2 days", "lvl": "All"},
-    "reports": {},
+    "reports": {"tab": "Kept"},
     "audit": {"tab": "Ledger"},
 }
 

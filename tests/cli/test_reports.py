@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,14 @@ def test_a_day_must_be_a_day(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         run("weekly", "--model", MODEL, "--until", "yesterday", "--out", "week.html")
     assert "is no day; write it as 2013-06-01" in capsys.readouterr().err
+
+
+def test_two_reviews_are_compared_by_their_hashes(run: Run, tmp_path: Path) -> None:
+    out = ("--out", str(tmp_path / "w.json"), "--json")
+    made = [json.loads(run("weekly", "--model", MODEL, *out)[1])]
+    before = datetime.fromisoformat(made[0]["week"]["end"]) - timedelta(days=8)
+    made.append(json.loads(run("weekly", "--model", MODEL, "--until", before.date().isoformat(), *out)[1]))
+    code, out, error = run("compare", made[0]["sha256"][:10], made[1]["id"], "--json")
+    assert (code, error) == (0, "")
+    assert json.loads(out)["changes"] != []
+    assert run("compare", made[0]["id"], "gone")[0] == 2

@@ -42,12 +42,17 @@ def button(frame: Frame, room: ReportsRoom) -> None:
 
 
 def panel(frame: Frame, room: ReportsRoom) -> None:
-    """The schedules with their dialogs, and the log of deliveries; nothing while neither is there."""
+    """The schedules with their dialogs, and the log of deliveries."""
     made = [one for one in frame.services.retraining.schedules(frame.actor) if one.task is Task.REPORT]
     log = frame.services.reports.deliveries(frame.actor, 100)
-    if made:
-        last = frame.services.reports.latest_of_plans(frame.actor)
-        with widgets.card("report-schedules", "Sent by schedule", _sub(frame)):
+    with widgets.card("report-schedules", "Sent by schedule", _sub(frame), lambda: button(frame, room)):
+        if not made:
+            widgets.empty(
+                "schedule_send", "No report is sent by a schedule yet",
+                "Choose a report, how often, and to whom: by e-mail, to a channel or into a folder.", key="schedules",
+            )  # fmt: skip
+        else:
+            last = frame.services.reports.latest_of_plans(frame.actor)
             st.dataframe(
                 tables.schedules(made, last, zone=frame.zone), key="report-schedules-table", hide_index=True,
                 row_height=32, height=35 + 32 * min(len(made), 6) + 2,

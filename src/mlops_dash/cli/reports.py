@@ -58,6 +58,12 @@ def add_commands(commands: Any) -> None:
     json_flag(listed)
     listed.set_defaults(run=_list)
 
+    compare = kinds.add_parser("compare", help="what two kept reports of one kind and model say differently")
+    compare.add_argument("one", help="its id, or the first 8 digits or more of its facts' sha256")
+    compare.add_argument("other")
+    json_flag(compare)
+    compare.set_defaults(run=_compare)
+
     shares.add_commands(kinds)
     deliveries.add_commands(kinds)
 
@@ -129,6 +135,22 @@ def _list(arguments: argparse.Namespace) -> int:
     ]
     said = [f"{one.sha256[:12]}  {one.of}  {KIND_LABELS[one.kind]}, {one.about}" for one in lines]
     show(answer, as_json=arguments.json, line="\n".join(said) or "No report is kept yet.")
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    one, other = (made.reports.named(who, name).line.id for name in (arguments.one, arguments.other))
+    found = made.reports.compared(who, one, other)
+    answer = {
+        "first": {"id": found.first.id, "about": found.first.about, "made_at": found.first.made_at.isoformat()},
+        "second": {"id": found.second.id, "about": found.second.about, "made_at": found.second.made_at.isoformat()},
+        "changes": list(found.changes),
+        "sentence": found.sentence,
+    }
+    said = f"From {found.first.about} to {found.second.about}: {found.sentence}"
+    show(answer, as_json=arguments.json, line="\n".join([said, *(f"  {one}" for one in found.changes)]))
     return 0
 
 

@@ -148,8 +148,8 @@ def test_a_fleet_summary_and_a_dossier_are_made_in_the_same_dialog(
 def test_a_report_is_scheduled_edited_paused_and_deleted_and_its_deliveries_are_shown(
     kept: Report, house: Services, open_page: OpenPage
 ) -> None:
-    page = open_page("reports", "scientist")
-    assert "Sent by schedule" not in words(page)
+    page = open_page("reports", "scientist", tab="Sent")
+    assert "No report is sent by a schedule yet" in words(page)
     page.session_state["report-plan-new-kind"] = ReportKind.CARD
     page = page.button(key="schedule-report").click().run()
     page.text_input(key="report-plan-new-name").set_value("board's <b>card</b>")
@@ -167,7 +167,7 @@ def test_a_report_is_scheduled_edited_paused_and_deleted_and_its_deliveries_are_
 
     house.reports.prepare(WORKER, "job", "schedule board", made.arguments)
     assert house.reports.deliver(WORKER) == 2
-    page = open_page("reports", "scientist")
+    page = open_page("reports", "scientist", tab="Sent")
     shown = {frame.value.columns[0]: frame.value for frame in page.dataframe}
     assert list(shown["Name"]["To"]) == ["ada@example.com, folder:board"]
     assert list(shown["Name"]["Owner"]) == ["scientist"]
@@ -178,20 +178,33 @@ def test_a_report_is_scheduled_edited_paused_and_deleted_and_its_deliveries_are_
     page.text_area(key=f"pause-report-{made.id}-reason").set_value("the board rests")
     page = page.button(key=f"pause-report-{made.id}-act").click().run()
     assert not house.retraining.schedules(VIEWER)[0].enabled
-    page = open_page("reports", "scientist")
+    page = open_page("reports", "scientist", tab="Sent")
     page = page.button(key="edit-report").click().run()
     page.text_area(key=f"report-plan-{made.id}-to").set_value("folder:board")
     page = page.button(key=f"report-plan-{made.id}-dialog-act").click().run()
     assert not page.exception
     (now,) = house.retraining.schedules(VIEWER)
     assert (Plan.of(now.arguments).to, Plan.of(now.arguments).id) == (("folder:board",), Plan.of(made.arguments).id)
-    page = open_page("reports", "viewer")
+    page = open_page("reports", "viewer", tab="Sent")
     assert page.button(key="remove-report").disabled
-    page = open_page("reports", "lead")
+    page = open_page("reports", "lead", tab="Sent")
     page = page.button(key="remove-report").click().run()
     page.text_area(key=f"remove-report-{made.id}-reason").set_value("over")
     page = page.button(key=f"remove-report-{made.id}-act").click().run()
     assert house.retraining.schedules(VIEWER) == ()
+
+
+def test_two_reports_of_one_model_are_compared(made: World, house: Services, kept: Report, open_page: OpenPage) -> None:
+    last = kept.line.week.last_day - timedelta(days=7)
+    other = house.reports.freeze(SCIENTIST, house.reports.weekly(SCIENTIST, MODEL, until=last))
+    page = open_page("reports", "viewer", report=kept.line.id)
+    menu = page.selectbox(key=f"compare-{kept.line.id}")
+    assert menu.value is None
+    page = menu.select(menu.options[0]).run()
+    found = house.reports.compared(VIEWER, kept.line.id, other.line.id)
+    assert found.changes != ()
+    assert all(one in words(page) for one in (found.first.about, found.second.about))
+    assert not page.exception
 
 
 def test_a_report_is_shared_shown_once_counted_and_revoked(kept: Report, house: Services, open_page: OpenPage) -> None:

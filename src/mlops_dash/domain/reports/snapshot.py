@@ -173,6 +173,16 @@ class ReportsRoom:
     why_not: str  # why this person cannot make one; "" when they can
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Two snapshots, the earlier one first; each change as `label coverage 97.0 % → 99.0 %`."""
+
+    first: ReportLine
+    second: ReportLine
+    changes: tuple[str, ...]
+    sentence: str
+
+
 def sha256_of(facts: Facts) -> str:
     """The hash that names the facts: sha256 of their canonical JSON."""
     return digest(facts)
@@ -229,6 +239,18 @@ def since_sentence(then: Facts, now: Facts) -> str:
     if not changed:
         return "Details have changed since (for example a closed alert or a late label); the key numbers are the same."
     return f"Numbers have changed since: {'; '.join(changed)}."
+
+
+def compared(first: Report, second: Report) -> Compared:
+    """What two reports of one kind and model say differently."""
+    changes = changes_since(first.facts, second.facts)
+    if sha256_of(first.facts) == sha256_of(second.facts):
+        sentence = "Both hold the same facts."
+    elif changes:
+        sentence = f"{fmt.plural(len(changes), 'key number')} differ{'s' if len(changes) == 1 else ''}."
+    else:
+        sentence = "Details differ; the key numbers are the same."
+    return Compared(first.line, second.line, changes, sentence)
 
 
 def standing(facts: Facts) -> dict[str, Any]:

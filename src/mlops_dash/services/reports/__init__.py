@@ -3,6 +3,7 @@
 One of the two services that compose other services' reads (the other is the fleet): a report says what the Monitoring
 and Registry pages say, because it asks them.
 
+comparing   two kept reports side by side
 sharing     links to one report for people without an account
 scheduling  what a schedule's slot does: make a report, and a delivery for each recipient
 sending     deliveries on their way out, and who unsubscribed
@@ -49,6 +50,7 @@ from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.registry import RegistryService
+from mlops_dash.services.reports.comparing import Comparing
 from mlops_dash.services.reports.scheduling import Scheduling
 from mlops_dash.services.reports.sending import Sending
 from mlops_dash.services.reports.sharing import Sharing
@@ -76,6 +78,8 @@ class ReportService:
         self._audit = AuditService(context)
         self._tests = ABTestService(context)
         self._fleet = FleetService(context)
+
+        self.compared = Comparing(context).compared
 
         sharing = Sharing(context)
         self.share, self.revoke_share, self.shares = sharing.share, sharing.revoke_share, sharing.shares
