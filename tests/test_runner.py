@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_dash import attempt, bootstrap, runner
+from mlops_dash import attempt, bootstrap, doctor, runner
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.columns import FEATURE_NAMES, LABEL, load_flights
@@ -26,6 +26,7 @@ from mlops_dash.store.db import transaction
 from mlops_dash.store.tables.monitoring import AlertRow
 from mlops_dash.store.tables.registry import ServingRow
 from mlops_dash.tracking.experiments import attempts
+from mlops_dash.tracking.experiments.runs import client_for
 from mlops_dash.tracking.registry import MlflowRegistry
 from tests import factories
 from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER, WORKER
@@ -455,6 +456,52 @@ def test_checks_of_a_recipe_run_after_training_and_are_a_gate_that_blocks(depot:
     assert [one.details["passed"] for one in found] == [True, True]
     assert said[-1] == "slice check minutes of the north"
     assert depot.registry.gate(VIEWER, MINUTES, "1")["gates"][-1]["state"] == "passed"
+
+
+@pytest.mark.timeout(600)
+def test_a_program_works_in_its_own_venv_and_checkout_and_so_do_its_checks(depot: Services, tmp_path: Path) -> None:
+    from tests.training.test_workplace import repository, wheel
+
+    wheel(tmp_path / "wheels")
+    client_for(depot.context.settings.mlflow_uri).create_experiment(MINUTES)  # keeps files here, not in a checkout
+    ours = Path(pd.__file__).parents[1]  # stands for an index that has MLflow
+    train = f"import sys, their_crates\nsys.path.append({str(ours)!r})\n" + TRAIN.replace("WITH_ROWS", "True")
+    files = {
+        "train.py": train.replace('print("done")', 'print("crates", their_crates.CRATES, os.getcwd())'),
+        "check.py": "import their_crates, os\nprint('result', their_crates.CRATES, os.path.exists('train.py'))\n",
+        "requirements.txt": (tmp_path / "wheels" / "requirements.txt").read_text(),
+    }
+    address, commit = repository(tmp_path / "their repo", files)
+    crates = Check("crates", CheckKind.DATA, "{python} check.py", at_least=12.0)
+    recipe = Recipe(
+        "weekly", MINUTES, "{python} train.py {seed}", {"seed": 7, "train_days": 60, "holdout_days": 7},
+        checks=(crates,), requirements="requirements.txt", repository=address, commit=commit,
+    )  # fmt: skip
+    with pytest.raises(InvalidInput, match="is a function"):
+        depot.retraining.save_recipe(ADMIN, replace(recipe, entry="train:main"))
+    depot.retraining.save_recipe(ADMIN, recipe)
+    with pytest.raises(NotAllowed):
+        depot.retraining.save_recipe(SCIENTIST, replace(recipe, commit="0" * 40))
+    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    result = runner.run_next(depot)
+    log = depot.jobs.log(VIEWER, job_id).text
+    assert f"working in {address} at {commit}" in log
+    assert "crates 12 " in log
+    assert "check crates: passed, 12: True" in log
+    run = next(one for one in attempts.of_job(depot.context.settings.mlflow_uri, job_id=job_id) if not one.parent)
+    assert run.run_id == result["run_id"]
+    assert run.tags["mlflow.source.git.commit"] == commit
+    assert run.tags["mlops_dash.environment"] in {one.name for one in (tmp_path / "environments").iterdir()}
+    assert list((tmp_path / "checkouts").iterdir()) == [], "a checkout goes with its run"
+
+    depot.retraining.save_recipe(ADMIN, replace(recipe, commit="0" * 40))
+    depot.retraining.run_now(SCIENTIST, "weekly", "once more")
+    with pytest.raises(InvalidInput, match="has no commit"):
+        runner.run_next(depot)
+    again = depot.evidence.run_checks(SCIENTIST, str(result["version_id"]), log=tmp_path / "again.log")
+    assert [(one.value, "has no commit" in one.reason) for one in again] == [(None, True)], "not run, and says why"
+    tried = doctor.check(depot, SCIENTIST, "weekly")
+    assert tried.missing[0].startswith("The repository of weekly has no commit 000")
 
 
 def test_only_admins_say_which_program_runs(depot: Services, tmp_path: Path) -> None:

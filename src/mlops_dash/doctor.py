@@ -12,8 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mlops_dash.attempt import RUNNER, Run, carry_out
 from mlops_dash.bootstrap import Services
@@ -29,7 +30,8 @@ from mlops_dash.settings import python_executable
 from mlops_dash.tracking.experiments import attempts
 from mlops_dash.training import contract
 from mlops_dash.training.contract import BrokenContract, Request, Window
-from mlops_dash.training.launcher import launch
+from mlops_dash.training.launcher import Exit, launch
+from mlops_dash.training.workplace import workplace
 
 LAST_LINES = 8
 THREADS = 2
@@ -115,11 +117,15 @@ def check(services: Services, actor: Actor, name: str, *, days: int = 7, log: Pa
         log = services.context.settings.logs / "checks" / f"{recipe.name}.log"
         log.unlink(missing_ok=True)
     begun = log.stat().st_size if log.is_file() else 0
-    ended = launch(
-        [python_executable(), "-m", "mlops_dash.training.program", recipe.entry],
-        log=log, limits=Limits(recipe.timeout_seconds, recipe.memory_mib, threads=THREADS),
-        should_stop=lambda: False, now=services.context.clock.now, variables=request.environment(),
-    )  # fmt: skip
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with log.open("a", encoding="utf-8") as said:
+            write = partial(_stamped, said, services)
+            with workplace(contract.wanted_by(recipe), services.context.settings.home, write=write) as place:
+                request = contract.working_in(request, recipe, place)
+                ended = _launched(services, recipe, request, log)
+    except InvalidInput as error:  # no environment or no checkout: a job would fail for it too
+        return Checked(recipe.name, (error.sentence(),), (), "", 0.0, 0.0, _last(log, begun), log, request.window)
     last = _last(log, begun)
     try:
         advice: tuple[str, ...] = ()
@@ -132,6 +138,20 @@ def check(services: Services, actor: Actor, name: str, *, days: int = 7, log: Pa
     return Checked(
         recipe.name, missing, advice, ended.sentence, ended.seconds, ended.peak_mib, last, log, request.window
     )
+
+
+def _launched(services: Services, recipe: Recipe, request: Request, log: Path) -> Exit:
+    return launch(
+        [python_executable(), "-m", "mlops_dash.training.program", recipe.entry],
+        log=log, limits=Limits(recipe.timeout_seconds, recipe.memory_mib, threads=THREADS),
+        should_stop=lambda: False, now=services.context.clock.now, variables=request.environment(),
+    )  # fmt: skip
+
+
+def _stamped(log: TextIO, services: Services, line: str) -> None:
+    """A line of git or pip, with its time as all lines of a log have it."""
+    log.write(f"{services.context.clock.now():%Y-%m-%dT%H:%M:%SZ} {line}")
+    log.flush()
 
 
 def _request(services: Services, recipe: Recipe, days: int) -> Request:

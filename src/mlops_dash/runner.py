@@ -37,6 +37,7 @@ from mlops_dash.tracking.experiments.files import RunFiles
 from mlops_dash.tracking.experiments.models import RunModels
 from mlops_dash.training import contract, program
 from mlops_dash.training.contract import Kept, LeftRun, Request
+from mlops_dash.training.workplace import workplace
 
 ROWS_BYTES = 1_000_000_000  # the largest file of rows that is read from a run
 
@@ -244,13 +245,17 @@ def _produced(run: Run, recipe: Recipe, request: Request) -> Kept:
         InvalidInput: the program failed, or broke the contract.
     """
     uri, window = request.tracking_uri, request.window
-    run.step(0.04, f"starting {recipe.entry} for {_span(window.start, window.end, run)}")
-    if run.own_process:
-        os.environ.update(request.environment())
+    if recipe.requirements or recipe.repository:
+        run.step(0.02, "making ready where it works")
     try:
-        program.run(
-            recipe.entry, request, tell=lambda share, text: run.step(0.05 + 0.60 * share, text), write=run.write
-        )
+        with workplace(contract.wanted_by(recipe), run.services.context.settings.home, write=run.write) as place:
+            run.step(0.04, f"starting {recipe.entry} for {_span(window.start, window.end, run)}")
+            request = contract.working_in(request, recipe, place)
+            if run.own_process:
+                os.environ.update(request.environment())
+            program.run(
+                recipe.entry, request, tell=lambda share, text: run.step(0.05 + 0.60 * share, text), write=run.write
+            )
         run.step(0.66, "reading what the program left in MLflow")
         left = read_run(uri, final_of(left_by(request), request))
         kept = contract.check(left, request, numbers=run.numbers)

@@ -93,6 +93,22 @@ def test_price_and_budget_are_kept_told_and_stay_when_something_else_is_saved(th
     assert theirs.retraining.recipe(ADMIN, "weekly").price_per_hour is None
 
 
+def test_environment_and_checkout_are_kept_exported_and_taken_away(theirs: Services, run: Run, tmp_path: Path) -> None:
+    sha = "0123456789abcdef0123456789abcdef01234567"
+    assert save(run, git="file:///srv/birds.git", commit=sha, requirements="requirements.txt")[0] == 0
+    assert save(run, timeout="60")[0] == 0
+    kept = theirs.retraining.recipe(ADMIN, "weekly")
+    assert (kept.repository, kept.commit, kept.requirements) == ("file:///srv/birds.git", sha, "requirements.txt")
+    exported = tmp_path / "weekly.yaml"
+    exported.write_text(run("recipe", "export", "weekly")[1], encoding="utf-8")
+    assert run("recipe", "import", str(exported))[0] == 0
+    assert theirs.retraining.recipe(ADMIN, "weekly").programs == kept.programs
+    code, _, err = save(run, commit="main")
+    assert (code, "'main' is no commit" in err, len(err.splitlines())) == (2, True, 1)
+    assert save(run, git="none", requirements="none")[0] == 0
+    assert theirs.retraining.recipe(ADMIN, "weekly").programs[3:] == ("", "", "")
+
+
 def test_one_run_takes_other_parameters_and_refuses_those_that_the_recipe_has_not(theirs: Services, run: Run) -> None:
     save(run)
     code, _, err = run("retrain", "weekly", "--set", "train_day=30")

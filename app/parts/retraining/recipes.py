@@ -29,6 +29,11 @@ _LINES = (
     "say what it is trained and judged on."
 )
 
+_VENV = (
+    "A pip requirements file, with its whole path or inside the checkout. Its venv is made once and kept by the file's "
+    "hash; {python} is the venv's. It has to bring MLflow."
+)
+_CHECKOUT = "The program works in a checkout of its own. Credentials are those of the worker's account."
 _CHECKS = (
     "YAML, a list. A check is a program that runs after training, within the recipe's memory and its own "
     "timeout_seconds (120). It prints a line `result 41.7`, `result pass` or `result fail`; its kind is unit, data, "
@@ -116,7 +121,7 @@ def card(frame: Frame, room: Room) -> None:
             ):  # fmt: skip
                 st.markdown(
                     f"**{plain(made.name)}** {plain(made.model)}  \n:gray[{plain(made.entry)}]  \n"
-                    f":gray[{plain(charts.parameters(made))}]",
+                    f":gray[{plain(charts.parameters(made))}]{_works_in(made)}",
                     width="content",
                 )
                 with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
@@ -125,6 +130,13 @@ def card(frame: Frame, room: Room) -> None:
                     trying.button(frame, made)
                     if widgets.action_button("Edit…", key=f"edit-recipe-{made.name}", why_not=why_not):
                         _dialog(frame, made)
+
+
+def _works_in(made: Recipe) -> str:
+    """Its environment and working folder, where it has its own."""
+    said = [f"at {made.commit[:10]} of {made.repository}"] if made.repository else []
+    said += [f"environment of {made.requirements}"] if made.requirements else []
+    return f"  \n:gray[{plain(', '.join(said))}]" if said else ""
 
 
 def _amount(typed: float | None) -> float | None:
@@ -149,6 +161,11 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
         st.text_area("Parameters", value=parameter_lines(start.parameters), key=f"{key}-parameters", help=_LINES,
                      placeholder="train_days = 90\nholdout_days = 7\ndepth = 6", height=180)  # fmt: skip
         if defines:
+            st.text_input("Requirements file", value=start.requirements, key=f"{key}-requirements", help=_VENV,
+                          placeholder="this environment")  # fmt: skip
+            st.text_input("Git address", value=start.repository, key=f"{key}-repository", help=_CHECKOUT,
+                          placeholder="works where the worker runs")  # fmt: skip
+            st.text_input("Commit", value=start.commit, key=f"{key}-commit", placeholder="all its digits")
             st.text_area("Checks of the version that it makes", value=checks_yaml(start.checks), key=f"{key}-checks",
                          help=_CHECKS, height=140, placeholder=_A_CHECK)  # fmt: skip
         st.number_input("Longest run, seconds", min_value=1, value=start.timeout_seconds, key=f"{key}-timeout")
@@ -161,6 +178,9 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
             st.number_input(f"Budget a month, {currency}", min_value=0.01, value=start.money_a_month, format="%g",
                             key=f"{key}-money", placeholder="no bound", help=COUNTED)  # fmt: skip
 
+    def place(name: str) -> str:
+        return str(session.get(f"{key}-{name}") or "").strip() if defines else str(getattr(start, name))
+
     def act(_reason: str) -> str:
         written = replace(
             start, name=start.name or str(session.get(f"{key}-name") or "").strip(),
@@ -169,6 +189,7 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
             parameters=parameters_of(str(session.get(f"{key}-parameters") or "")),
             timeout_seconds=int(session.get(f"{key}-timeout")), memory_mib=int(session.get(f"{key}-memory")),
             max_attempts=int(session.get(f"{key}-attempts")),
+            requirements=place("requirements"), repository=place("repository"), commit=place("commit"),
             price_per_hour=_amount(session.get(f"{key}-price")) if pays else start.price_per_hour,
             money_a_month=_amount(session.get(f"{key}-money")) if pays else start.money_a_month,
             checks=checks_of_yaml(str(session.get(f"{key}-checks") or "")) if defines else start.checks,

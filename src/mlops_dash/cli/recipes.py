@@ -46,6 +46,9 @@ def add_commands(commands: Any) -> None:
     )  # fmt: skip
     save.add_argument("--price", type=float, metavar="X", help="what an hour of it costs; 0 = not known")
     save.add_argument("--budget", type=float, metavar="X", help="most it may cost a month: a hard stop; 0 = no bound")
+    save.add_argument("--requirements", metavar="FILE", help="its own environment, made once; none = this one")
+    save.add_argument("--git", metavar="ADDRESS", help="works in a checkout of that repository; none = here")
+    save.add_argument("--commit", metavar="SHA", help="of that repository, all digits")
     save.set_defaults(run=_save)
 
     cost = verbs.add_parser("cost", help="what its runs cost this month so far, and what the next one would")
@@ -90,6 +93,9 @@ def _save(arguments: argparse.Namespace) -> int:
         checks=checks_of_yaml(_text(arguments.checks)) if arguments.checks else before.checks,
         price_per_hour=_or_kept(arguments.price, before.price_per_hour),
         money_a_month=_or_kept(arguments.budget, before.money_a_month),
+        requirements=_word(arguments.requirements, before.requirements),
+        repository=_word(arguments.git, before.repository),
+        commit="" if arguments.git == "none" else _word(arguments.commit, before.commit),
     )  # fmt: skip
     return _keep(made, recipe)
 
@@ -97,6 +103,11 @@ def _save(arguments: argparse.Namespace) -> int:
 def _or_kept(typed: float | None, before: float | None) -> float | None:
     """An amount that was typed; 0 takes it away, and nothing leaves it."""
     return before if typed is None else typed or None
+
+
+def _word(typed: str | None, before: str) -> str:
+    """A text that was typed; "none" takes it away, and nothing leaves it."""
+    return before if typed is None else "" if typed == "none" else typed
 
 
 def _cost(arguments: argparse.Namespace) -> int:

@@ -12,8 +12,9 @@ from mlops_dash.domain.retraining import Recipe, check_recipe
 from mlops_dash.errors import InvalidInput
 
 _NUMBERS = ("timeout_seconds", "memory_mib", "max_attempts")
+_PLACES = ("requirements", "repository", "commit")
 _MONEY = ("price_per_hour", "money_a_month")
-_FIELDS = ("name", "model", "program", "parameters", *_NUMBERS, *_MONEY, "checks")
+_FIELDS = ("name", "model", "program", "parameters", *_NUMBERS, *_MONEY, *_PLACES, "checks")
 
 
 def recipe_yaml(recipe: Recipe) -> str:
@@ -23,6 +24,7 @@ def recipe_yaml(recipe: Recipe) -> str:
         **{name: getattr(recipe, name) for name in _NUMBERS},
     }  # fmt: skip
     said |= {name: getattr(recipe, name) for name in _MONEY if getattr(recipe, name) is not None}
+    said |= {name: getattr(recipe, name) for name in _PLACES if getattr(recipe, name)}
     if recipe.checks:
         said["checks"] = [one.as_json() for one in recipe.checks]
     text: str = yaml.safe_dump(said, allow_unicode=True, sort_keys=False, width=10_000)
@@ -45,6 +47,9 @@ def recipe_of_yaml(text: str) -> Recipe:
     for name in ("name", "model", "program"):
         if not isinstance(said.get(name), str):
             raise InvalidInput(f"The recipe's {name} is no text.", hint=f'Write a line {name}: "..."')
+    for name in _PLACES:
+        if not isinstance(said.get(name, ""), str):
+            raise InvalidInput(f"The recipe's {name} is no text.", hint=f'Write a line {name}: "..."')
     for name in _NUMBERS:
         if type(said.get(name, 1)) is not int:
             raise InvalidInput(f"The recipe's {name} is {said[name]!r}.", hint="Use a whole number above 0.")
@@ -66,6 +71,7 @@ def recipe_of_yaml(text: str) -> Recipe:
         checks=checks,
         price_per_hour=price,
         money_a_month=budget,
+        **{name: said.get(name, "") for name in _PLACES},
     )
     check_recipe(made)
     return made

@@ -23,6 +23,7 @@ from mlops_dash.domain.recipe_checks import Check
 from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.starting import ALERT_KINDS, CALLED, TRIGGERS, ScheduleKind, describe, instant, interval_seconds
 from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, watched_path
+from mlops_dash.domain.workplace import check_workplace
 from mlops_dash.errors import InvalidInput
 
 
@@ -54,12 +55,15 @@ class Recipe:
     checks: tuple[Check, ...] = ()
     price_per_hour: float | None = None  # of wall time, in the installation's currency; None = nobody knows
     money_a_month: float | None = None  # most that its runs may cost in a calendar month; None = no bound
+    requirements: str = ""  # a pip requirements file, whose venv runs the program; "" = this environment
+    repository: str = ""  # a git address, whose checkout is the working folder; "" = where the worker runs
+    commit: str = ""  # of the repository
     updated_at: datetime | None = None
 
     @property
     def programs(self) -> tuple[Any, ...]:
         """What only admins say: what runs here, and whose version it makes."""
-        return (self.entry, self.model, self.checks)
+        return (self.entry, self.model, self.checks, self.requirements, self.repository, self.commit)
 
     @property
     def longest_seconds(self) -> int:
@@ -251,6 +255,8 @@ def check_recipe(recipe: Recipe) -> None:
     require_plain(recipe.parameters)
     for one in recipe.checks:
         check_entry(one.program)
+    programs = [recipe.entry, *(one.program for one in recipe.checks)]
+    check_workplace(recipe.requirements, recipe.repository, recipe.commit, programs)
     check_money(recipe.price_per_hour, recipe.money_a_month, f"recipe {recipe.name}")
     limits = {"timeout_seconds": recipe.timeout_seconds, "memory_mib": recipe.memory_mib}
     for name, value in {**limits, "max_attempts": recipe.max_attempts}.items():

@@ -15,7 +15,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.retraining import Choice, Recipe
 from mlops_dash.domain.starting import instant
 from mlops_dash.errors import InvalidInput
+from mlops_dash.training.workplace import Wanted, Workplace
 
 PREDICTIONS: Final = "eval/predictions.parquet"
 REFERENCE: Final = "eval/reference.parquet"
@@ -37,6 +38,8 @@ RECIPE_TAG: Final = "mlops_dash.recipe"
 START_TAG: Final = "mlops_dash.window_start"
 END_TAG: Final = "mlops_dash.window_end"
 EDGE_TAG: Final = "mlops_dash.window_edge"
+COMMIT_TAG: Final = "mlflow.source.git.commit"  # as MLflow itself says it
+ENVIRONMENT_TAG: Final = "mlops_dash.environment"
 DATA_TAG: Final = "mlops_dash.dataset_sha256"
 _COLUMNS: Final = {PREDICTIONS: ("row_id", "label", "score"), REFERENCE: ("at", "label", "score")}
 InNumbers = Callable[[pd.DataFrame], pd.DataFrame]
@@ -125,6 +128,10 @@ class Request:
         job_id, epoch: Whose run it is; the run carries both as tags.
         home: The installation's folder for files.
         patience: Seconds for which MLflow may still be starting.
+        python: That of its own venv; "" = ours.
+        folder: Its working folder, a checkout; "" = where the worker runs.
+        commit: Of that checkout.
+        environment_digest: Hash of its venv's requirements.
     """
 
     tracking_uri: str
@@ -137,12 +144,20 @@ class Request:
     epoch: int
     home: str = ""
     patience: float = 0.0
+    python: str = ""
+    folder: str = ""
+    commit: str = ""
+    environment_digest: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
         """What its run carries."""
         asked = json.dumps(dict(self.parameters), sort_keys=True)
+        if self.commit or self.environment_digest:
+            asked = f"{asked}\n{self.commit}\n{self.environment_digest}"
+        where = {COMMIT_TAG: self.commit, ENVIRONMENT_TAG: self.environment_digest}
         return {
+            **{name: value for name, value in where.items() if value},
             JOB_TAG: self.job_id,
             EPOCH_TAG: str(self.epoch),
             RECIPE_TAG: self.recipe,
@@ -162,6 +177,8 @@ class Request:
             "EPOCH": str(self.epoch),
             "HOME": self.home,
             "PATIENCE": f"{self.patience:g}",
+            "PYTHON": self.python,
+            "FOLDER": self.folder,
         }
         told = {f"{_PREFIX}{name}": value for name, value in own.items()}
         return {
@@ -191,9 +208,24 @@ class Request:
                 epoch=int(environment[f"{_PREFIX}EPOCH"]),
                 home=environment[f"{_PREFIX}HOME"],
                 patience=float(environment[f"{_PREFIX}PATIENCE"]),
+                python=environment[f"{_PREFIX}PYTHON"],
+                folder=environment[f"{_PREFIX}FOLDER"],
             )
         except (KeyError, ValueError) as error:
             raise InvalidInput(f"The recipe's environment cannot be read: {error}.") from error
+
+
+def working_in(request: Request, recipe: Recipe, place: Workplace) -> Request:
+    """What a program is told that works there."""
+    return replace(
+        request, python="" if not place.environment else place.python, folder=place.folder, commit=recipe.commit,
+        environment_digest=place.environment,
+    )  # fmt: skip
+
+
+def wanted_by(recipe: Recipe) -> Wanted:
+    """The workplace that a recipe asks for."""
+    return Wanted(recipe.name, recipe.requirements, recipe.repository, recipe.commit)
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def launch(
     should_stop: Callable[[], bool],
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     variables: Mapping[str, str] | None = None,
+    folder: str = "",
 ) -> Exit:
     """Run `command` to its end and say how it ended; afterwards nothing it started lives any more.
 
@@ -102,13 +103,14 @@ def launch(
         should_stop: Asked a few times a second; True ends the run.
         now: The clock of the log's times.
         variables: Added to the environment.
+        folder: Where it works; "" = where we are.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     reading_end, writing_end = os.pipe()
     guard = subprocess.Popen(
         [sys.executable, "-m", _MODULE, str(reading_end), str(limits.grace_seconds), *command],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        pass_fds=(reading_end,), start_new_session=True,
+        pass_fds=(reading_end,), start_new_session=True, cwd=folder or None,
         env={**environment(os.environ, threads=limits.threads), **_found(variables or {})},
     )  # fmt: skip
     os.close(reading_end)

@@ -19,13 +19,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from mlops_dash.domain.workplace import FUNCTION
 from mlops_dash.errors import InvalidInput, MlopsDashError
 from mlops_dash.training.contract import Request
+from mlops_dash.training.workplace import plain_environment
 
 Tell = Callable[[float, str], None]
 _LONGEST_LINE = 10_000  # characters; what is longer is cut
 _PROGRESS = re.compile(r"progress ([01](?:\.\d+)?) (.+)")
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +73,7 @@ def run(entry: str, request: Request, *, tell: Tell, write: Callable[[str], obje
 
 def is_function(entry: str) -> bool:
     """Whether it names a function; a command line, else."""
-    return _FUNCTION.fullmatch(entry) is not None
+    return FUNCTION.fullmatch(entry) is not None
 
 
 def argv_of(entry: str, request: Request) -> list[str]:
@@ -83,7 +84,7 @@ def argv_of(entry: str, request: Request) -> list[str]:
     """
     window = request.window
     known: Mapping[str, Any] = {
-        **request.parameters, "python": sys.executable, "start": window.start.isoformat(),
+        **request.parameters, "python": request.python or sys.executable, "start": window.start.isoformat(),
         "end": window.end.isoformat(), "model": request.model,
     }  # fmt: skip
     try:
@@ -112,10 +113,11 @@ def function_of(entry: str) -> Callable[..., object]:
 
 
 def _command(argv: list[str], request: Request, tell: Tell, write: Callable[[str], object]) -> None:
+    base = plain_environment(os.environ) if request.python else os.environ
     try:
         child = subprocess.Popen(
-            argv, env={**os.environ, **request.environment()}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+            argv, env={**base, **request.environment()}, cwd=request.folder or None, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         raise InvalidInput(f"The program {argv[0]} cannot be started: {error.strerror}.") from error

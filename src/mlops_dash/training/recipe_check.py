@@ -68,7 +68,7 @@ def run_check(
         return Said(not_run=error.sentence()), 0.0
     before = log.stat().st_size if log.is_file() else 0
     limits = Limits(check.timeout_seconds, memory_mib)
-    ended = launch(argv, log=log, limits=limits, should_stop=lambda: False, variables=variables)
+    ended = launch(argv, log=log, limits=limits, should_stop=lambda: False, variables=variables, folder=request.folder)
     if ended.ending is not Ending.EXITED or ended.code is None:
         return Said(not_run=ended.sentence.replace("the recipe allows", "the check allows")), ended.seconds
     return said_of(check, _printed(log, before), ended.code), ended.seconds
@@ -78,9 +78,9 @@ def _argv(check: Check, request: Request, python: str) -> list[str]:
     if program.is_function(check.program):
         return [python, "-m", "mlops_dash.training.recipe_check", check.program]
     argv = program.argv_of(check.program, request)
-    if shutil.which(argv[0]) is None:
+    if shutil.which(argv[0]) is None and not Path(request.folder, argv[0]).is_file():
         raise InvalidInput(f"The program {argv[0]} cannot be started: there is no such file that may be run.")
-    return argv
+    return ["env", "-u", "PYTHONPATH", *argv] if request.python else argv  # ours have nothing to do in their venv
 
 
 def _printed(log: Path, before: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from mlops_dash.domain.evidence import Direction, Evidence
 from mlops_dash.domain.recipe_checks import EVIDENCE_KIND, Check, Said
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.domain.retraining import Recipe
-from mlops_dash.errors import NotFound
+from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.processes import resident_mib
 from mlops_dash.services.command import Context, record
 from mlops_dash.settings import python_executable
@@ -26,8 +27,9 @@ from mlops_dash.store import registry as registry_store
 from mlops_dash.store import retraining as recipe_store
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.tracking.experiments.files import RunFiles
-from mlops_dash.training.contract import PREDICTIONS, REFERENCE, Request, Window
+from mlops_dash.training.contract import PREDICTIONS, REFERENCE, Request, Window, wanted_by, working_in
 from mlops_dash.training.recipe_check import run_check, told
+from mlops_dash.training.workplace import Workplace, workplace
 
 ROWS_BYTES = 1_000_000_000  # the largest file of rows that is read from a run
 _OURS = 0.9  # of the memory that a run may hold beside us: the whole run must not end for one check
@@ -75,19 +77,30 @@ class ByRecipe:
         if recipe is None or not recipe.checks:
             return ()
         found = []
-        with tempfile.TemporaryDirectory(prefix="mlops-dash-recipe-check-") as folder:
+        home = self.context.settings.home
+        with (
+            tempfile.TemporaryDirectory(prefix="mlops-dash-recipe-check-") as folder,
+            ExitStack() as stack,
+        ):
+            try:
+                place, why_not = stack.enter_context(workplace(wanted_by(recipe), home, write=_nothing)), ""
+            except InvalidInput as error:
+                place, why_not = Workplace(), error.sentence()
             tell(f"reading what {version.label} left, for {len(recipe.checks)} checks")
-            asked = _Asked(version, recipe, self._request(version, recipe), self._files(version, Path(folder)), log)
+            request = working_in(self._request(version, recipe), recipe, place)
+            asked = _Asked(version, recipe, request, self._files(version, Path(folder)), log)
             for check in recipe.checks:
                 tell(f"{check.kind} check {check.name}")
-                one = self._run(asked, check)
+                one = self._run(asked, check, why_not)
                 with transaction(self.context.databases.app) as session:
                     store.put(session, [one])
                 found.append(one)
         return tuple(found)
 
-    def _run(self, asked: _Asked, check: Check) -> Evidence:
+    def _run(self, asked: _Asked, check: Check, why_not: str) -> Evidence:
         version = asked.version
+        if why_not:
+            return _evidence(asked, check, Said(not_run=why_not), 0.0, self.context.clock.now())
         variables = told(
             check, asked.request, model=version.source_uri, version=version.version, run_id=version.run_id,
             files=asked.files,
@@ -117,6 +130,10 @@ class ByRecipe:
                 continue
             (folder / Path(path).name).write_bytes(content)
         return folder
+
+
+def _nothing(_line: str) -> None:
+    """What made the workplace stands in the log of the run that made the version."""
 
 
 def _evidence(asked: _Asked, check: Check, said: Said, seconds: float, now: datetime) -> Evidence:

@@ -25,6 +25,9 @@ class RecipeRow(AppTable, table=True):
     checks: Any = json_column(nullable=True)  # what looks at the version it made; null = nothing
     price_per_hour: float | None = None  # null = nobody knows
     money_a_month: float | None = None  # null = no bound
+    requirements: str = ""  # of its own venv
+    repository: str = ""  # git, its working folder
+    commit: str = ""
     updated_at: datetime = time_column()
 
 
