@@ -117,9 +117,11 @@ def _propose(frame: Frame, name: str, room: PolicyRoom) -> None:
         asked = second_person(room.who_may, written.author)
         return f"Version {written.number} is written. It holds once somebody else has activated it. {asked}"
 
+    monitoring = policy.kind is PolicyKind.MONITORING  # a replay reads the fields: each change counts at once
     dialogs.confirm(
         key=f"propose-policy-{policy.kind}-{name}", title=f"Next {policy.kind} policy of {name}", icon="edit_document",
-        button="Propose version", act=act, fields=fields,
+        button="Propose version", act=act, fields=None if monitoring else fields,
+        choices=fields if monitoring else None,
         consequence="It begins with what is in force. Nothing changes until a second person activates it.",
     )  # fmt: skip
 

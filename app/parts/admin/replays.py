@@ -20,7 +20,7 @@ _WAITS = "It runs over the recorded windows; nothing is stored and no alert is t
 
 
 def in_form(frame: Frame, model: str, body: Callable[[], Mapping[str, Any]]) -> None:
-    """In the form of the next version: a button that replays what stands in it, and what came of it.
+    """Below the fields of the next version: a button that replays what stands in them, and what came of it.
 
     Args:
         frame: The page.
@@ -32,7 +32,7 @@ def in_form(frame: Frame, model: str, body: Callable[[], Mapping[str, Any]]) -> 
     def run() -> None:
         _keep(key, lambda: frame.services.monitoring.replay_policy(frame.actor, model, body()))
 
-    st.form_submit_button("Replay over the history", key=f"{key}-run", icon=widgets.icon("history"), on_click=run)
+    st.button("Replay over the history", key=f"{key}-run", icon=widgets.icon("history"), on_click=run)
     _outcome(frame, key)
 
 
