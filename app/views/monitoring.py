@@ -20,6 +20,7 @@ from app.parts.monitoring import (
     reference,
     reliability,
     replay,
+    samples,
     together,
     volume,
 )
@@ -76,7 +77,7 @@ def page(frame: Frame) -> None:
         _drift(frame, room)
     causes.card(frame, room)
     if room.detail is not None:
-        column.detail(frame, room, room.detail)
+        column.detail(frame, room, room.detail, samples.button)
     column.findings(room)
     together.card(frame, room)
     with widgets.card("alerts", "Alerts", alerts.alarm_words(room)):

@@ -21,6 +21,10 @@ def test_the_ranking_of_a_model_that_others_serve(house: Services, run: Run) -> 
     assert told["model"] == penguins.MODEL
     assert [one["column"] for one in told["ranked"]] == ["bill"]
     assert told["importance"]["by"] == "unknown"
+    rows = json.loads(run("why", penguins.MODEL, "--rows", "bill", "--json")[1])["rows"]
+    assert rows["rows"][0]["answer"] in penguins.SPECIES
+    assert rows["median_now"] > rows["median_before"] + 9
+    assert "rows of the first windows, of the other cells:" in run("why", penguins.MODEL, "--rows", "bill")[1]
     code, out, _ = run("why", penguins.MODEL, "--measure", "--json")
     assert code == 0
     assert "others serve this model" in json.loads(out)["importance"]["why"]

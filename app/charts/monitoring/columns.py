@@ -123,13 +123,26 @@ def detail_alt(data: FeatureDetail) -> str:
 def detail_figure(data: FeatureDetail, t: Tokens) -> go.Figure:
     """Draw the share of rows in each cell: reference as grey bars, live as an outline."""
     fig = go.Figure()
-    labels = [in_figure(label) for label in data.labels]
+    labels, live = [in_figure(label) for label in data.labels], list(data.live)
+    if live:  # rows beyond the reference stand in bins of their own
+        live[0] = max(0.0, live[0] - sum(share for _, share in data.beyond.below))
+        live[-1] = max(0.0, live[-1] - sum(share for _, share in data.beyond.above))
     fig.add_bar(x=labels, y=data.reference, name="Reference", marker={"color": t.context}, opacity=0.65,
                 hovertemplate="%{y:.1%}")  # fmt: skip
     fig.add_bar(
-        x=labels, y=data.live, name="Live", width=0.5, hovertemplate="%{y:.1%}",
+        x=labels, y=live, name="Live", width=0.5, hovertemplate="%{y:.1%}",
         marker={"color": t.band, "line": {"color": t.series[0], "width": 2}},
     )  # fmt: skip
+    beyond = [*data.beyond.below, *data.beyond.above]
+    if beyond:  # the end cells of the score hold them too: here they stand where they lie
+        fig.add_bar(
+            x=[in_figure(label) for label, _ in beyond], y=[share for _, share in beyond], width=0.5,
+            name="Live, beyond the reference", hovertemplate="%{y:.1%}",
+            marker={"color": t.card, "line": {"color": t.warn, "width": 2},
+                    "pattern": {"shape": "/", "fgcolor": t.warn}},
+        )  # fmt: skip
+        whole = [*[label for label, _ in data.beyond.below], *data.labels, *[label for label, _ in data.beyond.above]]
+        fig.update_xaxes(categoryorder="array", categoryarray=[in_figure(label) for label in whole])
     fig.update_layout(barmode="overlay", bargap=0.12, hovermode="x unified", margin={"t": 26})
     fig.update_yaxes(tickformat=".0%", nticks=5, rangemode="tozero")
     fig.update_xaxes(type="category", tickangle=-40 if len(labels) > 8 else 0, tickfont={"size": 10})

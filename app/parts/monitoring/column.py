@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import streamlit as st
@@ -17,11 +17,12 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.monitoring.room import DriftMap, FeatureDetail, MonitoringRoom
 from mlops_dash.domain.monitoring.words import column_name
 
+More = Callable[[Frame, MonitoringRoom, FeatureDetail], None]
 _MOST = 8  # findings shown; "View as table" of the columns has all numbers
 
 
-def detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
-    """Draw both cards."""
+def detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail, more: More) -> None:
+    """Draw both cards; `more` draws what opens the rows of the column."""
     names = [one.name for one in room.features]
     address.show("feature", data.reading.name)
     _stand("feature-pick", data.reading.name)
@@ -35,6 +36,7 @@ def detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
             if one.column == data.reading.name and not room.looked_back:
                 widgets.note(f"{str(one.signal).capitalize()}: {one.sentence}.")
         widgets.facts(columns.facts(data))
+        more(frame, room, data)
         with st.expander("What decides", key="limits"):
             widgets.note(columns.limits(room, data))
 
@@ -44,6 +46,7 @@ def detail(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
     title = f"Distribution of {column_name(data.reading.name)}"
     sub = f"Live: {fmt.period(room.features_start, room.features_end, room.zone)}. "
     sub += "Share of rows in each cell; cells were cut from the reference before any live row was seen."
+    sub += " Hatched: values beyond the reference; the score counts them in its end cells." if data.beyond.known else ""
     with right, widgets.card("distribution", title, sub, controls, height="stretch"):
         widgets.chart(columns.detail_figure(data, frame.tokens), key="detail", alt=columns.detail_alt(data), height=430)
 

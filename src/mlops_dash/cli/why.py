@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Permission, system
 from mlops_dash.domain.format import percent, psi
 from mlops_dash.domain.monitoring.causes import Causes, Importance
+from mlops_dash.domain.monitoring.samples import ColumnRows
 
 
 def add_commands(commands: Any) -> None:
@@ -17,6 +19,9 @@ def add_commands(commands: Any) -> None:
     asked = commands.add_parser("why", help="the columns that moved, ranked by drift times importance")
     asked.add_argument("model")
     asked.add_argument("--measure", action="store_true", help="ask the model first what it rests on (again)")
+    asked.add_argument(
+        "--rows", metavar="COLUMN", help="a few rows of the cell of a column that grew, beside typical ones"
+    )
     json_flag(asked)
     asked.set_defaults(run=_why)
 
@@ -31,7 +36,9 @@ def _why(arguments: argparse.Namespace) -> int:
         )
         made.monitoring.evaluate(system("cli"), model)
     found = made.monitoring.causes(who, model)
-    show(as_json(model, found), as_json=arguments.json, line="\n".join(_lines(found)))
+    rows = made.monitoring.column_rows(who, model, arguments.rows) if arguments.rows else None
+    facts = as_json(model, found) if rows is None else {**as_json(model, found), "rows": rows.as_json()}
+    show(facts, as_json=arguments.json, line="\n".join(_lines(found) if rows is None else _table(rows)))
     return 0
 
 
@@ -55,3 +62,18 @@ def _far(excess: float | None, how: str) -> str:
 
 def _share(share: float | None) -> str:
     return "" if share is None else f", {percent(share)} of what the model rests on"
+
+
+def _table(found: ColumnRows) -> list[str]:
+    """What grew, then both kinds of rows."""
+    said = f"{found.column}: {found.cell} was {percent(found.before)} of the reference, {percent(found.now)} now"
+    if found.median_before is not None and found.median_now is not None:
+        said += f"; median {found.median_before:.4g} -> {found.median_now:.4g} {found.unit}".rstrip()
+    if found.hidden:
+        return [said, found.hidden]
+    lines = [said, "rows of that cell:", *(_values(one) for one in found.moved), f"{found.typical_are}:"]
+    return [*lines, *(_values(one) for one in found.typical)]
+
+
+def _values(row: Mapping[str, Any]) -> str:
+    return "  " + ", ".join(f"{name}={'-' if value is None else value}" for name, value in row.items())

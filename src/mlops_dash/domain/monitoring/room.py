@@ -12,6 +12,7 @@ from mlops_dash.domain.monitoring.findings import Finding, Signal
 from mlops_dash.domain.monitoring.label_free import EstimatedView
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
 from mlops_dash.domain.monitoring.replay import ReplayView
+from mlops_dash.domain.monitoring.samples import Beyond
 from mlops_dash.domain.monitoring.together import Together
 from mlops_dash.domain.tasks.task import Charted
 from mlops_dash.domain.tasks.worth import Confusion, Reliability
@@ -144,6 +145,9 @@ class FeatureDetail:
     score: ColumnDrift | None = None  # everything that was measured, over the rows shown
     times_limit: float = math.inf  # how many times its usual PSI a column may reach
     until: datetime | None = None  # when the rows shown end
+    beyond: Beyond = field(
+        default_factory=Beyond
+    )  # live values beyond the reference, of a number of which enough are there
 
 
 @dataclass(frozen=True)

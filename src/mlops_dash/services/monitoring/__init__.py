@@ -9,6 +9,7 @@ together    all columns together: our domain classifier, and the detectors of al
 replaying   the version that took over, on the rows before its takeover; nothing judges it
 explaining  which column is the likely cause, and what the version rests on
 rehearsing  a policy before it is saved, over the recorded history
+samples     the rows behind a moved column
 columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room, telling)
 alerting    what people answer to alerts; which alerts the windows open and close
@@ -29,6 +30,7 @@ from mlops_dash.services.monitoring.reading import Rooms
 from mlops_dash.services.monitoring.referencing import Referencing
 from mlops_dash.services.monitoring.rehearsing import Rehearsing
 from mlops_dash.services.monitoring.replaying import Replaying
+from mlops_dash.services.monitoring.samples import Samples
 from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
 from mlops_dash.services.monitoring.together import Judged
 
@@ -69,6 +71,7 @@ class MonitoringService:
         self.room = rooms.room
         self.summary = rooms.summary
         self.quarantine = rooms.quarantine
+        self.column_rows = Samples(context).column_rows
 
     def _of_jobs(self, context: Context) -> None:
         judged = Judged(context)

@@ -33,6 +33,7 @@ from mlops_dash.services.monitoring.explaining import causes_of
 from mlops_dash.services.monitoring.latest_answers import latest_answers
 from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.services.monitoring.replaying import with_replay
+from mlops_dash.services.monitoring.samples import beyond_in
 from mlops_dash.services.monitoring.together import of_model_together
 from mlops_dash.store import policies, prediction_log, registry
 from mlops_dash.store.db import reading
@@ -231,7 +232,7 @@ class Rooms:
             detail=columns.detail_of(reference, policy, ranked, feature, week, scores, judged.end),
             scores=scores,
         )
-        room = self._looked_back(room, material, policy, feature=feature, at=at)
+        room = self._with_beyond(self._looked_back(room, material, policy, feature=feature, at=at), reference)
         with reading(self.context.databases.log) as session:
             answers = latest_answers(session, reference, own, cadence)
         return replace(
@@ -252,6 +253,17 @@ class Rooms:
                 default=0,
             ),
         )
+
+    def _with_beyond(self, room: MonitoringRoom, reference: Reference) -> MonitoringRoom:
+        """The same room with the live values of the column shown that lie beyond the reference."""
+        detail, start, end = room.detail, room.features_start, room.features_end
+        if detail is None or detail.score is None or room.looked_back or start is None or end is None:
+            return room
+        with reading(self.context.databases.log) as session:
+            found = beyond_in(
+                session, reference, detail.reading.name, start, end, outside=detail.score.out_of_range
+            )  # fmt: skip
+        return replace(room, detail=replace(detail, beyond=found)) if found.known else room
 
     def _looked_back(
         self, room: MonitoringRoom, material: rooms.Material, policy: MonitoringPolicy, *, feature: str,
