@@ -50,9 +50,9 @@ def schedules(made: Sequence[Schedule], last: Mapping[str, Delivery], *, zone: s
             "Report": [one.words() for one in plans],
             "When": [one.when for one in made],
             "To": [", ".join(one.to) for one in plans],
-            "As": [", ".join(str(kind).upper() for kind in one.formats) for one in plans],
-            "Only changes": ["Yes" if one.only_changed else "No" for one in plans],
             "Owner": [one.owner for one in plans],
+            "As": [", ".join(str(kind).upper() for kind in one.formats) for one in plans],
+            "When nothing changed": ["Left out" if one.only_changed else "Sent" for one in plans],
         }
     )
 
@@ -64,10 +64,10 @@ def deliveries(found: Sequence[Delivery], zone: str) -> pd.DataFrame:
             "When": [fmt.instant(one.sent_at or one.created_at, zone) for one in found],
             "State": [str(one.state).capitalize() for one in found],
             "To": [one.recipient or "Nobody" for one in found],
+            "What became of it": [one.note or fmt.MISSING for one in found],
             "Report": [one.about for one in found],
             "Asked by": [one.plan for one in found],
             "Tried": [one.attempts for one in found],
-            "What became of it": [one.note or fmt.MISSING for one in found],
         }
     )
 

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 import pytest
 
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.reports.snapshot import sha256_of
+from mlops_dash.domain.reports.plans import substance
+from mlops_dash.domain.reports.snapshot import sha256_of, standing
 from mlops_dash.errors import InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.command import Context
 from mlops_dash.services.reports import ReportService
@@ -189,3 +190,14 @@ def test_a_regression_is_reviewed_in_the_unit_of_its_label(context: Context) -> 
     assert f"{told['now']['value']:.2f} min" in text
     assert "The mean label is" in text
     assert "Label rate" not in text
+
+
+def test_what_somebody_would_act_on_is_taken_from_a_review_without_its_amounts(kept: Office) -> None:
+    facts = kept.reports.weekly(VIEWER, MODEL).facts
+    said = standing(facts)
+    assert {"health", "live version", "moved", "alerts", "gates passed"} <= set(said)
+    assert not {"rows", "label coverage", "ripe"} & set(said)
+    assert said["moved"] == sorted(facts["inputs"]["moved"]) != []
+    more = {**facts, "rows": {**facts["rows"], "n": facts["rows"]["n"] + 1}}
+    assert substance(more) == substance(facts)
+    assert substance({**facts, "inputs": {**facts["inputs"], "moved": []}}) != substance(facts)

@@ -20,7 +20,7 @@ def document(facts: Facts) -> Document:
         title="All models",
         name="",
         tab=f"all models, {as_of}",
-        about=f"{fmt.plural(len(facts['models']), 'model')} · judged up to {as_of}",
+        about=f"{fmt.plural(len(facts['models']), 'model')} · {'judged up to ' if facts['as_of'] else ''}{as_of}",
         badge=said_badge(facts["verdict"]),
         verdict=facts["verdict"]["said"],
         next_step=facts["verdict"]["next"],

@@ -14,6 +14,7 @@ from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports import ReportService
 from tests.factories import SCIENTIST, VIEWER, WORKER
+from tests.services.reports_shared import shared_report
 from tests.services.reports_world import MODEL, Office, office
 
 ODD = 'o\'brien "weekly"'
@@ -75,3 +76,12 @@ def test_without_models_it_says_so(context: Context) -> None:
     facts = ReportService(context).fleet(VIEWER).facts
     assert facts["verdict"]["said"] == "No model is watched yet."
     assert "No model is watched yet." in rendering.markdown(facts)
+
+
+def test_a_model_that_nobody_judged_yet_is_told_with_its_own_next_step(context: Context) -> None:
+    shared_report(context)
+    facts = ReportService(context).fleet(VIEWER).facts
+    (due,) = FleetService(context).room(VIEWER).attention
+    assert facts["verdict"]["next"] == f"{due.cause.rstrip('.')} (queue-minutes)."
+    assert due.cause.startswith("Next: bring what it answered")
+    assert rendering.document(facts).about == "1 model · nothing judged yet"

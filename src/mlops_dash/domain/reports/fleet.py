@@ -77,5 +77,8 @@ def _verdict(room: FleetRoom, due: int) -> dict[str, str]:
     if first is not None:
         more = f", and {fmt.plural(due - 1, 'more thing')} below" if due > 1 else ""
         about = f" ({first.model})" if first.model else ""
-        ask = f"Next: {first.action[:1].lower()}{first.action[1:]}{about}{more}."
+        step = first.cause.removeprefix("Next: ").rstrip(".")
+        if step == first.cause.rstrip("."):  # what is to be done is the button's word, unless the cause says it
+            step = f"{first.action[:1].lower()}{first.action[1:]}"
+        ask = f"Next: {step}{about}{more}."
     return {"concept": "Health", "word": str(worst), "said": said, "next": ask}
