@@ -28,6 +28,9 @@ def why(run: Run) -> dict[str, Any]:
         partial(services.scoring.own_importance, RUNNER, job.model), tell=run.step,
     )  # fmt: skip
     run.say(made.sentence)
+    run.step(0.96, "splitting the change of the loss")
+    split = services.monitoring.split_loss(RUNNER, job.model)
+    run.say("nothing got worse for sure, so there is nothing to split" if split is None else split.sentence)
     services.monitoring.evaluate(RUNNER, job.model)  # an open alert names its cause by it
     return {"version_id": str(job.arguments.get("version_id", "")), "sentence": made.sentence}
 

@@ -21,7 +21,7 @@ _MOST = 5  # shown; the table has all of them
 def card(frame: Frame, room: MonitoringRoom) -> None:
     """The ranking; nothing while no input moved and nobody measured anything."""
     found = room.causes
-    if found is None or not found.ranked:
+    if found is None or not (found.ranked or found.split):
         return
 
     def controls() -> None:
@@ -40,6 +40,10 @@ def card(frame: Frame, room: MonitoringRoom) -> None:
                 widgets.note(said(one))
         if len(found.ranked) > _MOST:
             widgets.note(f"{len(found.ranked) - _MOST} more in the table.")
+        if not found.ranked:
+            widgets.note("No input moved.")
+        if found.split is not None:
+            widgets.note(found.split.sentence)
 
 
 def said(one: Cause) -> str:

@@ -34,6 +34,7 @@ def _why(arguments: argparse.Namespace) -> int:
         made.monitoring.explain(
             who, model, partial(made.scoring.answer_again, who, model), partial(made.scoring.own_importance, who, model)
         )
+        made.monitoring.split_loss(who, model)
         made.monitoring.evaluate(system("cli"), model)
     found = made.monitoring.causes(who, model)
     rows = made.monitoring.column_rows(who, model, arguments.rows) if arguments.rows else None
@@ -50,10 +51,9 @@ def as_json(model: str, found: Causes | None) -> dict[str, Any]:
 def _lines(found: Causes | None) -> list[str]:
     if found is None:
         return ["No window of it is judged yet, so nothing is known to have moved."]
-    if not found.ranked:
-        return ["No input moved.", found.importance.sentence]
     lines = [f"{one.column}: {one.role}; {_far(one.excess, one.how)}{_share(one.share)}" for one in found.ranked]
-    return [*lines, found.importance.sentence]
+    split = [] if found.split is None else [found.split.sentence]
+    return [*(lines or ["No input moved."]), found.importance.sentence, *split]
 
 
 def _far(excess: float | None, how: str) -> str:

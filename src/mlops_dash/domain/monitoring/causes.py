@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from mlops_dash.domain.cadence import CADENCES
 from mlops_dash.domain.evidence import Evidence
+from mlops_dash.domain.monitoring.loss_splits import Split
 from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading
 from mlops_dash.domain.words import Drift
 
@@ -228,11 +229,13 @@ class Causes:
     ranked: tuple[Cause, ...]
     importance: Importance
     worse: bool  # whether something got worse for sure
+    split: Split | None = None  # of the change of the loss, where somebody made one
 
     def as_json(self) -> dict[str, Any]:
         """As commands print it."""
         return {"ranked": [one.as_json() for one in self.ranked], "importance": self.importance.as_json(),
-                "worse": self.worse, "sentence": self.importance.sentence}  # fmt: skip
+                "worse": self.worse, "sentence": self.importance.sentence,
+                "split": None if self.split is None else self.split.as_json()}  # fmt: skip
 
 
 def ranked(stretch: Sequence[Reading], importance: Importance, *, worse: bool) -> Causes:

@@ -9,6 +9,7 @@ together    all columns together: our domain classifier, and the detectors of al
 replaying   the version that took over, on the rows before its takeover; nothing judges it
 explaining  which column is the likely cause, and what the version rests on
 rehearsing  a policy before it is saved, over the recorded history
+splitting   a risen loss: moved inputs, or a changed relation
 samples     the rows behind a moved column
 columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room, telling)
@@ -32,6 +33,7 @@ from mlops_dash.services.monitoring.rehearsing import Rehearsing
 from mlops_dash.services.monitoring.replaying import Replaying
 from mlops_dash.services.monitoring.samples import Samples
 from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
+from mlops_dash.services.monitoring.splitting import Splitting
 from mlops_dash.services.monitoring.together import Judged
 
 __all__ = ["MonitoringService", "ReferenceSet"]
@@ -91,6 +93,7 @@ class MonitoringService:
         self.ask_why = explaining.ask_why
         self.plan_why = explaining.plan_why
         self.explain = explaining.explain
+        self.split_loss = Splitting(context).split_loss
 
     def _of_people(self, context: Context) -> None:
         self.replay_policy = Rehearsing(context).replay_policy

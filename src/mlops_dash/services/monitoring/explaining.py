@@ -20,6 +20,8 @@ from mlops_dash.domain.calendar import day_of, zone_of
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.domain.monitoring.causes import KIND, By, Causes, Importance, as_shares, importance_of, ranked
+from mlops_dash.domain.monitoring.loss_splits import KIND as SPLIT
+from mlops_dash.domain.monitoring.loss_splits import Split, split_of
 from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.domain.monitoring.words import headline_watch, task_of
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
@@ -114,19 +116,21 @@ class Explaining:
 
     @record(Permission.SYSTEM)
     def plan_why(self, actor: Actor, model: str) -> bool:
-        """Have it measured once a reference, when an alert first asks for a cause; whether a job was made."""
+        """Have it measured when an alert first asks, and a risen loss split; whether a job was made."""
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             ground = _ground(session, model, now)
-            if ground is None or ground.elsewhere:
+            if ground is None:
                 return False
-            calls = any(
-                one.state is not AlertState.CLOSED and one.kind in ("harm", "inputs")
-                for one in alert_store.alerts(session, model)
-            )
-            if not calls or _known(session, ground).at is not None:
+            open_kinds = {one.kind for one in alert_store.alerts(session, model) if one.state is not AlertState.CLOSED}
+            unknown = not ground.elsewhere and _known(session, ground).at is None
+            own = [one for one in store.readings(session, ground.version.id) if one.n]
+            worse = harm_stretch(own, ground.policy) if "harm" in open_kinds else []
+            unsplit = bool(worse) and _split(session, ground.version, ground.reference, worse) is None
+            if not unsplit and not (unknown and open_kinds & {"harm", "inputs"}):
                 return False
-        slot = digest([model, str(Task.WHY), ground.version.id, ground.reference.id])[:26]
+        since = worse[0].start.isoformat() if worse else ""
+        slot = digest([model, str(Task.WHY), ground.version.id, ground.reference.id, since])[:26]
         with transaction(self.context.databases.app) as session:
             job = _job(ground, now, "an alert asks for its cause", actor.id)
             return job_rows.enqueue(session, job, job_id=slot, now=now)
@@ -265,7 +269,15 @@ def causes_of(
     elsewhere = registry.model(session, version.model).elsewhere
     importance = _known(session, _Ground(version, reference, policy, elsewhere))
     stretch = harm_stretch(judged, policy)
-    return ranked(stretch or judged[-1:], importance, worse=bool(stretch))
+    found = ranked(stretch or judged[-1:], importance, worse=bool(stretch))
+    return replace(found, split=_split(session, version, reference, stretch))
+
+
+def _split(session: Session, version: Version, reference: Reference, stretch: Sequence[Reading]) -> Split | None:
+    if not stretch:
+        return None
+    kept = evidence_store.about(session, [f"{version.model} v{version.version}"], kinds=[SPLIT])
+    return split_of(kept, reference.id, stretch[0].start, stretch[-1].end)
 
 
 def harm_stretch(own: Sequence[Reading], policy: MonitoringPolicy) -> list[Reading]:

@@ -93,14 +93,16 @@ class Samples:
         return _looked_at(reference, column, live, past, [name for name in shown if name != SCORE], unit, hidden)
 
 
-def window_rows(session: Session, reference: Reference, start: datetime, end: datetime) -> pd.DataFrame:
-    """At most `READ` rows that a version answered in a span, spread over its hours; those that can be counted."""
+def window_rows(
+    session: Session, reference: Reference, start: datetime, end: datetime, *, most: int = READ
+) -> pd.DataFrame:
+    """At most so many rows that a version answered in a span, spread over its hours; those that can be counted."""
     first = start.replace(minute=0, second=0, microsecond=0)
     hours = [first + _HOUR * at for at in range(max(0, math.ceil((end - first) / _HOUR)))]
     counted = prediction_log.rows_by_hour(
         session, [reference.version_id], hours, roles=profiles.SERIES_ROLES
     ).get(reference.version_id, {})  # fmt: skip
-    every = max(1, math.ceil(sum(counted.values()) / (2 * READ)))
+    every = max(1, math.ceil(sum(counted.values()) / (2 * most)))
     kept = sorted(counted)[::every]
     if not kept:
         return pd.DataFrame(
@@ -110,8 +112,8 @@ def window_rows(session: Session, reference: Reference, start: datetime, end: da
         session, reference.version_id, start, end, roles=profiles.SERIES_ROLES, hours=kept
     )  # fmt: skip
     rows, _ = sift(reference.layout, frame)
-    if len(rows) > READ:
-        rows = rows.iloc[np.sort(np.random.default_rng(_SEED).choice(len(rows), READ, replace=False))]
+    if len(rows) > most:
+        rows = rows.iloc[np.sort(np.random.default_rng(_SEED).choice(len(rows), most, replace=False))]
     return rows.reset_index(drop=True)
 
 

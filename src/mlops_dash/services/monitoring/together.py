@@ -257,7 +257,7 @@ class Judged:
                 session, reference.version_id, start, end, roles=profiles.SERIES_ROLES, hours=kept
             )
         rows, _ = sift(reference.layout, frame)
-        return _in_numbers(reference, with_days(rows, policy.zone))
+        return in_numbers(reference, with_days(rows, policy.zone))
 
 
 def of_model_together(session: Session, model: str) -> tuple[Together | None, bool]:
@@ -284,7 +284,8 @@ def _windows(readings: Sequence[Reading], policy: MonitoringPolicy, *, most: int
     return found[:most][::-1]
 
 
-def _in_numbers(reference: Reference, rows: pd.DataFrame) -> _Rows:
+def in_numbers(reference: Reference, rows: pd.DataFrame) -> _Rows:
+    """Rows with their `day` as numbers, a column an input: levels by their place, NaN where a value is missing."""
     columns = []
     for name in reference.layout.features:
         cells = reference.layout.columns[name]
