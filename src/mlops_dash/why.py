@@ -1,4 +1,4 @@
-"""Runs one job that asks what a version rests on: it answers labelled rows, column by column shuffled.
+"""Runs one job that asks what a version rests on, or how large its errors will be; both read rows of the log.
 
     python -m mlops_dash.why JOB EPOCH
 
@@ -13,11 +13,30 @@ from functools import partial
 from typing import Any
 
 from mlops_dash.attempt import RUNNER, Run, carry_out
+from mlops_dash.domain.jobs import Task
+from mlops_dash.errors import InvalidInput, NotFound
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure; the exit codes are those of `carry_out`."""
-    return carry_out(sys.argv[1:] if arguments is None else arguments, why)
+    return carry_out(sys.argv[1:] if arguments is None else arguments, work)
+
+
+def work(run: Run) -> dict[str, Any]:
+    """Do what the job asks for; gives what it keeps."""
+    return estimate(run) if run.job.task is Task.ESTIMATE else why(run)
+
+
+def estimate(run: Run) -> dict[str, Any]:
+    """Estimate windows without labels; that nothing can be learned yet is a result and no failure."""
+    try:
+        found = run.services.monitoring.estimate_losses(RUNNER, run.job.model)
+    except (InvalidInput, NotFound) as error:
+        run.say(error.sentence(), "WARN")
+        return {"why_not": error.sentence()}
+    said = "nothing was estimated" if found is None else found.sentence
+    run.say(said)
+    return {"sentence": said}
 
 
 def why(run: Run) -> dict[str, Any]:

@@ -36,3 +36,11 @@ def test_of_nothing_nothing_is_told(house: Services, run: Run) -> None:
     assert "No model nobody" in err
     penguins.begin(house, penguins.penguins(house.context.clock.now(), days=30))
     assert "No window of it is judged yet" in run("why", penguins.MODEL)[1]
+
+
+def test_a_classifier_is_estimated_at_every_judgement_and_not_by_a_model_of_its_loss(house: Services, run: Run) -> None:
+    penguins.watched(house, penguins.penguins(house.context.clock.now(), days=40))
+    code, _, err = run("estimate", penguins.MODEL)
+    assert code == 2
+    assert f"Nothing of {penguins.MODEL} is estimated by a model of its loss." in err
+    assert "Classifiers are estimated at every judgement" in err

@@ -49,7 +49,7 @@ COMMANDS = {
     "drift": ("drift",),
     "second_opinion": ("second-opinion",),
     "replay": ("replay",),
-    "why": ("why",),
+    "why": ("why", "estimate"),
     "ab": ("ab",),
     "channels": ("channel",),
     "reports": ("report",),

@@ -15,7 +15,7 @@ from mlops_dash.domain.monitoring.samples import ColumnRows
 
 
 def add_commands(commands: Any) -> None:
-    """Register why."""
+    """Register why and estimate."""
     asked = commands.add_parser("why", help="the columns that moved, ranked by drift times importance")
     asked.add_argument("model")
     asked.add_argument("--measure", action="store_true", help="ask the model first what it rests on (again)")
@@ -24,6 +24,11 @@ def add_commands(commands: Any) -> None:
     )
     json_flag(asked)
     asked.set_defaults(run=_why)
+
+    estimate = commands.add_parser("estimate", help="how large errors are while labels are awaited, of a regression")
+    estimate.add_argument("model")
+    json_flag(estimate)
+    estimate.set_defaults(run=_estimate)
 
 
 def _why(arguments: argparse.Namespace) -> int:
@@ -40,6 +45,14 @@ def _why(arguments: argparse.Namespace) -> int:
     rows = made.monitoring.column_rows(who, model, arguments.rows) if arguments.rows else None
     facts = as_json(model, found) if rows is None else {**as_json(model, found), "rows": rows.as_json()}
     show(facts, as_json=arguments.json, line="\n".join(_lines(found) if rows is None else _table(rows)))
+    return 0
+
+
+def _estimate(arguments: argparse.Namespace) -> int:
+    made = services()
+    found = made.monitoring.estimate_losses(actor(made), arguments.model)
+    facts = None if found is None else {"model": arguments.model, **found.as_json()}
+    show(facts, as_json=arguments.json, line="" if found is None else found.sentence)
     return 0
 
 

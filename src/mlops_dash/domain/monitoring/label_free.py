@@ -13,9 +13,11 @@ from statistics import mean, median
 from typing import Any, Final
 
 from mlops_dash.domain.cadence import plural_of
+from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.format import with_unit
 from mlops_dash.domain.monitoring.readings import Reading
 
+LOSS_KIND: Final = "estimated_loss"  # of evidence: by a model of the loss
 WINDOWS: Final = 8  # the last ones whose labels came: what trust rests on
 NEEDED: Final = 6  # of them with the realised value inside the interval
 SMALL: Final = 0.01  # an error that is never too large, in the unit of a share
@@ -173,3 +175,27 @@ def estimates_in(body: Mapping[str, Any]) -> Mapping[str, Sequence[float]]:
     """What a judged window holds of estimates: value, low and high by metric."""
     found: Mapping[str, Sequence[float]] = body.get("estimated", {})
     return found
+
+
+def loss_points(
+    found: Sequence[Evidence], reference_id: str, own: Sequence[Reading]
+) -> tuple[str, tuple[EstimatedPoint, ...]]:
+    """The metric and the windows that a worker estimated by a model of the loss, with what came since.
+
+    Args:
+        found: Evidence about the version, oldest first; a later estimate of a window takes the place of an earlier one.
+        reference_id: What the version is compared with.
+        own: Its readings.
+    """
+    kept = [one for one in found if one.kind == LOSS_KIND and one.digests.get("reference") == reference_id]
+    if not kept:
+        return "", ()
+    metric = kept[-1].metric
+    came = {one.end: one.body["day"].get(metric) for one in own if one.ripe}
+    held = {row[1]: row for one in kept if one.metric == metric for row in one.details["windows"]}
+    points = [
+        EstimatedPoint(datetime.fromisoformat(start), datetime.fromisoformat(end), value, low, high,
+                       came.get(datetime.fromisoformat(end)))
+        for start, end, value, low, high in held.values()
+    ]  # fmt: skip
+    return metric, tuple(sorted(points, key=lambda one: one.start))

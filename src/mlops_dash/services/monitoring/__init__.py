@@ -9,6 +9,7 @@ together    all columns together: our domain classifier, and the detectors of al
 replaying   the version that took over, on the rows before its takeover; nothing judges it
 explaining  which column is the likely cause, and what the version rests on
 rehearsing  a policy before it is saved, over the recorded history
+loss_models windows of a model that answers with a number, estimated without labels
 splitting   a risen loss: moved inputs, or a changed relation
 samples     the rows behind a moved column
 columns     the columns of one window: all scores, and what happened to each
@@ -25,6 +26,7 @@ from mlops_dash.services.monitoring.alerting import Alerting
 from mlops_dash.services.monitoring.days import Outlook
 from mlops_dash.services.monitoring.explaining import Explaining
 from mlops_dash.services.monitoring.judging import Judging
+from mlops_dash.services.monitoring.loss_models import LossModels
 from mlops_dash.services.monitoring.profiling import Profiling
 from mlops_dash.services.monitoring.rating import Rating
 from mlops_dash.services.monitoring.reading import Rooms
@@ -93,6 +95,9 @@ class MonitoringService:
         self.ask_why = explaining.ask_why
         self.plan_why = explaining.plan_why
         self.explain = explaining.explain
+        models = LossModels(context)
+        self.plan_estimate = models.plan_estimate
+        self.estimate_losses = models.estimate_losses
         self.split_loss = Splitting(context).split_loss
 
     def _of_people(self, context: Context) -> None:

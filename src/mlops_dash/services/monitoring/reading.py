@@ -31,6 +31,7 @@ from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.estimating import view_of
 from mlops_dash.services.monitoring.explaining import causes_of
 from mlops_dash.services.monitoring.latest_answers import latest_answers
+from mlops_dash.services.monitoring.loss_models import loss_view
 from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.services.monitoring.replaying import with_replay
 from mlops_dash.services.monitoring.samples import beyond_in
@@ -211,6 +212,8 @@ class Rooms:
         with reading(self.context.databases.app) as session:
             version = store.champion(session, room.model)
             found = None if version is None else causes_of(session, version, reference, policy, own)
+            if version is not None and room.estimated is None:
+                room = replace(room, estimated=loss_view(session, version, reference, policy, own))
             return replace(with_replay(room, session, material, policy, long=long), causes=found)
 
     def _judged(
