@@ -78,9 +78,15 @@ def roles_of(services: Services, actor: Actor, ask: Ask) -> Roles:
                 f"{model.name} is judged by {said_of(model.cadence)} already.",
                 hint="Change that first: mlops-dash model edit NAME --window week --reason TEXT",
             )
+        if given.cluster not in ("", model.cluster):
+            raise Conflict(
+                f"Rows of {model.name} belong together by {model.cluster or 'no column'} already.",
+                hint="Change that first: mlops-dash model edit NAME --cluster COLUMN --reason TEXT",
+            )
         given = replace(
-            given, window=model.cadence, task=model.task, positive=model.positive_label, class_names=model.class_names
-        )
+            given, cluster=model.cluster, window=model.cadence, task=model.task, positive=model.positive_label,
+            class_names=model.class_names,
+        )  # fmt: skip
     if ask.reference_until:
         try:
             until = datetime.fromisoformat(ask.reference_until)
@@ -139,6 +145,7 @@ def _version(services: Services, actor: Actor, ask: Ask, proposal: Proposal) -> 
         model = services.registry.add_model(
             actor, name, task=proposal.task.name, source=EXTERNAL, reason=reason,
             positive_label=proposal.positive or "1", class_names=proposal.class_names, cadence=proposal.window,
+            cluster=proposal.cluster,
         )  # fmt: skip
     if model.source != EXTERNAL or model.task != proposal.task.name:
         raise Conflict(

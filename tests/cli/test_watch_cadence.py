@@ -188,6 +188,33 @@ def test_windows_of_so_many_rows_are_watched_and_a_longer_file_fills_the_open_on
     assert row.usual_day < 60
 
 
+@pytest.mark.timeout(300)
+def test_rows_of_a_customer_belong_together_where_days_are_few_and_it_is_edited(
+    house: Services, run: Run, tmp_path: Path
+) -> None:
+    table = batches(weeks=30)
+    table['the "customer"'] = np.random.default_rng(8).choice([f"<b>{n}</b>" for n in range(90)], len(table))
+    path = tmp_path / "people.csv"
+    table.to_csv(path, index=False)
+    code, out, err = watch(run, path, "--cluster", 'the "customer"')
+    assert code == 0, err
+    assert 'rows with the same the "customer" are taken together (in up to 40 groups)' in err
+    found = json.loads(out)
+    assert found["verdict"] == "ok", found["sentence"]
+    assert 'rows with the same the "customer" are taken together' in found["sentence"]
+    (model,) = house.registry.models(ADMIN)
+    assert model.cluster == 'the "customer"'
+    assert 'rows belong together by the "customer"' in run("model", "list")[1]
+    assert json.loads(watch(run, path)[1])["stored"] == 0
+    code, _, err = watch(run, path, "--cluster", "street")
+    assert (code, 'belong together by the "customer" already' in err) == (2, True), err
+    assert run("model", "edit", MODEL, "--no-cluster", "--reason", "alike")[0] == 0
+    assert house.registry.models(ADMIN)[0].cluster == ""
+    code, _, err = run("watch", str(path), "--model", "other", "--cluster", "nobody", "--score", "minutes_said",
+                       "--label", "minutes", "--yes")  # fmt: skip
+    assert (code, "no column 'nobody' without a role" in err) == (2, True), err
+
+
 @pytest.mark.parametrize(
     ("window", "why"),
     [

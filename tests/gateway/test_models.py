@@ -48,6 +48,8 @@ def test_a_model_is_added_edited_archived_and_restored(client: httpx.Client, hom
     assert (added.json()["window"], added.json()["do_not_log"], added.json()["tier"]) == ("week", ["postcode"], 2)
     edited = client.patch("/v1/models", json={"name": MINUTES, "tier": 1, "window": "month", "reason": "it matters"})
     assert (edited.json()["tier"], edited.json()["window"], edited.json()["owner"]) == (1, "month", "ana")
+    edited = client.patch("/v1/models", json={"name": MINUTES, "cluster": "agent", "reason": "ten of them"})
+    assert edited.json()["cluster"] == "agent"
     for window in ("hour", "rows:5000", "batch:run id"):
         again = client.patch("/v1/models", json={"name": MINUTES, "window": window, "reason": "as it comes"})
         assert again.json()["window"] == window
@@ -76,7 +78,7 @@ def test_words_as_classes_come_with_the_model(client: httpx.Client) -> None:
         ({"reason": "   "}, 422), ({"tier": "1"}, 422), ({"tier": 9}, 422), ({"tier": True}, 422),
         ({"task": "art"}, 422),
         ({"window": "fortnight"}, 422), ({"window": "batch:"}, 422), ({"window": "rows:9"}, 422),
-        ({"window": "rows:"}, 422),
+        ({"window": "rows:"}, 422), ({"cluster": "label"}, 422),
         ({"title": 5}, 422), ({"do_not_log": "postcode"}, 422),
         ({"do_not_log": [""]}, 422), ({"colour": "red"}, 422), ({"name": ""}, 422),
     ],

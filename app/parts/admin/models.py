@@ -14,6 +14,7 @@ from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.cadence import BATCH, CADENCES, ROWS
+from mlops_dash.domain.clusters import TOGETHER
 from mlops_dash.domain.registry.editing import TIERS
 from mlops_dash.domain.registry.live import HOW
 from mlops_dash.domain.registry.records import Model
@@ -70,6 +71,8 @@ def _edit(frame: Frame, model: Model) -> None:
             st.text_input("How many rows, or the batch's column", value=more, key=f"{key}-batch", max_chars=200,
                           help="Of a model judged by rows: how many a window has, such as 5000. Of one judged by the "
                           "batch: a column that comes with every row")  # fmt: skip
+        st.text_input("Rows belong together by", value=model.cluster, key=f"{key}-cluster", max_chars=120,
+                      help=f"A column {TOGETHER}. It holds for references of now and later")  # fmt: skip
         if not model.elsewhere:
             st.text_input("Live in MLflow", value=model.live, key=f"{key}-live", max_chars=200,
                           help=f"Which mark says what is live: {HOW}")  # fmt: skip
@@ -83,6 +86,7 @@ def _edit(frame: Frame, model: Model) -> None:
             "owner": str(session.get(f"{key}-owner") or ""),
             "tier": session.get(f"{key}-tier"),
             "cadence": _cadence(str(session.get(f"{key}-cadence")), str(session.get(f"{key}-batch") or "")),
+            "cluster": str(session.get(f"{key}-cluster") or ""),
             **({} if model.elsewhere else {"live": str(session.get(f"{key}-live") or "")}),
             "do_not_log": str(session.get(f"{key}-do-not-log") or "").splitlines(),
         }

@@ -20,6 +20,7 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.cadence import BATCH, CADENCES
+from mlops_dash.domain.clusters import TOGETHER
 from mlops_dash.domain.file_windows import said_of
 from mlops_dash.domain.tasks import MULTICLASS, TASKS, task_named
 from mlops_dash.errors import InvalidInput, MlopsDashError
@@ -84,6 +85,10 @@ def _ask(given: Upload) -> tuple[Ask, each.Scores]:
                 chosen[role] = _column(role, columns, key) if role in _ROLES else _task(key)
     scores = each.fields(given.table, label_column(given.table, chosen["label"]), key)
     (positive, until), (zone, judged) = st.columns(2, gap="small"), st.columns(2, gap="small")
+    cluster = st.selectbox(
+        "Rows belong together by", columns, index=None, placeholder="no column", key=f"watch-cluster-{key}",
+        format_func=plain, help=f"A column {TOGETHER}",
+    )  # fmt: skip
     with positive:
         value = st.text_input(
             "Positive class", key=f"watch-positive-{key}", placeholder="as proposed",
@@ -107,7 +112,7 @@ def _ask(given: Upload) -> tuple[Ask, each.Scores]:
         time=chosen["time"], score=chosen["score"], prediction=chosen["prediction"], label=chosen["label"],
         id=chosen["id"], task=chosen["task"], class_names=tuple(name for name, _ in scores),
         positive=(value or "").strip(), zone=(where or "UTC").strip(),
-        window=window or "",
+        window=window or "", cluster=cluster or "",
     )  # fmt: skip
     return Ask(given.name, (model or "").strip(), (number or "").strip() or "1", roles, (day or "").strip()), scores
 

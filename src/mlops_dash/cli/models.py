@@ -8,6 +8,7 @@ from typing import Any
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.cadence import NAMES
+from mlops_dash.domain.clusters import TOGETHER
 from mlops_dash.domain.file_windows import said_of
 from mlops_dash.domain.registry.editing import TIERS
 from mlops_dash.domain.registry.live import HOW
@@ -64,6 +65,8 @@ def _facts(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tier", type=int, choices=TIERS, help="1 is the most critical")
     command.add_argument("--task", choices=[task.name for task in TASKS], help="what it predicts")
     command.add_argument("--window", help=f"what is judged as one: {NAMES}, which names the batch of a row")
+    command.add_argument("--cluster", metavar="COLUMN", help=f"which rows belong together: {TOGETHER}")
+    command.add_argument("--no-cluster", action="store_true", help="no column says which rows belong together")
     command.add_argument("--live", metavar="MARK", help=f"which mark in MLflow says what is live: {HOW}")
     command.add_argument("--positive", help="the label that its score is the probability of")
     command.add_argument(
@@ -76,9 +79,12 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """What was named of a model."""
     if arguments.log_all and arguments.do_not_log:
         raise InvalidInput("--log-all and --do-not-log contradict each other.", hint="Give one of them.")
+    if arguments.no_cluster and arguments.cluster:
+        raise InvalidInput("--no-cluster and --cluster contradict each other.", hint="Give one of them.")
     given = {
         "title": arguments.title, "owner": arguments.owner, "tier": arguments.tier, "task": arguments.task,
         "positive_label": arguments.positive, "cadence": arguments.window,
+        "cluster": "" if arguments.no_cluster else arguments.cluster,
         "live": arguments.live,
         "do_not_log": [] if arguments.log_all else arguments.do_not_log,
     }  # fmt: skip
@@ -145,6 +151,8 @@ def _line(model: Model) -> str:
         told.insert(0, model.title)
     if model.cadence != Model.cadence:
         told.append(f"judged by {said_of(model.cadence)}")
+    if model.cluster:
+        told.append(f"rows belong together by {model.cluster}")
     if model.live != Model.live:
         told.append(f"live: {model.live}")
     if model.do_not_log:

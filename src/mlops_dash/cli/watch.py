@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, progress_on_terminal, services, show
+from mlops_dash.domain.clusters import TOGETHER
 from mlops_dash.domain.tasks import MULTICLASS
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.classes import ANSWER, proposed_scores, scores_named, with_answers
@@ -33,6 +34,7 @@ def add_commands(commands: Any) -> None:
         "--window", default="", metavar="hour|day|week|month|rows:N|batch:COLUMN",
         help="how often it is judged; else as often as its rows come",
     )  # fmt: skip
+    command.add_argument("--cluster", default="", metavar="COLUMN", help=f"which rows belong together: {TOGETHER}")
     command.add_argument("--reference-until", default="", help="day; else the first third of the rows is the reference")
     command.add_argument("--yes", action="store_true", help="do not ask")
     json_flag(command)
@@ -55,7 +57,7 @@ def _watch(arguments: argparse.Namespace) -> int:
             prediction=ANSWER if scores else arguments.prediction,
             task=arguments.task or (MULTICLASS.name if scores else ""),
             class_names=tuple(name for name, _ in scores), positive=arguments.positive, zone=arguments.zone,
-            window=arguments.window,
+            window=arguments.window, cluster=arguments.cluster,
         ),
         reference_until=arguments.reference_until,
     )  # fmt: skip

@@ -33,6 +33,8 @@ from mlops_dash.domain.format import plural
 from mlops_dash.errors import InvalidInput
 
 BATCH: Final = "batch"
+GROUP: Final = "group"
+GROUPS: Final = 40  # in which what rows belong to is gathered; leaving one out costs a summary each
 ROWS: Final = "rows"
 LEAST_ROWS, MOST_ROWS = 100, 10_000_000  # of one window: with fewer no column's drift is judged
 SETTLED: Final = timedelta(hours=1)  # without a row of it a batch is over
@@ -120,25 +122,36 @@ class Cadence:
         silence = max((after - before - _HOUR for before, after in pairwise(begins)), default=timedelta(0))
         return silence + self.patience
 
-    def cluster(self, n_days: int) -> str:
+    def cluster(self, n_days: int, column: str = "") -> str:
         """What rows are taken to belong together: a day where the reference has enough of them, else a window or batch.
+
+        Where days are few and a column names what rows belong to, those are taken together, in groups.
 
         Args:
             n_days: Days with rows in the reference.
+            column: Which column that is; "" = none.
         """
+        if column and n_days < DAY_CLUSTERS:
+            return GROUP
         return "day" if self.is_daily or (n_days >= DAY_CLUSTERS and not self.column) else self.name
 
-    def together(self, n_days: int, n_windows: int) -> str:
+    def together(self, n_days: int, n_windows: int, column: str = "") -> str:
         """The same in words, or that there are too few for it.
 
         Args:
             n_days: Days with rows in the reference.
             n_windows: Windows with rows in it.
+            column: Which column names what rows belong to; "" = none.
 
         >>> cadence_named("batch:run_id").together(12, 12), CADENCES["week"].together(3, 3)[:33]
         ('rows of one batch are taken together (12 batches)', 'rows are taken as independent, an')
         """
-        unit = self.cluster(n_days)
+        unit = self.cluster(n_days, column)
+        if unit == GROUP:
+            return (
+                f"rows with the same {column} are taken together (in up to {GROUPS} groups), as the reference has "
+                f"{plural(n_days, 'day')}, fewer than {DAY_CLUSTERS}"
+            )
         counted = n_days if unit == "day" else n_windows
         if unit != "day" and counted < FEW_CLUSTERS:
             return "rows are taken as independent, and only an effect beyond the tolerance counts"

@@ -7,7 +7,7 @@ from datetime import datetime
 import pandas as pd
 
 from mlops_dash.domain.batches import batch_names
-from mlops_dash.domain.cadence import BATCH, ROWS, Cadence, cadence_named, plural_of, usual_window
+from mlops_dash.domain.cadence import BATCH, GROUP, ROWS, Cadence, cadence_named, plural_of, usual_window
 from mlops_dash.domain.calendar import day_start, zone_of
 from mlops_dash.domain.format import plural
 from mlops_dash.errors import InvalidInput
@@ -135,7 +135,7 @@ def said_of(window: str) -> str:
     return f"the batch in {column}" if kind == BATCH else f"the {kind}"
 
 
-def together(rows: pd.DataFrame, *, zone: str, cadence: Cadence) -> tuple[str, str]:
+def together(rows: pd.DataFrame, zone: str, cadence: Cadence, cluster: str = "") -> tuple[str, str]:
     """What rows of a reference are taken to belong together (its short name), and the sentence that says it."""
     local = rows["at"].dt.tz_convert(zone_of(zone))
     days = local.dt.date.unique()
@@ -147,5 +147,8 @@ def together(rows: pd.DataFrame, *, zone: str, cadence: Cadence) -> tuple[str, s
         windows = int(rows["at"].dt.floor("h").nunique())
     else:
         windows = len({cadence.first_day(day) for day in days})
-    said = cadence.together(len(days), windows)
-    return ("no rows" if "independent" in said else f"rows of one {cadence.cluster(len(days))}"), said
+    said = cadence.together(len(days), windows, cluster)
+    unit = cadence.cluster(len(days), cluster)
+    if unit == GROUP:
+        return f"rows of one {cluster}", said
+    return ("no rows" if "independent" in said else f"rows of one {unit}"), said

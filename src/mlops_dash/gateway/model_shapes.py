@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_dash.domain.cadence import BATCH, CADENCES, NAMES, ROWS
+from mlops_dash.domain.clusters import TOGETHER
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.editing import LONGEST, TIERS
 from mlops_dash.domain.registry.live import DEFAULT, HOW
@@ -29,13 +30,14 @@ _FACTS: Shape = {
         "pattern": f"^({'|'.join(CADENCES)}|{ROWS}:[1-9][0-9]*|{BATCH}:.+)$",
         "description": f"What is judged as one: {NAMES}, which names the batch of a row",
     },
+    "cluster": {**_SAID, "description": f"Column that names the rows that belong together: {TOGETHER}; empty = none"},
     "positive_label": {**_NAME, "description": "The label that its score is the probability of"},
     "live": {**_NAME, "description": f"Which mark in MLflow says what is live: {HOW}"},
     "do_not_log": {**_NAMES, "description": "Inputs that are never stored"},
 }
 _MODEL: dict[str, Any] = {
     "name": "queue-minutes", "source": EXTERNAL, "title": "Minutes in the queue", "task": "regression", "tier": 2,
-    "owner": "ana", "window": "day", "positive_label": "1", "class_names": [], "do_not_log": [],
+    "owner": "ana", "window": "day", "cluster": "customer", "positive_label": "1", "class_names": [], "do_not_log": [],
     "live": DEFAULT,
     "created_at": "2026-03-01T09:00:00+00:00", "archived_at": None,
 }  # fmt: skip

@@ -54,6 +54,7 @@ class Roles:
     reference_until: datetime | None = None
     known: bool = False
     window: str = ""  # how often it is judged; "" = told from how the rows come
+    cluster: str = ""  # the column by which rows belong together; "" = none
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Proposal:
         reference_rows: How many of the first rows are the reference.
         dropped: Rows without a time, score or label.
         window: How often it is judged.
+        cluster: The column by which rows belong together, where days are few; "" = none.
     """
 
     task: ModelTask
@@ -79,6 +81,7 @@ class Proposal:
     how: tuple[tuple[str, str, str], ...]
     dropped: int
     window: str = "day"
+    cluster: str = ""
 
     @property
     def labelled(self) -> bool:
@@ -132,7 +135,10 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     answers = _answers(labels, table[score], task, given, how)
     of_classes = _of_classes(table, answers.task)
     features = tuple(str(name) for name in table.columns if name not in {*roles, *of_classes})
-    if not {*features} - {given.window.partition(":")[2]}:
+    if given.cluster and given.cluster not in features:
+        why = f"There is no column {given.cluster!r} without a role by which rows could belong together."
+        raise InvalidInput(why, hint=f"Without a role are: {', '.join(features)}.")
+    if not {*features} - {given.window.partition(":")[2], given.cluster}:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     rows = as_written(table[list(features)], gaps=True).assign(
         at=at,
@@ -159,6 +165,7 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
         tuple(how),
         len(rows) - len(kept),
         window,
+        given.cluster,
     )
 
 
@@ -371,7 +378,7 @@ def _reference_rows(rows: pd.DataFrame, given: Roles, cadence: Cadence, how: lis
         cut, why = cut_of(rows, zone=given.zone, cadence=cadence)
     n = refuse_empty(rows, cut, known=given.known)
     if n and rows["label"].notna().any():
-        how.append(("taken together", *together(rows.iloc[:n], zone=given.zone, cadence=cadence)))
+        how.append(("taken together", *together(rows.iloc[:n], given.zone, cadence, given.cluster)))
     how.append(("reference", f"{n:,} rows before {cut:%Y-%m-%d}", why))
     how.append(("watched", f"{len(rows) - n:,} rows", f"until {rows['at'].iloc[-1]:%Y-%m-%d %H:%M} UTC"))
     return n

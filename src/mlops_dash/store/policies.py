@@ -56,6 +56,12 @@ def task_of(session: Session, model: str) -> ModelTask:
     return BINARY if row is None else task_named(row.task, row.class_names or ())
 
 
+def cluster_of(session: Session, model: str) -> str:
+    """Which column of a model names the rows that belong together; "" where none does."""
+    row = session.get(ModelRow, model)
+    return "" if row is None else row.cluster
+
+
 def cadence_of(session: Session, model: str) -> str:
     """What of a model is judged as one while no policy says otherwise; days while the model is not known."""
     row = session.get(ModelRow, model)

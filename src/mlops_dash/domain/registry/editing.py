@@ -15,7 +15,8 @@ from mlops_dash.errors import Conflict, InvalidInput
 TIERS = (1, 2, 3)
 LONGEST = 120  # characters of a title or an owner
 MEANING = ("task", "positive_label")  # what every stored row was read by
-EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "live", "do_not_log")
+TAKEN = ("at", "score", "label", "id")  # what rows have beside the columns of their owner
+EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "cluster", "live", "do_not_log")
 
 
 def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model:
@@ -96,7 +97,22 @@ def _cleaned(name: str, value: Any) -> Any:
             f"The {name} is {len(value)} characters long or has signs that cannot be printed.",
             hint=f"Use up to {LONGEST} on one line.",
         )
+    if name == "cluster":
+        return checked_cluster(value)
     return value.strip()
+
+
+def checked_cluster(column: str) -> str:
+    """The column that names the rows that belong together, as it is kept.
+
+    Raises:
+        InvalidInput: it is a column that every row has by another name.
+    """
+    if column.strip() in TAKEN:
+        raise InvalidInput(
+            f"Rows cannot belong together by {column.strip()!r}.", hint="Name a column of theirs, such as customer."
+        )
+    return column.strip()
 
 
 def checked_cadence(name: str) -> str:

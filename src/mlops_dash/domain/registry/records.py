@@ -40,6 +40,7 @@ class Model:
     archived_at: datetime | None = None  # since then no page or chore asks for it
     class_names: tuple[str, ...] = ()  # in their order, which never changes: the log keeps places in it
     cadence: str = "day"  # what is judged as one, while no policy says otherwise
+    cluster: str = ""  # which column names the rows that belong together, where days are few; "" = none
     live: str = DEFAULT  # which mark in MLflow says that a version is live
 
     @property

@@ -7,7 +7,7 @@ cheap and always computed anew, so that one call over a year and daily calls agr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,6 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence
 from mlops_dash.domain.monitoring.judging import (
     LONG_DAYS,
-    SHORT_DAYS,
     HarmDay,
     broken_columns,
     harm_baseline,
@@ -32,13 +31,10 @@ from mlops_dash.domain.monitoring.readings import (
     Estimate,
     Reading,
     estimate_from_row,
-    estimate_to_row,
     feature_to_row,
-    known,
     unjudged,
 )
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
-from mlops_dash.domain.tasks.task import Watch
 from mlops_dash.domain.words import Drift, Health
 from mlops_dash.errors import NotFound
 from mlops_dash.ids import digest
@@ -48,10 +44,11 @@ from mlops_dash.services.monitoring.answering import Answering
 from mlops_dash.services.monitoring.course import Course, Day, Kept, harm_body, kept_of
 from mlops_dash.services.monitoring.days import days_of, next_look
 from mlops_dash.services.monitoring.estimating import Warner, estimated_bodies
-from mlops_dash.services.monitoring.measuring import by_day, clusters_of, measure, trailing_means, units_of
+from mlops_dash.services.monitoring.grouping import WindowGroups, window_groups
 from mlops_dash.services.monitoring.referencing import recut, stored_units, swing_of
+from mlops_dash.services.monitoring.window_metrics import RULES, metric_bodies, units_of_windows
 from mlops_dash.stats.drift import column_drift
-from mlops_dash.stats.sequential import HarmReference, HarmUnit
+from mlops_dash.stats.sequential import HarmReference
 from mlops_dash.store import policies
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles, references
@@ -60,7 +57,6 @@ from mlops_dash.store.monitoring.parts import Layout, Part, total
 from mlops_dash.store.monitoring.readings import Version
 from mlops_dash.store.monitoring.references import Reference
 
-RULES = 4  # grows when a rule in here or in domain.monitoring changes: every window is then judged again
 RECUT_PATIENCE = timedelta(seconds=10)
 WRITE_READINGS = 40  # readings in one write transaction: under 50 ms
 
@@ -122,7 +118,7 @@ class Judging:
             with transaction(self.context.databases.app) as session:
                 references.save_baseline(session, reference)
         days = days_of(reference, stored, policy, until=now)
-        course = judge(version, reference, policy, days, kept)
+        course = judge(version, reference, policy, days, kept, groups=window_groups(self.context.databases, reference))
         changed = self._save(version, course, now) + self._finish_replaced(model, policy, now)
         with transaction(self.context.databases.app) as session:
             synced = alerting.sync(session, version, reference, policy, course, now=now)
@@ -158,7 +154,8 @@ class Judging:
                 return 0
             stored = profiles.pieces(session, reference.id, policy.cadence.pieces)
         days = [day for day in days_of(reference, stored, policy, until=now) if day.start < until]
-        return self._save(version, judge(version, reference, policy, days, kept), now)
+        course = judge(version, reference, policy, days, kept, groups=window_groups(self.context.databases, reference))
+        return self._save(version, course, now)
 
 
 def _least(cadence: Cadence) -> timedelta:
@@ -176,6 +173,8 @@ def judge(
     policy: MonitoringPolicy,
     days: Sequence[Day],
     kept: Kept,
+    *,
+    groups: WindowGroups | None = None,
 ) -> Course:
     """Judge all days of a version.
 
@@ -185,12 +184,13 @@ def judge(
         policy: The rules.
         days: From `days_of`.
         kept: What is stored of the series.
+        groups: The rows of windows by what they belong to, where that is what intervals go by.
     """
     task = reference.layout.task
     held = {day.number: kept.previous[day.start].body for day in days if day.start in kept.previous}
-    units = _units(reference, policy, days)
+    units = units_of_windows(reference, policy, days)
     drift = _drift_bodies(reference, policy, days, held)
-    measured = _metric_bodies(reference, policy, days, units, held)
+    measured = metric_bodies(reference, policy, days, units, held, groups)
     normal = {
         watch.key: harm_baseline(policy, task, watch, stored_units(reference.baseline, watch)) for watch in task.watches
     }
@@ -240,82 +240,10 @@ def _drift_bodies(
 
 
 _DRIFT_KEYS = ("drift_key", "features", "flagged", "broken", "odd", "drift", "unjudged")
-_METRIC_KEYS = ("metrics_key", "day", "metrics")
 
 
 def _missing(part: Part, layout: Layout, name: str) -> float:
     return part.histogram(layout, name).missing / part.n if part.n else 0.0
-
-
-def _labelled(days: Sequence[Day]) -> list[Day]:
-    return [day for day in days if day.ripe and day.part.n_labelled]
-
-
-def _units(reference: Reference, policy: MonitoringPolicy, days: Sequence[Day]) -> dict[str, tuple[HarmUnit, ...]]:
-    """The units of every watch, numbered by their days."""
-    ripe, task = _labelled(days), reference.layout.task
-    if not reference.labelled:
-        return {watch.key: () for watch in task.watches}
-    found = {}
-    for watch in task.watches:
-        units = units_of(
-            task,
-            watch,
-            [day.part for day in ripe],
-            prior=reference.baseline["prior"],
-            min_labels=policy.harm_min_unit_labels,
-        )
-        found[watch.key] = tuple(replace(u, first=ripe[u.first].number, last=ripe[u.last].number) for u in units)
-    return found
-
-
-def _metric_bodies(
-    reference: Reference,
-    policy: MonitoringPolicy,
-    days: Sequence[Day],
-    units: Mapping[str, Sequence[HarmUnit]],
-    held: Mapping[int, Mapping[str, Any]],
-) -> dict[int, dict[str, Any]]:
-    """Metrics of each ripe, labelled day: its own values, and estimates over the trailing ripe days."""
-    ripe, watches = _labelled(days) if reference.labelled else [], reference.layout.task.watches
-    place = {day.number: i for i, day in enumerate(ripe)}
-    found: dict[int, dict[str, Any]] = {}
-    for day in days:
-        i = place.get(day.number)
-        if i is None:
-            found[day.number] = {"metrics_key": "", "day": {}, "metrics": {}}
-            continue
-        back, most = ripe[max(0, i + 1 - policy.cadence.long) : i + 1], policy.cadence.long
-        past = {watch: [u for u in units[watch.key] if u.last <= day.number][-most:] for watch in watches}
-        spans = [[unit.first, unit.last] for held_units in past.values() for unit in held_units]
-        marks = [one.mark for one in back]
-        key = digest([RULES, reference.id, policy.digest, marks, spans])[:16]
-        kept = held.get(day.number, {})
-        if kept.get("metrics_key") == key:
-            found[day.number] = {name: kept[name] for name in _METRIC_KEYS}
-            continue
-        found[day.number] = {"metrics_key": key, **_measured(reference, policy.cadence, back, past)}
-    return found
-
-
-def _measured(
-    reference: Reference, cadence: Cadence, back: Sequence[Day], past: Mapping[Watch, Sequence[HarmUnit]]
-) -> dict[str, Any]:
-    task, prior, number = reference.layout.task, reference.baseline["prior"], back[-1].number
-    alone = {name: estimate.value for name, estimate in measure(task, [back[-1].part], prior=prior).items()}
-    for watch, units in past.items():
-        own = [unit for unit in units if unit.last == number]
-        alone[watch.key] = known(watch.shown(own[0].mean)) if own else None
-    metrics = {}
-    for key, span in ((SHORT_DAYS, cadence.short), (LONG_DAYS, cadence.long)):
-        clusters, unit = clusters_of(
-            cadence, by_day([one for day in back[-span:] for one in day.clusters]), [one.part for one in back[-span:]],
-            n_days=reference.n_days,
-        )  # fmt: skip
-        pooled = measure(task, clusters, prior=prior, unit=unit)
-        means = trailing_means(past, [one.number for one in back[-span:]], cadence)
-        metrics[str(key)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
-    return {"day": alone, "metrics": metrics}
 
 
 def _readings(
@@ -338,7 +266,7 @@ def _readings(
         policy.cadence,
         policy.cadence.patience_of(reference.begins, [day.start for day in days if day.part.n]),
     )
-    unit = cadence.cluster(reference.n_days)
+    unit = cadence.cluster(reference.n_days, reference.cluster if reference.is_grouped else "")
     warner = Warner(policy, normal)
     swings = cadence.is_daily or swing_of(reference).k_windows >= MIN_WINDOWS
     calm = "within their usual swing" if swings else "within the noise floor of few windows"

@@ -113,10 +113,11 @@ def _mean(sums: Floats) -> Floats:
 def basis(reference: Reference, policy: MonitoringPolicy) -> str:
     """What verdicts rest on where windows are no days, in words; "" of days, whose words stand elsewhere."""
     cadence, k = policy.cadence, int(reference.baseline["swing"]["k"])
+    cluster = reference.cluster if reference.is_grouped else ""
     if cadence.is_daily:
-        return ""
+        return f"Judged by the day: {cadence.together(reference.n_days, 0, cluster)}." if cluster else ""
     windows = int(reference.baseline.get("n_windows", k))
-    clusters = cadence.together(reference.n_days, windows) if reference.labelled else "drift alone"
+    clusters = cadence.together(reference.n_days, windows, cluster) if reference.labelled else "drift alone"
     named = f", named by {cadence.column}" if cadence.column else ""
     pooled = ", drift by the day that ends with it" if cadence.is_hourly else ""
     few = f"; {cadence.unknown_swing(k)}" if k < MIN_WINDOWS else ""

@@ -9,27 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.batches import batch_names
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.schema import EARLIEST, LATEST
 from mlops_dash.domain.sifting import Unfit
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.monitoring import counting
+from mlops_dash.services.monitoring.batching import Names, batch_parts, names_of
+from mlops_dash.services.monitoring.grouping import group_parts
 from mlops_dash.services.monitoring.sifting import sift
 from mlops_dash.stats.arrays import Ints
 from mlops_dash.store import policies, prediction_log
 from mlops_dash.store.db import reading, transaction
-from mlops_dash.store.monitoring import profiles, references
+from mlops_dash.store.monitoring import groups, profiles, references
+from mlops_dash.store.monitoring.groups import GroupPart
 from mlops_dash.store.monitoring.parts import Part, count_rows, empty, total
-from mlops_dash.store.monitoring.profiles import BatchPart, Held
+from mlops_dash.store.monitoring.profiles import BatchPart
 from mlops_dash.store.monitoring.references import Reference
 from mlops_dash.store.prediction_log import HOUR_US, DirtyHour, SetAside, from_us, to_us
 
@@ -37,7 +37,6 @@ ROWS_AT_ONCE = 20_000  # in memory; an hour that has more is read as a whole
 WRITE_HOURS = 48  # hours in one write transaction: well under 50 ms
 RECUT_DAYS = 60
 _HOUR = timedelta(hours=1)
-Names = npt.NDArray[Any]  # object[rows], text
 _OUTSIDE = f"lies outside {EARLIEST:%Y} to {LATEST:%Y}"
 
 
@@ -59,6 +58,7 @@ class _Counted:
     slots: Mapping[int, Part]
     unfit: tuple[SetAside, ...]
     batches: tuple[BatchPart, ...] = ()
+    groups: tuple[GroupPart, ...] = ()
 
 
 class Profiling:
@@ -189,10 +189,13 @@ class Profiling:
         parts = count_rows(reference.layout, kept, place, slots.size)
         aside = tuple(_set_aside(reference, frame, one, to_us(now)) for one in unfit)
         held = tuple(to_us(hour) for hour in hours)
+        names: Names = np.full(len(kept), "", dtype=object)
         batches: tuple[BatchPart, ...] = ()
         if reference.cadence.is_batch and len(kept):
-            batches = batch_parts(reference, kept, at, names_of(reference, kept, at, windows, held))
-        return _Counted(held, dict(zip(slots.tolist(), parts, strict=True)), aside, batches)
+            names = names_of(reference, kept, at, windows, held)
+            batches = batch_parts(reference, kept, at, names)
+        by_group = group_parts(reference, kept, slots[place], names) if reference.is_grouped else ()
+        return _Counted(held, dict(zip(slots.tolist(), parts, strict=True)), aside, batches, by_group)
 
     def _cut(self, reference: Reference, zone: str, now: datetime) -> None:
         """Windows of N rows that have too many of them: rows came after the N-th, or many came late.
@@ -220,10 +223,14 @@ class Profiling:
                 return
             parts = [found.window, *made]
             names = np.asarray([one.name for one in parts], dtype=object)[counting.place(at, ids, parts)]
+            by_group = group_parts(reference, kept, at - at % HOUR_US, names) if reference.is_grouped else ()
             held = sorted(batch_parts(reference, kept, at, names), key=lambda one: counting.mark_of(one.batch))
             with transaction(self.context.databases.log) as session:
                 profiles.split_batch(session, reference.id, reference.version_id, found.window.name, found.hour_us,
                                      held, computed_at_us=to_us(now))  # fmt: skip
+                if reference.is_grouped:
+                    groups.split(session, reference.id, found.window.name, found.hour_us, by_group, held[-1].batch,
+                                 computed_at_us=to_us(now))  # fmt: skip
 
     def _write(self, reference: Reference, counted: _Counted, zone: str, now: datetime) -> None:
         """Replace what was known of these hours, a few at a time, then the days that hold them."""
@@ -238,6 +245,10 @@ class Profiling:
                     kept = [one for one in counted.batches if one.hour_us in held]
                     profiles.forget_batches(session, reference.id, hours)
                     profiles.save_batches(session, reference.id, reference.version_id, kept, computed_at_us=to_us(now))
+                if reference.is_grouped:
+                    of_hours = [one for one in counted.groups if _hour_of(one.hour_us) in held]
+                    groups.forget(session, reference.id, hours)
+                    groups.save(session, reference.id, of_hours, computed_at_us=to_us(now))
                 prediction_log.forget_hours(session, reference.version_id, hours)
                 prediction_log.set_aside(session, [one for one in counted.unfit if _hour_of(one.at_us) in held])
         days = {day_of(from_us(slot), zone) for slot in counted.slots}
@@ -297,49 +308,6 @@ class Profiling:
             if not days:
                 with transaction(self.context.databases.log) as session:
                     profiles.note_zone(session, reference.id, model=model, version_id=reference.version_id, zone=zone)
-
-
-def names_of(
-    reference: Reference, rows: pd.DataFrame, at: Ints, windows: Sequence[Held], hours: Sequence[int]
-) -> Names:
-    """Of which batch, or window of N rows, each row is; windows that become full with these rows are cut at once.
-
-    Args:
-        reference: Which says what windows are.
-        rows: Those that can be counted, with their ids.
-        at: int64[rows], their times in microseconds.
-        windows: Windows of N rows as far as they are known.
-        hours: Of the rows.
-    """
-    if reference.batch_column:
-        return batch_names(rows[reference.batch_column]).to_numpy()
-    every, ids = reference.cadence.rows, rows["prediction_id"].to_numpy()
-    marks = counting.marks_of(windows, every)
-    found, before = counting.place(at, ids, marks), counting.open_before(windows, marks, hours)
-    if before is not None:
-        last = found == len(marks) - 1
-        marks += counting.cuts(at[last], ids[last], before=before, every=every)
-        found = counting.place(at, ids, marks)
-    return np.asarray([mark.name for mark in marks], dtype=object)[found]
-
-
-def batch_parts(reference: Reference, rows: pd.DataFrame, at: Ints, names: Names) -> tuple[BatchPart, ...]:
-    """Count rows by hour and batch.
-
-    Args:
-        reference: In whose cells they are counted.
-        rows: Those that can be counted, at least one.
-        at: int64[rows], their times in microseconds.
-        names: object[rows], of which batch each is.
-    """
-    hours = at - at % HOUR_US
-    codes, keys = pd.MultiIndex.from_arrays([hours, names]).factorize()
-    parts = count_rows(reference.layout, rows, codes.astype(np.int64), len(keys))
-    times = pd.Series(at).groupby(codes).agg(["min", "max"])
-    return tuple(
-        BatchPart(int(hour), str(name), int(first), int(last), part)
-        for (hour, name), part, first, last in zip(keys, parts, times["min"], times["max"], strict=True)
-    )
 
 
 def slots_of(hour: datetime, zone: str) -> tuple[int, ...]:

@@ -111,6 +111,16 @@ def cut_by(policy: MonitoringPolicy, pieces: Sequence[RefPiece]) -> dict[str, An
     }
 
 
+def window_numbers(cadence: Cadence, pieces: Sequence[RefPiece]) -> Ints:
+    """int64[pieces], the number of the window that each piece is of, from 0."""
+    calendar = cadence.pieces == "day"
+    keys = [
+        str(cadence.first_day(one.day)) if calendar else one.batch if cadence.is_batch else str(one.begin)
+        for one in pieces
+    ]
+    return np.asarray(pd.factorize(np.asarray(keys, dtype=object))[0], dtype=np.int64)
+
+
 def windows_of(cadence: Cadence, layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part]) -> list[Part]:
     """The reference's pieces, put together as its policy judges them; hours without rows between them included."""
     if cadence.rows:

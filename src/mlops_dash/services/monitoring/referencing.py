@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
-from mlops_dash.domain.cadence import MIN_WINDOWS
+from mlops_dash.domain.cadence import DAY_CLUSTERS, GROUP, MIN_WINDOWS, plural_of
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.class_probabilities import probability_columns, require_probabilities
 from mlops_dash.domain.evidence import Evidence
@@ -26,8 +26,9 @@ from mlops_dash.domain.tasks.task import ModelTask, Watch
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
+from mlops_dash.services.monitoring.grouping import Alike, alike_of
 from mlops_dash.services.monitoring.measuring import LEVEL, by_day, clusters_of, measure, units_of
-from mlops_dash.services.monitoring.reference_pieces import RefPiece, cut_by, pieces_of, windows_of
+from mlops_dash.services.monitoring.reference_pieces import RefPiece, cut_by, pieces_of, window_numbers, windows_of
 from mlops_dash.stats.arrays import Ints, as_floats
 from mlops_dash.stats.drift import UsualSwing, usual_swing
 from mlops_dash.stats.sequential import HarmUnit
@@ -77,8 +78,10 @@ class Referencing:
             if version is None:
                 raise NotFound(f"No version {version_id}.", hint="Record the version before its reference.")
             policy = policies.active(session, version.model, PolicyKind.MONITORING, now).monitoring
-            task = policies.task_of(session, version.model)
-        made, measured = build_reference(version, task, policy, checked_rows(rows, task), now, method=method)
+            task, cluster = policies.task_of(session, version.model), policies.cluster_of(session, version.model)
+        made, measured = build_reference(
+            version, task, policy, checked_rows(rows, task), now, method=method, cluster=cluster
+        )
         with transaction(self.context.databases.app) as session:
             if references.save_reference(session, made):
                 subject = f"{version.model} v{version.version}"
@@ -125,11 +128,11 @@ def checked_rows(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
 
 def build_reference(
     version: store.Version, task: ModelTask, policy: MonitoringPolicy, rows: pd.DataFrame, now: datetime,
-    *, method: str,
+    *, method: str, cluster: str = "",
 ) -> tuple[Reference, dict[str, Estimate]]:  # fmt: skip
-    """Make the cells, the reference's own windows and the baseline of its rows."""
-    batch = policy.cadence.column
-    others = {*NOT_FEATURES, *probability_columns(rows), batch}
+    """Make the cells, the reference's own windows and the baseline of its rows; `cluster` names what rows belong to."""
+    batch, cluster = policy.cadence.column, cluster if cluster in rows else ""
+    others = {*NOT_FEATURES, *probability_columns(rows), batch, cluster}
     features = [name for name in rows.columns if name not in others]
     if not features:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
@@ -138,10 +141,17 @@ def build_reference(
     parts = count_rows(layout, rows, groups, len(pieces))
     labels = rows["label"].to_numpy(dtype=np.float64)
     prior = None if np.isnan(labels).all() else task.prior_of(labels)
-    baseline, measured = baseline_of(policy, layout, pieces, parts, prior=prior)
+    alike = None
+    if cluster and prior is not None and len({piece.day for piece in pieces}) < DAY_CLUSTERS:
+        alike = alike_of(layout, rows, cluster, window_numbers(policy.cadence, pieces)[groups], prior=prior)
+    baseline, measured = baseline_of(policy, layout, pieces, parts, prior=prior, alike=alike)
+    if cluster:
+        baseline["cluster"] = cluster
     kinds: dict[str, str] = {name: cells.kind for name, cells in layout.columns.items()} | left_out
     if batch:
         kinds[batch] = "names the batch"
+    if cluster:
+        kinds[cluster] = "names what rows belong to"
     profile = pack_all(parts)
     cut = cut_by(policy, pieces)
     content: dict[str, Any] = {
@@ -181,13 +191,15 @@ def _end(rows: pd.DataFrame, policy: MonitoringPolicy) -> datetime:
 
 def baseline_of(
     policy: MonitoringPolicy, layout: Layout, pieces: Sequence[RefPiece], parts: Sequence[Part],
-    *, prior: float | None,
+    *, prior: float | None, alike: Alike | None = None,
 ) -> tuple[dict[str, Any], dict[str, Estimate]]:  # fmt: skip
     """What is normal: the reference's own windows in the policy's cadence, and what its labels say."""
     cadence = policy.cadence
     windows = windows_of(cadence, layout, pieces, parts)
     days = by_day([(piece.day.isoformat(), part) for piece, part in zip(pieces, parts, strict=True)])
     clusters, unit = clusters_of(cadence, days, windows, n_days=len(days))
+    if alike is not None:
+        clusters, unit = alike.groups, GROUP
     measured = {} if prior is None else measure(layout.task, clusters, prior=prior, unit=unit)
     spans = [total(layout, windows[i : i + cadence.short]) for i in range(len(windows) - cadence.short + 1)]
     apart = [one for one in spans[(len(windows) % cadence.short) :: cadence.short] if one.n]
@@ -195,13 +207,18 @@ def baseline_of(
     # tell the usual swing as well as these rows can, and K says how few weeks they are. Of few other windows: nothing.
     few = spans if cadence.is_daily else []
     swing = usual_swing(layout.columns, _counts(layout, apart if len(apart) >= MIN_WINDOWS else few))
-    watches = {watch.key: _watch_baseline(policy, layout.task, watch, windows, prior) for watch in layout.task.watches}
+    design = {} if alike is None else dict(alike.design)
+    watches = {
+        watch.key: _watch_baseline(policy, layout.task, watch, windows, prior, design.get(watch.key, 1.0))
+        for watch in layout.task.watches
+    }
     return {
         **({"labelled": False} if prior is None else {}),
         "prior": prior,  # of two classes the share of label 1, of several that of the largest, else the mean label
         "clip": layout.clip,
         "metrics": {name: estimate_to_row(estimate) for name, estimate in measured.items()},
         "watches": watches,
+        **({"design": design} if design else {}),
         "swing": {
             "k": len(apart),
             "usual": {name: known(psi) for name, psi in swing.usual_psi.items()},
@@ -229,8 +246,11 @@ def recut(reference: Reference, policy: MonitoringPolicy) -> Reference | None:
     if len(dates) != len(reference.windows) or cannot:
         return None
     pieces = [RefPiece(day, begin) for day, begin in zip(dates, begins, strict=True)]
-    baseline, _ = baseline_of(policy, reference.layout, pieces, reference.windows, prior=reference.prior)
-    return replace(reference, baseline=baseline | cut_by(policy, pieces))
+    alike = Alike((), reference.baseline.get("design", {})) if reference.is_grouped else None
+    baseline, _ = baseline_of(policy, reference.layout, pieces, reference.windows, prior=reference.prior, alike=alike)
+    stays = ("cluster", *(["metrics"] if alike else []))  # its rows by what they belong to are not kept
+    kept = {name: reference.baseline[name] for name in stays if name in reference.baseline}
+    return replace(reference, baseline=baseline | kept | cut_by(policy, pieces))
 
 
 def swing_of(reference: Reference) -> UsualSwing:
@@ -245,12 +265,13 @@ def _counts(layout: Layout, parts: Sequence[Part]) -> dict[str, Ints]:
 
 
 def _watch_baseline(
-    policy: MonitoringPolicy, task: ModelTask, watch: Watch, windows: Sequence[Part], prior: float | None
+    policy: MonitoringPolicy, task: ModelTask, watch: Watch, windows: Sequence[Part], prior: float | None, alike: float
 ) -> dict[str, Any]:
     units = (
         () if prior is None
         else units_of(task, watch, windows, prior=prior, min_labels=policy.harm_min_unit_labels)
     )  # fmt: skip
+    units = tuple(replace(unit, variance=alike * unit.variance) for unit in units)
     normal = harm_baseline(policy, task, watch, units)
     return {
         "units": [[unit.first, unit.last, unit.mean, unit.n, unit.variance] for unit in units],
@@ -304,4 +325,5 @@ def _evidence(
         computed_at=now,
         state="ok" if found.value is not None else "not_computable",
         reason=found.reason,
+        details={"clusters": plural_of(GROUP)} if reference.is_grouped else {},
     )

@@ -20,6 +20,7 @@ from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring.alerting import OURS, episodes_of
 from mlops_dash.services.monitoring.course import Course, Kept, kept_of
 from mlops_dash.services.monitoring.days import days_of
+from mlops_dash.services.monitoring.grouping import window_groups
 from mlops_dash.services.monitoring.judging import judge
 from mlops_dash.services.monitoring.referencing import recut
 from mlops_dash.store import policies
@@ -106,7 +107,7 @@ class Rehearsing:
         days = days_of(cut, stored, policy, until=now)
         latest = days[-MOST_WINDOWS:]
         numbered = [replace(day, number=number) for number, day in enumerate(latest)]
-        return judge(version, cut, policy, numbered, kept)
+        return judge(version, cut, policy, numbered, kept, groups=window_groups(self.context.databases, cut))
 
 
 def _called(policy: MonitoringPolicy, course: Course) -> dict[str, tuple[Episode, ...]]:

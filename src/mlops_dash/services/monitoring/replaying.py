@@ -40,10 +40,12 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring import room as rooms
+from mlops_dash.services.monitoring.batching import batch_parts, names_of
 from mlops_dash.services.monitoring.course import Kept
 from mlops_dash.services.monitoring.days import days_of
+from mlops_dash.services.monitoring.grouping import WindowGroups, group_parts
 from mlops_dash.services.monitoring.judging import judge
-from mlops_dash.services.monitoring.profiling import batch_parts, names_of, slots_of
+from mlops_dash.services.monitoring.profiling import slots_of
 from mlops_dash.services.monitoring.referencing import recut
 from mlops_dash.services.monitoring.sifting import sift
 from mlops_dash.stats.arrays import Floats
@@ -53,6 +55,7 @@ from mlops_dash.store import retraining as job_reads
 from mlops_dash.store.db import Session, reading, transaction
 from mlops_dash.store.monitoring import readings as store
 from mlops_dash.store.monitoring import references
+from mlops_dash.store.monitoring.groups import GroupPiece
 from mlops_dash.store.monitoring.parts import Part, count_rows, pack
 from mlops_dash.store.monitoring.profiles import Piece
 from mlops_dash.store.monitoring.readings import Version
@@ -173,7 +176,8 @@ class Replaying:
         rows, aside = self._answered(ground, reference, policy, answer, tell or _silent)
         pieces = _pieces(reference, policy, rows)
         days = days_of(reference, pieces, policy, until=now)
-        course = judge(ground.version, reference, policy, days, Kept(positive=positive))
+        groups = _groups(reference, policy, rows)
+        course = judge(ground.version, reference, policy, days, Kept(positive=positive), groups=groups)
         labelled = int(rows["label"].notna().sum())
         windows = tuple(window_of(one) for one in course.readings if one.n)
         return Replayed(rows["at"].min().to_pydatetime(), ground.end, len(rows), labelled, aside, windows)
@@ -353,6 +357,19 @@ def _pieces(reference: Reference, policy: MonitoringPolicy, rows: pd.DataFrame) 
     place = np.searchsorted(slots, at, side="right").astype(np.int64) - 1
     parts = count_rows(reference.layout, rows, place, slots.size)
     return tuple(_piece(begin, part) for begin, part in zip(begins, parts, strict=True) if part.n)
+
+
+def _groups(reference: Reference, policy: MonitoringPolicy, rows: pd.DataFrame) -> WindowGroups | None:
+    """Answered rows by what they belong to, where that is what intervals go by."""
+    if not reference.is_grouped:
+        return None
+    at = rows["at"].dt.as_unit("us").astype("int64").to_numpy()
+    names = names_of(reference, rows, at, (), ()) if policy.cadence.is_batch else np.full(len(rows), "", dtype=object)
+    begins = np.asarray(_begins(from_us(int(at[0])), from_us(int(at[-1])), policy), dtype=np.int64)
+    found = group_parts(reference, rows, begins[np.searchsorted(begins, at, side="right") - 1], names)
+    return WindowGroups(
+        reference.layout, lambda: [GroupPiece(one.hour_us, one.batch, one.number, pack(one.part)) for one in found]
+    )
 
 
 def _begins(first: datetime, last: datetime, policy: MonitoringPolicy) -> Sequence[int]:

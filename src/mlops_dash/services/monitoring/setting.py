@@ -159,7 +159,10 @@ class Setting:
         taken = sorted({str(name) for name in rows.columns} & (RESERVED - {"at", "score", "label"}))
         if taken:
             raise InvalidInput(f"The feature name {', '.join(taken)} is taken.", hint="Rename the feature.")
-        made, measured = build_reference(version, task, policy, checked_rows(rows, task), unit.now, method=method)
+        cluster = policies.cluster_of(session, version.model)
+        made, measured = build_reference(
+            version, task, policy, checked_rows(rows, task), unit.now, method=method, cluster=cluster
+        )
         subject = f"{version.model} v{version.version}"
         answer = ReferenceSet(
             made.id, subject, made.start, made.end, made.n_rows, made.n_days, changed=True

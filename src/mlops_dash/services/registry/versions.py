@@ -10,7 +10,7 @@ from typing import Any
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.catalogue import Catalogue
-from mlops_dash.domain.registry.editing import check_live, check_tier, checked_cadence
+from mlops_dash.domain.registry.editing import check_live, check_tier, checked_cadence, checked_cluster
 from mlops_dash.domain.registry.live import live_mark
 from mlops_dash.domain.registry.records import EXTERNAL, Connection, Model, Version
 from mlops_dash.domain.tasks import BINARY, task_named
@@ -50,6 +50,7 @@ class Versions:
         positive_label: str = "1",
         class_names: Sequence[str] = (),
         cadence: str = "day",
+        cluster: str = "",
         live: str = Model.live,
         owner: str = "",
         tier: int = 2,
@@ -89,6 +90,7 @@ class Versions:
             created_at=unit.now,
             class_names=tuple(class_names),
             cadence=checked_cadence(cadence),
+            cluster=checked_cluster(cluster),
             live=str(live_mark(live)),
         )
         check_live(made)
@@ -104,6 +106,8 @@ class Versions:
         }
         if cadence != Model.cadence:
             facts["cadence"] = cadence
+        if made.cluster:
+            facts["cluster"] = made.cluster
         if made.live != Model.live:
             facts["live"] = made.live
         if class_names:

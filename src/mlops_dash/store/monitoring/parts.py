@@ -23,7 +23,7 @@ from mlops_dash.domain.monitoring.readings import SCORE
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.domain.tasks.task import ModelTask, Summary
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.arrays import Ints, as_floats
+from mlops_dash.stats.arrays import Floats, Ints, as_floats
 from mlops_dash.stats.summaries import CategoryCells, Cells, Histogram, NumericCells, cells_from_dict, count_by
 
 _EXTRA = 3  # count_by adds missing, outside, unseen to the k counts
@@ -187,14 +187,26 @@ def count_rows(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) 
     counts = np.hstack(
         [_count_column(cells, held.get(name, absent), groups, n_groups) for name, cells in layout.columns.items()]
     )
+    size, labelled = np.bincount(groups, minlength=n_groups), _labelled(layout, rows, label, score, groups, n_groups)
+    return tuple(Part(int(size[i]), counts[i], labelled[i]) for i in range(n_groups))
+
+
+def label_parts(layout: Layout, rows: pd.DataFrame, groups: Ints, n_groups: int) -> tuple[Part, ...]:
+    """What the task keeps of labelled rows, one part a group, without a count of any column; see `count_rows`."""
+    label, score = as_floats(rows["label"], name="labels"), as_floats(rows["score"], name="scores")
+    labelled, nothing = _labelled(layout, rows, label, score, groups, n_groups), np.zeros(layout.width, dtype=np.int64)
+    return tuple(Part(one.n, nothing, one) for one in labelled)
+
+
+def _labelled(
+    layout: Layout, rows: pd.DataFrame, label: Floats, score: Floats, groups: Ints, n_groups: int
+) -> Sequence[Summary]:
     known = ~np.isnan(label) & ~np.isnan(score)
-    size = np.bincount(groups, minlength=n_groups)
     p = probabilities_in(rows, layout.classes)
-    labelled = layout.task.count(
+    return layout.task.count(
         layout.scale, label[known], score[known], groups[known], n_groups=n_groups, clip=layout.clip,
         probabilities=None if p is None else p[known],
     )  # fmt: skip
-    return tuple(Part(int(size[i]), counts[i], labelled[i]) for i in range(n_groups))
 
 
 def _count_column(cells: Cells, values: pd.Series[Any], groups: Ints, n_groups: int) -> Ints:

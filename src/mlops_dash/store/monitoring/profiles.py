@@ -25,6 +25,9 @@ from mlops_dash.store.tables.log import (
 )
 
 SERIES_ROLES = ("champion", "shadow")  # the monitored series of a version
+_TIMES = (
+    ("profile_hour", "hour_us"), ("profile_batch", "hour_us"), ("profile_group", "hour_us"), ("profile_day", "day_us"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -342,7 +345,7 @@ def forget_old(session: Session, *, before_us: int, remove: bool) -> int:
     Profiles of an old history that was brought in lately stay: they are new here.
     """
     done = 0
-    for table, time in (("profile_hour", "hour_us"), ("profile_batch", "hour_us"), ("profile_day", "day_us")):
+    for table, time in _TIMES:
         verb = "DELETE" if remove else "SELECT COUNT(*)"
         query = f"{verb} FROM {table} WHERE {time} < :before AND computed_at_us < :before"
         found = session.connection().execute(text(query), {"before": before_us})

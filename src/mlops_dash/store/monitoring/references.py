@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.cadence import Cadence, cadence_named
+from mlops_dash.domain.cadence import DAY_CLUSTERS, Cadence, cadence_named
 from mlops_dash.store.monitoring.parts import Layout, Part, unpack_all
 from mlops_dash.store.tables.monitoring import ReferenceRow
 from mlops_dash.store.tables.registry import ModelVersionRow
@@ -62,6 +62,16 @@ class Reference:
     def batch_column(self) -> str:
         """Which column names the batch of a row; "" where none does."""
         return self.cadence.column
+
+    @property
+    def cluster(self) -> str:
+        """Which column names the rows that belong together; "" where none does."""
+        return str(self.baseline.get("cluster", ""))
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether its intervals go by that column: it has too few days for those."""
+        return bool(self.cluster) and self.labelled and self.n_days < DAY_CLUSTERS
 
     @property
     def cadence(self) -> Cadence:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Text
 from sqlmodel import Field, SQLModel
 
 LOG = MetaData(
@@ -112,6 +112,18 @@ class BatchProfileRow(LogTable, table=True):
     n_labelled: int = 0
     first_us: int = Field(sa_column=_us())
     last_us: int = Field(sa_column=_us())
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    computed_at_us: int = Field(sa_column=_us())
+
+
+class GroupProfileRow(LogTable, table=True):
+    """The labelled rows of one hour that are of one group, where a column says which rows belong together."""
+
+    __tablename__ = "profile_group"
+    reference_id: str = Field(primary_key=True)
+    hour_us: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    batch: str = Field(primary_key=True)  # "" where windows are no batches
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     computed_at_us: int = Field(sa_column=_us())
 

@@ -24,6 +24,7 @@ class ModelRow(AppTable, table=True):
         nullable=True
     )  # of a multiclass model its classes: the log keeps their places in this list
     cadence: str = "day"  # what is judged as one, while no policy says otherwise
+    cluster: str = ""  # which column names the rows that belong together, where days are few
     live: str = "alias:champion"  # which mark in MLflow says that a version is live
     owner: str = ""
     tier: int = 2

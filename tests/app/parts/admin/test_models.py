@@ -49,9 +49,10 @@ def test_a_scientist_has_a_model_judged_by_so_many_rows(theirs: Services, open_p
     page = open_page("audit", "scientist", tab="Models").button(key="edit-model").click().run()
     page.selectbox(key=f"model-{MODEL}-cadence").set_value("rows")
     page.text_input(key=f"model-{MODEL}-batch").set_value("2500")
+    page.text_input(key=f"model-{MODEL}-cluster").set_value(' "who" ')
     act(page, f"edit-model-{MODEL}", "a file a day, of any size")
     (model,) = theirs.registry.models(VIEWER)
-    assert model.cadence == "rows:2500"
+    assert (model.cadence, model.cluster) == ("rows:2500", '"who"')
 
 
 def test_a_lead_archives_a_model_and_restores_it(theirs: Services, open_page: OpenPage) -> None:
