@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -126,3 +127,10 @@ def test_a_slice_called_missing_is_not_the_missing_one() -> None:
     names, codes = slices_of(many)
     assert names[0] == "all others"
     assert (names[-1], int((codes == 0).sum())) == ("(all others)", 3)
+
+
+def test_times_are_cut_to_the_microsecond_that_the_log_keeps() -> None:
+    fine = pd.Series(pd.to_datetime(["2026-03-01T06:00:00.123456789Z"]))
+    assert fine.iloc[0].nanosecond == 789
+
+    assert tables.instants_of(fine, "at", ZoneInfo("UTC")).iloc[0].nanosecond == 0

@@ -130,7 +130,7 @@ class Cells:
         return tuple(self.unfit[row] for row in sorted(self.unfit))
 
     def times(self, name: str, *, needed: bool = True) -> pd.Series[Any]:
-        """Instants, to the microsecond, as the log keeps them; NaT where there is none."""
+        """Instants; NaT where there is none."""
         column = self._table[name]
         try:
             read = instants_of(column, name, self._zone)
@@ -138,7 +138,7 @@ class Cells:
             read = self._one_by_one(
                 column, lambda one: instants_of(one, name, self._zone), reason="is no time such as 2026-03-01T06:00Z"
             ).astype("datetime64[ns, UTC]")
-        return self._present(read.dt.floor("us"), name, needed=needed)
+        return self._present(read, name, needed=needed)
 
     def numbers(self, name: str, *, needed: bool = True) -> Floats:
         """Numbers; NaN where a cell is none."""

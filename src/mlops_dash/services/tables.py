@@ -183,7 +183,7 @@ def numbers_without_loss(texts: pa.Array) -> bool | None:
 
 
 def instants_of(column: pd.Series[Any], name: str, zone: ZoneInfo) -> pd.Series[Any]:
-    """Times as aware UTC, NaT where a cell is empty; those without a zone are in `zone`.
+    """Times as aware UTC, to the microsecond, NaT where a cell is empty; those without a zone are in `zone`.
 
     Raises:
         InvalidInput: a cell is no time, or zones differ.
@@ -199,7 +199,7 @@ def instants_of(column: pd.Series[Any], name: str, zone: ZoneInfo) -> pd.Series[
         raise InvalidInput(f"The times in {name!r} have different zones.", hint="Write them all in one zone.")
     if at.dt.tz is None:
         at = at.dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
-    return at.dt.tz_convert("UTC")
+    return at.dt.tz_convert("UTC").dt.floor("us")
 
 
 def look_like_times(texts: Iterable[object]) -> bool:
