@@ -197,7 +197,8 @@ def test_better_and_worse_follow_the_direction_of_the_metric() -> None:
         (changed(inputs={"watched": 0, "moved": []}), words.inputs, "Inputs: not known, because"),
         (changed(performance={"now": None}), words.performance, "not known, because no day up to the end"),
         (changed(version=None), words.gates, "Gates: not known, because no version is live."),
-        (changed(served=[]), words.served, "No version was served in this week."),
+        (changed(served=[], rows={"n": 0}), words.served, "No version was served in this week."),
+        (changed(served=[], rows={"n": 2_941}), words.served, "Which version was live in this week is not recorded"),
     ],
 )
 def test_what_is_not_known_is_said_with_its_reason(facts: dict[str, Any], said: Any, expected: str) -> None:

@@ -56,6 +56,9 @@ def next_step(facts: Facts) -> str:
 def served(facts: Facts) -> str:
     """Which versions answered in the week."""
     zone, found = facts["week"]["zone"], facts["served"]
+    if not found and facts["rows"]["n"]:  # told afterwards, by a file or another service
+        rows = fmt.plural(facts["rows"]["n"], "row")
+        return f"Which version was live in this week is not recorded; its {rows} came later."
     if not found:
         return "No version was served in this week."
     parts = []
