@@ -35,6 +35,7 @@ _COLUMNS = {
     "Made": st.column_config.TextColumn(width=110),
     "Report": st.column_config.TextColumn(width=160),
     "Facts sha256": st.column_config.TextColumn(width=150),
+    "Opened by link": st.column_config.TextColumn(width=190),
 }
 _FORMATS = {
     ReportFormat.HTML: ("HTML", "One file that opens offline, prints on A4 and loads nothing from anywhere."),
@@ -88,6 +89,7 @@ def _kept(frame: Frame, room: ReportsRoom) -> None:
 def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
     ids = tuple(one.id for one in room.lines)
     key = f"reports-{len(ids)}-{ids[0]}"  # a selection belongs to these very rows, never to a position
+    opened = sharing.opened(frame)
     rows = pd.DataFrame(
         {
             "Model": [one.of for one in room.lines],
@@ -96,6 +98,7 @@ def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
             "Made": [frame.ago(one.made_at) for one in room.lines],
             "Report": [KIND_LABELS[one.kind] for one in room.lines],
             "Facts sha256": [fmt.short(one.sha256, 16) for one in room.lines],
+            "Opened by link": [opened.get(one.id, fmt.MISSING) for one in room.lines],
         }
     )
     how = "Newest first; select one to read it below." if len(ids) > 1 else "It is shown below."

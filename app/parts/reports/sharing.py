@@ -48,6 +48,22 @@ def button(frame: Frame, report: Report, title: str) -> None:
     )  # fmt: skip
 
 
+def opened(frame: Frame) -> dict[str, str]:
+    """How often each report was shown by its links, and when last, in words; those that were never shared are left out.
+
+    By the report's id.
+    """
+    found: dict[str, list[Share]] = {}
+    for one in frame.services.reports.shares(frame.actor):
+        found.setdefault(one.report_id, []).append(one)
+    said = {}
+    for report_id, shares in found.items():
+        last = max((one.last_opened_at for one in shares if one.last_opened_at), default=None)
+        times = fmt.plural(sum(one.opens for one in shares), "time")
+        said[report_id] = "Not yet" if last is None else f"{times}, last {frame.instant(last)}"
+    return said
+
+
 def links(frame: Frame, report: Report) -> None:
     """The links to a report with what became of them; nothing where there was never one."""
     found = frame.services.reports.shares(frame.actor, report.line.id)

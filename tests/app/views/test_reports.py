@@ -224,6 +224,7 @@ def test_a_report_is_shared_shown_once_counted_and_revoked(kept: Report, house: 
     page = open_page("reports", "scientist")
     assert "1 of 1 link open" in words(page)
     assert list(page.dataframe[1].value["Opened"]) == [1]
+    assert page.dataframe[0].value["Opened by link"][0].startswith("1 time, last ")
     assert url not in words(page)
     page = page.button(key="revoke-link").click().run()
     page.text_area(key=f"revoke-link-{share.id}-reason").set_value("sent to the wrong people")
