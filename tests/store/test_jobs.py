@@ -76,11 +76,14 @@ def test_a_job_is_not_taken_before_it_is_due_or_while_it_backs_off(target: Engin
     assert take(target, now=NOW + timedelta(seconds=10)) is not None
     later = NOW + timedelta(minutes=5)
     with transaction(target) as session:
-        assert rows.put_back(session, job_id="j1", epoch=1, error="down", not_before=later, count_attempt=True)
+        assert rows.put_back(
+            session, job_id="j1", epoch=1, error="down", not_before=later, count_attempt=True, seconds=90.0
+        )
     assert take(target, now=later - timedelta(seconds=1)) is None
     again = take(target, now=later)
     assert again is not None
     assert (again.epoch, again.attempt, again.error) == (2, 2, "")
+    assert again.spent_seconds == 90.0, "what the attempt before took is paid for"
 
 
 def test_the_most_urgent_job_comes_first_then_the_oldest(target: Engine) -> None:
@@ -132,7 +135,7 @@ def test_an_old_epoch_cannot_write_any_more(target: Engine) -> None:
     add(target)
     assert take(target) is not None
     with transaction(target) as session:
-        rows.put_back(session, job_id="j1", epoch=1, error="lost", not_before=None, count_attempt=True)
+        rows.put_back(session, job_id="j1", epoch=1, error="lost", not_before=None, count_attempt=True, seconds=0)
     assert take(target, worker="w2") is not None
     with transaction(target) as session:
         assert not rows.heartbeat(session, job_id="j1", epoch=1, wall=WALL).mine
@@ -140,7 +143,9 @@ def test_an_old_epoch_cannot_write_any_more(target: Engine) -> None:
         assert not rows.finish(
             session, job_id="j1", epoch=1, now=NOW, state=JobState.SUCCEEDED, result={"version": "9"}
         )
-        assert not rows.put_back(session, job_id="j1", epoch=1, error="", not_before=None, count_attempt=True)
+        assert not rows.put_back(
+            session, job_id="j1", epoch=1, error="", not_before=None, count_attempt=True, seconds=0
+        )
         assert not rows.mine(session, job_id="j1", epoch=1)
         assert rows.mine(session, job_id="j1", epoch=2)
     job = see(target)
@@ -188,7 +193,9 @@ def test_a_clean_stop_does_not_cost_an_attempt(target: Engine) -> None:
     add(target)
     take(target)
     with transaction(target) as session:
-        rows.put_back(session, job_id="j1", epoch=1, error="worker stopped", not_before=None, count_attempt=False)
+        rows.put_back(
+            session, job_id="j1", epoch=1, error="worker stopped", not_before=None, count_attempt=False, seconds=0
+        )
     again = take(target)
     assert again is not None
     assert (again.attempt, again.epoch) == (1, 2)
