@@ -59,7 +59,7 @@ def test_a_promotion_body_out_of_bounds_is_refused_with_the_bound(body: dict[str
     ("body", "said"),
     [
         ({"zone": "Mars/Olympus"}, "a zone such as"),
-        ({"window": "fortnight"}, "one of hour, day, week, month or batch:COLUMN"),
+        ({"window": "fortnight"}, "one of hour, day, week, month, rows:N or batch:COLUMN"),
         ({"window": "batch:"}, "not judged"),
         ({"primary": "gini"}, "one of auc"),
         ({"hysteresis_need": 4}, "at most hysteresis_of"),
