@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ class Mailbox:
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     refuses: str = ""  # the answer to DATA, e.g. "451 try later"
+    slow: float = 0.0  # seconds until the answer to a whole message
+    hangs_up: bool = False  # instead of that answer, though the message was taken
+    bye: str = "221 bye"
 
 
 @contextmanager
@@ -38,27 +42,31 @@ def mail_server() -> Iterator[Mailbox]:
             while command := self.rfile.readline().decode().strip():
                 word = command.split(":")[0].upper()
                 if word.startswith("DATA"):
-                    self.data()
+                    if not self.data():
+                        return
                 elif word.startswith("QUIT"):
-                    self.say("221 bye")
+                    self.say(box.bye)
                     return
                 else:
                     if word.startswith("RCPT"):
                         box.recipients.append(command.partition("<")[2].partition(">")[0])
                     self.say("250 fine")
 
-        def data(self) -> None:
+        def data(self) -> bool:
             self.say("354 go on")
             lines = []
             while (line := self.rfile.readline()) != b".\r\n":
                 lines.append(line.removeprefix(b"."))
             if box.refuses:
                 self.say(box.refuses)
-                return
+                return True
             mail = message_from_bytes(b"".join(lines), policy=policy.default)
             assert isinstance(mail, EmailMessage)
             box.mails.append(mail)
-            self.say("250 taken")
+            time.sleep(box.slow)
+            if not box.hangs_up:
+                self.say("250 taken")
+            return not (box.slow or box.hangs_up)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
         box.port = server.server_address[1]
@@ -76,6 +84,7 @@ class Posts:
     headers: list[dict[str, str]] = field(default_factory=list)
     status: int = 200
     location: str = ""
+    slow: float = 0.0  # seconds until it answers what it took
 
     @property
     def url(self) -> str:
@@ -94,6 +103,7 @@ def web_server() -> Iterator[Posts]:
             box.raw.append(body)
             box.bodies.append(json.loads(body))
             box.headers.append(dict(self.headers))
+            time.sleep(box.slow)
             self.send_response(box.status)
             if box.location:
                 self.send_header("Location", box.location)

@@ -11,6 +11,7 @@
     ├── BrokenModel             a model's files cannot be loaded or are not trusted (HTTP 503)
     ├── LedgerBroken            the audit ledger does not verify
     ├── LedgerMissing           a command ended without its ledger entry: a bug of ours
+    ├── Unanswered              a message left whole and no answer came: it may have arrived, so it is not sent again
     └── Unavailable             something outside does not answer: database, MLflow (HTTP 503, exit 3)
         └── StoreUnavailable    the database is locked, read-only, full or away
 
@@ -88,6 +89,10 @@ class LedgerBroken(MlopsDashError):
 
 class LedgerMissing(MlopsDashError):
     """A command ended without writing its ledger entry: a bug of ours, and the transaction is undone."""
+
+
+class Unanswered(MlopsDashError):
+    """A message left whole and its receiver did not answer: nobody can say whether it arrived."""
 
 
 class Unavailable(MlopsDashError):

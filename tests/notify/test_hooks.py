@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlops_dash.domain.notices import Channel, ChannelKind, Event, Notice, NoticeState, Route, message
-from mlops_dash.errors import InvalidInput, Unavailable
+from mlops_dash.errors import InvalidInput, Unanswered, Unavailable
 from mlops_dash.notify import hooks
 from tests.receivers import web_server
 
@@ -118,3 +118,12 @@ def test_nobody_there_is_one_sentence() -> None:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/x"
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1 cannot be reached"):
         hooks.send(channel(ChannelKind.WEBHOOK, url), message([notice()]), allowed=LOOPBACK)
+
+
+def test_no_answer_to_what_was_told_is_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "SECONDS", 0.2)
+    with web_server() as box:
+        box.slow = 0.6
+        with pytest.raises(Unanswered, match="did not answer: timed out"):
+            hooks.send(channel(ChannelKind.WEBHOOK, box.url), message([notice()]), allowed=LOOPBACK)
+        assert len(box.bodies) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.domain.notices import message
-from mlops_dash.errors import Unavailable
+from mlops_dash.errors import Unanswered, Unavailable
 from mlops_dash.notify import mail
 from tests import factories
 from tests.notify.test_hooks import notice
@@ -51,3 +51,31 @@ def test_without_a_server_it_is_a_file(tmp_path: Path) -> None:
     file = tmp_path / "outbox" / "n1.eml"
     assert message_from_bytes(file.read_bytes(), policy=policy.default)["To"] == TO
     assert [one.name for one in file.parent.iterdir()] == ["n1.eml"]
+
+
+@pytest.mark.parametrize("silence", [{"slow": 0.6}, {"hangs_up": True}])
+def test_no_answer_to_a_whole_message_is_no_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silence: dict[str, float]
+) -> None:
+    monkeypatch.setattr(mail, "END_SECONDS", 0.2)
+    with mail_server() as box:
+        vars(box).update(silence)
+        settings = factories.settings(tmp_path, smtp=f"smtp://127.0.0.1:{box.port}")
+        with pytest.raises(Unanswered, match="did not say that it took it"):
+            mail.send(settings, TO, message([notice()]))
+        assert len(box.mails) == 1
+
+
+def test_a_slow_answer_to_a_whole_message_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail, "SECONDS", 0.3)
+    with mail_server() as box:
+        box.slow = 0.6
+        settings = factories.settings(tmp_path, smtp=f"smtp://127.0.0.1:{box.port}")
+        assert mail.send(settings, TO, message([notice()])) == "The mail server took it."
+
+
+def test_a_rude_goodbye_changes_nothing(tmp_path: Path) -> None:
+    with mail_server() as box:
+        box.bye = "500 what"
+        settings = factories.settings(tmp_path, smtp=f"smtp://127.0.0.1:{box.port}")
+        assert mail.send(settings, TO, message([notice()])) == "The mail server took it."

@@ -17,7 +17,8 @@ def send(settings: Settings, channel: Channel, message: Message) -> str:
     """Send a message, and say where it went.
 
     Raises:
-        Unavailable: it did not arrive, as far as can be told; the sentence says why. It may be tried again.
+        Unavailable: it did not arrive; the sentence says why. It may be tried again.
+        Unanswered: it left whole and nobody can say whether it arrived. It must not be tried again unasked.
         InvalidInput: it can never be sent there, for example to an address that is not allowed.
     """
     if channel.kind is ChannelKind.EMAIL:

@@ -16,12 +16,13 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from mlops_dash import __version__
 from mlops_dash.domain.notices import Channel, ChannelKind, Message, line
-from mlops_dash.errors import InvalidInput, Unavailable
+from mlops_dash.errors import InvalidInput, Unanswered, Unavailable
 
 SECONDS = 10.0
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -38,6 +39,7 @@ def send(channel: Channel, message: Message, *, allowed: Sequence[str] = ()) -> 
 
     Raises:
         Unavailable: it cannot be reached, or does not say 2xx.
+        Unanswered: it was told all of it and did not answer.
         InvalidInput: the address is inside the house and not allowed.
     """
     return deliver(channel, message.id, _body(channel.kind, message), allowed=allowed)
@@ -138,15 +140,29 @@ def _post(url: str, body: bytes, headers: Mapping[str, str], allowed: Sequence[s
     connection = _Pinned(host, port, address, secure=secure)
     path = (parsed.path or "/") + (f"?{parsed.query}" if parsed.query else "")
     try:
-        connection.request("POST", path, body=body, headers=dict(headers))
-        answer = connection.getresponse()
-        said = answer.read(_MOST_ANSWER).decode("utf-8", "replace")
+        try:
+            connection.request("POST", path, body=body, headers=dict(headers))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unavailable(
+                f"{host} cannot be reached: {_why(error)}.", hint="Check the address and the network."
+            ) from error
+        try:
+            answer = connection.getresponse()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise Unanswered(
+                f"{host} was told all of it and did not answer: {_why(error)}.",
+                hint="Look whether it arrived, then send it again or not.",
+            ) from error
+        said = ""
+        with suppress(OSError, http.client.HTTPException):  # its status is the answer
+            said = answer.read(_MOST_ANSWER).decode("utf-8", "replace")
         return answer.status, " ".join(said.split())[:200]
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise Unavailable(f"{host} cannot be reached: {why}.", hint="Check the address and the network.") from error
     finally:
         connection.close()
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _resolved(host: str, port: int, allowed: Sequence[str], *, secure: bool) -> str:

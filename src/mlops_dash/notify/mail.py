@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from mlops_dash.domain.notices import Message
 from mlops_dash.domain.reports.files import ReportFile
-from mlops_dash.errors import Unavailable
+from mlops_dash.errors import Unanswered, Unavailable
 from mlops_dash.settings import LOOPBACK, Settings
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 SECONDS = 20.0
+END_SECONDS = 120.0  # for the answer to a whole message: servers look for viruses before they give it
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ def send(settings: Settings, address: str, message: Message) -> str:
 
     Raises:
         Unavailable: the server cannot be reached, or refused it.
+        Unanswered: the server was given all of it and did not answer.
     """
     return post(settings, Letter(message.id, address, message.subject, message.text))
 
@@ -44,6 +51,7 @@ def post(settings: Settings, letter: Letter) -> str:
 
     Raises:
         Unavailable: the server cannot be reached, or refused it.
+        Unanswered: the server was given all of it and did not answer.
     """
     mail = _mail(settings, letter)
     if not settings.smtp:
@@ -84,10 +92,10 @@ def _deliver(server: str, mail: EmailMessage) -> list[str]:
     host, secure = parsed.hostname or LOOPBACK, parsed.scheme == "smtps"
     context = ssl.create_default_context()
     if secure:
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(host, parsed.port or 465, timeout=SECONDS, context=context)
+        connection: smtplib.SMTP = _SecureServer(host, parsed.port or 465, timeout=SECONDS, context=context)
     else:
-        connection = smtplib.SMTP(host, parsed.port or 587, timeout=SECONDS)
-    with connection:
+        connection = _Server(host, parsed.port or 587, timeout=SECONDS)
+    try:
         connection.ehlo()
         if not secure and connection.has_extn("starttls"):
             connection.starttls(context=context)
@@ -98,6 +106,47 @@ def _deliver(server: str, mail: EmailMessage) -> list[str]:
                 raise smtplib.SMTPException("it offers no encryption, so the password was not sent")
             connection.login(unquote(parsed.username), unquote(parsed.password or ""))
         return list(connection.send_message(mail))
+    finally:  # what is said to a goodbye changes nothing
+        with suppress(OSError, smtplib.SMTPException):
+            connection.quit()
+        connection.close()
+
+
+class _Server(smtplib.SMTP):
+    """Tells a refusal from no answer to a message that has left whole."""
+
+    _whole = False
+
+    def send(self, s: ReadableBuffer | str) -> None:
+        """Send it; the message alone is bytes, with the dot that ends it, and commands are text."""
+        super().send(s)
+        self._whole = not isinstance(s, str)
+        if self._whole and self.sock is not None:
+            self.sock.settimeout(END_SECONDS)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """The server's answer; raises Unanswered where none comes to a whole message."""
+        if not self._whole:
+            return super().getreply()
+        try:
+            code, said = super().getreply()
+        except (OSError, smtplib.SMTPException) as error:
+            code, said = -1, str(error).encode()
+        self._whole = False
+        if code < 0:
+            self.close()
+            why = said.decode("utf-8", "replace")[:200]
+            raise Unanswered(
+                f"The mail server was given all of it and did not say that it took it: {why}.",
+                hint="Look whether it arrived, then send it again or not.",
+            )
+        if self.sock is not None:
+            self.sock.settimeout(SECONDS)
+        return code, said
+
+
+class _SecureServer(_Server, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
 
 
 def _kept(settings: Settings, mail: EmailMessage, name: str) -> str:

@@ -30,7 +30,7 @@ from mlops_dash.domain.notices import (
     retry_at,
 )
 from mlops_dash.domain.words import AlertState
-from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
+from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unanswered, Unavailable
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import notices as store
 from mlops_dash.store import registry
@@ -38,7 +38,7 @@ from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring.alerts import Alert
 
 _NAME = re.compile(r"[\w][\w .'\"-]{0,39}")
-_LEFT_BEHIND = timedelta(seconds=90)  # longer than any sending takes
+_LEFT_BEHIND = timedelta(minutes=5)  # longer than any sending takes
 _TURN_SECONDS = 20.0  # of one call of `deliver`: the rest goes with the next
 _log = logging.getLogger(__name__)
 
@@ -303,6 +303,8 @@ class NoticeService:
             note = notify.send(self.context.settings, channel, message(taken))
         except Unavailable as error:
             state, note = NoticeState.WAITING, error.sentence()
+        except Unanswered as error:
+            state, note = NoticeState.UNSURE, error.sentence()
         except MlopsDashError as error:
             state, note = NoticeState.FAILED, error.sentence()
         except Exception as error:  # noqa: BLE001 - the outbox must say what became of it

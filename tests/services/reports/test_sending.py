@@ -133,7 +133,7 @@ def test_what_was_being_sent_when_the_process_ended_is_never_sent_again_by_itsel
         with pytest.raises(KeyboardInterrupt):
             reports.deliver(WORKER)
     assert (len(box.mails), reports.deliver(WORKER)) == (1, 0)
-    time.passes(minutes=2)
+    time.passes(minutes=6)
     assert reports.deliver(WORKER) == 0
     assert states(reports) == [("ada@example.com", NoticeState.UNSURE)]
     assert len(box.mails) == 1
@@ -165,7 +165,7 @@ def test_a_process_killed_after_sending_leaves_a_delivery_that_nobody_sends_agai
     )  # fmt: skip
     assert ended.returncode == -signal.SIGKILL
     assert (len(box.mails), states(reports)) == (1, [("ada@example.com", NoticeState.SENDING)])
-    time.passes(minutes=2)
+    time.passes(minutes=6)
     assert reports.deliver(WORKER) == 0
     assert (len(box.mails), states(reports)) == (1, [("ada@example.com", NoticeState.UNSURE)])
 
@@ -197,6 +197,18 @@ def test_a_server_that_always_refuses_is_given_up_in_words(reports: ReportServic
     (one,) = reports.deliveries(VIEWER)
     assert (one.state, one.attempts) == (NoticeState.FAILED, 8)
     assert "no such user" in one.note
+
+
+def test_what_a_server_took_without_saying_so_is_not_sent_again_by_itself(
+    reports: ReportService, box: Mailbox, time: Time
+) -> None:
+    prepared(reports)
+    box.hangs_up = True
+    assert reports.deliver(WORKER) == 0
+    assert states(reports) == [("ada@example.com", NoticeState.UNSURE)]
+    time.passes(hours=3)
+    assert reports.deliver(WORKER) == 0
+    assert len(box.mails) == 1
 
 
 def test_a_web_hook_gets_it_signed_and_a_folder_as_files(

@@ -21,7 +21,7 @@ from mlops_dash.domain.reports.deliveries import UNSUBSCRIBE, Delivery, delivery
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
 from mlops_dash.domain.reports.plans import Destination, destination_of, formats_of, recipients_of
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Report, as_json
-from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unavailable
+from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unanswered, Unavailable
 from mlops_dash.notify import parcels
 from mlops_dash.rendering import reports as rendering
 from mlops_dash.rendering.document import plain
@@ -31,7 +31,7 @@ from mlops_dash.store import notices as channels
 from mlops_dash.store import reports as report_store
 from mlops_dash.store.db import Session, reading, transaction
 
-_LEFT_BEHIND = timedelta(seconds=90)  # longer than any sending takes
+_LEFT_BEHIND = timedelta(minutes=5)  # longer than any sending takes
 _TURN_SECONDS = 20.0  # of one call of `deliver`: the rest goes with the next
 _AGAIN = {NoticeState.FAILED, NoticeState.HELD, NoticeState.UNSURE}
 _log = logging.getLogger(__name__)
@@ -198,6 +198,8 @@ class Sending:
                 note = self._hand_over(one)
         except Unavailable as error:
             state, note = NoticeState.WAITING, error.sentence()
+        except Unanswered as error:
+            state, note = NoticeState.UNSURE, error.sentence()
         except MlopsDashError as error:
             state, note = NoticeState.FAILED, error.sentence()
         except Exception as error:  # noqa: BLE001 - the log of deliveries must say what became of it
