@@ -178,3 +178,40 @@ def test_of_a_model_that_others_serve_nothing_is_known_and_nobody_can_ask(tmp_pa
     with pytest.raises(InvalidInput, match="others serve this model"):
         house.monitoring.ask_why(SCIENTIST, penguins.MODEL, "unsure")
     house.close()
+
+
+def test_a_model_that_says_how_probable_each_class_is_is_measured_by_the_class_it_says(tmp_path: Path) -> None:
+    house = bootstrap.build(factories.settings(tmp_path))
+    table = penguins.with_probabilities(penguins.penguins(house.context.clock.now(), days=45))
+    table["bill"] += np.where(table["label"] == penguins.SPECIES[1], 8.0, -8.0)
+    penguins.watched(house, table)
+    with transaction(house.context.databases.app) as session:
+        session.get_one(ModelRow, penguins.MODEL).source = "mlflow"
+
+    def by_the_bill(_version_id: str, rows: pd.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
+        long = rows["bill"].to_numpy(dtype=np.float64) > 40.0
+        return np.where(long[:, None], [0.1, 0.7, 0.2], [0.8, 0.1, 0.1])
+
+    found = house.monitoring.explain(WORKER, penguins.MODEL, by_the_bill, silent)
+    house.close()
+    assert found.loss == "error rate"
+    assert not found.unused("bill")
+    assert found.unused("isle")
+
+
+def test_a_job_that_failed_is_planned_again_once_a_day(made: Minutes) -> None:
+    jobs = JobsService(made.context)
+
+    def fails() -> None:
+        job = jobs.claim(WORKER, "here")
+        assert job is not None
+        jobs.finish(WORKER, job.id, job.epoch, JobState.FAILED, error="ValueError")
+
+    assert made.monitoring.plan_why(WORKER, MODEL)
+    fails()
+    assert made.monitoring.plan_why(WORKER, MODEL)
+    assert not made.monitoring.plan_why(WORKER, MODEL)
+    fails()
+    assert not made.monitoring.plan_why(WORKER, MODEL)
+    made.now += DAY
+    assert made.monitoring.plan_why(WORKER, MODEL)

@@ -26,7 +26,7 @@ from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.domain.monitoring.words import headline_watch, task_of
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.ripeness import with_days
-from mlops_dash.domain.words import AlertState
+from mlops_dash.domain.words import AlertState, JobState
 from mlops_dash.errors import BrokenModel, Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
@@ -51,8 +51,9 @@ _MOST_HOURS = 300
 _LEVEL = 0.95
 _SEED = 20_130_101
 _HOUR = timedelta(hours=1)
+_FAILED = (JobState.FAILED, JobState.TIMED_OUT)
 _NOT_FEATURES = ("prediction_id", "at", "at_us", "label", "label_received_at", "label_observed_at", "score", "day")
-Answer = Callable[[str, pd.DataFrame], Floats]  # version id, features as logged -> float64[rows]
+Answer = Callable[[str, pd.DataFrame], Floats]  # version id, features as logged -> float64[rows], or [rows, classes]
 Own = Callable[[str, Sequence[str]], Mapping[str, float]]  # version id, inputs -> share of each
 Tell = Callable[[float, str], None]
 
@@ -130,8 +131,12 @@ class Explaining:
             if not unsplit and not (unknown and open_kinds & {"harm", "inputs"}):
                 return False
         since = worse[0].start.isoformat() if worse else ""
-        slot = digest([model, str(Task.WHY), ground.version.id, ground.reference.id, since])[:26]
+        asks = [model, str(Task.WHY), ground.version.id, ground.reference.id, since]
         with transaction(self.context.databases.app) as session:
+            slot = digest(asks)[:26]
+            before = job_rows.get(session, slot)
+            if before is not None and before.state in _FAILED:  # it is tried again, once a day
+                slot = digest([*asks, day_of(now, ground.policy.zone).isoformat()])[:26]
             job = _job(ground, now, "an alert asks for its cause", actor.id)
             return job_rows.enqueue(session, job, job_id=slot, now=now)
 
@@ -186,7 +191,7 @@ class Explaining:
                 name = features[column]
                 asked = given.assign(**{name: given[name].to_numpy()[order]})
                 tell(0.1 + 0.85 * column / max(1, len(features)), f"shuffling {name}")
-            found = answer(version.id, asked)
+            found = layout.task.split(answer(version.id, asked))[0]  # where it gives probabilities, the class it says
             if column is None:
                 answers.append(found)
             else:
