@@ -43,6 +43,36 @@ def test_the_farthest_column_is_not_the_likeliest_where_the_model_hardly_needs_i
     assert told(only, KNOWN).startswith("No likely cause among the inputs: note moved, but the answers hardly depend")
 
 
+def far(name: str, **more: float) -> list:  # type: ignore[type-arg]
+    """Two windows in which one column moved, to values that the reference did not have."""
+    stretch = [window(number, {name: 9.0}) for number in range(2)]
+    return [
+        replace(one, body={**one.body, "features": [feature_to_row(replace(row, **more)) for row in one.features()]})
+        for one in stretch
+    ]
+
+
+def test_a_column_is_not_excluded_where_shuffling_says_nothing_of_the_values_it_moved_to() -> None:
+    one = far("note", out_of_range=0.9)
+    assert causes_in(one, KNOWN) == ["note"]  # in the reference its values were small
+    assert [cause.role for cause in ranked(one, KNOWN, worse=True).ranked] == [Role.LIKELY]
+    assert "No likely cause" not in told(one, KNOWN)
+    assert causes_in(far("note", unseen=0.3), KNOWN) == causes_in(far("note", missing=0.3), KNOWN) == ["note"]
+    asked = replace(KNOWN, moved_to={"note": 0.0})
+    assert causes_in(one, asked) == []
+    assert [cause.role for cause in ranked(one, asked, worse=True).ranked] == [Role.UNUSED]
+    swayed = replace(KNOWN, moved_to={"note": 0.4})
+    assert causes_in(far("note"), swayed) == ["note"]
+    assert ranked(one, swayed, worse=True).ranked[0].weight == pytest.approx(9.0 * 0.4)
+
+
+def test_a_constant_that_is_another_now_and_what_a_model_says_of_itself_exclude_nothing() -> None:
+    one = far("note")
+    assert causes_in(one, KNOWN) == []
+    assert causes_in(one, replace(KNOWN, constant=frozenset({"note"}))) == ["note"]
+    assert causes_in(one, replace(KNOWN, by=By.MODEL)) == ["note"]
+
+
 def test_every_moved_column_has_its_part() -> None:
     stretch = [window(number, {"temp": 1.0, "late": 0.0, "over": 2.0, "(score)": 4.0}) for number in range(7)]
     stretch += [window(number, {"temp": 1.0, "late": 3.0, "note": 8.0, "(score)": 4.0}) for number in range(7, 14)]

@@ -65,6 +65,12 @@ def needs_wind(_version_id: str, rows: pd.DataFrame) -> np.ndarray:  # type: ign
     return np.asarray(150.0 + 40.0 * x + 8.0 * wind)
 
 
+def needs_a_storm(_version_id: str, rows: pd.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
+    """Wind counts above 4.5 alone, where it never was."""
+    x, wind = (rows[name].to_numpy(dtype=np.float64) for name in ("x", "wind"))
+    return np.asarray(150.0 + 40.0 * x + 90.0 * (wind > 4.5))
+
+
 def needs_no_wind(_version_id: str, rows: pd.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
     return np.asarray(150.0 + 40.0 * rows["x"].to_numpy(dtype=np.float64))
 
@@ -109,6 +115,15 @@ def test_a_column_that_the_model_does_without_is_no_likely_cause(made: Minutes) 
     made.evaluate()
     assert cause(made).startswith("No likely cause among the inputs: wind moved, but the answers hardly depend on it")
     assert [one.role for one in made.room().causes.ranked] == [Role.UNUSED]
+
+
+def test_a_column_that_does_harm_only_where_it_moved_to_is_the_likely_cause(made: Minutes) -> None:
+    found = made.monitoring.explain(WORKER, MODEL, needs_a_storm, silent)
+    assert max(found.shares["wind"][0], found.effects["wind"]) < 0.01
+    assert found.moved_to["wind"] > 0.05
+    made.evaluate()
+    assert [one.role for one in made.room().causes.ranked] == [Role.LIKELY]
+    assert cause(made).startswith("Likely cause: wind")
 
 
 def test_what_cannot_be_asked_says_why_and_is_not_asked_again(made: Minutes) -> None:

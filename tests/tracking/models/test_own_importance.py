@@ -8,7 +8,7 @@ import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
@@ -45,3 +45,15 @@ def test_where_names_cannot_be_mapped_back_or_nothing_is_kept_nothing_is_said(ro
     assert own_importance(None, list(rows)) == {}
     fitted = LogisticRegression().fit(rows[["bill"]], labels)
     assert own_importance(fitted, ["bill", "more"]) == {}
+
+
+def test_a_raw_coefficient_counts_times_the_spread_of_its_column() -> None:
+    rng = np.random.default_rng(2)
+    homes = pd.DataFrame({"income": rng.normal(40_000, 10_000, 500), "rooms": rng.integers(1, 8, 500)})
+    price = 0.0023 * homes["income"] + 4.0 * homes["rooms"]
+    fitted = LinearRegression().fit(homes, price)
+    spreads = {name: float(homes[name].std()) for name in homes}
+    assert own_importance(fitted, list(homes), spreads)["income"] > 0.7
+    scaled = make_pipeline(StandardScaler(), LinearRegression()).fit(homes, price)
+    found = own_importance(scaled, list(homes), spreads)  # its coefficients are of scaled columns already
+    assert found["income"] == pytest.approx(own_importance(fitted, list(homes), spreads)["income"], abs=0.01)

@@ -22,6 +22,7 @@ from mlops_dash.domain.words import Drift
 
 KIND: Final = "importance"  # of evidence
 UNUSED_SHARE: Final = 0.01  # of the whole importance: a column below it cannot have done much
+BEYOND: Final = 0.005  # share of values beyond the reference, new or newly missing, of which shuffling it says nothing
 WITHOUT_PSI: Final = 1.0  # how far a column without a PSI counts as moved (a constant that is another now)
 ALONE: Final = "ranked by drift alone: the importance of columns is not known"
 
@@ -48,6 +49,8 @@ class Importance:
         asked: Whether a worker is about to measure it.
         effects: Share of each column in how far the answers themselves go when it is shuffled: a column may sway them
             and be of no use. Empty where that is not known.
+        moved_to: The same of a column that had moved, with the values that it had then instead of shuffled ones.
+        constant: Columns that had one value in the rows it was measured on: shuffling them says nothing.
     """
 
     by: By = By.UNKNOWN
@@ -58,6 +61,8 @@ class Importance:
     at: datetime | None = None
     asked: bool = False
     effects: Mapping[str, float] = field(default_factory=dict)
+    moved_to: Mapping[str, float] = field(default_factory=dict)
+    constant: frozenset[str] = frozenset()
 
     @property
     def known(self) -> bool:
@@ -68,10 +73,25 @@ class Importance:
         """Share of a column; None where it is not known."""
         return self.shares[column][0] if column in self.shares else None
 
-    def unused(self, column: str) -> bool:
-        """Whether the answers are known to hardly depend on a column."""
+    def ranks(self, column: str) -> float | None:
+        """Share that a moved column is ranked by: where shuffling shows hardly any, the one with its new values."""
         share = self.of(column)
-        return share is not None and max(share, self.effects.get(column, 0.0)) < UNUSED_SHARE
+        return share if share is None or share >= UNUSED_SHARE else max(share, min(1.0, self.moved_to.get(column, 0.0)))
+
+    def unused(self, column: str, moved: FeatureReading | None = None) -> bool:
+        """Whether the answers are measured to hardly depend on a column; what a model says of itself is no proof.
+
+        Args:
+            column: Its name.
+            moved: The window in which it went farthest. Shuffling says nothing of values that the measured rows did
+                not have: then it counts as used, unless the model was asked with the values that it moved to.
+        """
+        share = self.of(column)
+        if self.by is not By.PERMUTATION or share is None:
+            return False
+        if max(share, self.effects.get(column, 0.0), self.moved_to.get(column, 0.0)) >= UNUSED_SHARE:
+            return False
+        return column in self.moved_to or not (column in self.constant or _beyond(moved))
 
     @property
     def sentence(self) -> str:
@@ -111,7 +131,17 @@ def importance_of(found: Sequence[Evidence], reference_id: str) -> Importance:
     shares = {str(name): (float(share), low, high) for name, share, low, high in last.details["columns"]}
     by = By(str(last.metric))
     return Importance(by, shares, str(last.details.get("why", "")), last.n, str(last.details.get("loss", "")),
-                      last.computed_at, effects=dict(last.details.get("effects", {})))  # fmt: skip
+                      last.computed_at, effects=dict(last.details.get("effects", {})),
+                      moved_to=dict(last.details.get("moved_to", {})),
+                      constant=frozenset(last.details.get("constant", ())))  # fmt: skip
+
+
+def _beyond(moved: FeatureReading | None) -> bool:
+    """Whether a window has values of a column that the reference did not have."""
+    if moved is None:
+        return False
+    missing = (moved.missing or 0.0) - (moved.missing_reference or 0.0)
+    return max(moved.out_of_range or 0.0, moved.unseen or 0.0, missing) > BEYOND
 
 
 def as_shares(
@@ -151,9 +181,17 @@ def causes_in(stretch: Sequence[Reading], importance: Importance | None = None) 
         importance: What the model rests on; None = not known.
     """
     known = importance or Importance()
-    names = [name for name in before_and_still(stretch) if not known.unused(name)]
-    peaks = peaks_in(stretch, names)
-    return sorted(names, key=lambda name: -weight_of(peaks.get(name), known.of(name) if known.known else None))
+    able = before_and_still(stretch)
+    peaks = peaks_in(stretch, able)
+    names = [name for name in able if not known.unused(name, peaks.get(name))]
+    return sorted(names, key=lambda name: -weight_of(peaks.get(name), known.ranks(name) if known.known else None))
+
+
+def unused_in(stretch: Sequence[Reading], importance: Importance) -> list[str]:
+    """Inputs that moved in time, but that the model is measured to do without."""
+    able = before_and_still(stretch)
+    peaks = peaks_in(stretch, able)
+    return [name for name in able if importance.unused(name, peaks.get(name))]
 
 
 def before_and_still(stretch: Sequence[Reading]) -> list[str]:
@@ -257,14 +295,14 @@ def ranked(stretch: Sequence[Reading], importance: Importance, *, worse: bool) -
         share = importance.of(name) if importance.known else None
         if name not in latest.body["moved"]:
             role = Role.OVER
-        elif importance.unused(name):
+        elif importance.unused(name, one):
             role = Role.UNUSED
         elif not worse:
             role = Role.HARMLESS
         else:
             role = Role.LIKELY if name in able else Role.LATER
         found.append(Cause(name, role, one.verdict, one.excess, one.reason if one.excess is None else "", share,
-                           weight_of(one, share)))  # fmt: skip
+                           weight_of(one, importance.ranks(name) if importance.known else None)))  # fmt: skip
     order = list(Role)
     return Causes(
         tuple(sorted(found, key=lambda one: (order.index(one.role), -one.weight, one.column))), importance, worse

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.format import with_unit
-from mlops_dash.domain.monitoring.causes import ALONE, Importance, before_and_still, causes_in, moved_in, peaks_in
+from mlops_dash.domain.monitoring.causes import ALONE, Importance, causes_in, moved_in, peaks_in, unused_in
 from mlops_dash.domain.monitoring.judging import LONG_DAYS
 from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading, estimate_from_row, words_of
 from mlops_dash.domain.tasks import BINARY, task_named
@@ -119,7 +119,7 @@ def alarm_cause(
         said = "Likely cause: label shift." if shifted else unmoved
         return f"{said} {rates} The base-rate-free losses raise no alarm."
     names, others = causes_in(stretch, known), [name for name in moved_in(stretch) if name != SCORE]
-    unused = [name for name in before_and_still(stretch) if known.unused(name)]
+    unused = unused_in(stretch, known)
     if names:
         still = "has moved since before that, and still does" if len(names) == 1 else "have moved since before that"
         order = f"; {ALONE}" if len(names) > 1 and not known.known else ""

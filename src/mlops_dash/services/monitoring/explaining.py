@@ -9,8 +9,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops_dash import __version__
@@ -32,7 +34,8 @@ from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring.sifting import sift
 from mlops_dash.stats.arrays import Floats, Ints
-from mlops_dash.stats.model_importance import loss_rises
+from mlops_dash.stats.cells import NumericCells
+from mlops_dash.stats.model_importance import ROUNDS, loss_rises
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import policies, prediction_log, registry
@@ -54,7 +57,7 @@ _HOUR = timedelta(hours=1)
 _FAILED = (JobState.FAILED, JobState.TIMED_OUT)
 _NOT_FEATURES = ("prediction_id", "at", "at_us", "label", "label_received_at", "label_observed_at", "score", "day")
 Answer = Callable[[str, pd.DataFrame], Floats]  # version id, features as logged -> float64[rows], or [rows, classes]
-Own = Callable[[str, Sequence[str]], Mapping[str, float]]  # version id, inputs -> share of each
+Own = Callable[[str, Mapping[str, float]], Mapping[str, float]]  # version id, inputs and their spread -> share of each
 Tell = Callable[[float, str], None]
 
 
@@ -174,7 +177,7 @@ class Explaining:
         rows, said = self._rows(ground)
         features = [name for name in layout.features if name in rows]
         if len(rows) < MIN_ROWS:
-            shares = own(version.id, layout.features)
+            shares = own(version.id, _spreads(ground.reference))
             why = f"{len(rows):,} labelled rows of {said} are in the log, {MIN_ROWS} are needed to measure it"
             if not shares:
                 raise InvalidInput(f"{why}, and the model says nothing of itself")
@@ -203,6 +206,14 @@ class Explaining:
         columns = as_shares({
             name: (one.value, one.low, one.high) for name, one in zip(features, rises, strict=True)
         })  # fmt: skip
+        tell(0.95, "asking with the values that columns moved to")
+        whole, moved_to = float(swayed.sum()), dict[str, float]()
+        for name, values in self._moved_to(ground, features, len(rows)).items() if whole > 0 else ():
+            try:
+                found = layout.task.split(answer(version.id, given.assign(**{name: values})))[0]
+            except (BrokenModel, InvalidInput):  # it cannot take them: nothing is known, so it is not excluded
+                continue
+            moved_to[name] = ROUNDS * float(layout.task.row_losses(answers[0], found).mean()) / whole
         if not any(share for _, share, _, _ in columns):
             raise InvalidInput(f"no column makes the answers worse when it is shuffled ({len(rows):,} labelled rows)")
         return replace(
@@ -211,8 +222,19 @@ class Explaining:
             method=f"{layout.task.row_loss} of the rows, each column shuffled three times; {usual.method}",
             bound=f"{said}; a column that another one stands for counts for less",
             details={"columns": columns, "effects": _effects(features, swayed), "loss": layout.task.row_loss,
-                     "compared_with": said},
+                     "moved_to": moved_to, "compared_with": said,
+                     "constant": [name for name in features if given[name].nunique(dropna=False) < 2]},
         )  # fmt: skip
+
+    def _moved_to(self, ground: _Ground, features: Sequence[str], n: int) -> dict[str, npt.NDArray[Any]]:
+        """Values of the latest window, `n` of each column that moved there."""
+        with reading(self.context.databases.app) as session:
+            own = [one for one in store.readings(session, ground.version.id) if one.n]
+        moved = [name for name in features if own and name in own[-1].body["moved"]]
+        rows = self._logged(ground, own[-1].start, own[-1].end) if moved else pd.DataFrame()
+        rng = np.random.default_rng(_SEED)
+        return {name: rows[name].to_numpy()[rng.integers(0, len(rows), n)]
+                for name in moved if name in rows and len(rows)}  # fmt: skip
 
     def _rows(self, ground: _Ground) -> tuple[pd.DataFrame, str]:
         """Labelled rows from before anything got worse: the reference's, else the first ones of the log."""
@@ -233,6 +255,15 @@ class Explaining:
 
     def _labelled(self, ground: _Ground, start: datetime, end: datetime) -> pd.DataFrame:
         """At most `MOST_ROWS` labelled rows of a span, spread over its hours, with their day."""
+        rows = self._logged(ground, start, end)
+        rows = rows[rows["label"].notna()].reset_index(drop=True)
+        if len(rows) > MOST_ROWS:
+            chosen = np.sort(np.random.default_rng(_SEED).choice(len(rows), MOST_ROWS, replace=False))
+            rows = rows.iloc[chosen].reset_index(drop=True)
+        return with_days(rows, ground.policy.zone) if len(rows) else rows
+
+    def _logged(self, ground: _Ground, start: datetime, end: datetime) -> pd.DataFrame:
+        """Rows of a span that can be counted, spread over its hours."""
         model, layout = ground.version.model, ground.reference.layout
         with reading(self.context.databases.log) as session:
             hours = prediction_log.logged_by_hour(session, model, start, end)
@@ -248,12 +279,7 @@ class Explaining:
         if not pages:
             return pd.DataFrame({"label": np.empty(0)})
         rows = pd.concat(pages, ignore_index=True)
-        rows, _ = sift(layout, rows.assign(score=0.0), batch=ground.reference.batch_column)
-        rows = rows[rows["label"].notna()].reset_index(drop=True)
-        if len(rows) > MOST_ROWS:
-            chosen = np.sort(np.random.default_rng(_SEED).choice(len(rows), MOST_ROWS, replace=False))
-            rows = rows.iloc[chosen].reset_index(drop=True)
-        return with_days(rows, ground.policy.zone) if len(rows) else rows
+        return sift(layout, rows.assign(score=0.0), batch=ground.reference.batch_column)[0]
 
 
 def causes_of(
@@ -352,6 +378,12 @@ def _evidence(ground: _Ground, by: By, now: datetime) -> Evidence:
         digests={"reference": reference.id, "model": version.artifact_digest}, code_version=__version__,
         computed_at=now,
     )  # fmt: skip
+
+
+def _spreads(reference: Reference) -> dict[str, float]:
+    """How far the values of each input lie apart; levels have no distance."""
+    columns = {name: reference.layout.columns[name] for name in reference.layout.features}
+    return {name: cells.spread if isinstance(cells, NumericCells) else 1.0 for name, cells in columns.items()}
 
 
 def _effects(names: Sequence[str], swayed: Floats) -> dict[str, float | None]:

@@ -106,14 +106,16 @@ class Again:
         return loaded.predict_again(rows)
 
     @record(Permission.JOB_RUN)
-    def own_importance(self, actor: Actor, model: str, version_id: str, columns: Sequence[str]) -> Mapping[str, float]:
+    def own_importance(
+        self, actor: Actor, model: str, version_id: str, spreads: Mapping[str, float]
+    ) -> Mapping[str, float]:
         """What a version says of itself: the share of each input in what it rests on; empty where it says nothing.
 
         Args:
             actor: Who asks.
             model: The model's name.
             version_id: `model_version.id` of the version to ask.
-            columns: Its inputs, where its signature names none.
+            spreads: How far the values of each input lie apart.
 
         Raises:
             NotFound: no such version of the model.
@@ -121,7 +123,7 @@ class Again:
             Unavailable: its files are not here and MLflow does not answer.
         """
         _, loaded, _ = self._loaded(model, version_id)
-        return loaded.own_importance(columns)
+        return loaded.own_importance(spreads)
 
     def _loaded(self, model: str, version_id: str) -> tuple[ServedVersion, LoadedModel, ModelTask]:
         state = self._following.state(model)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,13 +175,13 @@ class LoadedModel:
             raise InvalidInput(f"The model answers with shape {values.shape}, not with one number a row.")
         return values
 
-    def own_importance(self, columns: Sequence[str]) -> Mapping[str, float]:
+    def own_importance(self, spreads: Mapping[str, float]) -> Mapping[str, float]:
         """Share of each input in what the fitted model says it rests on; empty where it says nothing.
 
         Args:
-            columns: Its inputs, where its signature names none.
+            spreads: How far the values of each input lie apart; its names stand where the signature names none.
         """
-        return own_importance(_raw(self.pyfunc), self.features or tuple(columns))
+        return own_importance(_raw(self.pyfunc), self.features or tuple(spreads), spreads)
 
     def _are_classes(self, values: Floats) -> bool:
         """Whether every number is one of the classifier's own classes: an answer of `predict`, no probability."""

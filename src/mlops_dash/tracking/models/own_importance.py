@@ -14,14 +14,18 @@ import numpy as np
 from mlops_dash.stats.arrays import Floats
 
 
-def own_importance(model: Any, columns: Sequence[str]) -> Mapping[str, float]:
+def own_importance(
+    model: Any, columns: Sequence[str], spreads: Mapping[str, float] | None = None
+) -> Mapping[str, float]:
     """Share of each column in [0, 1], summing to 1; empty where the model says nothing, or names cannot be mapped back.
 
-    Coefficients count by their size on the inputs of the last step: comparable where an earlier step scaled them.
+    Coefficients count times the spread of their column where no earlier step changes it; in a pipeline by their size on
+    the inputs of the last step, which is comparable where an earlier step scaled them.
 
     Args:
         model: A fitted estimator, or a pipeline that ends with one.
         columns: The columns it is given.
+        spreads: How far the values of each column lie apart, in its own unit; None = alike.
 
     >>> from sklearn.linear_model import LinearRegression
     >>> fitted = LinearRegression().fit([[0, 0], [1, 0], [0, 1]], [0, 3, 1])
@@ -32,9 +36,10 @@ def own_importance(model: Any, columns: Sequence[str]) -> Mapping[str, float]:
     """
     steps = [step for _, step in getattr(model, "steps", [])]
     last = steps[-1] if steps else model
-    sizes = _sizes(last)
+    sizes, in_units = _sizes(last)
     if sizes is None:
         return {}
+    scales = (spreads or {}) if in_units and len(steps) < 2 else {}
     names = _names(model, columns, n_steps=len(steps)) if len(steps) > 1 else list(columns)
     if names is None or len(names) != sizes.size:
         return {}
@@ -43,13 +48,13 @@ def own_importance(model: Any, columns: Sequence[str]) -> Mapping[str, float]:
         column = _column_of(name, columns)
         if column is None:
             return {}
-        found[column] += size
+        found[column] += size * scales.get(column, 1.0)
     whole = sum(found.values())
     return {name: size / whole for name, size in found.items()} if whole > 0 else {}
 
 
-def _sizes(last: Any) -> Floats | None:
-    """One number a column that the last step sees, never negative."""
+def _sizes(last: Any) -> tuple[Floats | None, bool]:
+    """One number a column that the last step sees, never negative; and whether it is per unit of the column."""
     for name in ("feature_importances_", "coef_"):
         try:
             kept = getattr(last, name, None)
@@ -60,8 +65,8 @@ def _sizes(last: Any) -> Floats | None:
         values = np.abs(np.asarray(kept, dtype=np.float64))
         values = values.sum(axis=0) if values.ndim == 2 else values
         if values.ndim == 1 and bool(np.isfinite(values).all()):
-            return values
-    return None
+            return values, name == "coef_"
+    return None, False
 
 
 def _names(model: Any, columns: Sequence[str], *, n_steps: int) -> list[str] | None:
