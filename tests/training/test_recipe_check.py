@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.domain.recipe_checks import Check, CheckKind, Said
-from mlops_dash.training import recipe_check
+from mlops_dash.training import launcher, recipe_check
 from mlops_dash.training.contract import Request, Window
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -83,12 +83,55 @@ def test_a_function_answers_by_what_it_returns_or_raises(
     monkeypatch.syspath_prepend(tmp_path)
 
     def answer(name: str) -> tuple[int, str]:
-        code = recipe_check.main([f"their_checks:{name}"])
-        return code, capsys.readouterr().out.splitlines()[-1]
+        code = recipe_check.main([f"their_checks:{name}", str(tmp_path / "answer")])
+        said = (tmp_path / "answer").read_text()
+        assert capsys.readouterr().out.splitlines()[-1] == said, "it stands in the log too"
+        return code, said
 
     assert answer("cases") == (0, "result 0.25 n=12")
     assert answer("fine") == (0, "result pass")
-    assert answer("differs") == (0, "result fail birds differ")
-    assert answer("breaks") == (1, "not run: SystemExit: no rows")
-    assert answer("text") == (1, "not run: ValueError: could not convert string to float: 'soon'")
-    assert answer("nothing")[0] == 1
+    assert answer("differs") == (1, "result fail birds differ")
+    assert answer("breaks") == (2, "not run: SystemExit: no rows")
+    assert answer("text") == (2, "not run: ValueError: could not convert string to float: 'soon'")
+    assert answer("nothing")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "not_run", "reason"),
+    [
+        ("no_after_half_a_line", "", ""),
+        ("no_by_assertion", "", "2 crates' birds differ"),
+        ("no_after_much", "", ""),
+        ("gone", "It ended without an answer.", ""),
+    ],
+)
+def test_a_function_that_said_no_or_nothing_is_not_green_whatever_it_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, not_run: str, reason: str
+) -> None:
+    (tmp_path / "depot_checks.py").write_text(
+        "import os, sys\n"
+        "def no_after_half_a_line(environment):\n    print('looking at crates', end='')\n    return False\n"
+        'def no_by_assertion(environment):\n    assert 3 == 4, "2 crates\' birds differ"\n'
+        "def no_after_much(environment):\n    sys.stdout.write('birds\\n' * 9_000)\n    return False\n"
+        "def gone(environment):\n    os._exit(0)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(launcher, "LOG_BYTES", 2_000)
+    said, log = ran(tmp_path, "", program=f"depot_checks:{name}", at_most=None)
+    assert (said.passed, said.not_run) == (False, not_run)
+    if not not_run:
+        assert (said.value, said.reason) == (0.0, reason)
+    assert len(log) < 2_200
+
+
+def test_a_command_is_heard_when_the_log_is_full_and_however_much_it_prints_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "LOG_BYTES", 2_000)
+    code = "print('birds\\n' * 9_000)\nprint('result fail 2 crates')\nprint('bye\\n' * 40_000)"
+    said, _ = ran(tmp_path, code, at_most=None)
+    assert said == Said(value=0.0, passed=False, reason="2 crates")
+    said, _ = ran(tmp_path, "print('birds: ', end='')\nprint('result fail')\nprint('bye')", at_most=None)
+    assert (said.passed, said.not_run) == (
+        False, "It printed `result fail` among other words: a result has a line of its own.",
+    )  # fmt: skip

@@ -26,6 +26,7 @@ MOST_CHECKS = 20
 MOST_SECONDS = 86_400
 _NAME = re.compile(r"[^\W_][^\x00-\x1f\x7f]{0,59}")
 _RESULT = re.compile(r"result (pass|fail|\S+)(?: n=(\d{1,15}))?(?: (.*))?")
+_NO = "result fail"
 _NOT_RUN = re.compile(r"not run:? (.+)")
 _FIELDS = ("name", "kind", "program", "at_most", "at_least", "unit", "timeout_seconds")
 _EXAMPLE = '- {name: fast enough, kind: latency, program: "{python} speed.py", at_most: 50, unit: ms}'
@@ -89,17 +90,24 @@ class Said:
     not_run: str = ""
 
 
-def said_of(check: Check, lines: Sequence[str], code: int) -> Said:
+def speaks(line: str) -> bool:
+    """Whether a line of output says a result, or that there is none; one that holds a no among other words does too."""
+    text = line.strip()
+    return _RESULT.fullmatch(text) is not None or _NOT_RUN.fullmatch(text) is not None or _NO in text
+
+
+def said_of(check: Check, lines: Sequence[str], code: int, *, must_say: bool = False) -> Said:
     """Read what a program printed, once it ended by itself.
 
     A line `result 41.7`, `result pass` or `result fail` says it, with `n=200` and a reason behind it if it likes;
     `not run: no rows` says that there was nothing to look at. Without such a line its exit code is the answer, where no
-    number is asked for.
+    number is asked for and it need not say anything.
 
     Args:
         check: Whose.
-        lines: Its output, without times.
+        lines: Its output, without times: at least those that speak, and the last one.
         code: Its exit code; negative for a signal.
+        must_say: It is one that always leaves a line, so that its exit code alone says nothing.
     """
     last = next((line for line in reversed(lines) if line.strip()), "")
     ended = "" if code == 0 else f"It was ended by signal {-code}." if code < 0 else f"It ended with exit code {code}."
@@ -112,6 +120,11 @@ def said_of(check: Check, lines: Sequence[str], code: int) -> Said:
         if check.limit is not None:
             why = f"It left no number beside its limit. {ended}".strip()
             return Said(not_run=f"{why} A line `result 41.7` says it." if code == 0 else f"{why} Last: {last[:200]}")
+        if must_say:
+            printed = f"Last: {last[:200]}" if last else ""
+            return Said(not_run=f"It ended without an answer. {ended} {printed}".replace("  ", " ").strip())
+        if code == 0 and any(_NO in line for line in lines):
+            return Said(not_run=f"It printed `{_NO}` among other words: a result has a line of its own.")
         said = ended if not last else f"{ended} {last[:200]}"
         return Said(value=float(code == 0), passed=code == 0, reason="" if code == 0 else said.strip())
     word, n, reason = found[1], int(found[2] or 0), str(found[3] or "").strip()

@@ -93,6 +93,7 @@ def launch(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     variables: Mapping[str, str] | None = None,
     folder: str = "",
+    heard: Callable[[str], object] | None = None,
 ) -> Exit:
     """Run `command` to its end and say how it ended; afterwards nothing it started lives any more.
 
@@ -104,6 +105,7 @@ def launch(
         now: The clock of the log's times.
         variables: Added to the environment.
         folder: Where it works; "" = where we are.
+        heard: Is told each line as it comes, also when the log is full. It must not raise.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     reading_end, writing_end = os.pipe()
@@ -115,7 +117,7 @@ def launch(
     )  # fmt: skip
     os.close(reading_end)
     assert guard.stdout is not None
-    pump = threading.Thread(target=_pump, args=(guard.stdout, log, now), name="job-log", daemon=True)
+    pump = threading.Thread(target=_pump, args=(guard.stdout, log, now, heard), name="job-log", daemon=True)
     pump.start()
     watch = _Watch()
     try:
@@ -167,12 +169,16 @@ def _wait_for_the_guard(guard: subprocess.Popen[bytes], limits: Limits, watch: _
             os.killpg(guard.pid, signal.SIGKILL)
 
 
-def _pump(output: IO[bytes], log: Path, now: Callable[[], datetime]) -> None:
+def _pump(
+    output: IO[bytes], log: Path, now: Callable[[], datetime], heard: Callable[[str], object] | None = None
+) -> None:
     with output, log.open("ab", buffering=0) as file:
         written, within = file.tell(), False
         # Read to the end whatever happens: a full pipe would stop the run. A line without an end is read in pieces.
         for line in iter(partial(output.readline, LINE_BYTES), b""):
             rest, within = within, not line.endswith(b"\n")
+            if heard is not None and not rest:
+                heard(line.decode(errors="replace").rstrip("\r\n"))
             if rest or written > LOG_BYTES:
                 continue
             stamp = now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ ")
