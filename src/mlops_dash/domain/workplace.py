@@ -10,7 +10,7 @@ from mlops_dash.errors import InvalidInput
 
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # how a program names a function
 _ADDRESS = re.compile(r"(?:(?:https?|ssh|git|file)://|/|[\w.-]+@[\w.-]+:)[^\x00-\x1f\x7f]+")
-_PASSWORD = re.compile(r"\w+://[^/@\s]*:[^/@\s]*@")
+_SECRET = re.compile(r"https?://[^/?#]*@|\w+://[^/@\s]*:[^/@\s]*@")  # a token is a user name, to a web server
 
 
 def check_workplace(requirements: str, repository: str, commit: str, programs: Iterable[str]) -> None:
@@ -23,16 +23,16 @@ def check_workplace(requirements: str, repository: str, commit: str, programs: I
         programs: What runs there: the recipe's and those of its checks.
 
     Raises:
-        InvalidInput: an address that would show a password or is none, a commit that is a branch, a relative file
-            without a checkout, or a function in another environment or folder than ours.
+        InvalidInput: an address that would show a token or a password or is none, a commit that is a branch, a relative
+            file without a checkout, or a function in another environment or folder than ours.
     """
     if bool(repository) != bool(commit):
         raise InvalidInput("A git address and a commit belong together.", hint="Give both, or none.")
     if repository and not _ADDRESS.fullmatch(repository):
         raise InvalidInput(f"{repository!r} is no git address.", hint="Use https://, ssh://, file:// or git@host:path.")
-    if _PASSWORD.match(repository):
+    if _SECRET.match(repository):
         raise InvalidInput(
-            "The git address has a password in it, which everybody would see.",
+            "The git address has a user, a token or a password in it, which everybody would see.",
             hint="Leave it out: git asks the credential store of the worker's account.",
         )
     if repository and not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit):
