@@ -9,7 +9,7 @@ from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PromotionPolicy
 from mlops_dash.domain.recipe_checks import EVIDENCE_KIND, Check, CheckKind
 from mlops_dash.domain.registry.check_gate import check_gate, checks_as_promoted
-from mlops_dash.domain.registry.gates import Gate, outcome
+from mlops_dash.domain.registry.gates import Gate, approval_basis, lift, outcome
 from mlops_dash.domain.words import GateState
 from tests.domain.registry.test_gates import difference
 from tests.factories import NOON
@@ -84,3 +84,22 @@ def test_a_champion_is_not_held_against_what_was_asked_later_but_against_what_it
     assert (later.opens, later.measures[1].state) == (True, GateState.WAITING)
     assert later.reason == "Its recipe asks for this since the version was promoted."
     assert not checks_as_promoted((gate(GOOD[1], said(FAST, 61.0, passed=False)),))[0].opens
+
+
+def test_an_override_or_approval_of_one_failed_check_does_not_cover_another_that_fails_later() -> None:
+    def basis(*found: Gate) -> str:
+        return approval_basis(found, candidate="a", champion="b", policy_digest="p")
+
+    slow = gate(GOOD[1], said(FAST, 61.0, passed=False))
+    slower = gate(GOOD[1], said(FAST, 99.0, passed=False, computed_at=NOON + timedelta(hours=1)))
+    both = gate(said(FAST, 61.0, passed=False), said(CODE, 0.0, passed=False))
+    other = check_gate(POLICY, (FAST, replace(CODE, program="team's.checks:unit")), GOOD, "a", ("m", "2"))
+    assert {one.state for one in (slow, both)} == {GateState.FAILED}
+    assert basis(slow) == basis(slower), "moving numbers do not count"
+    assert basis(slow) != basis(both)
+    assert basis(*lift([slow], {slow.name: "it's agreed"})) != basis(*lift([both], {both.name: "it's agreed"}))
+    renewed = replace(
+        other, state=slow.state, measures=(slow.measures[0], replace(other.measures[1], state=GateState.PASSED))
+    )
+    assert basis(slow) != basis(renewed), "another program under the same name"
+    assert "asked" not in slow.as_json()["measures"][0]

@@ -67,6 +67,7 @@ def _measure(check: Check, evidence: Evidence | None, artifact_digest: str, agai
     blank = Measure(
         check.name, YES_OR_NO if plain and not check.unit else NUMBER, GateState.WAITING, limit=check.limit,
         relation=check.relation, unit=check.unit, method=f"{check.kind} check: {check.program}",
+        asked=check.digest,
     )  # fmt: skip
     if evidence is None:
         return replace(blank, reason=f"Not run for this version. {again}")

@@ -20,6 +20,7 @@ from mlops_dash.ids import digest
 
 PRIMARY, GUARDRAIL, SIGNATURE, EXAMPLE = "primary metric", "guardrail and floor", "signature", "input example"
 GATE_NAMES = (PRIMARY, GUARDRAIL, SIGNATURE, EXAMPLE)
+_OWN = frozenset({"level", "asked"})  # of a measure, not shown
 # From worst to best: a gate is as good as its worst measure.
 _ORDER = (
     GateState.FAILED,
@@ -54,6 +55,7 @@ class Measure:
     evidence_id: str = ""
     unit: str = ""  # of a recipe's check; metrics know theirs
     measured_at: str = ""  # when a recipe's check ran, ISO
+    asked: str = ""  # digest of what a recipe's check asks
 
     @property
     def decimals(self) -> int:
@@ -106,7 +108,7 @@ class Gate:
             "required": self.required,
             "evidence_ids": list(self.evidence_ids),
             "measures": [
-                {name: value for name, value in {**vars(one), "state": str(one.state)}.items() if name != "level"}
+                {name: value for name, value in {**vars(one), "state": str(one.state)}.items() if name not in _OWN}
                 for one in self.measures
             ],
         }
@@ -174,8 +176,14 @@ def outcome(gates: Sequence[Gate], *, approvals: int = 0, needed: int = 0) -> st
 
 
 def approval_basis(gates: Sequence[Gate], *, candidate: str, champion: str | None, policy_digest: str) -> str:
-    """What an approval rests on: states of gates, who replaces whom, by which policy; moving numbers do not count."""
-    states = {gate.name: str(gate.state) for gate in gates}
+    """What an approval rests on: states of gates, and of each check of a recipe, who replaces whom, by which policy.
+
+    Moving numbers do not count.
+    """
+    states: dict[str, Any] = {}
+    for gate in gates:
+        checks = sorted((one.label, one.asked, str(one.state)) for one in gate.measures if one.asked)
+        states[gate.name] = [str(gate.state), checks] if checks else str(gate.state)
     return digest({"states": states, "candidate": candidate, "champion": champion, "policy": policy_digest})
 
 
@@ -259,28 +267,18 @@ def _guardrail_and_floor(
 
 
 def _difference(
-    policy: PromotionPolicy,
-    evidence: Evidence | None,
-    now: datetime,
-    champion: str,
-    metric: str,
-    *,
+    policy: PromotionPolicy, evidence: Evidence | None, now: datetime, champion: str, metric: str, *,
     allowed: float | None = None,
-) -> Measure:
+) -> Measure:  # fmt: skip
     """Candidate minus champion: better by more than the margin, or (guardrail) not worse by more than `allowed`."""
     lower_is_better = METRICS[metric].direction is Direction.LOWER
     slack = -policy.margin if allowed is None else allowed
     limit = slack if lower_is_better else -slack
     relation = "<" if lower_is_better else ">"
     blank = Measure(
-        f"{_label(metric)}, candidate − champion",
-        metric,
-        GateState.WAITING,
-        limit=limit + 0.0,
-        relation=relation,
-        difference=True,
-        level=policy.level,
-    )
+        f"{_label(metric)}, candidate − champion", metric, GateState.WAITING, limit=limit + 0.0, relation=relation,
+        difference=True, level=policy.level,
+    )  # fmt: skip
     if evidence is None:
         return replace(blank, reason=f"Not yet compared with {champion} on the same rows.")
     return _against(blank, evidence, policy, now, lower_is_better=lower_is_better)
