@@ -12,8 +12,8 @@ import pytest
 from mlops_dash.clock import Clock
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.domain.audit import Action, Entry
-from mlops_dash.domain.jobs import Task
-from mlops_dash.domain.retraining import Misfire, Recipe, Schedule, ScheduleDraft
+from mlops_dash.domain.jobs import NewJob, Task
+from mlops_dash.domain.retraining import TOLD_ELSEWHERE, Misfire, Recipe, Schedule, ScheduleDraft
 from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.domain.words import AlertState, JobState, ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -21,6 +21,7 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.services.retraining import RetrainingService
 from mlops_dash.store import audit
+from mlops_dash.store import jobs as job_rows
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.tables.jobs import JobRow
 from mlops_dash.store.tables.monitoring import AlertRow
@@ -414,3 +415,15 @@ def test_the_recipe_that_refreshes_comes_first_with_what_it_trains_on_and_how_lo
     ]  # what was run last, if it can be judged
     assert (found[0].took_seconds, found[2].took_seconds) == (180.0, 540.0)
     assert {one.recipe for one in retraining.choices(VIEWER)} == {"monthly", "a-first", "b-april", "c-refresh"}
+
+
+@pytest.mark.parametrize("task", TOLD_ELSEWHERE)
+def test_what_monitoring_and_reports_tell_is_no_run_of_this_page_unless_it_is_asked_for(
+    retraining: RetrainingService, context: Context, task: Task
+) -> None:
+    with transaction(context.databases.app) as session:
+        wanted = NewJob(task, NOON, "an alert asks for its cause", "worker", "o'neil")
+        job_rows.enqueue(session, wanted, job_id="beside", now=NOON)
+
+    assert retraining.room(VIEWER).jobs == ()
+    assert [job.id for job in retraining.room(VIEWER, job_id="beside").jobs] == ["beside"]

@@ -179,13 +179,11 @@ def _timed(room: Room) -> list[Schedule]:
 
 
 def _row(frame: Frame, room: Room, made: Schedule) -> None:
-    with st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"schedule-{made.id}"
-    ):
+    with st.container(key=f"schedule-{made.id}", gap="small"):
         on = ":gray-badge[:material/pause: Paused]" if not made.enabled else ""
         what = plain(f"{made.recipe or made.task} · {made.when}")
-        st.markdown(f"**{plain(made.name)}** {on}  \n:gray[{what}]", width="content")
-        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+        st.markdown(f"**{plain(made.name)}** {on}  \n:gray[{what}]")
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small"):
             widgets.note(plain(room.held.get(made.id) or _next_said(frame, made)))
             _menu(frame, room, made)
 

@@ -26,6 +26,9 @@ from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, watched_p
 from mlops_dash.domain.workplace import check_workplace
 from mlops_dash.errors import InvalidInput
 
+# Jobs that Retraining does not list: a backfill's own card, Monitoring and Reports tell what became of them.
+TOLD_ELSEWHERE = (Task.REFIT, Task.WHY, Task.ESTIMATE, Task.REPORT)
+
 
 class Misfire(StrEnum):
     """What happens to slots that passed while nobody could run them."""

@@ -6,7 +6,7 @@ that drives the clock must not make a living worker look dead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -196,12 +196,12 @@ def mine(session: Session, *, job_id: str, epoch: int) -> bool:
 
 def recent(
     session: Session, *, since: datetime | None, model: str = "", states: Iterable[JobState] = (), limit: int = 500,
-    without: Task | None = None,
+    without: Collection[Task] = (),
 ) -> tuple[Job, ...]:  # fmt: skip
-    """Jobs that are unfinished, or ended (or were due) at or after `since`, of one task none; newest first."""
+    """Jobs that are unfinished, or ended (or were due) at or after `since`, of some tasks none; newest first."""
     wanted = select(JobRow)
-    if without is not None:
-        wanted = wanted.where(JobRow.task != str(without))
+    if without:
+        wanted = wanted.where(col(JobRow.task).not_in([str(task) for task in without]))
     if since is not None:
         open_ = col(JobRow.state).in_([_QUEUED, _RUNNING])
         wanted = wanted.where(or_(open_, col(JobRow.finished_at) >= since, col(JobRow.due_at) >= since))

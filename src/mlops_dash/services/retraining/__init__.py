@@ -13,7 +13,16 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import LEASE, LEASE_SECONDS, NewJob, Task
 from mlops_dash.domain.money import check_money
 from mlops_dash.domain.parameters import of_one_run, parameter_lines
-from mlops_dash.domain.retraining import Choice, Recipe, Room, Schedule, ScheduleDraft, Slot, refreshing_first
+from mlops_dash.domain.retraining import (
+    TOLD_ELSEWHERE,
+    Choice,
+    Recipe,
+    Room,
+    Schedule,
+    ScheduleDraft,
+    Slot,
+    refreshing_first,
+)
 from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
 from mlops_dash.domain.triggers import Guards
 from mlops_dash.domain.words import JobState
@@ -294,13 +303,13 @@ class RetrainingService:
         """Everything the Retraining page shows, from one read. `job_id` is shown however old it is."""
         now, wall = self.context.clock.now(), self.context.clock.wall()
         with reading(self.context.databases.app) as session:
-            jobs = job_rows.recent(session, since=now - back, model=model, without=Task.REFIT)
+            jobs = job_rows.recent(session, since=now - back, model=model, without=TOLD_ELSEWHERE)
             asked = job_rows.get(session, job_id) if job_id else None
             if asked is not None and asked.id not in {job.id for job in jobs}:
                 jobs = (*jobs, asked)
             if not jobs:  # a quiet house still shows what happened last
-                jobs = job_rows.recent(session, since=None, model=model, limit=10, without=Task.REFIT)
-            past_day = job_rows.recent(session, since=now - timedelta(hours=24), model=model, without=Task.REFIT)
+                jobs = job_rows.recent(session, since=None, model=model, limit=10, without=TOLD_ELSEWHERE)
+            past_day = job_rows.recent(session, since=now - timedelta(hours=24), model=model, without=TOLD_ELSEWHERE)
             schedules = tuple(
                 s
                 for s in rows.schedules(session)
@@ -308,7 +317,7 @@ class RetrainingService:
             )
             lease = job_rows.leader(session, LEASE)
             finished = job_rows.recent(
-                session, since=None, model=model, states=(JobState.SUCCEEDED,), limit=20, without=Task.REFIT
+                session, since=None, model=model, states=(JobState.SUCCEEDED,), limit=20, without=TOLD_ELSEWHERE
             )
             shown = tuple(r for r in rows.recipes(session) if not model or r.model == model)
             month = spending_of(self.context, session, [r for r in shown if r.price_per_hour is not None], now)
