@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import and_, func, update
 from sqlmodel import Session, col, select
 
 from mlops_dash.domain.notices import NoticeState
@@ -47,16 +47,28 @@ def log(session: Session, *, limit: int = 200) -> tuple[Delivery, ...]:
     return tuple(_delivery(row) for row in rows)
 
 
-def last_sent(session: Session, plan_id: str) -> Delivery | None:
-    """The latest delivery of a plan that was sent, is on its way or may have arrived; None = never."""
+def last_sent(session: Session, plan_id: str) -> dict[str, Delivery]:
+    """By recipient, the latest delivery of a plan that was sent, is on its way or may have arrived."""
     out = [str(one) for one in (NoticeState.SENT, NoticeState.WAITING, NoticeState.SENDING, NoticeState.UNSURE)]
-    row = session.exec(
+    of_plan = ReportDeliveryRow.plan_id == plan_id, col(ReportDeliveryRow.state).in_(out)
+    latest = (
+        select(ReportDeliveryRow.recipient, func.max(ReportDeliveryRow.created_at).label("at"))
+        .where(*of_plan)
+        .group_by(col(ReportDeliveryRow.recipient))
+        .subquery()
+    )
+    rows = session.exec(
         select(ReportDeliveryRow)
-        .where(ReportDeliveryRow.plan_id == plan_id, col(ReportDeliveryRow.state).in_(out))
-        .order_by(col(ReportDeliveryRow.created_at).desc())
-        .limit(1)
-    ).first()
-    return None if row is None else _delivery(row)
+        .join(
+            latest,
+            and_(
+                col(ReportDeliveryRow.recipient) == latest.c.recipient,
+                col(ReportDeliveryRow.created_at) == latest.c.at,
+            ),
+        )
+        .where(*of_plan)
+    )
+    return {row.recipient: _delivery(row) for row in rows}
 
 
 def latest_of_plans(session: Session) -> dict[str, Delivery]:

@@ -8,6 +8,7 @@ import openpyxl
 import pytest
 
 from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.plans import substance
 from mlops_dash.rendering import reports as rendering
 from mlops_dash.services.command import Context
 from mlops_dash.services.fleet import FleetService
@@ -70,6 +71,17 @@ def test_it_is_kept_once_and_says_what_changed(kept: Office, context: Context) -
     room = kept.reports.room(VIEWER, made.line.id)
     assert "models 3 → 4" in room.since
     assert room.changed
+
+
+def test_another_model_that_is_harmed_is_a_change_though_as_many_are_harmed_as_before(kept: Office) -> None:
+    facts = kept.reports.fleet(VIEWER).facts
+    words = [one["health"] for one in facts["models"]]
+    assert len(set(words)) > 1
+    turned = [{**one, "health": word} for one, word in zip(facts["models"], reversed(words), strict=True)]
+    assert substance({**facts, "models": turned}) != substance(facts)
+    assert substance({**facts, "due": facts["due"][1:]}) != substance(facts)
+    more = [{**one, "n": 9, "value": 1.0, "headline": "x"} for one in facts["models"]]
+    assert substance({**facts, "models": more}) == substance(facts)
 
 
 def test_without_models_it_says_so(context: Context) -> None:

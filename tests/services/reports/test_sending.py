@@ -35,6 +35,8 @@ from mlops_dash.services.notices import NoticeService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports import ReportService
 from mlops_dash.services.retraining import RetrainingService
+from mlops_dash.store import deliveries as store
+from mlops_dash.store.db import transaction
 from tests import factories
 from tests.architecture.tree import ROOT
 from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER, WORKER, Time
@@ -261,6 +263,34 @@ def test_only_when_something_changed_says_since_when_nothing_has(
     prepared(reports, "job-3", only_changed=True)
     assert reports.deliver(WORKER) == 1
     assert len(box.mails) == 2
+
+
+def test_only_when_something_changed_is_held_against_what_each_recipient_got(
+    reports: ReportService, home: Context, box: Mailbox
+) -> None:
+    folder = home.settings.reports / "board"
+    both = ("ada@example.com", "folder:board")
+    prepared(reports, to=both, only_changed=True)
+    assert reports.deliver(WORKER) == 2
+    RegistryService(home).edit_card(SCIENTIST, MODEL, {"intended_use": "desk"}, revision=0, reason="asked")
+    lost = folder.rename(folder.with_name("away"))
+    folder.write_text("no folder")
+    for one in prepared(reports, "job-2", to=both, only_changed=True):
+        if one.recipient == "folder:board":
+            with transaction(home.databases.app) as session:
+                store.change(session, replace(one, attempts=7))
+    assert reports.deliver(WORKER) == 1
+    assert ("folder:board", NoticeState.FAILED) in states(reports)
+    folder.unlink()
+    lost.rename(folder)
+    third = prepared(reports, "job-3", to=both, only_changed=True)
+    assert [(one.recipient, one.state) for one in third] == [
+        ("ada@example.com", NoticeState.HELD), ("folder:board", NoticeState.WAITING),
+    ]  # fmt: skip
+    assert third[0].note.startswith("Nothing to act on has changed since")
+    assert reports.deliver(WORKER) == 1
+    (held,) = prepared(reports, "job-4", to=both, only_changed=True)
+    assert (held.state, held.recipient) == (NoticeState.HELD, "")
 
 
 def test_who_unsubscribes_gets_no_more_and_others_do(reports: ReportService, box: Mailbox, home: Context) -> None:

@@ -255,11 +255,18 @@ def compared(first: Report, second: Report) -> Compared:
 
 def standing(facts: Facts) -> dict[str, Any]:
     """What a report says that somebody would act on, without amounts, which grow by themselves."""
+    gates = sorted([one["name"], one["state"]] for one in facts.get("gates", ()))
     if "key" in facts:
-        return {name: said for name, said in facts["key"].items() if name not in _AMOUNTS}
+        key = {name: said for name, said in facts["key"].items() if name not in _AMOUNTS}
+        if facts.get("kind") != ReportKind.FLEET:
+            return {**key, "gates": gates}
+        # as many may be harmed as before, and be others
+        models = sorted([one["name"], one["version"], one["health"]] for one in facts["models"])
+        due = sorted([one["model"], one["word"], one["action"]] for one in facts["due"])
+        return {**key, "models": models, "due": due}
     kept = {name: said for name, said in _key_facts(facts).items() if name not in _AMOUNTS}
     alerts = sorted(one["title"] for one in facts["alerts"] if one["closed_at"] is None)
-    return {**kept, "moved": sorted(facts["inputs"]["moved"]), "alerts": alerts}
+    return {**kept, "gates": gates, "moved": sorted(facts["inputs"]["moved"]), "alerts": alerts}
 
 
 def _key_facts(facts: Facts) -> dict[str, str]:

@@ -17,7 +17,7 @@ from mlops_dash.store import deliveries as store
 from mlops_dash.store import notices as channels
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store import reports as report_store
-from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.db import Session, reading, transaction
 
 Drafting = Callable[[Actor, Plan], Draft]
 Freezing = Callable[[Actor, Draft], Report]
@@ -88,17 +88,32 @@ class Scheduling:
 
     def _deliveries(self, batch_id: str, plan: Plan, name: str, report: Report) -> list[Delivery]:
         with reading(self.context.databases.app) as session:
-            last, gone = store.last_sent(session, plan.id), store.opted_out(session, plan.id)
-            before = None if last is None or not last.report_id else report_store.report(session, last.report_id)
-        if plan.only_changed and before is not None and substance(before.facts) == substance(report.facts):
-            note = f"Nothing to act on has changed since the one of {before.line.made_at:%Y-%m-%d %H:%M} UTC."
+            gone, known = store.opted_out(session, plan.id), self._known(session, plan, report)
+        wanted = set(plan.to) - gone
+        if wanted and known.keys() >= wanted:
+            note = max(known[one] for one in wanted)
             return [self._one(batch_id, plan, name, report, "", NoticeState.HELD, note)]
         return [
             self._one(batch_id, plan, name, report, one, NoticeState.HELD, "They unsubscribed.")
             if one in gone
+            else self._one(batch_id, plan, name, report, one, NoticeState.HELD, known[one])
+            if one in known
             else self._one(batch_id, plan, name, report, one, NoticeState.WAITING, "")
             for one in plan.to
         ]
+
+    def _known(self, session: Session, plan: Plan, report: Report) -> dict[str, str]:
+        """Why it is kept from those to whom it says nothing new, each against what they got; for others no entry."""
+        if not plan.only_changed:
+            return {}
+        last, said, known = store.last_sent(session, plan.id), substance(report.facts), {}
+        before = {one: report_store.report(session, one) for one in {got.report_id for got in last.values()} if one}
+        same = {one: got for one, got in before.items() if got is not None and substance(got.facts) == said}
+        for recipient, got in last.items():
+            if recipient in plan.to and got.report_id in same:
+                at = same[got.report_id].line.made_at
+                known[recipient] = f"Nothing to act on has changed since the one of {at:%Y-%m-%d %H:%M} UTC."
+        return known
 
     def _one(
         self, batch_id: str, plan: Plan, name: str, report: Report | None, recipient: str, state: NoticeState, note: str
