@@ -46,6 +46,7 @@ def repository(folder: Path, files: dict[str, str]) -> tuple[str, str]:
     if not (folder / ".git").is_dir():
         git("init", "--quiet")
     for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     git("add", "-A")
     git("commit", "--quiet", "-m", "a week")
@@ -100,6 +101,81 @@ def test_what_pip_cannot_install_is_named_and_no_half_venv_is_kept(tmp_path: Pat
         workplace(Wanted("weekly", requirements=str(tmp_path / "none.txt")), tmp_path / "home", write=print),
     ):
         pass
+
+
+BACKEND = """
+import zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "their_library-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as file:
+        file.write("their_library.py")
+        about = "their_library-1.0.dist-info"
+        file.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\\nName: their-library\\nVersion: 1.0\\n")
+        file.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        file.writestr(f"{about}/RECORD", "")
+    return name
+"""
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.timeout(300)
+def test_a_folder_of_the_checkout_is_installed_as_it_is_at_that_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(crates: int) -> dict[str, str]:
+        return {
+            "needs/requirements.txt": "--no-index\n./libs/their-library  # what's shared\n",
+            "needs/libs/their-library/their_library.py": f"CRATES = {crates}\n",
+            "needs/libs/their-library/their_backend.py": BACKEND,
+            "needs/libs/their-library/pyproject.toml": (
+                '[build-system]\nrequires = []\nbuild-backend = "their_backend"\nbackend-path = ["."]\n'
+            ),
+        }
+
+    monkeypatch.chdir(tmp_path)
+    answers, commits = [], []
+    for crates in (12, 13):
+        address, commit = repository(tmp_path / "their repo", at(crates))
+        commits.append(commit)
+        wanted = Wanted("weekly", "needs/requirements.txt", address, commit)
+        with workplace(wanted, Path("home"), write=print) as place:
+            code = "import their_library; print(their_library.CRATES)"
+            told = subprocess.run([place.python, "-I", "-c", code], capture_output=True, text=True, check=True)
+            answers.append(told.stdout.strip())
+    assert answers == ["12", "13"], "the same requirements, another commit"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("-e .", "have an editable line: -e ."),
+        ("--editable=./libs/birds", "have an editable line"),
+        ("-e \\\n  ./libs/birds", "have an editable line"),
+        (".", "install from ., which no commit holds"),
+        ("./libs/birds[all] ; python_version > '3'", "install from ./libs/birds, which no commit holds"),
+        ("birds @ file:///srv/team/birds", "install from /srv/team/birds, which no commit holds"),
+    ],
+)
+def test_what_no_commit_holds_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / "more.txt").write_text(f"{line}\n")
+    file = tmp_path / "requirements.txt"
+    file.write_text("birds-of-theirs==2.1\n-r more.txt\n")
+    with pytest.raises(InvalidInput) as refused:
+        digest_of(file, "weekly")
+    assert said in refused.value.sentence()
+
+
+def test_an_archive_counts_by_its_bytes_and_wheels_of_a_checkout_by_its_commit(tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("./their_crates-1.0-py3-none-any.whl\n")
+    found = set()
+    for crates in (12, 13):
+        wheel(tmp_path, crates=crates)
+        file.write_text("./their_crates-1.0-py3-none-any.whl\n")
+        found.add(digest_of(file, "weekly"))
+    file.write_text("--no-index\n--find-links wheels\ntheir-crates\n")
+    found |= {digest_of(file, "weekly", checkout=str(tmp_path), commit=one) for one in ("a", "b")}
+    assert len(found) == 4
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

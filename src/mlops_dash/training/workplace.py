@@ -1,7 +1,8 @@
 """Where does a recipe's program work? In our environment or a venv of its requirements; here or in a git checkout.
 
-A venv is made once by Python's own `venv` and pip, and kept under the home by the hash of its requirements. A
-repository is kept as a mirror; every run has a checkout of its own, at the recipe's commit, which goes with the run.
+A venv is made once by Python's own `venv` and pip, and kept under the home by the hash of its requirements, with the
+commit where they install from the checkout. A repository is kept as a mirror; every run has a checkout of its own, at
+the recipe's commit, which goes with the run.
 Must not: know what is trained.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from mlops_dash.errors import InvalidInput
 
@@ -27,6 +29,10 @@ GIT_SECONDS = 600.0
 _LAST = 50  # lines in which a tool says why it failed
 _LEFT_SECONDS = 30 * 86_400.0
 _NESTED = re.compile(r"\s*(?:-r|--requirement|-c|--constraint)[ =]\s*(\S+)")
+_LINKS = re.compile(r"\s*(?:-f|--find-links)[ =]\s*(\S+)")
+_EDITABLE = re.compile(r"\s*(?:-e|--editable)(?:[ =]|$)")
+_FILE = re.compile(r"(?:^|@\s*)file:(?://(?:localhost)?)?([^\s;#]+)")
+_ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2")
 _READY = "mlops-dash-ready"  # in a venv that was made to its end
 _GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_LFS_SKIP_SMUDGE": "1"}
 Write = Callable[[str], object]
@@ -73,6 +79,7 @@ def workplace(wanted: Wanted, home: Path, *, write: Write) -> Iterator[Workplace
     if not wanted.repository and not wanted.requirements:
         yield Workplace()
         return
+    home = home.absolute()  # pip works beside the file of requirements
     with _own_folder(home / "checkouts") as own:
         folder = ""
         if wanted.repository:
@@ -82,7 +89,7 @@ def workplace(wanted: Wanted, home: Path, *, write: Write) -> Iterator[Workplace
             yield Workplace(folder=folder)
             return
         file = Path(folder, wanted.requirements)
-        found = digest_of(file, wanted.recipe)
+        found = digest_of(file, wanted.recipe, checkout=folder, commit=wanted.commit)
         yield Workplace(_venv(wanted, file, home / "environments", found, write), folder, found)
 
 
@@ -103,14 +110,22 @@ def plain_environment(base: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in base.items() if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
 
 
-def digest_of(file: Path, recipe: str) -> str:
+def digest_of(file: Path, recipe: str, *, checkout: str = "", commit: str = "") -> str:
     """What a venv is kept by: sha256 of the file, of those that it names, and of the Python that it is for.
 
+    Where it installs from a folder of the checkout, the commit counts too, and of an archive its bytes.
+
+    Args:
+        file: The requirements.
+        recipe: Whose, for sentences.
+        checkout: Folder of the checkout; "" = there is none.
+        commit: Of the checkout.
+
     Raises:
-        InvalidInput: one of them cannot be read.
+        InvalidInput: one of them cannot be read, a line is editable, or names a folder that no commit holds.
     """
     seen: dict[Path, bytes] = {}
-    wanted = [file]
+    wanted, own = [file], set[str]()
     while wanted:
         path = wanted.pop()
         if path in seen:
@@ -122,12 +137,59 @@ def digest_of(file: Path, recipe: str) -> str:
                 f"The requirements {path.name} of {recipe} cannot be read: {error.strerror}.",
                 hint="Name a file on the machine of the worker, or one in the checkout.",
             ) from error
-        named = (_NESTED.match(line) for line in seen[path].decode(errors="replace").splitlines())
-        wanted += [path.parent / one[1] for one in named if one]
+        lines = seen[path].decode(errors="replace").replace("\\\n", " ").splitlines()
+        wanted += [path.parent / one[1] for line in lines if (one := _NESTED.match(line))]
+        own |= {commit for line in lines if (one := _LINKS.match(line)) and _inside(path.parent / one[1], checkout)}
+        own |= {_pinned(line, file, recipe, checkout, commit) for line in lines}
     whole = hashlib.sha256(sys.version.encode())
     for path in sorted(seen):
         whole.update(hashlib.sha256(seen[path]).digest())
+    whole.update("\n".join(sorted(own - {""})).encode())
     return whole.hexdigest()[:32]
+
+
+def _pinned(line: str, file: Path, recipe: str, checkout: str, commit: str) -> str:
+    """What holds the code that a line installs from this machine: the commit, or a hash; "" where it names a package.
+
+    Raises:
+        InvalidInput: nothing does.
+    """
+    if _EDITABLE.match(line):
+        raise InvalidInput(
+            f"The requirements {file.name} of {recipe} have an editable line: {line.strip()[:100]}.",
+            hint="Write it without -e: a kept environment outlives the folder that it would point to.",
+        )
+    said = _on_this_machine(line)
+    if not said:
+        return ""
+    path = file.parent / said
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    if not _inside(path, checkout):
+        raise InvalidInput(
+            f"The requirements {file.name} of {recipe} install from {said[:100]}, which no commit holds.",
+            hint="Name a wheel of it, or keep it in the recipe's repository, with the file of requirements.",
+        )
+    return commit
+
+
+def _on_this_machine(line: str) -> str:
+    """The path that a line installs; "" where it names a package or an address.
+
+    >>> [_on_this_machine(one) for one in ("./libs/birds[all]", "birds @ file:///srv/b.whl", "birds==2", "-f ./wheels")]
+    ['./libs/birds', '/srv/b.whl', '', '']
+    """
+    text = os.path.expandvars(re.sub(r"(^|\s)#.*$", "", line).strip())
+    if found := _FILE.search(text):
+        return unquote(found[1])
+    first = re.split(r"[\s;\[]", text, maxsplit=1)[0]
+    if first.startswith("-") or "://" in first:
+        return ""
+    return first if "/" in first or first.startswith(".") or first.endswith(_ARCHIVES) else ""
+
+
+def _inside(path: Path, checkout: str) -> bool:
+    return checkout != "" and path.resolve().is_relative_to(Path(checkout).resolve())
 
 
 def _venv(wanted: Wanted, file: Path, kept: Path, digest: str, write: Write) -> str:
@@ -145,7 +207,7 @@ def _venv(wanted: Wanted, file: Path, kept: Path, digest: str, write: Write) -> 
         _run([sys.executable, "-m", "venv", str(place)], write, what, plain_environment(os.environ))
         pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", str(file)]
         try:
-            _run(pip, write, what, plain_environment(os.environ))
+            _run(pip, write, what, plain_environment(os.environ), folder=file.parent)
         except InvalidInput:
             shutil.rmtree(place, ignore_errors=True)
             raise
@@ -184,8 +246,8 @@ def _has(mirror: Path, commit: str, env: Mapping[str, str]) -> bool:
     return subprocess.run(asked, capture_output=True, env=env, timeout=GIT_SECONDS, check=False).returncode == 0
 
 
-def _run(argv: Sequence[str], write: Write, what: str, env: Mapping[str, str]) -> None:
-    """Run a tool to its end, its output in the log as it comes.
+def _run(argv: Sequence[str], write: Write, what: str, env: Mapping[str, str], *, folder: Path | None = None) -> None:
+    """Run a tool to its end, its output in the log as it comes; it works in the folder, or where we are.
 
     Raises:
         InvalidInput: it failed; its last words are the reason.
@@ -194,7 +256,7 @@ def _run(argv: Sequence[str], write: Write, what: str, env: Mapping[str, str]) -
     try:
         with subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, text=True,
-            errors="replace",
+            errors="replace", cwd=folder,
         ) as tool:  # fmt: skip
             for line in tool.stdout or ():
                 if line.strip():
