@@ -170,7 +170,7 @@ def _save(frame: Frame, key: str, known: Schedule | None, old: Plan | None) -> S
             subject=old.subject if old is not None and same else "",
             formats=tuple(session.get(f"{key}-formats") or (ReportFormat.HTML,)),
             to=recipients_of(str(session.get(f"{key}-to") or "")), only_changed=bool(session.get(f"{key}-changed")),
-            owner=old.owner if old else frame.actor.name, id=old.id if old else "",
+            id=old.id if old else "",
         ),
     )  # fmt: skip
     when, expression = ScheduleKind.CRON, str(session.get(f"{key}-cadence") or session.get(f"{key}-cron") or "")

@@ -103,7 +103,7 @@ def _save(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
     known = _named(made, who, arguments.name) if arguments.verb == "edit" else None
-    old = Plan.of(known.arguments) if known else Plan(ReportKind.FLEET, owner=who.name)
+    old = Plan.of(known.arguments) if known else Plan(ReportKind.FLEET)
     plan = replace(
         old,
         kind=_KINDS[arguments.kind] if arguments.kind else old.kind,

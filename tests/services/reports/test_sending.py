@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mlops_dash.clock import Clock
-from mlops_dash.domain.access import NOBODY
+from mlops_dash.domain.access import NOBODY, Actor, Role
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.notices import ChannelKind, NoticeState, Route
@@ -29,6 +29,7 @@ from mlops_dash.domain.retraining import ScheduleDraft
 from mlops_dash.domain.starting import ScheduleKind
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.notify import parcels
+from mlops_dash.services.access import AccessService
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.services.notices import NoticeService
@@ -291,6 +292,43 @@ def test_only_when_something_changed_is_held_against_what_each_recipient_got(
     assert reports.deliver(WORKER) == 1
     (held,) = prepared(reports, "job-4", to=both, only_changed=True)
     assert (held.state, held.recipient) == (NoticeState.HELD, "")
+
+
+def test_nothing_goes_out_while_the_account_that_answers_for_it_is_disabled_or_too_low(
+    reports: ReportService, home: Context, box: Mailbox
+) -> None:
+    access, retraining = AccessService(home), RetrainingService(home)
+    user = access.create_user(ADMIN, "ada", Role.SCIENTIST, password="a long enough password 9").user
+    ada = Actor(user.id, user.name, user.role)
+    plan = reports.check_plan(ada, replace(PLAN, id="", owner="", to=("bo@example.com",)))
+    assert (plan.owner, plan.owner_id) == ("ada", user.id)
+    draft = ScheduleDraft(
+        name="board", kind=ScheduleKind.CRON, expression="0 7 * * 1", task=Task.REPORT, arguments=plan.arguments()
+    )
+    made = retraining.save_schedule(ada, draft)
+
+    def slot(batch: str) -> tuple[Delivery, ...]:
+        (kept,) = retraining.schedules(VIEWER)
+        return reports.prepare(WORKER, batch, "schedule board", kept.arguments)
+
+    (waits,) = slot("job-1")
+    access.disable_user(ADMIN, "ada", reason="left")
+    assert reports.deliver(WORKER) == 0, "it waited when the account was disabled"
+    (held,) = slot("job-2")
+    assert (held.state, held.recipient, held.report_id) == (NoticeState.HELD, "", None)
+    assert held.note.startswith("The account ada is disabled")
+    reports.send_report_again(LEAD, waits.id, reason="I answer for it")
+    assert [one.state for one in reports.deliver_now(LEAD, [waits.id])] == [NoticeState.SENT]
+    access.enable_user(ADMIN, "ada", reason="came back")
+    assert [one.state for one in slot("job-3")] == [NoticeState.WAITING]
+    access.set_role(ADMIN, "ada", Role.VIEWER)
+    (low,) = slot("job-4")
+    assert "may not send reports any more" in low.note
+    taken = reports.check_plan(SCIENTIST, plan)
+    retraining.save_schedule(SCIENTIST, replace(draft, id=made, arguments=taken.arguments()))
+    assert [one.state for one in slot("job-5")] == [NoticeState.WAITING]
+    assert reports.deliver(WORKER) == 2
+    assert len(box.mails) == 3
 
 
 def test_who_unsubscribes_gets_no_more_and_others_do(reports: ReportService, box: Mailbox, home: Context) -> None:

@@ -103,7 +103,8 @@ class Plan:
         formats: As which files it goes.
         to: Recipients, as `destination_of` reads them.
         only_changed: Whether it is left out while it says what the last one that was sent said.
-        owner: Who made it.
+        owner: Who saved it last, and so answers for what it sends.
+        owner_id: Their id; "" = a plan that was saved before it was kept.
         id: The same through all edits: what opt-outs and the last one sent are kept by.
     """
 
@@ -115,6 +116,7 @@ class Plan:
     only_changed: bool = False
     owner: str = ""
     id: str = ""
+    owner_id: str = ""
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Plan:
@@ -134,6 +136,7 @@ class Plan:
             kind=kind, model=str(arguments.get("model", "")), subject=str(said.get("subject", "")),
             formats=formats_of(said.get("formats", ())), to=recipients_of("\n".join(said.get("to", ()))),
             only_changed=bool(said.get("only_changed")), owner=str(said.get("owner", "")), id=str(said.get("id", "")),
+            owner_id=str(said.get("owner_id", "")),
         )  # fmt: skip
         if (kind in _OF_A_MODEL) != bool(made.model):
             of = "needs a model" if kind in _OF_A_MODEL else "is of no single model"
@@ -147,6 +150,7 @@ class Plan:
         said = {
             "kind": str(self.kind), "subject": self.subject, "formats": [str(one) for one in self.formats],
             "to": list(self.to), "only_changed": self.only_changed, "owner": self.owner, "id": self.id,
+            "owner_id": self.owner_id,
         }  # fmt: skip
         return {"report": said, **({"model": self.model} if self.model else {})}
 

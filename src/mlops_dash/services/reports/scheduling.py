@@ -13,6 +13,7 @@ from mlops_dash.domain.reports.snapshot import Draft, Report, ReportKind
 from mlops_dash.errors import Conflict, MlopsDashError, NotFound, Unavailable
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.store import ab_tests as ab_store
+from mlops_dash.store import access as access_store
 from mlops_dash.store import deliveries as store
 from mlops_dash.store import notices as channels
 from mlops_dash.store import registry as registry_store
@@ -21,6 +22,16 @@ from mlops_dash.store.db import Session, reading, transaction
 
 Drafting = Callable[[Actor, Plan], Draft]
 Freezing = Callable[[Actor, Draft], Report]
+
+
+def why_held(session: Session, plan: Plan, context: Context) -> str:
+    """Why nothing of a plan goes out: who answers for it may not send reports any more; "" = it goes."""
+    owner = Actor(plan.owner_id or f"user:{plan.owner.strip().lower()}", plan.owner, None)
+    now = access_store.standing(session, owner, wall=context.clock.wall(), now=context.clock.now())
+    if now is not None and (now.role is None or now.may(Permission.REPORT_SHARE)):  # an owner of the store has no role
+        return ""
+    why = "is disabled" if now is None else "may not send reports any more"
+    return f"The account {plan.owner} {why}: it goes again when somebody else saves the schedule."
 
 
 class Scheduling:
@@ -33,7 +44,7 @@ class Scheduling:
 
     @read(Permission.ROOM_READ)
     def check_plan(self, actor: Actor, plan: Plan) -> Plan:
-        """The plan, with an id where it is new, after a look at what it names.
+        """The plan in the name of who saves it, with an id where it is new, after a look at what it names.
 
         Raises:
             NotFound: no such model, test or channel.
@@ -51,7 +62,7 @@ class Scheduling:
                 if how is Destination.CHANNEL and channels.channel(session, name) is None:
                     raise NotFound(f"No channel {name}.", hint="Look at the channels: mlops-dash channel list.")
         said = plan.arguments()
-        said["report"]["id"] = plan.id or self.context.new_id()
+        said["report"].update(id=plan.id or self.context.new_id(), owner=actor.name, owner_id=actor.id)
         return Plan.of(said)
 
     @record(Permission.SYSTEM)
@@ -70,11 +81,13 @@ class Scheduling:
             Unavailable: something does not answer, or the champion changed meanwhile: it may be tried again.
             MlopsDashError: the report cannot be made; that is in the log.
         """
+        plan = Plan.of(arguments)
         with reading(self.context.databases.app) as session:
-            known = store.of_batch(session, batch_id)
+            known, why = store.of_batch(session, batch_id), why_held(session, plan, self.context)
         if known:
             return known
-        plan = Plan.of(arguments)
+        if why:
+            return self._keep(batch_id, [self._one(batch_id, plan, name, None, "", NoticeState.HELD, why)])
         try:
             report = self._freeze(actor, self._draft(actor, plan))
         except Unavailable:

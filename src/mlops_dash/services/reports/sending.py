@@ -16,23 +16,27 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.notices import NoticeState, retry_at
 from mlops_dash.domain.reports.deliveries import UNSUBSCRIBE, Delivery, delivery_named, token_of
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
-from mlops_dash.domain.reports.plans import Destination, destination_of, formats_of, recipients_of
+from mlops_dash.domain.reports.plans import Destination, Plan, destination_of, formats_of, recipients_of
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Report, as_json
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unanswered, Unavailable
 from mlops_dash.notify import parcels
 from mlops_dash.rendering import reports as rendering
 from mlops_dash.rendering.document import plain
 from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.reports.scheduling import why_held
 from mlops_dash.store import deliveries as store
 from mlops_dash.store import notices as channels
 from mlops_dash.store import reports as report_store
+from mlops_dash.store import retraining as schedules
 from mlops_dash.store.db import Session, reading, transaction
 
 _LEFT_BEHIND = timedelta(minutes=5)  # longer than any sending takes
 _TURN_SECONDS = 20.0  # of one call of `deliver`: the rest goes with the next
+_ASKED = "again: "  # how the note of what a person sends again begins
 _AGAIN = {NoticeState.FAILED, NoticeState.HELD, NoticeState.UNSURE}
 _log = logging.getLogger(__name__)
 
@@ -118,7 +122,7 @@ class Sending:
         if found.recipient in store.opted_out(unit.session, found.plan_id):
             raise Conflict(f"{found.recipient} unsubscribed.", hint="Take it from the schedule's recipients.")
         again = replace(
-            found, state=NoticeState.WAITING, attempts=0, note=f"again: {reason}", not_before=self.context.clock.wall()
+            found, state=NoticeState.WAITING, attempts=0, note=f"{_ASKED}{reason}", not_before=self.context.clock.wall()
         )
         store.change(unit.session, again)
         unit.audit(found.about, before={"state": str(found.state)}, reason=reason,
@@ -187,13 +191,13 @@ class Sending:
         wall = self.context.clock.wall()
         with transaction(self.context.databases.app) as session:
             one = store.claim(session, waiting, wall)
-            gone = one is not None and one.recipient in store.opted_out(session, one.plan_id)
+            held = "" if one is None else self._why_held(session, one)
         if one is None:
             return 0
         state, note = NoticeState.SENT, ""
         try:
-            if gone:
-                state, note = NoticeState.HELD, "They unsubscribed."
+            if held:
+                state, note = NoticeState.HELD, held
             else:
                 note = self._hand_over(one)
         except Unavailable as error:
@@ -219,6 +223,15 @@ class Sending:
         if not sent:
             _log.warning("a report was not sent", extra={"delivery": one.id, "why": note})
         return int(sent)
+
+    def _why_held(self, session: Session, one: Delivery) -> str:
+        """Why a delivery whose time has come is not sent; "" = it is."""
+        if one.recipient in store.opted_out(session, one.plan_id):
+            return "They unsubscribed."
+        if not one.plan_id or one.note.startswith(_ASKED):
+            return ""
+        plans = [Plan.of(made.arguments) for made in schedules.schedules(session) if made.task is Task.REPORT]
+        return next((why_held(session, plan, self.context) for plan in plans if plan.id == one.plan_id), "")
 
     def _hand_over(self, one: Delivery) -> str:
         """Send it, and say where it went."""
