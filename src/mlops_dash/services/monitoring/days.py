@@ -155,7 +155,7 @@ def _batches(stored: Sequence[Piece], _: MonitoringPolicy, until: datetime) -> I
 
 def _counted(stored: Sequence[Piece], policy: MonitoringPolicy, until: datetime) -> Iterator[_Span]:
     """Windows of N rows by their place in the order of rows; the last one is over with its N-th row."""
-    zone, by_name = zone_of(policy.zone), dict[str, list[Piece]]()
+    by_name = dict[str, list[Piece]]()
     for piece in stored:
         by_name.setdefault(piece.batch, []).append(piece)
     before: datetime | None = None
@@ -169,8 +169,12 @@ def _counted(stored: Sequence[Piece], policy: MonitoringPolicy, until: datetime)
         start = start if before is None or start > before else before + _MOMENT
         before = start
         days = [(day_of(from_us(one.at_us), policy.zone).isoformat(), one) for one in held]
-        said = start.astimezone(zone).isoformat(timespec="microseconds" if start.microsecond else "seconds")
-        yield _Span(said, start, max(last, start) + _MOMENT, days, last, name)
+        yield _Span(said_of_counted(start, policy.zone), start, max(last, start) + _MOMENT, days, last, name)
+
+
+def said_of_counted(start: datetime, zone: str) -> str:
+    """How a window of so many rows is written: its begin in the monitor's zone."""
+    return start.astimezone(zone_of(zone)).isoformat(timespec="microseconds" if start.microsecond else "seconds")
 
 
 def _hour_of(at: datetime) -> datetime:

@@ -18,14 +18,13 @@ import pandas as pd
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.calendar import day_of, zone_of
+from mlops_dash.domain.calendar import day_of
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.domain.monitoring.causes import KIND, By, Causes, Importance, as_shares, importance_of, ranked
 from mlops_dash.domain.monitoring.loss_splits import KIND as SPLIT
 from mlops_dash.domain.monitoring.loss_splits import Split, split_of
 from mlops_dash.domain.monitoring.readings import Reading, known
-from mlops_dash.domain.monitoring.words import headline_watch, task_of
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.ripeness import with_days
 from mlops_dash.domain.words import AlertState, JobState
@@ -33,6 +32,7 @@ from mlops_dash.errors import BrokenModel, Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring.sifting import sift
+from mlops_dash.services.monitoring.stretch import harm_stretch
 from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.cells import NumericCells
 from mlops_dash.stats.model_importance import ROUNDS, loss_rises
@@ -309,29 +309,6 @@ def _split(session: Session, version: Version, reference: Reference, stretch: Se
         return None
     kept = evidence_store.about(session, [f"{version.model} v{version.version}"], kinds=[SPLIT])
     return split_of(kept, reference.id, stretch[0].start, stretch[-1].end)
-
-
-def harm_stretch(own: Sequence[Reading], policy: MonitoringPolicy) -> list[Reading]:
-    """The windows from the one since which it is worse to the last one that says so; empty without harm now."""
-    ripe = [one for one in own if one.ripe and one.n_labelled]
-    if not ripe:
-        return []
-    last = ripe[-1]
-    harm = last.body["harm"]
-    if not any(harm.get(watch.key, {}).get("alarmed") for watch in task_of(last).harm_watches):
-        return []
-    since = harm[headline_watch(last).key].get("since")
-    first = next((one.start for one in own if _said(one, policy) == since), last.start)
-    return [one for one in own if first <= one.start <= last.start]
-
-
-def _said(one: Reading, policy: MonitoringPolicy) -> str:
-    """How a window is written in the alarm's "since"."""
-    if one.batch:
-        return one.batch
-    if policy.cadence.is_hourly:
-        return one.start.astimezone(zone_of(policy.zone)).isoformat(timespec="minutes")
-    return day_of(one.start, policy.zone).isoformat()
 
 
 def importance_in(session: Session, version: Version, reference: Reference) -> Importance:

@@ -23,8 +23,8 @@ from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.monitoring.estimating import estimator_of
-from mlops_dash.services.monitoring.explaining import harm_stretch
 from mlops_dash.services.monitoring.samples import window_rows
+from mlops_dash.services.monitoring.stretch import harm_stretch
 from mlops_dash.services.monitoring.together import in_numbers
 from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.loss_model import LossModel, fit_loss

@@ -13,8 +13,8 @@ from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.ripeness import with_days
 from mlops_dash.errors import NotFound
 from mlops_dash.services.command import Context, record
-from mlops_dash.services.monitoring.explaining import harm_stretch
 from mlops_dash.services.monitoring.samples import window_rows
+from mlops_dash.services.monitoring.stretch import harm_stretch
 from mlops_dash.services.monitoring.together import in_numbers
 from mlops_dash.stats.loss_split import MOST_ROWS, LossSplit, loss_split
 from mlops_dash.store import evidence as evidence_store
