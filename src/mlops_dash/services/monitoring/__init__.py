@@ -11,7 +11,7 @@ explaining  which column is the likely cause, since it is worse (stretch), and w
 rehearsing  a policy before it is saved, over the recorded history
 loss_models windows of a model that answers with a number, estimated without labels
 splitting   a risen loss: moved inputs, or a changed relation
-samples     the rows behind a moved column
+samples     the rows behind a moved column; few rows of many, from all hours of the day (spread)
 columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room, telling)
 alerting    what people answer to alerts; which alerts the windows open and close

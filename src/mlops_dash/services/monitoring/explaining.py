@@ -32,6 +32,7 @@ from mlops_dash.errors import BrokenModel, Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring.sifting import sift
+from mlops_dash.services.monitoring.spread import spread_rows
 from mlops_dash.services.monitoring.stretch import harm_stretch
 from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.cells import NumericCells
@@ -266,19 +267,26 @@ class Explaining:
         """Rows of a span that can be counted, spread over its hours."""
         model, layout = ground.version.model, ground.reference.layout
         with reading(self.context.databases.log) as session:
-            hours = prediction_log.logged_by_hour(session, model, start, end)
-            every = max(1, math.ceil(len(hours) / _MOST_HOURS), math.ceil(sum(n for _, n in hours) / (2 * MOST_ROWS)))
-            kept = hours[::every]
-            pages = [
-                prediction_log.read_logged(
-                    session, model, max(hour, start), min(hour + _HOUR, end), limit=2 * MOST_ROWS, labels=True
-                )
-                for hour, _ in kept
-            ]
-        pages = [page for page in pages if len(page)]
-        if not pages:
-            return pd.DataFrame({"label": np.empty(0)})
-        rows = pd.concat(pages, ignore_index=True)
+            counted = dict(prediction_log.logged_by_hour(session, model, start, end))
+
+            def read_pieces(begins: Sequence[datetime], width: timedelta) -> pd.DataFrame:
+                pages = [
+                    prediction_log.read_logged(
+                        session, model, max(at, start), min(at + width, end), limit=2 * MOST_ROWS, labels=True
+                    )
+                    for at in begins
+                    if at < end and at + width > start
+                ]
+                kept = [page for page in pages if len(page)]
+                return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame({"label": np.empty(0)})
+
+            rows = (
+                spread_rows(counted, 2 * MOST_ROWS, read_pieces, most_hours=_MOST_HOURS)
+                if counted
+                else read_pieces([], _HOUR)
+            )
+        if not len(rows):
+            return rows
         return sift(layout, rows.assign(score=0.0), batch=ground.reference.batch_column)[0]
 
 

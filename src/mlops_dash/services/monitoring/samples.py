@@ -24,6 +24,7 @@ from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring.explaining import FIRST_WINDOWS, importance_in
 from mlops_dash.services.monitoring.room import span_start
 from mlops_dash.services.monitoring.sifting import sift
+from mlops_dash.services.monitoring.spread import spread_rows
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.cells import Cells, NumericCells
 from mlops_dash.store import policies, prediction_log
@@ -102,15 +103,18 @@ def window_rows(
     counted = prediction_log.rows_by_hour(
         session, [reference.version_id], hours, roles=profiles.SERIES_ROLES
     ).get(reference.version_id, {})  # fmt: skip
-    every = max(1, math.ceil(sum(counted.values()) / (2 * most)))
-    kept = sorted(counted)[::every]
-    if not kept:
+    if not counted:
         return pd.DataFrame(
             {"at": pd.Series([], dtype="datetime64[us, UTC]"), "score": np.empty(0), "label": np.empty(0)}
         )
-    frame = prediction_log.read_window(
-        session, reference.version_id, start, end, roles=profiles.SERIES_ROLES, hours=kept
-    )  # fmt: skip
+
+    def read_pieces(begins: Sequence[datetime], width: timedelta) -> pd.DataFrame:
+        return prediction_log.read_window(
+            session, reference.version_id, start, end, roles=profiles.SERIES_ROLES, hours=begins,
+            width_us=width // timedelta(microseconds=1),
+        )  # fmt: skip
+
+    frame = spread_rows(counted, 2 * most, read_pieces)
     rows, _ = sift(reference.layout, frame)
     if len(rows) > most:
         rows = rows.iloc[np.sort(np.random.default_rng(_SEED).choice(len(rows), most, replace=False))]

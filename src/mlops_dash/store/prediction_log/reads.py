@@ -33,6 +33,7 @@ def read_window(
     known_at: datetime | None = None,
     features: bool = True,
     hours: Sequence[datetime] | None = None,
+    width_us: int = HOUR_US,
     classes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One version's scored rows with `start <= at < end`, in time order, one line a request row.
@@ -46,6 +47,7 @@ def read_window(
         known_at: Only label revisions received up to then; None = the latest.
         features: Whether to parse the features into columns.
         hours: Only rows of these hours; what lies between is not touched.
+        width_us: How much of each of these hours, from the time given on.
         classes: Of a model of several, in its order: whose probabilities are read as well.
 
     Returns:
@@ -56,7 +58,7 @@ def read_window(
     chosen = "p.features" if features else "NULL"
     # A cross join keeps SQLite from walking the whole span: it looks into the index once an hour.
     wanted = "" if hours is None else f"({numbers_of(session, 'hours')}) h CROSS JOIN"
-    within = "" if hours is None else f"AND s.at_us >= h.value AND s.at_us < h.value + {HOUR_US}"
+    within = "" if hours is None else f"AND s.at_us >= h.value AND s.at_us < h.value + {width_us}"
     listed = {} if hours is None else {"hours": bound(session, [to_us(hour) for hour in hours])}
     rows = _fetch(
         session,

@@ -37,6 +37,7 @@ def read_window(
     known_at: datetime | None = None,
     features: bool = True,
     hours: Sequence[datetime] | None = None,
+    width_us: int = HOUR_US,
     classes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """One version's scored rows with `start <= at < end`, in time order; see `reads.read_window`."""
@@ -46,7 +47,7 @@ def read_window(
     return _joined([
         reads.read_window(
             part, version_id, from_us(first), from_us(last), roles=roles, known_at=known_at, features=features,
-            hours=hours, classes=classes,
+            hours=hours, width_us=width_us, classes=classes,
         )
         for part, first, last in cut
     ])  # fmt: skip
