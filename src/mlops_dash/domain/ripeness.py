@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops_dash.domain.policies import MonitoringPolicy
 
 
-def with_days(rows: pd.DataFrame, zone: str) -> pd.DataFrame:
-    """Add `day`, the calendar day of the zone: the cluster of every estimate."""
-    local = rows["at"].dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
+def days_in(at: pd.Series[Any], zone: str) -> npt.NDArray[Any]:
+    """The calendar day of the zone of each time, as text: the cluster of every estimate."""
+    local = at.dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
     days = local.to_numpy().astype("datetime64[D]").astype(str)  # a tenth of the time of strftime
-    return rows.assign(day=days.astype(object))
+    return np.asarray(days, dtype=object)
+
+
+def with_days(rows: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """Add `day`, the calendar day of the zone; for rows whose inputs are not asked for: one may be named like that."""
+    return rows.assign(day=days_in(rows["at"], zone))
 
 
 def ripe_rows(rows: pd.DataFrame, watch: MonitoringPolicy, now: datetime) -> pd.DataFrame:

@@ -75,7 +75,7 @@ class World:
         rows = self.rows(days, moved=moved, blind=blind)
         at = [to_us(self.now) + int(us) for us in rows["offset"].dt.total_seconds() * 1e6]
         ids = [f"{us}" for us in at]
-        asked = rows[["x", "wind", "place"]].to_dict("records")
+        asked = rows.drop(columns=["offset", "score", "label"]).to_dict("records")
         for one in asked:
             if without:
                 one[without] = None

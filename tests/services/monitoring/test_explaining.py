@@ -42,11 +42,21 @@ class Windy(Minutes):
         return rows.assign(label=rows["label"] + late, score=rows["score"] + late)
 
 
+class Dated(Windy):
+    """One of its inputs is called "day"."""
+
+    def rows(self, days: int, *, moved: float = 0.0, blind: bool = False) -> pd.DataFrame:
+        return super().rows(days, moved=moved, blind=blind).rename(columns={"wind": "day"})
+
+
 @pytest.fixture
 def made(context: Context) -> Minutes:
     """Arrival minutes of a stranger: 20 calm days, then the wind is another and 12 minutes too much are answered."""
     base = world(context)
-    minutes = Windy(base.context, base.monitoring)
+    return twenty_calm_days(context, Windy(base.context, base.monitoring))
+
+
+def twenty_calm_days(context: Context, minutes: Minutes) -> Minutes:
     context.clock.wall = lambda: minutes.now
     with transaction(context.databases.app) as session:
         session.get_one(ModelRow, MODEL).task = "regression"
@@ -124,6 +134,18 @@ def test_a_column_that_does_harm_only_where_it_moved_to_is_the_likely_cause(made
     made.evaluate()
     assert [one.role for one in made.room().causes.ranked] == [Role.LIKELY]
     assert cause(made).startswith("Likely cause: wind")
+
+
+def test_an_input_that_is_called_day_is_measured_like_any_other(context: Context) -> None:
+    base = world(context)
+    dated = twenty_calm_days(context, Dated(base.context, base.monitoring))
+
+    def needs_its_day(version_id: str, rows: pd.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
+        return needs_wind(version_id, rows.rename(columns={"day": "wind"}))
+
+    found = dated.monitoring.explain(WORKER, MODEL, needs_its_day, silent)
+    assert found.why == ""
+    assert found.shares["day"][0] > 0.1
 
 
 def test_what_cannot_be_asked_says_why_and_is_not_asked_again(made: Minutes) -> None:

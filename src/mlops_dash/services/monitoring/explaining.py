@@ -26,7 +26,7 @@ from mlops_dash.domain.monitoring.loss_splits import KIND as SPLIT
 from mlops_dash.domain.monitoring.loss_splits import Split, split_of
 from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
-from mlops_dash.domain.ripeness import with_days
+from mlops_dash.domain.ripeness import days_in
 from mlops_dash.domain.words import AlertState, JobState
 from mlops_dash.errors import BrokenModel, Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
@@ -56,7 +56,7 @@ _LEVEL = 0.95
 _SEED = 20_130_101
 _HOUR = timedelta(hours=1)
 _FAILED = (JobState.FAILED, JobState.TIMED_OUT)
-_NOT_FEATURES = ("prediction_id", "at", "at_us", "label", "label_received_at", "label_observed_at", "score", "day")
+_NOT_FEATURES = ("prediction_id", "at", "at_us", "label", "label_received_at", "label_observed_at", "score")
 Answer = Callable[[str, pd.DataFrame], Floats]  # version id, features as logged -> float64[rows], or [rows, classes]
 Own = Callable[[str, Mapping[str, float]], Mapping[str, float]]  # version id, inputs and their spread -> share of each
 Tell = Callable[[float, str], None]
@@ -202,7 +202,7 @@ class Explaining:
                 swayed[column] += layout.task.row_losses(answers[0], found).mean()
             return layout.task.row_losses(labels, found)
 
-        days = pd.factorize(rows["day"])[0].astype(np.int64)
+        days = pd.factorize(days_in(rows["at"], ground.policy.zone))[0].astype(np.int64)
         usual, rises = loss_rises(losses, len(features), days, level=_LEVEL)
         columns = as_shares({
             name: (one.value, one.low, one.high) for name, one in zip(features, rises, strict=True)
@@ -255,13 +255,13 @@ class Explaining:
         return self._labelled(ground, first, end), "the first windows"
 
     def _labelled(self, ground: _Ground, start: datetime, end: datetime) -> pd.DataFrame:
-        """At most `MOST_ROWS` labelled rows of a span, spread over its hours, with their day."""
+        """At most `MOST_ROWS` labelled rows of a span, spread over its hours."""
         rows = self._logged(ground, start, end)
         rows = rows[rows["label"].notna()].reset_index(drop=True)
         if len(rows) > MOST_ROWS:
             chosen = np.sort(np.random.default_rng(_SEED).choice(len(rows), MOST_ROWS, replace=False))
             rows = rows.iloc[chosen].reset_index(drop=True)
-        return with_days(rows, ground.policy.zone) if len(rows) else rows
+        return rows
 
     def _logged(self, ground: _Ground, start: datetime, end: datetime) -> pd.DataFrame:
         """Rows of a span that can be counted, spread over its hours."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pandas as pd
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
@@ -18,7 +17,6 @@ from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.domain.monitoring.label_free import LOSS_KIND, EstimatedPoint, EstimatedView, back_test, loss_points
 from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
-from mlops_dash.domain.ripeness import with_days
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, record
@@ -125,10 +123,9 @@ class LossModels:
         with reading(self.context.databases.log) as session:
             rows = window_rows(session, reference, start, end, most=most)
         rows = rows[rows["label"].notna()].reset_index(drop=True) if labelled else rows
-        rows = with_days(rows, policy.zone)
-        made, score = in_numbers(reference, rows), rows["score"].to_numpy(dtype=np.float64)
+        made, score = in_numbers(reference, rows, policy.zone), rows["score"].to_numpy(dtype=np.float64)
         losses = reference.layout.task.row_losses(rows["label"].to_numpy(dtype=np.float64), score)
-        return np.column_stack([made.values, score]), losses, pd.factorize(rows["day"])[0].astype(np.int64)
+        return np.column_stack([made.values, score]), losses, made.days
 
 
 def loss_view(

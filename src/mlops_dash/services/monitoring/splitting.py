@@ -10,7 +10,6 @@ from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.monitoring.loss_splits import KIND, Split, split_of
 from mlops_dash.domain.monitoring.readings import known
 from mlops_dash.domain.policies import PolicyKind
-from mlops_dash.domain.ripeness import with_days
 from mlops_dash.errors import NotFound
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.monitoring.samples import window_rows
@@ -67,7 +66,7 @@ class Splitting:
         for frame in frames:
             rows = frame[frame["label"].notna()].reset_index(drop=True)
             losses = reference.layout.task.row_losses(rows["label"].to_numpy(float), rows["score"].to_numpy(float))
-            sides.append((in_numbers(reference, with_days(rows, policy.zone)).values, losses))
+            sides.append((in_numbers(reference, rows, policy.zone).values, losses))
         (then, then_loss), (live, live_loss) = sides
         made = loss_split(then, then_loss, live, live_loss, level=_LEVEL)
         kept = _evidence(version, reference, made, policy.label_unit)

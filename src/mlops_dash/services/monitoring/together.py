@@ -25,7 +25,7 @@ from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.domain.monitoring.readings import Reading
 from mlops_dash.domain.monitoring.together import ALIBI, NATIVE, Together, judge_together, together_of
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
-from mlops_dash.domain.ripeness import with_days
+from mlops_dash.domain.ripeness import days_in
 from mlops_dash.domain.words import Drift
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
@@ -257,7 +257,7 @@ class Judged:
                 session, reference.version_id, start, end, roles=profiles.SERIES_ROLES, hours=kept
             )
         rows, _ = sift(reference.layout, frame)
-        return in_numbers(reference, with_days(rows, policy.zone))
+        return in_numbers(reference, rows, policy.zone)
 
 
 def of_model_together(session: Session, model: str) -> tuple[Together | None, bool]:
@@ -284,8 +284,8 @@ def _windows(readings: Sequence[Reading], policy: MonitoringPolicy, *, most: int
     return found[:most][::-1]
 
 
-def in_numbers(reference: Reference, rows: pd.DataFrame) -> _Rows:
-    """Rows with their `day` as numbers, a column an input: levels by their place, NaN where a value is missing."""
+def in_numbers(reference: Reference, rows: pd.DataFrame, zone: str) -> _Rows:
+    """Rows as numbers, with their days of a zone; a column an input: levels by place, NaN where a value is missing."""
     columns = []
     for name in reference.layout.features:
         cells = reference.layout.columns[name]
@@ -296,7 +296,7 @@ def in_numbers(reference: Reference, rows: pd.DataFrame) -> _Rows:
             columns.append(np.where(codes == cells.k, np.nan, codes.astype(np.float64)))
         else:
             columns.append(pd.to_numeric(rows[name], errors="coerce").to_numpy(dtype=np.float64))
-    days = pd.factorize(rows["day"])[0].astype(np.int64)
+    days = pd.factorize(days_in(rows["at"], zone))[0].astype(np.int64)
     return _Rows(np.column_stack(columns) if columns else np.empty((len(rows), 0)), days, rows["at"])
 
 
