@@ -16,6 +16,8 @@ from mlops_dash.domain.monitoring.samples import BEYOND, MOST_ROWS
 from mlops_dash.errors import NotFound
 from mlops_dash.services.monitoring.samples import beyond_of
 from mlops_dash.stats.cells import NumericCells
+from mlops_dash.store.db import transaction
+from mlops_dash.store.tables.registry import ModelRow
 from tests import factories, penguins
 from tests.factories import SCIENTIST, VIEWER, WORKER
 from tests.services.monitoring.test_columns import NAME, Desk
@@ -57,6 +59,19 @@ def test_rows_of_the_cell_that_grew_stand_beside_typical_ones(desk: Desk) -> Non
     number = desk.services.monitoring.column_rows(SCIENTIST, NAME, "x")
     assert number.median_before == pytest.approx(0.0, abs=0.15)
     assert number.median_now == pytest.approx(4.0, abs=0.3)
+
+
+def test_what_must_not_be_logged_is_in_no_row_although_older_rows_hold_it(desk: Desk) -> None:
+    ask = desk.services.monitoring.column_rows
+    assert "age" in ask(SCIENTIST, NAME, "kind").moved[0]
+    with transaction(desk.services.context.databases.app) as session:
+        session.get_one(ModelRow, NAME).do_not_log = ["age"]
+    for row in (*ask(SCIENTIST, NAME, "kind").moved, *ask(SCIENTIST, NAME, "kind").typical):
+        assert "age" not in row
+        assert "x" in row
+    own = ask(SCIENTIST, NAME, "age")
+    assert own.moved
+    assert all("age" not in row for row in own.moved)
 
 
 def test_a_viewer_sees_shares_and_medians_and_no_single_row(desk: Desk) -> None:

@@ -27,7 +27,7 @@ from mlops_dash.services.monitoring.sifting import sift
 from mlops_dash.services.monitoring.spread import spread_rows
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.cells import Cells, NumericCells
-from mlops_dash.store import policies, prediction_log
+from mlops_dash.store import policies, prediction_log, registry
 from mlops_dash.store.db import Session, reading
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring import readings as store
@@ -75,6 +75,7 @@ class Samples:
                 one for one in store.readings(session, version.id) if one.n and one.drift is not Drift.NOT_COMPUTABLE
             ]
             importance = importance_in(session, version, reference)
+            secret = {SCORE, *registry.model(session, model).do_not_log}  # rows may be older than that list
         chosen = next((one for one in reversed(judged) if at is None or one.end == at), None)
         if chosen is None:
             raise NotFound(f"No window of {model} is judged yet.", hint="Look again when one is.")
@@ -88,10 +89,10 @@ class Samples:
             until = min(start, first + timedelta(days=FIRST_WINDOWS * max(1.0, policy.cadence.usual)))
             past = window_rows(session, reference, first, until) if first < until else live.iloc[:0]
         order = sorted(reference.layout.features, key=lambda name: -(importance.of(name) or 0.0))
-        shown = [column, *[name for name in order if name != column][:OTHERS]]
+        shown = [column, *[name for name in order if name != column and name not in secret][:OTHERS]]
         unit = policy.label_unit if column == SCORE else ""
         hidden = "" if actor.may(Permission.SCORE_WRITE) else WHO
-        return _looked_at(reference, column, live, past, [name for name in shown if name != SCORE], unit, hidden)
+        return _looked_at(reference, column, live, past, [name for name in shown if name not in secret], unit, hidden)
 
 
 def window_rows(
