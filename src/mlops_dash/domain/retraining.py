@@ -25,6 +25,7 @@ from mlops_dash.domain.starting import ALERT_KINDS, CALLED, TRIGGERS, ScheduleKi
 from mlops_dash.domain.triggers import Guards, Overlap, labels_needed, watched_path
 from mlops_dash.domain.workplace import check_workplace
 from mlops_dash.errors import InvalidInput
+from mlops_dash.ids import digest
 
 # Jobs that Retraining does not list: a backfill's own card, Monitoring and Reports tell what became of them.
 TOLD_ELSEWHERE = (Task.REFIT, Task.WHY, Task.ESTIMATE, Task.REPORT)
@@ -67,6 +68,12 @@ class Recipe:
     def programs(self) -> tuple[Any, ...]:
         """What only admins say: what runs here, and whose version it makes."""
         return (self.entry, self.model, self.checks, self.requirements, self.repository, self.commit)
+
+    @property
+    def workplace(self) -> str:
+        """sha256 of where its programs work, as admins say it; "" for our environment and folder."""
+        said = [self.requirements, self.repository, self.commit]
+        return digest(said) if any(said) else ""
 
     @property
     def longest_seconds(self) -> int:

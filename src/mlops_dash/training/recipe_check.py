@@ -58,7 +58,7 @@ def told(check: Check, request: Request, *, model: str, version: str, run_id: st
     Args:
         check: Which one.
         request: What its recipe's program is told.
-        model: Where MLflow keeps the version's model, for `mlflow.pyfunc.load_model`.
+        model: The folder with the version's files, for `mlflow.pyfunc.load_model`.
         version: Its number in MLflow.
         run_id: The run that made it.
         files: Folder with `predictions.parquet` and `reference.parquet`, as far as the run left them.

@@ -11,6 +11,7 @@ from mlops_dash.domain.policies import ADVISORY, PromotionPolicy
 from mlops_dash.domain.recipe_checks import EVIDENCE_KIND, Check
 from mlops_dash.domain.registry.gates import Gate, Measure, worst_first
 from mlops_dash.domain.words import GateState
+from mlops_dash.ids import digest
 
 CHECKS = "recipe checks"
 NUMBER, YES_OR_NO = "recipe check", "recipe check, yes or no"  # what a measure of it is, beside the keys of METRICS
@@ -19,7 +20,7 @@ OF_RECIPES = frozenset({NUMBER, YES_OR_NO})
 
 def check_gate(
     policy: PromotionPolicy, checks: Sequence[Check], evidences: Iterable[Evidence], artifact_digest: str,
-    candidate: tuple[str, str],
+    candidate: tuple[str, str], *, workplace: str = "",
 ) -> Gate:  # fmt: skip
     """What each check of the recipe said of this version; one that did not run is awaited, never passed.
 
@@ -29,6 +30,7 @@ def check_gate(
         evidences: About the candidate; of each check the newest counts.
         artifact_digest: The candidate's files; what was said of other files does not count. "" = not known.
         candidate: Model and version, for the command that runs them again.
+        workplace: Of the recipe: what was said by programs of another commit or requirements does not count.
     """
     newest: dict[str, Evidence] = {}
     for one in evidences:
@@ -36,7 +38,7 @@ def check_gate(
         if one.kind == EVIDENCE_KIND and (known is None or known.computed_at <= one.computed_at):
             newest[one.metric] = one
     again = commands.evidence_check(*candidate)
-    measures = tuple(_measure(check, newest.get(check.name), artifact_digest, again) for check in checks)
+    measures = tuple(_measure(check, newest.get(check.name), artifact_digest, workplace, again) for check in checks)
     worst = worst_first(measures)[0]
     closed = sum(one.state is not GateState.PASSED for one in measures)
     reason = f"{worst.label}: {worst.reason}" if closed else ""
@@ -62,12 +64,12 @@ def _passed(one: Measure) -> bool:
     return one.state is GateState.PASSED
 
 
-def _measure(check: Check, evidence: Evidence | None, artifact_digest: str, again: str) -> Measure:
+def _measure(check: Check, evidence: Evidence | None, artifact_digest: str, workplace: str, again: str) -> Measure:
     plain = check.limit is None
     blank = Measure(
         check.name, YES_OR_NO if plain and not check.unit else NUMBER, GateState.WAITING, limit=check.limit,
         relation=check.relation, unit=check.unit, method=f"{check.kind} check: {check.program}",
-        asked=check.digest,
+        asked=digest([check.digest, workplace]),
     )  # fmt: skip
     if evidence is None:
         return replace(blank, reason=f"Not run for this version. {again}")
@@ -79,11 +81,15 @@ def _measure(check: Check, evidence: Evidence | None, artifact_digest: str, agai
     )  # fmt: skip
     if evidence.digests.get("check") != check.digest:
         return replace(measure, reason=f"The check changed since it ran. {again}")
+    if evidence.digests.get("workplace", "") != workplace:
+        return replace(measure, reason=f"The recipe's commit or requirements changed since it ran. {again}")
     checked = evidence.digests.get("artifact", "")
     if artifact_digest and checked and checked != artifact_digest:
         return replace(measure, reason=f"The model's files changed since it ran. {again}")
     if evidence.state != "ok" or evidence.value is None:
         return replace(measure, state=GateState.NOT_COMPUTABLE, reason=f"Not run: {evidence.reason}")
+    if not checked:
+        return replace(measure, reason=f"Nobody knows which files it looked at. {again}")
     if evidence.details.get("passed") is True:
         return replace(measure, state=GateState.PASSED, reason=evidence.reason)
     beyond = "" if plain else f"Beyond its limit of {check.relation} {check.limit:g} {check.unit}".rstrip() + "."

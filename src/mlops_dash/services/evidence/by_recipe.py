@@ -18,15 +18,18 @@ from mlops_dash.domain.evidence import Direction, Evidence
 from mlops_dash.domain.recipe_checks import EVIDENCE_KIND, Check, Said
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.domain.retraining import Recipe
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.errors import BrokenModel, InvalidInput, NotFound
 from mlops_dash.processes import resident_mib
 from mlops_dash.services.command import Context, record
 from mlops_dash.settings import python_executable
 from mlops_dash.store import evidence as store
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store import retraining as recipe_store
+from mlops_dash.store import trust
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.tracking.experiments.files import RunFiles
+from mlops_dash.tracking.models.download import download
+from mlops_dash.tracking.models.trust import artifact_digest, require_trusted
 from mlops_dash.training.contract import PREDICTIONS, REFERENCE, Request, Window, wanted_by, working_in
 from mlops_dash.training.recipe_check import run_check, told
 from mlops_dash.training.workplace import Workplace, workplace
@@ -44,6 +47,8 @@ class _Asked:
     request: Request
     files: Path
     log: Path
+    model: Path  # its files here
+    digest: str  # of these files; "" = they could not be fetched
 
 
 class ByRecipe:
@@ -58,8 +63,9 @@ class ByRecipe:
     ) -> tuple[Evidence, ...]:
         """Run every check of the version's recipe, one after the other, and keep what each said at once.
 
-        A check that could not run is kept too, as not computable with the reason. Empty where the version was made by
-        no recipe that carries checks.
+        Their programs get the version's files as they are here, fetched once, and only where these are the recorded
+        ones and may be loaded: models are code. A check that could not run is kept too, as not computable with the
+        reason. Empty where the version was made by no recipe that carries checks.
 
         Args:
             actor: Scientist and above; the programs are those that admins wrote down.
@@ -87,8 +93,10 @@ class ByRecipe:
             except InvalidInput as error:
                 place, why_not = Workplace(), error.sentence()
             tell(f"reading what {version.label} left, for {len(recipe.checks)} checks")
+            model, digest, refused = self._model(version, Path(folder, "model"))
+            why_not = why_not or refused
             request = working_in(self._request(version, recipe), recipe, place)
-            asked = _Asked(version, recipe, request, self._files(version, Path(folder)), log)
+            asked = _Asked(version, recipe, request, self._files(version, Path(folder)), log, model, digest)
             for check in recipe.checks:
                 tell(f"{check.kind} check {check.name}")
                 one = self._run(asked, check, why_not)
@@ -102,7 +110,7 @@ class ByRecipe:
         if why_not:
             return _evidence(asked, check, Said(not_run=why_not), 0.0, self.context.clock.now())
         variables = told(
-            check, asked.request, model=version.source_uri, version=version.version, run_id=version.run_id,
+            check, asked.request, model=str(asked.model), version=version.version, run_id=version.run_id,
             files=asked.files,
         )  # fmt: skip
         room = max(64.0, _OURS * (asked.recipe.memory_mib - resident_mib([psutil.Process(os.getpid())])))
@@ -110,6 +118,26 @@ class ByRecipe:
             check, asked.request, variables, log=asked.log, python=python_executable(), memory_mib=room
         )
         return _evidence(asked, check, said, seconds, self.context.clock.now())
+
+    def _model(self, version: Version, folder: Path) -> tuple[Path, str, str]:
+        """The version's files here, their digest, and why no program may have them, "" where they may."""
+        if not version.source_uri:
+            return folder, "", f"There are no files of {version.label} here to check."
+        try:
+            model = download(self.context.settings.mlflow_uri, version.source_uri, folder)
+            found = artifact_digest(model)
+        except BrokenModel as error:
+            return folder, "", error.sentence()
+        recorded = version.artifact_digest
+        if recorded and found != recorded:
+            return model, found, f"Its files have the digest {found[:12]}, but {recorded[:12]} was recorded."
+        with reading(self.context.databases.app) as session:
+            anything = self.context.settings.allow_pickle or trust.is_trusted(session, found)
+        try:
+            require_trusted(model, allow_pickle=anything)
+        except BrokenModel as error:
+            return model, found, error.sentence()
+        return model, found, ""
 
     def _request(self, version: Version, recipe: Recipe) -> Request:
         """What the recipe's program is told, of the window that the version was trained on."""
@@ -155,7 +183,10 @@ def _evidence(asked: _Asked, check: Check, said: Said, seconds: float, now: date
         bound="what the program said of the files under this digest, run once on this machine",
         window_start=None,
         window_end=None,
-        digests={"candidate": version.id, "artifact": version.artifact_digest, "check": check.digest},
+        digests={
+            "candidate": version.id, "artifact": asked.digest, "check": check.digest,
+            "workplace": asked.recipe.workplace, "environment": asked.request.environment_digest,
+        },
         code_version=__version__,
         computed_at=now,
         state="ok" if ran else "not_computable",

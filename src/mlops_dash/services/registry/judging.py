@@ -100,7 +100,10 @@ def judged(
     recipe = recipe_store.recipe(session, version.recipe) if version.recipe else None
     if recipe is not None and recipe.checks:
         candidate = (version.model, version.version)
-        gates = (*gates, check_gate(policy.promotion, recipe.checks, known, version.artifact_digest, candidate))
+        checked = check_gate(
+            policy.promotion, recipe.checks, known, version.artifact_digest, candidate, workplace=recipe.workplace
+        )
+        gates = (*gates, checked)
     if policy.promotion.card:
         gates = (*gates, card_gate(policy.promotion, card_store.card(session, version.model)))
     return gates
