@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -57,6 +58,7 @@ def test_a_schedule_is_made_listed_edited_paused_run_and_removed(run: Run, house
     )
     assert code == 0
     assert out.startswith(f"board: Model card of {MODEL} to folder:board, every 7 d.")
+    assert re.fullmatch(r"  \d{1,2} Jun 2013, \d\d:\d\d CEST", out.splitlines()[1]), out
     (kept,) = house.retraining.schedules(VIEWER)
     plan = Plan.of(kept.arguments)
     assert (plan.only_changed, plan.owner) == (False, "scientist")

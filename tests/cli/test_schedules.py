@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def test_a_schedule_goes_its_whole_way_and_every_step_is_in_the_ledger(theirs: S
     code, out, _ = run("schedule", "add", "mondays", "--recipe", "weekly", *MONDAYS)
     assert (code, out.splitlines()[0]) == (0, "mondays is saved: Mondays at 06:00 (Berlin).")
     assert len(out.splitlines()) == 6, "with its next five runs"
+    assert all(re.fullmatch(r"  \d{1,2} \w{3} \d{4}, 06:00 CES?T", one) for one in out.splitlines()[1:]), out
     (kept,) = listed(run)
     assert (kept["model"], kept["recipe"], kept["state"]) == (MODEL, "weekly", "not planned yet: a worker does")
     assert run("schedule", "edit", "mondays", "--every", "6h", "--rename", "often")[0] == 0
@@ -43,12 +45,17 @@ def test_a_schedule_goes_its_whole_way_and_every_step_is_in_the_ledger(theirs: S
     assert json.loads(run("schedule", "pause", "often", "--reason", "labels are late", "--json")[1])["enabled"] is False
     assert "paused: labels are late" in run("schedule", "list")[1]
     assert run("schedule", "resume", "often", "--reason", "they came")[0] == 0
+    _, out, _ = run("schedule", "pause", "often", "--reason", "rest", "--until", "2099-01-31T06:00:01.5+00:00")
+    assert out == "often is paused until 31 Jan 2099, 07:00 CET.\n"
+    assert "paused until 31 Jan 2099, 07:00 CET: rest" in run("schedule", "list")[1]
+    assert "until 2099-01-31T06:00:01.5" in listed(run)[0]["state"]
+    assert run("schedule", "resume", "often", "--reason", "they came")[0] == 0
     job = json.loads(run("schedule", "run", "often", "--json")[1])["job"]
     assert theirs.jobs.job(ADMIN, job).recipe == "weekly"
     actions = [entry.action for entry in theirs.audit.entries(ADMIN).entries[:5]]
     assert actions == [
-        Action.JOB_REQUESTED, Action.SCHEDULE_RESUMED, Action.SCHEDULE_PAUSED, Action.SCHEDULE_SAVED,
-        Action.SCHEDULE_SAVED,
+        Action.JOB_REQUESTED, Action.SCHEDULE_RESUMED, Action.SCHEDULE_PAUSED, Action.SCHEDULE_RESUMED,
+        Action.SCHEDULE_PAUSED,
     ]  # fmt: skip
 
 

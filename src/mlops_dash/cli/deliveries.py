@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.due import of_draft
 from mlops_dash.domain.jobs import Task
@@ -127,7 +131,7 @@ def _save(arguments: argparse.Namespace) -> int:
     saved = next(one for one in _schedules(made, who) if one.id == schedule_id)
     lines = [
         f"{saved.name}: {plan.words()} to {', '.join(plan.to)}, {saved.when}.",
-        *(f"  {at.isoformat()}" for at in fires),
+        *(f"  {fmt.instant(at, saved.zone)}" for at in fires),
     ]
     answer = {**_as_json(saved, plan, None), "next": [at.isoformat() for at in fires]}
     show(answer, as_json=arguments.json, line="\n".join(lines))
@@ -225,17 +229,18 @@ def _seconds(text: str) -> str:
     return str(int(read[1]) * _SECONDS[read[2]])
 
 
-def _state(one: Schedule) -> str:
+def _state(one: Schedule, said: Callable[[datetime], str] = datetime.isoformat) -> str:
     if not one.enabled:
         return f"paused: {one.pause_reason}"
     if one.upcoming is None:
         return "not planned yet: a worker does"
-    return f"next {one.ahead[0].isoformat()}" if one.ahead else "nothing ahead"
+    return f"next {said(one.ahead[0])}" if one.ahead else "nothing ahead"
 
 
 def _line(one: Schedule, plan: Plan, last: Delivery | None) -> str:
+    state = _state(one, partial(fmt.instant, zone=one.zone))
     became = "never sent" if last is None else f"last {last.state} {last.created_at:%Y-%m-%d %H:%M}"
-    return f"{one.name}  {plan.words()}  {one.when}  to {', '.join(plan.to)}  {_state(one)}  {became}"
+    return f"{one.name}  {plan.words()}  {one.when}  to {', '.join(plan.to)}  {state}  {became}"
 
 
 def _as_json(one: Schedule, plan: Plan, last: Delivery | None) -> dict[str, Any]:

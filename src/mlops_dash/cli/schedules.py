@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.blackout import InBlackout
 from mlops_dash.domain.due import of_draft
@@ -104,7 +106,10 @@ def _of_one(verbs: Any, name: str, what: str, run: Any) -> argparse.ArgumentPars
 def _list(arguments: argparse.Namespace) -> int:
     made = services()
     found = [one for one in made.retraining.schedules(actor(made)) if arguments.model in {"", one.model}]
-    lines = [f"{one.name:<20} {one.recipe or one.task:<20} {one.when:<40} {_state(one)}" for one in found]
+    lines = [
+        f"{one.name:<20} {one.recipe or one.task:<20} {one.when:<40} {_state(one, partial(fmt.instant, zone=one.zone))}"
+        for one in found
+    ]
     show([_facts(one) for one in found], as_json=arguments.json, line="\n".join(lines) or "There is no schedule yet.")
     return 0
 
@@ -120,7 +125,7 @@ def _save(arguments: argparse.Namespace) -> int:
     words = describe(draft.kind, draft.expression, draft.zone) + (f", {held}" if held else "")
     words += "; proposed when it passes all gates" if draft.arguments.get("then") == Afterwards.PROPOSE else ""
     facts: dict[str, Any] = {"name": draft.name, "when": words, "next": [at.isoformat() for at in fires]}
-    lines = [f"  {at.isoformat()}" for at in fires]
+    lines = [f"  {fmt.instant(at, draft.zone)}" for at in fires]
     if arguments.since:
         past, line = _past(made, who, draft, arguments.since)
         facts["would_have_run"] = past
@@ -143,9 +148,9 @@ def _past(made: Services, who: Actor, draft: ScheduleDraft, since: str) -> tuple
     found = made.retraining.past_runs(who, draft, first if first.tzinfo else first.replace(tzinfo=UTC))
     if found is None:
         return None, "  Nobody can know how often it would have run before."
-    times = [at.isoformat() for at in found]
+    times, last = [at.isoformat() for at in found], "; ".join(fmt.instant(at, draft.zone) for at in found[-5:])
     said = f"  It would have run {len(found)} {'time' if len(found) == 1 else 'times'} since {since}"
-    return times, said + (f": {', '.join(times[-5:])}." if times else ".")
+    return times, said + (f": {last}." if last else ".")
 
 
 def _draft(arguments: argparse.Namespace, known: Schedule | None) -> ScheduleDraft:
@@ -204,7 +209,8 @@ def _pause(arguments: argparse.Namespace) -> int:
     known = _named(made, who, arguments.name)
     until = instant(arguments.until) if arguments.until else None
     made.retraining.pause(who, known.id, arguments.reason, until=until)
-    return _said(made, who, known.id, arguments, f"{known.name} is paused" + (f" until {until}." if until else "."))
+    said = f" until {fmt.instant(until, known.zone)}" if until else ""
+    return _said(made, who, known.id, arguments, f"{known.name} is paused{said}.")
 
 
 def _resume(arguments: argparse.Namespace) -> int:
@@ -254,15 +260,15 @@ def _seconds(text: str) -> int:
     return int(read[1]) * _SECONDS[read[2]]
 
 
-def _state(one: Schedule) -> str:
+def _state(one: Schedule, said: Callable[[datetime], str] = datetime.isoformat) -> str:
     if not one.enabled:
-        until = f" until {one.paused_until.isoformat()}" if one.paused_until else ""
+        until = f" until {said(one.paused_until)}" if one.paused_until else ""
         return f"paused{until}: {one.pause_reason}"
     if one.kind in TRIGGERS:
         return "waits for an alert" if one.kind is ScheduleKind.ALERT else "waits"
     if one.upcoming is None:
         return "not planned yet: a worker does"
-    return f"next {one.ahead[0].isoformat()}" if one.ahead else "nothing ahead"
+    return f"next {said(one.ahead[0])}" if one.ahead else "nothing ahead"
 
 
 def _facts(one: Schedule) -> dict[str, Any]:
