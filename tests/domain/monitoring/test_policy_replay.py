@@ -7,21 +7,25 @@ from datetime import timedelta
 import pytest
 
 from mlops_dash.domain.monitoring.judging import Episode
-from mlops_dash.domain.monitoring.policy_replay import MONTH, Drop, Outcome, PolicyReplay, outcome_of
+from mlops_dash.domain.monitoring.policy_replay import MONTH, Drop, Outcome, PolicyReplay, Span, outcome_of
 from tests.factories import NOON
 
 DAY = timedelta(days=1)
-DROPS = (Drop(NOON + 10 * DAY, NOON + 20 * DAY, "MAE"), Drop(NOON + 40 * DAY, NOON + 50 * DAY, "MAE"))
+DROPS = (
+    Drop(NOON + 10 * DAY, NOON + 20 * DAY, "MAE", NOON + 21 * DAY),
+    Drop(NOON + 40 * DAY, NOON + 50 * DAY, "MAE", NOON + 51 * DAY),
+)
 
 
 def calls(kind: str, *spans: tuple[int, int]) -> list[Episode]:
     return [Episode(kind, NOON + first * DAY, NOON + last * DAY, None) for first, last in spans]
 
 
-def outcome(*harm: tuple[int, int], inputs: int = 0) -> Outcome:
-    ends = {NOON + number * DAY: NOON + (number + 1) * DAY for number in range(60)}
+def outcome(*harm: tuple[int, int], inputs: int = 0, length: int = 1, delay: int = 0) -> Outcome:
+    windows = {NOON + number * DAY: Span(NOON + (number + length) * DAY, NOON + (number + length + delay) * DAY)
+               for number in range(0, 60, length)}  # fmt: skip
     found = {"harm": calls("harm", *harm), "inputs": calls("inputs", *((n, n) for n in range(inputs)))}
-    return outcome_of(found, DROPS, days=2 * MONTH, ends=ends)
+    return outcome_of(found, DROPS, days=2 * MONTH, windows=windows)
 
 
 def test_an_alarm_inside_a_drop_caught_it_and_one_outside_is_false() -> None:
@@ -30,8 +34,16 @@ def test_an_alarm_inside_a_drop_caught_it_and_one_outside_is_false() -> None:
     assert found.false == 1
     assert found.per_month == pytest.approx(1.0)
     assert found.notices_per_month == pytest.approx(2.0)
-    assert outcome((5, 19)).caught[0] == 1.0  # it called before the drop was sure: known with its first window
+    assert outcome((5, 19)).caught[0] == 0.0  # it had called before the drop began
     assert outcome((20, 25)).caught == (11.0, None)
+
+
+def test_an_alarm_is_known_when_its_window_is_over_and_its_labels_are_old_enough() -> None:
+    assert outcome((12, 19), delay=4).caught[0] == 7.0
+    week = outcome((7, 7), length=7, delay=1)  # began before the drop, ended in it
+    assert week.caught == (5.0, None)
+    assert week.false == 0
+    assert outcome((0, 0), length=7).false == 1
 
 
 def test_the_sentence_and_the_rows_put_both_side_by_side() -> None:
@@ -45,5 +57,5 @@ def test_the_sentence_and_the_rows_put_both_side_by_side() -> None:
     told = made.as_json()
     assert (told["in_force"]["missed"], told["proposed"]["missed"]) == (1, 0)
     assert told["feedback"] == {"useful": 1, "noise": 0}
-    calm = PolicyReplay("m", "1", NOON, NOON + DAY, 1, "day", (), outcome_of({}, (), days=1, ends={}), outcome())
+    calm = PolicyReplay("m", "1", NOON, NOON + DAY, 1, "day", (), outcome_of({}, (), days=1, windows={}), outcome())
     assert "never worse for sure in this time, so there was nothing to catch" in calm.sentence

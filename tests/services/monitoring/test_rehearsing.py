@@ -9,6 +9,7 @@ import pytest
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.command import Context
+from mlops_dash.services.monitoring import rehearsing
 from mlops_dash.store import audit
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
@@ -51,6 +52,28 @@ def test_a_deaf_policy_misses_the_drop_and_nothing_is_stored(made: Minutes) -> N
     assert (found.now.caught[0] is not None, found.then.caught) == (True, (None,))
     assert "Of 1 real drop it would have caught 0, 1 as it is." in found.sentence
     assert made.room() == before
+
+
+def test_both_policies_are_replayed_over_one_stretch_of_time(made: Minutes, monkeypatch: pytest.MonkeyPatch) -> None:
+    weekly = {**POLICY.as_json(), "window": "week", "label_delay_hours": 96.0}
+    found = made.monitoring.replay_policy(VIEWER, MODEL, weekly)
+    assert (found.windows, found.end - found.start >= 30 * DAY) == (32, True)
+    monkeypatch.setattr(rehearsing, "MOST_WINDOWS", 10)
+    seen: list[tuple[int, timedelta]] = []
+    judge = rehearsing.judge
+
+    def judged(version, cut, policy, days, kept, **more):  # type: ignore[no-untyped-def]
+        seen.append((len(days), days[-1].end - days[0].start))
+        return judge(version, cut, policy, days, kept, **more)
+
+    monkeypatch.setattr(rehearsing, "judge", judged)
+    short = made.monitoring.replay_policy(VIEWER, MODEL, weekly)
+    assert short.windows == 10
+    assert short.end - short.start <= 11 * DAY
+    (days, _), (weeks, whole) = seen
+    assert days == 10
+    assert 1 <= weeks <= 2
+    assert whole <= 11 * DAY
 
 
 def test_what_cannot_be_replayed_is_a_sentence(made: Minutes) -> None:

@@ -29,11 +29,13 @@ class Drop:
         first: Begin of its first window.
         last: Begin of its last window.
         label: What was worse.
+        end: End of its last window.
     """
 
     first: datetime
     last: datetime
     label: str
+    end: datetime
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,16 @@ def is_worse(reading: Reading, watches: Sequence[Watch], means: Mapping[str, tup
     return None
 
 
+@dataclass(frozen=True)
+class Span:
+    """When a window of a policy ends, and when its labels are old enough for that policy to judge it."""
+
+    end: datetime
+    known: datetime
+
+
 def outcome_of(
-    found: Mapping[str, Sequence[Episode]], drops: Sequence[Drop], *, days: float, ends: Mapping[datetime, datetime]
+    found: Mapping[str, Sequence[Episode]], drops: Sequence[Drop], *, days: float, windows: Mapping[datetime, Span]
 ) -> Outcome:
     """Count what a policy called.
 
@@ -160,25 +170,29 @@ def outcome_of(
         found: Stretches of alerts by kind.
         drops: When the model was really worse.
         days: How long the history is.
-        ends: End of each window by its begin: an alarm is known then.
+        windows: The policy's own, by their begin.
 
     >>> from datetime import UTC
     >>> day = lambda d: datetime(2013, 1, d, tzinfo=UTC)
-    >>> drop = Drop(day(10), day(20), "MAE")
+    >>> drop = Drop(day(10), day(20), "MAE", day(21))
+    >>> spans = {day(2): Span(day(3), day(5)), day(3): Span(day(4), day(6)),
+    ...          day(14): Span(day(15), day(17)), day(19): Span(day(20), day(22))}
     >>> made = outcome_of({"harm": [Episode("harm", day(2), day(3), day(4)), Episode("harm", day(14), day(19), None)]},
-    ...                   [drop], days=30.44, ends={day(14): day(15)})
+    ...                   [drop], days=30.44, windows=spans)
     >>> made.per_month, made.caught, made.false
-    (2.0, (5.0,), 1)
+    (2.0, (7.0,), 1)
     """
     months = max(days, 1.0) / MONTH
     harm = list(found.get("harm", ()))
+
+    def meets(one: Episode, drop: Drop) -> bool:
+        return windows[one.last].end > drop.first and one.first < drop.end
+
     caught = []
     for drop in drops:
-        calling = [one for one in harm if one.last >= drop.first and one.first <= drop.last]
-        first = min((max(one.first, drop.first) for one in calling), default=None)
-        known = None if first is None else ends.get(first, first)
+        known = min((windows[one.first].known for one in harm if meets(one, drop)), default=None)
         caught.append(None if known is None else max(0.0, (known - drop.first) / timedelta(days=1)))
-    false = sum(not any(one.last >= drop.first and one.first <= drop.last for drop in drops) for one in harm)
+    false = sum(not any(meets(one, drop) for drop in drops) for one in harm)
     counted = {kind: len(held) for kind, held in found.items()}
     calls = sum(counted.get(kind, 0) for kind in ALARMS)
     return Outcome(counted, calls / months, counted.get("inputs", 0) / months, tuple(caught), false)

@@ -5,20 +5,20 @@ Only profiles are read, nothing is stored, and no alert is touched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.monitoring.judging import Episode, episodes
-from mlops_dash.domain.monitoring.policy_replay import Drop, PolicyReplay, is_worse, outcome_of
+from mlops_dash.domain.monitoring.policy_replay import Drop, PolicyReplay, Span, is_worse, outcome_of
 from mlops_dash.domain.monitoring.words import task_of
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, policy_body
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring.alerting import OURS, episodes_of
-from mlops_dash.services.monitoring.course import Course, Kept, kept_of
+from mlops_dash.services.monitoring.course import Course, Day, kept_of
 from mlops_dash.services.monitoring.days import days_of
 from mlops_dash.services.monitoring.grouping import window_groups
 from mlops_dash.services.monitoring.judging import judge
@@ -28,10 +28,9 @@ from mlops_dash.store.db import reading
 from mlops_dash.store.monitoring import alerts as alert_store
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring import readings as store
-from mlops_dash.store.monitoring.readings import Version
 from mlops_dash.store.monitoring.references import Reference
 
-MOST_WINDOWS = 200  # the latest ones: a replay is watched while it runs
+MOST_WINDOWS = 200  # the latest ones of either policy: a replay is watched while it runs
 
 
 class Rehearsing:
@@ -69,16 +68,23 @@ class Rehearsing:
             kept = replace(kept_of(session, version), previous={})
             alerts = [one for one in alert_store.alerts(session, model) if one.version == version.version]
         proposed = MonitoringPolicy(**whole)
-        first = self._course(version, reference, current, kept, now)
-        second = self._course(version, reference, proposed, kept, now)
-        if not first.readings:
-            raise InvalidInput(f"No window of {model} is judged yet.", hint="Replay it when some are.")
-        start, end = first.readings[0].start, first.readings[-1].end
+        cuts = [self._cut(reference, policy, now) for policy in (current, proposed)]
+        first, second = (
+            judge(version, cut, policy, days, kept, groups=window_groups(self.context.databases, cut))
+            for policy, (cut, _), days in zip(
+                (current, proposed), cuts, one_span([days for _, days in cuts]), strict=True
+            )
+        )
+        if not first.readings or not second.readings:
+            by = "" if not first.readings else f" by the {proposed.cadence.name} in the time that is replayed"
+            raise InvalidInput(f"No window of {model} is judged yet{by}.", hint="Replay it when some are.")
+        start = min(first.readings[0].start, second.readings[0].start)
+        end = max(first.readings[-1].end, second.readings[-1].end)
         drops = drops_of(first, current)
         days = (end - start) / timedelta(days=1)
         said = [str(one.body.get("feedback", "")) for one in alerts]
         in_force, other = (
-            outcome_of(_called(policy, course), drops, days=days, ends={one.start: one.end for one in course.readings})
+            outcome_of(_called(policy, course), drops, days=days, windows=_spans(policy, course))
             for policy, course in ((current, first), (proposed, second))
         )
         return PolicyReplay(
@@ -86,10 +92,8 @@ class Rehearsing:
             said.count("useful"), said.count("noise"),
         )  # fmt: skip
 
-    def _course(
-        self, version: Version, reference: Reference, policy: MonitoringPolicy, kept: Kept,
-        now: datetime,
-    ) -> Course:  # fmt: skip
+    def _cut(self, reference: Reference, policy: MonitoringPolicy, now: datetime) -> tuple[Reference, tuple[Day, ...]]:
+        """The reference as a policy cuts it, and the windows of the history."""
         cut = recut(reference, policy)
         with reading(self.context.databases.log) as session:
             zone = profiles.zone_of(session, reference.id) or policy.zone
@@ -104,10 +108,19 @@ class Rehearsing:
                 f"The history was cut into days of {zone}, so it cannot be replayed in {policy.zone}.",
                 hint="Leave `zone` as it is.",
             )
-        days = days_of(cut, stored, policy, until=now)
-        latest = days[-MOST_WINDOWS:]
-        numbered = [replace(day, number=number) for number, day in enumerate(latest)]
-        return judge(version, cut, policy, numbered, kept, groups=window_groups(self.context.databases, cut))
+        return cut, days_of(cut, stored, policy, until=now)
+
+
+def one_span(histories: Sequence[Sequence[Day]]) -> tuple[tuple[Day, ...], ...]:
+    """The windows of several policies over one stretch of time, in which none has more than `MOST_WINDOWS`."""
+    since = max((held[-MOST_WINDOWS].start for held in histories if len(held) > MOST_WINDOWS), default=None)
+    kept = ([day for day in held if since is None or day.start >= since] for held in histories)
+    return tuple(tuple(replace(day, number=number) for number, day in enumerate(held)) for held in kept)
+
+
+def _spans(policy: MonitoringPolicy, course: Course) -> dict[datetime, Span]:
+    delay = timedelta(hours=policy.label_delay_hours)
+    return {one.start: Span(one.end, one.end + delay) for one in course.readings}
 
 
 def _called(policy: MonitoringPolicy, course: Course) -> dict[str, tuple[Episode, ...]]:
@@ -129,4 +142,9 @@ def drops_of(course: Course, policy: MonitoringPolicy) -> tuple[Drop, ...]:
     worse = {one.start: is_worse(one, task.harm_watches, means) for one in ripe}
     found = episodes("drop", [(start, watch is not None) for start, watch in worse.items()],
                      quiet=policy.hysteresis_of)  # fmt: skip
-    return tuple(Drop(one.first, one.last, watch.label) for one in found if (watch := worse[one.first]) is not None)
+    ends = {one.start: one.end for one in ripe}
+    return tuple(
+        Drop(one.first, one.last, watch.label, ends[one.last])
+        for one in found
+        if (watch := worse[one.first]) is not None
+    )
