@@ -8,6 +8,7 @@ import pytest
 from mlops_dash.stats.loss_split import MIN_ROWS, LossSplit, loss_split
 
 N = 3_000
+DAYS = np.arange(N) // 100  # 30 of them a side
 
 
 def world(rng: np.random.Generator, *, moved: float = 0.0, changed: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,7 +21,7 @@ def world(rng: np.random.Generator, *, moved: float = 0.0, changed: float = 0.0)
 
 def split(seed: int, **change: float) -> LossSplit:
     rng = np.random.default_rng(seed)
-    return loss_split(*world(rng), *world(rng, **change))
+    return loss_split(*world(rng), *world(rng, **change), days=(DAYS, DAYS))
 
 
 def test_the_parts_add_up_to_the_change() -> None:
@@ -61,5 +62,24 @@ def test_what_cannot_be_told_is_refused_with_its_reason() -> None:
     assert np.isnan(far.relation[0])
     rng = np.random.default_rng(5)
     x, loss = world(rng)
-    few = loss_split(x[:500], loss[:500], x, loss)
+    few = loss_split(x[:500], loss[:500], x, loss, days=(DAYS[:500], DAYS))
     assert few.reason == f"500 labelled rows on one side, {MIN_ROWS:,} are needed"
+    short = loss_split(x, loss, x, loss, days=(DAYS, DAYS % 4))
+    assert short.reason == "labelled rows of 4 days on one side, 5 days are needed"
+    assert np.isnan(short.relation[0])
+
+
+def test_days_that_differ_by_themselves_are_no_changed_relation() -> None:
+    sure = []
+    for run in range(6):
+        rng = np.random.default_rng(200 + run)
+        sides = []
+        for _ in range(2):
+            x, loss = world(rng)
+            sides.append((x, loss + np.repeat(rng.normal(0.0, 0.3, 10), 300)))
+        tens = np.arange(N) // 300
+        found = loss_split(*sides[0], *sides[1], days=(tens, tens))
+        half = (found.relation[2] - found.relation[1]) / 2
+        assert half == pytest.approx(2.26 * 0.3 * np.sqrt(2 / 10), rel=0.6)
+        sure.append(found.sure[1])
+    assert sum(sure) <= 1

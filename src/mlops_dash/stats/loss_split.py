@@ -12,14 +12,15 @@ from typing import Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mlops_dash.stats.arrays import Floats
+from mlops_dash.stats.arrays import Floats, Ints
+from mlops_dash.stats.intervals import t_quantile
 
 MIN_ROWS, MOST_ROWS = 1_000, 5_000  # a side
 LEAST_OVERLAP, THIN_OVERLAP = 0.30, 0.50
 LEAST_EFFECTIVE: Final = 200
 MOST_IMBALANCE: Final = 0.10  # standard deviations of an input between the two weighted sides
 SEEDS: Final = (1, 2, 3)
-DRAWS: Final = 300
+MIN_DAYS: Final = 5  # a side: fewer do not say how far days differ by themselves
 _FOLDS: Final = 5
 _CLIP: Final = 0.01
 Term = tuple[float, float, float]  # value, low, high
@@ -50,25 +51,32 @@ class LossSplit:
     reason: str = ""
 
 
-def loss_split(then: Floats, then_loss: Floats, now: Floats, now_loss: Floats, *, level: float = 0.95) -> LossSplit:
+def loss_split(
+    then: Floats, then_loss: Floats, now: Floats, now_loss: Floats, *, days: tuple[Ints, Ints], level: float = 0.95
+) -> LossSplit:  # fmt: skip
     """Split the change of the mean loss between two sets of labelled rows.
 
     Cai, Namkoong & Yadlowsky (arXiv 2303.02011): P(now | inputs) is fitted on other folds and cut to .01 and .99; rows
     of then are weighted by it, rows of now by its complement, and both then describe the shared inputs. The split is
-    the median of three seeds; its intervals resample rows with these weights fixed.
+    the median of three seeds; its intervals leave out one day after another (jackknife, Student's t with the days of
+    the shorter side), as rows of one day are alike, and take the weights as known.
 
     Args:
         then: Shape (n, columns); a missing value is NaN, a level its number.
         then_loss: Loss of each of them.
         now: Shape (m, columns).
         now_loss: Loss of each of them.
+        days: Day of each row of then and of now, any integers.
         level: Coverage of the intervals.
     """
     n = min(len(then), len(now), MOST_ROWS)
     change = float(now_loss.mean() - then_loss.mean()) if n else math.nan
     if n < MIN_ROWS:
         return _refused(change, n, math.nan, f"{n:,} labelled rows on one side, {MIN_ROWS:,} are needed")
-    made = [_once(then, then_loss, now, now_loss, n, seed, level) for seed in SEEDS]
+    fewest = min(np.unique(of).size for of in days)
+    if fewest < MIN_DAYS:
+        return _refused(change, n, math.nan, f"labelled rows of {fewest} days on one side, {MIN_DAYS} days are needed")
+    made = [_once(then, then_loss, now, now_loss, n, days, seed, level) for seed in SEEDS]
     refused = next((one for one in made if one.reason), None)
     if refused is not None:
         return refused
@@ -80,7 +88,8 @@ def loss_split(then: Floats, then_loss: Floats, now: Floats, now_loss: Floats, *
 
 
 def _once(
-    then: Floats, then_loss: Floats, now: Floats, now_loss: Floats, n: int, seed: int, level: float
+    then: Floats, then_loss: Floats, now: Floats, now_loss: Floats, n: int, days: tuple[Ints, Ints], seed: int,
+    level: float,
 ) -> LossSplit:  # fmt: skip
     rng = np.random.default_rng(seed)
     a, b = (rng.choice(len(side), n, replace=False) for side in (then, now))
@@ -93,19 +102,29 @@ def _once(
     why = _why_not(x[:n], x[n:], of_then, of_now, overlap)
     if why:
         return _refused(change, n, overlap, why)
-    value = _terms(before, after, of_then, of_now)
-    drawn = np.array([
-        _terms(before[i], after[j], of_then[i], of_now[j])
-        for i, j in ((rng.integers(0, n, n), rng.integers(0, n, n)) for _ in range(DRAWS))
-    ])  # fmt: skip
-    low, high = np.quantile(drawn, [(1.0 - level) / 2, (1.0 + level) / 2], axis=0)
-    found = [(float(value[at]), float(low[at]), float(high[at])) for at in range(3)]
+    sums = [_by_day(before, of_then, days[0][a]), _by_day(after, of_now, days[1][b])]
+    whole = [one.sum(axis=0) for one in sums]
+    value = _terms(whole[0], whole[1])
+    left_out = [_terms(whole[0] - sums[0], whole[1]), _terms(whole[0], whole[1] - sums[1])]
+    spread = np.sqrt(sum((len(one) - 1) * one.var(axis=0) for one in left_out))
+    half = t_quantile(level, min(len(one) for one in sums) - 1) * spread
+    found = [(float(value[at]), float(value[at] - half[at]), float(value[at] + half[at])) for at in range(3)]
     return LossSplit(change, found[0], found[1], found[2], overlap, n, (False, False, False))
 
 
-def _terms(before: Floats, after: Floats, of_then: Floats, of_now: Floats) -> Floats:
-    shared_then, shared_now = np.average(before, weights=of_then), np.average(after, weights=of_now)
-    return np.array([shared_then - before.mean(), shared_now - shared_then, after.mean() - shared_now])
+def _by_day(loss: Floats, weights: Floats, days: Ints) -> Floats:
+    """Rows, their loss, their weight, and their weighted loss, summed by day: shape (days, 4)."""
+    _, of_row = np.unique(days, return_inverse=True)
+    return np.column_stack([np.bincount(of_row, of) for of in (np.ones(loss.size), loss, weights, weights * loss)])
+
+
+def _terms(then: Floats, now: Floats) -> Floats:
+    """The three parts, from sums as `_by_day` has them, whole or each with a day left out."""
+    (mean_then, shared_then), (mean_now, shared_now) = (
+        (one[..., 1] / one[..., 0], one[..., 3] / one[..., 2]) for one in (then, now)
+    )
+    parts = np.broadcast_arrays(shared_then - mean_then, shared_now - shared_then, mean_now - shared_now)
+    return np.stack(parts, axis=-1)
 
 
 def _cross_fitted(x: Floats, side: Floats, seed: int) -> Floats:

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from mlops_dash.domain.words import JobState
 from mlops_dash.errors import NotFound
 from mlops_dash.services.command import Context
+from mlops_dash.services.jobs import JobsService
 from mlops_dash.store.db import transaction
 from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
 from tests.factories import VIEWER, WORKER
@@ -54,6 +56,25 @@ def test_a_changed_relation_is_named_with_its_size_in_minutes(made: Minutes) -> 
     assert causes is not None
     assert causes.split == found
     assert made.monitoring.summary(VIEWER, MODEL)["causes"]["split"]["overlap"] > 0.9
+
+
+def test_what_few_days_could_not_tell_is_asked_again_when_a_week_has_passed(made: Minutes) -> None:
+    made.worse = 25.0
+    made.live(6)
+    made.evaluate(DAY)
+    assert made.monitoring.plan_why(WORKER, MODEL)
+    found = made.monitoring.split_loss(WORKER, MODEL)
+    assert found is not None
+    assert "1,000 are needed" in found.reason
+    jobs = JobsService(made.context)
+    job = jobs.claim(WORKER, "here")
+    assert job is not None
+    jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED)
+    assert not made.monitoring.plan_why(WORKER, MODEL)
+    made.now -= DAY
+    made.live(6)
+    made.evaluate(DAY)
+    assert made.monitoring.plan_why(WORKER, MODEL)
 
 
 def test_where_inputs_have_too_little_in_common_nobody_can_tell(made: Minutes) -> None:

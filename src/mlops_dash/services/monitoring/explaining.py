@@ -131,11 +131,13 @@ class Explaining:
             unknown = not ground.elsewhere and _known(session, ground).at is None
             own = [one for one in store.readings(session, ground.version.id) if one.n]
             worse = harm_stretch(own, ground.policy) if "harm" in open_kinds else []
-            unsplit = bool(worse) and _split(session, ground.version, ground.reference, worse) is None
+            split = _split(session, ground.version, ground.reference, worse)
+            weeks = (worse[-1].end - worse[0].start).days // 7 if worse and split is not None and split.reason else 0
+            unsplit = bool(worse) and (split is None or weeks > 0)  # what few days could not tell, more may
             if not unsplit and not (unknown and open_kinds & {"harm", "inputs"}):
                 return False
         since = worse[0].start.isoformat() if worse else ""
-        asks = [model, str(Task.WHY), ground.version.id, ground.reference.id, since]
+        asks = [model, str(Task.WHY), ground.version.id, ground.reference.id, since, *([weeks] if weeks else [])]
         with transaction(self.context.databases.app) as session:
             slot = digest(asks)[:26]
             before = job_rows.get(session, slot)

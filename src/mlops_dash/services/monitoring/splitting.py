@@ -66,9 +66,10 @@ class Splitting:
         for frame in frames:
             rows = frame[frame["label"].notna()].reset_index(drop=True)
             losses = reference.layout.task.row_losses(rows["label"].to_numpy(float), rows["score"].to_numpy(float))
-            sides.append((in_numbers(reference, rows, policy.zone).values, losses))
-        (then, then_loss), (live, live_loss) = sides
-        made = loss_split(then, then_loss, live, live_loss, level=_LEVEL)
+            numbers = in_numbers(reference, rows, policy.zone)
+            sides.append((numbers.values, losses, numbers.days))
+        (then, then_loss, then_days), (live, live_loss, live_days) = sides
+        made = loss_split(then, then_loss, live, live_loss, days=(then_days, live_days), level=_LEVEL)
         kept = _evidence(version, reference, made, policy.label_unit)
         kept = Evidence(**{**vars(kept), "window_start": first, "window_end": last, "computed_at": now})
         with transaction(self.context.databases.app) as session:
@@ -86,8 +87,8 @@ def _evidence(version: Version, reference: Reference, made: LossSplit, unit: str
     return Evidence(
         kind=KIND, subject=f"{version.model} v{version.version}", comparator="before", metric=version_loss(reference),
         direction="lower_is_better", value=known(made.change), low=None, high=None, level=_LEVEL, n=made.n,
-        n_clusters=None, method="DISDE: both sides weighted to their shared inputs, three seeds, rows resampled",
-        bound="rows taken as independent; a changed relation includes every input that the model was not given",
+        n_clusters=None, method="DISDE: both sides weighted to their shared inputs, three seeds, days left out",
+        bound="weights as known; a changed relation includes every input that the model was not given",
         window_start=None, window_end=None,
         digests={"reference": reference.id, "model": version.artifact_digest}, code_version=__version__,
         computed_at=reference.created_at, state="not_computable" if made.reason else "ok", reason=made.reason,
