@@ -408,7 +408,9 @@ print(f"result {(north.label - north.score).abs().mean()} n={len(north)}")
 
 
 @pytest.mark.timeout(600)
-def test_checks_of_a_recipe_run_after_training_and_are_a_gate_that_blocks(depot: Services, tmp_path: Path) -> None:
+def test_checks_of_a_recipe_run_after_training_and_are_a_gate_that_blocks(
+    depot: Services, time: Time, tmp_path: Path
+) -> None:
     for name, code in (("speed", SPEED), ("slice", SLICE)):
         (tmp_path / f"{name}.py").write_text(code)
     checks = (
@@ -450,6 +452,7 @@ def test_checks_of_a_recipe_run_after_training_and_are_a_gate_that_blocks(depot:
     gate = depot.registry.gate(VIEWER, MINUTES, "1")["gates"][-1]
     assert (gate["state"], gate["measures"][1]["state"]) == ("waiting", "waiting"), "an answer to another question"
     said: list[str] = []
+    time.at += timedelta(hours=1)
     found = depot.evidence.run_checks(
         SCIENTIST, str(result["version_id"]), log=tmp_path / "again.log", tell=said.append
     )

@@ -103,3 +103,19 @@ def test_an_override_or_approval_of_one_failed_check_does_not_cover_another_that
     )
     assert basis(slow) != basis(renewed), "another program under the same name"
     assert "asked" not in slow.as_json()["measures"][0]
+
+
+def test_an_answer_of_another_commit_or_about_files_that_nobody_knows_does_not_count() -> None:
+    def at(workplace: str, *evidence: Evidence, artifact: str = "a") -> Gate:
+        return check_gate(POLICY, (FAST, CODE), evidence, artifact, ("m", "2"), workplace=workplace)
+
+    ran = [replace(one, digests={**one.digests, "workplace": "first's"}) for one in GOOD]
+    assert at("first's", *ran).opens
+    for found in (at("second's", *ran), at("", *ran), at("first's", *GOOD)):
+        assert found.state is GateState.WAITING
+        assert "commit or requirements changed since it ran" in found.reason
+    unknown = [replace(one, digests={**one.digests, "artifact": ""}) for one in GOOD]
+    for artifact in ("a", ""):
+        found = gate(*unknown, artifact=artifact)
+        assert (found.state, "which files it looked at" in found.reason) == (GateState.WAITING, True)
+    assert gate(*GOOD, artifact="").opens, "files that were looked at and are not frozen yet"
