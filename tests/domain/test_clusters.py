@@ -20,7 +20,7 @@ def covered(rng: np.random.Generator, spread: float) -> tuple[bool, bool]:
     error = rng.normal(0.0, 1.0, len(of_row)) * scale[of_row]
     names = pd.Series([f'customer "{one}"' for one in of_row])
     true = np.sqrt(2.0 / np.pi) * np.exp(spread**2 / 2.0)
-    by = (groups_of(names, range(len(names))), None)
+    by = (groups_of(names), None)
     found = [regression_metrics(error, np.zeros(len(error)), level=0.95, clusters=one)["mae"] for one in by]
     return found[0].low <= true <= found[0].high, found[1].low <= true <= found[1].high
 
@@ -38,13 +38,14 @@ def test_where_customers_are_alike_groups_say_what_rows_say() -> None:
     assert held.min() >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / REPEATS), held
 
 
-def test_a_customer_lies_in_one_group_and_a_row_without_one_goes_by_its_id() -> None:
+def test_a_customer_lies_in_one_group_and_all_rows_without_one_in_one_more() -> None:
     names = pd.Series(["京", "京", 7.0, "7", None, None])
-    found = groups_of(names, ["a", "b", "c", "d", "e", "f"]).tolist()
+    found = groups_of(names).tolist()
     assert found[0] == found[1]
     assert found[2] == found[3]
-    assert found == groups_of(names, ["x", "y", "z", "u", "e", "f"]).tolist()
-    assert all(0 <= one < GROUPS for one in found)
+    assert all(0 <= one < GROUPS for one in found[:4])
+    assert found[4:] == [GROUPS, GROUPS]
+    assert groups_of(pd.Series([None, None], dtype=object)).tolist() == [GROUPS, GROUPS]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ with the number of customers. Whole values lie in one group, so groups are as in
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,17 +19,18 @@ from mlops_dash.stats.arrays import Ints
 TOGETHER: Final = "such as a customer; intervals then go by it where the reference has fewer than 20 days"
 
 
-def groups_of(names: pd.Series[Any], ids: Sequence[object]) -> Ints:
-    """The group of each row, 0..GROUPS-1: that of its name, of a row without one that of its id.
+NAMELESS: Final = GROUPS  # one more group: nobody knows which of its rows belong together, so all may
 
-    >>> groups_of(pd.Series(["it's Ana", 7.0, "it's Ana", None]), ["a", "b", "c", "d"]).tolist()
-    [22, 26, 22, 36]
+
+def groups_of(names: pd.Series[Any]) -> Ints:
+    """The group of each row, 0..GROUPS-1: that of its name; GROUPS of a row without one.
+
+    >>> groups_of(pd.Series(["it's Ana", 7.0, "it's Ana", None])).tolist()
+    [22, 26, 22, 40]
     """
     codes, known = pd.factorize(batch_names(names))
-    of_name = np.asarray([_group(str(name)) for name in known] or [0], dtype=np.int64)
-    found: Ints = of_name[np.maximum(codes, 0)]
-    for row in np.flatnonzero(codes < 0).tolist():
-        found[row] = _group(str(ids[row]))
+    of_name = np.asarray([*(_group(str(name)) for name in known), NAMELESS], dtype=np.int64)
+    found: Ints = of_name[codes]  # -1, of no name, is the last
     return found
 
 

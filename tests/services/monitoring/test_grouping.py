@@ -50,11 +50,11 @@ def begun(context: Context, *, days: int = 12, cluster: str = CUSTOMER, window: 
     return made
 
 
-def send(w: World, days: int, *, labels: bool = True, blind: bool = False) -> list[Label]:
+def send(w: World, days: int, *, labels: bool = True, blind: bool = False, named: bool = True) -> list[Label]:
     """Days from now on; gives the labels."""
     made = rows(w, days * A_DAY, blind=blind)
     at = [to_us(w.now + n * DAY / A_DAY) for n in range(len(made))]
-    asked = made[["x", CUSTOMER]].to_dict("records")
+    asked = made[["x", CUSTOMER] if named else ["x"]].to_dict("records")
     known = [Label(MODEL, f"{t}", float(y), t, t) for t, y in zip(at, made["label"], strict=True)]
     with transaction(w.context.databases.log) as session:
         prediction_log.append(
@@ -150,13 +150,27 @@ def test_labels_that_come_late_are_grouped_too_by_every_cadence(context: Context
     assert width(made) > 0.0
 
 
-def test_a_row_without_a_customer_is_one_of_its_own(context: Context) -> None:
+def test_where_rows_do_not_name_their_customer_no_interval_is_told_and_it_is_said(context: Context) -> None:
     made = begun(context)
-    with transaction(context.databases.app) as session:
-        session.get_one(ModelRow, MODEL).do_not_log = [CUSTOMER]
-    send(made, 8)
+    send(made, 8, named=False)
     made.evaluate(later=3 * timedelta(hours=1))
-    assert made.room().health is Health.OK
+    room = made.room()
+    assert room.performance is not None
+    told = [one.trailing for one in room.performance.points if one.trailing is not None]
+    assert told
+    assert {(one.low, one.high) for one in told} == {(None, None)}
+    assert all(f"rows by their {CUSTOMER} lie in 1 group, at least 5 are needed" in one.reason for one in told), told
+    assert "are taken together" not in room.basis
+    assert f"the latest rows name too few values of {CUSTOMER}, so no interval is told" in room.basis
+
+
+def test_a_few_rows_without_a_customer_are_taken_together(context: Context) -> None:
+    made = begun(context)
+    send(made, 2, named=False)
+    send(made, 12)
+    made.evaluate(later=3 * timedelta(hours=1))
+    assert width(made) > 0.0
+    assert "are taken together" in made.room().basis
 
 
 def test_a_reference_without_the_column_goes_by_days_as_it_did(context: Context) -> None:

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mlops_dash.domain.cadence import FEW_CLUSTERS, GROUPS
-from mlops_dash.domain.clusters import groups_of
+from mlops_dash.domain.cadence import FEW_CLUSTERS, GROUP
+from mlops_dash.domain.clusters import NAMELESS, groups_of
+from mlops_dash.domain.format import plural
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.task import ModelTask, Watch
 from mlops_dash.services.monitoring.course import Day
@@ -31,6 +32,7 @@ from mlops_dash.store.monitoring.references import Reference
 
 MOST_WINDOWS = 100  # of a reference that its design effect is told from
 _LEVEL = 0.95
+NOT_NAMED = "no interval: rows by their"  # how the reason begins that there is none
 
 
 class WindowGroups:
@@ -98,7 +100,7 @@ def group_parts(
     if kept.empty:
         return ()
     absent = pd.Series([None] * len(kept), index=kept.index, dtype=object)
-    numbers = groups_of(kept.get(reference.cluster, absent), kept["prediction_id"].tolist())
+    numbers = groups_of(kept.get(reference.cluster, absent))
     codes, keys = pd.MultiIndex.from_arrays([slots[labelled], names[labelled], numbers]).factorize()
     parts = label_parts(reference.layout, kept, codes.astype(np.int64), len(keys))
     return tuple(
@@ -130,13 +132,13 @@ def alike_of(layout: Layout, rows: pd.DataFrame, column: str, windows: Ints, *, 
         windows: int64[rows], the number of each row's window, from 0.
         prior: Mean label.
     """
-    numbers = groups_of(rows[column], list(range(len(rows))))
+    numbers, most = groups_of(rows[column]), NAMELESS + 1
     n = min(int(windows.max()) + 1, MOST_WINDOWS)
     few = windows < n
-    apart = label_parts(layout, rows[few], windows[few] * GROUPS + numbers[few], n * GROUPS)
-    within = [[part for part in apart[at * GROUPS : (at + 1) * GROUPS] if part.n] for at in range(n)]
+    apart = label_parts(layout, rows[few], windows[few] * most + numbers[few], n * most)
+    within = [[part for part in apart[at * most : (at + 1) * most] if part.n] for at in range(n)]
     design = {watch.key: design_effect(layout.task, watch, within, prior=prior) for watch in layout.task.watches}
-    return Alike([part for part in label_parts(layout, rows, numbers, GROUPS) if part.n], design)
+    return Alike([part for part in label_parts(layout, rows, numbers, most) if part.n], design)
 
 
 def design_effect(task: ModelTask, watch: Watch, windows: Sequence[Sequence[Part]], *, prior: float) -> float:
@@ -154,6 +156,21 @@ def design_effect(task: ModelTask, watch: Watch, windows: Sequence[Sequence[Part
 def design_of(baseline: Mapping[str, Any], watch: Watch) -> float:
     """The design effect that a reference keeps; 1 where its rows have nothing that they belong to."""
     return float(baseline.get("design", {}).get(watch.key, 1.0))
+
+
+def why_no_interval(column: str, groups: Sequence[Part]) -> str:
+    """Why nothing is known of how far numbers would lie apart with other customers; "" = enough groups say it."""
+    if len(groups) >= FEW_CLUSTERS:
+        return ""
+    return (
+        f"{NOT_NAMED} {column} lie in {plural(len(groups), GROUP)}, at least {FEW_CLUSTERS} are needed "
+        "(all that do not name theirs are one)"
+    )
+
+
+def without_interval(estimate: Estimate, why: str) -> Estimate:
+    """The number alone, with the reason."""
+    return replace(estimate, low=None, high=None, method="", reason=estimate.reason if estimate.value is None else why)
 
 
 def grouped_mean(

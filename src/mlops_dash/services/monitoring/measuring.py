@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from mlops_dash.domain.cadence import FEW_CLUSTERS, MIN_WINDOWS, Cadence, plural_of
-from mlops_dash.domain.monitoring.readings import Estimate
+from mlops_dash.domain.monitoring.readings import Estimate, Reading
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.tasks.task import ModelTask, Watch
+from mlops_dash.services.monitoring.grouping import NOT_NAMED
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.intervals import ratio
 from mlops_dash.stats.performance import cluster_estimate
@@ -110,10 +111,20 @@ def _mean(sums: Floats) -> Floats:
     return ratio(sums[..., 0], sums[..., 1])
 
 
-def basis(reference: Reference, policy: MonitoringPolicy) -> str:
-    """What verdicts rest on where windows are no days, in words; "" of days, whose words stand elsewhere."""
+def basis(reference: Reference, policy: MonitoringPolicy, told: Reading | None) -> str:
+    """What verdicts rest on where windows are no days, in words; "" of days, whose words stand elsewhere.
+
+    Args:
+        reference: What the model is compared with.
+        policy: How often it is judged.
+        told: The latest window that has numbers; None = none yet.
+    """
     cadence, k = policy.cadence, int(reference.baseline["swing"]["k"])
     cluster = reference.cluster if reference.is_grouped else ""
+    if cluster and told is not None and _is_unnamed(told):
+        return (
+            f"Judged by the {cadence.name}: the latest rows name too few values of {cluster}, so no interval is told."
+        )
     if cadence.is_daily:
         return f"Judged by the day: {cadence.together(reference.n_days, 0, cluster)}." if cluster else ""
     windows = int(reference.baseline.get("n_windows", k))
@@ -122,3 +133,8 @@ def basis(reference: Reference, policy: MonitoringPolicy) -> str:
     pooled = ", drift by the day that ends with it" if cadence.is_hourly else ""
     few = f"; {cadence.unknown_swing(k)}" if k < MIN_WINDOWS else ""
     return f"Judged by the {cadence.name}{named}{pooled}: {clusters}{few}."
+
+
+def _is_unnamed(told: Reading) -> bool:
+    found = [told.estimate(name, int(days)) for days, rows in told.body["metrics"].items() for name in rows]
+    return any(one is not None and one.reason.startswith(NOT_NAMED) for one in found)

@@ -203,7 +203,7 @@ class Rooms:
             watch_excess=policy.watch_excess,
             drift_excess=policy.drift_excess,
         )
-        room = replace(room, basis=basis(reference, policy), judged_by=policy.cadence.name)
+        room = replace(room, basis=basis(reference, policy, told), judged_by=policy.cadence.name)
         if room.performance is not None:
             room = replace(room, estimated=view_of(reference, own, room.performance.metric))
         room = room if told is None else self._judged(room, material, told, policy, feature=feature, at=at)

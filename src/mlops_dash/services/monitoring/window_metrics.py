@@ -13,12 +13,18 @@ from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.tasks.task import Watch
 from mlops_dash.ids import digest
 from mlops_dash.services.monitoring.course import Day
-from mlops_dash.services.monitoring.grouping import WindowGroups, design_of, grouped_mean
+from mlops_dash.services.monitoring.grouping import (
+    WindowGroups,
+    design_of,
+    grouped_mean,
+    why_no_interval,
+    without_interval,
+)
 from mlops_dash.services.monitoring.measuring import by_day, clusters_of, measure, trailing_means, units_of
 from mlops_dash.stats.sequential import HarmUnit
 from mlops_dash.store.monitoring.references import Reference
 
-RULES = 4  # grows when a rule in here, in judging or in domain.monitoring changes: every window is then judged again
+RULES = 5  # grows when a rule in here, in judging or in domain.monitoring changes: every window is then judged again
 _METRIC_KEYS = ("metrics_key", "day", "metrics")
 
 
@@ -103,5 +109,8 @@ def _measured(
             clusters, unit = groups.over(back[-span:]), GROUP
             pooled = measure(task, clusters, prior=prior, unit=unit)
             means = {watch.key: grouped_mean(means[watch.key], task, watch, clusters, prior=prior) for watch in past}
+            if why := why_no_interval(reference.cluster, clusters):
+                pooled = {name: without_interval(one, why) for name, one in pooled.items()}
+                means = {name: without_interval(one, why) for name, one in means.items()}
         metrics[str(key)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
     return {"day": alone, "metrics": metrics}
