@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 from mlops_dash.bootstrap import Services
+from mlops_dash.domain.audit import Action
+from mlops_dash.store import audit
+from mlops_dash.store.db import reading
 from tests import penguins
 from tests.cli.conftest import Run
 
@@ -28,6 +31,10 @@ def test_the_ranking_of_a_model_that_others_serve(house: Services, run: Run) -> 
     code, out, _ = run("why", penguins.MODEL, "--measure", "--json")
     assert code == 0
     assert "others serve this model" in json.loads(out)["importance"]["why"]
+    with reading(house.context.databases.app) as session:
+        (entry,) = [one for one in audit.entries(session) if one.action == Action.WHY_REQUESTED]
+    assert (entry.model, entry.object, entry.reason) == (penguins.MODEL, "v1", "asked on the command line")
+    assert run("why", penguins.MODEL, "--measure", "--reason", " ")[0] == 2
 
 
 def test_of_nothing_nothing_is_told(house: Services, run: Run) -> None:

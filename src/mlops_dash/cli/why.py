@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
-from mlops_dash.domain.access import Permission, system
+from mlops_dash.domain.access import system
 from mlops_dash.domain.format import percent, psi
 from mlops_dash.domain.monitoring.causes import Causes, Importance
 from mlops_dash.domain.monitoring.samples import ColumnRows
+
+_REASON = "asked on the command line"
 
 
 def add_commands(commands: Any) -> None:
@@ -19,6 +21,7 @@ def add_commands(commands: Any) -> None:
     asked = commands.add_parser("why", help="the columns that moved, ranked by drift times importance")
     asked.add_argument("model")
     asked.add_argument("--measure", action="store_true", help="ask the model first what it rests on (again)")
+    asked.add_argument("--reason", default=_REASON, help="of --measure; goes into the ledger")
     asked.add_argument(
         "--rows", metavar="COLUMN", help="a few rows of the cell of a column that grew, beside typical ones"
     )
@@ -27,6 +30,7 @@ def add_commands(commands: Any) -> None:
 
     estimate = commands.add_parser("estimate", help="how large errors are while labels are awaited, of a regression")
     estimate.add_argument("model")
+    estimate.add_argument("--reason", default=_REASON, help="goes into the ledger")
     json_flag(estimate)
     estimate.set_defaults(run=_estimate)
 
@@ -35,7 +39,7 @@ def _why(arguments: argparse.Namespace) -> int:
     made = services()
     who, model = actor(made), arguments.model
     if arguments.measure:
-        who.require(Permission.JOB_RUN)
+        made.monitoring.ask_why(who, model, arguments.reason, at_once=True)
         made.monitoring.explain(
             who, model, partial(made.scoring.answer_again, who, model), partial(made.scoring.own_importance, who, model)
         )
@@ -50,7 +54,9 @@ def _why(arguments: argparse.Namespace) -> int:
 
 def _estimate(arguments: argparse.Namespace) -> int:
     made = services()
-    found = made.monitoring.estimate_losses(actor(made), arguments.model)
+    who = actor(made)
+    made.monitoring.ask_estimate(who, arguments.model, arguments.reason)
+    found = made.monitoring.estimate_losses(who, arguments.model)
     facts = None if found is None else {"model": arguments.model, **found.as_json()}
     show(facts, as_json=arguments.json, line="" if found is None else found.sentence)
     return 0

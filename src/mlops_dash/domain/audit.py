@@ -79,6 +79,7 @@ class Action(StrEnum):
     OPINION_REQUESTED = "opinion.requested"  # a second opinion on drift
     REPLAY_REQUESTED = "replay.requested"
     WHY_REQUESTED = "why.requested"  # what a version rests on
+    ESTIMATE_REQUESTED = "estimate.requested"  # windows without labels, by a model of the loss
     JOB_CANCEL_REQUESTED = "job.cancel_requested"
     CHANNEL_ADDED = "channel.added"
     CHANNEL_EDITED = "channel.edited"

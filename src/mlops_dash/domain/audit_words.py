@@ -103,6 +103,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.SCHEDULE_REMOVED: _to("removed"),
     Action.JOB_REQUESTED: _to("asked for a run of"),
     Action.WHY_REQUESTED: lambda one: f"asked what {one.model} {one.object} rests on",
+    Action.ESTIMATE_REQUESTED: lambda one: f"had the errors of {one.model} {one.object} estimated without labels",
     Action.RECIPE_TRIED: _to("had a check made of"),
     Action.VERSION_CHECKED: _to("had the recipe's checks look at"),
     Action.REPLAY_REQUESTED: lambda one: f"asked for a replay of {one.model} {one.object}",

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from mlops_dash import attempt, why
+from mlops_dash.domain.audit import Action
+from mlops_dash.domain.audit_words import sentence
 from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.monitoring.label_free import Trust
 from mlops_dash.domain.words import JobState
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.errors import InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.command import Context
 from mlops_dash.services.jobs import JobsService
-from mlops_dash.store.db import transaction
+from mlops_dash.store import audit
+from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.tables.registry import ModelRow, PolicyVersionRow
-from tests.factories import VIEWER, WORKER
+from tests.factories import SCIENTIST, VIEWER, WORKER
 from tests.services.monitoring.monitoring_world import MODEL, V1, world
 from tests.services.monitoring.test_regression import POLICY, Minutes
 
@@ -71,6 +74,21 @@ def test_a_changed_relation_refutes_it(made: Minutes) -> None:
     assert found is not None
     assert found.test.trust is Trust.NOT_TRUSTED
     assert "its assumption does not hold" in found.sentence
+
+
+def test_who_has_it_estimated_now_is_in_the_ledger(made: Minutes) -> None:
+    ask = made.monitoring.ask_estimate
+    with pytest.raises(NotAllowed):
+        ask(VIEWER, MODEL, "why not")
+    with pytest.raises(InvalidInput, match="needs a reason"):
+        ask(SCIENTIST, MODEL, " ")
+    with pytest.raises(NotFound, match="Nothing of nobody"):
+        ask(SCIENTIST, "nobody", "unsure")
+    ask(SCIENTIST, MODEL, "labels come late")
+    with reading(made.context.databases.app) as session:
+        (entry,) = [one for one in audit.entries(session) if one.action == Action.ESTIMATE_REQUESTED]
+    assert (entry.model, entry.reason) == (MODEL, "labels come late")
+    assert "estimated without labels" in sentence(entry)
 
 
 def test_too_little_teaches_nothing_and_says_so(made: Minutes) -> None:

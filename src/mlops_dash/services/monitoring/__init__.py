@@ -96,6 +96,7 @@ class MonitoringService:
         self.plan_why = explaining.plan_why
         self.explain = explaining.explain
         models = LossModels(context)
+        self.ask_estimate = models.ask_estimate
         self.plan_estimate = models.plan_estimate
         self.estimate_losses = models.estimate_losses
         self.split_loss = Splitting(context).split_loss

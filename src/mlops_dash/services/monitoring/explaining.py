@@ -93,11 +93,18 @@ class Explaining:
             return causes_of(session, ground.version, ground.reference, ground.policy, own)
 
     @command(Permission.JOB_RUN, Action.WHY_REQUESTED)
-    def ask_why(self, unit: Unit, actor: Actor, model: str, reason: str) -> str:
+    def ask_why(self, unit: Unit, actor: Actor, model: str, reason: str, *, at_once: bool = False) -> str:
         """Ask a worker what the version in service rests on.
 
+        Args:
+            unit: Of work.
+            actor: Who asks.
+            model: The model's name.
+            reason: What they want to find out.
+            at_once: They measure it themselves, right away: it is in the ledger, and no job is made.
+
         Returns:
-            The job's id.
+            The job's id; "" without one.
 
         Raises:
             NotFound: nothing is served, or it has no reference.
@@ -107,6 +114,10 @@ class Explaining:
         if not reason.strip():
             raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
         ground = _needed(_ground(unit.session, model, unit.now), model)
+        if at_once:
+            unit.audit(f"v{ground.version.version}", model=model, reason=reason.strip(),
+                       after={"at_once": True, "version_id": ground.version.id})  # fmt: skip
+            return ""
         if ground.elsewhere:
             raise InvalidInput(f"What v{ground.version.version} rests on cannot be measured: {ELSEWHERE}.")
         already = job_reads.unfinished_for(unit.session, model=model, task=Task.WHY)

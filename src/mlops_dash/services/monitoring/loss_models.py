@@ -12,6 +12,7 @@ import numpy as np
 
 from mlops_dash import __version__
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.domain.monitoring.label_free import LOSS_KIND, EstimatedPoint, EstimatedView, back_test, loss_points
@@ -19,7 +20,7 @@ from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
-from mlops_dash.services.command import Context, record
+from mlops_dash.services.command import Context, Unit, command, record
 from mlops_dash.services.monitoring.estimating import estimator_of
 from mlops_dash.services.monitoring.samples import window_rows
 from mlops_dash.services.monitoring.stretch import harm_stretch
@@ -67,6 +68,19 @@ class LossModels:
                          arguments={"version_id": version.id, "version": version.version}, priority=-1)  # fmt: skip
             return job_rows.enqueue(session, job, job_id=slot[:26], now=now)
 
+    @command(Permission.JOB_RUN, Action.ESTIMATE_REQUESTED)
+    def ask_estimate(self, unit: Unit, actor: Actor, model: str, reason: str) -> None:
+        """Say in the ledger that somebody has windows estimated now, before they do.
+
+        Raises:
+            NotFound: nothing is served, or it has no reference with labels.
+            InvalidInput: no reason.
+        """
+        if not reason.strip():
+            raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
+        version, _, _ = _needed(_ground(unit.session, model, unit.now), model)
+        unit.audit(f"v{version.version}", model=model, reason=reason.strip(), after={"version_id": version.id})
+
     @record(Permission.JOB_RUN)
     def estimate_losses(self, actor: Actor, model: str) -> EstimatedView | None:
         """Learn the loss of a row on the first labelled windows, estimate the later ones, and keep that as evidence.
@@ -77,14 +91,7 @@ class LossModels:
         """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
-            found = _ground(session, model, now)
-            if found is None:
-                raise NotFound(
-                    f"Nothing of {model} is estimated by a model of its loss.",
-                    hint="Classifiers are estimated at every judgement; others need a served version whose reference "
-                    "has labels.",
-                )
-            version, reference, policy = found
+            version, reference, policy = _needed(_ground(session, model, now), model)
             own = [one for one in store.readings(session, version.id) if one.n]
         learner, until = self._learned(reference, policy, own)
         if learner.reason:
@@ -149,6 +156,18 @@ def _ground(session: Session, model: str, now: datetime) -> tuple[Version, Refer
     if version is None or reference is None or not reference.labelled or estimator_of(reference) is not None:
         return None
     return version, reference, policies.active(session, model, PolicyKind.MONITORING, now).monitoring
+
+
+def _needed(
+    found: tuple[Version, Reference, MonitoringPolicy] | None, model: str
+) -> tuple[Version, Reference, MonitoringPolicy]:
+    if found is None:
+        raise NotFound(
+            f"Nothing of {model} is estimated by a model of its loss.",
+            hint="Classifiers are estimated at every judgement; others need a served version whose reference has "
+            "labels.",
+        )
+    return found
 
 
 def _learns(policy: MonitoringPolicy) -> timedelta:
