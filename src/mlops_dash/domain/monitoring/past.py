@@ -5,9 +5,11 @@ Windows of two versions are never pooled: each was judged against its own refere
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from mlops_dash.domain.cadence import is_counted
@@ -56,7 +58,7 @@ def of_model(readings: Sequence[Reading], spans: Sequence[Span], *, serving: str
         own = (span.served(reading) for span in spans if span.version_id == reading.version_id)
         return sum(own, timedelta(0)), reading.version_id != serving, reading.n
 
-    counted = [one for one in readings if is_counted(one.kind)]
+    counted = _by_version([one for one in readings if is_counted(one.kind)])
     by_place: dict[str, list[Reading]] = {}
     for reading in readings:
         if not (is_counted(reading.kind) and _is_another_s(reading, counted, standing)):
@@ -64,11 +66,38 @@ def of_model(readings: Sequence[Reading], spans: Sequence[Span], *, serving: str
     return tuple(sorted((max(held, key=standing) for held in by_place.values()), key=lambda one: one.start))
 
 
-def _is_another_s(reading: Reading, counted: Sequence[Reading], standing: Callable[[Reading], Any]) -> bool:
+@dataclass(frozen=True)
+class _Windows:
+    """Windows of N rows of one version by their start, and until when each and those before it reach at most."""
+
+    readings: Sequence[Reading]
+    starts: Sequence[datetime]
+    reach: Sequence[datetime]
+
+    def over(self, at: datetime) -> Iterator[Reading]:
+        """Those that hold a moment; no other is looked at where none overlap."""
+        place = bisect_right(self.starts, at) - 1
+        while place >= 0 and self.reach[place] > at:
+            if self.readings[place].end > at:
+                yield self.readings[place]
+            place -= 1
+
+
+def _by_version(counted: Sequence[Reading]) -> Mapping[str, _Windows]:
+    held: dict[str, list[Reading]] = {}
+    for one in sorted(counted, key=lambda one: one.start):
+        held.setdefault(one.version_id, []).append(one)
+    return {
+        version: _Windows(own, [one.start for one in own], list(accumulate((one.end for one in own), max)))
+        for version, own in held.items()
+    }
+
+
+def _is_another_s(reading: Reading, counted: Mapping[str, _Windows], standing: Callable[[Reading], Any]) -> bool:
     """Whether windows of N rows of another version, which served more of that time, lie over the middle of this one."""
     middle = reading.start + (reading.end - reading.start) / 2
-    others = (one for one in counted if one.version_id != reading.version_id and one.start <= middle < one.end)
-    return any(standing(one) > standing(reading) for one in others)
+    others = (own.over(middle) for version, own in counted.items() if version != reading.version_id)
+    return any(standing(one) > standing(reading) for own in others for one in own)
 
 
 def _place(reading: Reading, zone: str) -> str:
