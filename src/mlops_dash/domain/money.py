@@ -172,7 +172,7 @@ def spending(
         earlier = job.started_at is not None and job.started_at < since  # it began last month and runs still
         if cost is not None and not earlier:
             spent, n = spent + cost, n + 1
-        elif job.started_at is not None and not earlier:
+        elif (job.started_at is not None or job.spent_seconds) and not earlier:
             unpriced += 1
         if not job.finished and (estimate.value is None or (cost or 0.0) < estimate.value):
             waiting += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from statistics import median
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, and_, col, or_, select
 
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.money import Usual
@@ -23,11 +23,16 @@ def jobs_of_month(
 ) -> Mapping[str, tuple[Job, ...]]:
     """Jobs of recipes that began since a moment, and those that wait or run, by recipe; of one schedule only, if asked.
 
-    One query, whatever their number.
+    One that ran, was put back and then ended while it waited counts where it ended. One query, whatever their number.
     """
     names = list(recipes)
     asked = select(JobRow).where(
-        col(JobRow.recipe).in_(names), or_(col(JobRow.started_at) >= since, col(JobRow.state).in_(_OPEN))
+        col(JobRow.recipe).in_(names),
+        or_(
+            col(JobRow.started_at) >= since,
+            col(JobRow.state).in_(_OPEN),
+            and_(col(JobRow.spent_seconds) > 0, col(JobRow.finished_at) >= since),
+        ),
     )
     if schedule_id:
         asked = asked.where(JobRow.schedule_id == schedule_id)

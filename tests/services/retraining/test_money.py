@@ -104,6 +104,23 @@ def test_a_run_keeps_its_price_and_the_time_of_every_attempt(house: Services, ti
     assert house.retraining.spending(VIEWER, "weekly").spent == 3.0
 
 
+def test_what_an_attempt_cost_stays_in_the_month_when_the_job_is_cancelled_while_it_waits_again(
+    house: Services, time: Time
+) -> None:
+    job_id = house.retraining.run_now(SCIENTIST, "weekly", "birds")
+    job = house.jobs.claim(WORKER, "w1")
+    assert job is not None
+    time.at += timedelta(hours=2)
+    house.jobs.release(WORKER, job.id, job.epoch, "the worker's machine stops")
+    assert house.retraining.spending(VIEWER, "weekly").spent == 4.0
+    time.at += timedelta(hours=1)
+    house.jobs.cancel(SCIENTIST, job_id, "it's too slow")
+    spent = house.retraining.spending(VIEWER, "weekly")
+    assert (spent.spent, spent.n) == (4.0, 1)
+    time.at = datetime(2026, 4, 1, 1, tzinfo=UTC)
+    assert house.retraining.spending(VIEWER, "weekly").spent == 0.0
+
+
 def test_a_schedule_has_a_budget_of_its_own_which_needs_a_price(house: Services, time: Time) -> None:
     house.retraining.save_recipe(LEAD, replace(WEEKLY, money_a_month=None))
     draft = ScheduleDraft("called", ScheduleKind.CALL, CALLED, recipe="weekly",
