@@ -158,6 +158,8 @@ def test_a_check_says_what_is_missing_and_exits_by_it(
     save(run)
     code, _, err = run("recipe", "check", "weekly")
     assert (code, len(err.splitlines())) == (3, 1), "MLflow does not answer here"
+    assert theirs.audit.entries(ADMIN).entries[0].action == "recipe.tried"
+    assert [(one.state, "MLflow" in one.error) for one in theirs.jobs.recent(ADMIN)] == [("failed", True)]
     end = datetime(2026, 3, 1, tzinfo=UTC)
     found = doctor.Checked(
         "weekly", ("Its run has no logged model.",), (), "Finished after 3 s.", 3.2, 512.4, ("fitting", "done"),

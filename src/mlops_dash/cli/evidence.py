@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.problems import tell_problems
-from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.cli.shared import actor, counted, json_flag, services, show
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.recipe_checks import in_words
@@ -89,7 +90,9 @@ def _check(arguments: argparse.Namespace) -> int:
     words = {1.0: "fine", 0.0: "NOT fine", None: "not checked"}
     lines = [f"  {one.metric:<14} {words[one.value]}: {one.reason or one.method}" for one in checked]
     log = made.context.settings.logs / "checks" / f"{version_id}.log"
-    own = made.evidence.run_checks(who, version_id, log=log)
+    here = made.retraining.check_by_recipe(who, version_id, here=True)
+    with nullcontext() if here is None else counted(made, who, here):
+        own = made.evidence.run_checks(who, version_id, log=log)
     lines += [f"  {one.metric:<14} {in_words(one)}" for one in own]
     lines += [f"  what they printed: {log}"] if own else []
     answer = {"version": checked[0].subject, "evidence": [one.as_json() for one in (*checked, *own)]}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.bootstrap import Services
-from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.cli.shared import actor, counted, json_flag, services, show
 from mlops_dash.domain.parameters import parameters_of
 from mlops_dash.domain.recipe_checks import checks_of_yaml
 from mlops_dash.domain.recipe_text import recipe_of_yaml, recipe_yaml
@@ -149,7 +149,10 @@ def _check(arguments: argparse.Namespace) -> int:
     from mlops_dash.doctor import check  # only this command needs MLflow
 
     made = services()
-    found = check(made, actor(made), arguments.name, days=arguments.days)
+    who = actor(made)
+    here = made.retraining.try_recipe(who, arguments.name, days=arguments.days, here=True)
+    with counted(made, who, here):
+        found = check(made, who, arguments.name, days=arguments.days)
     verdict = "works: a job would make a version" if found.ok else "would fail"
     lines = [
         f"{found.recipe} {verdict}.",

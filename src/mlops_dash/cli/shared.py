@@ -7,12 +7,14 @@ import json
 import os
 import pwd
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_dash import settings
 from mlops_dash.domain.access import Actor
-from mlops_dash.errors import InvalidInput, NotAuthenticated
+from mlops_dash.errors import InvalidInput, MlopsDashError, NotAuthenticated
 
 if TYPE_CHECKING:
     from mlops_dash.bootstrap import Services
@@ -97,3 +99,15 @@ def progress_on_terminal(done: int, rows: int) -> None:
     """One line on standard error that moves; nothing where nobody looks."""
     if sys.stderr.isatty():
         print(f"\r{done:,} of {rows:,} rows", end="" if done < rows else "\n", file=sys.stderr)
+
+
+@contextmanager
+def counted(made: Services, who: Actor, job_id: str) -> Iterator[None]:
+    """While a recipe's programs run in this process: afterwards that is a job that has ended, whatever came of it."""
+    try:
+        yield
+    except BaseException as error:
+        said = error.sentence() if isinstance(error, MlopsDashError) else f"It ended with {type(error).__name__}."
+        made.retraining.ran_here(who, job_id, error=said)
+        raise
+    made.retraining.ran_here(who, job_id)

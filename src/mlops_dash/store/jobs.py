@@ -26,9 +26,10 @@ _QUEUED = str(JobState.QUEUED)
 
 
 def enqueue(
-    session: Session, job: NewJob, *, job_id: str, now: datetime, state: JobState = JobState.QUEUED, error: str = ""
-) -> bool:
-    """Add a job. False when its schedule's slot is already taken: then nothing changes."""
+    session: Session, job: NewJob, *, job_id: str, now: datetime, state: JobState = JobState.QUEUED, error: str = "",
+    started: datetime | None = None,
+) -> bool:  # fmt: skip
+    """Add a job, or one that ended and began then. False when its schedule's slot is taken: then nothing changes."""
     finished = now if state is not JobState.QUEUED else None
     values = {
         "id": job_id, "task": str(job.task), "model": job.model, "recipe": job.recipe,
@@ -36,7 +37,8 @@ def enqueue(
         "due_at": job.due_at, "state": str(state), "priority": job.priority, "exclusive_key": job.exclusive_key,
         "attempt": 0, "max_attempts": job.max_attempts, "epoch": 0, "claimed_by": "", "progress": 0.0,
         "progress_text": "", "cause": job.cause, "requested_by": job.requested_by, "cancel_requested": False,
-        "cancel_reason": "", "error": error, "log_path": "", "created_at": now, "finished_at": finished,
+        "cancel_reason": "", "error": error, "log_path": "", "created_at": started or now,
+        "started_at": started, "finished_at": finished,
         "price_per_hour": _price(session, job.recipe), "spent_seconds": 0.0,
     }  # fmt: skip
     return insert_once(session, JobRow, values)

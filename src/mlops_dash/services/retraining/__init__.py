@@ -57,6 +57,7 @@ class RetrainingService:
         trying = Trying(context)
         self.try_recipe = trying.try_recipe
         self.check_by_recipe = trying.check_by_recipe
+        self.ran_here = trying.ran_here
         backfills = Backfills(context)
         self.planned_backfill = backfills.planned_backfill
         self.backfill = backfills.backfill

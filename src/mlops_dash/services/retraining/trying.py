@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.domain.retraining import Recipe
+from mlops_dash.domain.words import JobState
 from mlops_dash.errors import Conflict, InvalidInput
-from mlops_dash.services.command import Context, Unit, command
+from mlops_dash.services.command import Context, Unit, command, record
 from mlops_dash.services.retraining.metronome import recipe_of
 from mlops_dash.services.retraining.money import why_too_dear
 from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store import retraining as rows
-from mlops_dash.store.db import Session
+from mlops_dash.store.db import Session, transaction
 
 ASKED_BY_PEOPLE = 10  # priority: a person waits for it
 MOST_DAYS = 3_660
@@ -25,12 +28,14 @@ class Trying:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._here: dict[str, tuple[NewJob, datetime]] = {}  # what commands run themselves, and since when
 
     @command(Permission.JOB_RUN, Action.RECIPE_TRIED)
-    def try_recipe(self, unit: Unit, actor: Actor, recipe: str, *, days: int = 7) -> str:
+    def try_recipe(self, unit: Unit, actor: Actor, recipe: str, *, days: int = 7, here: bool = False) -> str:
         """Ask for a check of a recipe: its program runs on its last `days` of training, and nothing is registered.
 
-        Scientists and above; audited. The job's result says what is missing.
+        Scientists and above; audited. The job's result says what is missing. With `here` the caller runs it itself, and
+        says to `ran_here` when it is over: no job waits then.
 
         Returns:
             The job's id.
@@ -43,20 +48,23 @@ class Trying:
         if not 1 <= days <= MOST_DAYS:
             raise InvalidInput(f"{days} days are no window.", hint=f"Use 1 to {MOST_DAYS:,}.")
         made = recipe_of(unit.session, recipe)
-        _refuse_twice(unit.session, made.model, Task.TRY_RECIPE)
+        if not here:
+            _refuse_twice(unit.session, made.model, Task.TRY_RECIPE)
         self._refuse_too_dear(unit, made)
         job_id = self.context.new_id()
         job = NewJob(
             Task.TRY_RECIPE, unit.now, f"asked by {actor.name}: does {made.name} work?", actor.id, made.model,
             made.name, {"model": made.model, "days": days}, priority=ASKED_BY_PEOPLE,
         )  # fmt: skip
-        job_rows.enqueue(unit.session, job, job_id=job_id, now=unit.now)
+        self._begin(unit, job, job_id, here=here)
         unit.audit(f"recipe {made.name}", model=made.model, after={"job": job_id, "days": days})
         return job_id
 
     @command(Permission.JOB_RUN, Action.VERSION_CHECKED)
-    def check_by_recipe(self, unit: Unit, actor: Actor, version_id: str) -> str | None:
+    def check_by_recipe(self, unit: Unit, actor: Actor, version_id: str, *, here: bool = False) -> str | None:
         """Ask that the checks of its recipe look at a version again. Scientists and above; audited.
+
+        With `here` the caller runs them itself, and says to `ran_here` when they are over: no job waits then.
 
         Returns:
             The job's id, or None where its recipe carries no checks: then nothing happens.
@@ -70,7 +78,8 @@ class Trying:
         if made is None or not made.checks:
             unit.nothing_changed()
             return None
-        _refuse_twice(unit.session, version.model, Task.CHECK_VERSION)
+        if not here:
+            _refuse_twice(unit.session, version.model, Task.CHECK_VERSION)
         self._refuse_too_dear(unit, made)
         job_id = self.context.new_id()
         job = NewJob(
@@ -78,9 +87,24 @@ class Trying:
             version.model, made.name,
             {"model": version.model, "version_id": version.id, "version": version.version}, priority=ASKED_BY_PEOPLE,
         )  # fmt: skip
-        job_rows.enqueue(unit.session, job, job_id=job_id, now=unit.now)
+        self._begin(unit, job, job_id, here=here)
         unit.audit(version.subject, model=version.model, after={"job": job_id, "recipe": made.name})
         return job_id
+
+    @record(Permission.JOB_RUN)
+    def ran_here(self, actor: Actor, job_id: str, *, error: str = "") -> None:
+        """Keep what was run by the caller itself as a job that has ended: its time counts like any other's."""
+        job, began = self._here.pop(job_id)
+        now = self.context.clock.now()
+        with transaction(self.context.databases.app) as session:
+            state = JobState.FAILED if error else JobState.SUCCEEDED
+            job_rows.enqueue(session, job, job_id=job_id, now=now, state=state, error=error, started=began)
+
+    def _begin(self, unit: Unit, job: NewJob, job_id: str, *, here: bool) -> None:
+        if here:
+            self._here[job_id] = job, unit.now
+        else:
+            job_rows.enqueue(unit.session, job, job_id=job_id, now=unit.now)
 
     def _refuse_too_dear(self, unit: Unit, made: Recipe) -> None:
         said = why_too_dear(self.context, unit.session, made, unit.now)
