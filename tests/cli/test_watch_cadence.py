@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 def batches(*, weeks: int, rows: int = 150, worse_from: int | None = None, ends: int = 5) -> pd.DataFrame:
     """Minutes to the door, scored in one batch a week: the last one so many days ago."""
     rng = np.random.default_rng(6)
-    last = pd.Timestamp.now(tz="UTC").normalize() - pd.Timedelta(days=ends) + pd.Timedelta(hours=6)
+    last = pd.Timestamp.now(tz="UTC").floor("h") - pd.Timedelta(days=ends)  # as old at any time of day
     week = np.repeat(np.arange(weeks), rows)
     at = (
         last
