@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,11 +47,8 @@ def test_a_long_window_that_began_earlier_is_seen_behind_short_ones() -> None:
     assert ("new", 0) not in shown([long, *short, silent], spans)
 
 
+@pytest.mark.timeout(20)  # each against all others takes minutes
 @pytest.mark.parametrize("versions", [("new",), ("old", "new")])
-def test_four_thousand_windows_are_told_apart_in_a_moment(versions: tuple[str, ...]) -> None:
-    readings = [one for at, name in enumerate(versions) for one in course(name, 4_000, first=NOON + at * HOUR / 3)]
-    spans = (Span("new", NOON, None),)
-    begun = time.process_time()
-    found = shown(readings, spans)
-    assert time.process_time() - begun < 1.0  # each against all others took seconds
-    assert len(found) >= 4_000
+def test_thousands_of_windows_are_not_held_each_against_all_others(versions: tuple[str, ...]) -> None:
+    readings = [one for at, name in enumerate(versions) for one in course(name, 10_000, first=NOON + at * HOUR / 3)]
+    assert len(shown(readings, (Span("new", NOON, None),))) >= 10_000
