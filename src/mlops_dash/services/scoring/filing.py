@@ -233,7 +233,7 @@ class Filing:
                 schemas=lambda versions: self._following.schemas(into.model, versions),
             )
             unfit |= {error.row: _as_unfit(error, places[error.row]) for error in broken}
-            values, moments = part.roles["label"].tolist(), part.roles["label_at"]
+            values, moments = part.roles["label"].tolist(), part.roles["label_at"].tolist()
             for place, value in enumerate(values):
                 reason = into.task.why_no_label(value) if value == value else ""  # NaN: no label yet
                 if reason:
@@ -244,7 +244,7 @@ class Filing:
             differing = self._differing(pending)
             ids = pending.prediction_ids
             labels = [
-                OutsideLabel(ident, values[place], moments.iloc[place].to_pydatetime())
+                OutsideLabel(ident, values[place], moments[place].to_pydatetime())
                 for (place, _), ident in zip(kept, ids, strict=True)
                 if values[place] == values[place] and ident not in differing
             ]
