@@ -9,7 +9,7 @@ import pytest
 
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PromotionPolicy
-from mlops_dash.domain.registry.gates import GATE_NAMES, Gate, approval_basis, judge, lift, outcome
+from mlops_dash.domain.registry.gates import GATE_NAMES, Gate, Measure, approval_basis, judge, lift, outcome
 from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.words import GateState
 from tests.factories import NOON
@@ -251,3 +251,14 @@ def test_the_json_has_the_public_keys() -> None:
     assert {"name", "state", "value", "low", "high", "limit", "n", "method", "reason"} <= set(body)
     assert body["state"] == "passed"
     assert body["measures"][0]["metric"] == "base_rate_free_loss"
+
+
+def test_an_override_of_one_failed_measure_does_not_cover_the_other_of_its_gate_that_fails_later() -> None:
+    def basis(guardrail: GateState, floor: GateState) -> str:
+        measures = (Measure("Brier score", "brier", guardrail), Measure("ROC AUC", "auc", floor))
+        gate = Gate("guardrail and floor", GateState.FAILED, measures, "one of two")
+        return approval_basis([gate], candidate="a", champion="b", policy_digest="p")
+
+    once = basis(GateState.FAILED, GateState.PASSED)
+    assert once == basis(GateState.FAILED, GateState.PASSED)
+    assert len({once, basis(GateState.PASSED, GateState.FAILED), basis(GateState.FAILED, GateState.FAILED)}) == 3

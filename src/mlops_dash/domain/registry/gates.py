@@ -176,14 +176,15 @@ def outcome(gates: Sequence[Gate], *, approvals: int = 0, needed: int = 0) -> st
 
 
 def approval_basis(gates: Sequence[Gate], *, candidate: str, champion: str | None, policy_digest: str) -> str:
-    """What an approval rests on: states of gates, and of each check of a recipe, who replaces whom, by which policy.
+    """What an approval rests on: states of gates and of each of their measures, who replaces whom, by which policy.
 
     Moving numbers do not count.
     """
     states: dict[str, Any] = {}
     for gate in gates:
-        checks = sorted((one.label, one.asked, str(one.state)) for one in gate.measures if one.asked)
-        states[gate.name] = [str(gate.state), checks] if checks else str(gate.state)
+        apart = sorted((one.label, one.asked, str(one.state)) for one in gate.measures)
+        told = len(apart) > 1 or any(one.asked for one in gate.measures)  # else the gate's word is its measure's
+        states[gate.name] = [str(gate.state), apart] if told else str(gate.state)
     return digest({"states": states, "candidate": candidate, "champion": champion, "policy": policy_digest})
 
 
