@@ -27,7 +27,8 @@ def card(frame: Frame, room: MonitoringRoom) -> None:
     def controls() -> None:
         widgets.as_table(table(found), key="causes")
         asked = "A worker is measuring it." if found.importance.asked else ""
-        why_not = frame.why_not(Permission.JOB_RUN) or asked
+        barred = found.importance.barred and f"Not possible: {found.importance.barred}."
+        why_not = frame.why_not(Permission.JOB_RUN) or barred or asked
         if widgets.action_button("Measure importance…", key="causes-ask", icon_name="balance", why_not=why_not):
             _ask(frame, room)
 

@@ -210,7 +210,7 @@ def test_of_a_model_that_others_serve_nothing_is_known_and_nobody_can_ask(tmp_pa
     penguins.watched(house, penguins.penguins(house.context.clock.now(), days=45))
     found = house.monitoring.causes(VIEWER, penguins.MODEL)
     assert found is not None
-    assert found.importance.why == explaining.ELSEWHERE
+    assert found.importance.why == found.importance.barred == explaining.ELSEWHERE
     assert not house.monitoring.plan_why(WORKER, penguins.MODEL)
     with pytest.raises(InvalidInput, match="others serve this model"):
         house.monitoring.ask_why(SCIENTIST, penguins.MODEL, "unsure")

@@ -47,6 +47,7 @@ class Importance:
         loss: Which loss of a row rises.
         at: When it was measured.
         asked: Whether a worker is about to measure it.
+        barred: Why no worker can measure it; "" where one can.
         effects: Share of each column in how far the answers themselves go when it is shuffled: a column may sway them
             and be of no use. Empty where that is not known.
         moved_to: The same of a column that had moved, with the values that it had then instead of shuffled ones.
@@ -60,6 +61,7 @@ class Importance:
     loss: str = ""
     at: datetime | None = None
     asked: bool = False
+    barred: str = ""
     effects: Mapping[str, float] = field(default_factory=dict)
     moved_to: Mapping[str, float] = field(default_factory=dict)
     constant: frozenset[str] = frozenset()

@@ -340,8 +340,8 @@ def importance_in(session: Session, version: Version, reference: Reference) -> I
 
 def _known(session: Session, ground: _Ground) -> Importance:
     found = importance_in(session, ground.version, ground.reference)
-    if ground.elsewhere and not found.known:
-        return replace(found, why=ELSEWHERE)
+    if ground.elsewhere:
+        return replace(found, barred=ELSEWHERE, why=found.why if found.known else ELSEWHERE)
     waits = job_reads.unfinished_for(session, model=ground.version.model, task=Task.WHY) is not None
     return replace(found, asked=waits)
 
