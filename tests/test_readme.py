@@ -15,7 +15,7 @@ from mlops_dash import bootstrap
 from mlops_dash.bootstrap import Services
 from mlops_dash.settings import from_environment
 from mlops_dash.store.db import reading
-from mlops_dash.store.prediction_log import counts
+from mlops_dash.store.prediction_log import counts, event_names
 from tests.architecture.tree import ROOT
 from tests.cli.conftest import Run, run
 from tests.gateway.test_app import open_client
@@ -74,12 +74,14 @@ def test_your_own_service_logs_by_the_lines_that_stand_there(house: Services, ru
         exec(compile(program.replace("http://127.0.0.1:8601", here), "README.md", "exec"), said)
         client = said["client"]
         assert client.flush(20)  # type: ignore[attr-defined]
-        assert (client.counters.delivered, client.close()) == (2, True)  # type: ignore[attr-defined]
+        assert (client.counters.delivered, client.close()) == (3, True)  # type: ignore[attr-defined]
         answers = [curled(words, here, secret.strip()) for words in lines_of(without)]
-    assert [one.status_code for one in answers] == [200, 200], [one.text for one in answers]
+    assert [one.status_code for one in answers] == [200, 200, 200], [one.text for one in answers]
     with reading(house.context.databases.log) as session:
         kept = counts(session, "queue-minutes")
+        events = {one.name: one.events for one in event_names(session, "queue-minutes")}
     assert (kept.predictions, kept.labelled) == (2, 2)
+    assert events == {"complaint": 1, "revenue": 1}
     assert "mlops_dash_client" in sys.modules
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.charts.ab_tests import figures as charts
 from app.charts.ab_tests import words
-from app.parts.ab_tests import decisions, field_experiment
+from app.parts.ab_tests import decisions, events, field_experiment
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -46,6 +46,7 @@ def page(frame: Frame) -> None:
         widgets.empty("science", "No test of your own yet",
                       "A test lets another version answer a share of the live rows and says which one is better.",
                       key="tests")  # fmt: skip
+        events.draw(room)
     if published:
         address.show("test", PUBLISHED)
         field_experiment.draw(frame)
@@ -86,6 +87,7 @@ def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:
         _paired(test, reading)
     with right:
         _design(room, test)
+        events.draw(room)
 
 
 def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:

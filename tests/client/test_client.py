@@ -26,7 +26,7 @@ import pytest
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.store.db import reading
-from mlops_dash.store.prediction_log import LogCounts, counts
+from mlops_dash.store.prediction_log import LogCounts, counts, event_names
 from mlops_dash_client import Client, Counters
 from mlops_dash_client import client as module
 from mlops_dash_client.counting import Tally
@@ -162,6 +162,21 @@ def test_predictions_and_labels_of_two_models_come_through(gateway: str, home: C
     assert (kept(home).predictions, kept(home).labelled) == (30, 30)
     assert (kept(home, SPECIES).predictions, kept(home, SPECIES).labelled) == (10, 10)
     assert len(set(late)) == 30
+
+
+def test_events_come_through_and_the_same_id_is_stored_once(gateway: str, home: Context, spool: Path) -> None:
+    with opened(gateway, spool) as client:
+        for _ in range(2):
+            client.log_event(
+                MINUTES, "user-17", "revenue", Decimal("24.90"), event_id="order-1", at="2013-03-01T09:00Z"
+            )
+        client.log_event(MINUTES, "it's Ana", "click")
+        client.log_event(MINUTES, "bo", "revenue", float("nan"))
+        assert client.flush()
+        assert (client.counters.delivered, client.counters.refused) == (3, 1)
+    with reading(home.databases.log) as session:
+        found = {one.name: one.events for one in event_names(session, MINUTES)}
+    assert found == {"click": 1, "revenue": 1}
 
 
 def test_the_same_rows_again_are_stored_once(gateway: str, home: Context, spool: Path) -> None:

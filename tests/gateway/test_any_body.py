@@ -192,7 +192,12 @@ def test_what_is_accepted_can_be_read_back_and_digested(
     assert MonitoringService(house).profile_dirty_hours(WORKER).left == 0
 
 
-OPERATIONS = [("post", "/v1/predictions"), ("post", "/v1/labels"), ("get", "/v1/predictions/{batch}")]
+OPERATIONS = [
+    ("post", "/v1/predictions"),
+    ("post", "/v1/labels"),
+    ("post", "/v1/events"),
+    ("get", "/v1/predictions/{batch}"),
+]
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

@@ -111,6 +111,7 @@ def test_what_is_kept_for_long_enough_goes_and_the_rest_stays(services: Services
             one = {"n": f"{number}", "at": at}
             run(text("INSERT INTO quarantine VALUES ('other', :n, 'v', 'x', 'why', '', true, :at, :at)"), one)
             run(text("INSERT INTO label VALUES ('other', :n, 1, 1.0, :at, :at)"), one)
+            run(text("INSERT INTO event VALUES ('other', :n, 'ana', 'click', 1.0, :at, :at)"), one)
             run(text("INSERT INTO serving_heartbeat VALUES (:n, 'other', 'v', 1, :at, '')"), one)
             run(text("INSERT INTO profile_day VALUES (:n, :at, 'v', 1, 0, :packed, :at)"), {**one, "packed": b""})
         # of an old history that was brought in lately
@@ -122,7 +123,7 @@ def test_what_is_kept_for_long_enough_goes_and_the_rest_stays(services: Services
     for name, age in (("old.log", 100), ("young.log", 10)):
         (logs / name).write_text("said")
         os.utime(logs / name, (wall - age * 86_400,) * 2)
-    expected = Removed(kept_out=1, labels=1, profiles=1, heartbeats=1, job_logs=1)
+    expected = Removed(kept_out=1, labels=1, events=1, profiles=1, heartbeats=1, job_logs=1)
     assert services.retention.overview(VIEWER).removable == expected
     assert services.retention.retain(ADMIN).removed == expected
     assert services.retention.overview(VIEWER).removable == Removed()

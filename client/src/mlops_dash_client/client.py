@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlops_dash_client.counting import Counters, Tally
-from mlops_dash_client.rows import LABEL, PREDICTION, Row, features_of, line_of, moment, plain, probabilities_of
+from mlops_dash_client.rows import EVENT, LABEL, PREDICTION, Row, features_of, line_of, moment, plain, probabilities_of
 from mlops_dash_client.sending import Gateway, Later, Never
 from mlops_dash_client.spool import Segment, Spool
 
@@ -31,7 +31,7 @@ _AT_EXIT_SECONDS = 2.0
 
 
 class Client:
-    """Logs predictions and labels; its methods return at once and never raise because of what is logged.
+    """Logs predictions, labels and events; its methods return at once and never raise because of what is logged.
 
     It may be used from any thread, and in a forked child, which has a client of its own then. Only its construction
     refuses: an address that is none, or no token.
@@ -163,6 +163,33 @@ class Client:
                 except Exception as error:  # noqa: BLE001 - an argument is missing or too many
                     self._not_readable(error)
         except Exception as error:  # noqa: BLE001 - the rows themselves end in an error
+            self._not_readable(error)
+
+    def log_event(
+        self,
+        model: str,
+        unit: str,
+        name: str,
+        value: Any = 1,
+        *,
+        event_id: str | None = None,
+        at: datetime | str | None = None,
+    ) -> None:
+        """Log what happened to a user, an account, a session: what an A/B test of the model may count.
+
+        Args:
+            model: The model's name in mlops-dash.
+            unit: Whom it happened to, or the prediction's id.
+            name: What happened, for example "revenue".
+            value: How much; 1 where only that it happened counts.
+            event_id: Your own id, the same whenever this event is sent again; else one is made.
+            at: When it happened, with a zone; else now.
+        """
+        try:
+            named = uuid.uuid4().hex if event_id is None else str(event_id)
+            sent = {"id": named, "unit": str(unit), "name": str(name), "value": plain(value), "at": moment(at)}
+            self._put(str(model), line_of(EVENT, str(model), sent))
+        except Exception as error:  # noqa: BLE001 - whatever was logged, the program goes on
             self._not_readable(error)
 
     @property

@@ -9,14 +9,14 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-PREDICTION, LABEL = "predictions", "labels"
+PREDICTION, LABEL, EVENT = "predictions", "labels", "events"
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class Row(NamedTuple):
     """One line of the spool, read back."""
 
-    kind: str  # predictions | labels
+    kind: str  # predictions | labels | events
     model: str
     sent: Mapping[str, Any]
 
@@ -40,7 +40,7 @@ def row_of(line: bytes) -> Row:
     if not line.endswith(b"\n") or not isinstance(said, list) or len(said) != 3:
         raise ValueError("no whole line")
     kind, model, sent = said
-    if kind not in (PREDICTION, LABEL) or not isinstance(model, str) or not isinstance(sent, dict):
+    if kind not in (PREDICTION, LABEL, EVENT) or not isinstance(model, str) or not isinstance(sent, dict):
         raise ValueError("no row")
     return Row(kind, model, sent)
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "service_accounts": ("service",),
     "watch": ("watch",),
     "rows": ("ingest", "labels"),
+    "events": ("events",),
     "evidence": ("evidence",),
     "references": ("reference",),
     "control": (

@@ -28,19 +28,22 @@ def _erase(arguments: argparse.Namespace) -> int:
     who = actor(made)
     about = made.scoring.about(who, arguments.model, arguments.entity, column=arguments.column)
     erased = 0
-    if about.rows.ids and not arguments.dry_run:
+    known = bool(about.rows.ids or about.rows.events)
+    if known and not arguments.dry_run:
         made.scoring.decide_erasure(who, about, reason=arguments.reason)
         erased = made.scoring.erase_rows(who, about)
     rows = fmt.plural(about.rows.predictions, "prediction")
     labels = fmt.plural(about.rows.labels, "label")
-    done = "are stored" if arguments.dry_run or not about.rows.ids else "are erased; their hours are counted anew"
-    lines = [f"{rows} and {labels} of {arguments.model} {done}."]
+    events = f" and {fmt.plural(about.rows.events, 'event')}" if about.rows.events else ""
+    done = "are stored" if arguments.dry_run or not known else "are erased; their hours are counted anew"
+    lines = [f"{rows} and {labels}{events} of {arguments.model} {done}."]
     if about.pushes:
         lines.append(
             f"Pushed evidence of {', '.join(about.pushes)} names them and stays, as gates rest on it: "
             "push rows under other ids, without them."
         )
     facts = {"model": about.model, "predictions": about.rows.predictions, "labels": about.rows.labels,
+             "events": about.rows.events,
              "erased": erased, "pushes": list(about.pushes), "whom": about.key}  # fmt: skip
     show(facts, as_json=arguments.json, line="\n".join(lines))
     return 0

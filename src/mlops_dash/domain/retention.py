@@ -63,6 +63,7 @@ class Removed:
     cold_files: int = 0
     kept_out: int = 0
     labels: int = 0
+    events: int = 0
     profiles: int = 0
     windows: int = 0
     messages: int = 0

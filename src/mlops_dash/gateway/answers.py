@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from mlops_dash import errors, ids
-from mlops_dash.errors import InvalidRow, MlopsDashError
+from mlops_dash.errors import InvalidInput, InvalidRow, MlopsDashError
 
 _log = logging.getLogger(__name__)
 # The first that fits counts.
@@ -72,3 +73,21 @@ def register(app: FastAPI) -> None:
             "hint": "The gateway's log tells more under this incident.",
         }
         return JSONResponse(body, 500)
+
+
+def skips(request: Request) -> bool:
+    """Whether the good rows of a batch are stored where others are bad.
+
+    Raises:
+        InvalidInput: the request says neither.
+    """
+    wanted = request.query_params.get("on_error", "stop")
+    if wanted not in {"stop", "skip"}:
+        raise InvalidInput(f"on_error cannot be {wanted[:40]!r}.", hint="Use stop, which is so when left out, or skip.")
+    return wanted == "skip"
+
+
+def left_out(rows: Sequence[InvalidRow]) -> dict[str, Any]:
+    """The bad rows of a batch whose good ones are stored; nothing where all are good."""
+    told = [{"row": one.row, "column": one.column, "value": one.value, "reason": one.reason} for one in rows]
+    return {"left_out": told} if told else {}

@@ -18,7 +18,17 @@ from mlops_dash import __version__
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, Permission, system
 from mlops_dash.errors import InvalidInput
-from mlops_dash.gateway import answers, model_shapes, models, push_shapes, pushes, shapes, trigger_shapes, triggers
+from mlops_dash.gateway import (
+    answers,
+    events,
+    model_shapes,
+    models,
+    push_shapes,
+    pushes,
+    shapes,
+    trigger_shapes,
+    triggers,
+)
 from mlops_dash.gateway.access import Doorkeeper
 from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
 from mlops_dash.gateway.follower import Follower
@@ -107,7 +117,7 @@ class Gateway:
             "stored": stored.predictions,
             "known": len(pending.predictions) - stored.predictions,
             "prediction_ids": pending.prediction_ids,
-            **_left_out(pending),
+            **answers.left_out(pending.left_out),
         }
 
 
@@ -223,7 +233,7 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
 
     @app.post("/v1/predictions", summary="Log predictions made elsewhere", openapi_extra=shapes.PREDICTIONS)
     async def predictions(request: Request) -> dict[str, Any]:
-        skip, body = _skips(request), await _body(request)
+        skip, body = answers.skips(request), await _body(request)
 
         def prepare() -> Pending:
             sent = _object(body, {"model", "batch", "predictions"})
@@ -247,14 +257,14 @@ def _log_routes(app: FastAPI, gateway: Gateway) -> None:
 
     @app.post("/v1/labels", summary="Say what turned out true", openapi_extra=shapes.LABELS)
     async def labels(request: Request) -> dict[str, Any]:
-        skip, body = _skips(request), await _body(request)
+        skip, body = answers.skips(request), await _body(request)
 
         def prepare() -> Pending:
             sent = _object(body, {"model", "labels"})
             return scoring.prepare_labels(_actor(request), _model(sent), sent.get("labels"), skip=skip)
 
         pending = await gateway.off_loop(prepare)
-        return {**vars((await gateway.keep(pending)).labels), **_left_out(pending)}
+        return {**vars((await gateway.keep(pending)).labels), **answers.left_out(pending.left_out)}
 
 
 def _push_routes(app: FastAPI, gateway: Gateway) -> None:
@@ -263,6 +273,8 @@ def _push_routes(app: FastAPI, gateway: Gateway) -> None:
     async def answer(request: Request, fields: set[str], push: pushes.Push) -> dict[str, Any]:
         body = await _body(request)
         return await gateway.off_loop(lambda: push(made, _actor(request), _object(body, fields)))
+
+    events.add_routes(app, answer)
 
     @app.post("/v1/evidence", summary="Push evaluation rows of a version", openapi_extra=push_shapes.EVIDENCE)
     async def evidence(request: Request) -> dict[str, Any]:
@@ -297,6 +309,7 @@ def _model_routes(app: FastAPI, gateway: Gateway) -> None:
     read = (
         ("/v1/models", "The models that are watched", models.list_models, model_shapes.MODELS),
         ("/v1/policy", "What a model is judged by", models.show_policy, model_shapes.POLICY),
+        ("/v1/events", "Which events were sent", events.list_events, events.LISTED),
     )
 
     def writes(known: set[str], call: pushes.Push) -> Callable[[Request], Awaitable[dict[str, Any]]]:
@@ -337,22 +350,6 @@ def _trigger_routes(app: FastAPI, gateway: Gateway) -> None:
 def _actor(request: Request) -> Actor:
     actor: Actor = request.state.actor
     return actor
-
-
-def _skips(request: Request) -> bool:
-    """Whether the good rows of a batch are stored where others are bad."""
-    wanted = request.query_params.get("on_error", "stop")
-    if wanted not in {"stop", "skip"}:
-        raise InvalidInput(f"on_error cannot be {wanted[:40]!r}.", hint="Use stop, which is so when left out, or skip.")
-    return wanted == "skip"
-
-
-def _left_out(pending: Pending) -> dict[str, Any]:
-    """The bad rows of a batch whose good ones are stored; nothing where all are good."""
-    rows = [
-        {"row": one.row, "column": one.column, "value": one.value, "reason": one.reason} for one in pending.left_out
-    ]
-    return {"left_out": rows} if rows else {}
 
 
 def _header(text: str) -> str:

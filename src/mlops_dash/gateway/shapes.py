@@ -7,8 +7,8 @@ from typing import Any
 ABOUT = """Scores rows with the version that was approved, and remembers every answer before it is given.
 
 Send `Authorization: Bearer TOKEN`. A bad row refuses its whole batch with row, column, value and reason; nothing is
-stored then; `?on_error=skip` stores the good rows of /v1/predictions and /v1/labels and lists the bad. Of rows that
-were answered here, those that cannot be kept are set aside: the header
+stored then; `?on_error=skip` stores the good rows of /v1/predictions, /v1/labels and /v1/events and lists the bad. Of
+rows that were answered here, those that cannot be kept are set aside: the header
 X-Prediction-Not-Logged says how many and why, and the others are stored.
 Sending the same batch again stores nothing twice.
 """
@@ -76,7 +76,7 @@ INVOCATIONS: Shape = {
     },
 }
 
-_ON_ERROR: Shape = {
+ON_ERROR: Shape = {
     "name": "on_error",
     "in": "query",
     "required": False,
@@ -85,7 +85,7 @@ _ON_ERROR: Shape = {
 }
 
 PREDICTIONS: Shape = {
-    "parameters": [_ON_ERROR],
+    "parameters": [ON_ERROR],
     "requestBody": {
         "required": True,
         "content": {
@@ -153,7 +153,7 @@ PREDICTIONS: Shape = {
 }
 
 LABELS: Shape = {
-    "parameters": [_ON_ERROR],
+    "parameters": [ON_ERROR],
     "description": "Another value than before is the next revision; the same value is nothing, nor is "
     "one that was known before with the same `observed_at` (a request sent again after a correction); a label "
     "whose prediction is not known yet waits for it.",

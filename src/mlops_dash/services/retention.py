@@ -193,9 +193,12 @@ class RetentionService:
         cold_us = to_us(now - timedelta(days=settings.cold_days))
         profile_at = now - timedelta(days=settings.profile_days)
         enter = transaction if remove else reading
+        with reading(databases.app) as session:
+            tested = {one.model for one in ab_tests.pending(session)}
         with enter(databases.log) as session:
             kept_out = store.kept_out(session, before_us=cold_us, remove=remove)
             labels = store.labels_of_nobody(session, before_us=cold_us, remove=remove)
+            n_events = store.events(session, before_us=cold_us, but=tested, remove=remove)
             n_profiles = profiles.forget_old(session, before_us=to_us(profile_at), remove=remove)
             beats = store.heartbeats(
                 session, before_us=to_us(now - timedelta(days=rules.HEARTBEAT_DAYS)), remove=remove
@@ -206,7 +209,7 @@ class RetentionService:
             ended = store.sessions(session, before_wall=wall - timedelta(days=rules.SESSION_DAYS), remove=remove)
         logs = self._job_logs(wall - timedelta(days=rules.JOB_LOG_DAYS), remove=remove)
         files = self._old_files(cold_us, remove=remove)
-        return Removed(files, kept_out, labels, n_profiles, windows, messages, ended, beats, logs)
+        return Removed(files, kept_out, labels, n_events, n_profiles, windows, messages, ended, beats, logs)
 
     def _old_files(self, before_us: int, *, remove: bool) -> int:
         """Cold files that are kept for long enough, counted or let go; a folder that is not the log's loses nothing."""

@@ -5,6 +5,7 @@ The cold files are `store/prediction_log`'s, profiles are `store/monitoring/prof
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, exists
 from sqlmodel import Session, col, delete, func, or_, select, text
 
 from mlops_dash.store.tables.access import SessionRow
-from mlops_dash.store.tables.log import HeartbeatRow, LabelRow, PredictionRow, QuarantineRow
+from mlops_dash.store.tables.log import EventRow, HeartbeatRow, LabelRow, PredictionRow, QuarantineRow
 from mlops_dash.store.tables.monitoring import AlertRow, ReadingRow
 from mlops_dash.store.tables.notices import NoticeRow
 
@@ -41,6 +42,12 @@ def labels_of_nobody(session: Session, *, before_us: int, remove: bool) -> int:
         col(PredictionRow.model) == LabelRow.model, col(PredictionRow.prediction_id) == LabelRow.prediction_id
     )
     return _old(session, LabelRow, and_(col(LabelRow.received_at_us) < before_us, ~hot_one), remove=remove)
+
+
+def events(session: Session, *, before_us: int, but: Collection[str], remove: bool) -> int:
+    """Events of a time before, but for those of the models of running tests."""
+    old = and_(col(EventRow.at_us) < before_us, col(EventRow.model).not_in(sorted(but)))
+    return _old(session, EventRow, old, remove=remove)
 
 
 def heartbeats(session: Session, *, before_us: int, remove: bool) -> int:

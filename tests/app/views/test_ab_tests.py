@@ -164,6 +164,17 @@ def test_a_viewer_sees_everything_and_may_do_nothing(play: Play, open_page: Open
     assert page.button(key="stop").help == "Needs the role scientist; you are viewer."
 
 
+def test_events_that_were_sent_are_listed_by_name(house: Services, play: Play, open_page: OpenPage) -> None:
+    play(2)
+    assert "No event was sent yet" in words(open_page("ab", "viewer"))
+    sent = [{"id": f"e{n}", "unit": "ana", "name": '<b>"click"</b>', "at": "2013-03-01T09:00:00Z"} for n in range(3)]
+    house.scoring.record_events(SCIENTIST, MODEL, sent)
+    (listed,) = [one.value for one in open_page("ab", "viewer").table if "Event" in one.value.columns]
+    assert listed["Sent"].tolist() == ["3"]
+    assert "b>" in listed["Event"][0]
+    assert listed["Last"].tolist() == ["1 Mar 2013"]
+
+
 def test_an_unknown_test_is_said_in_a_sentence(play: Play, open_page: OpenPage) -> None:
     play(3)
     page = open_page("ab", "lead", test="nonsense")

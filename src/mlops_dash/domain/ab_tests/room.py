@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading, Verdict
 from mlops_dash.domain.access import Actor, Permission, Waiting
+from mlops_dash.domain.events import EventName
 from mlops_dash.domain.words import ABState
 
 # For the same 80 % power an always-valid interval needs 1.74 times the units, so at equal units it finds sqrt(1.74).
@@ -84,4 +85,5 @@ class ABRoom:
     champion_moved: bool  # the control is not what serves any more
     names: Mapping[str, str]
     may: Mapping[str, str]  # verb -> why not, "" = allowed
+    events: tuple[EventName, ...]  # of the test's model, or of all
     now: datetime

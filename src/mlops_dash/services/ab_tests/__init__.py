@@ -187,6 +187,8 @@ class ABTestService:
                 raise NotFound(f"No test {test_id[:8]}.", hint="Choose one from the list.")
             test = test or next(iter([*running, *tests]), None)
             champion = None if test is None else registry_store.champion(session, test.model)
+        with reading(self.context.databases.log) as log:
+            events = prediction_log.event_names(log, "" if test is None else test.model)
         last, verdict, over = self._now(test, now)
         return ABRoom(
             models=models,
@@ -198,6 +200,7 @@ class ABTestService:
             champion_moved=test is not None and (champion is None or champion.id != test.control_id),
             names=names,
             may=_may(actor, test, verdict),
+            events=events,
             now=now,
         )
 

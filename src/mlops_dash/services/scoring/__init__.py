@@ -22,6 +22,7 @@ from mlops_dash.services.scoring import intake, refused
 from mlops_dash.services.scoring.again import Again
 from mlops_dash.services.scoring.answering import Answering, Asked, Said
 from mlops_dash.services.scoring.erasing import Erasing
+from mlops_dash.services.scoring.eventing import EventColumns, Eventing
 from mlops_dash.services.scoring.files import Columns, FileRows
 from mlops_dash.services.scoring.filing import Filed, Filing
 from mlops_dash.services.scoring.following import Following
@@ -31,7 +32,9 @@ from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import BatchRow, LabelsAppended, LogCounts, to_us
 from mlops_dash.tracking.models.loading import ModelCache
 
-__all__ = ["Answered", "Asked", "Columns", "FileRows", "Filed", "Pending", "Said", "ScoringService", "Stored"]
+__all__ = [
+    "Answered", "Asked", "Columns", "EventColumns", "FileRows", "Filed", "Pending", "Said", "ScoringService", "Stored",
+]  # fmt: skip
 
 
 class ScoringService:
@@ -63,6 +66,11 @@ class ScoringService:
         self.new_versions = filing.new_versions
         self.file_rows = filing.file_rows
         self.file_labels = filing.file_labels
+
+        eventing = Eventing(context, self._following)
+        self.record_events = eventing.record_events
+        self.file_events = eventing.file_events
+        self.events = eventing.events
 
     # --- answers of ours ----------------------------------------------------------------------------------------------
 

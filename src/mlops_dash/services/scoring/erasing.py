@@ -62,7 +62,7 @@ class Erasing:
             registry.model(session, model)
         with reading(self.context.databases.log) as log:
             rows = prediction_log.named(log, model, entity, column=column)
-        if not rows.column_seen:
+        if not (rows.column_seen or rows.events):
             raise InvalidInput(
                 f"No row of {model} has an input {column!r}.", hint="Look at the page Monitoring for the names."
             )
@@ -81,13 +81,18 @@ class Erasing:
         """
         if not reason.strip():
             raise InvalidInput("Erasing needs a reason.", hint="Say --reason TEXT, without the name: it is kept.")
-        if not about.rows.ids:
+        if not (about.rows.ids or about.rows.events):
             raise InvalidInput(f"Nothing is stored about them in {about.model}.")
         unit.audit(
             f"rows of {about.model}",
             model=about.model,
-            before={"predictions": about.rows.predictions, "labels": about.rows.labels, "whom": about.key},
-            after={"predictions": 0, "labels": 0},
+            before={
+                "predictions": about.rows.predictions,
+                "labels": about.rows.labels,
+                "events": about.rows.events,
+                "whom": about.key,
+            },
+            after={"predictions": 0, "labels": 0, "events": 0},
             reason=reason.strip(),
         )
         return about
@@ -108,4 +113,6 @@ class Erasing:
             with reading(log) as session:  # files of before that a sweep would take later, or that a killed move left
                 cold.sweep(session, older_than=datetime.now(UTC) + timedelta(days=1))
             with transaction(log) as session:
-                return gone + prediction_log.erase(session, about.model, about.rows.ids, marked_us=marked)
+                return gone + prediction_log.erase(
+                    session, about.model, about.rows.ids, marked_us=marked, entity=about.rows.entity
+                )

@@ -11,6 +11,7 @@ Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclas
     read_logged(session, model, start, end)            logged feature rows, by pages (for scoring them again)
     batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
     span_of, labelled_days, logged_by_hour, with_features
+Events of units (events.py): append_events, known_events, event_names, read_events
 Erasure (erasing.py): named, erase
 Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
 
@@ -20,6 +21,7 @@ Times go in and out as aware UTC datetimes; the tables hold microseconds. Must n
 from __future__ import annotations
 
 from mlops_dash.store.prediction_log.erasing import Named, erase, named
+from mlops_dash.store.prediction_log.events import append_events, event_names, known_events, read_events
 from mlops_dash.store.prediction_log.quarantine import (
     QuarantineGroup,
     SetAside,
@@ -91,6 +93,7 @@ __all__ = [
     "Score",
     "SetAside",
     "append",
+    "append_events",
     "append_labels",
     "batch_rows",
     "clear_dirty",
@@ -99,6 +102,7 @@ __all__ = [
     "differing",
     "dirty_hours",
     "erase",
+    "event_names",
     "every_nth_label",
     "first_answer_since",
     "first_differing",
@@ -106,6 +110,7 @@ __all__ = [
     "from_us",
     "groups",
     "hours_waiting",
+    "known_events",
     "knows",
     "labelled_days",
     "logged_by_hour",
@@ -113,6 +118,7 @@ __all__ = [
     "mark_range",
     "named",
     "outside",
+    "read_events",
     "read_logged",
     "read_paired",
     "read_window",

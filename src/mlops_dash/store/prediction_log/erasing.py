@@ -16,6 +16,7 @@ from sqlmodel import Session, text
 
 from mlops_dash.store.prediction_log import cold
 from mlops_dash.store.prediction_log.bulk import bound, texts_of
+from mlops_dash.store.prediction_log.events import count_of_units, erase_of_units
 from mlops_dash.store.prediction_log.rows import HOUR_US
 from mlops_dash.store.prediction_log.writes import mark_hours
 
@@ -32,12 +33,16 @@ class Named:
         predictions: How many of them are logged.
         labels: Labels of them, every revision.
         column_seen: Whether any row of the model has an input of the name that was asked for.
+        entity: Whom they are about.
+        events: Events of units that are called so, or as one of the rows is.
     """
 
     ids: tuple[str, ...]
     predictions: int
     labels: int
     column_seen: bool = True
+    entity: str = ""
+    events: int = 0
 
 
 def named(session: Session, model: str, entity: str, *, column: str = "") -> Named:
@@ -55,11 +60,16 @@ def named(session: Session, model: str, entity: str, *, column: str = "") -> Nam
         table: sum(_count(session, table, model, part) for part in _parts(ids)) + _archived(session, table, model, ids)
         for table in ("prediction", "label")
     }
-    return Named(ids, counts["prediction"], counts["label"], seen)
+    events = count_of_units(session, model, sorted({*ids, entity}))
+    return Named(ids, counts["prediction"], counts["label"], seen, entity, events)
 
 
-def erase(session: Session, model: str, ids: Sequence[str], *, marked_us: int) -> int:
-    """Delete everything that is stored of these ids, and mark their hours; again it finds nothing. Gives the rows."""
+def erase(session: Session, model: str, ids: Sequence[str], *, marked_us: int, entity: str = "") -> int:
+    """Delete everything that is stored of these ids, and mark their hours; again it finds nothing. Gives the rows.
+
+    Events go whose unit is one of the ids, or `entity`.
+    """
+    erase_of_units(session, model, sorted({*ids, entity} - {""}))
     connection = session.connection()
     listed = texts_of(session, "ids")
     gone = 0

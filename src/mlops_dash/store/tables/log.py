@@ -74,6 +74,23 @@ class LabelRow(LogTable, table=True):
     __table_args__ = (Index("ix_label_model_received", "model", "received_at_us"),)
 
 
+class EventRow(LogTable, table=True):
+    """What happened to a unit of A/B tests: an amount, or 1; the unit is a user, an account, or a prediction's id."""
+
+    __tablename__ = "event"
+    model: str = Field(primary_key=True)
+    event_id: str = Field(primary_key=True)
+    unit: str
+    name: str
+    value: float
+    at_us: int = Field(sa_column=_us())
+    received_at_us: int = Field(sa_column=_us())
+    __table_args__ = (
+        Index("ix_event_model_name_at", "model", "name", "at_us"),
+        Index("ix_event_model_unit", "model", "unit"),
+    )
+
+
 class HourProfileRow(LogTable, table=True):
     """All features and the score x label table of one hour of one version against one reference, packed."""
 

@@ -1,0 +1,42 @@
+"""Events in the log: once by id, counted by name, read by time, and gone when somebody is forgotten."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mlops_dash.domain.events import Event
+from mlops_dash.store import prediction_log as log
+from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.prediction_log import to_us
+from tests import factories
+
+MODEL = 'queue "minutes"'
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_events_are_kept_once_counted_read_and_erased(tmp_path: Path) -> None:
+    made = factories.context(tmp_path)
+    bag = [Event(f"e{n}", f"u'{n % 3}", "click" if n % 2 else "revenue", n * 1.5, AT + timedelta(hours=n))
+           for n in range(10)]  # fmt: skip
+    with transaction(made.databases.log) as session:
+        assert log.append_events(session, MODEL, bag, received=AT) == 10
+        assert log.append_events(session, MODEL, [*bag, Event("e99", "p-7", "click", 1.0, AT)], received=AT) == 1
+        assert log.append_events(session, "other", bag[:2], received=AT) == 2
+    with reading(made.databases.log) as session:
+        known = log.known_events(session, MODEL, ["e1", "e5", "ghost"])
+        assert known == {"e1": ("u'1", "click", 1.5, bag[1].at), "e5": ("u'2", "click", 7.5, bag[5].at)}
+        assert [(one.name, one.events) for one in log.event_names(session, MODEL)] == [("click", 6), ("revenue", 5)]
+        assert {one.model for one in log.event_names(session)} == {MODEL, "other"}
+        window = log.read_events(session, MODEL, ["click"], AT + timedelta(hours=2), AT + timedelta(hours=8))
+        assert window["value"].tolist() == [4.5, 7.5, 10.5]
+        assert window["at_us"].tolist() == [to_us(bag[n].at) for n in (3, 5, 7)]
+        assert log.named(session, MODEL, "u'1").events == 3
+    with transaction(made.databases.log) as session:
+        log.append(session, [log.Prediction(MODEL, "p-7", to_us(AT), "", 0, "", "{}")], [], marked_us=0)
+        assert log.erase(session, MODEL, ["p-7"], marked_us=0, entity="u'1") == 1
+    with reading(made.databases.log) as session:
+        left = log.read_events(session, MODEL, ["click", "revenue"], AT, AT + timedelta(days=9))
+        assert sorted(left["unit"].unique()) == ["u'0", "u'2"]
+        assert log.event_names(session, "other")[0].events == 1
+    made.databases.dispose()
