@@ -10,7 +10,8 @@ import pandas as pd
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import who
 from mlops_dash.domain.reports.deliveries import Delivery
-from mlops_dash.domain.reports.plans import Plan
+from mlops_dash.domain.reports.levels import LEVEL_LABELS
+from mlops_dash.domain.reports.plans import Plan, said_to
 from mlops_dash.domain.reports.shares import Share, ShareState
 from mlops_dash.domain.retraining import Schedule
 
@@ -31,6 +32,7 @@ def links(found: Sequence[Share], *, wall: datetime, zone: str) -> pd.DataFrame:
             "For whom": [one.reason for one in found],
             "Until": [fmt.instant(one.expires_at, zone) for one in found],
             "Last opened": [fmt.instant(one.last_opened_at, zone) for one in found],
+            "Level": [LEVEL_LABELS[one.level] for one in found],
             "Password": ["Asked for" if one.has_password else "None" for one in found],
             "Made by": [who(one.made_by) for one in found],
             "Made": [fmt.instant(one.made_at, zone) for one in found],
@@ -49,7 +51,7 @@ def schedules(made: Sequence[Schedule], last: Mapping[str, Delivery], *, zone: s
             "Next": [_next(one, zone) for one in made],
             "Report": [one.words() for one in plans],
             "When": [one.when for one in made],
-            "To": [", ".join(one.to) for one in plans],
+            "To": [", ".join(one.said_to) for one in plans],
             "Owner": [one.owner for one in plans],
             "As": [", ".join(str(kind).upper() for kind in one.formats) for one in plans],
             "When nothing changed": ["Left out" if one.only_changed else "Sent" for one in plans],
@@ -63,7 +65,7 @@ def deliveries(found: Sequence[Delivery], zone: str) -> pd.DataFrame:
         {
             "When": [fmt.instant(one.sent_at or one.created_at, zone) for one in found],
             "State": [str(one.state).capitalize() for one in found],
-            "To": [one.recipient or "Nobody" for one in found],
+            "To": [said_to(one.recipient, one.level) or "Nobody" for one in found],
             "What became of it": [one.note or fmt.MISSING for one in found],
             "Report": [one.about for one in found],
             "Asked by": [one.plan for one in found],

@@ -13,7 +13,8 @@ from starlette.routing import Route
 from app.shell.cookies import cookie_name
 from app.shell.incidents import explain
 from mlops_dash.bootstrap import Services
-from mlops_dash.errors import NotFound
+from mlops_dash.domain.reports.levels import Level, level_of
+from mlops_dash.errors import InvalidInput, NotFound
 
 GetServices = Callable[[], Services]
 
@@ -45,9 +46,9 @@ def routes(services: GetServices) -> list[Route]:
     return [Route("/report/{report_id}.html", Reports(services).show, methods=["GET"])]
 
 
-def report_path(report_id: str) -> str:
-    """The address of a kept report's file."""
-    return f"/report/{report_id}.html"
+def report_path(report_id: str, level: Level = Level.TECHNICAL) -> str:
+    """The address of a kept report's file, written for whom."""
+    return f"/report/{report_id}.html" + ("" if level is Level.TECHNICAL else f"?level={level}")
 
 
 def in_our_fonts(text: str) -> str:
@@ -71,9 +72,12 @@ class Reports:
             actor = made.access.actor_for_session(request.cookies.get(cookie_name(made.context.settings), ""))
             if actor is None:
                 return PlainTextResponse("Log in first.", status_code=401)
-            text = made.reports.html(actor, request.path_params["report_id"])
+            level = level_of(request.query_params.get("level", Level.TECHNICAL))
+            text = made.reports.html(actor, request.path_params["report_id"], level)
             return HTMLResponse(in_our_fonts(text), headers=_HEADERS)
         except NotFound as error:
             return PlainTextResponse(error.sentence(), status_code=404)
+        except InvalidInput as error:
+            return PlainTextResponse(error.sentence(), status_code=400)
         except Exception as error:  # noqa: BLE001 - an entry point: words and an incident id, never a traceback
             return PlainTextResponse(explain(error).sentence(), status_code=500)

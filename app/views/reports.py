@@ -1,6 +1,6 @@
 """Reports: what was known, frozen under a hash, to read here, download as a file and compare with the present.
 
-Deep links: ?tab=, ?report=
+Deep links: ?tab=, ?report=, ?level=
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.audit import who
 from mlops_dash.domain.reports.files import MIMES, ReportFormat
+from mlops_dash.domain.reports.levels import LEVEL_HELP, LEVEL_LABELS, Level
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Report, ReportsRoom
 
 _ROW, _SHOWN = 32, 8
@@ -149,17 +150,18 @@ def _open(key: str, ids: tuple[str, ...]) -> None:
 
 def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     line = report.line
+    level = Level(address.menu("level", list(Level), Level.TECHNICAL))
 
     def actions() -> None:
-        sharing.button(frame, report, title)
+        sharing.button(frame, report, title, level)
         with st.popover("Download", icon=widgets.icon("download"), key=f"download-{line.id}"):
             for kind, (label, why) in _FORMATS.items():
                 st.download_button(
                     label,
-                    data=partial(_content, frame, line.id, kind),
-                    file_name=report.file_name(kind),
+                    data=partial(_content, frame, line.id, kind, level),
+                    file_name=report.file_name(kind, level),
                     mime=MIMES[kind],
-                    key=f"download-{kind}-{line.id}",
+                    key=f"download-{kind}-{level}-{line.id}",
                     icon=widgets.icon("download"),
                     on_click="ignore",
                     help=why,
@@ -171,8 +173,13 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
     with widgets.card("preview", title, by, actions):
         st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {plain(room.since)}")
         comparing.menu(frame, room, report)
-        whole.mount(report_path(line.id), height=_FRAME_HEIGHT, alt=title)
+        st.segmented_control(
+            "For whom", list(Level), required=True, key="level", on_change=address.picked, args=("level",),
+            format_func=lambda one: LEVEL_LABELS[Level(one)], label_visibility="collapsed",
+        )  # fmt: skip
+        widgets.note(f"{LEVEL_HELP[level]}.")
+        whole.mount(report_path(line.id, level), height=_FRAME_HEIGHT, alt=title)
 
 
-def _content(frame: Frame, report_id: str, kind: ReportFormat) -> bytes:
-    return frame.services.reports.file(frame.actor, report_id, kind).content
+def _content(frame: Frame, report_id: str, kind: ReportFormat, level: Level) -> bytes:
+    return frame.services.reports.file(frame.actor, report_id, kind, level).content

@@ -77,6 +77,20 @@ def test_a_schedule_is_made_listed_edited_paused_run_and_removed(run: Run, house
     assert run("schedule", "pause", "board", "--reason", "x")[2].startswith("No schedule 'board' sends a report.")
 
 
+def test_a_recipient_gets_the_level_that_is_said_and_keeps_it_through_an_edit(run: Run, house: SimpleNamespace) -> None:
+    add = ("schedule", "add", "board", "--kind", "card", "--model", MODEL, "--every", "7d",
+           "--to", "ada@example.com as executive", "--to", "risk@example.com as audit, team@example.com")  # fmt: skip
+    made = json.loads(run(*add, "--json")[1])
+    levels = {"ada@example.com": "executive", "risk@example.com": "audit"}
+    assert (made["to"], made["levels"]) == ([*levels, "team@example.com"], levels)
+    assert json.loads(run("schedule", "edit", "board", "--every", "1d", "--json")[1])["levels"] == levels
+    assert "ada@example.com as executive, risk@example.com as audit" in run("schedule", "list")[1]
+    (kept,) = house.retraining.schedules(VIEWER)
+    house.reports.prepare(WORKER, "job", "schedule board", kept.arguments)
+    sent = json.loads(run("deliveries", "--json")[1])
+    assert {one["recipient"]: one["level"] for one in sent} == {**levels, "team@example.com": "technical"}
+
+
 def test_a_kept_report_is_sent_and_sent_again_and_the_log_says_so(run: Run, house: SimpleNamespace) -> None:
     (line,) = house.reports.room(VIEWER).lines
     code, out, _ = run("send", line.sha256[:8], "--to", "folder:board", "--reason", "she asked", "--json")

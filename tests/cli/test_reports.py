@@ -60,6 +60,25 @@ def test_making_it_again_writes_the_same_bytes(run: Run, tmp_path: Path) -> None
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
+@pytest.mark.parametrize("level", ["executive", "audit"])
+def test_a_review_is_written_for_a_reader_and_is_still_what_we_wrote(run: Run, tmp_path: Path, level: str) -> None:
+    usual, file = tmp_path / "week.html", tmp_path / f"{level}.html"
+    first = json.loads(run("weekly", "--model", MODEL, "--out", str(usual), "--json")[1])
+    code, out, _ = run("weekly", "--model", MODEL, "--out", str(file), "--level", level, "--json")
+    answer = json.loads(out)
+    assert (code, answer["level"], answer["id"], answer["sha256"]) == (0, level, first["id"], first["sha256"])
+    assert file.read_bytes() != usual.read_bytes()
+    assert run("check", str(file))[0] == 0
+    file.write_text(file.read_text().replace("Inputs moved", "All is well"))
+    assert run("check", str(file))[0] == 1
+
+
+def test_a_level_that_does_not_exist_is_named(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("weekly", "--model", MODEL, "--out", str(tmp_path / "week.html"), "--level", "boss")
+    assert "executive" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "said"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.errors import Unavailable
 from mlops_dash.ids import canonical_json
 from mlops_dash.rendering import pdf, reports
@@ -61,7 +62,7 @@ def test_a_persons_words_that_look_like_a_variable_stay_as_they_are() -> None:
     facts["model"]["title"] = 'Penguins <style>var(--ink)</style> " style="var(--ink)"'
     facts["proposals"][0]["comment"] = "our var(--brand-colour) and var(--ink, #000)"
     facts["inputs"]["columns"][0]["name"] = ' style="var(--ink)"'
-    page = reports._page(canonical_json(facts), paper=True)
+    page = reports._page(canonical_json(facts), Level.TECHNICAL, paper=True)
     light = pdf._light(page)
     assert words(light) == words(page)
     assert not [one for one in re.findall(r'style="[^"]*"', re.sub(r">[^<]*<", "><", light)) if "var(" in one]

@@ -20,6 +20,7 @@ import pytest
 
 from app.ui.theme import tokens as theme_tokens
 from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.sheets import sheets_of
 from mlops_dash.domain.reports.snapshot import Report, ReportKind, ReportLine, Week, sha256_of
 from mlops_dash.domain.words import TERMS
@@ -82,7 +83,8 @@ def test_all_text_is_escaped_and_nothing_is_run_or_asked_for() -> None:
     text = reports.html(poisoned(FACTS))
     seen = Seen(text)
     names = {tag for tag, _ in seen.tags}
-    assert names.isdisjoint({"script", "img", "iframe", "link", "object", "embed", "a", "form", "base"})
+    assert names.isdisjoint({"script", "img", "iframe", "link", "object", "embed", "form", "base"})
+    assert {str(attrs["href"])[0] for tag, attrs in seen.tags if tag == "a"} == {"#"}  # to its own figures alone
     assert not [attrs for _, attrs in seen.tags if any(name.startswith("on") for name in attrs)]
     assert [tag for tag, _ in seen.tags].count("style") == 1
     assert seen.text.count(EVIL) > 15
@@ -279,7 +281,7 @@ def test_markdown_says_what_the_page_says_and_nothing_in_it_is_markup() -> None:
 
 
 def test_pdf_says_the_page_in_the_light_colours_with_page_numbers() -> None:
-    page = reports._page(canonical_json(FACTS), paper=True)
+    page = reports._page(canonical_json(FACTS), Level.TECHNICAL, paper=True)
     assert 'counter(page) " / " counter(pages)' in page
     assert page.count("<svg") == 2
     made = reports.written(kept(FACTS), ReportFormat.PDF)
@@ -337,7 +339,7 @@ def test_peoples_own_words_are_not_explained_as_our_terms(facts: dict[str, Any])
     assert TERMS["bias"] not in told
     assert TERMS["PSI"] in told, "what we say is explained as before"
     markdown = reports.markdown(facts)
-    for text in (seen.text, markdown, Seen(reports._page(canonical_json(facts), paper=True)).text):
+    for text in (seen.text, markdown, Seen(reports._page(canonical_json(facts), Level.TECHNICAL, paper=True)).text):
         assert TERMS["bias"] not in text
         assert TERMS["PSI"] in text
     assert "known bias against" in markdown

@@ -6,11 +6,13 @@ from datetime import date, timedelta
 
 import streamlit as st
 
-from app.shell import session
+from app.shell import address, session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
+from mlops_dash.domain.reports.levels import LEVEL_HELP, LEVEL_LABELS, Level
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Draft, ReportKind, ReportsRoom, Subjects
 
+_FOR_WHOM = ". ".join(f"{LEVEL_LABELS[one]}: {said}" for one, said in LEVEL_HELP.items())
 _EARLIEST = date(1970, 1, 7)
 
 
@@ -26,6 +28,7 @@ def button(frame: Frame, room: ReportsRoom) -> None:
     def act(_reason: str) -> str:
         made = frame.services.reports.freeze(frame.actor, _draft(frame))
         session.set_param("report", made.line.id)
+        address.turn({"level": str(session.get("review-level") or Level.TECHNICAL)})
         line = made.line
         return f"The report on {line.of}, {line.about}, is kept: facts {line.sha256[:12]}."
 
@@ -65,6 +68,10 @@ def _fields(frame: Frame, room: ReportsRoom, subjects: Subjects) -> None:
         st.selectbox("Model", [one.model for one in room.choices], key="review-card")
     elif kind is not ReportKind.FLEET:
         _week(frame, room)
+    st.selectbox(
+        "For whom", list(Level), index=list(Level).index(Level.TECHNICAL), key="review-level",
+        format_func=lambda one: LEVEL_LABELS[one], help=_FOR_WHOM,
+    )  # fmt: skip
 
 
 def _week(frame: Frame, room: ReportsRoom) -> None:

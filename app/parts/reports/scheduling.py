@@ -17,7 +17,7 @@ from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.notices import NoticeState
 from mlops_dash.domain.reports.deliveries import Delivery
 from mlops_dash.domain.reports.files import ReportFormat
-from mlops_dash.domain.reports.plans import Plan, recipients_of
+from mlops_dash.domain.reports.plans import Plan, addressed
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, ReportKind, ReportsRoom
 from mlops_dash.domain.retraining import Schedule, ScheduleDraft
 from mlops_dash.domain.starting import ScheduleKind
@@ -31,7 +31,10 @@ _CADENCES = {
 _AS_NOW = "as now"
 _AGAIN = {NoticeState.FAILED, NoticeState.UNSURE, NoticeState.HELD}
 _OF_NO_MODEL = {ReportKind.FLEET, ReportKind.AB_RESULT}
-_TO_HELP = "name@host, channel:NAME (Audit & admin, tab Messages) or folder:NAME; commas or line breaks between."
+_TO_HELP = (
+    "name@host, channel:NAME (Audit & admin, tab Messages) or folder:NAME; commas or line breaks between. "
+    "Who gets one page to decide on: name@host as executive. Who gets everything: name@host as audit."
+)
 
 
 def button(frame: Frame, room: ReportsRoom) -> None:
@@ -109,7 +112,7 @@ def _decide(frame: Frame, made: Schedule, verb: str) -> None:
     plan = Plan.of(made.arguments)
     dialogs.confirm(
         key=f"{verb}-report-{made.id}", title=f"{word}: {name}", button=word, act=act, icon=icon,
-        consequence=consequence, facts={"Report": plan.words(), "When": made.when, "To": ", ".join(plan.to)},
+        consequence=consequence, facts={"Report": plan.words(), "When": made.when, "To": ", ".join(plan.said_to)},
     )  # fmt: skip
 
 
@@ -142,7 +145,9 @@ def _dialog(frame: Frame, models: Sequence[str], known: Schedule | None) -> None
                     "Cron text", known.expression if known else "", key=f"{key}-cron", placeholder="0 7 * * 1"
                 )
             st.text_input("Whose clocks", known.zone if known else frame.zone, key=f"{key}-zone")
-        st.text_area("To", "\n".join(old.to) if old else "", key=f"{key}-to", help=_TO_HELP, required=True, height=80)
+        st.text_area(
+            "To", "\n".join(old.said_to) if old else "", key=f"{key}-to", help=_TO_HELP, required=True, height=80
+        )
         st.multiselect("As", list(ReportFormat), default=list(old.formats if old else (ReportFormat.HTML,)),
                        format_func=lambda one: str(one).upper(), key=f"{key}-formats")  # fmt: skip
         st.toggle("Only when something changed", bool(old and old.only_changed), key=f"{key}-changed",
@@ -163,14 +168,14 @@ def _dialog(frame: Frame, models: Sequence[str], known: Schedule | None) -> None
 def _save(frame: Frame, key: str, known: Schedule | None, old: Plan | None) -> ScheduleDraft:
     kind = ReportKind(session.get(f"{key}-kind"))
     same = old is not None and old.kind is kind
+    people = addressed(str(session.get(f"{key}-to") or ""))
     plan = frame.services.reports.check_plan(
         frame.actor,
         Plan(
             kind=kind, model="" if kind in _OF_NO_MODEL else str(session.get(f"{key}-model") or ""),
             subject=old.subject if old is not None and same else "",
             formats=tuple(session.get(f"{key}-formats") or (ReportFormat.HTML,)),
-            to=recipients_of(str(session.get(f"{key}-to") or "")), only_changed=bool(session.get(f"{key}-changed")),
-            id=old.id if old else "",
+            to=tuple(people), only_changed=bool(session.get(f"{key}-changed")), id=old.id if old else "", levels=people,
         ),
     )  # fmt: skip
     when, expression = ScheduleKind.CRON, str(session.get(f"{key}-cadence") or session.get(f"{key}-cron") or "")

@@ -13,18 +13,21 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
+from mlops_dash.domain.reports.levels import LEVEL_HELP, LEVEL_LABELS, Level
 from mlops_dash.domain.reports.shares import MOST_DAYS, USUAL_DAYS, Share, ShareState
 from mlops_dash.domain.reports.snapshot import Report
 
 
-def button(frame: Frame, report: Report, title: str) -> None:
-    """The button and its dialog."""
+def button(frame: Frame, report: Report, title: str, level: Level) -> None:
+    """The button and its dialog, which begins with the level that is shown."""
     why_not = frame.why_not(Permission.REPORT_SHARE)
     key = f"share-{report.line.id}"
     if not widgets.action_button("Share…", key=key, why_not=why_not, icon_name="link"):
         return
 
     def fields() -> None:
+        st.selectbox("Level", list(Level), index=list(Level).index(level), key=f"{key}-level",
+                     format_func=lambda one: f"{LEVEL_LABELS[one]}: {LEVEL_HELP[one].lower()}")  # fmt: skip
         st.number_input("Days until it is over", 1, MOST_DAYS, USUAL_DAYS, key=f"{key}-days")
         st.text_input(
             "Password, if it shall ask for one", type="password", key=f"{key}-password", max_chars=200,
@@ -34,7 +37,7 @@ def button(frame: Frame, report: Report, title: str) -> None:
     def act(reason: str) -> str:
         made = frame.services.reports.share(
             frame.actor, report.line.id, days=int(session.get(f"{key}-days") or USUAL_DAYS), reason=reason,
-            password=str(session.get(f"{key}-password") or ""),
+            password=str(session.get(f"{key}-password") or ""), level=Level(session.get(f"{key}-level") or level),
         )  # fmt: skip
         secrets.keep(f"Link to the {made.share.about}", made.url)
         return f"The link is open until {frame.instant(made.share.expires_at)}."

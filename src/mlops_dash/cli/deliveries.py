@@ -18,7 +18,7 @@ from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.notices import NoticeState
 from mlops_dash.domain.reports.deliveries import Delivery
 from mlops_dash.domain.reports.files import ReportFormat
-from mlops_dash.domain.reports.plans import Plan, formats_of, recipients_of
+from mlops_dash.domain.reports.plans import Plan, addressed, formats_of
 from mlops_dash.domain.reports.snapshot import ReportKind
 from mlops_dash.domain.retraining import Schedule, ScheduleDraft
 from mlops_dash.domain.starting import ScheduleKind
@@ -31,7 +31,7 @@ _KINDS = {"weekly": ReportKind.WEEKLY, "dossier": ReportKind.PROMOTION, "ab": Re
           "fleet": ReportKind.FLEET, "card": ReportKind.CARD}  # fmt: skip
 _OF_NO_MODEL = {"ab", "fleet"}
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400}
-_TO = "name@host, channel:NAME or folder:NAME; may repeat"
+_TO = 'name@host, channel:NAME or folder:NAME, maybe "... as executive" or "... as audit"; may repeat'
 
 
 def add_commands(kinds: Any) -> None:
@@ -108,12 +108,14 @@ def _save(arguments: argparse.Namespace) -> int:
     who = actor(made)
     known = _named(made, who, arguments.name) if arguments.verb == "edit" else None
     old = Plan.of(known.arguments) if known else Plan(ReportKind.FLEET)
+    people = addressed("\n".join(arguments.to)) if arguments.to else {one: old.level_for(one) for one in old.to}
     plan = replace(
         old,
         kind=_KINDS[arguments.kind] if arguments.kind else old.kind,
         model=arguments.model or ("" if arguments.kind in _OF_NO_MODEL else old.model),
         subject=arguments.subject or ("" if arguments.kind else old.subject),
-        to=recipients_of("\n".join(arguments.to)) if arguments.to else old.to,
+        to=tuple(people),
+        levels=people,
         formats=formats_of(arguments.format) if arguments.format else old.formats,
         only_changed=old.only_changed if arguments.only_changed is None else arguments.only_changed,
     )
@@ -130,7 +132,7 @@ def _save(arguments: argparse.Namespace) -> int:
     fires = of_draft(draft, made.context.clock.now())
     saved = next(one for one in _schedules(made, who) if one.id == schedule_id)
     lines = [
-        f"{saved.name}: {plan.words()} to {', '.join(plan.to)}, {saved.when}.",
+        f"{saved.name}: {plan.words()} to {', '.join(plan.said_to)}, {saved.when}.",
         *(f"  {fmt.instant(at, saved.zone)}" for at in fires),
     ]
     answer = {**_as_json(saved, plan, None), "next": [at.isoformat() for at in fires]}
@@ -240,7 +242,7 @@ def _state(one: Schedule, said: Callable[[datetime], str] = datetime.isoformat) 
 def _line(one: Schedule, plan: Plan, last: Delivery | None) -> str:
     state = _state(one, partial(fmt.instant, zone=one.zone))
     became = "never sent" if last is None else f"last {last.state} {last.created_at:%Y-%m-%d %H:%M}"
-    return f"{one.name}  {plan.words()}  {one.when}  to {', '.join(plan.to)}  {state}  {became}"
+    return f"{one.name}  {plan.words()}  {one.when}  to {', '.join(plan.said_to)}  {state}  {became}"
 
 
 def _as_json(one: Schedule, plan: Plan, last: Delivery | None) -> dict[str, Any]:
@@ -254,4 +256,4 @@ def _as_json(one: Schedule, plan: Plan, last: Delivery | None) -> dict[str, Any]
 
 
 def _delivery(one: Delivery) -> dict[str, Any]:
-    return {**vars(one), "state": str(one.state), "formats": list(one.formats)}
+    return {**vars(one), "state": str(one.state), "formats": list(one.formats), "level": str(one.level)}

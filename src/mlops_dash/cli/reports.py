@@ -14,6 +14,7 @@ from mlops_dash.cli import deliveries, shares
 from mlops_dash.cli.shared import actor, json_flag, services, show, write_bytes
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.reports.files import ReportFormat, format_of
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, SCHEMA, Draft, Facts, Report, as_json, sha256_of
 from mlops_dash.errors import InvalidInput
 
@@ -83,6 +84,10 @@ def _file_arguments(command: argparse.ArgumentParser) -> None:
     """--out and --format, which the file's ending says too."""
     command.add_argument("--out", required=True, type=Path, help="the file to write: .html, .pdf, .md, .json or .xlsx")
     command.add_argument("--format", choices=list(map(str, ReportFormat)), help="default: what the file's ending says")
+    command.add_argument(
+        "--level", type=Level, choices=list(Level), default=Level.TECHNICAL,
+        help="for whom: executive is one page, audit is all; JSON and XLSX always hold all",
+    )  # fmt: skip
     json_flag(command)
 
 
@@ -99,7 +104,7 @@ def _made(arguments: argparse.Namespace, draft: Callable[[Services, Actor], Draf
     made = services()
     who = actor(made)
     kept = made.reports.freeze(who, draft(made, who))
-    content = made.reports.file(who, kept.line.id, kind).content
+    content = made.reports.file(who, kept.line.id, kind, arguments.level).content
     write_bytes(out, content)
     answer = {
         "id": kept.line.id,
@@ -110,6 +115,7 @@ def _made(arguments: argparse.Namespace, draft: Callable[[Services, Actor], Draf
         "sha256": kept.line.sha256,
         "file": str(out),
         "format": str(kind),
+        "level": str(arguments.level),
         "bytes": len(content),
     }
     show(answer, as_json=arguments.json, line=f"{out}: {kept.line.about}, facts sha256 {kept.line.sha256}")
@@ -172,7 +178,7 @@ def _check(arguments: argparse.Namespace) -> int:
         return 1
     made = services()
     kept = made.reports.with_hash(actor(made), sha256)
-    if kept is not None and made.reports.html(actor(made), kept.line.id) != found.source:
+    if kept is not None and found.source not in (made.reports.html(actor(made), kept.line.id, one) for one in Level):
         who = kept.line.made_by.removeprefix("user:")
         print(
             f"facts ok {sha256}: those of the report by {who}, kept here; the page around them is not what this "

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.shares import MOST_DAYS, USUAL_DAYS, Share
 from mlops_dash.errors import InvalidInput
 
@@ -21,6 +22,9 @@ def add_commands(kinds: Any) -> None:
         "--days", type=int, default=USUAL_DAYS, help=f"until it is over, 1 to {MOST_DAYS}; default {USUAL_DAYS}"
     )
     share.add_argument("--password", action="store_true", help="it asks for one: typed here, or read from stdin")
+    share.add_argument(
+        "--level", type=Level, choices=list(Level), default=Level.TECHNICAL, help="for whom it is written"
+    )
     share.add_argument("--reason", required=True, help="for whom, and why")
     json_flag(share)
     share.set_defaults(run=_share)
@@ -46,7 +50,9 @@ def _share(arguments: argparse.Namespace) -> int:
         password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
         if not password:
             raise InvalidInput("The password is empty.", hint="Type one, or leave out --password.")
-    new = made.reports.share(who, report_id, days=arguments.days, reason=arguments.reason, password=password)
+    new = made.reports.share(
+        who, report_id, days=arguments.days, reason=arguments.reason, password=password, level=arguments.level
+    )
     until = f"{new.share.expires_at:%Y-%m-%d %H:%M} UTC"
     said = f"{new.url}\nIt shows the {new.share.about} until {until}, and is printed once."
     answer = {**_as_json(new.share, made.context.clock.wall()), "url": new.url}
@@ -86,4 +92,5 @@ def _as_json(one: Share, wall: datetime) -> dict[str, Any]:
         "made_by": one.made_by, "made_at": one.made_at.isoformat(), "expires_at": one.expires_at.isoformat(),
         "revoked_at": one.revoked_at and one.revoked_at.isoformat(), "opens": one.opens,
         "last_opened_at": one.last_opened_at and one.last_opened_at.isoformat(), "password": one.has_password,
+        "level": str(one.level),
     }  # fmt: skip

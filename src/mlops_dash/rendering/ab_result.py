@@ -9,7 +9,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
 from mlops_dash.domain.words import GateState
-from mlops_dash.rendering.document import Cell, Document, badge, own, said_badge, table_of
+from mlops_dash.rendering.document import Cell, Document, Figure, badge, interval_said, own, said_badge, table_of
 
 
 def document(facts: Facts) -> Document:
@@ -28,10 +28,27 @@ def document(facts: Facts) -> Document:
         figures=_figures(facts),
         sections=[_difference(facts), _arms(facts), _design(facts)],
         how=_how(facts),
+        brief=_brief(facts),
+        verdict_on="The difference",
+        next_on="The difference",
     )
 
 
-def _figures(facts: Facts) -> list[tuple[str, str, str]]:
+def _brief(facts: Facts) -> list[Figure]:
+    """The differences with their intervals, the primary one first; none while nothing may be shown."""
+    read = facts["reading"]
+    if read is None or read["blind"]:
+        return _figures(facts)[1:]
+    found: list[Figure] = []
+    for one in facts["measures"]:
+        if one["value"] is not None:
+            interval = fmt.interval(one["low"], one["high"], one["decimals"])
+            said = interval_said(interval, one["role"], level=1 - facts["design"]["alpha"])
+            found.append((f"{one['label']}, difference", fmt.delta(one["value"], one["decimals"]), said))
+    return [*found, *_figures(facts)[1:]][:3]
+
+
+def _figures(facts: Facts) -> list[Figure]:
     read = facts["reading"]
     if read is None:
         return []

@@ -8,7 +8,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import sample_words
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
-from mlops_dash.rendering.document import Cell, Document, own, said_badge, table_of
+from mlops_dash.rendering.document import Cell, Document, Figure, interval_said, own, said_badge, table_of
 
 _NOT_RECORDED = "not recorded"
 
@@ -18,7 +18,6 @@ def document(facts: Facts) -> Document:
     model, card, version = facts["model"], facts["card"], facts["version"]
     owner = f" · owner {model['owner']}" if model["owner"] else ""
     live = "nothing is live" if version is None else f"{version['label']} is live"
-    approved = card["approved_by"] or "nobody yet"
     return Document(
         kind=KIND_LABELS[ReportKind.CARD],
         title=model["title"] or model["name"],
@@ -28,17 +27,34 @@ def document(facts: Facts) -> Document:
         badge=said_badge(facts["verdict"]),
         verdict=facts["verdict"]["said"],
         next_step=f"Next: {facts['verdict']['next']}" if facts["verdict"]["next"] else "",
-        figures=[
-            ("Fields written", f"{card['filled']} of {card['of']}", f"revision {card['revision']}"),
-            ("Approved by", approved, _when(facts, card["approved_at"])),
-            ("Gates passed", (version or {}).get("through") or "none", "of the live version"),
-        ],
+        figures=_figures(facts),
         sections=[_said(facts), _measured(facts), _facts(facts), _inputs(facts)],
         how=(
             "The first table is what people wrote; each change of it stands in the ledger with who and why.",
             "Metrics are the kept evidence about the live version; nothing was measured again.",
         ),
+        brief=[*_metrics(facts), *_figures(facts)][:3],
+        verdict_on="What it is for",
+        next_on="What it is for",
     )
+
+
+def _figures(facts: Facts) -> list[Figure]:
+    card = facts["card"]
+    return [
+        ("Fields written", f"{card['filled']} of {card['of']}", f"revision {card['revision']}"),
+        ("Approved by", card["approved_by"] or "nobody yet", _when(facts, card["approved_at"])),
+        ("Gates passed", (facts["version"] or {}).get("through") or "none", "of the live version"),
+    ]
+
+
+def _metrics(facts: Facts) -> list[Figure]:
+    found: list[Figure] = []
+    for one in facts["metrics"]:
+        interval = fmt.interval(one["low"], one["high"], one["decimals"], signed=False)
+        value = fmt.metric(one["value"], one["decimals"]) + (f" {one['unit']}" if one["unit"] else "")
+        found.append((one["label"], value, interval_said(interval, f"n {fmt.whole(one['n'])}", level=one["level"])))
+    return found
 
 
 def _when(facts: Facts, at: str | None) -> str:

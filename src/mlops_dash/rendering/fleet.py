@@ -9,7 +9,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
 from mlops_dash.domain.words import Health
-from mlops_dash.rendering.document import Cell, Document, badge, own, said_badge, table_of
+from mlops_dash.rendering.document import Cell, Document, Figure, badge, interval_said, own, said_badge, table_of
 
 
 def document(facts: Facts) -> Document:
@@ -30,10 +30,22 @@ def document(facts: Facts) -> Document:
             "Words and numbers are those of the Overview and of each model's Monitoring page.",
             "A metric is the mean over the model's last ripe windows with its 95 % interval; “not known” is never OK.",
         ),
+        brief=[*(_of_model(one) for one in facts["models"] if one["value"] is not None), *_figures(facts)][:3],
+        verdict_on="Models",
+        next_on="What is due",
     )
 
 
-def _figures(facts: Facts) -> list[tuple[str, str, str]]:
+def _of_model(one: Mapping[str, Any]) -> Figure:
+    """A model's number; the facts have the worst model first."""
+    interval = fmt.interval(one["low"], one["high"], one["decimals"], signed=False)
+    unit = f" {one['unit']}" if one["unit"] else ""
+    old = "" if one["current"] else "last known"
+    said = interval_said(interval, f"n {fmt.whole(one['n'])}", one["metric"], old)
+    return own(one["title"] or one["name"]), fmt.metric(one["value"], one["decimals"]) + unit, said
+
+
+def _figures(facts: Facts) -> list[Figure]:
     health, coverage = facts["health"], facts["coverage"]
     bad = health.get(str(Health.HARMED), 0) + health.get(str(Health.AT_RISK), 0)
     share = words.NOT_KNOWN if coverage is None else fmt.percent(coverage["labelled"] / coverage["n"])

@@ -9,7 +9,17 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind
 from mlops_dash.domain.words import GateState, ProposalState, look
-from mlops_dash.rendering.document import Cell, Document, badge, gate_reason, own, said_badge, table_of
+from mlops_dash.rendering.document import (
+    Cell,
+    Document,
+    Figure,
+    badge,
+    gate_reason,
+    measured,
+    own,
+    said_badge,
+    table_of,
+)
 
 _NOT_RECORDED = "not recorded"
 
@@ -34,6 +44,9 @@ def document(facts: Facts) -> Document:
             "A limit inside an interval is “cannot tell”, never passed. An overridden gate counts and is called so.",
             "The ledger's entries are linked by keyed hashes: mlops-dash audit verify checks them.",
         ),
+        brief=[*measured(facts["gates"]), *_figures(facts)[-2:]][:3],
+        verdict_on="Gates",
+        next_on="Gates",
     )
 
 
@@ -48,9 +61,9 @@ def _when(facts: Facts, at: str | None) -> str:
     return fmt.instant(words.at(at), facts["zone"]) if at else fmt.MISSING
 
 
-def _figures(facts: Facts) -> list[tuple[str, str, Cell]]:
+def _figures(facts: Facts) -> list[Figure]:
     first = next((one for gate in facts["gates"] for one in gate["measures"] if one["value"] is not None), None)
-    found: list[tuple[str, str, Cell]] = []
+    found: list[Figure] = []
     if first is not None:
         value = words.measure_value({**first, "low": None, "high": None})
         interval = fmt.interval(first["low"], first["high"], first["decimals"], signed=first["difference"])

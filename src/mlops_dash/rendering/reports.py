@@ -16,12 +16,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.sheets import sheets_of
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_json, sha256_of
 from mlops_dash.domain.words import defined
 from mlops_dash.ids import canonical_json
 from mlops_dash.rendering import ab_result, card, fleet, promotion, tokens, weekly
-from mlops_dash.rendering.document import Cell, Document, is_own, plain
+from mlops_dash.rendering.document import Cell, Document, anchor, is_own, plain
+from mlops_dash.rendering.levels import ask, at_level
 from mlops_dash.rendering.tables import markdown_text
 from mlops_dash.rendering.workbook import Sheet, workbook
 
@@ -35,8 +37,8 @@ _DOCUMENTS: Mapping[ReportKind, Callable[[Facts], Document]] = {
 }
 
 
-def written(report: Report, kind: ReportFormat) -> bytes:
-    """The report in a format; texts are UTF-8.
+def written(report: Report, kind: ReportFormat, level: Level = Level.TECHNICAL) -> bytes:
+    """The report in a format; texts are UTF-8. A workbook and JSON hold all facts, whoever reads them.
 
     Raises:
         Unavailable: a PDF is asked for, and this machine cannot make one.
@@ -47,37 +49,41 @@ def written(report: Report, kind: ReportFormat) -> bytes:
         from mlops_dash.rendering import pdf  # it loads Pango: only who asks for a PDF pays it
 
         facts = canonical_json(report.facts)
-        return pdf.pdf(_page(facts, paper=True), facts=facts)
+        return pdf.pdf(_page(facts, level, paper=True), facts=facts)
     if kind is ReportFormat.JSON:
         text = json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n"
     else:
-        text = markdown(report.facts) if kind is ReportFormat.MARKDOWN else html(report.facts)
+        write = markdown if kind is ReportFormat.MARKDOWN else html
+        text = write(report.facts, level)
     return text.encode("utf-8", "replace")
 
 
-def document(facts: Facts) -> Document:
-    """What a reader sees, by the kind of the facts."""
-    return _DOCUMENTS[ReportKind(facts["kind"])](facts)
+def document(facts: Facts, level: Level = Level.TECHNICAL) -> Document:
+    """What a reader sees, by the kind of the facts and for whom it is written."""
+    return at_level(_DOCUMENTS[ReportKind(facts["kind"])](facts), facts, level)
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------
 
 
-def html(facts: Facts) -> str:
+def html(facts: Facts, level: Level = Level.TECHNICAL) -> str:
     """One file that opens offline and prints on A4; its colours follow the reader's device."""
-    return _html(canonical_json(facts))
+    return _html(canonical_json(facts), level)
 
 
 @lru_cache(maxsize=16)
-def _html(text: str) -> str:
-    return _page(text, paper=False)
+def _html(text: str, level: Level) -> str:
+    return _page(text, level, paper=False)
 
 
-def _page(text: str, *, paper: bool) -> str:
+def _page(text: str, level: Level, *, paper: bool) -> str:
     facts = json.loads(text)
+    shown = document(facts, level)
     return str(
         _template().render(
-            document=document(facts),
+            document=shown,
+            ask=ask(shown) if level is Level.EXECUTIVE else None,
+            brief=level is Level.EXECUTIVE,
             sha256=sha256_of(facts),
             text=text,
             paper=paper,
@@ -99,6 +105,7 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     made.filters["explained"] = _explained
+    made.filters["anchor"] = anchor
     return made.get_template("report.html.j2")
 
 
@@ -116,9 +123,9 @@ def _explained(text: Cell) -> Markup:
 # --- Markdown ---------------------------------------------------------------------------------------------------------
 
 
-def markdown(facts: Facts) -> str:
+def markdown(facts: Facts, level: Level = Level.TECHNICAL) -> str:
     """Headings, sentences and pipe tables; charts are told by their sentences. Foreign text is never markup."""
-    shown = document(facts)
+    shown, brief = document(facts, level), level is Level.EXECUTIVE
     name = f"{markdown_text(shown.name)} · " if shown.name else ""
     lines = [
         f"# {markdown_text(shown.title)}",
@@ -128,21 +135,23 @@ def markdown(facts: Facts) -> str:
         f"**{shown.badge['sign']} {markdown_text(shown.badge['text'])}** {markdown_text(plain(shown.verdict))}",
         "",
     ]
-    lines += [markdown_text(plain(shown.next_step)), ""] if shown.next_step else []
+    lines += [markdown_text(plain(shown.next_step)), ""] if shown.next_step and not brief else []
     lines += [
-        f"- {markdown_text(what)}: **{markdown_text(value)}** ({markdown_text(plain(of))})"
+        f"- {markdown_text(plain(what))}: **{markdown_text(value)}** ({markdown_text(plain(of))})"
         for what, value, of in shown.figures
     ]
+    if brief:
+        lines += ["", "## What we ask you to decide", "", markdown_text(plain(ask(shown)))]
     for section in shown.sections:
         lines += ["", f"## {markdown_text(section['title'])}", ""]
         for sentence in section["said"]:
             lines += [markdown_text(plain(sentence)), ""]
         if "table" in section:
             lines += _pipe_table(section["table"])
-    lines += ["", "## How the numbers were computed", ""]
+    lines += ["", "## How the numbers were computed", ""] if shown.how else [""]
     for sentence in shown.how:
         lines += [markdown_text(sentence), ""]
-    if shown.terms:
+    if shown.terms and not brief:
         lines += ["## What the words mean", ""]
         lines += [f"- **{markdown_text(term)}**: {markdown_text(means)}" for term, means in shown.terms]
         lines.append("")
@@ -153,7 +162,7 @@ def summary(shown: Document) -> str:
     """What a reader must know, as plain text: verdict, next step and the few figures."""
     lines = [f"{shown.title}: {shown.kind}, {shown.about}", "", f"{shown.badge['text']}. {plain(shown.verdict)}"]
     lines += [plain(shown.next_step)] if shown.next_step else []
-    lines += ["", *(f"- {what}: {value} ({plain(of)})" for what, value, of in shown.figures)]
+    lines += ["", *(f"- {plain(what)}: {value} ({plain(of)})" for what, value, of in shown.figures)]
     return "\n".join(lines)
 
 

@@ -12,7 +12,18 @@ from mlops_dash.domain.reports import words
 from mlops_dash.domain.reports.counted import metric_named, ripe, window_of
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind, coverage, number
 from mlops_dash.domain.words import AlertState, GateState, Health, ProposalState, look
-from mlops_dash.rendering.document import Cell, Document, badge, gate_reason, own, table_of
+from mlops_dash.rendering.document import (
+    Cell,
+    Document,
+    Figure,
+    badge,
+    gate_reason,
+    interval_said,
+    measured,
+    own,
+    plain,
+    table_of,
+)
 
 
 def document(facts: Facts) -> Document:
@@ -33,15 +44,49 @@ def document(facts: Facts) -> Document:
         figures=_figures(facts),
         sections=_sections(facts),
         how=words.how(facts),
+        brief=_brief(facts),
+        verdict_on="Performance",
+        next_on="Proposals" if facts["proposals"] else "Alerts",
+        brief_on=next((plain(name) for name, _, _ in _proposed(facts)), ""),
     )
 
 
-def _figures(facts: Facts) -> list[tuple[str, str, str]]:
+def _brief(facts: Facts) -> list[Figure]:
+    """The metric, what the labels say, and what decides over the proposal that waits, or else over the live version."""
+    data, window = facts["performance"] or {}, window_of(facts)
+    first, *others = _figures(facts)
+    if (now := data.get("now")) is not None:
+        interval = fmt.interval(now["low"], now["high"], data["decimals"], signed=False)
+        first = (first[0], first[1], interval_said(interval, f"n {fmt.whole(now['n'])}", ripe(now["n_days"], window)))
+    found: list[Figure] = [first, *_labels(facts), *_proposed(facts)]
+    live = "" if facts["version"] is None else facts["version"]["label"]
+    return [*found, *measured(facts["gates"], live), *others][:3]
+
+
+def _proposed(facts: Facts) -> list[Figure]:
+    return [one for waiting in facts["proposals"] for one in measured(waiting["gates"], waiting["version"])]
+
+
+def _labels(facts: Facts) -> list[Figure]:
+    mean = next((one for one in facts["metrics"] if one["metric"] == "label_mean"), None)
+    if mean is not None and mean["value"] is not None:
+        told = facts["performance"] or {"decimals": 2, "unit": ""}
+        interval = fmt.interval(mean["low"], mean["high"], told["decimals"], signed=False)
+        return [("Mean label", number(mean["value"], told), interval_said(interval, f"n {fmt.whole(mean['n'])}"))]
+    rate = facts["label_rate"]
+    if rate is None or rate["value"] is None:
+        return []
+    known = rate["low"] is not None and rate["high"] is not None
+    interval = f"[{fmt.percent(rate['low'])}, {fmt.percent(rate['high'])}]" if known else fmt.MISSING
+    return [("Label rate", fmt.percent(rate["value"]), interval_said(interval, f"n {fmt.whole(rate['n'])}"))]
+
+
+def _figures(facts: Facts) -> list[Figure]:
     """The few numbers at the top: name, value, what belongs to it."""
     data = facts["performance"] or {}
     now = data.get("now")
     rows, inputs, window = facts["rows"], facts["inputs"], window_of(facts)
-    found = []
+    found: list[Figure] = []
     if now is None:
         found.append((metric_named(facts) if data else "Performance", words.NOT_KNOWN, "no ripe labels"))
     else:
@@ -62,7 +107,7 @@ def _sections(facts: Facts) -> list[dict[str, Any]]:
     return [
         _happened(facts),
         _performance(facts),
-        {"title": "Labels", "said": words.labels(facts)},
+        {"title": "Labels", "said": words.labels(facts), "see": ("Label coverage", "Label coverage", "Evidence")},
         _inputs(facts),
         _alerts(facts),
         _proposals(facts),

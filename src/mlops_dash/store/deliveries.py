@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 
 from mlops_dash.domain.notices import NoticeState
 from mlops_dash.domain.reports.deliveries import Delivery
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.store.tables.reports import ReportDeliveryRow, ReportOptOutRow
 
 
@@ -129,8 +130,9 @@ def opt_out(session: Session, plan_id: str, recipient: str, *, at: datetime) -> 
 
 
 def _values(one: Delivery) -> dict[str, Any]:
-    return {**vars(one), "state": str(one.state), "formats": list(one.formats)}
+    return {**vars(one), "state": str(one.state), "formats": list(one.formats), "level": str(one.level)}
 
 
 def _delivery(row: ReportDeliveryRow) -> Delivery:
-    return Delivery(**{**row.model_dump(), "state": NoticeState(row.state), "formats": tuple(row.formats or ())})
+    said = {"state": NoticeState(row.state), "formats": tuple(row.formats or ()), "level": Level(row.level)}
+    return Delivery(**{**row.model_dump(), **said})

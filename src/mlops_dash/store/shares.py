@@ -9,6 +9,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select, update
 from sqlmodel.sql.expression import Select
 
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.shares import Share
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, ReportLine
 from mlops_dash.store.reports import line_of
@@ -31,6 +32,7 @@ def add(session: Session, share: Share, *, secret_sha256: str, password_hash: st
         ReportShareRow(
             id=share.id, report_id=share.report_id, secret_sha256=secret_sha256, password_hash=password_hash,
             reason=share.reason, made_by=share.made_by, made_at=share.made_at, expires_at=share.expires_at,
+            level=str(share.level),
         )
     )  # fmt: skip
     session.flush()
@@ -89,6 +91,7 @@ def _share(row: ReportShareRow, report: ReportRow, disabled: bool | None) -> Sha
         id=row.id, report_id=row.report_id, about=_words(line_of(report)), reason=row.reason, made_by=row.made_by,
         made_at=row.made_at, expires_at=row.expires_at, revoked_at=row.revoked_at, opens=row.opens,
         last_opened_at=row.last_opened_at, has_password=bool(row.password_hash), stopped=bool(disabled),
+        level=Level(row.level),
     )  # fmt: skip
 
 

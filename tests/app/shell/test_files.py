@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from app.shell import cookies, files, gate
 from mlops_dash.domain.access import NOBODY, Role
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.errors import StoreUnavailable
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
@@ -94,3 +95,13 @@ def test_a_database_that_is_away_is_said_in_words(
     answer = client.get("/report/any.html")
     assert answer.status_code == 500
     assert "The database is locked." in answer.text
+
+
+def test_the_address_says_for_whom_and_another_level_is_named(client: TestClient, kept: Office) -> None:
+    (line,) = kept.reports.room(SCIENTIST).lines
+    answer = client.get(files.report_path(line.id, Level.EXECUTIVE))
+    assert answer.text == files.in_our_fonts(kept.reports.html(SCIENTIST, line.id, Level.EXECUTIVE))
+    odd = client.get(f"{files.report_path(line.id)}?level=<b>boss</b>")
+    assert odd.status_code == 400
+    assert odd.headers["content-type"].startswith("text/plain")
+    assert "executive, technical, audit" in odd.text

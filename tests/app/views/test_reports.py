@@ -12,6 +12,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.jobs import Task
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.reports.shares import ShareFace
 from mlops_dash.domain.reports.snapshot import Report, ReportKind
@@ -83,6 +84,14 @@ def test_a_link_opens_its_report(kept: Report, house: Services, open_page: OpenP
     assert len(page.dataframe[0].value) == 2
     assert words(page).count("href='/reports?report=") == 2  # the list of narrow screens
     assert page.selectbox(key=f"show-{kept.line.id}").value == kept.line.id
+
+
+def test_the_level_is_in_the_address_and_in_the_names_of_files(kept: Report, open_page: OpenPage) -> None:
+    page = open_page("reports", "viewer", report=kept.line.id, level="audit")
+    assert frames(page) == [report_path(kept.line.id, Level.AUDIT)]
+    assert "every digest and the ledger" in words(page)
+    odd = open_page("reports", "viewer", report=kept.line.id, level="<b>boss</b>")
+    assert frames(odd) == [report_path(kept.line.id)]
 
 
 def test_an_unknown_link_says_so_and_shows_the_newest(kept: Report, open_page: OpenPage) -> None:

@@ -23,6 +23,7 @@ from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.notices import ChannelKind, NoticeState, Route
 from mlops_dash.domain.reports.deliveries import Delivery
 from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.reports.snapshot import Report, ReportKind
 from mlops_dash.domain.retraining import ScheduleDraft
@@ -390,8 +391,8 @@ def test_what_cannot_be_sent_is_refused_in_words(reports: ReportService, report:
             send(to)
     with pytest.raises(NotFound, match="No channel ops"):
         send(["channel:ops"])
-    with pytest.raises(InvalidInput, match="pptx"):
-        send(["ada@example.com"], ["pptx"])
+    with pytest.raises(InvalidInput, match="odp"):
+        send(["ada@example.com"], ["odp"])
     with pytest.raises(InvalidInput, match="reason"):
         send(["ada@example.com"], reason=" ")
     with pytest.raises(NotAllowed):
@@ -437,3 +438,33 @@ def test_a_schedule_keeps_its_plan_and_is_checked_and_removed(reports: ReportSer
     retraining.remove_schedule(SCIENTIST, made, "over")
     assert retraining.schedules(VIEWER) == ()
     assert AuditService(home).entries(ADMIN).entries[0].action == Action.SCHEDULE_REMOVED
+
+
+def test_each_recipient_gets_their_own_level_of_the_same_facts(
+    reports: ReportService, report: Report, box: Mailbox
+) -> None:
+    levels = {"board@example.com": Level.EXECUTIVE, "risk@example.com": Level.AUDIT}
+    prepared(reports, to=(*levels, "team@example.com"), levels=levels)
+    assert reports.deliver(WORKER) == 3
+    assert {one.recipient: one.level for one in reports.deliveries(VIEWER)} == {
+        **levels,
+        "team@example.com": Level.TECHNICAL,
+    }
+    for to, mail in zip(box.recipients, box.mails, strict=True):
+        html, facts = mail.iter_attachments()
+        assert html.get_content() == reports.html(VIEWER, report.line.id, levels.get(to, Level.TECHNICAL))
+        assert (f"-{levels[to]}-" in str(html.get_filename())) if to in levels else "-audit" not in str(html)
+        assert json.loads(facts.get_content())["sha256"] == report.line.sha256
+
+
+def test_a_person_sends_it_at_a_level_and_the_ledger_says_at_which(
+    reports: ReportService, report: Report, box: Mailbox, home: Context
+) -> None:
+    to = ["board@example.com as executive"]
+    (sent,) = reports.send_report(SCIENTIST, report.line.id, to=to, formats=[], reason="before Monday")
+    assert sent.level is Level.EXECUTIVE
+    assert reports.deliver_now(SCIENTIST, [sent.id])[0].state is NoticeState.SENT
+    body = box.mails[0].get_body(("plain",))
+    assert body is not None
+    assert f"/reports?report={report.line.id}&level=executive" in body.get_content()
+    assert AuditService(home).entries(ADMIN).entries[0].after["to"] == to

@@ -10,6 +10,7 @@ import pytest
 from mlops_dash.clock import Clock
 from mlops_dash.domain.access import NOBODY, Role
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.shares import NewShare, ShareFace, ShareState
 from mlops_dash.domain.reports.snapshot import Report
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, NotFound
@@ -165,3 +166,10 @@ def test_a_report_is_named_by_its_id_or_the_beginning_of_its_hash(reports: Repor
     for name in (report.line.sha256[:7], "%", "________", ""):
         with pytest.raises(NotFound):
             reports.named(VIEWER, name)
+
+
+def test_a_link_shows_the_level_it_was_made_for(reports: ReportService, report: Report) -> None:
+    made = reports.share(SCIENTIST, report.line.id, days=2, reason="the board", level=Level.EXECUTIVE)
+    shown = reports.open_share(NOBODY, made.secret)
+    assert shown == (ShareFace.OPEN, reports.html(VIEWER, report.line.id, Level.EXECUTIVE))
+    assert reports.shares(VIEWER)[0].level is Level.EXECUTIVE

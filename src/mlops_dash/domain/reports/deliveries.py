@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlops_dash.domain.notices import NoticeState
+from mlops_dash.domain.reports.levels import Level
 
 UNSUBSCRIBE = "/unsubscribe/"
 _TOKEN = re.compile(r"([0-9a-z]{26})\.([0-9a-f]{64})")
@@ -46,6 +47,7 @@ class Delivery:
     note: str
     created_at: datetime
     sent_at: datetime | None
+    level: Level = Level.TECHNICAL
 
 
 def token_of(key: bytes, delivery_id: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_dash.domain.audit import Entry, title, who
+from mlops_dash.domain.audit_words import sentence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS
 from mlops_dash.domain.monitoring.readings import SCORE, Estimate, FeatureReading, Reading
 from mlops_dash.domain.monitoring.room import AlertView, MonitoringRoom, Performance, Point
@@ -75,6 +76,7 @@ def weekly_facts(
         "proposals": _proposals(registry),
         "gates": [gate_facts(gate, registry.label_unit) for gate in gates],
         "happened": _happened(monitoring, entries, week),
+        "ledger": [ledger_row(one) for one in entries if week.holds(one.at)],
         "watch": {
             "alpha": monitoring.alpha,
             "restarts": monitoring.restarts,
@@ -96,6 +98,12 @@ def model_facts(registry: RegistryRoom) -> dict[str, Any]:
     """What a report says of its model."""
     model = registry.model
     return {"name": model.name, "title": model.title, "owner": model.owner, "tier": model.tier}
+
+
+def ledger_row(one: Entry) -> dict[str, Any]:
+    """An entry of the ledger: what it says, and its seal."""
+    return {"number": one.number, "at": iso(one.at), "what": title(str(one.action)), "who": who(one.actor),
+            "sentence": sentence(one), "why": one.reason, "mac": one.mac}  # fmt: skip
 
 
 def iso(at: datetime | None) -> str | None:

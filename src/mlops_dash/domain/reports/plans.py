@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from mlops_dash.domain.notices import ChannelKind, checked_address
 from mlops_dash.domain.reports.files import ReportFormat
+from mlops_dash.domain.reports.levels import Level, level_of
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Facts, ReportKind, standing
 from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import digest
@@ -20,6 +21,7 @@ from mlops_dash.ids import digest
 MOST_RECIPIENTS = 500
 _OF_A_MODEL = {ReportKind.WEEKLY, ReportKind.PROMOTION, ReportKind.CARD}
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
+_AS_LEVEL = re.compile(rf"(.+?)\s+as\s+({'|'.join(Level)})", re.IGNORECASE)
 
 
 class Destination(StrEnum):
@@ -58,22 +60,50 @@ def destination_of(recipient: str) -> tuple[Destination, str]:
         ) from error
 
 
-def recipients_of(text: str) -> tuple[str, ...]:
-    """The recipients of a text, with commas or line breaks between; each once.
+def addressed(text: str) -> dict[str, Level]:
+    """The recipients of a text, with commas or line breaks between; each once, with the level that they get.
 
     Raises:
-        InvalidInput: there is none, one cannot be used, or there are more than 500.
+        InvalidInput: there is none, one cannot be used or is named at two levels, or there are more than 500.
 
-    >>> recipients_of("ada@example.com, folder: weekly")
-    ('ada@example.com', 'folder:weekly')
+    >>> addressed("ada@example.com as executive, folder: weekly")
+    {'ada@example.com': <Level.EXECUTIVE: 'executive'>, 'folder:weekly': <Level.TECHNICAL: 'technical'>}
     """
-    named = [one.strip() for one in re.split(r"[,;\n]", text) if one.strip()]
-    found = tuple(dict.fromkeys(_kept(*destination_of(one)) for one in named))
+    found: dict[str, Level] = {}
+    for one in re.split(r"[,;\n]", text):
+        if not one.strip():
+            continue
+        said = _AS_LEVEL.fullmatch(one.strip())
+        name, level = (said[1], level_of(said[2])) if said else (one.strip(), Level.TECHNICAL)
+        recipient = _kept(*destination_of(name))
+        if found.setdefault(recipient, level) is not level:
+            raise InvalidInput(f"{recipient} is named at two levels.", hint="Name each recipient once.")
     if not found:
         raise InvalidInput("It is sent to nobody.", hint="Use name@host, channel:NAME or folder:NAME.")
     if len(found) > MOST_RECIPIENTS:
         raise InvalidInput(f"{len(found):,} recipients are too many.", hint=f"Use at most {MOST_RECIPIENTS}.")
     return found
+
+
+def recipients_of(text: str) -> tuple[str, ...]:
+    """The recipients of a text alone, as `addressed` reads it.
+
+    Raises:
+        InvalidInput: as `addressed`.
+
+    >>> recipients_of("ada@example.com, folder: weekly")
+    ('ada@example.com', 'folder:weekly')
+    """
+    return tuple(addressed(text))
+
+
+def said_to(recipient: str, level: Level) -> str:
+    """A recipient with its level, as `addressed` reads it; the usual level goes without saying.
+
+    >>> said_to("ada@example.com", Level.AUDIT), said_to("folder:weekly", Level.TECHNICAL)
+    ('ada@example.com as audit', 'folder:weekly')
+    """
+    return recipient if level is Level.TECHNICAL else f"{recipient} as {level}"
 
 
 def _kept(how: Destination, name: str) -> str:
@@ -105,6 +135,7 @@ class Plan:
         only_changed: Whether it is left out while it says what the last one that was sent said.
         owner: Who saved it last, and so answers for what it sends.
         owner_id: Their id; "" = a plan that was saved before it was kept.
+        levels: By recipient, for whom it is written; who is not named gets the technical level.
         id: The same through all edits: what opt-outs and the last one sent are kept by.
     """
 
@@ -117,6 +148,7 @@ class Plan:
     owner: str = ""
     id: str = ""
     owner_id: str = ""
+    levels: Mapping[str, Level] = field(default_factory=dict)
 
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> Plan:
@@ -137,6 +169,7 @@ class Plan:
             formats=formats_of(said.get("formats", ())), to=recipients_of("\n".join(said.get("to", ()))),
             only_changed=bool(said.get("only_changed")), owner=str(said.get("owner", "")), id=str(said.get("id", "")),
             owner_id=str(said.get("owner_id", "")),
+            levels={str(name): level_of(str(one)) for name, one in dict(said.get("levels", {})).items()},
         )  # fmt: skip
         if (kind in _OF_A_MODEL) != bool(made.model):
             of = "needs a model" if kind in _OF_A_MODEL else "is of no single model"
@@ -147,12 +180,23 @@ class Plan:
 
     def arguments(self) -> dict[str, Any]:
         """As a schedule keeps it."""
-        said = {
+        said: dict[str, Any] = {
             "kind": str(self.kind), "subject": self.subject, "formats": [str(one) for one in self.formats],
             "to": list(self.to), "only_changed": self.only_changed, "owner": self.owner, "id": self.id,
             "owner_id": self.owner_id,
         }  # fmt: skip
+        levels = {one: str(level) for one in self.to if (level := self.level_for(one)) is not Level.TECHNICAL}
+        said |= {"levels": levels} if levels else {}
         return {"report": said, **({"model": self.model} if self.model else {})}
+
+    def level_for(self, recipient: str) -> Level:
+        """For whom it is written."""
+        return self.levels.get(recipient, Level.TECHNICAL)
+
+    @property
+    def said_to(self) -> tuple[str, ...]:
+        """The recipients with their levels, as `addressed` reads them."""
+        return tuple(said_to(one, self.level_for(one)) for one in self.to)
 
     def words(self) -> str:
         """What it makes, in words.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.errors import InvalidInput
 
 USUAL_DAYS, MOST_DAYS = 14, 366
@@ -43,6 +44,7 @@ class Share:
         opens: How often the report was shown by it.
         has_password: Whether it asks for one.
         stopped: Whether the account that made it is disabled.
+        level: For whom the report is written that it shows.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Share:
     last_opened_at: datetime | None
     has_password: bool
     stopped: bool = False
+    level: Level = Level.TECHNICAL
 
     def state(self, wall: datetime) -> ShareState:
         """How it stands at a moment of the machine's clock."""

@@ -39,8 +39,13 @@ def sheets_of(report: Report) -> tuple[ReportSheet, ...]:
     ]
     return (
         ReportSheet("About", ("What", "Value"), (*about, *_VERDICTS[line.kind](report.facts))),
-        *_SHEETS[line.kind](report.facts),
+        *tables_of(report.facts),
     )
+
+
+def tables_of(facts: Facts) -> tuple[ReportSheet, ...]:
+    """The tables of a report's facts, without its summary."""
+    return _SHEETS[ReportKind(facts["kind"])](facts)
 
 
 def sheet(name: str, rows: Iterable[Mapping[str, Any]], heads: Mapping[str, str]) -> ReportSheet:

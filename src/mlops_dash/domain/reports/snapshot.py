@@ -17,6 +17,7 @@ from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.registry.gates import through
 from mlops_dash.domain.reports.files import ENDINGS, ReportFormat
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.words import Health, look
 from mlops_dash.ids import digest
 
@@ -116,14 +117,19 @@ class Report:
     line: ReportLine
     facts: Facts
 
-    def file_name(self, kind: ReportFormat = ReportFormat.HTML) -> str:
-        """A name for the file: `flight-delay-week-to-2013-06-01.html`."""
+    def file_name(self, kind: ReportFormat = ReportFormat.HTML, level: Level = Level.TECHNICAL) -> str:
+        """A name for the file: `flight-delay-week-to-2013-06-01.html`; a level that is not the usual one stands in it.
+
+        JSON and XLSX are the same at every level.
+        """
+        whole = level is Level.TECHNICAL or kind in (ReportFormat.JSON, ReportFormat.XLSX)
+        end = f"{'' if whole else f'-{level}'}.{ENDINGS[kind]}"
         line = self.line
         word = _FILE_WORDS.get(line.kind)
         if word is None:
-            return f"{_safe(line.of)}-week-to-{line.week.last_day.isoformat()}.{ENDINGS[kind]}"
+            return f"{_safe(line.of)}-week-to-{line.week.last_day.isoformat()}{end}"
         about = "" if line.kind is ReportKind.FLEET else f"-{_safe(line.subject)}"
-        return f"{_safe(line.of)}-{word}{about}-{day_of(line.made_at, line.week.zone).isoformat()}.{ENDINGS[kind]}"
+        return f"{_safe(line.of)}-{word}{about}-{day_of(line.made_at, line.week.zone).isoformat()}{end}"
 
 
 def _safe(text: str) -> str:
@@ -235,6 +241,8 @@ def since_sentence(then: Facts, now: Facts) -> str:
     """One line on how a frozen snapshot stands to the live view."""
     if sha256_of(then) == sha256_of(now):
         return "Nothing has changed since: computed now it has the same hash."
+    if sha256_of(then) == sha256_of({name: said for name, said in now.items() if name in then}):
+        return "Nothing that it says has changed since; a report that is made now says more."
     changed = changes_since(then, now)
     if not changed:
         return "Details have changed since (for example a closed alert or a late label); the key numbers are the same."

@@ -24,6 +24,7 @@ from mlops_dash.domain.reports.card import card_facts
 from mlops_dash.domain.reports.facts import weekly_facts
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
 from mlops_dash.domain.reports.fleet import fleet_facts
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.reports.promotion import promotion_facts
 from mlops_dash.domain.reports.snapshot import (
@@ -171,24 +172,35 @@ class ReportService:
         return found[0]
 
     @read(Permission.ROOM_READ)
-    def html(self, actor: Actor, report_id: str) -> str:
+    def html(self, actor: Actor, report_id: str, level: Level = Level.TECHNICAL) -> str:
         """A report as one HTML file: no script, no outside request, light and dark, the same bytes each time.
+
+        Args:
+            actor: Who reads.
+            report_id: The report.
+            level: For whom it is written.
 
         Raises:
             NotFound: no such report.
         """
-        return rendering.html(self.report(actor, report_id).facts)
+        return rendering.html(self.report(actor, report_id).facts, level)
 
     @read(Permission.ROOM_READ)
-    def file(self, actor: Actor, report_id: str, kind: ReportFormat) -> ReportFile:
+    def file(self, actor: Actor, report_id: str, kind: ReportFormat, level: Level = Level.TECHNICAL) -> ReportFile:
         """A report as a file of a format.
+
+        Args:
+            actor: Who reads.
+            report_id: The report.
+            kind: The format.
+            level: For whom it is written; JSON and XLSX hold all facts at every level.
 
         Raises:
             NotFound: no such report.
             Unavailable: a PDF is asked for, and this machine cannot make one.
         """
         found = self.report(actor, report_id)
-        return ReportFile(found.file_name(kind), MIMES[kind], rendering.written(found, kind))
+        return ReportFile(found.file_name(kind, level), MIMES[kind], rendering.written(found, kind, level))
 
     @read(Permission.ROOM_READ)
     def weekly(self, actor: Actor, model: str, *, until: date | None = None) -> Draft:

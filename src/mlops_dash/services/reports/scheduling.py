@@ -136,7 +136,7 @@ class Scheduling:
             id=self.context.new_id(), batch_id=batch_id, plan_id=plan.id, plan=name,
             report_id=None if report is None else report.line.id, about=plan.words(), recipient=recipient,
             formats=tuple(str(one) for one in plan.formats), state=state, not_before=wall, attempts=0, note=note,
-            created_at=wall, sent_at=None,
+            created_at=wall, sent_at=None, level=plan.level_for(recipient),
         )  # fmt: skip
 
     def _keep(self, batch_id: str, made: list[Delivery]) -> tuple[Delivery, ...]:

@@ -20,7 +20,8 @@ from mlops_dash.domain.jobs import Task
 from mlops_dash.domain.notices import NoticeState, retry_at
 from mlops_dash.domain.reports.deliveries import UNSUBSCRIBE, Delivery, delivery_named, token_of
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
-from mlops_dash.domain.reports.plans import Destination, Plan, destination_of, formats_of, recipients_of
+from mlops_dash.domain.reports.levels import Level
+from mlops_dash.domain.reports.plans import Destination, Plan, addressed, destination_of, formats_of, said_to
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Report, as_json
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unanswered, Unavailable
 from mlops_dash.notify import parcels
@@ -70,7 +71,7 @@ class Sending:
             unit: Of the command.
             actor: Who sends it.
             report_id: The report.
-            to: name@host, channel:NAME or folder:NAME.
+            to: name@host, channel:NAME or folder:NAME, each maybe with "as executive" or "as audit".
             formats: As which files; HTML where none is named.
             reason: Why.
 
@@ -82,7 +83,7 @@ class Sending:
         report = report_store.report(unit.session, report_id)
         if report is None:
             raise NotFound(f"No report {report_id[:40]!r}.", hint="Choose one from the list.")
-        people, kinds = recipients_of("\n".join(to)), tuple(str(one) for one in formats_of(formats))
+        people, kinds = addressed("\n".join(to)), tuple(str(one) for one in formats_of(formats))
         for one in people:
             how, name = destination_of(one)
             if how is Destination.CHANNEL and channels.channel(unit.session, name) is None:
@@ -93,13 +94,14 @@ class Sending:
             Delivery(
                 id=self.context.new_id(), batch_id=batch, plan_id="", plan=f"by {actor.name}", report_id=line.id,
                 about=about, recipient=one, formats=kinds, state=NoticeState.WAITING, not_before=wall, attempts=0,
-                note="", created_at=wall, sent_at=None,
+                note="", created_at=wall, sent_at=None, level=level,
             )
-            for one in people
+            for one, level in people.items()
         )  # fmt: skip
         store.add(unit.session, made)
-        unit.audit(about, model=line.model, after={"report": line.id, "to": list(people), "formats": list(kinds)},
-                   reason=reason)  # fmt: skip
+        unit.audit(about, model=line.model, reason=reason, after={
+            "report": line.id, "to": [said_to(one, level) for one, level in people.items()], "formats": list(kinds),
+        })  # fmt: skip
         return made
 
     @command(Permission.REPORT_SHARE, Action.REPORT_SENT_AGAIN)
@@ -237,7 +239,7 @@ class Sending:
         """Send it, and say where it went."""
         settings = self.context.settings
         how, name = destination_of(one.recipient)
-        parcel = replace(self._packed(str(one.report_id), one.formats), id=one.id)
+        parcel = replace(self._packed(str(one.report_id), one.formats, one.level), id=one.id)
         if how is Destination.FOLDER:
             return parcels.to_folder(settings, name, parcel)
         if how is Destination.CHANNEL:
@@ -251,7 +253,7 @@ class Sending:
             parcel = replace(parcel, unsubscribe=link)
         return parcels.to_address(settings, name, parcel)
 
-    def _pack(self, report_id: str, formats: tuple[str, ...]) -> parcels.Parcel:
+    def _pack(self, report_id: str, formats: tuple[str, ...], level: Level) -> parcels.Parcel:
         with reading(self.context.databases.app) as session:
             report = report_store.report(session, report_id)
         if report is None:
@@ -260,21 +262,23 @@ class Sending:
         told: dict[str, Any] = as_json(report)
         if ReportFormat.JSON not in kinds:
             told.pop("facts")
-        shown = rendering.document(report.facts)
+        shown = rendering.document(report.facts, level)
         badge, kind_of = str(shown.badge["text"]), KIND_LABELS[report.line.kind]
+        at = "" if level is Level.TECHNICAL else f"&level={level}"
         files = tuple(
-            ReportFile(_file_name(report, kind), MIMES[kind], rendering.written(report, kind)) for kind in kinds
+            ReportFile(_file_name(report, kind, level), MIMES[kind], rendering.written(report, kind, level))
+            for kind in kinds
         )
         return parcels.Parcel(
             id="", subject=f"[{report.line.of}] {kind_of}: {badge}", text=rendering.summary(shown),
-            link=f"{self.context.settings.pages_url}/reports?report={report_id}", files=files,
+            link=f"{self.context.settings.pages_url}/reports?report={report_id}{at}", files=files,
             report={**told, "badge": badge, "verdict": plain(shown.verdict)},
         )  # fmt: skip
 
 
-def _file_name(report: Report, kind: ReportFormat) -> str:
+def _file_name(report: Report, kind: ReportFormat, level: Level) -> str:
     """The report's own name with the beginning of its hash, so that two of one day are two files."""
-    stem, _, ending = report.file_name(kind).rpartition(".")
+    stem, _, ending = report.file_name(kind, level).rpartition(".")
     return f"{stem}-{report.line.sha256[:8]}.{ending}"
 
 

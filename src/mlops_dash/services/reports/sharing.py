@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.shares import PATH, NewShare, Share, ShareFace, ShareState, checked_days
 from mlops_dash.domain.reports.snapshot import KIND_LABELS
 from mlops_dash.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
@@ -36,7 +37,15 @@ class Sharing:
 
     @command(Permission.REPORT_SHARE, Action.REPORT_SHARED)
     def share(
-        self, unit: Unit, actor: Actor, report_id: str, *, days: int, reason: str, password: str = ""
+        self,
+        unit: Unit,
+        actor: Actor,
+        report_id: str,
+        *,
+        days: int,
+        reason: str,
+        password: str = "",
+        level: Level = Level.TECHNICAL,
     ) -> NewShare:
         """Make a link that shows one report to whoever has it, for some days. Audited.
 
@@ -47,6 +56,7 @@ class Sharing:
             days: 1 to 366; then the link opens nothing.
             reason: For whom, and why.
             password: What the link asks for, 10 to 200 characters; "" = nothing.
+            level: For whom the report is written that it shows.
 
         Raises:
             NotFound: no such report.
@@ -61,7 +71,7 @@ class Sharing:
         made = Share(
             id=self.context.new_id(), report_id=line.id, about=f"{KIND_LABELS[line.kind]} of {line.of}, {line.about}",
             reason=reason.strip(), made_by=actor.id, made_at=wall, expires_at=wall + timedelta(days=checked_days(days)),
-            revoked_at=None, opens=0, last_opened_at=None, has_password=bool(password),
+            revoked_at=None, opens=0, last_opened_at=None, has_password=bool(password), level=level,
         )  # fmt: skip
         store.add(
             unit.session, made, secret_sha256=sha256_text(secret),
@@ -70,7 +80,8 @@ class Sharing:
         unit.audit(
             made.about, model=line.model, reason=made.reason,
             after={"link": made.id, "report": line.id, "until": made.expires_at.isoformat(),
-                   "asks for a password": made.has_password},
+                   "asks for a password": made.has_password,
+                   **({} if level is Level.TECHNICAL else {"level": str(level)})},
         )  # fmt: skip
         return NewShare(made, secret, f"{self.context.settings.pages_url}{PATH}{secret}")
 
@@ -134,7 +145,9 @@ class Sharing:
             if not store.count(session, found.share.id, wall=self.context.clock.wall()):
                 return ShareFace.OVER, ""
             report = report_store.report(session, found.share.report_id)
-        return (ShareFace.OVER, "") if report is None else (ShareFace.OPEN, rendering.html(report.facts))
+        if report is None:
+            return ShareFace.OVER, ""
+        return ShareFace.OPEN, rendering.html(report.facts, found.share.level)
 
     def _found(self, secret: str) -> tuple[ShareFace, store.Found | None]:
         asked = sha256_text(secret)

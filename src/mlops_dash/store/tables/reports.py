@@ -45,6 +45,7 @@ class ReportShareRow(AppTable, table=True):
     revoked_at: datetime | None = time_column(nullable=True)
     opens: int = 0
     last_opened_at: datetime | None = time_column(nullable=True)
+    level: str = "technical"
 
 
 class ReportDeliveryRow(AppTable, table=True):
@@ -65,6 +66,7 @@ class ReportDeliveryRow(AppTable, table=True):
     note: str = text_column()
     created_at: datetime = time_column()
     sent_at: datetime | None = time_column(nullable=True)
+    level: str = "technical"
     __table_args__ = (
         UniqueConstraint("batch_id", "recipient"),
         Index("ix_report_delivery_state_not_before", "state", "not_before"),
