@@ -153,9 +153,9 @@ def _metrics(frame: Frame, test: ABTest, reading: Reading) -> None:
 
 def _arms(test: ABTest, reading: Reading) -> None:
     hidden = "" if not reading.blind else " Outcomes are hidden."
-    with widgets.card("arms", "Arms", f"Rows are drawn by a keyed hash of their id.{hidden}"):
+    with widgets.card("arms", "Arms", f"{words.drawn_words(test.design)}{hidden}"):
         widgets.table(charts.arms_table(test, reading))
-        widgets.note(words.sample_ratio_words(test, reading))
+        widgets.note(f"{words.sample_ratio_words(test, reading)} {words.note_words(reading)}".strip())
 
 
 def _paired(test: ABTest, reading: Reading | None) -> None:

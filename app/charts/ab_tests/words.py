@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from app.ui.text import plain
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY
+from mlops_dash.domain.ab_tests.judging import Verdict
+from mlops_dash.domain.ab_tests.outcomes import is_of_events, metric_of
 from mlops_dash.domain.ab_tests.room import Reach
-from mlops_dash.domain.ab_tests.rules import DAY, READINGS, ABTest, Design, Reading, Verdict
-from mlops_dash.domain.tasks import METRICS
+from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, Design, Reading
 from mlops_dash.domain.words import ABState, ABVerdict, GateState, look
 
 _MOST_E = math.log(1e6)
@@ -18,13 +21,35 @@ _MOST_E = math.log(1e6)
 
 def label(metric: str) -> str:
     """A metric as people read it."""
-    return METRICS[metric].label
+    return metric_of(metric).label
 
 
 def in_sentence(metric: str) -> str:
     """The same within a sentence: names keep their capital."""
-    name = METRICS[metric].label
-    return name if metric == "brier" else name[:1].lower() + name[1:]
+    name = metric_of(metric).label
+    return name if metric == "brier" or is_of_events(metric) else name[:1].lower() + name[1:]
+
+
+def choice(metric: str) -> str:
+    """A metric as a designer chooses it: of events it may be better either way."""
+    return plain(f"{label(metric)}: {better(metric)}" if is_of_events(metric) else label(metric))
+
+
+def better(metric: str) -> str:
+    """Which way is better."""
+    return str(metric_of(metric).direction).replace("_", " ")
+
+
+def drawn_words(design: Design) -> str:
+    """How arms are drawn."""
+    if design.unit == ENTITY:
+        return plain(f"{design.entity} is drawn by a keyed hash: all its rows go to one arm.")
+    return f"{'Days' if design.unit == DAY else 'Rows'} are drawn by a keyed hash of their id."
+
+
+def unit_name(design: Design) -> str:
+    """What is counted, in the plural and with a capital."""
+    return "Units" if design.by_units and design.unit == ENTITY else "Rows"
 
 
 def headline(test: ABTest, reading: Reading | None, verdict: Verdict | None) -> str:
@@ -93,6 +118,16 @@ def sample_ratio_words(test: ABTest, reading: Reading) -> str:
     return f"Sample ratio {word}: {counts}, planned {share}:{100 - share}; e-value {shown}, it fails from 100."
 
 
+def note_words(reading: Reading) -> str:
+    """What was left out of the reading, and what adjusting by the time before saves."""
+    saved = (
+        ()
+        if reading.gain is None
+        else (f"The same before the test saves {fmt.percent(reading.gain)} of the variance.",)
+    )
+    return " ".join((*reading.notes, *saved))
+
+
 def ratio_words(test: ABTest, reading: Reading) -> str:
     """The same beside the verdict, which says itself when it fails."""
     said = {GateState.PASSED: "The sample ratio holds.", GateState.CANNOT_TELL: "The sample ratio cannot be told yet."}
@@ -116,7 +151,7 @@ def kpis_html(test: ABTest, reading: Reading) -> str:
     hidden = primary.value is None
     last = "no ripe day yet" if reading.last_day is None else f"until {reading.last_day.day} {reading.last_day:%b %Y}"
     tiles = (
-        ("groups", "Rows with an outcome", fmt.whole(reading.units), f"{planned} planned"),
+        ("groups", f"{unit_name(test.design)} with an outcome", fmt.whole(reading.units), f"{planned} planned"),
         ("shield", f"{test.control}, control", fmt.metric(primary.control), "hidden" if hidden else outcome),
         (
             "science",
@@ -176,7 +211,7 @@ def _narrower(reading: Reading) -> str:
 def outcome_words(design: Design) -> str:
     """The primary outcome with what it is stated at."""
     at = f", at a base rate of {fmt.percent(design.prior)}" if design.outcome == "base_rate_free_loss" else ""
-    return f"{label(design.outcome)}{at}; lower is better"
+    return f"{label(design.outcome)}{at}; {better(design.outcome)}"
 
 
 def margin_words(design: Design) -> str:
@@ -187,14 +222,22 @@ def margin_words(design: Design) -> str:
 
 def unit_words(design: Design) -> str:
     """Who is drawn, how many, for how long."""
-    unit = "Each day of " + design.zone if design.unit == DAY else "Each row"
+    unit = "Each day of " + design.zone if design.unit == DAY else f"E{design.unit_words[1:]}"
+    if design.by_units:
+        unit += f", its outcome counted for {fmt.metric(design.exposure_hours / 24, 0)} days"
     share = fmt.percent(design.share, 0)
     return f"{unit}; {share} to the challenger; {fmt.whole(design.planned_units)} planned in {design.days} days"
 
 
 def reading_words(design: Design) -> str:
     """How often it may be looked at, and from when on."""
-    least = f"blind until each arm has {fmt.whole(design.min_units)} rows"
+    least = f"blind until each arm has {fmt.whole(design.min_units)} {unit_name(design).lower()}"
+    if design.min_days:
+        least += f" and {fmt.plural(design.min_days, 'day')} are ripe"
+    if design.by_units:
+        how = READINGS[design.reading]
+        adjusted = "; adjusted by events before (CUPED)" if design.cuped else ""
+        return f"{how[:1].upper()}{how[1:]}; alpha {design.alpha:.2g}; {least}; units are independent{adjusted}"
     how = READINGS[design.reading]
     return f"{how[:1].upper()}{how[1:]}; alpha {design.alpha:.2g}; {least}; days are clusters"
 

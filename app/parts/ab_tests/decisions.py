@@ -10,8 +10,10 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.assigning import ENTITY, ROW
+from mlops_dash.domain.ab_tests.outcomes import is_of_events
 from mlops_dash.domain.ab_tests.room import ABRoom, Plan
-from mlops_dash.domain.ab_tests.rules import OUTCOMES, READINGS, ABTest, NewTest
+from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, NewTest
 from mlops_dash.domain.words import ABState, ABVerdict, look
 
 DESIGNED = "ab-designed"  # the test that was made a moment ago: the page opens it
@@ -57,14 +59,20 @@ def _design(frame: Frame, model: str) -> None:
     def act(reason: str) -> str:
         days = int(session.get(f"{key}-days"))
         margins = {one.metric: float(session.get(f"{key}-{one.metric}")) for one in plan.guardrails}
+        outcome, entity = str(session.get(f"{key}-outcome")), str(session.get(f"{key}-unit") or "").strip()
         test = frame.services.ab_tests.design(
             frame.actor,
             NewTest(
                 model=model,
                 challenger_id=str(session.get(f"{key}-challenger")),
                 question=reason,
-                outcome=str(session.get(f"{key}-outcome")),
+                outcome=outcome,
                 guardrails=margins,
+                unit=ENTITY if entity else ROW,
+                entity=entity,
+                exposure_hours=24.0 * float(session.get(f"{key}-exposure")),
+                cuped=bool(session.get(f"{key}-cuped")) and is_of_events(outcome),
+                min_days=min(int(session.get(f"{key}-least-days")), days),
                 share=session.get(f"{key}-share") / 100,
                 days=days,
                 planned_units=plan.units(days),
@@ -79,8 +87,8 @@ def _design(frame: Frame, model: str) -> None:
     dialogs.confirm(
         key=key,
         title=f"Design a test of {model}",
-        consequence=f"The challenger will answer its share of the rows instead of **{plan.champion}**, chosen by a "
-        "keyed hash of each row's id. What is fixed here never changes afterwards; nothing is routed before a lead "
+        consequence=f"The challenger will answer its share instead of **{plan.champion}**, chosen by a keyed hash of "
+        "each unit. What is fixed here never changes afterwards; nothing is routed before a lead "
         "starts it.",
         button="Design the test",
         act=act,
@@ -96,20 +104,32 @@ def _fields(plan: Plan, key: str) -> None:
     st.selectbox("Challenger", list(names), format_func=lambda one: names[one], key=f"{key}-challenger")
     if plan.left_out:
         widgets.note(f"Not offered: {'; '.join(plan.left_out)}.")
-    st.selectbox("Primary outcome", OUTCOMES, format_func=words.label, key=f"{key}-outcome")
+    st.selectbox("Primary outcome", plan.outcomes, format_func=words.choice, key=f"{key}-outcome")
+    units = {"": "Each row", **{one.name: f"Each {one.label}" for one in plan.columns}}
+    st.selectbox(
+        "Unit", list(units), format_func=lambda one: plain(units.get(one, f"Each {one}")), key=f"{key}-unit",
+        accept_new_options=True, help="Whose rows all go to one arm: a column of the rows, also one that the model "
+        "does not take. Events are joined by it; with each row they name the prediction's id.",
+    )  # fmt: skip
     st.number_input("Days", min_value=1, max_value=365, value=21, key=f"{key}-days")
-    reach = plan.reach.get(OUTCOMES[0], ())
+    reach = plan.reach.get(plan.outcomes[0], ())
     if reach:
-        st.html(words.reach_html(reach, OUTCOMES[0]))
+        st.html(words.reach_html(reach, plan.outcomes[0]))
     for one in plan.guardrails:
         st.number_input(
             f"{words.label(one.metric)} may be worse by at most", min_value=0.0001, value=one.margin, step=0.001,
             format="%.4f", key=f"{key}-{one.metric}",
         )  # fmt: skip
-    with st.expander("Share, reading, minimum", key=f"{key}-more"):
+    with st.expander("Share, reading, minimum, exposure", key=f"{key}-more"):
         st.slider("Share of the challenger, %", 5, 95, 50, key=f"{key}-share")
         st.selectbox("Read", list(READINGS), format_func=lambda one: READINGS[one], key=f"{key}-reading")
-        st.number_input("Blind until each arm has rows", min_value=100, value=1_000, step=100, key=f"{key}-least")
+        st.number_input("Blind until each arm has units", min_value=100, value=1_000, step=100, key=f"{key}-least")
+        st.number_input("and until so many days are ripe", min_value=0, max_value=365, value=0, key=f"{key}-least-days")
+        st.number_input(
+            "Days after a unit's first row that its outcome is counted", min_value=1, max_value=90, value=7,
+            key=f"{key}-exposure", help="Of events and of units that a column names",
+        )  # fmt: skip
+        st.checkbox("Adjust events by those before the test (CUPED)", key=f"{key}-cuped")
 
 
 def _start(frame: Frame, room: ABRoom, test: ABTest) -> None:
@@ -120,7 +140,7 @@ def _start(frame: Frame, room: ABRoom, test: ABTest) -> None:
     dialogs.confirm(
         key=f"start-{test.id}-{test.revision}",
         title=f"Start {test.name}",
-        consequence=f"From now on **{test.challenger}** answers {fmt.percent(test.design.share, 0)} of the rows of "
+        consequence=f"From now on **{test.challenger}** answers {fmt.percent(test.design.share, 0)} of the units of "
         f"**{test.model}** for {test.design.days} days. Nobody can promote a version meanwhile.",
         button="Start the test",
         act=act,

@@ -52,6 +52,7 @@ COMMANDS = {
     "replay": ("replay",),
     "why": ("why", "estimate"),
     "ab": ("ab",),
+    "ab_tests": ("ab-test",),
     "channels": ("channel",),
     "reports": ("report",),
     "bench": ("bench",),

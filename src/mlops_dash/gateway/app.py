@@ -206,6 +206,7 @@ def _scoring_routes(app: FastAPI, gateway: Gateway) -> None:
         asked = scoring.ask(
             _actor(request), name, body, request.headers.get("content-type", ""), batch_id=batch_id,
             ids_column=request.headers.get("x-prediction-ids-column", ""),
+            unit=request.headers.get("x-prediction-unit", ""),
         )  # fmt: skip
         answered = await gateway.lanes.answer(asked)
         headers = {}

@@ -56,6 +56,11 @@ INVOCATIONS: Shape = {
     "parameters": [
         _header("X-Prediction-Batch", "The batch's name; its rows are name-0, name-1, ..."),
         _header("X-Prediction-Ids-Column", "A column that holds the rows' ids; the model does not see it"),
+        _header(
+            "X-Prediction-Unit",
+            "Whom the rows are for, where an A/B test draws by user, account or session; else "
+            "the test's column of the rows says it, also where the model does not take it",
+        ),
     ],
     "requestBody": {
         "required": True,

@@ -10,6 +10,7 @@ from typing import Final
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.ab import ArmValue
+from mlops_dash.stats.arrays import Floats
 
 MIN_CUPED: Final = 100
 
@@ -37,6 +38,24 @@ class PairSums:
     pair_z: float = math.nan
     zz: float = math.nan
     yz: float = math.nan
+
+    @classmethod
+    def of(cls, y: Floats, z: Floats | None = None) -> "PairSums":
+        """Summarise rows that all have y, and z where it is given.
+
+        >>> PairSums.of(np.array([1., 3.]), np.array([1., 2.]))
+        PairSums(n=2, mean=2.0, yy=2.0, pairs=2, pair_y=2.0, pair_z=1.5, zz=0.5, yz=1.0)
+        """
+        n = int(y.size)
+        if not n:
+            return cls(0, math.nan, 0.0)
+        mean = float(y.mean())
+        away = y - mean
+        if z is None:
+            return cls(n, mean, float(away @ away))
+        centre = float(z.mean())
+        off = z - centre
+        return cls(n, mean, float(away @ away), n, mean, centre, float(off @ off), float(away @ off))
 
     def mean_of(self) -> ArmValue:
         """The mean of y, or its share where it is 0 and 1.

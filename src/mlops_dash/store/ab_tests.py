@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from mlops_dash.domain.ab_tests.assigning import ENTITY
 from mlops_dash.domain.ab_tests.rules import ABTest, Design
 from mlops_dash.domain.words import ABState
 from mlops_dash.errors import Conflict, NotFound
@@ -95,13 +96,29 @@ def rows_of_arms(log: Session, test: ABTest, start: datetime, end: datetime) -> 
     """The rows with `start <= at < end` and who answered them.
 
     Returns:
-        Columns `prediction_id`, `at`, `score`, `label` (NaN = none yet) and `challenger` (bool), in time order.
+        Columns `prediction_id`, `at`, `score`, `label` (NaN = none yet), `label_received_at` and `challenger`
+        (bool), in time order.
     """
     control = prediction_log.read_window(log, test.control_id, start, end, roles=("champion",), features=False)
     challenger = prediction_log.read_window(log, test.challenger_id, start, end, roles=("arm",), features=False)
     both = [control.assign(challenger=False), challenger.assign(challenger=True)]
     rows = pd.concat([one for one in both if not one.empty] or both[:1], ignore_index=True)
     return rows.sort_values(["at", "prediction_id"], ignore_index=True)
+
+
+def rows_of_units(log: Session, test: ABTest, start: datetime, end: datetime) -> pd.DataFrame:
+    """The same, with the unit of each row: what the log keeps of its name, or the row's own id."""
+    rows = rows_of_arms(log, test, start, end)
+    if test.design.unit != ENTITY:
+        return rows.assign(unit=rows["prediction_id"].astype(str))
+    units = prediction_log.unit_keys(log, test.model, start, end)
+    return rows.assign(unit=rows["prediction_id"].map(units).fillna("").astype(str))
+
+
+def events_of(log: Session, test: ABTest, start: datetime, end: datetime) -> pd.DataFrame:
+    """The events that the metrics of a test need, with those of one exposure before and after the rows of a window."""
+    exposure = timedelta(hours=test.design.exposure_hours)
+    return prediction_log.read_events(log, test.model, test.design.events, start - exposure, end + exposure)
 
 
 def rows_of_published(path: Path) -> pd.DataFrame | None:

@@ -18,7 +18,8 @@ from app.charts.ab_tests import words as ab_words
 from app.ui.theme import tokens
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.ab_tests.rules import ABTest, Look, Measured, NewTest, to_challenger
+from mlops_dash.domain.ab_tests.assigning import to_challenger
+from mlops_dash.domain.ab_tests.rules import ABTest, Look, Measured, NewTest
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.words import ABState, GateState
 from mlops_dash.services.ab_tests.published import published
@@ -300,7 +301,7 @@ def test_a_guardrail_is_drawn_with_its_margin_and_its_word_follows_both() -> Non
     held = Measured("brier", 0.1, 0.1, 0.001, -0.001, 0.003, margin=0.005)
     broken = replace(held, low=0.006, high=0.009, value=0.0075)
     primary = replace(held, metric="base_rate_free_loss", margin=None)
-    rows = charts.branches(SimpleNamespace(primary=primary, guardrails=(held, broken), paired=None))  # type: ignore[arg-type]
+    rows = charts.branches(SimpleNamespace(primary=primary, guardrails=(held, broken), others=(), paired=None))  # type: ignore[arg-type]
     assert [one.state for one in rows] == [GateState.CANNOT_TELL, GateState.PASSED, GateState.FAILED]
     fig = charts.forest_figure(rows, T, left="better", right="worse")
     ticks = [trace for trace in fig.data if trace.line.dash == "dot"]

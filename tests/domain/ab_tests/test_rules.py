@@ -8,6 +8,8 @@ from math import log
 
 import pytest
 
+from mlops_dash.domain.ab_tests.assigning import to_challenger
+from mlops_dash.domain.ab_tests.judging import judge
 from mlops_dash.domain.ab_tests.rules import (
     ABTest,
     ArmCount,
@@ -16,8 +18,6 @@ from mlops_dash.domain.ab_tests.rules import (
     Look,
     Measured,
     Reading,
-    judge,
-    to_challenger,
 )
 from mlops_dash.domain.words import ABState, ABVerdict, GateState
 

@@ -71,7 +71,7 @@ class OneOfThree(ModelTask):
     kept_rows = CLASS_ROWS
     policy_name = "default-one-of-three"
     has_base_rate = False
-    in_ab_tests = False
+    ab_losses = ()
 
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:
         return None

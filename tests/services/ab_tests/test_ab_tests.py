@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from mlops_dash.clock import Clock
-from mlops_dash.domain.ab_tests.rules import ABTest, NewTest, Reading, to_challenger
+from mlops_dash.domain.ab_tests.assigning import to_challenger
+from mlops_dash.domain.ab_tests.rules import ABTest, NewTest, Reading
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.search import Kind

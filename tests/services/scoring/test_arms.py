@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from mlops_dash.clock import Clock
-from mlops_dash.domain.ab_tests.rules import ABTest, NewTest, to_challenger
+from mlops_dash.domain.ab_tests.assigning import draw, to_challenger, unit_key
+from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.command import Context
 from mlops_dash.services.scoring import ScoringService, following
@@ -21,7 +22,7 @@ from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.tables.registry import ModelVersionRow, ServingRow
 from mlops_dash.tracking.models.loading import ModelCache
 from tests import factories
-from tests.factories import LEAD, NOON, SCIENTIST
+from tests.factories import LEAD, NOON, SCIENTIST, WORKER
 from tests.served import MODEL, Served, flights
 
 V1, V2 = f"{MODEL}-v1", f"{MODEL}-v2"
@@ -185,3 +186,76 @@ def test_days_as_units_send_whole_days_to_one_arm(house: House) -> None:
         assert len(set(batch.versions)) == 1
         seen.add(batch.versions[0])
     assert seen == {"1", "2"}
+
+
+# --- users, accounts, sessions ----------------------------------------------------------------------------------------
+
+CUSTOMERS = [f"it's {n % 12}" for n in range(ROWS)]
+
+
+def by_customer(house: House, **changes: object) -> ABTest:
+    return house.start(unit="entity", entity="customer", min_units=100, **changes)
+
+
+def kept(house: House) -> dict[str, str]:
+    with house.context.databases.log.connect() as connection:
+        found = pd.read_sql("SELECT prediction_id, entity_key FROM prediction", connection)
+    return dict(zip(found["prediction_id"], found["entity_key"], strict=True))
+
+
+def test_all_rows_of_a_customer_go_to_one_arm_by_every_door(house: House) -> None:
+    test = by_customer(house)
+    rows = flights(ROWS).assign(customer=CUSTOMERS)
+    expected = ["2" if draw("k", one) < test.design.share else "1" for one in CUSTOMERS]
+    assert set(expected) == {"1", "2"}
+    body = json.dumps({"dataframe_split": json.loads(rows.to_json(orient="split", index=False))}).encode()
+    said = house.scoring.answer(SCIENTIST, MODEL, body, "application/json", batch_id="b")
+    assert said.pending is not None
+    assert [one.version for one in said.pending.answers] == expected
+    house.scoring.store(SCIENTIST, [said.pending])
+    assert kept(house) == {f"b-{n}": unit_key("k", one) for n, one in enumerate(CUSTOMERS)}
+    frame = flights(ROWS).assign(customer=CUSTOMERS)
+    assert house.scoring.score(SCIENTIST, MODEL, frame, batch_id="c").versions == tuple(expected)
+
+
+def test_a_request_says_whom_it_is_for_in_a_header_alone_or_among_others(house: House) -> None:
+    by_customer(house)
+    rows = json.loads(flights(2).to_json(orient="split", index=False))
+    body = json.dumps({"dataframe_split": rows}).encode()
+    asked = [
+        house.scoring.ask(SCIENTIST, MODEL, body, "application/json", batch_id=f"q{n}", unit=f"it's {n}")
+        for n in range(12)
+    ]
+    house.scoring.serving(SCIENTIST)
+    said = {place: one for part in house.scoring.answer_all(WORKER, MODEL, asked) for place, one in part}
+    for n in range(12):
+        answered = said[n]
+        assert not isinstance(answered, Exception)
+        assert answered.pending is not None
+        arm = "2" if draw("k", f"it's {n}") < 0.5 else "1"
+        assert [one.version for one in answered.pending.answers] == [arm, arm]
+        assert {one.entity_key for one in answered.pending.predictions} == {unit_key("k", f"it's {n}")}
+
+
+def test_a_csv_keeps_the_zeros_of_a_unit(house: House) -> None:
+    by_customer(house)
+    rows = flights(3).assign(customer=["007", "7", "NA"])
+    body = rows.to_csv(index=False).encode()
+    said = house.scoring.answer(SCIENTIST, MODEL, body, "text/csv", batch_id="c")
+    assert said.pending is not None, said.body
+    assert [one.entity_key for one in said.pending.predictions] == [unit_key("k", one) for one in ("007", "7", "NA")]
+
+
+def test_a_row_without_a_unit_is_the_champions_and_a_number_is_the_same_unit_as_its_text(house: House) -> None:
+    by_customer(house, share=0.95)
+    frame = flights(4).assign(customer=[17, 17, 18, 19])
+    house.scoring.score(SCIENTIST, MODEL, frame, batch_id="n")
+    house.scoring.score(SCIENTIST, MODEL, flights(4).assign(customer=[None, "", " ", "17"]), batch_id="e")
+    house.scoring.score(SCIENTIST, MODEL, flights(2), batch_id="m")
+    found = kept(house)
+    assert [found[f"e-{n}"] for n in range(3)] == ["", "", ""]
+    assert found["e-3"] == found["n-0"] == unit_key("k", "17")
+    assert [found["m-0"], found["m-1"]] == ["", ""]
+    with reading(house.context.databases.log) as session:
+        roles = {row.prediction_id: {role for _, role, _ in row.answers} for row in log.batch_rows(session, "m")}
+    assert roles == {"m-0": {"champion"}, "m-1": {"champion"}}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading, Verdict
+from mlops_dash.domain.ab_tests.judging import Verdict
+from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading
 from mlops_dash.domain.access import Actor, Permission, Waiting
 from mlops_dash.domain.events import EventName
 from mlops_dash.domain.words import ABState
 
 # For the same 80 % power an always-valid interval needs 1.74 times the units, so at equal units it finds sqrt(1.74).
+FEW_UNITS = 20  # a day: in three weeks no arm would have its hundred, even if nobody came twice
 PRICE_OF_PEEKING = math.sqrt(1.74)
 
 
@@ -25,7 +27,7 @@ def waits_for(actor: Actor, test: ABTest, now: datetime) -> Waiting | None:
             f"Start the test {test.name} of {test.model}", why, "science", "ab", parameters, test.designed_at
         )
     if test.state is ABState.RUNNING and test.ends_at is not None and actor.may(Permission.TEST_EDIT):
-        ripe = test.ends_at + timedelta(hours=test.design.label_delay_hours)
+        ripe = test.ends_at + test.design.ripens_after
         if now >= ripe:
             return Waiting(
                 f"Stop the test {test.name} of {test.model}", "it is over", "science", "ab", parameters, ripe
@@ -55,6 +57,25 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class UnitColumn:
+    """A column that could name the units of a test.
+
+    Attributes:
+        name: Of the column.
+        units: How many values it had in a day of rows.
+    """
+
+    name: str
+    units: int
+
+    @property
+    def label(self) -> str:
+        """The name with the number, which says where a test would have too few."""
+        few = ": too few for a test" if self.units < FEW_UNITS else ""
+        return f"{self.name} ({self.units:,} in a day{few})"
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the designer is offered: defaults from the model's own policies and traffic."""
 
@@ -66,6 +87,8 @@ class Plan:
     guardrails: tuple[Guardrail, ...]
     alpha: float
     reach: Mapping[str, tuple[Reach, ...]]  # by outcome, for half of the rows; empty without labelled rows
+    outcomes: tuple[str, ...]  # of the answers first, then of the events that were sent
+    columns: tuple[UnitColumn, ...]  # that could name units
 
     def units(self, days: int) -> int:
         """Units with an outcome that so many days bring."""

@@ -6,24 +6,20 @@ key of the random assignment) is fixed at design and never changes.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW, UNITS
+from mlops_dash.domain.ab_tests.outcomes import LOSSES, OF_DAYS, is_of_events, metric_of, of_events
 from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.tasks import METRICS
-from mlops_dash.domain.words import ABState, ABVerdict, GateState
+from mlops_dash.domain.words import ABState, GateState
 from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import digest
 
-OUTCOMES = ("base_rate_free_loss", "log_loss", "brier")
-ROW, DAY = "row", "day"
-UNITS = {ROW: "each row", DAY: "each day"}
 ALWAYS_VALID, AT_END = "always_valid", "at_end"
 READINGS = {ALWAYS_VALID: "every day, always valid", AT_END: "one look at the end"}
 MISMATCH_LOG_E = math.log(100.0)  # E >= 1 / .01
@@ -46,12 +42,17 @@ class NewTest:
         challenger_id: The version to be tried.
         question: What the test shall answer; goes into the ledger.
         planned_units: Units with an outcome, of both arms; the interval is tightest at half of them.
-        outcome: The primary metric: base_rate_free_loss, log_loss or brier.
+        outcome: The primary metric: a loss of the task, or one of events (`domain.ab_tests.outcomes`).
         guardrails: Metric -> how much worse it may be; None is that of the promotion policy.
-        unit: "row", or "day": all rows of a day go to one arm.
+        others: Further metrics that are read, corrected for their number; they decide nothing.
+        unit: "row", "day": all rows of a day go to one arm; or "entity": all rows of one value of `entity` do.
+        entity: The column of the rows that names the unit: a user, an account, a session.
+        exposure_hours: So long after a unit's first row its outcome is counted.
+        cuped: Whether outcomes of events are adjusted by the same of the unit before its first row.
         share: Share of the units that the challenger answers.
         days: Planned length.
         min_units: Units an arm must have before anything is shown.
+        min_days: Ripe days before anything is shown.
         alpha: Share of such tests that may ever exclude the truth.
         reading: "always_valid" or "at_end".
         key: Of the random assignment; "" makes a new one. The same key gives the same arms.
@@ -61,12 +62,17 @@ class NewTest:
     challenger_id: str
     question: str
     planned_units: int
-    outcome: str = OUTCOMES[0]
+    outcome: str = LOSSES[0]
     guardrails: Mapping[str, float] | None = None
+    others: tuple[str, ...] = ()
     unit: str = ROW
+    entity: str = ""
+    exposure_hours: float = 168.0
+    cuped: bool = False
     share: float = 0.5
     days: int = 21
     min_units: int = 1_000
+    min_days: int = 0
     alpha: float = 0.05
     reading: str = ALWAYS_VALID
     key: str = ""
@@ -90,6 +96,11 @@ class Design:
     label_delay_hours: float
     ripe_coverage: float
     key: str  # of the random assignment
+    others: tuple[str, ...] = ()
+    entity: str = ""  # column that names the unit
+    exposure_hours: float = 168.0
+    cuped: bool = False
+    min_days: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """All fields as JSON-able values."""
@@ -100,7 +111,8 @@ class Design:
         """What `as_json` wrote."""
         known = {one.name for one in fields(cls)}
         values = {name: value for name, value in body.items() if name in known}
-        return cls(**{**values, "guardrails": tuple(Guardrail(**one) for one in body["guardrails"])})
+        return cls(**{**values, "guardrails": tuple(Guardrail(**one) for one in body["guardrails"]),
+                      "others": tuple(body.get("others", ()))})  # fmt: skip
 
     @property
     def digest(self) -> str:
@@ -109,8 +121,29 @@ class Design:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The outcome, then the guardrails."""
-        return (self.outcome, *(one.metric for one in self.guardrails))
+        """The outcome, the guardrails, then the others."""
+        return (self.outcome, *(one.metric for one in self.guardrails), *self.others)
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Names of the events that its metrics need."""
+        return tuple(dict.fromkeys(name for one in self.metrics if is_of_events(one) for name in of_events(one).names))
+
+    @property
+    def by_units(self) -> bool:
+        """Whether each unit's own outcome is read; else the rows of days, which hold both arms."""
+        return self.unit == ENTITY or bool(self.events) or any(one not in OF_DAYS for one in self.metrics)
+
+    @property
+    def ripens_after(self) -> timedelta:
+        """How long after its day a unit is ripe."""
+        exposure = self.exposure_hours if self.by_units else 0.0
+        return timedelta(hours=self.label_delay_hours + exposure)
+
+    @property
+    def unit_words(self) -> str:
+        """Who is drawn, in a sentence."""
+        return f"each {self.entity}" if self.unit == ENTITY else UNITS[self.unit]
 
 
 def check(design: Design) -> Design:
@@ -119,10 +152,18 @@ def check(design: Design) -> Design:
     Raises:
         InvalidInput: naming the first field that cannot be, with its bounds.
     """
-    least = 100 if design.unit == ROW else 5  # under 5 clusters an arm nothing can be said
+    least = 5 if design.unit == DAY else 100  # under 5 clusters an arm nothing can be said
+    for metric in design.metrics:
+        if metric not in LOSSES:
+            of_events(metric)
     refusals = (
-        (design.outcome not in OUTCOMES, f"The outcome {design.outcome!r} is none of {', '.join(OUTCOMES)}."),
-        (design.unit not in UNITS, f"The unit {design.unit!r} is neither row nor day."),
+        (design.unit not in UNITS, f"The unit {design.unit!r} is none of {', '.join(UNITS)}."),
+        ((design.unit == ENTITY) != bool(design.entity), "A unit that a column names needs the column, and only it."),
+        (design.unit == DAY and design.by_units, "What happens to users cannot be told apart by days as units."),
+        (not 1 <= design.exposure_hours <= 2_160, f"{design.exposure_hours:g} hours is not between 1 and 2160."),
+        (not 0 <= design.min_days <= design.days, f"A minimum of {design.min_days} days is not within the test."),
+        (len(set(design.metrics)) < len(design.metrics), "A metric is named twice."),
+        (design.cuped and not design.events, "Only outcomes of events have a value from before."),
         (design.reading not in READINGS, f"The reading {design.reading!r} is neither always_valid nor at_end."),
         (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),
         (not 1 <= design.days <= 365, f"{design.days} days is not between 1 and 365."),
@@ -140,7 +181,7 @@ def check(design: Design) -> Design:
         if broken:
             raise InvalidInput(message, hint="Change the design; nothing is stored yet.")
     for one in design.guardrails:
-        if one.metric not in OUTCOMES or one.metric == design.outcome or one.margin <= 0:
+        if one.metric == design.outcome or one.margin <= 0:
             raise InvalidInput(
                 f"The guardrail {one.metric} with margin {one.margin} cannot be.",
                 hint="Take another metric than the outcome, and a margin above 0.",
@@ -150,35 +191,6 @@ def check(design: Design) -> Design:
     except (ZoneInfoNotFoundError, ValueError):
         raise InvalidInput(f"No time zone {design.zone!r}.", hint="Use a name such as Europe/Berlin.") from None
     return design
-
-
-# --- who answers which row --------------------------------------------------------------------------------------------
-
-
-def draw(key: str, unit: str) -> float:
-    """A number in [0, 1) that only key and unit decide.
-
-    >>> draw("k", "UA1-EWR-20130510") == draw("k", "UA1-EWR-20130510") != draw("other", "UA1-EWR-20130510")
-    True
-    """
-    return int.from_bytes(hmac.new(key.encode(), unit.encode(), hashlib.sha256).digest()[:8], "big") / 2.0**64
-
-
-def to_challenger(
-    ids: Sequence[str], at: Sequence[datetime], *, key: str, share: float, unit: str, zone: str
-) -> list[bool]:
-    """For each row whether the challenger answers it: its unit's number lies below the share.
-
-    >>> at = [datetime(2013, 5, 10, 16, tzinfo=ZoneInfo("UTC"))] * 4
-    >>> to_challenger(["a", "b", "c", "d"], at, key="k", share=.5, unit=DAY, zone="UTC") in ([True] * 4, [False] * 4)
-    True
-    """
-    if unit == ROW:
-        return [draw(key, one) < share for one in ids]
-    local = ZoneInfo(zone)
-    days = [f"{moment.astimezone(local):%Y-%m-%d}" for moment in at]
-    drawn = {day: draw(key, day) < share for day in set(days)}
-    return [drawn[day] for day in days]
 
 
 # --- what is known of a test ------------------------------------------------------------------------------------------
@@ -260,7 +272,7 @@ class Measured:
     @property
     def lower_is_better(self) -> bool:
         """Which way is better, declared by the metric."""
-        return METRICS[self.metric].direction is Direction.LOWER
+        return metric_of(self.metric).direction is Direction.LOWER
 
     @property
     def worse_by(self) -> tuple[float, float] | None:
@@ -308,6 +320,9 @@ class Reading:
     last_day: date | None
     method: str
     digest: str  # of the rows read
+    others: tuple[Measured, ...] = ()  # intervals that hold for all of them together
+    gain: float | None = None  # share of the variance of the effect that the values from before save
+    notes: tuple[str, ...] = ()  # what was left out, and what it takes for granted
 
     @property
     def mismatch(self) -> bool:
@@ -345,6 +360,8 @@ class Reading:
                 "primary": _measured(body["primary"]),
                 "guardrails": tuple(_measured(one) for one in body["guardrails"]),
                 "looks": tuple(Look(**{**one, "day": date.fromisoformat(one["day"])}) for one in body["looks"]),
+                "others": tuple(_measured(one) for one in body.get("others", ())),
+                "notes": tuple(body.get("notes", ())),
                 "paired": None if body["paired"] is None else _measured(body["paired"]),
                 "last_day": None if last is None else date.fromisoformat(last),
             }
@@ -354,47 +371,3 @@ class Reading:
 def _measured(body: Mapping[str, Any]) -> Measured:
     relative = body["relative"]
     return Measured(**{**body, "relative": None if relative is None else tuple(relative)})
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The word and why."""
-
-    word: ABVerdict
-    reason: str
-
-
-def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
-    """What the banner says; `over` = stopped, or the planned end is reached and every day is ripe."""
-    if reading.mismatch:
-        total = reading.challenger.assigned + reading.control.assigned
-        seen = reading.challenger.assigned / total
-        return Verdict(
-            ABVerdict.INVALID,
-            f"The challenger answered {seen:.1%} of the units, planned were {design.share:.1%}: the arms cannot be "
-            "compared. Look for what drops or repeats units before testing again.",
-        )
-    if reading.blind:
-        unseen = f"It ended before the first look. {reading.blind}"
-        return Verdict(ABVerdict.UNDECIDED, unseen) if over else Verdict(ABVerdict.GO_ON, reading.blind)
-    harmed = [one for one in reading.guardrails if one.state is GateState.FAILED]
-    if harmed:
-        names = " and ".join(METRICS[one.metric].label for one in harmed)
-        return Verdict(ABVerdict.STOP_HARM, f"{names}: worse by more than the margin.")
-    if reading.primary.state is GateState.FAILED:
-        return Verdict(ABVerdict.STOP_HARM, "The primary outcome is worse: its whole interval lies on that side of 0.")
-    if reading.primary.state is GateState.NOT_COMPUTABLE:
-        why = reading.primary.reason.rstrip(".") or "it has no interval"
-        said = f"The primary outcome is not computable: {why}."
-        return Verdict(ABVerdict.UNDECIDED if over else ABVerdict.GO_ON, said)
-    open_ones = [METRICS[one.metric].label for one in reading.guardrails if one.state is not GateState.PASSED]
-    better = reading.primary.state is GateState.PASSED
-    if better and not open_ones:
-        return Verdict(ABVerdict.SHIP, "The primary outcome is better and every guardrail holds.")
-    inside = "the interval of the primary outcome holds 0"
-    why = f"no margin is shown to hold for {' and '.join(open_ones)}" if better else inside
-    if reading.units >= design.planned_units:
-        return Verdict(ABVerdict.KEEP, f"The planned size is reached and {why}.")
-    if over:
-        return Verdict(ABVerdict.KEEP, f"The test is over and {why}.")
-    return Verdict(ABVerdict.GO_ON, f"{why[:1].upper()}{why[1:]}.")

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mlops_dash.domain.ab_tests.outcomes import metric_of
 from mlops_dash.domain.ab_tests.room import ABRoom
-from mlops_dash.domain.ab_tests.rules import READINGS, UNITS, ABTest, Measured, Reading
+from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, Measured, Reading
 from mlops_dash.domain.reports.facts import iso
 from mlops_dash.domain.reports.snapshot import ReportKind
-from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.words import ABState, ABVerdict, look
 from mlops_dash.ids import canonical_json
 
@@ -22,7 +22,7 @@ FORMAT = 1
 def ab_facts(room: ABRoom, test: ABTest) -> dict[str, Any]:
     """The facts, JSON-able, from the A/B page's read with this test selected."""
     design, read = test.design, room.reading
-    measured = [] if read is None else [_measure(one, read) for one in (read.primary, *read.guardrails)]
+    measured = [] if read is None else [_measure(one, read) for one in (read.primary, *read.guardrails, *read.others)]
     verdict = _verdict(room, test)
     return {
         "kind": str(ReportKind.AB_RESULT),
@@ -38,7 +38,7 @@ def ab_facts(room: ABRoom, test: ABTest) -> dict[str, Any]:
             "stopped_at": iso(test.stopped_at), "stop_reason": test.stop_reason,
         },
         "design": {
-            "outcome": METRICS[design.outcome].label, "unit": UNITS[design.unit], "share": design.share,
+            "outcome": metric_of(design.outcome).label, "unit": design.unit_words, "share": design.share,
             "days": design.days, "planned_units": design.planned_units, "min_units": design.min_units,
             "alpha": design.alpha, "reading": READINGS[design.reading],
             "label_delay_hours": design.label_delay_hours, "ripe_coverage": design.ripe_coverage,
@@ -61,7 +61,7 @@ def _name(room: ABRoom, actor_id: str) -> str:
 
 
 def _measure(one: Measured, read: Reading) -> dict[str, Any]:
-    metric = METRICS[one.metric]
+    metric = metric_of(one.metric)
     return {
         "label": metric.label, "role": "primary" if one.margin is None else "guardrail", "decimals": metric.decimals,
         "challenger": one.challenger, "control": one.control, "value": one.value, "low": one.low, "high": one.high,

@@ -117,7 +117,7 @@ class Binary(ModelTask):
     policy_name = "default"
     has_base_rate = True
     has_reliability = True
-    in_ab_tests = True
+    ab_losses = ("base_rate_free_loss", "log_loss", "brier")
     row_loss = "Brier score"
 
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:

@@ -112,7 +112,7 @@ class MultiClass(ModelTask):
     kept_rows = CLASS_ROWS
     policy_name = "default-multiclass"
     has_base_rate = False
-    in_ab_tests = False
+    ab_losses = ("accuracy",)
     own_metrics = _RECALL
     in_words = True
     row_loss = "error rate"

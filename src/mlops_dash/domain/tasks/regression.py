@@ -75,7 +75,7 @@ class Regression(ModelTask):
     kept_rows = KeptRows("regression", ("mae", "mse", "rmse"), decides=False)
     policy_name = "default-regression"
     has_base_rate = False
-    in_ab_tests = False
+    ab_losses = ("mae",)
     row_loss = "absolute error"
 
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:

@@ -6,46 +6,35 @@ and its evidence for ever, so that a proposal, its approvals and its report carr
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from mlops_dash.domain.ab_tests.analysis import FieldExperiment
-from mlops_dash.domain.ab_tests.room import PRICE_OF_PEEKING, ABRoom, Choice, Plan, Reach
+from mlops_dash.domain.ab_tests.judging import Verdict, judge
+from mlops_dash.domain.ab_tests.room import ABRoom, Plan
 from mlops_dash.domain.ab_tests.rules import (
-    OUTCOMES,
     ABTest,
-    Design,
-    Guardrail,
     NewTest,
     Reading,
-    Verdict,
-    check,
-    judge,
 )
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
-from mlops_dash.domain.registry.records import Model, Version
-from mlops_dash.domain.tasks import task_named
+from mlops_dash.domain.registry.records import Version
 from mlops_dash.domain.words import ABState, ABVerdict
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
-from mlops_dash.services.ab_tests.choices import why_not_challenger, why_not_offered
+from mlops_dash.services.ab_tests.choices import why_not_challenger
 from mlops_dash.services.ab_tests.evidence import evidence_of
+from mlops_dash.services.ab_tests.planning import design_of, is_testable, plan_of
 from mlops_dash.services.ab_tests.published import FILE, published
-from mlops_dash.services.ab_tests.reading import losses_of, read_test
+from mlops_dash.services.ab_tests.reading import read_test
+from mlops_dash.services.ab_tests.unit_reading import read_units
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.settings import app_root
-from mlops_dash.stats.ab_plan import detectable
 from mlops_dash.store import ab_tests as store
 from mlops_dash.store import evidence as evidence_store
-from mlops_dash.store import policies as policy_store
 from mlops_dash.store import prediction_log
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session, reading
-
-PLAN_DAYS = (7, 14, 21, 28)
-TRAFFIC_DAYS = 7
-POWER = 0.8
 
 
 class ABTestService:
@@ -69,7 +58,7 @@ class ABTestService:
         if not wanted.question.strip():
             raise InvalidInput("A test needs a question.", hint="Say what it shall answer; it goes into the ledger.")
         control, challenger = _arms(unit.session, wanted)
-        design = _design(unit, wanted, control)
+        design = design_of(unit, wanted, control)
         test = ABTest(
             id=self.context.new_id(),
             model=wanted.model,
@@ -179,7 +168,7 @@ class ABTestService:
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             tests = store.every(session)
-            models = tuple(one.name for one in registry_store.models(session) if _testable(session, one))
+            models = tuple(one.name for one in registry_store.models(session) if is_testable(session, one))
             names = {one[0]: one[1] for one in registry_store.people(session)}
             running = [one for one in tests if one.state is ABState.RUNNING]
             test = next((one for one in tests if one.id == test_id), None)
@@ -217,41 +206,7 @@ class ABTestService:
             NotFound: no such model.
             Conflict: there is no champion, or no other version.
         """
-        now = self.context.clock.now()
-        with reading(self.context.databases.app) as session:
-            champion = registry_store.champion(session, model)
-            versions = registry_store.versions(session, model)
-            why_not = why_not_offered(session, model, versions)
-            promotion, _ = _policies(session, model, now)
-            prior = None if champion is None else evidence_store.prior_of(session, champion.id)
-        if champion is None:
-            raise Conflict(f"{model} has no champion to test against.", hint="Promote a first version.")
-        others = [one for one in versions if one.id != champion.id]
-        choices = tuple(Choice(one.id, one.label) for one in others if not why_not[one.id])
-        left_out = tuple(f"{one.label} {why_not[one.id]}" for one in others if why_not[one.id])
-        if not choices:
-            none = f"{model} has no other version" + (f" to try: {'; '.join(left_out)}." if left_out else ".")
-            raise Conflict(none, hint="Train one on the Retraining page.")
-        with reading(self.context.databases.log) as log:
-            start = now - timedelta(days=TRAFFIC_DAYS + 1)
-            rows = prediction_log.read_window(log, champion.id, start, now - timedelta(days=1), features=False)
-        known = rows[rows["label"].notna()]
-        a_day = len(known) // TRAFFIC_DAYS
-        sd = {
-            one: float(losses_of(known["label"].tolist(), known["score"].tolist(), one, prior or 0.5).std(ddof=1))
-            for one in (OUTCOMES if len(known) > 1 else ())
-        }
-        margins = dict.fromkeys(("brier", "log_loss"), promotion.guardrail_margin)
-        return Plan(
-            model=model,
-            champion=champion.label,
-            choices=choices,
-            left_out=left_out,
-            units_a_day=a_day,
-            guardrails=tuple(Guardrail(*one) for one in margins.items() if one[0] == promotion.guardrail),
-            alpha=1.0 - promotion.level,
-            reach={outcome: tuple(_reach(one, a_day, days) for days in PLAN_DAYS) for outcome, one in sd.items()},
-        )
+        return plan_of(self.context, model)
 
     def _now(self, test: ABTest | None, now: datetime) -> tuple[Reading | None, Verdict | None, bool]:
         """Reading, verdict and whether it is the last one."""
@@ -260,7 +215,7 @@ class ABTestService:
         if test.state is ABState.STOPPED:
             last = None if test.result is None else Reading.from_json(test.result)
             return last, None if last is None else judge(last, test.design, over=True), True
-        over = now >= test.ends_at + timedelta(hours=test.design.label_delay_hours)
+        over = now >= test.ends_at + test.design.ripens_after
         # Ripe days change once a day: a page that is clicked through does not read the log anew for a minute.
         key = (test.id, test.revision, now.replace(second=0, microsecond=0), over)
         kept = self._kept
@@ -272,6 +227,11 @@ class ABTestService:
         if test.started_at is None:
             raise Conflict("This test has not started.")
         end = min(now, test.window_end or now)
+        if test.design.by_units:
+            with reading(self.context.databases.log) as log:
+                rows = store.rows_of_units(log, test, test.started_at, end)
+                events = store.events_of(log, test, test.started_at, end)
+            return read_units(test, rows, events, now=now, over=over)
         with reading(self.context.databases.log) as log:
             rows = store.rows_of_arms(log, test, test.started_at, end)
             both = prediction_log.read_paired(
@@ -294,58 +254,11 @@ def _arms(session: Session, wanted: NewTest) -> tuple[Version, Version]:
     return control, challenger
 
 
-def _design(unit: Unit, wanted: NewTest, control: Version) -> Design:
-    """What is asked for, and what the policies in force fix with it."""
-    promotion, watch = _policies(unit.session, wanted.model, unit.now)
-    margins = wanted.guardrails
-    if margins is None:
-        margins = {promotion.guardrail: promotion.guardrail_margin}
-    return check(
-        Design(
-            outcome=wanted.outcome,
-            guardrails=tuple(Guardrail(metric, most) for metric, most in margins.items() if metric != wanted.outcome),
-            unit=wanted.unit,
-            share=wanted.share,
-            days=wanted.days,
-            planned_units=wanted.planned_units,
-            min_units=wanted.min_units,
-            alpha=wanted.alpha,
-            reading=wanted.reading,
-            prior=evidence_store.prior_of(unit.session, control.id) or 0.5,
-            zone=watch.zone,
-            label_delay_hours=watch.label_delay_hours,
-            ripe_coverage=watch.ripe_coverage,
-            key=wanted.key or unit.context.new_id(),
-        )
-    )
-
-
 def _public(test: ABTest) -> dict[str, Any]:
     """The design as the ledger tells it: without the key, for who knows it could foresee the arms."""
     fixed = {**test.design.as_json(), "challenger": test.challenger, "control": test.control}
     fixed.pop("key")
     return {**fixed, "digest": test.design.digest}
-
-
-def _testable(session: Session, model: Model) -> bool:
-    """Whether a test of it can be designed: probabilities, a champion, and another version."""
-    is_served = model.source == "mlflow" and task_named(model.task).in_ab_tests
-    return (
-        is_served
-        and registry_store.champion(session, model.name) is not None
-        and len(registry_store.versions(session, model.name)) > 1
-    )
-
-
-def _policies(session: Session, model: str, now: datetime) -> tuple[PromotionPolicy, MonitoringPolicy]:
-    promotion = policy_store.active(session, model, PolicyKind.PROMOTION, now).promotion
-    return promotion, policy_store.active(session, model, PolicyKind.MONITORING, now).monitoring
-
-
-def _reach(sd: float, a_day: int, days: int) -> Reach:
-    units = max(a_day * days, 1)
-    found = detectable(sd=sd, units=units, share=0.5, alpha=0.05, power=POWER)
-    return Reach(days, a_day * days, found, found * PRICE_OF_PEEKING)
 
 
 def _may(actor: Actor, test: ABTest | None, verdict: Verdict | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_dash import __version__
+from mlops_dash.domain.ab_tests.outcomes import metric_of
 from mlops_dash.domain.ab_tests.rules import ABTest, Measured, Reading
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.records import Version
@@ -22,6 +23,10 @@ def evidence_of(session: Session, test: ABTest, last: Reading, now: datetime) ->
     found += [
         _one(test, challenger, control, last, one, "ab_guardrail", one_sided + last.method, now)
         for one in last.guardrails
+    ]
+    found += [
+        _one(test, challenger, control, last, one, "ab_other", f"corrected for {len(last.others)}, " + last.method, now)
+        for one in last.others
     ]
     if last.paired is not None:
         method = "paired jackknife over days, one look"
@@ -52,7 +57,7 @@ def _one(
         subject=challenger.subject,
         comparator=control.subject,
         metric=measured.metric,
-        direction="lower_is_better",
+        direction=str(metric_of(measured.metric).direction),
         value=measured.value if computable else None,
         low=measured.low if computable else None,
         high=measured.high if computable else None,
@@ -60,7 +65,7 @@ def _one(
         n=last.paired_rows if kind == "ab_paired" else last.units,
         n_clusters=last.days,
         method=method,
-        bound=f"units drawn at random ({test.design.unit}); ripe days of {test.design.zone}",
+        bound=f"units drawn at random ({test.design.unit_words}); ripe days of {test.design.zone}",
         window_start=test.started_at,
         window_end=min(now, test.window_end or now),
         digests={

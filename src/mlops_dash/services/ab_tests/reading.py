@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import finite
+from mlops_dash.domain.ab_tests.assigning import DAY
 from mlops_dash.domain.ab_tests.rules import (
     ALWAYS_VALID,
-    DAY,
     MISMATCH_LOG_E,
     ABTest,
     ArmCount,
@@ -80,8 +80,8 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
         mismatch_log_e=log_e,
         units_needed=needed,
         blind=blind,
-        primary=_hidden(primary, blind) if blind else primary,
-        guardrails=tuple(_hidden(one, blind) if blind else one for one in guardrails),
+        primary=hidden(primary, blind) if blind else primary,
+        guardrails=tuple(hidden(one, blind) if blind else one for one in guardrails),
         looks=() if blind else _looks(arms, design, needed),
         paired=None if both is None else both[0],
         paired_rows=0 if both is None else both[1],
@@ -178,52 +178,63 @@ def _first_look(design: Design, known: pd.DataFrame, treated: Bools, *, over: bo
 
 def _now(design: Design, effects: dict[str, Effect]) -> tuple[Measured, tuple[Measured, ...]]:
     primary = effects[design.outcome]
-    low, high, reach = _interval(primary, design)
-    first = replace(_plain(design.outcome, primary), low=finite(low), high=finite(high))
-    first = replace(first, relative=_relative(primary, reach))
-    held = []
-    for one in design.guardrails:
-        effect = effects[one.metric]
-        low, high = _bounds(effect, design)
-        held.append(replace(_plain(one.metric, effect), low=finite(low), high=finite(high), margin=one.margin))
-    return first, tuple(held)
+    low, high, reach = interval(primary, design, design.alpha)
+    first = measured(design.outcome, primary, low, high, relative=relative(primary, reach))
+    held = tuple(
+        measured(one.metric, effects[one.metric], *bounds(effects[one.metric], design), margin=one.margin)
+        for one in design.guardrails
+    )
+    return first, held
 
 
-def _interval(effect: Effect, design: Design) -> tuple[float, float, float]:
-    """Low, high and how many standard errors they lie away."""
+def interval(effect: Effect, design: Design, alpha: float) -> tuple[float, float, float]:
+    """Low, high and how many standard errors they lie away, at this look; NaN where it cannot be computed."""
     if not effect.computable:
         return math.nan, math.nan, math.nan
     if design.reading == ALWAYS_VALID:
-        look = always_valid(effect, planned_units=design.planned_units, alpha=design.alpha)
+        look = always_valid(effect, planned_units=design.planned_units, alpha=alpha)
         return look.low, look.high, look.factor
-    return (*effect.interval(design.alpha), t_quantile(1.0 - design.alpha, effect.df))
+    return (*effect.interval(alpha), t_quantile(1.0 - alpha, effect.df))
 
 
-def _bounds(effect: Effect, design: Design) -> tuple[float, float]:
+def bounds(effect: Effect, design: Design) -> tuple[float, float]:
     """One-sided bounds, each at alpha."""
     if design.reading == ALWAYS_VALID:
         return one_sided(effect, planned_units=design.planned_units, alpha=design.alpha)
     return effect.interval(2.0 * design.alpha)
 
 
-def _plain(metric: str, effect: Effect) -> Measured:
+def measured(
+    metric: str,
+    effect: Effect,
+    low: float,
+    high: float,
+    *,
+    relative: tuple[float, float, float] | None = None,
+    margin: float | None = None,
+) -> Measured:
+    """An effect as pages and evidence carry it: what is not computable is None."""
     return Measured(
         metric=metric,
         challenger=finite(effect.value_1),
         control=finite(effect.value_0),
         value=finite(effect.difference),
-        low=None,
-        high=None,
+        low=finite(low),
+        high=finite(high),
+        relative=relative,
+        margin=margin,
         reason=effect.reason,
     )
 
 
-def _relative(effect: Effect, reach: float) -> tuple[float, float, float] | None:
+def relative(effect: Effect, reach: float) -> tuple[float, float, float] | None:
+    """The relative effect with its interval; None where the control is not told from 0."""
     value, low, high = effect.relative(reach) if effect.computable else (math.nan,) * 3
     return (value, low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
-def _hidden(one: Measured, why: str) -> Measured:
+def hidden(one: Measured, why: str) -> Measured:
+    """The same without any outcome."""
     return Measured(one.metric, None, None, None, None, None, margin=one.margin, reason=why)
 
 
@@ -280,7 +291,12 @@ def _digest(known: pd.DataFrame) -> str:
 
 def losses_of(label: Sequence[float], score: Sequence[float], outcome: str, prior: float) -> Floats:
     """Units of an outcome whose mean is the outcome: row losses, for the base-rate-free loss its linearised ones."""
-    y, p = np.asarray(label) == 1.0, np.asarray(score, dtype=np.float64)
+    p, known = np.asarray(score, dtype=np.float64), np.asarray(label, dtype=np.float64)
+    if outcome == "mae":
+        return np.asarray(np.abs(p - known), dtype=np.float64)
+    if outcome == "accuracy":
+        return np.asarray(p == known, dtype=np.float64)
+    y = known == 1.0
     if outcome == "brier":
         return squared_errors(y, p)
     loss = log_losses(y, p)

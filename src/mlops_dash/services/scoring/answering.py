@@ -12,8 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.events import unit_name
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.command import Context, record
 from mlops_dash.services.scoring import arms, intake
@@ -41,6 +44,7 @@ class Asked:
     content_type: str
     batch_id: str
     ids_column: str = ""
+    unit: str = ""  # of all its rows, for a test that draws by units
 
 
 Said = tuple[int, Answered | Exception]  # place among what was asked, and what became of it
@@ -57,8 +61,9 @@ class Answering:
 
     @record(Permission.SCORE_WRITE)
     def answer(
-        self, actor: Actor, model: str, body: bytes, content_type: str, *, batch_id: str, ids_column: str = ""
-    ) -> Answered:
+        self, actor: Actor, model: str, body: bytes, content_type: str, *, batch_id: str, ids_column: str = "",
+        unit: str = "",
+    ) -> Answered:  # fmt: skip
         """Answer one request of MLflow's protocol, byte for byte; on success hand out what is to be stored.
 
         The caller must `store` the pending part before it sends the answer.
@@ -70,19 +75,21 @@ class Answering:
                 reason in `not_logged`.
         """
         rules.require_name(batch_id, "X-Prediction-Batch")
-        return self._alone(self._following.live(model), Asked(actor, model, body, content_type, batch_id, ids_column))
+        asked = Asked(actor, model, body, content_type, batch_id, ids_column, unit)
+        return self._alone(self._following.live(model), asked)
 
     @record(Permission.SCORE_WRITE)
     def ask(
-        self, actor: Actor, model: str, body: bytes, content_type: str, *, batch_id: str, ids_column: str = ""
-    ) -> Asked:
+        self, actor: Actor, model: str, body: bytes, content_type: str, *, batch_id: str, ids_column: str = "",
+        unit: str = "",
+    ) -> Asked:  # fmt: skip
         """Let a request in that `answer_all` will answer.
 
         Raises:
             InvalidInput: the batch has a name that cannot be kept.
         """
         rules.require_name(batch_id, "X-Prediction-Batch")
-        return Asked(actor, model, body, content_type, batch_id, ids_column)
+        return Asked(actor, model, body, content_type, batch_id, ids_column, unit)
 
     @record(Permission.SYSTEM)
     def rows_at_once(self, actor: Actor, model: str) -> int:
@@ -142,15 +149,24 @@ class Answering:
     def _alone(self, live: Live, asked: Asked) -> Answered:
         now = self.context.clock.now()
 
-        def route(found: Sequence[Any] | None, rows: int) -> Bools:
+        csv = asked.content_type.partition(";")[0].strip() == "text/csv"
+        column = arms.entity_of(live)
+        exact = names_in_csv(asked.body, column) if csv and column and not asked.unit else None  # "007" is a name
+
+        def units_of(data: pd.DataFrame) -> Sequence[str]:
+            if exact is not None and len(exact) == len(data):
+                return [unit_name(one) for one in exact]
+            return arms.units_of(live, data, asked.unit)
+
+        def route(found: Sequence[Any] | None, data: pd.DataFrame) -> Bools:
+            rows = len(data)
             named = intake.names_in(asked.batch_id, rows) if found is None else [str(one) for one in found]
-            return arms.rows_of_challenger(live, named, [now] * rows)
+            return arms.rows_of_challenger(live, named, [now] * rows, units_of(data))
 
         challenger = None if live.arm is None else protocol.Challenger(live.arm.model, route)
-        csv = asked.ids_column and asked.content_type.partition(";")[0].strip() == "text/csv"
         said = protocol.answer(
             live.champion.model, asked.body, asked.content_type, ids_column=asked.ids_column,
-            ids=names_in_csv(asked.body, asked.ids_column) if csv else None,
+            ids=names_in_csv(asked.body, asked.ids_column) if csv and asked.ids_column else None,
             challenger=challenger, traces=self.context.settings.protocol_traces,
         )  # fmt: skip
         if said.frame is None or said.scores is None:
@@ -160,12 +176,12 @@ class Answering:
         arm = None
         if live.arm is not None and said.challenger_rows is not None and said.challenger_scores is not None:
             arm = ArmAnswers(live.arm.version, said.challenger_rows, said.challenger_scores)
-        kept = intake.sifted(live, said.frame, said.scores, arm, ids)
+        kept = intake.sifted(live, said.frame, said.scores, arm, ids, units_of(said.frame))
         at = times_of(now, len(kept.ids), now)
         try:
             pending = intake.ours(
                 live, kept.frame, kept.scores, ids=kept.ids, at=at, batch_id=asked.batch_id, arm=kept.arm,
-                ask_arm=False, numbers=kept.numbers,
+                ask_arm=False, numbers=kept.numbers, units=kept.units,
             )  # fmt: skip
         except InvalidInput as error:  # the model has answered: what cannot be kept must not keep it from the client
             return Answered(said.body, said.status, said.media_type, None, error.message)
@@ -186,9 +202,10 @@ class Answering:
         if len(set(ids)) < len(ids):
             raise InvalidInput("A batch was sent twice at once.")
         at = times_of(now, len(ids), now)
+        units = [name for one, own in zip(asked, rows, strict=True) for name in _units(live, one, own)]
         said = together.answer(
             live.champion.model, rows, challenger=None if live.arm is None else live.arm.model,
-            route=lambda _rows: arms.rows_of_challenger(live, ids, at),
+            route=lambda _rows: arms.rows_of_challenger(live, ids, at, units),
         )  # fmt: skip
         arm = None
         if live.arm is not None and said.challenger_rows is not None and said.challenger_scores is not None:
@@ -198,10 +215,21 @@ class Answering:
             raise InvalidInput("A row of one of them cannot be kept.")
         batches = [one.batch_id for one, length in each for _ in range(length)]
         pending = intake.ours(
-            live, said.frame, said.scores, ids=ids, at=at, batch_id=batches, arm=arm, ask_arm=False, strict=True
-        )
+            live, said.frame, said.scores, ids=ids, at=at, batch_id=batches, arm=arm, ask_arm=False, strict=True,
+            units=units,
+        )  # fmt: skip
         shares = _shared(live, pending, arm, asked, lengths)
         return [Answered(body, 200, "application/json", share) for body, share in zip(said.bodies, shares, strict=True)]
+
+
+def _units(live: Live, asked: Asked, rows: Rows) -> Sequence[str]:
+    """The units of a request's rows as `arms.units_of` gives them; none of a test that draws by something else."""
+    column = arms.entity_of(live)
+    if not column:
+        return ()
+    place = rows.columns.index(column) if column in rows.columns else None
+    values = (asked.unit,) * rows.rows if asked.unit or place is None else rows.values[place]
+    return [unit_name(one) for one in values]
 
 
 def _parts(group: Sequence[tuple[int, Rows]], most: int) -> Iterator[list[tuple[int, Rows]]]:

@@ -7,14 +7,15 @@ versions can be compared on the same rows. A challenger that fails never keeps a
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests.rules import to_challenger
+from mlops_dash.domain.ab_tests.assigning import ENTITY, to_challenger, unit_key
+from mlops_dash.domain.events import unit_name
 from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.scoring.following import Live
 from mlops_dash.stats.arrays import Bools, Floats
@@ -32,21 +33,60 @@ class ArmAnswers:
     scores: Floats
 
 
-def rows_of_challenger(live: Live, ids: Sequence[str], at: Sequence[datetime]) -> Bools:
-    """For each row whether the challenger answers it; False everywhere without a running test."""
+def entity_of(live: Live) -> str:
+    """The column whose values are the units of the running test; "" where it draws by something else, or none runs."""
+    test = live.tried.test
+    return test.design.entity if test is not None and test.design.unit == ENTITY else ""
+
+
+def units_of(live: Live, frame: pd.DataFrame, said: str = "") -> tuple[str, ...]:
+    """The unit of each row: what the request says, else its column; "" where there is none, () where nobody asks.
+
+    Args:
+        live: What answers.
+        frame: The rows as they came, also with columns that are no inputs.
+        said: Of all rows, by the header X-Prediction-Unit.
+    """
+    column = entity_of(live)
+    if not column:
+        return ()
+    if said:
+        return (unit_name(said),) * len(frame)
+    values: Iterable[object] = frame[column].tolist() if column in frame else (None,) * len(frame)
+    return tuple(unit_name(one) for one in values)
+
+
+def keys_of(live: Live, units: Sequence[str]) -> dict[str, str]:
+    """What the log keeps of each unit instead of its name."""
+    test = live.tried.test
+    return {} if test is None else {one: unit_key(test.design.key, one) for one in set(units)}
+
+
+def rows_of_challenger(
+    live: Live, ids: Sequence[str], at: Sequence[datetime], units: Sequence[str] = ()
+) -> Bools:  # fmt: skip
+    """For each row whether the challenger answers it; False everywhere without a running test.
+
+    `units` are from `units_of`; without one a row of a test by units is the champion's.
+    """
     test = live.tried.test
     # After a failed load an older champion may answer, which is not the control.
     if test is None or live.arm is None or live.error or live.arm.version.id != test.challenger.id:
         return np.zeros(len(ids), dtype=np.bool_)
     design = test.design
-    drawn = to_challenger(ids, at, key=design.key, share=design.share, unit=design.unit, zone=design.zone)
+    drawn = to_challenger(
+        ids, at, key=design.key, share=design.share, unit=design.unit, zone=design.zone,
+        units=units or ("",) * len(ids),
+    )  # fmt: skip
     running = [test.starts_at <= moment < test.ends_at for moment in at]
     return np.asarray(drawn, dtype=np.bool_) & np.asarray(running, dtype=np.bool_)
 
 
-def ask(live: Live, frame: pd.DataFrame, ids: Sequence[str], at: Sequence[datetime]) -> ArmAnswers | None:
+def ask(
+    live: Live, frame: pd.DataFrame, ids: Sequence[str], at: Sequence[datetime], units: Sequence[str] = ()
+) -> ArmAnswers | None:  # fmt: skip
     """The challenger's answers to its rows; None when it has none, or fails."""
-    rows = rows_of_challenger(live, ids, at)
+    rows = rows_of_challenger(live, ids, at, units)
     if live.arm is None or not rows.any():
         return None
     try:

@@ -64,7 +64,7 @@ class Eventing:
         fit, unfit = rules.sift_events(rows, now=now)
         if unfit and not skip:
             raise unfit[0]
-        new, clashes = self._keep(model, fit, now, skip=skip)
+        new, clashes = self._keep(model, fit, received=now, skip=skip)
         if clashes and not skip:
             raise Conflict(
                 f"The event id {clashes[0].value} {clashes[0].reason}; nothing was stored.",
@@ -79,6 +79,8 @@ class Eventing:
         progress: Progress | None = None,
     ) -> tuple[Filed, EventsKept]:  # fmt: skip
         """Store the events of a file, a thousand a transaction; the same file twice changes nothing.
+
+        They are taken as received when they happened: a file tells what was known when.
 
         Args:
             actor: Who asks.
@@ -104,7 +106,7 @@ class Eventing:
         kept = [one for one in events if one[0] not in gone]
         new = 0
         for first in range(0, len(kept), CHUNK):
-            new += self._keep(model, kept[first : first + CHUNK], now, skip=True)[0]
+            new += self._keep(model, kept[first : first + CHUNK], received=None, skip=True)[0]
             if progress is not None:
                 progress(min(first + CHUNK, len(kept)), len(kept))
         return Filed(len(table), 0, 0, 0, tuple(unfit), refused=False), EventsKept(new, len(kept) - new)
@@ -123,7 +125,7 @@ class Eventing:
             return prediction_log.event_names(session, model)
 
     def _keep(
-        self, model: str, events: Sequence[tuple[int, Event]], now: datetime, *, skip: bool
+        self, model: str, events: Sequence[tuple[int, Event]], *, received: datetime | None, skip: bool
     ) -> tuple[int, tuple[InvalidRow, ...]]:  # fmt: skip
         """How many were new, and those whose id is known with another event; with one of them nothing is stored."""
         with transaction(self.context.databases.log) as session:
@@ -132,7 +134,7 @@ class Eventing:
                 return 0, clashes
             gone = {one.row for one in clashes}
             fit = [one for row, one in events if row not in gone]
-            return prediction_log.append_events(session, model, fit, received=now), clashes
+            return prediction_log.append_events(session, model, fit, received=received), clashes
 
     def _clashes(self, model: str, events: Sequence[tuple[int, Event]]) -> tuple[InvalidRow, ...]:
         with reading(self.context.databases.log) as session:

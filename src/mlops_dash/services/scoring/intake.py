@@ -41,6 +41,7 @@ class Sifted:
     numbers: tuple[int, ...]  # places in the batch as it was sent
     unfit: tuple[Unfit, ...]  # one a row that cannot be kept
     unfit_ids: tuple[str, ...]
+    units: tuple[str, ...] = ()  # of a test that draws by them
 
     def set_aside(self, live: Live, noted: datetime) -> tuple[SetAside, ...]:
         """What is kept of the others: id, reason and a sample."""
@@ -52,7 +53,9 @@ class Sifted:
         )  # fmt: skip
 
 
-def sifted(live: Live, frame: pd.DataFrame, scores: Any, arm: ArmAnswers | None, ids: Sequence[str]) -> Sifted:
+def sifted(
+    live: Live, frame: pd.DataFrame, scores: Any, arm: ArmAnswers | None, ids: Sequence[str], units: Sequence[str] = ()
+) -> Sifted:  # fmt: skip
     """Take out of an answered batch the rows that cannot be kept, so that all the others are."""
     state, task, kinds = live.tried, live.tried.predicts, live.champion.model.kinds
     given = np.asarray(scores, dtype=np.float64)
@@ -68,7 +71,7 @@ def sifted(live: Live, frame: pd.DataFrame, scores: Any, arm: ArmAnswers | None,
         for one in unfit_scores(np.asarray(arm.scores, dtype=np.float64), task=task):
             unfit.setdefault(places[one.row], replace(one, row=places[one.row]))
     if not unfit:
-        return Sifted(frame, scores, arm, tuple(ids), tuple(range(len(ids))), (), ())
+        return Sifted(frame, scores, arm, tuple(ids), tuple(range(len(ids))), (), (), tuple(units))
     bad = sorted(unfit)
     fit = np.ones(len(frame), dtype=np.bool_)
     fit[bad] = False
@@ -83,6 +86,7 @@ def sifted(live: Live, frame: pd.DataFrame, scores: Any, arm: ArmAnswers | None,
         tuple(numbers),
         tuple(unfit[row] for row in bad),
         tuple(ids[row] for row in bad),
+        tuple(units[row] for row in numbers) if units else (),
     )
 
 
@@ -107,23 +111,29 @@ def ours(
     ask_arm: bool = True,
     numbers: Sequence[int] | None = None,
     strict: bool = False,
+    units: Sequence[str] = (),
 ) -> Pending:
     """Rows that the champion, or the challenger of a test, answered, with the answers of the shadows.
 
     `scores` are the champion's, of all rows: a number each, or of several classes the probability of each. `arm` is
-    given where the challenger was asked already, `numbers` where the rows are not all of their batch. With `strict`, a
+    given where the challenger was asked already, `numbers` where the rows are not all of their batch, `units` where a
+    test draws by them and the frame does not hold them any more. With `strict`, a
     shadow that fails raises: of several requests, it may answer all but one.
     """
     state, champion = live.tried, live.champion.version
     features = rules.features_json(_plain(frame), do_not_log=state.do_not_log)
     named, batches, counted = _names(state.model, features, ids=ids, at=at, batch_id=batch_id)
     at_us = [to_us(moment) for moment in at]
+    units = units or arms.units_of(live, frame) or ("",) * len(named)
+    kept = arms.keys_of(live, units)
     rows = tuple(
-        Prediction(state.model, one, moment, batch, number, "", text)
-        for one, moment, batch, number, text in zip(named, at_us, batches, numbers or counted, features, strict=True)
+        Prediction(state.model, one, moment, batch, number, kept.get(unit, ""), text)
+        for one, moment, batch, number, unit, text in zip(
+            named, at_us, batches, numbers or counted, units, features, strict=True
+        )
     )
     if arm is None and ask_arm:
-        arm = arms.ask(live, frame, named, at)
+        arm = arms.ask(live, frame, named, at, units)
     task = state.predicts
     given = _answers(rows, champion, scores, arm, task)
     aside: tuple[SetAside, ...] = ()

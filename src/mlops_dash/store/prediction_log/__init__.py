@@ -11,7 +11,7 @@ Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclas
     read_logged(session, model, start, end)            logged feature rows, by pages (for scoring them again)
     batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
     span_of, labelled_days, logged_by_hour, with_features
-Events of units (events.py): append_events, known_events, event_names, read_events
+Events of units (events.py): append_events, known_events, event_names, read_events, unit_keys
 Erasure (erasing.py): named, erase
 Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
 
@@ -21,7 +21,13 @@ Times go in and out as aware UTC datetimes; the tables hold microseconds. Must n
 from __future__ import annotations
 
 from mlops_dash.store.prediction_log.erasing import Named, erase, named
-from mlops_dash.store.prediction_log.events import append_events, event_names, known_events, read_events
+from mlops_dash.store.prediction_log.events import (
+    append_events,
+    event_names,
+    known_events,
+    read_events,
+    unit_keys,
+)
 from mlops_dash.store.prediction_log.quarantine import (
     QuarantineGroup,
     SetAside,
@@ -127,6 +133,7 @@ __all__ = [
     "set_aside",
     "span_of",
     "to_us",
+    "unit_keys",
     "versions_in",
     "with_features",
 ]

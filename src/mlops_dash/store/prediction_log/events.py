@@ -17,10 +17,15 @@ _COLUMNS = ("model", "event_id", "unit", "name", "value", "at_us", "received_at_
 _IDS_A_QUERY = 20_000
 
 
-def append_events(session: Session, model: str, events: Sequence[Event], *, received: datetime) -> int:
-    """Add events; a known id keeps what it has. Gives how many were new."""
-    at = to_us(received)
-    rows = [(model, one.id, one.unit, one.name, one.value, to_us(one.at), at) for one in events]
+def append_events(session: Session, model: str, events: Sequence[Event], *, received: datetime | None) -> int:
+    """Add events; a known id keeps what it has. Gives how many were new.
+
+    `received` None: each when it happened, as of a file that tells what was known when.
+    """
+    rows = [
+        (model, one.id, one.unit, one.name, one.value, to_us(one.at), to_us(one.at if received is None else received))
+        for one in events
+    ]
     return insert(session, "event", _COLUMNS, rows)
 
 
@@ -52,16 +57,28 @@ def read_events(
     """The events of some names with `start <= at < end`.
 
     Returns:
-        Columns `unit`, `name` (text), `value` (float) and `at_us` (int, microseconds since 1970), by time.
+        Columns `unit`, `name` (text), `value` (float), `at_us` and `received_at_us` (int, microseconds since 1970), by
+        time.
     """
     query = (
-        "SELECT unit, name, value, at_us FROM event WHERE model = :model AND at_us >= :start AND at_us < :end "  # noqa: S608
+        "SELECT unit, name, value, at_us, received_at_us FROM event "  # noqa: S608 - fixed fragments
+        "WHERE model = :model AND at_us >= :start AND at_us < :end "
         f"AND name IN ({texts_of(session, 'names')}) ORDER BY at_us, event_id"
     )
     asked: dict[str, Any] = {"model": model, "start": to_us(start), "end": to_us(end), "names": bound(session, names)}
     rows = session.connection().execute(text(query), asked).all()
-    made = pd.DataFrame(rows, columns=["unit", "name", "value", "at_us"])
-    return made.astype({"value": "float64", "at_us": "int64"})
+    made = pd.DataFrame(rows, columns=["unit", "name", "value", "at_us", "received_at_us"])
+    return made.astype({"value": "float64", "at_us": "int64", "received_at_us": "int64"})
+
+
+def unit_keys(session: Session, model: str, start: datetime, end: datetime) -> dict[str, str]:
+    """Prediction id -> what is kept of its unit, of the hot rows with `start <= at < end` that have one."""
+    query = (
+        "SELECT prediction_id, entity_key FROM prediction "
+        "WHERE model = :model AND at_us >= :start AND at_us < :end AND entity_key <> ''"
+    )
+    asked = {"model": model, "start": to_us(start), "end": to_us(end)}
+    return {str(name): str(kept) for name, kept in session.connection().execute(text(query), asked)}
 
 
 def count_of_units(session: Session, model: str, units: Sequence[str]) -> int:

@@ -42,10 +42,10 @@ class ProtocolAnswer:
 
 @dataclass(frozen=True)
 class Challenger:
-    """The other version of an A/B test: `route(ids or None, rows)` says which rows it answers."""
+    """The other version of an A/B test: `route(ids or None, rows as they came)` says which it answers."""
 
     loaded: LoadedModel
-    route: Callable[[tuple[Any, ...] | None, int], Bools]
+    route: Callable[[tuple[Any, ...] | None, pd.DataFrame], Bools]
 
 
 def answer(
@@ -132,7 +132,7 @@ class _Router:
         """The answers with the challenger's in its rows; only frames in and arrays out can be split by row."""
         if not isinstance(data, pd.DataFrame) or not isinstance(self.answered, np.ndarray):
             return self.answered
-        rows = challenger.route(self.ids, len(data))
+        rows = challenger.route(self.ids, data)
         if not rows.any():
             return self.answered
         try:

@@ -1,0 +1,217 @@
+"""`ab-test`: the live A/B tests: list, show, design, start, stop; the same services as the page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from mlops_dash.bootstrap import Services
+from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW
+from mlops_dash.domain.ab_tests.outcomes import metric_of, written
+from mlops_dash.domain.ab_tests.room import ABRoom
+from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, READINGS, ABTest, Measured, NewTest
+from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.ids import canonical_json
+
+_OUTCOME = (
+    "a loss of the answers, or of events mean:NAME, count:NAME, share:NAME, ratio:A/B, with lower: before it where "
+    "less is better"
+)
+
+
+def add_commands(commands: Any) -> None:
+    """Register ab-test and its verbs."""
+    tests = commands.add_parser("ab-test", help="live A/B tests: list, show, design, start, stop")
+    verbs = tests.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    listed = verbs.add_parser("list", help="all tests, the newest first")
+    listed.add_argument("--model", default="")
+    json_flag(listed)
+    listed.set_defaults(run=_list)
+
+    shown = verbs.add_parser("show", help="what a test says now; outcomes stay hidden while it is blind")
+    shown.add_argument(
+        "test", nargs="?", default="", help="its id or the start of it; default: the running, else newest"
+    )
+    json_flag(shown)
+    shown.set_defaults(run=_show)
+
+    _add_design(verbs)
+    for verb, run, about in (("start", _start, "let the challenger answer its share"), ("stop", _stop, "end it")):
+        one = verbs.add_parser(verb, help=about)
+        one.add_argument("test")
+        one.add_argument("--reason", required=True)
+        json_flag(one)
+        one.set_defaults(run=run)
+
+
+def _add_design(verbs: Any) -> None:
+    design = verbs.add_parser("design", help="fix a test of a version against the champion; a lead starts it")
+    design.add_argument("model")
+    design.add_argument("--challenger", required=True, metavar="VERSION")
+    design.add_argument("--question", required=True, help="what it shall answer; goes into the ledger")
+    design.add_argument("--outcome", default="", help=f"{_OUTCOME}; default: the usual loss of the model's task")
+    design.add_argument(
+        "--guardrail", action="append", default=[], metavar="OUTCOME=MARGIN", help="must not get worse by more"
+    )
+    design.add_argument(
+        "--also", action="append", default=[], metavar="OUTCOME", help="read too, corrected for their number"
+    )
+    design.add_argument(
+        "--unit", default="", metavar="COLUMN", help="all rows of one value go to one arm: user, account, session"
+    )
+    design.add_argument("--by-day", action="store_true", help="all rows of a day go to one arm")
+    design.add_argument("--share", type=float, default=0.5, help="of the units, answered by the challenger")
+    design.add_argument("--days", type=int, default=21)
+    design.add_argument(
+        "--planned-units", type=int, required=True, metavar="N", help="units with an outcome, of both arms"
+    )
+    design.add_argument("--min-units", type=int, default=1_000, metavar="N", help="blind until each arm has so many")
+    design.add_argument("--min-days", type=int, default=0, metavar="N", help="and until so many days are ripe")
+    design.add_argument(
+        "--exposure", type=float, default=7.0, metavar="DAYS", help="so long a unit's outcome is counted"
+    )
+    design.add_argument("--cuped", action="store_true", help="adjust events by the same of the unit before")
+    design.add_argument("--alpha", type=float, default=0.05)
+    design.add_argument("--reading", choices=list(READINGS), default=ALWAYS_VALID)
+    json_flag(design)
+    design.set_defaults(run=_design)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    made = services()
+    room = made.ab_tests.room(actor(made))
+    found = [one for one in room.tests if arguments.model in {"", one.model}]
+    lines = [f"{one.id[:8]}  {one.model}: {one.name}  {one.state}  {one.question}" for one in found]
+    show([_facts(one) for one in found], as_json=arguments.json, line="\n".join(lines) or "No test was designed yet.")
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    made = services()
+    room = _room(made, arguments.test)
+    if room.test is None:
+        raise NotFound("No test was designed yet.", hint="mlops-dash ab-test design --help")
+    return _tell(room, room.test, as_json=arguments.json)
+
+
+def _design(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    entity = arguments.unit.strip()
+    if entity and arguments.by_day:
+        raise InvalidInput("A test has one unit.", hint="Say --unit or --by-day.")
+    outcome = written(arguments.outcome) if arguments.outcome else made.ab_tests.plan(who, arguments.model).outcomes[0]
+    test = made.ab_tests.design(
+        who,
+        NewTest(
+            model=arguments.model,
+            challenger_id=made.registry.version_id(who, arguments.model, arguments.challenger),
+            question=arguments.question,
+            planned_units=arguments.planned_units,
+            outcome=outcome,
+            guardrails=dict(_margin(one) for one in arguments.guardrail) if arguments.guardrail else None,
+            others=tuple(written(one) for one in arguments.also),
+            unit=ENTITY if entity else DAY if arguments.by_day else ROW,
+            entity=entity,
+            exposure_hours=24.0 * arguments.exposure,
+            cuped=arguments.cuped,
+            share=arguments.share,
+            days=arguments.days,
+            min_units=arguments.min_units,
+            min_days=arguments.min_days,
+            alpha=arguments.alpha,
+            reading=arguments.reading,
+        ),
+    )
+    line = (
+        f"{test.model}: {test.name} is designed. A lead starts it: mlops-dash ab-test start {test.id[:8]} --reason TEXT"
+    )
+    show(_facts(test), as_json=arguments.json, line=line)
+    return 0
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    made = services()
+    test = _known(made, arguments.test)
+    after = made.ab_tests.start(actor(made), test.id, test.revision, reason=arguments.reason)
+    show(_facts(after), as_json=arguments.json, line=f"{after.model}: {after.name} runs.")
+    return 0
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    made = services()
+    test = _known(made, arguments.test)
+    made.ab_tests.stop(actor(made), test.id, test.revision, reason=arguments.reason)
+    room = made.ab_tests.room(actor(made), test.id)
+    return _tell(room, _known(made, test.id), as_json=arguments.json)
+
+
+def _margin(text: str) -> tuple[str, float]:
+    name, _, most = text.rpartition("=")
+    try:
+        margin = float(most)
+    except ValueError:
+        raise InvalidInput(f"The guardrail {text!r} cannot be read.", hint="Write OUTCOME=MARGIN.") from None
+    return written(name), margin
+
+
+def _known(made: Services, test_id: str) -> ABTest:
+    room = _room(made, test_id)
+    if room.test is None or not test_id:
+        raise NotFound(f"No test {test_id[:8]!r}.", hint="mlops-dash ab-test list")
+    return room.test
+
+
+def _room(made: Services, test_id: str) -> ABRoom:
+    """The room with the test of this id, or of the only one that begins so."""
+    who = actor(made)
+    room = made.ab_tests.room(who)
+    matching = [one.id for one in room.tests if test_id and one.id.startswith(test_id)]
+    if test_id and len(matching) != 1:
+        said = "No test begins" if not matching else f"{len(matching)} tests begin"
+        raise NotFound(f"{said} with {test_id[:40]!r}.", hint="mlops-dash ab-test list")
+    return made.ab_tests.room(who, matching[0]) if matching else room
+
+
+def _facts(test: ABTest) -> dict[str, Any]:
+    """A test without the key of its arms: who knows it could foresee them."""
+    design = {name: value for name, value in test.design.as_json().items() if name != "key"}
+    return {
+        "id": test.id, "model": test.model, "challenger": test.challenger, "control": test.control,
+        "state": str(test.state), "question": test.question, "design": design, "digest": test.design.digest,
+        "started_at": None if test.started_at is None else test.started_at.isoformat(),
+        "ends_at": None if test.ends_at is None else test.ends_at.isoformat(),
+        "stopped_at": None if test.stopped_at is None else test.stopped_at.isoformat(),
+        "stop_reason": test.stop_reason, "evidence_ids": list(test.evidence_ids),
+    }  # fmt: skip
+
+
+def _tell(room: ABRoom, test: ABTest, *, as_json: bool) -> int:
+    verdict, read = room.verdict, room.reading
+    facts = {
+        **_facts(test),
+        "verdict": None if verdict is None else {"word": str(verdict.word), "reason": verdict.reason},
+        "reading": None if read is None else json.loads(canonical_json(read.as_json())),
+    }
+    lines = [f"{test.model}: {test.name}, {test.state}. {test.question}"]
+    if verdict is not None:
+        lines.append(f"{verdict.word}: {verdict.reason}")
+    if read is not None:
+        lines.append(f"  units: {read.challenger.outcomes:,} of {test.challenger}, {read.control.outcomes:,} of "
+                     f"{test.control}; {fmt.plural(read.days, 'ripe day')}")  # fmt: skip
+        if not read.blind:
+            lines += [_line(one) for one in (read.primary, *read.guardrails, *read.others)]
+        lines += [f"  note: {one}" for one in read.notes]
+    show(facts, as_json=as_json, line="\n".join(lines))
+    return 0
+
+
+def _line(one: Measured) -> str:
+    margin = "" if one.margin is None else f", may be worse by {one.margin:g}"
+    why = f" ({one.reason})" if one.reason else ""
+    numbers = f"{fmt.delta(one.value)} {fmt.interval(one.low, one.high)}"
+    return f"  {metric_of(one.metric).label}: {numbers}{margin}: {one.state}{why}"

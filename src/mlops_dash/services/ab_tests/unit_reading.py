@@ -1,0 +1,199 @@
+"""What the ripe units of a test say: each counts once, with its own outcome, in the arm that was drawn for it.
+
+Nothing of an outcome leaves this module while the test is blind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from mlops_dash.domain.ab_tests.analysis import finite
+from mlops_dash.domain.ab_tests.assigning import ENTITY
+from mlops_dash.domain.ab_tests.rules import (
+    ALWAYS_VALID,
+    MISMATCH_LOG_E,
+    ABTest,
+    ArmCount,
+    Design,
+    Look,
+    Measured,
+    Reading,
+)
+from mlops_dash.services.ab_tests.reading import bounds, hidden, interval, measured, relative
+from mlops_dash.services.ab_tests.unit_table import Columns, UnitTable, unit_table
+from mlops_dash.stats.ab import Effect, base_rate_free, clustered, welch
+from mlops_dash.stats.arrays import Bools
+from mlops_dash.stats.moments import Moments
+from mlops_dash.stats.pair_sums import MIN_CUPED, Adjustment, PairSums
+from mlops_dash.stats.sequential_ab import always_valid, sample_ratio_log_e, units_before_first_look
+
+
+def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: datetime, over: bool) -> Reading:
+    """The reading of a test now.
+
+    Args:
+        test: The test; it has started.
+        rows: As `unit_table` takes them.
+        events: As `unit_table` takes them.
+        now: Which days are ripe.
+        over: Whether this is the last reading.
+    """
+    design = test.design
+    table = unit_table(design, rows, events, now=now)
+    effects = {metric: effect_of(columns, table.arm, metric, design) for metric, columns in table.outcomes.items()}
+    log_e = sample_ratio_log_e(_counts(table.treated), [design.share, 1.0 - design.share])
+    needed, blind = _first_look(design, table, over=over)
+    if log_e >= MISMATCH_LOG_E:
+        blind = "The effects are hidden: the arms were not filled as planned."
+    elif not blind and not effects[design.outcome].computable:
+        blind = f"No look yet: {effects[design.outcome].reason or 'no effect can be computed'}."
+    primary, guardrails, others = _now(design, effects)
+    return Reading(
+        challenger=_count(table, challenger=True),
+        control=_count(table, challenger=False),
+        days=len(table.days),
+        mismatch_log_e=log_e,
+        units_needed=needed,
+        blind=blind,
+        primary=hidden(primary, blind) if blind else primary,
+        guardrails=tuple(hidden(one, blind) if blind else one for one in guardrails),
+        looks=() if blind else _looks(design, table, needed),
+        paired=None,
+        paired_rows=0,
+        last_day=table.days[-1] if table.days else None,
+        method=_method(design, effects[design.outcome], table.outcomes[design.outcome]),
+        digest=_digest(table),
+        others=tuple(hidden(one, blind) if blind else one for one in others),
+        gain=None if blind else _gain(table.outcomes[design.outcome], table.arm, design),
+        notes=table.notes,
+    )
+
+
+def effect_of(columns: Columns, arm: Bools, metric: str, design: Design) -> Effect:
+    """Challenger minus control of ripe units, which are independent of each other.
+
+    Args:
+        columns: The outcome of each unit.
+        arm: Whether it is the challenger's.
+        metric: Which outcome.
+        design: What the base-rate-free loss is stated at.
+    """
+    if columns.parts is not None:
+        used = columns.parts.any(axis=1)
+        parts, mine = columns.parts[used], arm[used]
+        challenger, control = parts * mine[:, None], parts * ~mine[:, None]
+        statistic = base_rate_free(design.prior)
+        return clustered(statistic, challenger, control, n_1=int(mine.sum()), n_0=int((~mine).sum()))
+    if columns.z is not None:
+        top, bottom = columns.y, columns.z
+        used = bottom != 0 if metric in {"mae", "accuracy", "log_loss", "brier"} else np.ones(len(top), np.bool_)
+        pairs = [PairSums.of(top[used & side], bottom[used & side]) for side in (arm, ~arm)]
+        return welch(pairs[0].ratio_of(), pairs[1].ratio_of())
+    sums = [PairSums.of(columns.y[side], None if columns.x is None else columns.x[side]) for side in (arm, ~arm)]
+    if columns.x is None or min(one.n for one in sums) < MIN_CUPED:
+        return welch(sums[0].mean_of(), sums[1].mean_of())
+    fit = Adjustment.of(sums)
+    return welch(fit.adjusted(sums[0]).mean_of(), fit.adjusted(sums[1]).mean_of())
+
+
+def linear(columns: Columns) -> np.ndarray:  # type: ignore[type-arg]
+    """A number a unit whose skew is that of the outcome: itself, of a ratio its linearised units."""
+    if columns.z is None or not columns.z.sum():
+        return columns.y
+    linearised: np.ndarray = columns.y - columns.y.sum() / columns.z.sum() * columns.z  # type: ignore[type-arg]
+    return linearised
+
+
+def _counts(treated: Bools) -> list[int]:
+    return [int(treated.sum()), int((~treated).sum())]
+
+
+def _count(table: UnitTable, *, challenger: bool) -> ArmCount:
+    ripe = int(np.count_nonzero(table.arm == challenger))
+    return ArmCount(int(np.count_nonzero(table.treated == challenger)), ripe, ripe)
+
+
+def _first_look(design: Design, table: UnitTable, *, over: bool) -> tuple[int, str]:
+    """Units an arm needs before the first look, and why there is none yet."""
+    if design.reading != ALWAYS_VALID:
+        return design.min_units, "" if over else "One look at the end was chosen at design; nothing is shown before."
+    values = linear(table.outcomes[design.outcome])
+    needed = max(
+        design.min_units, units_before_first_look(Moments.of(values[table.arm]), Moments.of(values[~table.arm]))
+    )
+    smaller = min(_counts(table.arm))
+    if smaller < needed:
+        return needed, f"No look yet: {smaller:,} of {needed:,} ripe units in the smaller arm."
+    if len(table.days) < design.min_days:
+        return needed, f"No look yet: {len(table.days)} of {design.min_days} ripe days."
+    return needed, ""
+
+
+def _now(design: Design, effects: dict[str, Effect]) -> tuple[Measured, list[Measured], list[Measured]]:
+    primary = effects[design.outcome]
+    low, high, reach = interval(primary, design, design.alpha)
+    first = measured(design.outcome, primary, low, high, relative=relative(primary, reach))
+    held = [
+        measured(one.metric, effects[one.metric], *bounds(effects[one.metric], design), margin=one.margin)
+        for one in design.guardrails
+    ]
+    each = design.alpha / max(len(design.others), 1)  # Bonferroni: the intervals hold for all of them together
+    others = []
+    for metric in design.others:
+        low, high, reach = interval(effects[metric], design, each)
+        others.append(measured(metric, effects[metric], low, high, relative=relative(effects[metric], reach)))
+    return first, held, others
+
+
+def _looks(design: Design, table: UnitTable, needed: int) -> tuple[Look, ...]:
+    """The reading of every ripe day from the first look on; p is the smallest so far."""
+    if design.reading != ALWAYS_VALID:
+        return ()
+    columns, found, smallest = table.outcomes[design.outcome], list[Look](), 1.0
+    ends = np.searchsorted(table.day, np.arange(len(table.days)), side="right")
+    for number, (day, end) in enumerate(zip(table.days, ends.tolist(), strict=True), start=1):
+        arm = table.arm[:end]
+        if min(_counts(arm)) < needed or number < design.min_days:
+            continue
+        effect = effect_of(first_units(columns, end), arm, design.outcome, design)
+        if not effect.computable:
+            continue
+        look = always_valid(effect, planned_units=design.planned_units, alpha=design.alpha)
+        smallest = min(smallest, look.p)
+        found.append(Look(day, effect.n_1, effect.n_0, effect.difference, look.low, look.high, smallest))
+    return tuple(found)
+
+
+def first_units(columns: Columns, end: int) -> Columns:
+    """The outcome of the first so many units."""
+    z, x, parts = (None if one is None else one[:end] for one in (columns.z, columns.x, columns.parts))
+    return Columns(columns.y[:end], z=z, x=x, parts=parts)
+
+
+def _gain(columns: Columns, arm: Bools, design: Design) -> float | None:
+    if columns.x is None:
+        return None
+    plain = effect_of(Columns(columns.y), arm, design.outcome, design)
+    after = effect_of(columns, arm, design.outcome, design)
+    return finite(1.0 - (after.se / plain.se) ** 2) if plain.computable and after.computable else math.nan
+
+
+def _method(design: Design, effect: Effect, columns: Columns) -> str:
+    how = "always-valid interval" if design.reading == ALWAYS_VALID else "t interval, one look"
+    unit = design.entity if design.unit == ENTITY else "row"
+    adjusted = "; adjusted by the same of the unit before (CUPED)" if columns.x is not None else ""
+    kind = "delta method for the ratio of sums a unit" if columns.z is not None else effect.method
+    return f"{how}; {kind or 'no standard error'}; units: {unit}, each counted once after its exposure{adjusted}"
+
+
+def _digest(table: UnitTable) -> str:
+    made = hashlib.sha256(np.ascontiguousarray(table.arm).tobytes())
+    for columns in table.outcomes.values():
+        for one in (columns.y, columns.z, columns.x, columns.parts):
+            made.update(b"-" if one is None else np.ascontiguousarray(one).tobytes())
+    return made.hexdigest()

@@ -1,0 +1,242 @@
+"""Each unit counts once with its own outcome: against oracles, on A/A traffic that is looked at often, and late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+from mlops_dash.domain.ab_tests.assigning import ENTITY, ROW, draw, unit_key
+from mlops_dash.domain.ab_tests.judging import judge
+from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading, check
+from mlops_dash.domain.words import ABState, ABVerdict
+from mlops_dash.services.ab_tests.unit_reading import effect_of, first_units, linear, read_units
+from mlops_dash.services.ab_tests.unit_table import Columns, unit_table
+from mlops_dash.stats.moments import Moments
+from mlops_dash.stats.sequential_ab import always_valid, units_before_first_look
+from mlops_dash.store.prediction_log import to_us
+from tests.domain.ab_tests.test_rules import DESIGN
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+DAYS, A_DAY = 20, 300
+BASE = check(
+    replace(
+        DESIGN, outcome="higher:mean:revenue", guardrails=(), unit=ENTITY, entity="customer", share=0.5, days=DAYS,
+        planned_units=DAYS * A_DAY, min_units=200, exposure_hours=48.0, label_delay_hours=24.0, zone="UTC", key="k",
+    )
+)  # fmt: skip
+
+
+def a_test(design: Any = BASE) -> ABTest:
+    return ABTest(
+        "t", "queue", "v1", "v1", "v2", "v2", design, ABState.RUNNING, 1, "?", "user:s", START, started_at=START
+    )
+
+
+def traffic(
+    *, lift: float = 0.0, share: float = 0.5, n: int = DAYS * A_DAY, seed: int = 3
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Customers with one to three rows each; revenue, orders and complaints within two days, and revenue before."""
+    rng = np.random.default_rng(seed)
+    names = [f"c'{n}" for n in range(n)]
+    arm = np.array([draw("k", one) < share for one in names])
+    first = START + pd.to_timedelta(np.sort(rng.uniform(0, DAYS * 86_400, n)), unit="s")
+    taste = rng.gamma(2.0, 5.0, n)
+    spend = 0.8 * taste + rng.gamma(1.0, 4.0, n) + lift * arm
+    rows, events = [], []
+    for who, name in enumerate(names):
+        for k in range(1 + who % 3):
+            label = rng.normal(30, 8)
+            rows.append({
+                "prediction_id": f"{who}-{k}", "unit": unit_key("k", name), "at": first[who] + timedelta(hours=5 * k),
+                "score": label + rng.normal(0, 2 if arm[who] else 3), "label": label,
+                "label_received_at": first[who] + timedelta(hours=6), "challenger": bool(arm[who]),
+            })  # fmt: skip
+        at = first[who] + timedelta(hours=3)
+        events.append((name, "revenue", float(spend[who]), at))
+        events.append((name, "order", float(1 + who % 4), at))
+        events.append((name, "revenue", float(taste[who]), first[who] - timedelta(hours=2)))
+        if rng.random() < 0.1:
+            events.append((name, "complaint", 1.0, at))
+    told = pd.DataFrame(
+        [{"unit": u, "name": e, "value": v, "at_us": to_us(at), "received_at_us": to_us(at)} for u, e, v, at in events]
+    )
+    people = pd.DataFrame({"name": names, "arm": arm, "spend": spend, "before": taste, "first": first,
+                           "orders": 1.0 + np.arange(n) % 4})  # fmt: skip
+    return pd.DataFrame(rows), told, people
+
+
+ALL = START + timedelta(days=DAYS + 4)
+
+
+def now(
+    rows: pd.DataFrame, events: pd.DataFrame, design: Any = BASE, *, at: datetime = ALL, over: bool = True
+) -> Reading:
+    return read_units(a_test(design), rows, events, now=at, over=over)
+
+
+# --- oracles ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_mean_of_events_is_that_of_statsmodels_and_cuped_that_of_tea_tasting() -> None:
+    import tea_tasting as tt
+
+    rows, events, people = traffic(lift=1.0)
+    found = unit_table(replace(BASE, cuped=True), rows, events, now=ALL)
+    columns = found.outcomes[BASE.outcome]
+    plain = effect_of(Columns(columns.y), found.arm, BASE.outcome, BASE)
+    yes, no = people["spend"][people["arm"]], people["spend"][~people["arm"]]
+    told = CompareMeans(DescrStatsW(yes), DescrStatsW(no)).tconfint_diff(usevar="unequal")
+    assert plain.interval(0.05) == pytest.approx(told, rel=1e-9)
+    frame = people.assign(variant=people["arm"].astype(int)).rename(columns={"spend": "y", "before": "x"})
+    oracle = tt.Experiment(mean=tt.Mean("y", covariate="x"), ratio=tt.RatioOfMeans("y", "orders")).analyze(frame)
+    after = effect_of(columns, found.arm, BASE.outcome, BASE)
+    assert after.difference == pytest.approx(oracle["mean"].effect_size, rel=1e-9)
+    assert after.interval(0.05) == pytest.approx(
+        (oracle["mean"].effect_size_ci_lower, oracle["mean"].effect_size_ci_upper), rel=1e-6
+    )
+    ratio = replace(BASE, outcome="higher:ratio:revenue/order")
+    table = unit_table(ratio, rows, events, now=ALL)
+    effect = effect_of(table.outcomes[ratio.outcome], table.arm, ratio.outcome, ratio)
+    assert effect.difference == pytest.approx(oracle["ratio"].effect_size, rel=1e-9)
+    assert effect.interval(0.05) == pytest.approx(
+        (oracle["ratio"].effect_size_ci_lower, oracle["ratio"].effect_size_ci_upper), rel=1e-3
+    )
+
+
+def test_a_loss_of_users_is_the_mean_of_their_rows_with_users_as_units() -> None:
+    rows, events, _ = traffic()
+    design = replace(BASE, outcome="mae")
+    found = now(rows, events, design)
+    loss = (rows["score"] - rows["label"]).abs()
+    assert found.primary.control == pytest.approx(loss[~rows["challenger"]].mean())
+    assert found.primary.challenger == pytest.approx(loss[rows["challenger"]].mean())
+    assert judge(found, design, over=True).word is ABVerdict.SHIP  # the challenger's error is 2, not 3
+    assert found.units == DAYS * A_DAY
+
+
+# --- what is said -----------------------------------------------------------------------------------------------------
+
+
+def test_a_lift_is_shipped_and_a_guardrail_of_events_can_stop_it() -> None:
+    rows, events, people = traffic(lift=2.0)
+    design = replace(
+        BASE, cuped=True, guardrails=(Guardrail("lower:share:complaint", 0.03),), others=("higher:share:revenue", "mae")
+    )
+    found = now(rows, events, check(design))
+    assert judge(found, design, over=True).word is ABVerdict.SHIP
+    assert found.primary.low is not None
+    assert found.primary.low < 2.0 < (found.primary.high or 0)
+    assert 0.3 < (found.gain or 0) < 0.7
+    assert [one.metric for one in found.others] == ["higher:share:revenue", "mae"]
+    assert found.looks[-1].n_challenger + found.looks[-1].n_control == len(people)
+    angry = pd.DataFrame([
+        {"unit": name, "name": "complaint", "value": 1.0, "at_us": to_us(first) + 1, "received_at_us": to_us(first) + 1}
+        for name, arm, first in zip(people["name"], people["arm"], people["first"], strict=True) if arm
+    ][::3])  # fmt: skip
+    harmed = now(rows, pd.concat([events, angry]), design)
+    said = judge(harmed, design, over=False)
+    assert (said.word, "complaint, share of the units" in said.reason) == (ABVerdict.STOP_HARM, True)
+    assert Reading.from_json(harmed.as_json()) == harmed
+
+
+def test_nothing_is_shown_before_the_minimum_of_units_and_days() -> None:
+    rows, events, _ = traffic(lift=2.0)
+    early = now(rows, events, at=START + timedelta(days=4), over=False)
+    assert "ripe units in the smaller arm" in early.blind
+    assert (early.primary.value, early.looks) == (None, ())
+    late = now(rows, events, replace(BASE, min_days=15), at=START + timedelta(days=12), over=False)
+    assert "of 15 ripe days" in late.blind
+
+
+def test_a_unit_ripens_once_and_what_comes_late_changes_nothing() -> None:
+    rows, events, people = traffic()
+    whole = now(rows, events)
+    first = people.iloc[0]
+    after = [
+        {"unit": first["name"], "name": "revenue", "value": 1e6, "at_us": to_us(first["first"]) + 1,
+         "received_at_us": to_us(first["first"] + timedelta(days=6))},  # known too late
+        {"unit": first["name"], "name": "revenue", "value": 1e6, "at_us": to_us(first["first"] + timedelta(days=3)),
+         "received_at_us": to_us(first["first"] + timedelta(days=3))},  # after its exposure
+        {"unit": "nobody", "name": "revenue", "value": 1e6, "at_us": to_us(START), "received_at_us": to_us(START)},
+    ]  # fmt: skip
+    again = now(rows, pd.concat([events, pd.DataFrame(after)]))
+    assert again.primary == whole.primary
+    assert again.notes == ("1 events came after their unit was ripe and do not count.",)
+    half = now(rows, events, at=START + timedelta(days=10), over=False)
+    assert half.days == 7  # exposure of two days, delay of one
+    assert whole.looks[: len(half.looks)] == half.looks
+
+
+def test_rows_without_a_unit_count_nowhere_and_a_failing_arm_keeps_its_units() -> None:
+    rows, events, _ = traffic()
+    rows.loc[rows.index[:30], "unit"] = ""
+    mine = rows["challenger"] & (rows.index % 50 == 0)
+    rows.loc[mine, "challenger"] = False  # the champion answered while the challenger failed
+    found = now(rows, events)
+    assert found.notes[0] == "30 rows name no unit and count nowhere."
+    assert "stay in the arm that was drawn" in found.notes[1]
+    assert not found.mismatch
+
+
+def test_arms_that_lose_units_are_hidden() -> None:
+    rows, events, _ = traffic(lift=3.0)
+    lost = rows["challenger"] & (rows["unit"].str[:1] < "3")
+    found = now(rows[~lost], events)
+    assert (found.mismatch, found.primary.value) == (True, None)
+    assert judge(found, BASE, over=True).word is ABVerdict.INVALID
+
+
+def test_with_rows_as_units_an_event_names_the_predictions_id() -> None:
+    rows, _, _ = traffic(n=1_000)
+    rows = rows.assign(unit=rows["prediction_id"])
+    clicks = pd.DataFrame({"unit": rows["prediction_id"][::4], "name": "click", "value": 1.0,
+                           "at_us": [to_us(at) + 9 for at in rows["at"][::4]]})  # fmt: skip
+    design = check(replace(BASE, unit=ROW, entity="", outcome="higher:share:click", min_units=100))
+    found = now(rows, clicks.assign(received_at_us=clicks["at_us"]), design)
+    assert found.units == len(rows)
+    shares = [found.primary.challenger, found.primary.control]
+    assert shares == [pytest.approx(0.25, abs=0.05)] * 2
+
+
+# --- looked at again and again ----------------------------------------------------------------------------------------
+
+RUNS, LOOKS = 200, 50
+
+
+def a_a(kind: str, rng: np.random.Generator, n: int) -> Columns:
+    """Outcomes that no arm changes."""
+    before = rng.gamma(0.5, 20.0, n)
+    if kind == "share":
+        return Columns((rng.random(n) < 0.05).astype(float))
+    if kind == "ratio":
+        visits = rng.integers(1, 9, n).astype(float)
+        return Columns(visits * rng.gamma(0.5, 4.0, n), z=visits)
+    spend = (rng.random(n) < 0.3) * rng.lognormal(1.0, 1.2, n)
+    return Columns(0.5 * before + spend, x=before) if kind == "cuped" else Columns(spend)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+@pytest.mark.parametrize("kind", ["mean", "share", "ratio", "cuped"])
+def test_fifty_looks_at_arms_that_do_not_differ_seldom_say_that_they_do(kind: str, share: float) -> None:
+    rng = np.random.default_rng([ord(kind[0]), int(share * 10)])
+    n, alarms, metric = 3_000, 0, "higher:ratio:a/b" if kind == "ratio" else "higher:mean:a"
+    for _ in range(RUNS):
+        columns, arm = a_a(kind, rng, n), rng.random(n) < share
+        for end in np.linspace(n / LOOKS, n, LOOKS).astype(int):
+            mine, seen = arm[:end], first_units(columns, end)
+            values = linear(seen)
+            if min(mine.sum(), (~mine).sum()) < units_before_first_look(
+                Moments.of(values[mine]), Moments.of(values[~mine])
+            ):
+                continue
+            look = always_valid(effect_of(seen, mine, metric, BASE), planned_units=n, alpha=0.05)
+            if look.low > 0 or look.high < 0:
+                alarms += 1
+                break
+    assert alarms / RUNS <= 0.05 + 3 * (0.05 * 0.95 / RUNS) ** 0.5
