@@ -5,7 +5,7 @@ Every mark is placed from the same numbers that are printed beside it. All text 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -16,13 +16,12 @@ import plotly.graph_objects as go
 from app.ui.text import explained, in_figure
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.evidence import Direction, Evidence, sample_words
 from mlops_dash.domain.experiments.directions import gain
 from mlops_dash.domain.registry.check_gate import NUMBER, OF_RECIPES
 from mlops_dash.domain.registry.gates import Gate, Measure
 from mlops_dash.domain.registry.live import ALIAS
-from mlops_dash.domain.registry.records import Operation, RegistryRoom, VersionLine
+from mlops_dash.domain.registry.records import Operation, VersionLine
 from mlops_dash.domain.registry.steps import steps_of
 from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.words import GateState, look
@@ -286,7 +285,7 @@ def forest_table(found: Sequence[Evidence], *, candidate: str, champion: str, la
     )
 
 
-# --- progress and timeline --------------------------------------------------------------------------------------------
+# --- progress ---------------------------------------------------------------------------------------------------------
 
 
 def progress_html(operation: Operation, zone: str, *, elsewhere: bool = False, mark: str = ALIAS) -> str:
@@ -302,91 +301,3 @@ def progress_html(operation: Operation, zone: str, *, elsewhere: bool = False, m
         sign = f"<span class='pi'>{icon_mark(icon)}</span>"
         cells.append(f"<li class='{'on' if reached else ''}'>{sign}<b>{label}</b><span>{escape(when)}</span></li>")
     return f"<ol class='steps'>{''.join(cells)}</ol>"
-
-
-_ICONS: dict[str, str] = {
-    Action.PROPOSAL_OPENED: "assignment",
-    Action.PROPOSAL_APPROVED: "how_to_reg",
-    Action.PROPOSAL_REJECTED: "cancel",
-    Action.PROPOSAL_WITHDRAWN: "undo",
-    Action.GATE_OVERRIDDEN: "gavel",
-    Action.PROMOTION_FINISHED: "rocket_launch",
-    Action.ROLLBACK_FINISHED: "settings_backup_restore",
-    Action.ALIAS_DRIFTED: "warning",
-    Action.ALIAS_ADOPTED: "sell",
-    Action.ALIAS_RESTORED: "sell",
-    Action.SERVED_ELSEWHERE: "output",
-    Action.VERSION_CHANGED: "lock_open",
-    Action.VERSION_RESTORED: "lock",
-    Action.CHANGE_ADOPTED: "sell",
-    Action.POLICY_ACTIVATED: "policy",
-    Action.MODEL_ADDED: "add_box",
-    Action.MODEL_EDITED: "edit",
-    Action.MODEL_ARCHIVED: "archive",
-    Action.MODEL_RESTORED: "unarchive",
-}
-
-
-def timeline_html(entries: Sequence[Entry], names: Mapping[str, str], zone: str) -> str:
-    """The story of the champion, newest first. What was decided and then done is told once, when it was done."""
-    items = []
-    for one in entries:
-        told = story(one)
-        if not told:
-            continue
-        person = str(one.after.get("decided_by", one.actor))
-        who = names.get(person, person.removeprefix("user:"))
-        reason = f"<q>{escape(one.reason)}</q>" if one.reason else ""
-        items.append(
-            f"<li><span class='ti'>{icon_mark(_ICONS.get(one.action, 'circle'))}</span><div><b>{escape(told)}</b>"
-            f"<span>{escape(who)} · {escape(fmt.instant(one.at, zone))}</span>{reason}</div></li>"
-        )
-    return f"<ul class='tl'>{''.join(items)}</ul>"
-
-
-def story(entry: Entry) -> str:
-    """One entry of the ledger in plain words; "" for what another entry tells."""
-    version = entry.object.rsplit(" ", 1)[-1] if " " in entry.object else entry.object
-    before, after = entry.before.get("champion"), entry.after.get("champion")
-    if entry.after.get("failed"):
-        return f"{version} could not become champion"
-    lifted = entry.after.get("overridden")
-    by_override = f", {fmt.plural(len(lifted), 'gate')} overridden" if isinstance(lifted, list) else ""
-    made = f"{after} became champion" + (f" after {before}" if before else "") + by_override
-    told: dict[str, str] = {
-        Action.PROPOSAL_OPENED: f"{version} proposed",
-        Action.PROPOSAL_APPROVED: f"{version} approved, {entry.after.get('approvals')} of {entry.after.get('needed')}",
-        Action.PROPOSAL_REJECTED: f"{version} rejected",
-        Action.PROPOSAL_WITHDRAWN: f"{version} withdrawn",
-        Action.GATE_OVERRIDDEN: f"{version}: gate {entry.after.get('gate')} "
-        + ("overridden" if entry.after.get("overridden") else "override asked for"),
-        Action.PROMOTION_FINISHED: made,
-        Action.ROLLBACK_FINISHED: f"Rolled back from {before} to {after}",
-        Action.ALIAS_DRIFTED: f"Live mark moved outside to {entry.after.get('alias')}",
-        Action.ALIAS_ADOPTED: f"{after} adopted as champion, no gate asked",
-        Action.ALIAS_RESTORED: f"Live mark put back to {entry.after.get('alias')}",
-        Action.VERSION_CHANGED: f"{version} was changed outside: {', '.join(entry.after)}",
-        Action.VERSION_RESTORED: f"{version} put back as it was approved",
-        Action.CHANGE_ADOPTED: f"{version}: the change made outside adopted, no gate asked",
-        Action.SERVED_ELSEWHERE: f"{after} answers, served elsewhere, no gate asked",
-        Action.POLICY_ACTIVATED: f"{entry.object[:1].upper()}{entry.object[1:]} in force",
-        Action.MODEL_ADDED: f"{entry.object} added",
-        Action.MODEL_EDITED: f"{entry.object}: {', '.join(name.replace('_', ' ') for name in entry.after)} changed",
-        Action.MODEL_ARCHIVED: f"{entry.object} archived",
-        Action.MODEL_RESTORED: f"{entry.object} restored",
-    }
-    return told.get(entry.action, "")
-
-
-def reign_sentence(room: RegistryRoom, on: datetime, zone: str) -> str:
-    """What was champion at a moment, who put it there, why."""
-    reign = next((one for one in reversed(room.reigns) if one.since <= on), None)
-    if reign is None:
-        return f"At {fmt.instant(on, zone)} there was no champion."
-    until = "until now" if reign.until is None else f"until {fmt.instant(reign.until, zone)}"
-    how = {"promote": "promoted", "rollback": "rolled back to", "adopt": "adopted", "elsewhere": "said to serve"}.get(
-        reign.kind, reign.kind
-    )
-    return (
-        f"{reign.label}, {how} by {room.name_of(reign.who)} on {fmt.instant(reign.since, zone)}, {until}: {reign.why}"
-    )

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.charts import registry as charts
 from app.charts.registry_style import css
-from app.parts.registry import card, champions, dossier, evidence, frozen, promotions
+from app.parts.registry import card, champions, dossier, evidence, frozen, promotions, rollouts
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -20,6 +20,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.registry.gates import outcome
 from mlops_dash.domain.registry.live import ALIAS, STAGE, TAG
 from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, VersionLine
+from mlops_dash.domain.registry.rollouts import stages_said
 from mlops_dash.domain.words import ProposalState
 
 _COLUMNS = {
@@ -61,6 +62,7 @@ def page(frame: Frame) -> None:
     champions.in_production(room, health)
     promotions.alias_banner(frame, room)
     frozen.banners(frame, room)
+    rollouts.panel(frame, room)
     if not room.lines:
         how = "Send its rows on the page Files." if room.model.elsewhere else "Train one on the Retraining page."
         widgets.empty("inventory_2", "No version is recorded yet", how, key="versions")
@@ -183,6 +185,7 @@ def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
     said = {
         "Proposed": f"{frame.ago(proposal.created_at)} by {room.name_of(proposal.proposer)}: {proposal.comment}",
         "Approvals": counted,
+        **({"Stages": stages_said(proposal.stages)} if proposal.stages else {}),
     }
     for one in room.approvals:
         if not one.holds:

@@ -19,14 +19,15 @@ from mlops_dash.domain.words import (
     JobState,
     OperationState,
     ProposalState,
+    RolloutState,
     Severity,
     Word,
     look,
 )
 
 CONCEPTS = (
-    Health, Drift, GateState, JobState, ProposalState, OperationState, AlertState, Severity, ABState, ABVerdict,
-    CardState,
+    Health, Drift, GateState, JobState, ProposalState, RolloutState, OperationState, AlertState, Severity, ABState,
+    ABVerdict, CardState,
 )  # fmt: skip
 WORDS: list[Word] = [word for concept in CONCEPTS for word in concept]
 

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.overview.fleet import last_day
-from app.charts.registry import story
+from app.charts.timeline import story
 from app.ui.text import explained
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import registry as charts
+from app.charts import timeline as story
 from app.shell import address
 from app.ui import live, widgets
 from app.ui.context import Frame
@@ -47,7 +48,7 @@ def answer_for_day(frame: Frame, room: RegistryRoom) -> None:
     if on is not None:
         noon = datetime.combine(on, time(12), ZoneInfo(frame.zone)).astimezone(UTC)
         with st.container(key="champion-on"):
-            st.markdown(plain(charts.reign_sentence(room, noon, frame.zone)))
+            st.markdown(plain(story.reign_sentence(room, noon, frame.zone)))
 
 
 def nobody() -> None:
@@ -119,11 +120,11 @@ def _steps(frame: Frame, drawn: Operation, elsewhere: bool, mark: str) -> None:
 def timeline(frame: Frame, room: RegistryRoom) -> None:
     """The decisions about this model."""
     with widgets.card("timeline", "Timeline", "Who was champion when, put there by whom and why"):
-        told = [one for one in room.timeline if charts.story(one)]
-        st.html(charts.timeline_html(told[:_SHOWN], room.names, frame.zone))
+        told = [one for one in room.timeline if story.story(one)]
+        st.html(story.timeline_html(told[:_SHOWN], room.names, frame.zone))
         if len(told) > _SHOWN:
             with st.expander(f"{len(told) - _SHOWN} earlier", key="earlier"):
-                st.html(charts.timeline_html(told[_SHOWN:], room.names, frame.zone))
+                st.html(story.timeline_html(told[_SHOWN:], room.names, frame.zone))
         widgets.page_link("audit", "All decisions in the ledger", icon_name="history_edu", object=room.model.name)
 
 

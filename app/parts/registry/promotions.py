@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.charts import registry as charts
+from app.parts.registry import rollouts, told
 from app.shell import session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
-from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.gates import Gate
-from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, Version
-from mlops_dash.domain.tasks import METRICS
-from mlops_dash.domain.tasks.task import Metric
-from mlops_dash.domain.words import ProposalState, look
+from mlops_dash.domain.registry.records import RegistryRoom, Step, Version
+from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Unavailable
 
 _LATER = "Decided and in the ledger. MLflow does not answer; the worker moves its mark there as soon as it does."
@@ -35,14 +32,17 @@ def decide_buttons(frame: Frame, room: RegistryRoom) -> None:
                 _button(frame, room, "propose", f"Propose {room.selected.label}…", step is Step.PROPOSE, "assignment")
             return
         _button(frame, room, "approve", "Approve…", step is Step.APPROVE, "thumb_up")
-        _button(frame, room, "promote", "Promote to champion…", step is Step.PROMOTE, "rocket_launch")
+        if room.proposal.stages:
+            _button(frame, room, "roll-out", "Roll out in stages…", step is Step.PROMOTE, "stacked_line_chart")
+        else:
+            _button(frame, room, "promote", "Promote to champion…", step is Step.PROMOTE, "rocket_launch")
         _button(frame, room, "reject", "Reject…", False, "thumb_down")
         if not room.why_not["withdraw"]:
             _button(frame, room, "withdraw", "Withdraw…", False, "undo")
 
 
 def _button(frame: Frame, room: RegistryRoom, verb: str, label: str, primary: bool, icon: str) -> None:
-    why_not = room.why_not[verb]
+    why_not = room.why_not["promote" if verb == "roll-out" else verb]
     if widgets.action_button(label, key=verb, why_not=why_not, primary=primary, icon_name=icon):
         _DIALOGS[verb](frame, room)
 
@@ -95,29 +95,8 @@ def rejection_banner(frame: Frame, room: RegistryRoom) -> None:
         widgets.note("Answer this when you propose it again, or propose another version.")
 
 
-def _propose(frame: Frame, room: RegistryRoom) -> None:
-    version = _version(room)
-
-    def act(reason: str) -> str:
-        frame.services.registry.propose(frame.actor, version.id, comment=reason)
-        return f"{version.subject} is proposed. Somebody else must approve it."
-
-    dialogs.confirm(
-        key=f"propose-{version.id}",
-        title=f"Propose {version.label} as champion",
-        consequence=f"**{plain(version.subject)}** is put before the leads with its gates as they stand. "
-        "You cannot approve it yourself.",
-        button=f"Propose {version.label}",
-        act=act,
-        facts={**_identity(room), **_gates(room)},
-        icon="assignment",
-        reason="Comment",
-        placeholder="Why should it serve? The approvers read this.",
-    )
-
-
 def _approve(frame: Frame, room: RegistryRoom) -> None:
-    proposal, version = _proposal(room), _version(room)
+    proposal, version = told.proposal(room), told.version(room)
 
     def act(reason: str) -> str:
         after = frame.services.registry.approve(frame.actor, proposal.id, proposal.revision, comment=reason)
@@ -131,9 +110,9 @@ def _approve(frame: Frame, room: RegistryRoom) -> None:
         button=f"Approve {version.label}",
         act=act,
         facts={
-            **_identity(room),
+            **told.identity(room),
             "Replaces": room.champion.label if room.champion else "nothing",
-            **_gates(room),
+            **told.gates(room),
             "Proposed by": f"{room.name_of(proposal.proposer)}: {proposal.comment}",
         },
         icon="thumb_up",
@@ -143,7 +122,7 @@ def _approve(frame: Frame, room: RegistryRoom) -> None:
 
 
 def _reject(frame: Frame, room: RegistryRoom) -> None:
-    proposal, version = _proposal(room), _version(room)
+    proposal, version = told.proposal(room), told.version(room)
 
     def act(reason: str) -> str:
         frame.services.registry.reject(frame.actor, proposal.id, proposal.revision, comment=reason)
@@ -162,7 +141,7 @@ def _reject(frame: Frame, room: RegistryRoom) -> None:
 
 
 def _withdraw(frame: Frame, room: RegistryRoom) -> None:
-    proposal, version = _proposal(room), _version(room)
+    proposal, version = told.proposal(room), told.version(room)
 
     def act(reason: str) -> str:
         frame.services.registry.withdraw(frame.actor, proposal.id, proposal.revision, comment=reason)
@@ -179,7 +158,7 @@ def _withdraw(frame: Frame, room: RegistryRoom) -> None:
 
 
 def _override(frame: Frame, room: RegistryRoom, gate: Gate) -> None:
-    proposal, version = _proposal(room), _version(room)
+    proposal, version = told.proposal(room), told.version(room)
     key = f"override-{proposal.id}-{proposal.revision}-{gate.name}"
 
     def act(reason: str) -> str:
@@ -202,7 +181,7 @@ def _override(frame: Frame, room: RegistryRoom, gate: Gate) -> None:
 
 
 def _promote(frame: Frame, room: RegistryRoom) -> None:
-    proposal, version, champion = _proposal(room), _version(room), room.champion
+    proposal, version, champion = told.proposal(room), told.version(room), room.champion
     key = f"promote-{proposal.id}-{proposal.revision}"
     old = "nothing" if champion is None else champion.label
 
@@ -235,12 +214,12 @@ def _promote(frame: Frame, room: RegistryRoom) -> None:
         act=act,
         changes=[
             ("Champion", old, version.label),
-            *_metric_changes(room),
-            ("Files", _digest(champion), _digest(version)),
+            *told.metric_changes(room),
+            ("Files", told.digest(champion), told.digest(version)),
             (
                 "Approvals",
                 fmt.MISSING,
-                f"{room.approvals_counted} of {room.policy.promotion.approvals} ({_approvers(room)})",
+                f"{room.approvals_counted} of {room.policy.promotion.approvals} ({told.approvers(room)})",
             ),
         ],
         facts=facts,
@@ -265,7 +244,7 @@ def _roll_back(frame: Frame, room: RegistryRoom) -> None:
         "No approval is needed; the reason goes into the ledger.",
         button=f"Roll back to {previous.label}",
         act=act,
-        changes=[("Champion", champion.label, previous.label), ("Files", _digest(champion), _digest(previous))],
+        changes=[("Champion", champion.label, previous.label), ("Files", told.digest(champion), told.digest(previous))],
         icon="settings_backup_restore",
         placeholder="What went wrong? This goes into the ledger.",
     )
@@ -313,11 +292,12 @@ def _adopt(frame: Frame, room: RegistryRoom) -> None:
 
 
 _DIALOGS = {
-    "propose": _propose,
+    "propose": rollouts.propose,
     "approve": _approve,
     "reject": _reject,
     "withdraw": _withdraw,
     "promote": _promote,
+    "roll-out": rollouts.begin,
     "rollback": _roll_back,
     "restore": _restore,
     "adopt": _adopt,
@@ -344,57 +324,3 @@ def _follows(room: RegistryRoom, version: Version) -> str:
     if room.model.elsewhere:
         return f"Put {version.label} live where it is served; its first row confirms it."
     return "The gateway follows within seconds."
-
-
-def _version(room: RegistryRoom) -> Version:
-    assert room.selected is not None
-    return room.selected
-
-
-def _proposal(room: RegistryRoom) -> Proposal:
-    assert room.proposal is not None
-    return room.proposal
-
-
-def _identity(room: RegistryRoom) -> dict[str, str]:
-    version = _version(room)
-    files = widgets.Mono(fmt.short(version.artifact_digest, 12))
-    return {
-        "Version": version.subject,
-        "Files": files,
-        "Trained on": fmt.period(version.training_start, version.training_end, room.zone),
-    }
-
-
-def _digest(version: Version | None) -> str:
-    return fmt.MISSING if version is None else widgets.Mono(fmt.short(version.artifact_digest, 12))
-
-
-def _gates(room: RegistryRoom) -> dict[str, str]:
-    """Each gate with its word and its numbers: intervals do not vanish at the decision."""
-    said = {}
-    for gate in room.gates:
-        texts = ((one.label, charts.measure_text(one, room.label_unit)) for one in gate.measures)
-        numbers = "; ".join(f"{label}: {text}" for label, text in texts if text)
-        said[gate.name[:1].upper() + gate.name[1:]] = f"{look(gate.state).label}. {numbers or gate.reason}"
-    return said
-
-
-def _approvers(room: RegistryRoom) -> str:
-    return ", ".join(
-        room.name_of(one.approval.approver) for one in room.approvals if one.holds and one.approval.kind == "approve"
-    )
-
-
-def _metric_changes(room: RegistryRoom) -> list[tuple[str, str, str]]:
-    """Both versions' own values on the rows they were compared on, and the difference with its interval."""
-    found = {one.metric: one for one in room.comparisons if one.value is not None}
-    policy = room.policy.promotion
-    wanted = dict.fromkeys([policy.primary, policy.guardrail, policy.floor_metric])
-    return [_metric_change(METRICS[name], found[name], room.label_unit) for name in wanted if name in found]
-
-
-def _metric_change(metric: Metric, one: Evidence, label_unit: str) -> tuple[str, str, str]:
-    old, new = (fmt.metric(one.details.get(who), metric.decimals) for who in ("champion", "candidate"))
-    gap = f"{fmt.delta(one.value, metric.decimals)} {fmt.interval(one.low, one.high, metric.decimals)}"
-    return metric.named(label_unit), old, f"{new}, {gap}"

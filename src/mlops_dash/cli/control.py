@@ -14,6 +14,7 @@ from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.parameters import parameters_of
 from mlops_dash.domain.registry.check_gate import CHECKS
 from mlops_dash.domain.registry.gates import Through
+from mlops_dash.domain.registry.rollouts import stages_of, stages_said
 from mlops_dash.domain.reports.words import measure_limit, measure_value
 from mlops_dash.domain.retraining import Afterwards
 from mlops_dash.domain.words import JobState
@@ -42,12 +43,7 @@ def add_commands(commands: Any) -> None:
     json_flag(gate)
     gate.set_defaults(run=_gate)
 
-    propose = commands.add_parser("propose", help="propose a version for promotion")
-    propose.add_argument("--model", required=True)
-    propose.add_argument("--version", required=True)
-    propose.add_argument("--reason", required=True)
-    propose.set_defaults(run=_propose)
-
+    _add_propose(commands)
     for name, run in (("approve", _judge), ("reject", _judge), ("promote", _promote)):
         decide = commands.add_parser(name, help=f"{name} the open proposal of a model")
         decide.add_argument("--model", required=True)
@@ -78,6 +74,18 @@ def add_commands(commands: Any) -> None:
     jobs.add_argument("job", nargs="?")
     jobs.add_argument("--reason", default="asked on the command line")
     jobs.set_defaults(run=_jobs)
+
+
+def _add_propose(commands: Any) -> None:
+    propose = commands.add_parser("propose", help="propose a version for promotion")
+    propose.add_argument("--model", required=True)
+    propose.add_argument("--version", required=True)
+    propose.add_argument("--reason", required=True)
+    propose.add_argument(
+        "--stage", action="append", default=[], metavar="SHARE:LENGTH", dest="stages",
+        help="roll it out in stages: 10%%:60m, 10%%:5000rows or 10%%:2h+5000rows, one after the other, then all",
+    )  # fmt: skip
+    propose.set_defaults(run=_propose)
 
 
 def _monitor(arguments: argparse.Namespace) -> int:
@@ -132,7 +140,7 @@ def _propose(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
     version_id = made.registry.version_id(who, arguments.model, arguments.version)
-    proposal = made.registry.propose(who, version_id, comment=arguments.reason)
+    proposal = made.registry.propose(who, version_id, comment=arguments.reason, stages=stages_of(arguments.stages))
     print(f"Proposal {proposal.id}: {proposal.state}.")
     return 0
 
@@ -152,6 +160,10 @@ def _promote(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
     proposal = made.registry.open_proposal(who, arguments.model)
+    if proposal.stages:
+        rollout = made.registry.begin_rollout(who, proposal.id, proposal.revision, arguments.reason)
+        print(f"Roll-out {rollout.id} began: {stages_said(rollout.stages)}.")
+        return 0
     operation = made.registry.begin_promotion(who, proposal.id, proposal.revision, reason=arguments.reason)
     made.registry.finish_promotion(who, operation)
     print(f"Promoted: operation {operation}.")

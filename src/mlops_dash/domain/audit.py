@@ -49,6 +49,12 @@ class Action(StrEnum):
     GATE_OVERRIDDEN = "gate.overridden"
     PROMOTION_DECIDED = "promotion.decided"
     PROMOTION_FINISHED = "promotion.finished"
+    ROLLOUT_STARTED = "rollout.started"
+    ROLLOUT_ADVANCED = "rollout.advanced"  # by its stages, as they were approved
+    ROLLOUT_PAUSED = "rollout.paused"
+    ROLLOUT_CONTINUED = "rollout.continued"
+    ROLLOUT_STOPPED = "rollout.stopped"
+    ROLLOUT_HALTED = "rollout.stopped_by_rule"
     ROLLBACK_DECIDED = "rollback.decided"
     ROLLBACK_FINISHED = "rollback.finished"
     ALIAS_DRIFTED = "alias.moved_outside"

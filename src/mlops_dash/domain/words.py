@@ -60,11 +60,22 @@ class ProposalState(StrEnum):
 
     OPEN = "open"  # waiting for approval
     APPROVED = "approved"  # enough approvals, waiting for the promote click
+    ROLLING_OUT = "rolling_out"  # a share of the rows is answered by it
     PROMOTING = "promoting"  # decided; the alias is being moved
     PROMOTED = "promoted"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
     VOID = "void"  # champion, candidate or policy changed under it
+
+
+class RolloutState(StrEnum):
+    """Where a staged roll-out is."""
+
+    RUNNING = "running"
+    PAUSED = "paused"  # the share stays, the time stands still
+    FINISHING = "finishing"  # all stages are over; the promotion is being carried out
+    DONE = "done"
+    STOPPED = "stopped"  # all rows went back to the champion
 
 
 class OperationState(StrEnum):
@@ -137,6 +148,7 @@ Word = (
     | GateState
     | JobState
     | ProposalState
+    | RolloutState
     | OperationState
     | AlertState
     | Severity
@@ -191,11 +203,19 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
     ProposalState: {
         ProposalState.OPEN: Look("hourglass_top", "Waiting for approval", "violet"),
         ProposalState.APPROVED: Look("how_to_reg", "Approved", "blue"),
+        ProposalState.ROLLING_OUT: Look("stacked_line_chart", "Rolling out", "blue"),
         ProposalState.PROMOTING: Look("progress_activity", "Promoting", "blue"),
         ProposalState.PROMOTED: Look("rocket_launch", "Promoted", "green"),
         ProposalState.REJECTED: Look("cancel", "Rejected", "red"),
         ProposalState.WITHDRAWN: Look("undo", "Withdrawn", "gray"),
         ProposalState.VOID: Look("block", "Void", "gray"),
+    },
+    RolloutState: {
+        RolloutState.RUNNING: Look("stacked_line_chart", "Rolling out", "blue"),
+        RolloutState.PAUSED: Look("pause_circle", "Paused", "orange"),
+        RolloutState.FINISHING: Look("progress_activity", "Promoting", "blue"),
+        RolloutState.DONE: Look("rocket_launch", "Rolled out", "green"),
+        RolloutState.STOPPED: Look("stop_circle", "Stopped", "red"),
     },
     OperationState: {
         OperationState.DECIDED: Look("gavel", "Decided", "blue"),

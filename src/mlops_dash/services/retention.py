@@ -16,7 +16,7 @@ from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retention import ModelRows, Removed, Retained, Retention
 from mlops_dash.errors import MlopsDashError
 from mlops_dash.services.command import Context, read, record
-from mlops_dash.store import ab_tests, policies, world
+from mlops_dash.store import ab_tests, policies, rollouts, world
 from mlops_dash.store import retention as store
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import profiles
@@ -144,6 +144,7 @@ class RetentionService:
         with reading(self.context.databases.app) as session:
             in_force = policies.in_force(session, PolicyKind.MONITORING, now)
             tests = {model: ab_tests.running(session, model) for model in in_force}
+            going = {one.model: one.started_at for one in rollouts.all_open(session)}
         found = {}
         for model, version in in_force.items():
             policy, hot_days = version.monitoring, self.context.settings.hot_days
@@ -157,7 +158,7 @@ class RetentionService:
             test = tests[model]
             found[model] = rules.old_before(
                 now, policy, hot_days=hot_days, open_batch=None if batch is None else from_us(batch),
-                test_since=test.started_at if test else None,
+                test_since=test.started_at if test else going.get(model),
             )  # fmt: skip
         return found
 

@@ -26,6 +26,7 @@ from mlops_dash.domain.registry.records import (
     Serving,
     Version,
 )
+from mlops_dash.domain.registry.rollouts import stages_as_json, stages_from_json
 from mlops_dash.domain.words import OperationState, ProposalState
 from mlops_dash.errors import Conflict, NotFound
 from mlops_dash.store.audit import to_entry
@@ -170,6 +171,7 @@ def add_proposal(session: Session, made: Proposal) -> None:
         "state": str(made.state),
         "gates": dict(made.gates),
         "evidence_ids": list(made.evidence_ids),
+        "stages": stages_as_json(made.stages) or None,
     }
     _add(session, ProposalRow(**values), f"The proposal {made.id} exists already.")
 
@@ -377,7 +379,8 @@ def _version(row: ModelVersionRow) -> Version:
 
 def _proposal(row: ProposalRow) -> Proposal:
     values = row.model_dump()
-    return Proposal(**{**values, "state": ProposalState(row.state), "evidence_ids": tuple(row.evidence_ids or ())})
+    lists = {"evidence_ids": tuple(row.evidence_ids or ()), "stages": stages_from_json(row.stages)}
+    return Proposal(**{**values, **lists, "state": ProposalState(row.state)})
 
 
 def _approval(row: ApprovalRow) -> Approval:

@@ -12,16 +12,17 @@ from sqlmodel import Session, col, delete, or_, select
 from mlops_dash.domain.jobs import Job, Task
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.recipe_checks import checks_of
+from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES
 from mlops_dash.domain.retraining import Candidate, Misfire, Recipe, Schedule, Unanswered
 from mlops_dash.domain.starting import TRIGGERS, ScheduleKind
-from mlops_dash.domain.words import AlertState, JobState, ProposalState
+from mlops_dash.domain.words import AlertState, JobState
 from mlops_dash.store import policies
 from mlops_dash.store.jobs import to_job
 from mlops_dash.store.tables.jobs import JobRow, RecipeRow, ScheduleRow
 from mlops_dash.store.tables.monitoring import AlertRow
 from mlops_dash.store.tables.registry import ModelRow, ProposalRow, ServingRow
 
-_STILL_TO_DECIDE = {str(s) for s in (ProposalState.OPEN, ProposalState.APPROVED, ProposalState.PROMOTING)}
+_STILL_TO_DECIDE = {str(s) for s in (*OPEN_STATES, *CARRIED_OUT)}
 
 
 def recipe(session: Session, name: str) -> Recipe | None:

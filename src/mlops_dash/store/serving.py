@@ -11,6 +11,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from mlops_dash.domain.ab_tests.rules import Design
 from mlops_dash.domain.registry.records import CHAMPION, EXTERNAL
+from mlops_dash.domain.registry.rollouts import OPEN, stages_from_json
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.domain.words import ABState, AlertState
@@ -18,7 +19,7 @@ from mlops_dash.store.prediction_log import to_us
 from mlops_dash.store.tables.ab_tests import ABTestRow
 from mlops_dash.store.tables.log import HeartbeatRow
 from mlops_dash.store.tables.monitoring import AlertRow
-from mlops_dash.store.tables.registry import ModelRow, ModelVersionRow, ServingRow
+from mlops_dash.store.tables.registry import ModelRow, ModelVersionRow, RolloutRow, ServingRow
 
 BROKEN_MODEL = "broken_model"
 
@@ -45,6 +46,16 @@ class ServedTest:
 
 
 @dataclass(frozen=True)
+class ServedRollout:
+    """A staged roll-out: which version answers which share of the rows, drawn with which key."""
+
+    id: str
+    challenger: ServedVersion
+    share: float
+    key: str
+
+
+@dataclass(frozen=True)
 class ServingState:
     """A known model and what is approved for it; `champion` None = nothing yet."""
 
@@ -58,6 +69,13 @@ class ServingState:
     test: ServedTest | None = None
     archived: bool = False
     class_names: tuple[str, ...] = ()
+    rollout: ServedRollout | None = None
+
+    @property
+    def beside(self) -> ServedVersion | None:
+        """The version that answers part of the rows in the champion's place; a model has one at most."""
+        one = self.rollout or self.test
+        return None if one is None else one.challenger
 
     @property
     def predicts(self) -> ModelTask:
@@ -71,6 +89,9 @@ def states(session: Session) -> dict[str, ServingState]:
     tests = {row.model: row for row in session.exec(select(ABTestRow).where(ABTestRow.state == ABState.RUNNING))}
     wanted = [one for row in serving.values() for one in (row.version_id, *(row.shadow_version_ids or ()))]
     wanted += [row.challenger_id for row in tests.values()]
+    going = select(RolloutRow).where(col(RolloutRow.state).in_([str(state) for state in OPEN]))
+    rollouts = {row.model: row for row in session.exec(going)}
+    wanted += [row.to_version_id for row in rollouts.values()]
     rows = session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted)))
     versions = {row.id: _served(row) for row in rows}
     found = {}
@@ -89,6 +110,7 @@ def states(session: Session) -> dict[str, ServingState]:
             test=_test(tests.get(model.name), row, versions),
             archived=model.archived_at is not None,
             class_names=tuple(model.class_names or ()),
+            rollout=_rollout_of(rollouts.get(model.name), row, versions),
         )
     return found
 
@@ -156,6 +178,12 @@ def broken_versions(session: Session, model: str) -> frozenset[str]:
     return frozenset(row.version for row in session.exec(_broken(model)))
 
 
+def broken_cause(session: Session, model: str, version: str) -> str:
+    """Why a version does not load now; "" when no gateway says so."""
+    row = session.exec(_broken(model).where(AlertRow.version == version)).first()
+    return "" if row is None else row.cause
+
+
 def _broken(model: str) -> SelectOfScalar[AlertRow]:
     return select(AlertRow).where(
         AlertRow.model == model, AlertRow.kind == BROKEN_MODEL, AlertRow.state != AlertState.CLOSED
@@ -171,6 +199,18 @@ def _test(row: ABTestRow | None, serving: ServingRow | None, versions: dict[str,
         return None
     design = Design.from_json(row.design)
     return ServedTest(row.id, challenger, design, row.started_at, row.started_at + timedelta(days=design.days))
+
+
+def _rollout_of(
+    row: RolloutRow | None, serving: ServingRow | None, versions: dict[str, ServedVersion]
+) -> ServedRollout | None:
+    """The roll-out that goes on, as long as its champion is what serves: else all rows are the champion's."""
+    if row is None or serving is None or serving.version_id != row.from_version_id:
+        return None
+    challenger = versions.get(row.to_version_id)
+    if challenger is None:
+        return None
+    return ServedRollout(row.id, challenger, stages_from_json(row.stages)[row.stage].share, row.key)
 
 
 def _served(row: ModelVersionRow) -> ServedVersion:

@@ -74,6 +74,7 @@ class Worker:
             "evaluate": Chore("evaluate", 5.0),
             "reconcile": Chore("reconcile", 3.0),
             "frozen": Chore("frozen", 3.0),
+            "rollouts": Chore("rollouts", 3.0),
             "anchor": Chore("anchor", 10.0),
             "runs": Chore("runs", 2.0),
             "tell": Chore("tell", 2.0),
@@ -259,6 +260,10 @@ class Worker:
     def frozen(self) -> None:
         """Read the files of live versions again: somebody may have changed them in MLflow."""
         self.services.registry.watch_files(WORKER)
+
+    def rollouts(self) -> None:
+        """Count and judge staged roll-outs; take each further, or stop it."""
+        self.services.registry.watch_rollouts(WORKER)
 
     def anchor(self) -> None:
         """Keep the head of the ledger outside the database, in MLflow."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.charts import registry as charts
+from app.charts import timeline
 from app.ui.theme import tokens
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PromotionPolicy
@@ -136,7 +137,7 @@ def test_a_promotion_by_overrides_says_so_in_the_timeline() -> None:
     made = replace(
         entry({"champion": "v2"}, after), action=Action.PROMOTION_FINISHED, object="""it's the "fast" one v3"""
     )
-    assert charts.story(made) == "v3 became champion after v2, 2 gates overridden"
+    assert timeline.story(made) == "v3 became champion after v2, 2 gates overridden"
     one = replace(made, after={**after, "overridden": ["primary metric"]})
-    assert charts.story(one) == "v3 became champion after v2, 1 gate overridden"
-    assert charts.story(replace(made, after={"champion": "v3"})) == "v3 became champion after v2"
+    assert timeline.story(one) == "v3 became champion after v2, 1 gate overridden"
+    assert timeline.story(replace(made, after={"champion": "v3"})) == "v3 became champion after v2"

@@ -18,6 +18,7 @@ from mlops_dash.domain.registry.records import (
     CHAMPION,
     OPEN_STATES,
     Approval,
+    Model,
     NextAction,
     Operation,
     Proposal,
@@ -26,6 +27,7 @@ from mlops_dash.domain.registry.records import (
     Step,
     Version,
 )
+from mlops_dash.domain.registry.rollouts import OPEN, Rollout, stages_said
 from mlops_dash.domain.words import OperationState, ProposalState
 
 MIN_OVERRIDERS = 2
@@ -42,6 +44,13 @@ def why_not_propose(
     if any(one.version_id == version.id for one in open_proposals):
         return f"{version.label} has an open proposal already."
     return ""
+
+
+def why_not_in_stages(model: Model, champion: Version | None) -> str:
+    """Rows can be shared where our gateway serves the model and a champion answers the others."""
+    if model.elsewhere:
+        return "Others serve this model: which rows a version answers is decided there."
+    return "" if champion is not None else "There is no champion that would answer the other rows."
 
 
 def why_not_judge(actor: Actor, proposal: Proposal, now: datetime) -> str:
@@ -244,12 +253,18 @@ def next_action(
     in_flight: bool,
     alias_moved_to: str,
     rejected: bool = False,
+    rollout: Rollout | None = None,
 ) -> NextAction:
     """The one thing to do now, from the state: the page's primary button and its sentence."""
     if alias_moved_to:
         return NextAction(Step.RESTORE, f"Live was moved to {alias_moved_to} outside. Restore or adopt it.")
     if in_flight:
         return NextAction(Step.WAIT, "A change of champion is being carried out.")
+    if rollout is not None and rollout.state in OPEN and selected is not None:
+        if selected.id == rollout.to_version_id:
+            return NextAction(Step.WAIT, f"{selected.label} is being rolled out.")
+        if proposal is not None:
+            return NextAction(Step.WAIT, "Another version is being rolled out; wait until that is over, or stop it.")
     if selected is None:
         return NextAction(Step.NOTHING, "No version is recorded yet. Train one on the Retraining page.")
     if proposal is None:
@@ -269,6 +284,10 @@ def next_action(
         return NextAction(
             Step.APPROVE,
             f"{selected.label} waits for {plural(needed - count, 'approval')}; it has {count} of {needed}.",
+        )
+    if proposal.stages:
+        return NextAction(
+            Step.PROMOTE, f"{selected.label} is approved and may be rolled out: {stages_said(proposal.stages)}."
         )
     return NextAction(Step.PROMOTE, f"{selected.label} is approved and may be promoted.")
 

@@ -17,11 +17,13 @@ from mlops_dash.domain.policies import PolicyVersion
 from mlops_dash.domain.registry.freezing import OutsideChange
 from mlops_dash.domain.registry.gates import Gate, Through, through
 from mlops_dash.domain.registry.live import ALIAS, DEFAULT, NONE, LiveMark, live_mark
+from mlops_dash.domain.registry.rollouts import Rollout, Stage
 from mlops_dash.domain.words import OperationState, ProposalState
 
 CHAMPION = "champion"
 EXTERNAL = "external"  # source of a model that somebody else serves
 OPEN_STATES = (ProposalState.OPEN, ProposalState.APPROVED)
+CARRIED_OUT = (ProposalState.ROLLING_OUT, ProposalState.PROMOTING)  # decided, and not over
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Proposal:
     expires_at: datetime
     closed_at: datetime | None = None
     close_reason: str = ""
+    stages: tuple[Stage, ...] = ()  # of a staged roll-out; none = all rows at once
 
     def is_open(self, now: datetime) -> bool:
         """Whether it still waits for somebody."""
@@ -322,6 +325,7 @@ class RegistryRoom:
     rejection: Rejection | None = None  # of the selected version
     outside: tuple[OutsideAlarm, ...] = ()
     alerts: tuple[str, ...] = ()  # open ones of the champion, by title: what a promotion answers
+    rollout: Rollout | None = None  # the one that is not over, else the last of the proposal that is shown
 
     def name_of(self, actor_id: str) -> str:
         """The name of a person or process."""

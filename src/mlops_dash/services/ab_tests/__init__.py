@@ -32,7 +32,7 @@ from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.settings import app_root
 from mlops_dash.store import ab_tests as store
 from mlops_dash.store import evidence as evidence_store
-from mlops_dash.store import prediction_log
+from mlops_dash.store import prediction_log, rollouts
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session, reading
 
@@ -96,6 +96,8 @@ class ABTestService:
             raise Conflict("The champion changed since the test was designed.", hint="Design it anew.")
         if registry_store.in_flight(unit.session, test.model) is not None:
             raise Conflict(f"A change of champion of {test.model} is being carried out.", hint="Wait until it is done.")
+        if rollouts.open_of(unit.session, test.model) is not None:
+            raise Conflict(f"A roll-out of {test.model} is going on.", hint="Stop it first, or wait until it is over.")
         after = store.change(
             unit.session, test_id, revision, state=ABState.RUNNING, started_by=actor.id, started_at=unit.now
         )

@@ -7,8 +7,7 @@ from typing import Any
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.experiments.registering import RegisteredRun, Registrable, why_not_register
 from mlops_dash.domain.registry.proposals import why_not_propose
-from mlops_dash.domain.registry.records import OPEN_STATES, Version
-from mlops_dash.domain.words import ProposalState
+from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES, Version
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.experiments.reading import RunReader
@@ -101,5 +100,5 @@ def _version_of(session: Session, run_id: str) -> Version | None:
 
 def _why_not_propose(session: Session, actor: Actor, version: Version) -> str:
     champion = registry_store.champion(session, version.model)
-    states = (*OPEN_STATES, ProposalState.PROMOTING)
+    states = (*OPEN_STATES, *CARRIED_OUT)
     return why_not_propose(actor, version, champion, registry_store.proposals(session, version.model, states=states))

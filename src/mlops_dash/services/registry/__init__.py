@@ -4,6 +4,7 @@ versions    add a model, mirror MLflow's versions
 models      edit, archive, restore
 proposals   propose, approve, reject, withdraw, override
 promotion   begin (transaction 1), finish (alias, transaction 2), roll back
+rollouts    a share of the rows first, then all: begin, pause, continue, stop; and the worker's look at them
 aliases     restore or adopt an alias that was moved outside
 freezing    a live version that was changed outside: noticed, put back, or accepted
 outside     versions that somebody else serves
@@ -25,6 +26,7 @@ from mlops_dash.services.registry.outside import Outside
 from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.proposals import Proposals
 from mlops_dash.services.registry.reconcile import Reconciled, Reconciling
+from mlops_dash.services.registry.rollouts import Rollouts, RolloutWatch
 from mlops_dash.services.registry.room import Rooms
 from mlops_dash.services.registry.trusting import Trusting
 from mlops_dash.services.registry.versions import Versions
@@ -87,3 +89,14 @@ class RegistryService:
         self.open_proposal, self.open_proposals = rooms.open_proposal, rooms.open_proposals
         self.history, self.champion_at, self.ledger = rooms.history, rooms.champion_at, rooms.ledger
         self.operation, self.serving = rooms.operation, rooms.serving
+        self._roll_out(context)
+
+    def _roll_out(self, context: Context) -> None:
+        rollouts = Rollouts(context)
+        self.begin_rollout, self.stop_rollout = rollouts.begin_rollout, rollouts.stop_rollout
+        self.pause_rollout, self.continue_rollout = rollouts.pause_rollout, rollouts.continue_rollout
+        self.rollout = rollouts.rollout
+
+        watch = RolloutWatch(context)
+        self.watch_rollouts = watch.watch_rollouts
+        self.advance_rollout, self.halt_rollout = watch.advance_rollout, watch.halt_rollout

@@ -10,8 +10,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.editing import changed, edited, facts_of
-from mlops_dash.domain.registry.records import OPEN_STATES, Model
-from mlops_dash.domain.words import ProposalState
+from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES, Model
 from mlops_dash.errors import Conflict, InvalidInput
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.store import ab_tests, policies, prediction_log
@@ -74,8 +73,8 @@ class Models:
         model = store.model(unit.session, name)
         if model.archived_at is not None:
             raise Conflict(f"{name} is archived already.")
-        deciding = store.proposals(unit.session, name, states=(*OPEN_STATES, ProposalState.PROMOTING))
-        if any(one.is_open(unit.now) or one.state is ProposalState.PROMOTING for one in deciding):
+        deciding = store.proposals(unit.session, name, states=(*OPEN_STATES, *CARRIED_OUT))
+        if any(one.is_open(unit.now) or one.state in CARRIED_OUT for one in deciding):
             raise Conflict(f"A proposal of {name} is open.", hint="Reject or withdraw it first.")
         if store.in_flight(unit.session, name) is not None:
             raise Conflict(f"The champion of {name} is being changed.", hint="Wait until that is done.")

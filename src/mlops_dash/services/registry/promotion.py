@@ -22,13 +22,15 @@ from mlops_dash.domain.registry.proposals import (
     why_not_roll_back,
 )
 from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Operation, Serving, Version
-from mlops_dash.domain.words import AlertState, OperationState, ProposalState
+from mlops_dash.domain.registry.rollouts import stages_said
+from mlops_dash.domain.words import AlertState, OperationState, ProposalState, RolloutState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, record
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
 from mlops_dash.services.registry.judging import Standing, reigns_of, standing_as_seen
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import registry as store
+from mlops_dash.store import rollouts as rollout_store
 from mlops_dash.store.db import Session, reading, transaction
 from mlops_dash.store.monitoring.alerts import Alert, alerts
 from mlops_dash.tracking.marks import Marks
@@ -72,18 +74,14 @@ class Promotions:
         """
         _need_reason(reason, "A promotion needs a reason.", "Say why now; it goes into the ledger.")
         at = standing_as_seen(unit.session, proposal_id, revision, unit.now)
-        _refuse(_why_not_promote(actor, at))
-        _nobody_else(unit, at.proposal.model)
-        operation = decided(
-            unit,
-            "promote",
-            at.version,
-            reason,
-            shadows=_shadows(unit, at.version, shadows),
-            proposal_id=at.proposal.id,
-        )
-        store.change_proposal(unit.session, proposal_id, revision, state=ProposalState.PROMOTING)
-        store.add_operation(unit.session, operation)
+        _refuse(why_not_promote_now(actor, at))
+        if at.proposal.stages:
+            raise Conflict(
+                f"It was approved to be rolled out in stages: {stages_said(at.proposal.stages)}.",
+                hint="Begin its roll-out on the Registry page; mlops-dash promote does so too.",
+            )
+        nobody_else(unit, at.proposal.model)
+        operation = begun(unit, at, reason, shadows=shadows)
         _tell_promotion(unit, at, operation)
         return operation.id
 
@@ -207,6 +205,22 @@ def decided(
     )
 
 
+def begun(
+    unit: Unit, at: Standing, reason: str, *, shadows: Sequence[str] | None = None, actor_id: str = ""
+) -> Operation:
+    """Decide the promotion of a proposal: the operation and the proposal's state; the caller writes the ledger.
+
+    `actor_id` is whose decision it is, where a roll-out carries it out later.
+    """
+    operation = decided(
+        unit, "promote", at.version, reason, shadows=_shadows(unit, at.version, shadows), proposal_id=at.proposal.id
+    )
+    operation = replace(operation, actor=actor_id or operation.actor)
+    store.change_proposal(unit.session, at.proposal.id, at.proposal.revision, state=ProposalState.PROMOTING)
+    store.add_operation(unit.session, operation)
+    return operation
+
+
 def _need_reason(reason: str, sentence: str, hint: str) -> None:
     if not reason.strip():
         raise InvalidInput(sentence, hint=hint)
@@ -217,7 +231,8 @@ def _refuse(reason: str) -> None:
         raise Conflict(reason)
 
 
-def _why_not_promote(actor: Actor, at: Standing) -> str:
+def why_not_promote_now(actor: Actor, at: Standing) -> str:
+    """As `why_not_promote`; and the champion is the one that it was proposed against."""
     refusal = why_not_promote(actor, at.proposal, at.gates, at.holding, at.needed, at.now)
     champion_id = None if at.champion is None else at.champion.id
     if not refusal and champion_id != at.proposal.champion_version_id:
@@ -225,9 +240,16 @@ def _why_not_promote(actor: Actor, at: Standing) -> str:
     return refusal
 
 
-def _nobody_else(unit: Unit, model: str) -> None:
+def nobody_else(unit: Unit, model: str) -> None:
+    """Nothing else may be changing who answers.
+
+    Raises:
+        Conflict: a change of champion, a roll-out or an A/B test is on.
+    """
     if store.in_flight(unit.session, model) is not None:
         raise Conflict(f"Another change of champion of {model} is being carried out.", hint="Wait until it is done.")
+    if rollout_store.open_of(unit.session, model) is not None:
+        raise Conflict(f"A roll-out of {model} is going on.", hint="Stop it first, or wait until it is over.")
     test = ab_store.running(unit.session, model)
     if test is not None:
         raise Conflict(
@@ -366,3 +388,8 @@ def _close_own_proposal(unit: Unit, operation: Operation, state: ProposalState, 
     own = store.proposal(unit.session, operation.proposal_id)
     changes = {"state": state, "closed_at": unit.now, "close_reason": reason}
     store.change_proposal(unit.session, own.id, own.revision, **changes)
+    staged = rollout_store.of_proposal(unit.session, own.id)
+    if staged is not None and staged.state is RolloutState.FINISHING:
+        rolled = RolloutState.DONE if state is ProposalState.PROMOTED else RolloutState.STOPPED
+        ended = {"ended_at": unit.now, "ended_by": unit.actor.id, "end_reason": reason}
+        rollout_store.change(unit.session, staged.id, staged.revision, state=rolled, **ended)

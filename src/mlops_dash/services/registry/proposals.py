@@ -12,12 +12,14 @@ from mlops_dash.domain.registry.proposals import (
     override_halves,
     overrides_in_force,
     why_not_approve,
+    why_not_in_stages,
     why_not_judge,
     why_not_override,
     why_not_propose,
     why_not_withdraw,
 )
-from mlops_dash.domain.registry.records import OPEN_STATES, Approval, Proposal
+from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES, Approval, Proposal
+from mlops_dash.domain.registry.rollouts import Stage, check_stages, stages_said
 from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.services.command import Context, Unit, command
@@ -45,6 +47,7 @@ class Proposals:
         evidence_ids: Sequence[str] | None = None,
         alert_id: str | None = None,
         wanted_by: str = "",
+        stages: Sequence[Stage] = (),
     ) -> Proposal:
         """Propose a version as champion. A scientist or above may; the gates are judged now and shown to everybody.
 
@@ -56,21 +59,23 @@ class Proposals:
             evidence_ids: Further evidence to show; that of the gates is always attached.
             alert_id: The alert that this answers.
             wanted_by: Of a proposal that one of our processes makes: who asked for it. That person is its proposer.
+            stages: Of a staged roll-out; none = all rows at once.
 
         Raises:
             NotFound: the version or an evidence is not known.
+            InvalidInput: no comment, or stages that cannot be carried out.
             Conflict: it is champion already, or has an open proposal.
         """
         _need(comment, "A proposal needs a comment.", "Say why this version should serve.")
         version = store.version(unit.session, version_id)
         if store.model(unit.session, version.model).archived_at is not None:
             raise Conflict(f"{version.model} is archived.", hint="Restore it first: mlops-dash model restore")
-        others = store.proposals(unit.session, version.model, states=(*OPEN_STATES, ProposalState.PROMOTING))
+        others = store.proposals(unit.session, version.model, states=(*OPEN_STATES, *CARRIED_OUT))
         # An expired one does not stand in the way: it is closed here, before the worker does.
         for stale in others:
             if stale.state in OPEN_STATES and not stale.is_open(unit.now) and stale.version_id == version_id:
                 _close(unit, stale, ProposalState.VOID, "it expired")
-        waiting = [one for one in others if one.is_open(unit.now) or one.state is ProposalState.PROMOTING]
+        waiting = [one for one in others if one.is_open(unit.now) or one.state in CARRIED_OUT]
         draft = Proposal(
             id=self.context.new_id(),
             model=version.model,
@@ -86,9 +91,12 @@ class Proposals:
             alert_id=alert_id,
             created_at=unit.now,
             expires_at=unit.now,
+            stages=check_stages(stages),
         )
         now = standing(unit.session, draft, unit.now)
         _refuse(why_not_propose(actor, version, now.champion, waiting))
+        if draft.stages:
+            _refuse(why_not_in_stages(store.model(unit.session, version.model), now.champion))
         extra = evidence_store.get(unit.session, evidence_ids or ())
         ids = dict.fromkeys([*(one for gate in now.gates for one in gate.evidence_ids), *(one.id for one in extra)])
         made = Proposal(
@@ -106,7 +114,12 @@ class Proposals:
             version.subject,
             model=version.model,
             before={"champion": None if now.champion is None else now.champion.label},
-            after={"proposal": made.id, "gates": _states(now), "policy": now.policy.number},
+            after={
+                "proposal": made.id,
+                "gates": _states(now),
+                "policy": now.policy.number,
+                **({"stages": stages_said(made.stages)} if made.stages else {}),
+            },
             reason=made.comment,
             evidence_ids=made.evidence_ids,
         )

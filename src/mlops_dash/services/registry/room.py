@@ -34,10 +34,12 @@ from mlops_dash.services.registry.shown import (
     selected_of,
     why_not_measure,
     why_not_of,
+    why_not_roll_out,
 )
 from mlops_dash.store import evaluation_rows, world
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
+from mlops_dash.store import rollouts as rollout_store
 from mlops_dash.store.db import reading
 
 MIRROR_FRESH = timedelta(seconds=60)  # older: the worker is not looking, so the page looks itself
@@ -54,6 +56,12 @@ _STORY = {
     Action.PROPOSAL_REJECTED,
     Action.PROPOSAL_WITHDRAWN,
     Action.GATE_OVERRIDDEN,
+    Action.ROLLOUT_STARTED,
+    Action.ROLLOUT_ADVANCED,
+    Action.ROLLOUT_PAUSED,
+    Action.ROLLOUT_CONTINUED,
+    Action.ROLLOUT_STOPPED,
+    Action.ROLLOUT_HALTED,
     Action.PROMOTION_DECIDED,
     Action.PROMOTION_FINISHED,
     Action.ROLLBACK_DECIDED,
@@ -111,6 +119,9 @@ class Rooms:
             governed = is_governed(session, model, now)
             flying = store.in_flight(session, model) is not None
             alerts = answered_by_promotion(session, facts.champion)
+            rollout = rollout_store.open_of(session, model) or (
+                None if own is None else rollout_store.of_proposal(session, own.id)
+            )
             outside = outside_alarms(self.context, session, actor, facts.versions)
         with reading(self.context.databases.log) as log:
             heartbeats = store.heartbeats(log, model, since=now - timedelta(seconds=LIVE_SECONDS))
@@ -151,15 +162,18 @@ class Rooms:
                 in_flight=flying,
                 alias_moved_to=alias_moved_to,
                 rejected=rejection is not None,
+                rollout=rollout,
             ),
             rejection=rejection,
             names={one: name for one, name, _ in people},
             why_not={
                 **why_not_of(actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to),
                 **why_not_measure(actor, facts, selected, pushed),
+                **why_not_roll_out(actor, facts, rollout),
             },
             outside=outside,
             alerts=tuple(one.title for one in alerts),
+            rollout=rollout,
         )
 
     @read(Permission.ROOM_READ)

@@ -20,6 +20,7 @@ from mlops_dash.domain.registry.proposals import (
     overrides_behind,
     rolled_back,
     why_not_approve,
+    why_not_in_stages,
     why_not_judge,
     why_not_override,
     why_not_promote,
@@ -28,6 +29,7 @@ from mlops_dash.domain.registry.proposals import (
     why_not_withdraw,
 )
 from mlops_dash.domain.registry.records import (
+    CARRIED_OUT,
     OPEN_STATES,
     ApprovalLine,
     Mirror,
@@ -40,6 +42,7 @@ from mlops_dash.domain.registry.records import (
     Version,
     VersionLine,
 )
+from mlops_dash.domain.registry.rollouts import Rollout, why_not_continue, why_not_pause, why_not_stop
 from mlops_dash.domain.words import ProposalState
 from mlops_dash.services.registry.judging import Standing, evidence_about, judged, reigns_of
 from mlops_dash.services.registry.reconcile import CHANGED
@@ -79,7 +82,7 @@ def facts_of(session: Session, name: str, now: datetime, mirror: Mirror) -> Fact
     waiting = [one for one in operations if one.in_flight]
     current = None if serving is None else serving.operation_id
     shown = waiting or [one for one in operations if one.id == current]
-    states = (*OPEN_STATES, ProposalState.PROMOTING)
+    states = (*OPEN_STATES, *CARRIED_OUT)
     return Facts(
         model=model,
         now=now,
@@ -90,9 +93,7 @@ def facts_of(session: Session, name: str, now: datetime, mirror: Mirror) -> Fact
         operations=operations,
         reigns=reigns_of(session, name),
         proposals=tuple(
-            one
-            for one in store.proposals(session, name, states=states)
-            if one.is_open(now) or one.state is ProposalState.PROMOTING
+            one for one in store.proposals(session, name, states=states) if one.is_open(now) or one.state in CARRIED_OUT
         ),
         mirror=ours_since(mirror, operations, {one.id: one.version for one in versions}, mark=model.mark.chip),
     )
@@ -227,6 +228,16 @@ def why_not_measure(actor: Actor, facts: Facts, selected: Version | None, pushed
         if not found["compare"] and one is not None and one.id not in pushed:
             found["compare"] = f"No rows of {one.label} were pushed. {evidence_push(facts.model.name, one.version)}"
     return found
+
+
+def why_not_roll_out(actor: Actor, facts: Facts, rollout: Rollout | None) -> dict[str, str]:
+    """For each verb of a roll-out, and for proposing one, "" or the reason why this actor cannot do it now."""
+    return {
+        "stages": why_not_in_stages(facts.model, facts.champion),
+        "pause": why_not_pause(actor, rollout),
+        "continue": why_not_continue(actor, rollout),
+        "stop": why_not_stop(actor, rollout),
+    }
 
 
 def why_not_of(

@@ -27,6 +27,7 @@ from mlops_dash.services.scoring.files import Columns, FileRows
 from mlops_dash.services.scoring.filing import Filed, Filing
 from mlops_dash.services.scoring.following import Following
 from mlops_dash.services.scoring.pending import Answered, Pending, Stored, times_of
+from mlops_dash.services.scoring.pulses import Pulses
 from mlops_dash.store import prediction_log, serving
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import BatchRow, LabelsAppended, LogCounts, to_us
@@ -45,7 +46,8 @@ class ScoringService:
         self._models = models
         self._following = Following(context, models)
 
-        answering = Answering(context, self._following)
+        self._pulses = Pulses(context.new_id())
+        answering = Answering(context, self._following, self._pulses)
         self.answer = answering.answer
         self.ask = answering.ask
         self.answer_all = answering.answer_all
@@ -111,14 +113,16 @@ class ScoringService:
 
     @record(Permission.SYSTEM)
     def follow(self, actor: Actor, process: str, *, patience: float | None = None) -> tuple[ServedModel, ...]:
-        """Load what was approved since, and say in a heartbeat what this process answers with.
+        """Load what was approved since, say in a heartbeat what this process answers with, keep what it counted.
 
         With `patience` (seconds), models that take longer go on loading in the background, and the others are told.
 
         Raises:
             StoreUnavailable: a heartbeat could not be written.
         """
-        return self._following.beat(rules.require_name(process, "A process"), patience=patience)
+        served = self._following.beat(rules.require_name(process, "A process"), patience=patience)
+        self._pulses.keep(self.context.databases, self.context.clock.now())
+        return served
 
     # --- answers made elsewhere, and labels ---------------------------------------------------------------------------
 

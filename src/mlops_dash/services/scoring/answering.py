@@ -23,6 +23,7 @@ from mlops_dash.services.scoring import arms, intake
 from mlops_dash.services.scoring.arms import ArmAnswers
 from mlops_dash.services.scoring.following import Following, Live
 from mlops_dash.services.scoring.pending import Answered, Pending, times_of
+from mlops_dash.services.scoring.pulses import Pulses
 from mlops_dash.services.tables import names_in_csv
 from mlops_dash.stats.arrays import Bools
 from mlops_dash.store.prediction_log import Score
@@ -53,9 +54,10 @@ Said = tuple[int, Answered | Exception]  # place among what was asked, and what 
 class Answering:
     """Answers of ours to requests of MLflow's protocol."""
 
-    def __init__(self, context: Context, following: Following) -> None:
+    def __init__(self, context: Context, following: Following, pulses: Pulses) -> None:
         self.context = context
         self._following = following
+        self._pulses = pulses
         self._settings = dict(context.settings.batch_rows_of)
         self._one_by_one: set[str] = set()  # digests of models whose answers cannot be told apart by row
 
@@ -169,6 +171,7 @@ class Answering:
             ids=names_in_csv(asked.body, asked.ids_column) if csv and asked.ids_column else None,
             challenger=challenger, traces=self.context.settings.protocol_traces,
         )  # fmt: skip
+        self._pulses.note(live, said.beside)
         if said.frame is None or said.scores is None:
             return Answered(said.body, said.status, said.media_type, None, said.not_logged)
         named = intake.names_in(asked.batch_id, len(said.frame))
@@ -213,6 +216,7 @@ class Answering:
         kept = intake.sifted(live, said.frame, said.scores, arm, ids)
         if kept.unfit:
             raise InvalidInput("A row of one of them cannot be kept.")
+        self._pulses.note(live, said.beside)
         batches = [one.batch_id for one, length in each for _ in range(length)]
         pending = intake.ours(
             live, said.frame, said.scores, ids=ids, at=at, batch_id=batches, arm=arm, ask_arm=False, strict=True,

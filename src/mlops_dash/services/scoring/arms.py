@@ -1,4 +1,4 @@
-"""Which rows does the challenger of a running A/B test answer, and with what?
+"""Which rows does the challenger of a running A/B test, or the version that is rolled out, answer, and with what?
 
 Its rows are its own: the champion scores them too, as shadow, so that the champion's series has no hole and both
 versions can be compared on the same rows. A challenger that fails never keeps an answer from the client.
@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests.assigning import ENTITY, to_challenger, unit_key
+from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, to_challenger, unit_key
 from mlops_dash.domain.events import unit_name
 from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.scoring.following import Live
@@ -65,14 +65,17 @@ def keys_of(live: Live, units: Sequence[str]) -> dict[str, str]:
 def rows_of_challenger(
     live: Live, ids: Sequence[str], at: Sequence[datetime], units: Sequence[str] = ()
 ) -> Bools:  # fmt: skip
-    """For each row whether the challenger answers it; False everywhere without a running test.
+    """For each row whether the challenger answers it; False everywhere without a running test or roll-out.
 
     `units` are from `units_of`; without one a row of a test by units is the champion's.
     """
-    test = live.tried.test
+    test, rollout, beside = live.tried.test, live.tried.rollout, live.tried.beside
     # After a failed load an older champion may answer, which is not the control.
-    if test is None or live.arm is None or live.error or live.arm.version.id != test.challenger.id:
+    if beside is None or live.arm is None or live.error or live.arm.version.id != beside.id:
         return np.zeros(len(ids), dtype=np.bool_)
+    if rollout is not None:
+        return np.asarray([draw(rollout.key, one) < rollout.share for one in ids], dtype=np.bool_)
+    assert test is not None  # `beside` is the one or the other
     design = test.design
     drawn = to_challenger(
         ids, at, key=design.key, share=design.share, unit=design.unit, zone=design.zone,

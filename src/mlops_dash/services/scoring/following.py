@@ -56,7 +56,7 @@ class Live:
     epoch: int  # of the approval that the champion here comes from
     champion: Loaded
     shadows: tuple[Loaded, ...]
-    arm: Loaded | None = None  # the challenger of a running A/B test
+    arm: Loaded | None = None  # the challenger of a running A/B test, or the version that is rolled out
     error: str = ""  # why the approved version is not the one that answers
     retry_at: float = float("inf")  # on the monotonic clock
 
@@ -262,11 +262,12 @@ class Following:
             except (BrokenModel, Unavailable) as error:
                 failed[one.id] = error
         arm: Loaded | None = None
-        if state.test is not None:
+        beside = state.beside
+        if beside is not None:
             try:
-                arm = self._one(state, state.test.challenger)
+                arm = self._one(state, beside)
             except (BrokenModel, Unavailable) as error:  # its rows are the champion's until it loads
-                failed[state.test.challenger.id] = error
+                failed[beside.id] = error
         try:
             live = Live(state, state.epoch, self._one(state, wanted), tuple(shadows), arm)
         except (BrokenModel, Unavailable) as error:
@@ -276,7 +277,7 @@ class Following:
             live = replace(known, tried=state, error=f"v{wanted.version}: {error.sentence()}")
         if failed:
             live = replace(live, retry_at=min(self._retry_at[state.model, one] for one in failed))
-        asked = (wanted, *state.shadows, *(() if state.test is None else (state.test.challenger,)))
+        asked = (wanted, *state.shadows, *(() if beside is None else (beside,)))
         broken = [one.version for one in asked if isinstance(failed.get(one.id), BrokenModel)]
         self._note(lambda session, now: store.close_broken(session, state.model, still_broken=broken, at=now))
         if not live.error and (known is None or known.champion.version.id != wanted.id):

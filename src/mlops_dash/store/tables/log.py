@@ -192,6 +192,19 @@ class HeartbeatRow(LogTable, table=True):
     error: str = Field(default="", sa_column=Column(Text, nullable=False))
 
 
+class RolloutPulseRow(LogTable, table=True):
+    """What one run of a gateway counted of a roll-out: calls of the new version, failed ones, times of both."""
+
+    __tablename__ = "rollout_pulse"
+    rollout_id: str = Field(primary_key=True)
+    source: str = Field(primary_key=True)  # one run of one gateway process: its counts only grow
+    asked: int = 0
+    failed: int = 0
+    new_times: str = Field(default="", sa_column=Column(Text, nullable=False))  # cell:count, with commas between
+    old_times: str = Field(default="", sa_column=Column(Text, nullable=False))
+    at_us: int = Field(sa_column=_us())
+
+
 class ManifestRow(LogTable, table=True):
     """A cold parquet file of the prediction log: one table of one model's UTC day. Written only with its rows moved."""
 

@@ -139,6 +139,7 @@ class ProposalRow(AppTable, table=True):
     gates: Any = json_column()  # gate name -> {state, evidence_id, ...} as judged at proposal time
     evidence_ids: Any = json_column()
     alert_id: str | None = None
+    stages: Any = json_column(nullable=True)  # of a staged roll-out; none = all rows at once
     created_at: datetime = time_column()
     expires_at: datetime = time_column()
     closed_at: datetime | None = time_column(nullable=True)
@@ -207,3 +208,43 @@ class ServingRow(AppTable, table=True):
     epoch: int = 1
     operation_id: str
     since: datetime = time_column()
+
+
+_ONE_ROLLOUT = "state IN ('running', 'paused', 'finishing')"
+
+
+class RolloutRow(AppTable, table=True):
+    """A staged roll-out of a proposal; `revision` grows with every change and guards against stale clicks."""
+
+    __tablename__ = "rollout"
+    id: str = Field(primary_key=True)
+    model: str = Field(index=True)
+    proposal_id: str = Field(foreign_key="proposal.id", unique=True)  # a proposal is rolled out once
+    from_version_id: str = Field(foreign_key="model_version.id")
+    to_version_id: str = Field(foreign_key="model_version.id")
+    stages: Any = json_column()
+    state: str
+    stage: int = 0
+    key: str  # of the draw that says which rows are its
+    revision: int = 1
+    started_by: str
+    started_at: datetime = time_column()
+    reason: str = text_column()
+    stage_at: datetime = time_column()
+    running_since: datetime = time_column()
+    waited_seconds: float = 0.0
+    ended_at: datetime | None = time_column(nullable=True)
+    ended_by: str = ""
+    end_reason: str = text_column()
+    guards: Any = json_column(nullable=True)  # as judged last
+    rows: int = 0
+    judged_at: datetime | None = time_column(nullable=True)
+    __table_args__ = (
+        Index(
+            "uq_rollout_one_open",
+            "model",
+            unique=True,
+            sqlite_where=text(_ONE_ROLLOUT),
+            postgresql_where=text(_ONE_ROLLOUT),
+        ),
+    )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import Bools
+from mlops_dash.tracking.models.beside import Beside
 from mlops_dash.tracking.models.loading import Floats, LoadedModel
 
 _log = logging.getLogger(__name__)
@@ -38,11 +40,12 @@ class ProtocolAnswer:
     challenger_rows: Bools | None = None  # whose rows hold the challenger's answer instead
     challenger_scores: Floats | None = None
     not_logged: str = ""  # why an answer of the model cannot be kept
+    beside: Beside | None = None  # the call of both versions, when the challenger had rows in it
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """The other version of an A/B test: `route(ids or None, rows as they came)` says which it answers."""
+    """The other version of an A/B test or roll-out: `route(ids or None, rows as they came)` says which it answers."""
 
     loaded: LoadedModel
     route: Callable[[tuple[Any, ...] | None, pd.DataFrame], Bools]
@@ -93,15 +96,15 @@ def answer(
         ) from error
     if said.status != 200:
         return ProtocolAnswer(said.response, said.status, said.mimetype)
+    answered = ProtocolAnswer(said.response, said.status, said.mimetype, ids=router.ids, beside=router.beside)
     try:
         frame, scores = _as_frame(router.asked), loaded.scores_of(router.answered)
     except InvalidInput as error:  # the client has its answer all the same
-        return ProtocolAnswer(said.response, said.status, said.mimetype, ids=router.ids, not_logged=error.message)
+        return replace(answered, not_logged=error.message)
     if len(scores) != len(frame):
-        why = f"The model answered {len(scores)} numbers for {len(frame)} rows."
-        return ProtocolAnswer(said.response, said.status, said.mimetype, ids=router.ids, not_logged=why)
+        return replace(answered, not_logged=f"The model answered {len(scores)} numbers for {len(frame)} rows.")
     rows, others = router.challenged
-    return ProtocolAnswer(said.response, said.status, said.mimetype, frame, router.ids, scores, rows, others)
+    return replace(answered, frame=frame, scores=scores, challenger_rows=rows, challenger_scores=others)
 
 
 class _Router:
@@ -119,22 +122,28 @@ class _Router:
         self._ids_column = ids_column
         self._challenger = challenger
         self.challenged: tuple[Bools | None, Floats | None] = (None, None)
+        self.beside: Beside | None = None
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
         """What MLflow's server calls."""
         if self._ids_column:
             data = self._without_ids(data)
         self.asked = data
+        begun = time.perf_counter()
         self.answered = self._predict(data, params=params)
-        return self.answered if self._challenger is None else self._with_challenger(self._challenger, data, params)
+        seconds = time.perf_counter() - begun
+        if self._challenger is None:
+            return self.answered
+        return self._with_challenger(self._challenger, data, params, seconds)
 
-    def _with_challenger(self, challenger: Challenger, data: Any, params: dict[str, Any] | None) -> Any:
+    def _with_challenger(self, challenger: Challenger, data: Any, params: dict[str, Any] | None, seconds: float) -> Any:
         """The answers with the challenger's in its rows; only frames in and arrays out can be split by row."""
         if not isinstance(data, pd.DataFrame) or not isinstance(self.answered, np.ndarray):
             return self.answered
         rows = challenger.route(self.ids, data)
         if not rows.any():
             return self.answered
+        begun = time.perf_counter()
         try:
             own = np.asarray(challenger.loaded.pyfunc.predict(data[rows], params=params))
             merged = self.answered.copy()
@@ -142,7 +151,9 @@ class _Router:
             self.challenged = (rows, challenger.loaded.scores_of(own))
         except Exception:  # noqa: BLE001 - foreign code: its failure must not keep the champion's answer from the client
             _log.warning("a challenger did not answer", exc_info=True)
+            self.beside = Beside(seconds, 0.0, failed=True)
             return self.answered
+        self.beside = Beside(seconds, time.perf_counter() - begun)
         return merged
 
     def _without_ids(self, data: Any) -> Any:

@@ -11,6 +11,7 @@ too large to be exact) is None, and is answered alone by `protocol.answer`, in M
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.stats.arrays import Bools
+from mlops_dash.tracking.models.beside import Beside
 from mlops_dash.tracking.models.loading import Floats, LoadedModel
 
 _EXACT = 2**53  # whole numbers up to here are exact as floats
@@ -58,6 +60,7 @@ class TogetherAnswer:
     scores: Floats
     challenger_rows: Bools | None
     challenger_scores: Floats | None
+    beside: Beside | None = None  # the call of both versions, when the challenger had rows in it
 
 
 Kinds = dict[str, tuple[str, bool]]  # input column -> (MLflow's type, required)
@@ -127,12 +130,16 @@ def answer(
     if kinds is None:
         raise NotTogether
     frame = _frame(kinds, asked)
+    begun = time.perf_counter()
     given = _ask(loaded, frame)
+    seconds, beside = time.perf_counter() - begun, None
     merged, rows, scores = given, None, None
     if challenger is not None and route is not None:
         chosen = route(len(frame))
         if chosen.any():
+            begun = time.perf_counter()
             own = _ask(challenger, frame[chosen])
+            beside = Beside(seconds, time.perf_counter() - begun)
             merged = given.copy()
             merged[chosen] = own
             rows, scores = chosen, _scores(challenger, own, _lengths(asked, chosen))
@@ -140,7 +147,7 @@ def answer(
     for one in asked:
         bodies.append(json.dumps({"predictions": merged[first : first + one.rows].tolist()}))
         first += one.rows
-    return TogetherAnswer(tuple(bodies), frame, _scores(loaded, given, _lengths(asked, None)), rows, scores)
+    return TogetherAnswer(tuple(bodies), frame, _scores(loaded, given, _lengths(asked, None)), rows, scores, beside)
 
 
 def _of_records(rows: Any) -> Rows | None:

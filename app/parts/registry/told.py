@@ -1,0 +1,71 @@
+"""What the dialogs of the Registry page say of a version, its gates and its proposal: facts of the room, in rows."""
+
+from __future__ import annotations
+
+from app.charts import registry as charts
+from app.ui import widgets
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.evidence import Evidence
+from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Version
+from mlops_dash.domain.tasks import METRICS
+from mlops_dash.domain.tasks.task import Metric
+from mlops_dash.domain.words import look
+
+
+def version(room: RegistryRoom) -> Version:
+    """The version that is looked at; dialogs open only where there is one."""
+    assert room.selected is not None
+    return room.selected
+
+
+def proposal(room: RegistryRoom) -> Proposal:
+    """Its proposal; dialogs about one open only where there is one."""
+    assert room.proposal is not None
+    return room.proposal
+
+
+def identity(room: RegistryRoom) -> dict[str, str]:
+    """Which version: name, files, what it was trained on."""
+    shown = version(room)
+    files = widgets.Mono(fmt.short(shown.artifact_digest, 12))
+    return {
+        "Version": shown.subject,
+        "Files": files,
+        "Trained on": fmt.period(shown.training_start, shown.training_end, room.zone),
+    }
+
+
+def digest(one: Version | None) -> str:
+    """The digest of its files, short."""
+    return fmt.MISSING if one is None else widgets.Mono(fmt.short(one.artifact_digest, 12))
+
+
+def gates(room: RegistryRoom) -> dict[str, str]:
+    """Each gate with its word and its numbers: intervals do not vanish at the decision."""
+    said = {}
+    for gate in room.gates:
+        texts = ((one.label, charts.measure_text(one, room.label_unit)) for one in gate.measures)
+        numbers = "; ".join(f"{label}: {text}" for label, text in texts if text)
+        said[gate.name[:1].upper() + gate.name[1:]] = f"{look(gate.state).label}. {numbers or gate.reason}"
+    return said
+
+
+def approvers(room: RegistryRoom) -> str:
+    """Who approved, by name."""
+    return ", ".join(
+        room.name_of(one.approval.approver) for one in room.approvals if one.holds and one.approval.kind == "approve"
+    )
+
+
+def metric_changes(room: RegistryRoom) -> list[tuple[str, str, str]]:
+    """Both versions' own values on the rows they were compared on, and the difference with its interval."""
+    found = {one.metric: one for one in room.comparisons if one.value is not None}
+    policy = room.policy.promotion
+    wanted = dict.fromkeys([policy.primary, policy.guardrail, policy.floor_metric])
+    return [_metric_change(METRICS[name], found[name], room.label_unit) for name in wanted if name in found]
+
+
+def _metric_change(metric: Metric, one: Evidence, label_unit: str) -> tuple[str, str, str]:
+    old, new = (fmt.metric(one.details.get(who), metric.decimals) for who in ("champion", "candidate"))
+    gap = f"{fmt.delta(one.value, metric.decimals)} {fmt.interval(one.low, one.high, metric.decimals)}"
+    return metric.named(label_unit), old, f"{new}, {gap}"

@@ -1,0 +1,107 @@
+"""What stops a roll-out by itself: calls that fail, answers that take longer, a loss that rises. Three answers each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlops_dash.domain.format import percent
+from mlops_dash.domain.registry.rollouts import ERRORS, LOSS, TIME, Guard
+from mlops_dash.domain.words import GateState
+from mlops_dash.stats.arrays import ArrayLike
+from mlops_dash.stats.rollouts import LossRise, exact, loss_rise, quantile_of_cells
+
+LEVEL = 0.999  # of errors and times: they are looked at every few seconds
+ALPHA = 0.01  # of the loss, over all looks together
+SLOWEST = 0.95  # the quantile of times that is compared
+MOST_FAILED = 0.01
+MOST_TIMES = 2.0
+QUICK_SECONDS = 0.01  # answers within it are never too slow
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What gateways counted of calls in which the new version was asked."""
+
+    asked: int = 0
+    failed: int = 0  # the champion answered those rows
+    new: Mapping[int, int] = field(default_factory=dict)  # times of the new version by cell
+    old: Mapping[int, int] = field(default_factory=dict)  # of the champion, in the same calls
+
+
+def errors_guard(calls: Calls, *, loads: bool, why_not_loaded: str = "") -> Guard:
+    """Whether the new version fails more often than is allowed; one that does not load fails."""
+    method = f"Clopper-Pearson interval of {percent(LEVEL)}; one call is one unit"
+    if not loads:
+        sentence = f"It does not load: {why_not_loaded}"
+        return Guard(ERRORS, GateState.FAILED, None, None, None, MOST_FAILED, calls.asked, "calls", method, sentence)
+    if not calls.asked:
+        said = "No call has been counted yet."
+        return Guard(ERRORS, GateState.WAITING, None, None, None, MOST_FAILED, 0, "calls", method, said)
+    low, high = exact(calls.failed, calls.asked, level=LEVEL)
+    state = _state(low, high, MOST_FAILED)
+    took_over = "; the champion answered them" if calls.failed else ""
+    said = f"{calls.failed:,} of {calls.asked:,} calls failed{took_over}."
+    return Guard(ERRORS, state, calls.failed / calls.asked, low, high, MOST_FAILED, calls.asked, "calls", method, said)
+
+
+def time_guard(calls: Calls) -> Guard:
+    """Whether its slow answers (19 of 20 are faster) take more than twice as long as the champion's."""
+    method = f"95th percentile of call times, intervals of {percent(LEVEL)} by ranks, times kept to the next 25 %"
+    n = sum(calls.new.values())
+    new, old = (quantile_of_cells(one, SLOWEST, level=LEVEL) for one in (calls.new, calls.old))
+    if not n or math.isnan(old[0]):
+        said = "No time has been counted yet."
+        return Guard(TIME, GateState.WAITING, None, None, None, MOST_TIMES, 0, "calls", method, said)
+    value = new[0] / old[0]
+    low = new[1] / old[2] if math.isfinite(old[2]) else 0.0
+    high = new[2] / old[1] if old[1] > 0 else math.inf
+    state = GateState.PASSED if new[2] <= QUICK_SECONDS else _state(low, high, MOST_TIMES)
+    if state is GateState.FAILED and new[1] <= QUICK_SECONDS:
+        state = GateState.CANNOT_TELL
+    said = f"19 of 20 answers within {_ms(new[0])}, the champion's within {_ms(old[0])}."
+    end = high if math.isfinite(high) else None
+    return Guard(TIME, state, value, low, end, MOST_TIMES, n, "calls", method, said)
+
+
+def loss_guard(
+    new: ArrayLike, old: ArrayLike, days: Sequence[str], *, loss: str, margin: float, label_hours: float
+) -> Guard:
+    """Whether its loss on ripe rows, which both answered, is above the champion's by more than the harm tolerance.
+
+    Args:
+        new: Its loss of each ripe row.
+        old: The champion's.
+        days: The day of each.
+        loss: What it is called in a sentence.
+        margin: The harm tolerance of the monitoring policy, as a share.
+        label_hours: How old a row must be to be ripe.
+    """
+    found: LossRise = loss_rise(new, old, days, margin=margin, alpha=ALPHA)
+    by = "rows taken as independent, fewer than 5 days" if found.n_clusters is None else f"{found.n_clusters} days"
+    method = f"{loss} on the same rows, always-valid one-sided bounds at {percent(ALPHA, 0)}; {by}"
+    if math.isnan(found.low):
+        ripe = "every labelled row" if label_hours <= 0 else f"rows older than {label_hours:g} h"
+        said = f"Not told yet: {found.reason} ({ripe} count)."
+        return Guard(LOSS, GateState.WAITING, _finite(found.value), None, None, margin, found.n, "rows", method, said)
+    state = _state(found.low, found.high, margin)
+    if state is GateState.PASSED and found.n_clusters is None:
+        state = GateState.CANNOT_TELL  # rows of one day are alike: harm is believed on them, its absence is not
+    way = "above" if found.value >= 0 else "below"
+    said = f"Its {loss} is {percent(abs(found.value))} {way} the champion's on {found.n:,} ripe rows."
+    return Guard(LOSS, state, found.value, found.low, found.high, margin, found.n, "rows", method, said)
+
+
+def _state(low: float, high: float, limit: float) -> GateState:
+    if low > limit:
+        return GateState.FAILED
+    return GateState.PASSED if high <= limit else GateState.CANNOT_TELL
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"
