@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.charts.ab_tests import figures as charts
 from app.charts.ab_tests import words
-from app.parts.ab_tests import decisions, events, field_experiment
+from app.parts.ab_tests import decisions, events, field_experiment, rehearsal
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -84,6 +84,8 @@ def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:
     with left:
         if reading is not None:
             _arms(test, reading)
+        if test.state is ABState.DESIGNED:
+            rehearsal.draw(frame, test)
         _paired(test, reading)
     with right:
         _design(room, test)
@@ -145,8 +147,7 @@ def _metrics(frame: Frame, test: ABTest, reading: Reading) -> None:
     def controls() -> None:
         widgets.as_table(charts.forest_table(rows), key="metrics")
 
-    sub = f"{test.challenger} minus {test.control}; dotted: the margin"
-    with widgets.card("metrics", "All metrics", sub, controls, height="stretch"):
+    with widgets.card("metrics", "All metrics", charts.forest_sub(test, rows), controls, height="stretch"):
         fig = charts.forest_figure(rows, frame.tokens, left="better", right="worse")
         widgets.chart(fig, key=f"metrics-{test.id}", alt=charts.forest_alt(rows), height=_height(reading))
 

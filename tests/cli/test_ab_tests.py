@@ -78,6 +78,8 @@ def test_a_test_of_users_is_designed_started_read_and_stopped(house: Services, r
     )  # fmt: skip
     assert "key" not in made["design"]
     short = made["id"][:8]
+    code, out, err = run("ab-test", "replay", short)
+    assert (code, "v1 answered no row" in out) == (0, True), err
     assert short in run("ab-test", "list")[1]
     code, out, err = run("ab-test", "start", short, "--reason", "go")
     assert (code, "runs" in out) == (0, True), err

@@ -174,10 +174,16 @@ def forest_figure(rows: Sequence[Branch], t: Tokens, *, left: str, right: str, p
     pad = 0.06 * (max(ends) - min(ends))
     fig.update_xaxes(
         tickformat=".0%" if percent else ".3~f", nticks=5, range=[min(ends) - pad, max(ends) + pad],
-        showticklabels=not own, title={"text": f"← {left}   ·   {right} →{', each on its own scale' if own else ''}"},
+        showticklabels=not own, title={"text": f"← {left}   ·   {right} →"},
     )  # fmt: skip
     fig.add_vline(x=0, line={"color": t.context, "width": 1.5})
     return fig.update_layout(showlegend=False, hovermode="closest", margin={"l": 0, "r": 8, "t": 4, "b": 30})
+
+
+def forest_sub(test: ABTest, rows: Sequence[Branch]) -> str:
+    """What the forest shows, below its title."""
+    own = "; each on its own scale, worse to the right" if any(one.scale != 1.0 for one in rows) else ""
+    return f"{test.challenger} minus {test.control}; dotted: the margin{own}"
 
 
 def forest_height(rows: Sequence[Branch]) -> int:

@@ -27,7 +27,7 @@ def label(metric: str) -> str:
 def in_sentence(metric: str) -> str:
     """The same within a sentence: names keep their capital."""
     name = metric_of(metric).label
-    return name if metric == "brier" or is_of_events(metric) else name[:1].lower() + name[1:]
+    return name if metric in {"brier", "mae"} or is_of_events(metric) else name[:1].lower() + name[1:]
 
 
 def choice(metric: str) -> str:

@@ -75,7 +75,7 @@ def _design(frame: Frame, model: str) -> None:
                 min_days=min(int(session.get(f"{key}-least-days")), days),
                 share=session.get(f"{key}-share") / 100,
                 days=days,
-                planned_units=plan.units(days),
+                planned_units=int(session.get(f"{key}-planned")) or plan.units(days, entity),
                 min_units=int(session.get(f"{key}-least")),
                 alpha=plan.alpha,
                 reading=str(session.get(f"{key}-reading")),
@@ -120,6 +120,10 @@ def _fields(plan: Plan, key: str) -> None:
             f"{words.label(one.metric)} may be worse by at most", min_value=0.0001, value=one.margin, step=0.001,
             format="%.4f", key=f"{key}-{one.metric}",
         )  # fmt: skip
+    st.number_input(
+        "Planned units", min_value=0, value=0, key=f"{key}-planned",
+        help="With an outcome, of both arms. 0: as many as so many days of the past bring.",
+    )  # fmt: skip
     with st.expander("Share, reading, minimum, exposure", key=f"{key}-more"):
         st.slider("Share of the challenger, %", 5, 95, 50, key=f"{key}-share")
         st.selectbox("Read", list(READINGS), format_func=lambda one: READINGS[one], key=f"{key}-reading")

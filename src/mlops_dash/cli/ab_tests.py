@@ -1,4 +1,4 @@
-"""`ab-test`: the live A/B tests: list, show, design, start, stop; the same services as the page."""
+"""`ab-test`: the live A/B tests: list, show, design, replay, start, stop; the same services as the page."""
 
 from __future__ import annotations
 
@@ -38,6 +38,12 @@ def add_commands(commands: Any) -> None:
     )
     json_flag(shown)
     shown.set_defaults(run=_show)
+
+    replayed = verbs.add_parser("replay", help="its looks on the past, where no arm differs: false alarms, power, days")
+    replayed.add_argument("test")
+    replayed.add_argument("--runs", type=int, default=400, metavar="N", help="how often arms are drawn")
+    json_flag(replayed)
+    replayed.set_defaults(run=_replay)
 
     _add_design(verbs)
     for verb, run, about in (("start", _start, "let the challenger answer its share"), ("stop", _stop, "end it")):
@@ -131,6 +137,24 @@ def _design(arguments: argparse.Namespace) -> int:
         f"{test.model}: {test.name} is designed. A lead starts it: mlops-dash ab-test start {test.id[:8]} --reason TEXT"
     )
     show(_facts(test), as_json=arguments.json, line=line)
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    made = services()
+    test = _known(made, arguments.test)
+    found = made.ab_tests.rehearse(actor(made), test.id, runs=arguments.runs)
+    power = (
+        f"{metric_of(test.design.outcome).label} was {fmt.metric(found.value)} of {fmt.plural(found.units, 'unit')}; "
+        f"found with 80 % power at the planned size: {fmt.metric(found.one_look)} by one look, "
+        f"{fmt.metric(found.every_day)} looking every day."
+    )
+    pace = (
+        f"The planned {test.design.planned_units:,} units take {fmt.plural(found.days_needed, 'day')}, "
+        f"the test lasts {test.design.days}."
+    )
+    line = found.reason or "\n".join([found.alarm_words(test.design.alpha), power, pace])
+    show(found.as_json(), as_json=arguments.json, line=line)
     return 0
 
 

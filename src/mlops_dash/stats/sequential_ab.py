@@ -115,10 +115,18 @@ def units_before_first_look(arm: Moments, control: Moments) -> int:
     >>> units_before_first_look(Moments.of(rare), Moments.of(rare * 9))
     1941
     """
-    smaller, both = min(arm.n, control.n), arm.n + control.n
+    both = arm + control
+    return units_needed(min(arm.n, control.n), both.n, both.skew)
+
+
+def units_needed(smaller: int, both: int, skew: float) -> int:
+    """Return the same from the units of the smaller arm, those of both, and their skew (NaN: not known).
+
+    >>> units_needed(50, 500, 2.0), units_needed(50, 500, 3.0), units_needed(250, 500, 9.0)
+    (100, 180, 100)
+    """
     if both == 0 or smaller >= BALANCED * both:
         return MIN_UNITS
-    skew = (arm + control).skew
     return MIN_UNITS if math.isnan(skew) else max(MIN_UNITS, math.ceil(SKEW_UNITS * skew**2))
 
 

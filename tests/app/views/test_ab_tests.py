@@ -157,6 +157,17 @@ def test_a_designed_test_waits_for_a_lead(play: Play, open_page: OpenPage) -> No
     assert not open_page("ab", "lead").button(key="start").disabled
 
 
+def test_a_designed_test_is_replayed_on_the_past(play: Play, open_page: OpenPage) -> None:
+    play(12, better=0.3)
+    test = play(0, started=False)
+    page = open_page("ab", "scientist", test=test.id)
+    assert "could it find" in words(page)
+    page.button(key="rehearse").click().run()
+    said = words(page)
+    assert "saw a difference where none is" in said
+    assert "Days to the planned size" in said
+
+
 def test_a_viewer_sees_everything_and_may_do_nothing(play: Play, open_page: OpenPage) -> None:
     play(12, better=0.35)
     page = open_page("ab", "viewer")

@@ -15,10 +15,8 @@ from mlops_dash.domain.ab_tests.assigning import ENTITY, ROW, draw, unit_key
 from mlops_dash.domain.ab_tests.judging import judge
 from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading, check
 from mlops_dash.domain.words import ABState, ABVerdict
-from mlops_dash.services.ab_tests.unit_reading import effect_of, first_units, linear, read_units
+from mlops_dash.services.ab_tests.unit_reading import effect_of, read_units
 from mlops_dash.services.ab_tests.unit_table import Columns, unit_table
-from mlops_dash.stats.moments import Moments
-from mlops_dash.stats.sequential_ab import always_valid, units_before_first_look
 from mlops_dash.store.prediction_log import to_us
 from tests.domain.ab_tests.test_rules import DESIGN
 
@@ -202,41 +200,3 @@ def test_with_rows_as_units_an_event_names_the_predictions_id() -> None:
     assert found.units == len(rows)
     shares = [found.primary.challenger, found.primary.control]
     assert shares == [pytest.approx(0.25, abs=0.05)] * 2
-
-
-# --- looked at again and again ----------------------------------------------------------------------------------------
-
-RUNS, LOOKS = 200, 50
-
-
-def a_a(kind: str, rng: np.random.Generator, n: int) -> Columns:
-    """Outcomes that no arm changes."""
-    before = rng.gamma(0.5, 20.0, n)
-    if kind == "share":
-        return Columns((rng.random(n) < 0.05).astype(float))
-    if kind == "ratio":
-        visits = rng.integers(1, 9, n).astype(float)
-        return Columns(visits * rng.gamma(0.5, 4.0, n), z=visits)
-    spend = (rng.random(n) < 0.3) * rng.lognormal(1.0, 1.2, n)
-    return Columns(0.5 * before + spend, x=before) if kind == "cuped" else Columns(spend)
-
-
-@pytest.mark.parametrize("share", [0.5, 0.1])
-@pytest.mark.parametrize("kind", ["mean", "share", "ratio", "cuped"])
-def test_fifty_looks_at_arms_that_do_not_differ_seldom_say_that_they_do(kind: str, share: float) -> None:
-    rng = np.random.default_rng([ord(kind[0]), int(share * 10)])
-    n, alarms, metric = 3_000, 0, "higher:ratio:a/b" if kind == "ratio" else "higher:mean:a"
-    for _ in range(RUNS):
-        columns, arm = a_a(kind, rng, n), rng.random(n) < share
-        for end in np.linspace(n / LOOKS, n, LOOKS).astype(int):
-            mine, seen = arm[:end], first_units(columns, end)
-            values = linear(seen)
-            if min(mine.sum(), (~mine).sum()) < units_before_first_look(
-                Moments.of(values[mine]), Moments.of(values[~mine])
-            ):
-                continue
-            look = always_valid(effect_of(seen, mine, metric, BASE), planned_units=n, alpha=0.05)
-            if look.low > 0 or look.high < 0:
-                alarms += 1
-                break
-    assert alarms / RUNS <= 0.05 + 3 * (0.05 * 0.95 / RUNS) ** 0.5

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
+from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.judging import Verdict
 from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading
 from mlops_dash.domain.access import Actor, Permission, Waiting
 from mlops_dash.domain.events import EventName
 from mlops_dash.domain.words import ABState
+from mlops_dash.stats.ab_replay import Replayed
 
 # For the same 80 % power an always-valid interval needs 1.74 times the units, so at equal units it finds sqrt(1.74).
 FEW_UNITS = 20  # a day: in three weeks no arm would have its hundred, even if nobody came twice
@@ -90,9 +93,64 @@ class Plan:
     outcomes: tuple[str, ...]  # of the answers first, then of the events that were sent
     columns: tuple[UnitColumn, ...]  # that could name units
 
-    def units(self, days: int) -> int:
-        """Units with an outcome that so many days bring."""
-        return self.units_a_day * days
+    def units(self, days: int, entity: str = "") -> int:
+        """Units with an outcome that so many days bring; of a column at most, as who comes again is no new unit."""
+        of_column = next((one.units for one in self.columns if one.name == entity), 0)
+        return (of_column if entity else self.units_a_day) * days
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What the past says of a test before it starts.
+
+    Attributes:
+        start: First moment of the past that was replayed.
+        end: The moment after it.
+        units: Units of it.
+        days: Days of it with units.
+        replayed: False alarms over arms drawn at random.
+        value: The outcome of all units.
+        one_look: The difference that one look at the planned size finds with 80 % power.
+        every_day: The same where every day is looked at.
+        days_needed: Days until the planned size, at the pace of the past.
+        reason: Why nothing can be said; "" = all is said.
+    """
+
+    start: datetime
+    end: datetime
+    units: int
+    days: int
+    replayed: Replayed | None = None
+    value: float = math.nan
+    one_look: float = math.nan
+    every_day: float = math.nan
+    days_needed: int = 0
+    reason: str = ""
+
+    def because(self, reason: str) -> Rehearsal:
+        """The same, saying nothing for a reason."""
+        return replace(self, reason=reason)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON-able values."""
+        told = None if self.replayed is None else {**asdict(self.replayed), "share": self.replayed.share}
+        numbers = {name: finite(getattr(self, name)) for name in ("value", "one_look", "every_day")}
+        return {
+            "start": self.start.isoformat(), "end": self.end.isoformat(), "units": self.units, "days": self.days,
+            "replayed": told, **numbers, "days_needed": self.days_needed, "reason": self.reason,
+        }  # fmt: skip
+
+    def alarm_words(self, alpha: float) -> str:
+        """The false alarms in a sentence."""
+        found = self.replayed
+        if found is None:
+            return ""
+        if not found.looked:
+            return f"No look was reached in {found.runs:,} replays: the minimum of units is too high for these days."
+        said = f"{found.share:.1%} [{found.low:.1%}, {found.high:.1%}] of {found.runs:,} replays of {self.days} days"
+        word = "as promised" if found.low <= alpha else "MORE than promised"
+        bold = f"a t-test every day {found.naive / found.runs:.0%}"
+        return f"{said} saw a difference where none is, {word} ({alpha:.0%}); {bold}."
 
 
 @dataclass(frozen=True)

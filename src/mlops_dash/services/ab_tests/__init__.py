@@ -11,7 +11,7 @@ from typing import Any
 
 from mlops_dash.domain.ab_tests.analysis import FieldExperiment
 from mlops_dash.domain.ab_tests.judging import Verdict, judge
-from mlops_dash.domain.ab_tests.room import ABRoom, Plan
+from mlops_dash.domain.ab_tests.room import ABRoom, Plan, Rehearsal
 from mlops_dash.domain.ab_tests.rules import (
     ABTest,
     NewTest,
@@ -27,6 +27,7 @@ from mlops_dash.services.ab_tests.evidence import evidence_of
 from mlops_dash.services.ab_tests.planning import design_of, is_testable, plan_of
 from mlops_dash.services.ab_tests.published import FILE, published
 from mlops_dash.services.ab_tests.reading import read_test
+from mlops_dash.services.ab_tests.rehearsing import rehearse
 from mlops_dash.services.ab_tests.unit_reading import read_units
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.settings import app_root
@@ -209,6 +210,26 @@ class ABTestService:
             Conflict: there is no champion, or no other version.
         """
         return plan_of(self.context, model)
+
+    @read(Permission.TEST_EDIT)
+    def rehearse(self, actor: Actor, test_id: str, *, runs: int = 400) -> Rehearsal:
+        """The looks of a test on the past, where no arm differs: false alarms, and what could be found.
+
+        Args:
+            actor: Who asks; a scientist or above.
+            test_id: The test.
+            runs: How often arms are drawn, 50 to 5,000.
+
+        Raises:
+            NotFound: no such test.
+            InvalidInput: the number of runs cannot be.
+        """
+        if not 50 <= runs <= 5_000:
+            raise InvalidInput(f"{runs} replays are not between 50 and 5,000.")
+        with reading(self.context.databases.app) as session:
+            test = store.get(session, test_id)
+        with reading(self.context.databases.log) as log:
+            return rehearse(log, test, now=test.started_at or self.context.clock.now(), runs=runs)
 
     def _now(self, test: ABTest | None, now: datetime) -> tuple[Reading | None, Verdict | None, bool]:
         """Reading, verdict and whether it is the last one."""

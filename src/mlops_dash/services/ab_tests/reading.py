@@ -58,7 +58,7 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
         over: Whether this is the last reading.
     """
     design = test.design
-    rows = rows.assign(day=_days(rows["at"], design.zone))
+    rows = rows.assign(day=days_of(rows["at"], design.zone))
     ripe = rows[rows["day"].isin(_ripe_days(rows, design, now))]
     known = ripe[ripe["label"].notna()]
     treated = known["challenger"].to_numpy(dtype=np.bool_)
@@ -94,7 +94,8 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
 # --- rows to sums -----------------------------------------------------------------------------------------------------
 
 
-def _days(at: pd.Series, zone: str) -> pd.Series:
+def days_of(at: pd.Series, zone: str) -> pd.Series:
+    """The local day of each instant."""
     return pd.Series([one.date() for one in at.dt.tz_convert(ZoneInfo(zone))], index=at.index, dtype=object)
 
 
@@ -116,18 +117,24 @@ def _sums(known: pd.DataFrame, treated: Bools, design: Design) -> _Arms:
     names, codes = np.unique(known["day"].to_numpy(dtype=object), return_inverse=True) if len(known) else ([], [])
     days = tuple(names)
     groups: Ints = np.asarray(codes, dtype=np.int64)
-    label = known["label"].to_numpy() == 1.0
-    score = known["score"].to_numpy(dtype=np.float64)
     made = _Arms(days, {}, {})
     for metric in design.metrics:
-        loss = squared_errors(label, score) if metric == "brier" else log_losses(label, score)
-        columns = (loss * label, label, loss * ~label, ~label)
+        columns = parts_of(known, metric).T
         for arm, mask in ((made.challenger, treated), (made.control, ~treated)):
             arm[metric] = np.column_stack([sums_by(one * mask, groups, len(days)) for one in columns])
     return made
 
 
-def _statistic(metric: str, design: Design) -> Sums:
+def parts_of(known: pd.DataFrame, metric: str) -> Floats:
+    """[loss | y=1, is 1, loss | y=0, is 0] of each labelled row, float[rows, 4]."""
+    label = known["label"].to_numpy() == 1.0
+    score = known["score"].to_numpy(dtype=np.float64)
+    loss = squared_errors(label, score) if metric == "brier" else log_losses(label, score)
+    return np.column_stack([loss * label, label, loss * ~label, ~label]).astype(np.float64)
+
+
+def statistic_of(metric: str, design: Design) -> Sums:
+    """How the sums of `parts_of` become the outcome."""
     if metric == "base_rate_free_loss":
         return base_rate_free(design.prior)
     return lambda s: ratio(s[..., 0] + s[..., 2], s[..., 1] + s[..., 3])
@@ -136,7 +143,7 @@ def _statistic(metric: str, design: Design) -> Sums:
 def _effect(arms: _Arms, metric: str, design: Design, days: int) -> Effect:
     challenger, control = arms.challenger[metric][:days], arms.control[metric][:days]
     n_1, n_0 = _units(challenger, design), _units(control, design)
-    return clustered(_statistic(metric, design), challenger, control, n_1=n_1, n_0=n_0)
+    return clustered(statistic_of(metric, design), challenger, control, n_1=n_1, n_0=n_0)
 
 
 def _units(sums: Floats, design: Design) -> int:
@@ -258,7 +265,7 @@ def _paired(rows: pd.DataFrame, design: Design, days: set[date]) -> tuple[Measur
     """Both versions on the very same rows: one look, clusters are days."""
     if rows.empty:
         return None
-    rows = rows.assign(day=_days(rows["at"], design.zone))
+    rows = rows.assign(day=days_of(rows["at"], design.zone))
     rows = rows[rows["day"].isin(days) & rows["label"].notna()]
     found = paired_difference(
         rows["label"].to_numpy(),

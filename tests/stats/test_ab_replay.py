@@ -1,0 +1,84 @@
+"""Replays of the past: the fast looks are the slow ones, and the promise holds for skewed outcomes and small shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from mlops_dash.stats.ab import Effect, base_rate_free, clustered, mean_of, welch
+from mlops_dash.stats.ab_replay import Replayed, of_days, of_units, replay
+from mlops_dash.stats.arrays import Bools, Floats
+from mlops_dash.stats.pair_sums import Adjustment, PairSums
+
+N, DAYS = 3_000, 50
+
+
+def past(kind: str, rng: np.random.Generator) -> tuple[Floats, Floats | None, Floats | None]:
+    before = rng.gamma(0.5, 20.0, N)
+    if kind == "share":
+        return (rng.random(N) < 0.05).astype(float), None, None
+    if kind == "ratio":
+        visits = rng.integers(1, 9, N).astype(float)
+        return visits * rng.gamma(0.5, 4.0, N), visits, None
+    spend = (rng.random(N) < 0.3) * rng.lognormal(1.0, 1.2, N)
+    return (0.5 * before + spend, None, before) if kind == "cuped" else (spend, None, None)
+
+
+@pytest.mark.parametrize("kind", ["mean", "share", "ratio", "cuped"])
+def test_looks_from_sums_are_those_from_all_units(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    y, z, x = past(kind, rng)
+    day, arm = np.sort(rng.integers(0, DAYS, N)), rng.random(N) < 0.4
+    for number, (_, effect) in enumerate(of_units(y, z, x, day, least=100)(arm)):
+        if number not in {20, DAYS - 1}:
+            continue
+        sides = [side & (day <= number) for side in (arm, ~arm)]
+        if kind == "ratio":
+            assert z is not None
+            slow = welch(*(PairSums.of(y[side], z[side]).ratio_of() for side in sides))
+        elif kind == "cuped":
+            assert x is not None
+            sums = [PairSums.of(y[side], x[side]) for side in sides]
+            fit = Adjustment.of(sums)
+            slow = welch(*(fit.adjusted(one).mean_of() for one in sums))
+        else:
+            slow = welch(*(mean_of(y[side]) for side in sides))
+        assert (effect.difference, effect.se) == pytest.approx((slow.difference, slow.se), rel=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+@pytest.mark.parametrize("kind", ["mean", "share", "ratio", "cuped"])
+def test_fifty_looks_keep_the_promise_where_a_daily_t_test_does_not(kind: str, share: float) -> None:
+    rng = np.random.default_rng([ord(kind[0]), int(10 * share)])
+    day = np.sort(rng.integers(0, DAYS, N))
+    looks = of_units(*past(kind, rng), day, least=100)
+    found = replay(looks, N, share=share, planned_units=N, alpha=0.05, runs=300, rng=rng)
+    assert found.share <= 0.05 + 3 * (0.05 * 0.95 / found.runs) ** 0.5
+    assert found.low <= found.share <= found.high
+    if share == 0.5:
+        assert (found.looked, found.naive / found.runs > 0.15) == (found.runs, True)
+
+
+def test_days_that_differ_are_clusters() -> None:
+    rng = np.random.default_rng(8)
+    day = np.repeat(np.arange(20), 150)
+    late = (rng.random(day.size) < 0.3).astype(float)
+    loss = rng.gamma(2.0, 0.2, day.size) + 0.3 * rng.random(20)[day]
+    sums = np.column_stack([loss * late, late, loss * (1 - late), 1 - late])
+    looks, arm = of_days(sums, day, base_rate_free(0.3), least=100), rng.random(day.size) < 0.5
+    last = list(looks(arm))[-1][1]
+    by_day = [np.array([sums[side & (day == one)].sum(axis=0) for one in range(20)]) for side in (arm, ~arm)]
+    slow = clustered(base_rate_free(0.3), *by_day, n_1=int(arm.sum()), n_0=int((~arm).sum()))
+    assert last == slow
+    found = replay(looks, day.size, share=0.5, planned_units=day.size, alpha=0.05, runs=100, rng=rng)
+    assert found.alarms <= 5 + 3 * 2.2
+
+
+def test_a_minimum_that_is_never_reached_is_no_look_and_no_alarm() -> None:
+    def looks(_arm: Bools) -> Iterator[tuple[int, Effect]]:
+        yield 100, welch(mean_of([1.0, 2.0]), mean_of([3.0, 4.0]))
+
+    found = replay(looks, 4, share=0.5, planned_units=100, alpha=0.05, runs=50, rng=np.random.default_rng(1))
+    assert found == Replayed(50, 0, 0, found.low, found.high, 0)
