@@ -42,6 +42,7 @@ _FORMATS = {
     ReportFormat.HTML: ("HTML", "One file that opens offline, prints on A4 and loads nothing from anywhere."),
     ReportFormat.PDF: ("PDF", "Pages with numbers and contents; the facts are attached to it."),
     ReportFormat.XLSX: ("XLSX", "Every number with all its digits, as tables of a spreadsheet."),
+    ReportFormat.PPTX: ("PPTX", "Slides whose text and tables can be edited, with the charts as pictures."),
     ReportFormat.MARKDOWN: ("Markdown", "Sentences and tables as text, for a wiki or a ticket."),
     ReportFormat.JSON: ("JSON", "The facts under their hash, for other programs."),
 }

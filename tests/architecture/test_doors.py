@@ -27,6 +27,7 @@ DOORS = {
     "jinja2": ("mlops_dash.rendering",),
     "matplotlib": ("mlops_dash.rendering",),
     "weasyprint": ("mlops_dash.rendering",),
+    "pptx": ("mlops_dash.rendering",),
     "apscheduler": ("mlops_dash.worker",),
     "prometheus_client": ("mlops_dash.metrics",),
     "alibi_detect": ("mlops_dash.training.second_opinion",),

@@ -82,7 +82,9 @@ def _day(text: str) -> date:
 
 def _file_arguments(command: argparse.ArgumentParser) -> None:
     """--out and --format, which the file's ending says too."""
-    command.add_argument("--out", required=True, type=Path, help="the file to write: .html, .pdf, .md, .json or .xlsx")
+    command.add_argument(
+        "--out", required=True, type=Path, help="the file to write: .html, .pdf, .md, .json, .xlsx or .pptx"
+    )
     command.add_argument("--format", choices=list(map(str, ReportFormat)), help="default: what the file's ending says")
     command.add_argument(
         "--level", type=Level, choices=list(Level), default=Level.TECHNICAL,

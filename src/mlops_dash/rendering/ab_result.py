@@ -91,6 +91,7 @@ def _difference(facts: Facts) -> dict[str, Any]:
         primary = facts["measures"][0]
         alt = f"{primary['label']}, challenger minus control: {fmt.delta(primary['value'], primary['decimals'])}"
         made["drawn"] = partial(_chart, read["looks"], primary, alt=alt)
+        made["picture"], made["alt"] = partial(_picture, read["looks"], primary), alt
         made["note"] = (
             "Line: the difference after each ripe day; band: its interval, valid at every look; dashed: none."
         )
@@ -107,6 +108,12 @@ def _chart(*shown: Any, width: int, alt: str) -> str:
     from mlops_dash.rendering import charts  # matplotlib costs a second: only who draws pays it
 
     return charts.differences(*shown, width=width, alt=alt)
+
+
+def _picture(*shown: Any) -> Any:
+    from mlops_dash.rendering import charts
+
+    return charts.picture("differences", *shown)
 
 
 def _arms(facts: Facts) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.calendar import zone_of
@@ -34,6 +36,63 @@ _OTHER_MARK = ("o", "context")
 _FONT = 11.0
 _DAY = 86_400.0
 _LENGTHS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 28.0}  # days; a month is at least so long
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing as PNG, for files that hold no SVG.
+
+    Attributes:
+        png: The bytes.
+        width: In CSS pixels; the PNG has 2.5 times as many.
+        height: In CSS pixels.
+        names: People's names beside it, which the reader's own fonts write: text, and how far down its middle is, from
+            0 at the top to 1. They end where `names_end` of the width is.
+        names_end: From 0 to 1.
+    """
+
+    png: bytes
+    width: int
+    height: int
+    names: tuple[tuple[str, float], ...] = ()
+    names_end: float = 0.0
+
+
+def picture(kind: str, *shown: Any) -> Picture:
+    """A chart as PNG, on white, at the wide size: the same arguments as the function of that name."""
+    names: tuple[tuple[str, float], ...] = ()
+    with _settings(f"{kind}-picture"):
+        if kind == "performance":
+            data, week, window = shown
+            figure = _performance({**data, "unit": _in_font(data["unit"])}, week, window, WIDE)
+        elif kind == "differences":
+            looks, measure = shown
+            figure = _differences(looks, int(measure["decimals"]), WIDE)
+        else:
+            columns = [one for one in shown[0] if one["psi"] is not None][::-1]
+            figure = _inputs(columns, WIDE)
+            (axes,) = figure.axes
+            names = _names_of(axes, [one["name"] for one in columns])
+            axes.set_yticklabels([])
+        held = io.BytesIO()
+        figure.savefig(held, format="png", dpi=180, facecolor="white", metadata={"Software": None})
+        end = figure.axes[0].get_position().x0 if names else 0.0
+        width, height = (round(72 * inches) for inches in figure.get_size_inches())
+    return Picture(held.getvalue(), width, height, names, end)
+
+
+def _names_of(axes: Axes, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Each column's name with how far down the picture its bar is."""
+    box, (bottom, top) = axes.get_position(), axes.get_ylim()
+    return tuple(
+        (_name(name), 1 - (box.y0 + (place - bottom) / (top - bottom) * box.height)) for place, name in enumerate(names)
+    )
+
+
+def _in_font(text: str) -> str:
+    """The text where the drawing's own font can write all of it, else "": it stands in the sentences too."""
+    font = get_font(findfont("DejaVu Sans"))
+    return text if all(font.get_char_index(ord(sign)) for sign in text) else ""
 
 
 def performance(data: Mapping[str, Any], week: Mapping[str, Any], window: str, *, width: int, alt: str) -> str:

@@ -47,7 +47,8 @@ class Document:
         verdict: The answer in a sentence or two.
         next_step: What is asked of the reader; "" = nothing.
         figures: Name, value, what belongs to it; at most four.
-        sections: Each a `title`, sentences `said`, maybe a chart (`drawn`, `note`) and a `table` (`table_of`). Where a
+        sections: Each a `title`, sentences `said`, maybe a chart (`drawn` as SVG, `picture` as PNG,
+            `alt`, `note`) and a `table` (`table_of`). Where a
             sentence's number stands elsewhere, `see` names that section or figure, a name a sentence, the last for the
             rest.
         how: How the numbers were computed, in sentences.

@@ -43,7 +43,7 @@ def ask(document: Document) -> Cell:
 def _executive(document: Document) -> Document:
     """One page: the three numbers, what is asked, and the first chart with its first sentence."""
     drawn = [
-        {"title": one["title"], "said": one["said"][:1], "drawn": one["drawn"], "note": one["note"]}
+        {**{name: said for name, said in one.items() if name not in ("table", "see")}, "said": one["said"][:1]}
         for one in document.sections
         if "drawn" in one
     ][:1]

@@ -1,4 +1,4 @@
-"""A kept report as a file: HTML, PDF, Markdown, JSON, XLSX. Same facts, same text; nothing here knows the time.
+"""A kept report as a file: HTML, PDF, Markdown, JSON, XLSX, PPTX. Same facts, same text; nothing here knows the time.
 
 The HTML has no script and asks nobody for anything. All text is escaped by the template; only the drawings of `charts`
 are put in as they are.
@@ -45,6 +45,10 @@ def written(report: Report, kind: ReportFormat, level: Level = Level.TECHNICAL) 
     """
     if kind is ReportFormat.XLSX:
         return workbook([Sheet(one.name, one.heads, one.rows) for one in sheets_of(report)])
+    if kind is ReportFormat.PPTX:
+        from mlops_dash.rendering import slides  # it loads matplotlib and lxml: only who asks for slides pays it
+
+        return slides.presentation(document(report.facts, level), sha256=sha256_of(report.facts))
     if kind is ReportFormat.PDF:
         from mlops_dash.rendering import pdf  # it loads Pango: only who asks for a PDF pays it
 

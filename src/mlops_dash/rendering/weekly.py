@@ -145,6 +145,8 @@ def _performance(facts: Facts) -> dict[str, Any]:
         return section
     alt = words.performance_alt(facts)
     section["drawn"] = partial(_chart, "performance", data, facts["week"], window, alt=alt)
+    section["picture"] = partial(_picture, "performance", data, facts["week"], window)
+    section["alt"] = alt
     section["note"] = (
         f"Line: mean of the last {ripe(data['trailing_days'], window)} with its 95 % interval; "
         f"dots: single {plural_of(window)}; "
@@ -160,6 +162,12 @@ def _chart(kind: str, *shown: Any, width: int, alt: str) -> str:
     return draw(*shown, width=width, alt=alt)
 
 
+def _picture(kind: str, *shown: Any) -> Any:
+    from mlops_dash.rendering import charts
+
+    return charts.picture(kind, *shown)
+
+
 def _inputs(facts: Facts) -> dict[str, Any]:
     data, said = facts["inputs"], words.inputs(facts)
     section: dict[str, Any] = {"title": "Inputs", "said": said}
@@ -167,6 +175,7 @@ def _inputs(facts: Facts) -> dict[str, Any]:
     if not columns:
         return section
     section["drawn"] = partial(_chart, "inputs", columns, alt=said[0])
+    section["picture"], section["alt"] = partial(_picture, "inputs", columns), said[0]
     section["note"] = (
         "Bar: PSI of the week against the reference; line: its 95 % interval; tick: its usual PSI. "
         "Beyond: farther than it usually swings, in this window alone."

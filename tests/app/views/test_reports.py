@@ -72,7 +72,14 @@ def test_the_newest_report_is_shown_by_its_address(kept: Report, open_page: Open
     assert "Nothing has changed since" in words(page)
     assert "1 report kept" in words(page)
     assert list(page.dataframe[0].value["Facts sha256"]) == [kept.line.sha256[:16]]
-    assert [one.proto.label for one in page.get("download_button")] == ["HTML", "PDF", "XLSX", "Markdown", "JSON"]
+    assert [one.proto.label for one in page.get("download_button")] == [
+        "HTML",
+        "PDF",
+        "XLSX",
+        "PPTX",
+        "Markdown",
+        "JSON",
+    ]
 
 
 def test_a_link_opens_its_report(kept: Report, house: Services, open_page: OpenPage) -> None:

@@ -18,6 +18,7 @@ class ReportFormat(StrEnum):
     MARKDOWN = "markdown"
     JSON = "json"
     XLSX = "xlsx"
+    PPTX = "pptx"
 
 
 ENDINGS: Mapping[ReportFormat, str] = {
@@ -26,6 +27,7 @@ ENDINGS: Mapping[ReportFormat, str] = {
     ReportFormat.MARKDOWN: "md",
     ReportFormat.JSON: "json",
     ReportFormat.XLSX: "xlsx",
+    ReportFormat.PPTX: "pptx",
 }
 MIMES: Mapping[ReportFormat, str] = {
     ReportFormat.HTML: "text/html",
@@ -33,6 +35,7 @@ MIMES: Mapping[ReportFormat, str] = {
     ReportFormat.MARKDOWN: "text/markdown",
     ReportFormat.JSON: "application/json",
     ReportFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ReportFormat.PPTX: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
 
 
