@@ -14,8 +14,9 @@ from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.readings import Reading
 from mlops_dash.domain.ab_tests.room import ABRoom
-from mlops_dash.domain.ab_tests.rules import ABTest, Reading
+from mlops_dash.domain.ab_tests.rules import ABTest
 from mlops_dash.domain.words import ABState, ABVerdict, look
 
 PUBLISHED = "published"
@@ -109,6 +110,8 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
                 ratio = words.ratio_words(test, room.reading)
                 said = (room.verdict.reason, guardrails, ratio, words.what_now(test, room.verdict))
                 widgets.note(" ".join(one for one in said if one))
+            if words.standing(test, room.now):
+                widgets.note(words.standing(test, room.now))
             if room.champion_moved and test.state is ABState.RUNNING:
                 widgets.note(f"{test.control} is not the champion any more: no row is routed to the challenger.")
         decisions.decide_buttons(frame, room, test)

@@ -72,7 +72,8 @@ def play(house: Services, test_id: str, lift: float) -> None:
 
 
 def test_a_test_of_users_is_designed_started_read_and_stopped(house: Services, run: Run, queue: str) -> None:
-    made = design(run, "--unit", "customer", "--outcome", "mean:revenue", "--also", "share:revenue", "--cuped")
+    made = design(run, "--unit", "customer", "--outcome", "mean:revenue", "--also", "share:revenue", "--cuped",
+                  "--auto-stop")  # fmt: skip
     assert (made["state"], made["design"]["outcome"], made["design"]["entity"]) == (
         "designed", "higher:mean:revenue", "customer",
     )  # fmt: skip
@@ -83,6 +84,8 @@ def test_a_test_of_users_is_designed_started_read_and_stopped(house: Services, r
     assert short in run("ab-test", "list")[1]
     code, out, err = run("ab-test", "start", short, "--reason", "go")
     assert (code, "runs" in out) == (0, True), err
+    assert "is paused" in run("ab-test", "pause", short, "--reason", "the shop is closed")[1]
+    assert json.loads(run("ab-test", "resume", short, "--reason", "open", "--json")[1])["paused"] is False
     play(house, made["id"], lift=4.0)
     shown = json.loads(run("ab-test", "show", "--json")[1])
     assert shown["verdict"]["word"] == "ship"
@@ -99,6 +102,8 @@ def test_a_regressions_own_loss_is_the_default_and_others_are_refused(house: Ser
     assert "cannot be measured" in run(*words, "--outcome", "median:x")[2]
     assert "Write OUTCOME=MARGIN" in run(*words, "--guardrail", "lower:share:complaint")[2]
     assert "by days" in run(*words, "--by-day", "--outcome", "mean:revenue", "--reading", "at_end")[2]
+    assert "cannot be read" in run(*words, "--ramp", "0.1;0.2")[2]
+    assert "does not rise" in run(*words, "--ramp", "0.2,0.1")[2]
     assert "one unit" in run(*words, "--by-day", "--unit", "customer")[2]
     assert "No test begins" in run("ab-test", "show", "ffff")[2]
 

@@ -18,7 +18,8 @@ from app.ui.text import in_figure
 from app.ui.theme import Tokens
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.outcomes import is_of_events, metric_of
-from mlops_dash.domain.ab_tests.rules import ABTest, Look, Measured, Reading
+from mlops_dash.domain.ab_tests.readings import Look, Measured, Reading
+from mlops_dash.domain.ab_tests.rules import ABTest
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.words import GateState, look
 

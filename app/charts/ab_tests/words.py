@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 
 from app.ui.text import plain
@@ -12,8 +13,9 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY
 from mlops_dash.domain.ab_tests.judging import Verdict
 from mlops_dash.domain.ab_tests.outcomes import is_of_events, metric_of
+from mlops_dash.domain.ab_tests.readings import Reading
 from mlops_dash.domain.ab_tests.room import Reach
-from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, Design, Reading
+from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, Design
 from mlops_dash.domain.words import ABState, ABVerdict, GateState, look
 
 _MOST_E = math.log(1e6)
@@ -134,9 +136,22 @@ def ratio_words(test: ABTest, reading: Reading) -> str:
     return said.get(reading.ratio_state(test.design.share), "")
 
 
+def standing(test: ABTest, now: datetime) -> str:
+    """What the challenger does just now, where it is not its planned share; "" else."""
+    if test.state is not ABState.RUNNING or test.started_at is None or test.reads_from is None:
+        return ""
+    if test.paused:
+        return f"Paused since {fmt.day(test.pauses[-1][0], test.design.zone)}: {test.control} answers every row."
+    if now >= test.reads_from:
+        return ""
+    share = fmt.percent(test.design.share_after(now - test.started_at), 0)
+    planned = fmt.percent(test.design.share, 0)
+    return f"Ramp: {test.challenger} answers {share} until it reaches {planned}; then rows count."
+
+
 def status(test: ABTest, reading: Reading | None, zone: str) -> str:
     """The line below the page's title."""
-    said = [test.model, test.name, look(test.state).label.lower()]
+    said = [test.model, test.name, "paused" if test.paused else look(test.state).label.lower()]
     if test.started_at is not None and reading is not None:
         said.append(f"{reading.days} of {test.design.days} days ripe")
         said.append(f"started {fmt.day(test.started_at, zone)}")
@@ -225,7 +240,8 @@ def unit_words(design: Design) -> str:
     unit = "Each day of " + design.zone if design.unit == DAY else f"E{design.unit_words[1:]}"
     if design.by_units:
         unit += f", its outcome counted for {fmt.metric(design.exposure_hours / 24, 0)} days"
-    share = fmt.percent(design.share, 0)
+    steps = "".join(f"{fmt.percent(one, 0)}, " for one in design.ramp)
+    share = f"{steps}then {fmt.percent(design.share, 0)}" if design.ramp else fmt.percent(design.share, 0)
     return f"{unit}; {share} to the challenger; {fmt.whole(design.planned_units)} planned in {design.days} days"
 
 

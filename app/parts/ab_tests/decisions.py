@@ -16,6 +16,11 @@ from mlops_dash.domain.ab_tests.room import ABRoom, Plan
 from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, NewTest
 from mlops_dash.domain.words import ABState, ABVerdict, look
 
+RAMPS: dict[str, tuple[float, ...]] = {
+    "None": (),
+    "5 %, 25 %: a day each": (0.05, 0.25),
+    "1 %, 5 %, 25 %: a day each": (0.01, 0.05, 0.25),
+}
 DESIGNED = "ab-designed"  # the test that was made a moment ago: the page opens it
 
 
@@ -42,6 +47,10 @@ def decide_buttons(frame: Frame, room: ABRoom, test: ABTest) -> None:
         elif test.state is ABState.RUNNING:
             word = None if room.verdict is None else room.verdict.word
             _button(frame, room, test, "stop", "Stop the test…", word not in {None, ABVerdict.GO_ON}, "stop_circle")
+            if test.paused:
+                _button(frame, room, test, "resume", "Resume…", False, "play_arrow")
+            else:
+                _button(frame, room, test, "pause", "Pause…", False, "pause")
         else:
             won = not room.may["propose"]
             _button(frame, room, test, "propose", "Propose for promotion…", won, "assignment")
@@ -49,7 +58,9 @@ def decide_buttons(frame: Frame, room: ABRoom, test: ABTest) -> None:
 
 def _button(frame: Frame, room: ABRoom, test: ABTest, verb: str, label: str, primary: bool, icon: str) -> None:
     if widgets.action_button(label, key=verb, why_not=room.may[verb], primary=primary, icon_name=icon):
-        {"start": _start, "stop": _stop, "propose": _propose}[verb](frame, room, test)
+        {"start": _start, "stop": _stop, "pause": _pause, "resume": _pause, "propose": _propose}[verb](
+            frame, room, test
+        )
 
 
 def _design(frame: Frame, model: str) -> None:
@@ -72,6 +83,8 @@ def _design(frame: Frame, model: str) -> None:
                 entity=entity,
                 exposure_hours=24.0 * float(session.get(f"{key}-exposure")),
                 cuped=bool(session.get(f"{key}-cuped")) and is_of_events(outcome),
+                ramp=RAMPS[str(session.get(f"{key}-ramp"))],
+                auto_stop=bool(session.get(f"{key}-auto")),
                 min_days=min(int(session.get(f"{key}-least-days")), days),
                 share=session.get(f"{key}-share") / 100,
                 days=days,
@@ -133,6 +146,8 @@ def _fields(plan: Plan, key: str) -> None:
             "Days after a unit's first row that its outcome is counted", min_value=1, max_value=90, value=7,
             key=f"{key}-exposure", help="Of events and of units that a column names",
         )  # fmt: skip
+        st.selectbox("Ramp", list(RAMPS), key=f"{key}-ramp", help="Comes before the days; no row of it is read")
+        st.checkbox("Stop by itself when it does harm", value=True, key=f"{key}-auto")
         st.checkbox("Adjust events by those before the test (CUPED)", key=f"{key}-cuped")
 
 
@@ -150,6 +165,26 @@ def _start(frame: Frame, room: ABRoom, test: ABTest) -> None:
         act=act,
         facts={"Question": test.question, "Designed by": room.names.get(test.designed_by, test.designed_by)},
         icon="play_arrow",
+    )
+
+
+def _pause(frame: Frame, _room: ABRoom, test: ABTest) -> None:
+    again, tests = test.paused, frame.services.ab_tests
+
+    def act(reason: str) -> str:
+        (tests.resume if again else tests.pause)(frame.actor, test.id, test.revision, reason=reason)
+        return f"The test {test.name} of {test.model} {'runs again' if again else 'is paused'}."
+
+    dialogs.confirm(
+        key=f"pause-{test.id}-{test.revision}",
+        title=f"{'Resume' if again else 'Pause'} {test.name}",
+        consequence=f"**{test.challenger}** answers its share again; the planned end moves by the pause."
+        if again
+        else f"**{test.control}** answers every row for now. No row of the pause is read; the test goes on when a lead "
+        "resumes it.",
+        button="Resume" if again else "Pause",
+        act=act,
+        icon="play_arrow" if again else "pause",
     )
 
 

@@ -11,8 +11,9 @@ from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW
 from mlops_dash.domain.ab_tests.outcomes import metric_of, written
+from mlops_dash.domain.ab_tests.readings import Measured
 from mlops_dash.domain.ab_tests.room import ABRoom
-from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, READINGS, ABTest, Measured, NewTest
+from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, READINGS, ABTest, NewTest
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import canonical_json
 
@@ -46,7 +47,13 @@ def add_commands(commands: Any) -> None:
     replayed.set_defaults(run=_replay)
 
     _add_design(verbs)
-    for verb, run, about in (("start", _start, "let the challenger answer its share"), ("stop", _stop, "end it")):
+    steps = (
+        ("start", _start, "let the challenger answer its share"),
+        ("pause", _pause, "let the champion answer every row for now; no row of a pause is read"),
+        ("resume", _resume, "let the challenger answer its share again"),
+        ("stop", _stop, "end it and keep what it says"),
+    )
+    for verb, run, about in steps:
         one = verbs.add_parser(verb, help=about)
         one.add_argument("test")
         one.add_argument("--reason", required=True)
@@ -81,6 +88,13 @@ def _add_design(verbs: Any) -> None:
         "--exposure", type=float, default=7.0, metavar="DAYS", help="so long a unit's outcome is counted"
     )
     design.add_argument("--cuped", action="store_true", help="adjust events by the same of the unit before")
+    design.add_argument(
+        "--ramp", default="", metavar="S,S", help="shares before the planned one, such as 0.01,0.05,0.25"
+    )
+    design.add_argument(
+        "--ramp-days", type=float, default=1.0, metavar="D", help="days of each; no row of them is read"
+    )
+    design.add_argument("--auto-stop", action="store_true", help="the worker stops it when it does harm")
     design.add_argument("--alpha", type=float, default=0.05)
     design.add_argument("--reading", choices=list(READINGS), default=ALWAYS_VALID)
     json_flag(design)
@@ -125,6 +139,9 @@ def _design(arguments: argparse.Namespace) -> int:
             entity=entity,
             exposure_hours=24.0 * arguments.exposure,
             cuped=arguments.cuped,
+            ramp=_shares(arguments.ramp),
+            ramp_days=arguments.ramp_days,
+            auto_stop=arguments.auto_stop,
             share=arguments.share,
             days=arguments.days,
             min_units=arguments.min_units,
@@ -166,12 +183,35 @@ def _start(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _pause(arguments: argparse.Namespace) -> int:
+    made = services()
+    test = _known(made, arguments.test)
+    after = made.ab_tests.pause(actor(made), test.id, test.revision, reason=arguments.reason)
+    show(_facts(after), as_json=arguments.json, line=f"{after.model}: {after.name} is paused.")
+    return 0
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    made = services()
+    test = _known(made, arguments.test)
+    after = made.ab_tests.resume(actor(made), test.id, test.revision, reason=arguments.reason)
+    show(_facts(after), as_json=arguments.json, line=f"{after.model}: {after.name} runs again.")
+    return 0
+
+
 def _stop(arguments: argparse.Namespace) -> int:
     made = services()
     test = _known(made, arguments.test)
     made.ab_tests.stop(actor(made), test.id, test.revision, reason=arguments.reason)
     room = made.ab_tests.room(actor(made), test.id)
     return _tell(room, _known(made, test.id), as_json=arguments.json)
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(one) for one in text.split(",")) if text else ()
+    except ValueError:
+        raise InvalidInput(f"The ramp {text!r} cannot be read.", hint="Write shares: 0.01,0.05,0.25.") from None
 
 
 def _margin(text: str) -> tuple[str, float]:
@@ -210,6 +250,8 @@ def _facts(test: ABTest) -> dict[str, Any]:
         "started_at": None if test.started_at is None else test.started_at.isoformat(),
         "ends_at": None if test.ends_at is None else test.ends_at.isoformat(),
         "stopped_at": None if test.stopped_at is None else test.stopped_at.isoformat(),
+        "paused": test.paused, "pauses": [[since.isoformat(), None if until is None else until.isoformat()]
+                                          for since, until in test.pauses],
         "stop_reason": test.stop_reason, "evidence_ids": list(test.evidence_ids),
     }  # fmt: skip
 

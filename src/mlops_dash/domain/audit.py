@@ -107,6 +107,8 @@ class Action(StrEnum):
     TEST_DESIGNED = "test.designed"
     TEST_STARTED = "test.started"
     TEST_STOPPED = "test.stopped"
+    TEST_PAUSED = "test.paused"
+    TEST_RESUMED = "test.resumed"
     ROWS_ERASED = "rows.erased"
     FILES_TRUSTED = "files.trusted"
     MLFLOW_LEFT = "mlflow.left"

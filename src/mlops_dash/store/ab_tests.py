@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from mlops_dash.domain.ab_tests.assigning import ENTITY
-from mlops_dash.domain.ab_tests.rules import ABTest, Design
+from mlops_dash.domain.ab_tests.rules import ABTest, Design, pauses_of
 from mlops_dash.domain.words import ABState
 from mlops_dash.errors import Conflict, NotFound
 from mlops_dash.store import prediction_log
@@ -103,6 +103,8 @@ def rows_of_arms(log: Session, test: ABTest, start: datetime, end: datetime) -> 
     challenger = prediction_log.read_window(log, test.challenger_id, start, end, roles=("arm",), features=False)
     both = [control.assign(challenger=False), challenger.assign(challenger=True)]
     rows = pd.concat([one for one in both if not one.empty] or both[:1], ignore_index=True)
+    for since, until in test.pauses:  # nothing was drawn then
+        rows = rows[(rows["at"] < since) | (rows["at"] >= (until or end))]
     return rows.sort_values(["at", "prediction_id"], ignore_index=True)
 
 
@@ -147,4 +149,5 @@ def _test(session: Session, row: ABTestRow) -> ABTest:
         stop_reason=row.stop_reason,
         evidence_ids=tuple(row.evidence_ids or ()),
         result=row.result,
+        pauses=pauses_of(row.pauses),
     )

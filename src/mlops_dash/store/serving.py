@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from mlops_dash.domain.ab_tests.rules import Design
+from mlops_dash.domain.ab_tests.rules import Design, end_of, pauses_of
 from mlops_dash.domain.registry.records import CHAMPION, EXTERNAL
 from mlops_dash.domain.registry.rollouts import OPEN, stages_from_json
 from mlops_dash.domain.tasks import task_named
@@ -198,7 +198,8 @@ def _test(row: ABTestRow | None, serving: ServingRow | None, versions: dict[str,
     if challenger is None:
         return None
     design = Design.from_json(row.design)
-    return ServedTest(row.id, challenger, design, row.started_at, row.started_at + timedelta(days=design.days))
+    ends_at = end_of(design, row.started_at, pauses_of(row.pauses))
+    return None if ends_at is None else ServedTest(row.id, challenger, design, row.started_at, ends_at)
 
 
 def _rollout_of(

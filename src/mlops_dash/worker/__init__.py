@@ -74,6 +74,7 @@ class Worker:
             "evaluate": Chore("evaluate", 5.0),
             "reconcile": Chore("reconcile", 3.0),
             "frozen": Chore("frozen", 3.0),
+            "tests": Chore("tests", 30.0),
             "rollouts": Chore("rollouts", 3.0),
             "anchor": Chore("anchor", 10.0),
             "runs": Chore("runs", 2.0),
@@ -260,6 +261,10 @@ class Worker:
     def frozen(self) -> None:
         """Read the files of live versions again: somebody may have changed them in MLflow."""
         self.services.registry.watch_files(WORKER)
+
+    def tests(self) -> None:
+        """Stop A/B tests that do harm and say that they shall be stopped then."""
+        self.services.ab_tests.watch(WORKER)
 
     def rollouts(self) -> None:
         """Count and judge staged roll-outs; take each further, or stop it."""

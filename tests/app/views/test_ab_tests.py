@@ -19,7 +19,8 @@ from app.ui.theme import tokens
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.assigning import to_challenger
-from mlops_dash.domain.ab_tests.rules import ABTest, Look, Measured, NewTest
+from mlops_dash.domain.ab_tests.readings import Look, Measured
+from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.words import ABState, GateState
 from mlops_dash.services.ab_tests.published import published
@@ -155,6 +156,17 @@ def test_a_designed_test_waits_for_a_lead(play: Play, open_page: OpenPage) -> No
     assert "v2 against v1 waits for its start" in words(page)
     assert page.button(key="start").disabled
     assert not open_page("ab", "lead").button(key="start").disabled
+
+
+def test_a_running_test_is_paused_from_the_page(house: Services, play: Play, open_page: OpenPage) -> None:
+    test = play(12, better=0.3)
+    page = open_page("ab", "lead")
+    assert "Resume" not in words(page)
+    house.ab_tests.pause(SCIENTIST, test.id, test.revision, reason="closed")
+    page = open_page("ab", "lead")
+    assert "Paused since" in words(page)
+    assert not page.button(key="resume").disabled
+    assert open_page("ab", "viewer").button(key="resume").disabled
 
 
 def test_a_designed_test_is_replayed_on_the_past(play: Play, open_page: OpenPage) -> None:

@@ -10,15 +10,8 @@ import pytest
 
 from mlops_dash.domain.ab_tests.assigning import to_challenger
 from mlops_dash.domain.ab_tests.judging import judge
-from mlops_dash.domain.ab_tests.rules import (
-    ABTest,
-    ArmCount,
-    Design,
-    Guardrail,
-    Look,
-    Measured,
-    Reading,
-)
+from mlops_dash.domain.ab_tests.readings import ArmCount, Look, Measured, Reading
+from mlops_dash.domain.ab_tests.rules import ABTest, Design, Guardrail
 from mlops_dash.domain.words import ABState, ABVerdict, GateState
 
 DESIGN = Design(

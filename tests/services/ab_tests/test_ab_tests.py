@@ -12,7 +12,8 @@ import pytest
 
 from mlops_dash.clock import Clock
 from mlops_dash.domain.ab_tests.assigning import to_challenger
-from mlops_dash.domain.ab_tests.rules import ABTest, NewTest, Reading
+from mlops_dash.domain.ab_tests.readings import Reading
+from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.search import Kind
@@ -27,7 +28,7 @@ from mlops_dash.store import prediction_log as log
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.tables.registry import OperationRow, ServingRow
 from tests import factories
-from tests.factories import LEAD, SCIENTIST, VIEWER
+from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
 
 MODEL, V1, V2 = "flight-delay", "flight-delay-v1", "flight-delay-v2"
 START = datetime(2013, 5, 1, tzinfo=UTC)
@@ -143,6 +144,65 @@ def test_a_better_challenger_is_shipped_and_the_stop_keeps_reading_and_evidence(
         "ship",
     )
     assert world.actions() == [Action.TEST_DESIGNED, Action.TEST_STARTED, Action.TEST_STOPPED]
+
+
+def test_a_pause_is_left_out_and_made_up_for(world: World) -> None:
+    test = world.started()
+    world.days(test, 4, better=0.3)
+    before = world.now()
+    paused = world.service.pause(SCIENTIST, test.id, test.revision, reason="the shop is closed")
+    assert (paused.paused, paused.state) == (True, ABState.RUNNING)
+    assert serving_test(world) is None
+    with pytest.raises(Conflict, match="paused already"):
+        world.service.pause(SCIENTIST, test.id, paused.revision, reason="again")
+    since = world.at
+    world.at += timedelta(days=3)
+    at = since + timedelta(days=1)
+    shadows = [log.Score(MODEL, f"x{n}", V1, "champion", "1", log.to_us(at), 0.9, log.to_us(at)) for n in range(500)]
+    rows = [log.Prediction(MODEL, f"x{n}", log.to_us(at), "b", n, "", "{}") for n in range(500)]
+    with transaction(world.context.databases.log) as session:
+        log.append(session, rows, shadows, marked_us=0)
+    with pytest.raises(NotAllowed):
+        world.service.resume(SCIENTIST, test.id, paused.revision, reason="open")
+    again = world.service.resume(LEAD, test.id, paused.revision, reason="open again")
+    assert again.ends_at == START + timedelta(days=21 + 3)
+    assert serving_test(world) is not None
+    now = world.now()
+    assert (now.control.assigned, now.mismatch) == (before.control.assigned, False)
+    assert world.actions()[-2:] == [Action.TEST_PAUSED, Action.TEST_RESUMED]
+
+
+def test_a_ramp_rises_to_the_share_and_none_of_its_rows_is_read(world: World) -> None:
+    test = world.started(ramp=(0.05, 0.25), days=10)
+    assert test.ends_at == START + timedelta(days=12)
+    assert [test.design.share_after(timedelta(days=one)) for one in (0, 1, 2, 9)] == [0.05, 0.25, 0.5, 0.5]
+    world.days(test, 2, better=0.3)
+    assert world.now().control.assigned == 0
+    world.days(test, 8, better=0.3)
+    now = world.now()
+    assert now.control.assigned + now.challenger.assigned == 6 * A_DAY
+    with pytest.raises(InvalidInput, match="does not rise"):
+        world.designed(ramp=(0.25, 0.05))
+
+
+def test_a_test_that_does_harm_is_stopped_by_the_worker_where_its_design_says_so(world: World) -> None:
+    quiet = world.started()
+    world.days(quiet, 12, better=-0.35)
+    assert world.service.watch(WORKER) == ()
+    world.service.stop(SCIENTIST, quiet.id, quiet.revision, reason="anew")
+    world.at = START
+    loud = world.started(auto_stop=True)
+    world.at = START + timedelta(days=12)
+    (stopped,) = world.service.watch(WORKER)
+    assert (stopped.id, stopped.stopped_by) == (loud.id, "system:worker")
+    assert stopped.stop_reason.startswith("By itself: ")
+    assert stopped.evidence_ids
+    assert world.service.watch(WORKER) == ()
+
+
+def serving_test(world: World) -> object:
+    with reading(world.context.databases.app) as session:
+        return serving.states(session)[MODEL].test
 
 
 def test_the_paired_reading_is_much_narrower_than_the_arms(world: World) -> None:

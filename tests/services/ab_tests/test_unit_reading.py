@@ -13,7 +13,8 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from mlops_dash.domain.ab_tests.assigning import ENTITY, ROW, draw, unit_key
 from mlops_dash.domain.ab_tests.judging import judge
-from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading, check
+from mlops_dash.domain.ab_tests.readings import Reading
+from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, check
 from mlops_dash.domain.words import ABState, ABVerdict
 from mlops_dash.services.ab_tests.unit_reading import effect_of, read_units
 from mlops_dash.services.ab_tests.unit_table import Columns, unit_table

@@ -237,6 +237,18 @@ def test_a_request_says_whom_it_is_for_in_a_header_alone_or_among_others(house: 
         assert {one.entity_key for one in answered.pending.predictions} == {unit_key("k", f"it's {n}")}
 
 
+def test_a_ramp_lets_few_customers_in_and_keeps_them(house: House) -> None:
+    by_customer(house, ramp=(0.1, 0.3))
+    rows, seen = flights(ROWS).assign(customer=[f"c{n}" for n in range(ROWS)]), []
+    for day in range(3):
+        house.at = NOON + timedelta(days=day)
+        batch = house.scoring.score(SCIENTIST, MODEL, rows, batch_id=f"day{day}")
+        seen.append({n for n, one in enumerate(batch.versions) if one == "2"})
+        expected = {n for n in range(ROWS) if draw("k", f"c{n}") < (0.1, 0.3, 0.5)[day]}
+        assert seen[-1] == expected
+    assert seen[0] < seen[1] < seen[2]
+
+
 def test_a_csv_keeps_the_zeros_of_a_unit(house: House) -> None:
     by_customer(house)
     rows = flights(3).assign(customer=["007", "7", "NA"])

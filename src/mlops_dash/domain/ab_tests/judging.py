@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_dash.domain.ab_tests.outcomes import metric_of
-from mlops_dash.domain.ab_tests.rules import Design, Reading
+from mlops_dash.domain.ab_tests.readings import Reading
+from mlops_dash.domain.ab_tests.rules import Design
 from mlops_dash.domain.words import ABVerdict, GateState
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.judging import Verdict
-from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, Reading
+from mlops_dash.domain.ab_tests.readings import Reading
+from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail
 from mlops_dash.domain.access import Actor, Permission, Waiting
 from mlops_dash.domain.events import EventName
 from mlops_dash.domain.words import ABState

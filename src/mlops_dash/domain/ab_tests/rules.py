@@ -6,23 +6,21 @@ key of the random assignment) is fixed at design and never changes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW, UNITS
-from mlops_dash.domain.ab_tests.outcomes import LOSSES, OF_DAYS, is_of_events, metric_of, of_events
-from mlops_dash.domain.evidence import Direction
-from mlops_dash.domain.words import ABState, GateState
+from mlops_dash.domain.ab_tests.outcomes import LOSSES, OF_DAYS, is_of_events, of_events
+from mlops_dash.domain.words import ABState
 from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import digest
 
 ALWAYS_VALID, AT_END = "always_valid", "at_end"
 READINGS = {ALWAYS_VALID: "every day, always valid", AT_END: "one look at the end"}
-MISMATCH_LOG_E = math.log(100.0)  # E >= 1 / .01
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,10 @@ class NewTest:
         entity: The column of the rows that names the unit: a user, an account, a session.
         exposure_hours: So long after a unit's first row its outcome is counted.
         cuped: Whether outcomes of events are adjusted by the same of the unit before its first row.
+        ramp: Shares of the challenger before the planned one, each for `ramp_days`; they come on top of `days`, and no
+            row of them is read.
+        ramp_days: Days of each step.
+        auto_stop: Whether the worker stops it when a guardrail fails or the outcome is worse.
         share: Share of the units that the challenger answers.
         days: Planned length.
         min_units: Units an arm must have before anything is shown.
@@ -69,6 +71,9 @@ class NewTest:
     entity: str = ""
     exposure_hours: float = 168.0
     cuped: bool = False
+    ramp: tuple[float, ...] = ()
+    ramp_days: float = 1.0
+    auto_stop: bool = False
     share: float = 0.5
     days: int = 21
     min_units: int = 1_000
@@ -101,6 +106,9 @@ class Design:
     exposure_hours: float = 168.0
     cuped: bool = False
     min_days: int = 0
+    ramp: tuple[float, ...] = ()  # shares before the planned one
+    ramp_days: float = 1.0  # of each
+    auto_stop: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """All fields as JSON-able values."""
@@ -112,7 +120,7 @@ class Design:
         known = {one.name for one in fields(cls)}
         values = {name: value for name, value in body.items() if name in known}
         return cls(**{**values, "guardrails": tuple(Guardrail(**one) for one in body["guardrails"]),
-                      "others": tuple(body.get("others", ()))})  # fmt: skip
+                      "others": tuple(body.get("others", ())), "ramp": tuple(body.get("ramp", ()))})  # fmt: skip
 
     @property
     def digest(self) -> str:
@@ -133,6 +141,22 @@ class Design:
     def by_units(self) -> bool:
         """Whether each unit's own outcome is read; else the rows of days, which hold both arms."""
         return self.unit == ENTITY or bool(self.events) or any(one not in OF_DAYS for one in self.metrics)
+
+    @property
+    def ramps_for(self) -> timedelta:
+        """How long the challenger's share is below the planned one."""
+        return timedelta(days=len(self.ramp) * self.ramp_days)
+
+    def share_after(self, since: timedelta) -> float:
+        """The challenger's share so long after the start.
+
+        >>> from dataclasses import replace
+        >>> made = Design("mae", (), "row", .5, 7, 1000, 100, .05, "always_valid", .5, "UTC", 0., .9, "k")
+        >>> [replace(made, ramp=(.01, .05)).share_after(timedelta(days=one)) for one in (0, .9, 1, 2)]
+        [0.01, 0.01, 0.05, 0.5]
+        """
+        step = int(since / timedelta(days=self.ramp_days)) if self.ramp else 0
+        return self.ramp[step] if 0 <= step < len(self.ramp) else self.share
 
     @property
     def ripens_after(self) -> timedelta:
@@ -163,6 +187,11 @@ def check(design: Design) -> Design:
         (not 1 <= design.exposure_hours <= 2_160, f"{design.exposure_hours:g} hours is not between 1 and 2160."),
         (not 0 <= design.min_days <= design.days, f"A minimum of {design.min_days} days is not within the test."),
         (len(set(design.metrics)) < len(design.metrics), "A metric is named twice."),
+        (
+            any(a >= b for a, b in pairwise((0.0, *design.ramp, design.share))),
+            f"The ramp {', '.join(f'{one:g}' for one in design.ramp)} does not rise to the share {design.share:g}.",
+        ),
+        (not 0 < design.ramp_days <= 30, f"{design.ramp_days:g} days of each step is not between 0 and 30."),
         (design.cuped and not design.events, "Only outcomes of events have a value from before."),
         (design.reading not in READINGS, f"The reading {design.reading!r} is neither always_valid nor at_end."),
         (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),
@@ -219,6 +248,7 @@ class ABTest:
     stop_reason: str = ""
     evidence_ids: tuple[str, ...] = ()
     result: Mapping[str, Any] | None = None  # the reading at the stop
+    pauses: tuple[tuple[datetime, datetime | None], ...] = ()  # the last one may be going on
 
     @property
     def name(self) -> str:
@@ -232,8 +262,19 @@ class ABTest:
 
     @property
     def ends_at(self) -> datetime | None:
-        """The planned end: from then on the champion answers every row."""
-        return None if self.started_at is None else self.started_at + timedelta(days=self.design.days)
+        """The planned end, pauses made up for: from then on the champion answers every row."""
+        closed = tuple(one for one in self.pauses if one[1] is not None)
+        return None if self.started_at is None else end_of(self.design, self.started_at, closed)
+
+    @property
+    def reads_from(self) -> datetime | None:
+        """The first moment whose rows count: the end of the ramp."""
+        return None if self.started_at is None else self.started_at + self.design.ramps_for
+
+    @property
+    def paused(self) -> bool:
+        """Whether the champion answers every row for now."""
+        return bool(self.pauses) and self.pauses[-1][1] is None and self.state is ABState.RUNNING
 
     @property
     def window_end(self) -> datetime | None:
@@ -242,132 +283,20 @@ class ABTest:
         return min(ends) if ends else None
 
 
-@dataclass(frozen=True)
-class Look:
-    """The difference after one more day: challenger minus control; None = not computable."""
-
-    day: date
-    n_challenger: int
-    n_control: int
-    value: float | None
-    low: float | None
-    high: float | None
-    p: float | None  # smallest so far
+Pauses = tuple[tuple[datetime, datetime | None], ...]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One metric of both arms now. For a guardrail low and high are one-sided bounds."""
+def pauses_of(kept: Any) -> Pauses:
+    """Pauses as the database keeps them: [[since, until or null], ...] in ISO 8601."""
+    read = datetime.fromisoformat
+    return tuple((read(since), None if until is None else read(until)) for since, until in kept or ())
 
-    metric: str
-    challenger: float | None
-    control: float | None
-    value: float | None  # challenger minus control
-    low: float | None
-    high: float | None
-    relative: tuple[float, float, float] | None = None
-    margin: float | None = None  # None = the primary outcome
-    reason: str = ""
 
-    @property
-    def lower_is_better(self) -> bool:
-        """Which way is better, declared by the metric."""
-        return metric_of(self.metric).direction is Direction.LOWER
-
-    @property
-    def worse_by(self) -> tuple[float, float] | None:
-        """The interval of how much worse the challenger is; negative = better."""
-        if self.low is None or self.high is None:
+def end_of(design: Design, started_at: datetime, pauses: Pauses) -> datetime | None:
+    """The planned end, with the time of pauses on top; None while one goes on."""
+    end = started_at + design.ramps_for + timedelta(days=design.days)
+    for since, until in pauses:
+        if until is None:
             return None
-        return (self.low, self.high) if self.lower_is_better else (-self.high, -self.low)
-
-    @property
-    def state(self) -> GateState:
-        """Better / within the margin, worse / beyond it, or cannot tell."""
-        worse = self.worse_by
-        if worse is None:
-            return GateState.NOT_COMPUTABLE
-        limit = self.margin or 0.0
-        if worse[1] < limit:
-            return GateState.PASSED
-        return GateState.FAILED if worse[0] > limit else GateState.CANNOT_TELL
-
-
-@dataclass(frozen=True)
-class ArmCount:
-    """Units of one arm."""
-
-    assigned: int  # answered by it
-    ripe: int  # of ripe days
-    outcomes: int  # of those, labelled
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Everything that ripe days say. `blind` = why nothing is shown yet, "" = it is shown."""
-
-    challenger: ArmCount
-    control: ArmCount
-    days: int  # ripe
-    mismatch_log_e: float
-    units_needed: int  # an arm, before the first look
-    blind: str
-    primary: Measured
-    guardrails: tuple[Measured, ...]
-    looks: tuple[Look, ...]
-    paired: Measured | None
-    paired_rows: int
-    last_day: date | None
-    method: str
-    digest: str  # of the rows read
-    others: tuple[Measured, ...] = ()  # intervals that hold for all of them together
-    gain: float | None = None  # share of the variance of the effect that the values from before save
-    notes: tuple[str, ...] = ()  # what was left out, and what it takes for granted
-
-    @property
-    def mismatch(self) -> bool:
-        """Whether the arms were not filled as planned."""
-        return self.mismatch_log_e >= MISMATCH_LOG_E
-
-    def ratio_state(self, share: float) -> GateState:
-        """Whether the arms were filled as planned; cannot tell while even rows of one arm alone could not show it."""
-        if self.mismatch:
-            return GateState.FAILED
-        most = (self.challenger.assigned + self.control.assigned) * -math.log(min(share, 1.0 - share))
-        return GateState.PASSED if most >= MISMATCH_LOG_E else GateState.CANNOT_TELL
-
-    @property
-    def units(self) -> int:
-        """Units with an outcome, of both arms."""
-        return self.challenger.outcomes + self.control.outcomes
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything as JSON-able values, days as ISO 8601."""
-        out = asdict(self)
-        out["last_day"] = None if self.last_day is None else self.last_day.isoformat()
-        out["looks"] = [{**one, "day": one["day"].isoformat()} for one in out["looks"]]
-        return out
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Reading:
-        """What `as_json` wrote."""
-        last = body["last_day"]
-        return cls(
-            **{
-                **body,
-                "challenger": ArmCount(**body["challenger"]),
-                "control": ArmCount(**body["control"]),
-                "primary": _measured(body["primary"]),
-                "guardrails": tuple(_measured(one) for one in body["guardrails"]),
-                "looks": tuple(Look(**{**one, "day": date.fromisoformat(one["day"])}) for one in body["looks"]),
-                "others": tuple(_measured(one) for one in body.get("others", ())),
-                "notes": tuple(body.get("notes", ())),
-                "paired": None if body["paired"] is None else _measured(body["paired"]),
-                "last_day": None if last is None else date.fromisoformat(last),
-            }
-        )
-
-
-def _measured(body: Mapping[str, Any]) -> Measured:
-    relative = body["relative"]
-    return Measured(**{**body, "relative": None if relative is None else tuple(relative)})
+        end += until - since
+    return end

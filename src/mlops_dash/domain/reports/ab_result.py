@@ -9,8 +9,9 @@ import json
 from typing import Any
 
 from mlops_dash.domain.ab_tests.outcomes import metric_of
+from mlops_dash.domain.ab_tests.readings import Measured, Reading
 from mlops_dash.domain.ab_tests.room import ABRoom
-from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, Measured, Reading
+from mlops_dash.domain.ab_tests.rules import READINGS, ABTest
 from mlops_dash.domain.reports.facts import iso
 from mlops_dash.domain.reports.snapshot import ReportKind
 from mlops_dash.domain.words import ABState, ABVerdict, look

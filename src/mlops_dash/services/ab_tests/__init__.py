@@ -11,12 +11,9 @@ from typing import Any
 
 from mlops_dash.domain.ab_tests.analysis import FieldExperiment
 from mlops_dash.domain.ab_tests.judging import Verdict, judge
+from mlops_dash.domain.ab_tests.readings import Reading
 from mlops_dash.domain.ab_tests.room import ABRoom, Plan, Rehearsal
-from mlops_dash.domain.ab_tests.rules import (
-    ABTest,
-    NewTest,
-    Reading,
-)
+from mlops_dash.domain.ab_tests.rules import ABTest, NewTest, Pauses
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.records import Version
@@ -110,6 +107,47 @@ class ABTestService:
             reason=reason.strip(),
         )
         return after
+
+    @command(Permission.TEST_EDIT, Action.TEST_PAUSED)
+    def pause(self, unit: Unit, actor: Actor, test_id: str, revision: int, *, reason: str) -> ABTest:
+        """Let the champion answer every row for now; no row of a pause is read. A scientist or above may.
+
+        Raises:
+            NotFound: no such test.
+            InvalidInput: no reason.
+            Conflict: it does not run, is paused already, or changed since `revision`.
+        """
+        test = _running(unit.session, test_id, reason)
+        if test.paused:
+            raise Conflict("This test is paused already.")
+        return _with_pauses(unit, test, revision, (*test.pauses, (unit.now, None)), reason)
+
+    @command(Permission.TEST_START, Action.TEST_RESUMED)
+    def resume(self, unit: Unit, actor: Actor, test_id: str, revision: int, *, reason: str) -> ABTest:
+        """Let the challenger answer its share again; the end moves by the pause. A lead or admin may.
+
+        Raises:
+            NotFound: no such test.
+            InvalidInput: no reason.
+            Conflict: it is not paused, or changed since `revision`.
+        """
+        test = _running(unit.session, test_id, reason)
+        if not test.paused:
+            raise Conflict("This test is not paused.")
+        return _with_pauses(unit, test, revision, (*test.pauses[:-1], (test.pauses[-1][0], unit.now)), reason)
+
+    @record(Permission.SYSTEM)
+    def watch(self, actor: Actor) -> tuple[ABTest, ...]:
+        """Stop running tests that say so themselves at once when they do harm; gives those that were stopped."""
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            watched = [one for one in store.pending(session) if one.state is ABState.RUNNING and one.design.auto_stop]
+        stopped = []
+        for test in watched:
+            verdict = self._now(test, now)[1]
+            if verdict is not None and verdict.word is ABVerdict.STOP_HARM:
+                stopped.append(self.stop(actor, test.id, test.revision, reason=f"By itself: {verdict.reason}"))
+        return tuple(stopped)
 
     @record(Permission.TEST_EDIT)
     def stop(self, actor: Actor, test_id: str, revision: int, *, reason: str) -> ABTest:
@@ -247,19 +285,18 @@ class ABTestService:
         return last, judge(last, test.design, over=over), over
 
     def _read(self, test: ABTest, now: datetime, *, over: bool) -> Reading:
-        if test.started_at is None:
+        if test.started_at is None or test.reads_from is None:
             raise Conflict("This test has not started.")
         end = min(now, test.window_end or now)
+        start = min(test.reads_from, end)
         if test.design.by_units:
             with reading(self.context.databases.log) as log:
-                rows = store.rows_of_units(log, test, test.started_at, end)
-                events = store.events_of(log, test, test.started_at, end)
+                rows = store.rows_of_units(log, test, start, end)
+                events = store.events_of(log, test, start, end)
             return read_units(test, rows, events, now=now, over=over)
         with reading(self.context.databases.log) as log:
-            rows = store.rows_of_arms(log, test, test.started_at, end)
-            both = prediction_log.read_paired(
-                log, test.model, test.challenger_id, test.control_id, test.started_at, end
-            )
+            rows = store.rows_of_arms(log, test, start, end)
+            both = prediction_log.read_paired(log, test.model, test.challenger_id, test.control_id, start, end)
         return read_test(test, rows, both, now=now, over=over)
 
 
@@ -277,6 +314,27 @@ def _arms(session: Session, wanted: NewTest) -> tuple[Version, Version]:
     return control, challenger
 
 
+def _running(session: Session, test_id: str, reason: str) -> ABTest:
+    if not reason.strip():
+        raise InvalidInput(
+            "A pause needs a reason, and so does its end.", hint="One sentence; it goes into the ledger."
+        )
+    test = store.get(session, test_id)
+    if test.state is not ABState.RUNNING:
+        raise Conflict(f"This test is {test.state}.")
+    return test
+
+
+def _with_pauses(unit: Unit, test: ABTest, revision: int, pauses: Pauses, reason: str) -> ABTest:
+    kept = [[since.isoformat(), None if until is None else until.isoformat()] for since, until in pauses]
+    after = store.change(unit.session, test.id, revision, pauses=kept)
+    unit.audit(
+        test.object, model=test.model, before={"paused": test.paused}, after={"paused": after.paused},
+        reason=reason.strip(),
+    )  # fmt: skip
+    return after
+
+
 def _public(test: ABTest) -> dict[str, Any]:
     """The design as the ledger tells it: without the key, for who knows it could foresee the arms."""
     fixed = {**test.design.as_json(), "challenger": test.challenger, "control": test.control}
@@ -290,6 +348,8 @@ def _may(actor: Actor, test: ABTest | None, verdict: Verdict | None) -> dict[str
         "design": actor.why_not(Permission.TEST_EDIT),
         "start": actor.why_not(Permission.TEST_START),
         "stop": actor.why_not(Permission.TEST_EDIT),
+        "pause": actor.why_not(Permission.TEST_EDIT),
+        "resume": actor.why_not(Permission.TEST_START),
         "propose": actor.why_not(Permission.PROPOSAL_OPEN),
     }
     if test is not None and not found["propose"]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from mlops_dash import __version__
 from mlops_dash.domain.ab_tests.outcomes import metric_of
-from mlops_dash.domain.ab_tests.rules import ABTest, Measured, Reading
+from mlops_dash.domain.ab_tests.readings import Measured, Reading
+from mlops_dash.domain.ab_tests.rules import ABTest
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.store import registry as registry_store

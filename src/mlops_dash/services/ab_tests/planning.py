@@ -113,6 +113,9 @@ def design_of(unit: Unit, wanted: NewTest, control: Version) -> Design:
             exposure_hours=wanted.exposure_hours,
             cuped=wanted.cuped,
             min_days=wanted.min_days,
+            ramp=wanted.ramp,
+            ramp_days=wanted.ramp_days,
+            auto_stop=wanted.auto_stop,
         )
     )
     odd = [one for one in made.metrics if not is_of_events(one) and one not in losses]

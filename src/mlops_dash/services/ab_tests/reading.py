@@ -18,16 +18,8 @@ import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.assigning import DAY
-from mlops_dash.domain.ab_tests.rules import (
-    ALWAYS_VALID,
-    MISMATCH_LOG_E,
-    ABTest,
-    ArmCount,
-    Design,
-    Look,
-    Measured,
-    Reading,
-)
+from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading
+from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.domain.tasks import METRICS
 from mlops_dash.stats.ab import Effect, Sums, base_rate_free, clustered
 from mlops_dash.stats.arrays import Bools, Floats, Ints, sums_by

@@ -14,16 +14,8 @@ import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.assigning import ENTITY
-from mlops_dash.domain.ab_tests.rules import (
-    ALWAYS_VALID,
-    MISMATCH_LOG_E,
-    ABTest,
-    ArmCount,
-    Design,
-    Look,
-    Measured,
-    Reading,
-)
+from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading
+from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.services.ab_tests.reading import bounds, hidden, interval, measured, relative
 from mlops_dash.services.ab_tests.unit_table import Columns, UnitTable, unit_table
 from mlops_dash.stats.ab import Effect, base_rate_free, clustered, welch

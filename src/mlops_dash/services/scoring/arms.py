@@ -77,12 +77,15 @@ def rows_of_challenger(
         return np.asarray([draw(rollout.key, one) < rollout.share for one in ids], dtype=np.bool_)
     assert test is not None  # `beside` is the one or the other
     design = test.design
-    drawn = to_challenger(
-        ids, at, key=design.key, share=design.share, unit=design.unit, zone=design.zone,
-        units=units or ("",) * len(ids),
-    )  # fmt: skip
+    shares = [design.share_after(moment - test.starts_at) for moment in at]
+    drawn = np.zeros(len(ids), dtype=np.bool_)
+    for share in set(shares):
+        of_share = to_challenger(
+            ids, at, key=design.key, share=share, unit=design.unit, zone=design.zone, units=units or ("",) * len(ids)
+        )
+        drawn |= np.asarray(of_share, dtype=np.bool_) & (np.asarray(shares) == share)
     running = [test.starts_at <= moment < test.ends_at for moment in at]
-    return np.asarray(drawn, dtype=np.bool_) & np.asarray(running, dtype=np.bool_)
+    return drawn & np.asarray(running, dtype=np.bool_)
 
 
 def ask(

@@ -37,6 +37,7 @@ class ABTestRow(AppTable, table=True):
     stop_reason: str = Field(default="", sa_column=Column(Text, nullable=False))
     evidence_ids: Any = Field(default=None, sa_column=Column(JsonText, nullable=True))
     result: Any = Field(default=None, sa_column=Column(JsonText, nullable=True))  # the reading at the stop
+    pauses: Any = Field(default=None, sa_column=Column(JsonText, nullable=True))  # [[since, until or null], ...]
     __table_args__ = (
         Index(
             "uq_ab_test_one_running_per_model",

@@ -1,0 +1,146 @@
+"""What ripe days or units of a test say: both arms, every metric with its interval, and whether it may be shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from mlops_dash.domain.ab_tests.outcomes import metric_of
+from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.words import GateState
+
+MISMATCH_LOG_E = math.log(100.0)  # E >= 1 / .01
+
+
+@dataclass(frozen=True)
+class Look:
+    """The difference after one more day: challenger minus control; None = not computable."""
+
+    day: date
+    n_challenger: int
+    n_control: int
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None  # smallest so far
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of both arms now. For a guardrail low and high are one-sided bounds."""
+
+    metric: str
+    challenger: float | None
+    control: float | None
+    value: float | None  # challenger minus control
+    low: float | None
+    high: float | None
+    relative: tuple[float, float, float] | None = None
+    margin: float | None = None  # None = the primary outcome
+    reason: str = ""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Which way is better, declared by the metric."""
+        return metric_of(self.metric).direction is Direction.LOWER
+
+    @property
+    def worse_by(self) -> tuple[float, float] | None:
+        """The interval of how much worse the challenger is; negative = better."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.low, self.high) if self.lower_is_better else (-self.high, -self.low)
+
+    @property
+    def state(self) -> GateState:
+        """Better / within the margin, worse / beyond it, or cannot tell."""
+        worse = self.worse_by
+        if worse is None:
+            return GateState.NOT_COMPUTABLE
+        limit = self.margin or 0.0
+        if worse[1] < limit:
+            return GateState.PASSED
+        return GateState.FAILED if worse[0] > limit else GateState.CANNOT_TELL
+
+
+@dataclass(frozen=True)
+class ArmCount:
+    """Units of one arm."""
+
+    assigned: int  # answered by it
+    ripe: int  # of ripe days
+    outcomes: int  # of those, labelled
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything that ripe days say. `blind` = why nothing is shown yet, "" = it is shown."""
+
+    challenger: ArmCount
+    control: ArmCount
+    days: int  # ripe
+    mismatch_log_e: float
+    units_needed: int  # an arm, before the first look
+    blind: str
+    primary: Measured
+    guardrails: tuple[Measured, ...]
+    looks: tuple[Look, ...]
+    paired: Measured | None
+    paired_rows: int
+    last_day: date | None
+    method: str
+    digest: str  # of the rows read
+    others: tuple[Measured, ...] = ()  # intervals that hold for all of them together
+    gain: float | None = None  # share of the variance of the effect that the values from before save
+    notes: tuple[str, ...] = ()  # what was left out, and what it takes for granted
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the arms were not filled as planned."""
+        return self.mismatch_log_e >= MISMATCH_LOG_E
+
+    def ratio_state(self, share: float) -> GateState:
+        """Whether the arms were filled as planned; cannot tell while even rows of one arm alone could not show it."""
+        if self.mismatch:
+            return GateState.FAILED
+        most = (self.challenger.assigned + self.control.assigned) * -math.log(min(share, 1.0 - share))
+        return GateState.PASSED if most >= MISMATCH_LOG_E else GateState.CANNOT_TELL
+
+    @property
+    def units(self) -> int:
+        """Units with an outcome, of both arms."""
+        return self.challenger.outcomes + self.control.outcomes
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON-able values, days as ISO 8601."""
+        out = asdict(self)
+        out["last_day"] = None if self.last_day is None else self.last_day.isoformat()
+        out["looks"] = [{**one, "day": one["day"].isoformat()} for one in out["looks"]]
+        return out
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Reading:
+        """What `as_json` wrote."""
+        last = body["last_day"]
+        return cls(
+            **{
+                **body,
+                "challenger": ArmCount(**body["challenger"]),
+                "control": ArmCount(**body["control"]),
+                "primary": _measured(body["primary"]),
+                "guardrails": tuple(_measured(one) for one in body["guardrails"]),
+                "looks": tuple(Look(**{**one, "day": date.fromisoformat(one["day"])}) for one in body["looks"]),
+                "others": tuple(_measured(one) for one in body.get("others", ())),
+                "notes": tuple(body.get("notes", ())),
+                "paired": None if body["paired"] is None else _measured(body["paired"]),
+                "last_day": None if last is None else date.fromisoformat(last),
+            }
+        )
+
+
+def _measured(body: Mapping[str, Any]) -> Measured:
+    relative = body["relative"]
+    return Measured(**{**body, "relative": None if relative is None else tuple(relative)})
