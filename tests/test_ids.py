@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -35,10 +36,26 @@ def test_a_number_that_json_does_not_know_is_refused() -> None:
         ids.canonical_json({"auc": float("nan")})
 
 
-def test_equal_rows_of_one_time_get_different_but_stable_ids() -> None:
-    first = ids.prediction_id("m", "2013-01-01T00:00:00+00:00", '{"a":1}', 0)
-    second = ids.prediction_id("m", "2013-01-01T00:00:00+00:00", '{"a":1}', 1)
+NEW_YEAR_US = 1_356_998_400_000_000
+
+
+@pytest.mark.parametrize(("named", "version"), [(ids.prediction_id, 5), (ids.timed_id, 8)])
+def test_equal_rows_of_one_time_get_different_but_stable_ids(named: Callable[..., str], version: int) -> None:
+    first = named("m", NEW_YEAR_US, '{"a":1}', 0)
+    second = named("m", NEW_YEAR_US, '{"a":1}', 1)
 
     assert first != second
-    assert first == ids.prediction_id("m", "2013-01-01T00:00:00+00:00", '{"a":1}', 0)
-    assert uuid.UUID(first).version == 5
+    assert first == named("m", NEW_YEAR_US, '{"a":1}', 0)
+    assert (uuid.UUID(first).version, uuid.UUID(first).variant) == (version, uuid.RFC_4122)
+    assert str(uuid.UUID(first)) == first
+
+
+def test_the_earlier_form_of_an_id_is_the_one_that_homes_have() -> None:
+    assert ids.prediction_id("m", NEW_YEAR_US, '{"a":1}', 0) == "43ebdcfe-1131-5bdb-891d-72b49e23aaba"
+
+
+def test_ids_that_begin_with_their_time_are_in_the_order_of_their_times() -> None:
+    times = [631_152_000_000_000 + step * 86_400_000_000 * 37 for step in range(1_000)]
+    made = [ids.timed_id("it's a model", at, "{}", 0) for at in times]
+    assert made == sorted(made)
+    assert len(set(made)) == 1_000

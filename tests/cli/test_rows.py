@@ -63,8 +63,9 @@ def test_a_file_is_stored_with_its_names_as_they_are_and_twice_is_once(
     path, table = tmp_path / f"calls.{suffix}", calls(CHUNK + 40)
     code, out, err = ingest(run, table, path, "--label", "took", "--json")
     assert code == 0, err
-    assert json.loads(out) == {"rows": 1_040, "predictions": 1_040, "labels": 1_040, "waiting": 0, "refused": False,
-                               "problems": []}  # fmt: skip
+    told = json.loads(out)
+    assert (told.pop("waiting"), told.pop("refused"), told.pop("problems")) == (0, False, [])
+    assert told == dict.fromkeys(["rows", "predictions", "labels"], CHUNK + 40)
     kept = logged(house, minutes)
     assert kept["id"].tolist() == sorted(table["ticket"])
     assert json.loads(kept["features"][7])["queue"] == table["queue"][7]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -39,11 +40,21 @@ def test_an_id_that_occurs_twice_is_refused_at_its_second_row() -> None:
     assert caught.value.row == 2
 
 
-def test_equal_rows_get_different_stable_ids() -> None:
-    first = rules.stable_ids("m", [NOW, NOW, NOW + timedelta(hours=1)], ["{}", "{}", "{}"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_equal_rows_get_different_stable_ids(earlier: bool) -> None:
+    first = rules.stable_ids("m", [7, 7, 3_600_000_007], ["{}", "{}", "{}"], earlier=earlier)
     assert len(set(first)) == 3
-    assert rules.stable_ids("m", [NOW, NOW], ["{}", "{}"]) == first[:2]
-    assert rules.stable_ids("other", [NOW], ["{}"]) != first[:1]
+    assert rules.stable_ids("m", [7, 7], ["{}", "{}"], earlier=earlier) == first[:2]
+    assert rules.stable_ids("other", [7], ["{}"], earlier=earlier) != first[:1]
+
+
+@pytest.mark.parametrize("times", [[1, 2, 3, 4, 5, 6], [1, 2, 2, 2, 3, 3], [2, 2, 2, 2, 2, 2]])
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_rows_in_parts_have_the_ids_of_the_whole(times: list[int], cut: int) -> None:
+    rows = ["{}", "{}", "{}", '{"a":1}', "{}", "{}"]
+    seen: Counter[tuple[int, str]] = Counter()
+    parts = [rules.stable_ids("m", times[a:b], rows[a:b], seen=seen) for a, b in ((0, cut), (cut, 6))]
+    assert parts[0] + parts[1] == rules.stable_ids("m", times, rows)
 
 
 def test_features_are_canonical_and_missing_is_null() -> None:

@@ -18,6 +18,7 @@ from sqlmodel import text
 from mlops_dash.errors import StoreUnavailable
 from mlops_dash.store import migrate
 from mlops_dash.store.db import Databases, connect, transaction
+from mlops_dash.store.prediction_log import Prediction, append, keeps_earlier_names
 from mlops_dash.store.tables.jobs import RecipeRow
 from tests import factories
 
@@ -143,3 +144,17 @@ def test_a_recipe_of_the_time_when_the_runner_knew_the_flights_names_their_progr
     with transaction(databases.app) as session:
         entries = dict(session.connection().execute(text("SELECT name, entry FROM recipe")).all())
     assert entries == {"old": "mlops_dash.demo.flights.train:train", "own": "team:train"}
+
+
+def test_models_whose_rows_were_named_before_ids_began_with_their_time_keep_their_names(databases: Databases) -> None:
+    migrate.upgrade(databases)
+    known = Prediction('Sally\'s "gold"', "r1", 7, "b", 0, "", "{}")
+    with databases.log.begin() as connection:
+        command.downgrade(migrate._config("log", connection), "0009")
+    with transaction(databases.log) as session:
+        append(session, [known], [], marked_us=7)
+    migrate.upgrade(databases)
+    with transaction(databases.log) as session:
+        append(session, [known._replace(model="later")], [], marked_us=7)
+        assert keeps_earlier_names(session, known.model)
+        assert not keeps_earlier_names(session, "later")

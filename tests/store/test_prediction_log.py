@@ -349,3 +349,54 @@ def test_an_answer_to_a_row_that_was_there_before_has_the_time_of_its_row(databa
     assert times == [row(1).at_us]
     assert window(database, "2")["score"].tolist() == [0.9]
     assert window(database, "3")["score"].tolist() == [0.8]
+
+
+def many(first: int, end: int, *, order: int = 1) -> list[log.Prediction]:
+    return [row(number)._replace(prediction_id=f"r{number:06d}") for number in range(first, end)][::order]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_many_ids_those_that_are_known_are_found_wherever_they_lie(database: Engine, order: int) -> None:
+    append(database, many(100, 300), [])
+    with reading(database) as session:
+        assert not log.any_known(session, "m", [(one.prediction_id, one.at_us) for one in many(300, 600)[::order]])
+        assert not log.any_known(session, "other", [(one.prediction_id, one.at_us) for one in many(100, 300)])
+        assert log.any_known(session, "m", [(one.prediction_id, one.at_us) for one in many(299, 600)[::order]])
+        assert log.any_known(session, "m", [(one.prediction_id, one.at_us) for one in many(0, 101)[::order]])
+        assert not log.any_known(session, "m", [])
+        changed = [one._replace(features="{}") for one in many(250, 600)[::order]]
+        found = {one.prediction_id for one in log.differing(session, changed, times=True)}
+    assert found == {f"r{number:06d}" for number in range(250, 300)}
+
+
+def test_ids_of_any_letters_are_found_among_many(database: Engine) -> None:
+    names = ["Zebra", "apple", "Äpfel", "été", "牛", "\U0001f404", "\uffee", "%s", "'", '"']
+    names += [f"n{number}" for number in range(200)]
+    rows = [row(place)._replace(prediction_id=name) for place, name in enumerate(names)]
+    append(database, rows, [])
+    with reading(database) as session:
+        for one in rows[:12]:
+            others = [(f"between {i}", one.at_us) for i in range(150)]
+            assert log.any_known(session, "m", [*others, (one.prediction_id, one.at_us)]), one.prediction_id
+
+
+def test_labels_beside_their_new_rows_mark_the_hours_that_a_later_label_would(database: Engine) -> None:
+    rows = many(0, 300)
+    labels = [log.Label("m", one.prediction_id, 1.0, DAY_US, DAY_US) for one in rows]
+    apart = [log.Label("m", "r999999", 1.0, DAY_US, DAY_US)]
+    with transaction(database) as session:
+        log.append(session, rows, [answer(one, 0.5) for one in rows], marked_us=DAY_US)
+        told = log.append_labels(session, [*labels, *apart], new_rows=rows)
+        again = log.append_labels(session, labels, new_rows=rows)
+        revised = log.append_labels(session, [labels[3]._replace(value=0.0), labels[4]])
+        hours = {(one.model, one.hour) for one in log.dirty_hours(session, limit=1_000)}
+    assert told == log.LabelsAppended(new=301, revised=0, unchanged=0, pending=1)
+    assert again == log.LabelsAppended(new=0, revised=0, unchanged=300, pending=0)
+    assert revised == log.LabelsAppended(new=0, revised=1, unchanged=1, pending=0)
+    assert hours == {("m", DAY + timedelta(hours=hour)) for hour in range(50)}
+
+
+def test_the_same_label_twice_in_one_batch_is_one(database: Engine) -> None:
+    assert append_labels(database, label(1, 1.0), label(1, 1.0), label(1, 0.0)).new == 1
+    with reading(database) as session:
+        assert not log.keeps_earlier_names(session, "m")

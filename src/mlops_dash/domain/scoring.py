@@ -9,13 +9,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
+from operator import lt
 from typing import Any
 
 from mlops_dash import ids as naming
 from mlops_dash.domain.class_probabilities import PROBABILITY, kept
 from mlops_dash.domain.plain_values import plain_column
+from mlops_dash.domain.row_texts import cell_texts, rows_of_texts
 from mlops_dash.domain.schema import LARGEST, VersionSchema, in_range
 from mlops_dash.domain.sent import (
     LONGEST_ID,
@@ -131,17 +133,31 @@ def require_name(value: str, what: str) -> str:
 
 
 def stable_ids(
-    model: str, times: Sequence[datetime], rows: Sequence[str], *, seen: Counter[tuple[str, str]] | None = None
+    model: str,
+    at_us: Sequence[int],
+    rows: Sequence[str],
+    *,
+    seen: Counter[tuple[int, str]] | None = None,
+    earlier: bool = False,
 ) -> tuple[str, ...]:
     """Ids for rows that came without: the same rows at the same times get the same ids, equal rows are numbered.
 
-    `seen` counts on from the part before, where the rows of one file come in parts.
+    Args:
+        model: Whose rows these are.
+        at_us: Their times, microseconds since 1970 UTC.
+        rows: Their features as canonical JSON.
+        seen: Counts on from the part before, where the rows of one file come in parts by time.
+        earlier: Whether rows of this model were named before ids began with their time, and go on as they did.
     """
     seen = Counter() if seen is None else seen
+    name = naming.prediction_id if earlier else naming.timed_id
+    last = max((at for at, _ in seen), default=-1)
+    if len(at_us) > 1 and at_us[0] > last and all(map(lt, at_us, at_us[1:])):  # no two rows of one time
+        seen[at_us[-1], rows[-1]] = 1
+        return tuple([name(model, at, row, 0) for at, row in zip(at_us, rows, strict=True)])
     found = []
-    for at, row in zip(times, rows, strict=True):
-        key = (at.astimezone(UTC).isoformat(), row)
-        found.append(naming.prediction_id(model, *key, seen[key]))
+    for key in zip(at_us, rows, strict=True):
+        found.append(name(model, *key, seen[key]))
         seen[key] += 1
     return tuple(found)
 
@@ -162,7 +178,7 @@ def features_json(columns: Mapping[str, Sequence[Any]], *, do_not_log: Sequence[
     if not names:
         return ("{}",) * max((len(values) for values in columns.values()), default=0)
     plain = [plain_column(name, columns[name]) for name in names]
-    return tuple(_ENCODER.encode(dict(zip(names, row, strict=True))) for row in zip(*plain, strict=True))
+    return tuple(rows_of_texts({name: cell_texts(values) for name, values in zip(names, plain, strict=True)}, 0))
 
 
 def require_feature_names(names: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import sys
@@ -52,6 +53,7 @@ def _serve(settings: Settings, sockets: list[socket.socket], *, process: str) ->
     services = build(settings)
     try:
         app = create_app(services, process=process)
+        gc.freeze()  # what was imported is no garbage: no request waits until it was walked through
         config = uvicorn.Config(
             app,
             log_config=None,

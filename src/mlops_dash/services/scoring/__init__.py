@@ -107,8 +107,9 @@ class ScoringService:
         live = self._following.live(model)
         scores = live.champion.model.predict(frame)
         pending = intake.ours(
-            live, frame, scores, ids=ids, at=times_of(at, len(frame), self.context.clock.now()), batch_id=batch_id
-        )
+            live, frame, scores, ids=ids, at=times_of(at, len(frame), self.context.clock.now()), batch_id=batch_id,
+            earlier=ids is None and batch_id is None and self._following.earlier_names(model),
+        )  # fmt: skip
         return self._one(pending)
 
     @record(Permission.SYSTEM)
@@ -150,7 +151,8 @@ class ScoringService:
         with reading(self.context.databases.app) as session:
             versions = serving.version_ids(session, model)
         if not skip:
-            return intake.elsewhere(model, found, versions, batch_id=batch_id)
+            earlier = batch_id is None and self._following.earlier_names(model)
+            return intake.elsewhere(model, found, versions, batch_id=batch_id, earlier=earlier)
         fit, unfit = found
         pending = self._without_unfit(model, fit, unfit, versions, batch_id=batch_id)
         aside = refused.of_request(
@@ -171,7 +173,10 @@ class ScoringService:
         """The rows that can be kept beside what the log holds already, and why the others cannot."""
         fit, others = rules.sift_ids(fit, versions=versions, model=model)
         places = [place for place, _ in fit]
-        pending = intake.elsewhere(model, [one for _, one in fit], versions, batch_id=batch_id, places=places)
+        pending = intake.elsewhere(
+            model, [one for _, one in fit], versions, batch_id=batch_id, places=places,
+            earlier=batch_id is None and self._following.earlier_names(model),
+        )  # fmt: skip
         with reading(self.context.databases.log) as session:
             known = prediction_log.differing(session, pending.predictions, times=pending.timed)
             differing = {one.prediction_id: one.what for one in known}
@@ -337,5 +342,8 @@ def _store(session: Any, pending: Pending, marked_us: int) -> Stored:
                 hint="An id names one request row for ever. Send a new id, or the row as it was.",
             )
     prediction_log.set_aside(session, pending.set_aside)
-    labels = prediction_log.append_labels(session, pending.labels) if pending.labels else LabelsAppended(0, 0, 0, 0)
+    new_rows = pending.predictions if appended.predictions == len(pending.predictions) else ()
+    labels = LabelsAppended(0, 0, 0, 0)
+    if pending.labels:
+        labels = prediction_log.append_labels(session, pending.labels, new_rows=new_rows)
     return Stored(appended.predictions, appended.scores, labels)

@@ -5,14 +5,14 @@ A cell that cannot be read costs its own row, with the reason, and no other. Not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.class_probabilities import column_of, kept_rows
+from mlops_dash.domain.class_probabilities import column_of
 from mlops_dash.domain.schema import NUMERIC
 from mlops_dash.domain.scoring import require_feature_names
 from mlops_dash.domain.sifting import Unfit
@@ -61,13 +61,11 @@ class FileRows:
     rows: int = 0
     probabilities: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def parts(self, size: int) -> Iterator[FileRows]:
-        """The rows, some at a time."""
-        for first in range(0, len(self.roles), size):
-            window = slice(first, first + size)
-            yield FileRows(
-                self.roles.iloc[window], self.features.iloc[window], probabilities=self.probabilities.iloc[window]
-            )
+    def at(self, places: Sequence[int]) -> FileRows:
+        """Some of the rows, by their places among these."""
+        rows = list(places)
+        told = self.probabilities.iloc[rows] if len(self.probabilities.columns) else self.probabilities
+        return FileRows(self.roles.iloc[rows], self.features.iloc[rows], probabilities=told)
 
     def reference(self) -> pd.DataFrame:
         """As a reference is made of rows: `at`, `score`, `label`, and the features under their names.
@@ -78,14 +76,9 @@ class FileRows:
         require_feature_names({str(name): None for name in self.features.columns})
         return pd.concat([self.features, self.roles[["at", "score", "label"]], self.probabilities], axis=1)
 
-    def told(self) -> list[bytes | None]:
-        """The probabilities of all classes of each row, as the log keeps them."""
-        p = self.probabilities
-        return kept_rows(p.to_numpy(dtype=np.float64) if len(p.columns) else None, len(self.roles))
-
     def objects(self, version: str, task: ModelTask) -> list[Mapping[str, Any]]:
         """As rows come to `domain.scoring`: a class is its word."""
-        columns = {str(name): _plain_cells(self.features.iloc[:, at]) for at, name in enumerate(self.features.columns)}
+        columns = {str(name): plain_cells(self.features.iloc[:, at]) for at, name in enumerate(self.features.columns)}
         values = zip(*columns.values(), strict=True) if columns else [()] * len(self.roles)
         cells = zip(self.roles["at"], self.roles["id"], self.roles["score"].tolist(), values, strict=True)
         return [
@@ -208,7 +201,7 @@ def _numeric_cells(column: pd.Series[Any]) -> pd.Series[Any]:
         return pd.Series(cells, index=column.index, dtype=object)
 
 
-def _plain_cells(column: pd.Series[Any]) -> list[Any]:
+def plain_cells(column: pd.Series[Any]) -> list[Any]:
     """Cells as JSON holds them: empty ones None, and a whole number without a point whatever else the column holds."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
         return column.tolist()

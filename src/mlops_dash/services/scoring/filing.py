@@ -1,4 +1,4 @@
-"""How do the rows of a file come into the log? A thousand a transaction; the same file twice changes nothing.
+"""How do the rows of a file come into the log? Some thousand a transaction; the same file twice changes nothing.
 
 What cannot be taken is said row by row. Unless the caller skips such rows, one of them keeps the whole file out.
 """
@@ -6,10 +6,8 @@ What cannot be taken is said row by row. Unless the caller skips such rows, one 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -17,12 +15,13 @@ import pandas as pd
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.registry.records import EXTERNAL
-from mlops_dash.domain.scoring import OutsideLabel, OutsideRow
+from mlops_dash.domain.scoring import OutsideLabel
 from mlops_dash.domain.sifting import Unfit
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidRow, NotFound
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.scoring import intake, refused
+from mlops_dash.services.scoring.columnwise import Columnwise, Intake, Sifted
 from mlops_dash.services.scoring.files import Columns, FileRows, labels_of_file, rows_of_file
 from mlops_dash.services.scoring.following import Following
 from mlops_dash.services.scoring.pending import Pending, Stored
@@ -30,7 +29,7 @@ from mlops_dash.store import prediction_log, registry, serving
 from mlops_dash.store.db import reading
 
 MOST_NEW_VERSIONS = 20  # of one request
-CHUNK = 1_000  # rows in one transaction
+CHUNK = 5_000  # rows in one transaction: others that write wait for less than a tenth of a second
 ENOUGH = 10  # rows that cannot be taken: after so many, a file that is refused is not read further
 Progress = Callable[[int, int], None]  # rows so far, rows in all
 
@@ -53,18 +52,6 @@ class _Tally:
     labels: int = 0
     waiting: int = 0
     unfit: list[Unfit] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Intake:
-    """What rows are checked against."""
-
-    model: str
-    version: str
-    task: ModelTask
-    do_not_log: tuple[str, ...]
-    versions: dict[str, str]
-    now: datetime
 
 
 class Filing:
@@ -121,36 +108,29 @@ class Filing:
             version: Which version answered.
             rows: From `read_rows`.
             skip: Store the other rows where some cannot be taken; else nothing is stored then.
-            progress: Called after each thousand.
+            progress: Called after each part.
 
         Raises:
             NotFound: no such model or version.
             StoreUnavailable: the log does not take a part; the parts before are stored, and the file can be sent again.
         """
-        state = self._following.state(model)
-        with reading(self.context.databases.app) as session:
-            versions = serving.version_ids(session, model)
-        if version not in versions:
-            known = ", ".join(f"v{one}" for one in versions) or "none yet"
-            raise NotFound(f"{model} has no version {version}.", hint=f"Known: {known}.")
-        into = _Intake(
-            model, version, state.predicts, state.do_not_log, versions, self.context.clock.now()
-        )  # fmt: skip
-        tally = _Tally(unfit=list(rows.unfit))
-        if not skip and self._refused(into, rows, tally):
+        into = self._intake(model, version)
+        columns, tally = Columnwise(into, rows), _Tally(unfit=list(rows.unfit))
+        if not skip and self._refused(columns, tally):
             return Filed(rows.rows, 0, 0, 0, tuple(tally.unfit), refused=True)
-        done = 0
-        for part, pending, unfit in self._checked(into, rows):
-            tally.unfit += unfit if skip else ()
-            (stored,) = self._store(actor, [pending])
+        total = len(rows.roles)
+        for first in range(0, total, CHUNK):
+            end = min(first + CHUNK, total)
+            sifted = self._sifted(columns, first, end)
+            tally.unfit += sifted.unfit if skip else ()
+            (stored,) = self._store(actor, [sifted.pending])
             tally.predictions += stored.scores
             tally.labels += stored.labels.new + stored.labels.revised
-            done += len(part.roles)
             if progress is not None:
-                progress(done, len(rows.roles))
+                progress(end, total)
         left_out = tuple(sorted(tally.unfit, key=lambda one: one.row))
         aside = refused.of_file(
-            model, rows, left_out, version_id=versions[version], do_not_log=state.do_not_log, noted=into.now
+            model, rows, left_out, version_id=into.version_id, do_not_log=into.do_not_log, noted=into.now
         )
         self._store(actor, [Pending(model, set_aside=aside)])
         return Filed(rows.rows, tally.predictions, tally.labels, 0, left_out, refused=False)
@@ -180,7 +160,7 @@ class Filing:
             time: The column of when it was known.
             zone: Of times without one.
             skip: Store the other labels where some cannot be taken; else nothing is stored then.
-            progress: Called after each thousand.
+            progress: Called after each part.
 
         Raises:
             NotFound: no such model.
@@ -207,69 +187,51 @@ class Filing:
         self._store(actor, [Pending(model, set_aside=aside)])
         return Filed(len(table), 0, tally.labels, tally.waiting, tuple(unfit), refused=False)
 
-    def _refused(self, into: _Intake, rows: FileRows, tally: _Tally) -> bool:
-        for _, _, unfit in self._checked(into, rows):
-            tally.unfit += unfit
+    def _intake(self, model: str, version: str) -> Intake:
+        state = self._following.state(model)
+        with reading(self.context.databases.app) as session:
+            versions = serving.version_ids(session, model)
+        if version not in versions:
+            known = ", ".join(f"v{one}" for one in versions) or "none yet"
+            raise NotFound(f"{model} has no version {version}.", hint=f"Known: {known}.")
+        return Intake(
+            model, version, versions[version], state.predicts, state.do_not_log,
+            self._following.schemas(model, [version]), self._following.earlier_names(model), self.context.clock.now(),
+        )  # fmt: skip
+
+    def _refused(self, columns: Columnwise, tally: _Tally) -> bool:
+        """Whether any row cannot be taken; looks no further after a few."""
+        total = len(columns.rows.roles)
+        for first in range(0, total, CHUNK):
+            end = min(first + CHUNK, total)
+            tally.unfit += self._why_not(columns, first, end)
             if len(tally.unfit) >= ENOUGH:
                 break
         tally.unfit.sort(key=lambda one: one.row)
         return bool(tally.unfit)
 
-    def _checked(self, into: _Intake, rows: FileRows) -> Iterator[tuple[FileRows, Pending, list[Unfit]]]:
-        """A thousand rows at a time, ready to be stored, beside those that cannot be."""
-        named: dict[str, int] = {}
-        seen: Counter[tuple[str, str]] = Counter()
-        for part in rows.parts(CHUNK):
-            places = part.roles["number"].tolist()
-            unfit: dict[int, Unfit] = {}
-            for place, (name, number) in enumerate(zip(part.roles["id"], places, strict=True)):
-                if name and named.setdefault(name, number) != number:
-                    unfit[place] = Unfit(number, "id", "occurs twice in the file", name)
-            fit, broken = rules.sift_predictions(
-                part.objects(into.version, into.task),
-                now=into.now,
-                task=into.task,
-                do_not_log=into.do_not_log,
-                schemas=lambda versions: self._following.schemas(into.model, versions),
-            )
-            unfit |= {error.row: _as_unfit(error, places[error.row]) for error in broken}
-            values, moments = part.roles["label"].tolist(), part.roles["label_at"].tolist()
-            for place, value in enumerate(values):
-                reason = into.task.why_no_label(value) if value == value else ""  # NaN: no label yet
-                if reason:
-                    unfit.setdefault(place, Unfit(places[place], "label", reason, f"{value:g}"))
-            kept = [(place, one) for place, one in fit if place not in unfit]
-            told = part.told()
-            pending = _ready(into, [one for _, one in kept], seen, [told[place] for place, _ in kept])
-            differing = self._differing(pending)
-            ids = pending.prediction_ids
-            labels = [
-                OutsideLabel(ident, values[place], moments[place].to_pydatetime())
-                for (place, _), ident in zip(kept, ids, strict=True)
-                if values[place] == values[place] and ident not in differing
-            ]
-            for (place, _), ident in zip(kept, ids, strict=True):
-                if ident in differing:
-                    reason = f"is known with another {differing[ident]}"
-                    unfit[place] = Unfit(places[place], "id", reason, ident)
-            pending = pending.without(differing)
-            yield part, replace(pending, labels=_pending(into.model, labels).labels), list(unfit.values())
+    def _why_not(self, columns: Columnwise, first: int, end: int) -> tuple[Unfit, ...]:
+        """What is wrong with some rows; their features are written only where an id is known."""
+        if self._any_known(columns, first, end):
+            return self._sifted(columns, first, end).unfit
+        return columns.why_not(first, end)
 
-    def _differing(self, pending: Pending) -> dict[str, str]:
-        """What is another than before of rows whose id is known."""
+    def _any_known(self, columns: Columnwise, first: int, end: int) -> bool:
+        names = columns.names(first, end)
+        if not names:
+            return False
         with reading(self.context.databases.log) as session:
-            found = prediction_log.differing(session, pending.predictions, times=pending.timed)
-            return {one.prediction_id: one.what for one in found}
+            return prediction_log.any_known(session, columns.into.model, names)
 
-
-def _ready(
-    into: _Intake, rows: Sequence[OutsideRow], seen: Counter[tuple[str, str]], told: Sequence[bytes | None]
-) -> Pending:
-    pending = intake.elsewhere(into.model, rows, into.versions, batch_id=None, seen=seen, told=told)
-    last = max((one.at for one in rows), default=None)
-    for key in [one for one in seen if last is None or datetime.fromisoformat(one[0]) < last]:
-        del seen[key]  # rows come by time: equal ones have the same
-    return pending
+    def _sifted(self, columns: Columnwise, first: int, end: int) -> Sifted:
+        """Some rows, beside those that the log holds already."""
+        sifted = columns.part(first, end)
+        if not self._any_known(columns, first, end):
+            return sifted
+        with reading(self.context.databases.log) as session:
+            known = prediction_log.differing(session, sifted.pending.predictions, times=True)
+            reasons = {one.prediction_id: f"is known with another {one.what}" for one in known}
+        return sifted.without(reasons)
 
 
 def _labels(rows: pd.DataFrame, task: ModelTask) -> tuple[list[OutsideLabel], list[Unfit]]:

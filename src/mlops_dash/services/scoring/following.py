@@ -22,6 +22,7 @@ from mlops_dash.errors import (
     Unavailable,
 )
 from mlops_dash.services.command import Context
+from mlops_dash.store import prediction_log
 from mlops_dash.store import serving as store
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.monitoring import references
@@ -70,6 +71,7 @@ class Following:
         self._states: dict[str, ServingState] = {}
         self._states_at = float("-inf")
         self._live: dict[str, Live] = {}
+        self._earlier: dict[str, bool] = {}
         self._retry_at: dict[tuple[str, str], float] = {}
         self._failures: dict[tuple[str, str], MlopsDashError] = {}
         self._beats: dict[tuple[str, str], tuple[float, tuple[str, int, str]]] = {}
@@ -108,6 +110,13 @@ class Following:
         signed = self.kinds(model)
         found += [VersionSchema(one, signed[one], "the signature") for one in versions if one in signed]
         return tuple(found)
+
+    def earlier_names(self, model: str) -> bool:
+        """Whether this model's rows without ids are named as before such ids began with their time; never changes."""
+        if model not in self._earlier:
+            with reading(self.context.databases.log) as session:
+                self._earlier[model] = prediction_log.keeps_earlier_names(session, model)
+        return self._earlier[model]
 
     def peek(self, model: str) -> Live | None:
         """What answers for a model as far as this process knows; asks nobody and waits for nothing."""

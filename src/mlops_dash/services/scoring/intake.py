@@ -112,18 +112,19 @@ def ours(
     numbers: Sequence[int] | None = None,
     strict: bool = False,
     units: Sequence[str] = (),
+    earlier: bool = False,
 ) -> Pending:
     """Rows that the champion, or the challenger of a test, answered, with the answers of the shadows.
 
     `scores` are the champion's, of all rows: a number each, or of several classes the probability of each. `arm` is
     given where the challenger was asked already, `numbers` where the rows are not all of their batch, `units` where a
-    test draws by them and the frame does not hold them any more. With `strict`, a
-    shadow that fails raises: of several requests, it may answer all but one.
+    test draws by them and the frame does not hold them any more. With `strict`, a shadow that fails raises: of several
+    requests, it may answer all but one. `earlier` as `domain.scoring.stable_ids` takes it.
     """
     state, champion = live.tried, live.champion.version
     features = rules.features_json(_plain(frame), do_not_log=state.do_not_log)
-    named, batches, counted = _names(state.model, features, ids=ids, at=at, batch_id=batch_id)
     at_us = [to_us(moment) for moment in at]
+    named, batches, counted = _names(state.model, features, ids=ids, at_us=at_us, batch_id=batch_id, earlier=earlier)
     units = units or arms.units_of(live, frame) or ("",) * len(named)
     kept = arms.keys_of(live, units)
     rows = tuple(
@@ -159,14 +160,12 @@ def elsewhere(
     versions: Mapping[str, str],
     *,
     batch_id: str | None,
-    seen: Counter[tuple[str, str]] | None = None,
     places: Sequence[int] | None = None,
-    told: Sequence[bytes | None] | None = None,
+    earlier: bool = False,
 ) -> Pending:
-    """Rows that somebody else answered; `seen` as `domain.scoring.stable_ids` takes it.
+    """Rows that somebody else answered; `earlier` as `domain.scoring.stable_ids` takes it.
 
-    `places` are given where the rows are not all of what was sent, so that each keeps the id of its place; `told` are
-    the probabilities of all classes where they do not come with the rows.
+    `places` are given where the rows are not all of what was sent, so that each keeps the id of its place.
 
     Raises:
         InvalidRow: a version is not known.
@@ -178,20 +177,19 @@ def elsewhere(
     if any(given) and not all(given):
         row = given.index("")
         raise InvalidRow(row, "prediction_id", None, "some rows have an id and this one has none", hint="Name all.")
-    at = [one.at for one in found]
+    at_us = [to_us(one.at) for one in found]
     features = [one.features for one in found]
     ids: Sequence[str] | None = given if all(given) else None
     if ids is None and batch_id is not None and places is not None:
         ids = [_in_batch(batch_id, place) for place in places]
-    named, batches, numbers = _names(model, features, ids=ids, at=at, batch_id=batch_id, seen=seen)
+    named, batches, numbers = _names(model, features, ids=ids, at_us=at_us, batch_id=batch_id, earlier=earlier)
     numbers = numbers if places is None else list(places)
     rows, scores = [], []
-    told = [one.probabilities for one in found] if told is None else told
-    for one, name, batch, number, of_classes in zip(found, named, batches, numbers, told, strict=True):
-        at_us = to_us(one.at)
-        rows.append(Prediction(model, name, at_us, batch, number, "", one.features))
-        version_id = versions[one.version]
-        scores.append(Score(model, name, version_id, one.role, one.version, at_us, one.score, at_us, of_classes))
+    for one, name, us, batch, number in zip(found, named, at_us, batches, numbers, strict=True):
+        rows.append(Prediction(model, name, us, batch, number, "", one.features))
+        scores.append(
+            Score(model, name, versions[one.version], one.role, one.version, us, one.score, us, one.probabilities)
+        )
     return Pending(model, batches[0] if batches else "", predictions=tuple(rows), scores=tuple(scores),
                    timed=all(one.timed for one in found))  # fmt: skip
 
@@ -247,9 +245,9 @@ def _names(
     features: Sequence[str],
     *,
     ids: Sequence[Any] | None,
-    at: Sequence[datetime],
+    at_us: Sequence[int],
     batch_id: str | Sequence[str] | None,
-    seen: Counter[tuple[str, str]] | None = None,
+    earlier: bool = False,
 ) -> tuple[tuple[str, ...], list[str], list[int]]:
     """An id, a batch and a number within the batch for each row."""
     rows = len(features)
@@ -257,11 +255,10 @@ def _names(
         raise InvalidInput(f"{len(ids)} ids were given for {rows} rows.", hint="Give one id a row.")
     if batch_id is None:
         if ids is None:
-            named = rules.stable_ids(model, at, features, seen=seen)
+            named = rules.stable_ids(model, at_us, features, earlier=earlier)
         else:
             named = rules.require_ids(ids, column="prediction_id")
-        made = f"b-{sha256_text(chr(10).join(named))[:24]}"  # the same rows sent again are the same batch
-        return named, [made] * rows, list(range(rows))
+        return named, [batch_of(named)] * rows, list(range(rows))
     batches = [batch_id] * rows if isinstance(batch_id, str) else list(batch_id)
     if len(batches) != rows:
         raise InvalidInput(f"{len(batches)} batches were given for {rows} rows.", hint="Give one, or one a row.")
@@ -275,6 +272,11 @@ def _names(
     if ids is None:
         ids = [_in_batch(batch, number) for batch, number in zip(batches, numbers, strict=True)]
     return rules.require_ids(ids, column="prediction_id"), batches, numbers
+
+
+def batch_of(names: Sequence[str]) -> str:
+    """The batch of rows that came without one: the same rows sent again are the same batch."""
+    return f"b-{sha256_text(chr(10).join(names))[:24]}"
 
 
 def names_in(batch: str, rows: int) -> list[str]:

@@ -4,6 +4,8 @@ Writes (inside the caller's `transaction(databases.log)`):
     append(session, predictions, scores, marked_us=)   rows and answers; known keys are left as they are
     append_labels(session, labels)                     a new value is a new revision, the same value is nothing
     first_differing(session, predictions, times=)      a known id that came with another row
+    any_known(session, model, rows)                    whether any id is known at all
+    keeps_earlier_names                                how rows without ids are named
     mark_hours / clear_dirty                           which hours the worker profiles again
 Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclasses:
     read_window(session, version_id, start, end)       one version's series: score, label, features
@@ -73,12 +75,14 @@ from mlops_dash.store.prediction_log.whole import (
     span_of,
 )
 from mlops_dash.store.prediction_log.writes import (
+    any_known,
     append,
     append_labels,
     clear_dirty,
     clear_outside,
     differing,
     first_differing,
+    keeps_earlier_names,
     mark_hours,
     mark_range,
 )
@@ -98,6 +102,7 @@ __all__ = [
     "QuarantineGroup",
     "Score",
     "SetAside",
+    "any_known",
     "append",
     "append_events",
     "append_labels",
@@ -116,6 +121,7 @@ __all__ = [
     "from_us",
     "groups",
     "hours_waiting",
+    "keeps_earlier_names",
     "known_events",
     "knows",
     "labelled_days",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from operator import eq, itemgetter
+from typing import Any, TypeVar
 
 from sqlmodel import Session, text
 
 from mlops_dash.store.db import is_sqlite
-from mlops_dash.store.prediction_log import whole
+from mlops_dash.store.prediction_log import cold, whole
 from mlops_dash.store.prediction_log.bulk import bound, insert, texts_of
 from mlops_dash.store.prediction_log.cold import DAY_US
 from mlops_dash.store.prediction_log.rows import (
@@ -24,8 +25,10 @@ from mlops_dash.store.prediction_log.rows import (
     to_us,
 )
 
+_Row = TypeVar("_Row", Prediction, Score)
 _LABEL_LOCK = 7_201_014
 _IDS_A_QUERY = 20_000
+_WORTH_A_LOOK = 100  # ids: from so many on it is asked first whether anything lies between the first and the last
 
 
 def append(session: Session, predictions: Sequence[Prediction], scores: Sequence[Score], *, marked_us: int) -> Appended:
@@ -35,17 +38,22 @@ def append(session: Session, predictions: Sequence[Prediction], scores: Sequence
     """
     predictions, scores = _without_archived(session, predictions, scores, before_us=marked_us - DAY_US)
     new_rows = insert(session, "prediction", Prediction._fields, predictions)
-    sent = {row[:2] for row in predictions}
-    if new_rows < len(predictions) or any(one[:2] not in sent for one in scores):  # some rows were there before
+    together = _row_by_row(predictions, scores)
+    ours = together or {one[:2] for one in scores} <= {row[:2] for row in predictions}
+    if new_rows < len(predictions) or not ours:  # some rows were there before
         scores = _at_their_rows(session, scores)
     new_scores = insert(session, "score", Score._fields, scores)
-    hours: set[tuple[str, int]] = set()
-    if new_rows:
-        hours.update((row.model, row.at_us // HOUR_US) for row in predictions)
-    if new_scores:
-        hours.update((score.model, score.at_us // HOUR_US) for score in scores)
-    mark_hours(session, ((model, hour * HOUR_US) for model, hour in hours), marked_us=marked_us)
+    moments = {(row.model, row.at_us) for row in predictions} if new_rows else set()
+    if new_scores and not (new_rows and together):
+        moments |= {(score.model, score.at_us) for score in scores}
+    mark_hours(session, {(model, at_us // HOUR_US * HOUR_US) for model, at_us in moments}, marked_us=marked_us)
     return Appended(new_rows, new_scores)
+
+
+def _row_by_row(predictions: Sequence[Prediction], scores: Sequence[Score]) -> bool:
+    """Whether each answer is to the row at its place, at that row's time."""
+    of_row, of_score = itemgetter(0, 1, 2), itemgetter(0, 1, 5)  # model, id, time
+    return len(predictions) == len(scores) and all(map(eq, map(of_row, predictions), map(of_score, scores)))
 
 
 def _at_their_rows(session: Session, scores: Sequence[Score]) -> Sequence[Score]:
@@ -59,16 +67,29 @@ def first_differing(session: Session, rows: Sequence[Prediction], *, times: bool
     return next(differing(session, rows, times=times), None)
 
 
+def any_known(session: Session, model: str, rows: Sequence[tuple[str, int]]) -> bool:
+    """Whether one of these (id, microseconds since 1970 UTC) is known, or archived on the day of its time.
+
+    Asks for the ids alone, before rows are made of what else belongs to them.
+    """
+    query = "SELECT prediction_id FROM prediction WHERE model = :model AND prediction_id IN ({ids}) LIMIT 1"
+    if any(kept for _, kept in _by_model(session, "prediction", query, [(model, name) for name, _ in rows])):
+        return True
+    times = [at_us for _, at_us in rows]
+    archived = bool(times) and cold.days(session, model, min(times) // DAY_US * DAY_US, max(times) + 1)
+    return bool(archived) and bool(whole.archived_rows(session, model, rows))
+
+
 def differing(session: Session, rows: Sequence[Prediction], *, times: bool) -> Iterator[Differing]:
     """Every row whose id is known with other features, or, with `times`, at another time."""
     known: dict[tuple[str, str], tuple[int, str]] = {}
     query = "SELECT prediction_id, at_us, features FROM prediction WHERE model = :model AND prediction_id IN ({ids})"
-    for model, kept in _by_model(session, query, [(row.model, row.prediction_id) for row in rows]):
+    for model, kept in _by_model(session, "prediction", query, [(row.model, row.prediction_id) for row in rows]):
         known.update({(model, prediction_id): (at_us, features) for prediction_id, at_us, features in kept})
-    for model, ids in _ids_and_times(rows).items():
+    for model, ids in _ids_and_times(_maybe_archived(session, rows)).items():
         archived = whole.archived_rows(session, model, ids)
         known.update({(model, name): kept for name, kept in archived.items() if (model, name) not in known})
-    for row in rows:
+    for row in rows if known else ():
         at_us, features = known.get((row.model, row.prediction_id), (row.at_us, row.features))
         if features != row.features:
             yield Differing(row.prediction_id, "row of features")
@@ -76,20 +97,30 @@ def differing(session: Session, rows: Sequence[Prediction], *, times: bool) -> I
             yield Differing(row.prediction_id, "time")
 
 
-def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
+def keeps_earlier_names(session: Session, model: str) -> bool:
+    """Whether rows without ids of this model are named as before such ids began with their time."""
+    query = text("SELECT COUNT(*) FROM earlier_names WHERE model = :model")
+    return bool(session.connection().execute(query, {"model": model}).scalar())
+
+
+def append_labels(session: Session, labels: Sequence[Label], *, new_rows: Sequence[Prediction] = ()) -> LabelsAppended:
     """Add labels: another value than the latest is the next revision, the same value is nothing.
 
     Nor is a value that was known before with the same time of observation: an old file or request that is sent again
     after a correction tells nothing new.
 
     Ids without a prediction wait as pending and join when the prediction comes. Hours of labelled predictions become
-    dirty, marked with the time the label was received.
+    dirty, marked with the time the label was received. `new_rows` are those that this transaction added: their times
+    need no look.
     """
     lock_labels(session)  # two writers must not both count the same revision
     latest, told = _known_labels(session, labels)
     fresh: list[tuple[Any, ...]] = []
     new = revised = 0
-    for label in labels:
+    if not told and len({label[:2] for label in labels}) == len(labels):  # of none is anything known
+        fresh = [(*label[:2], 1, *label[2:]) for label in labels]
+        new = len(fresh)
+    for label in labels if not fresh else ():
         key = (label.model, label.prediction_id)
         known = latest.get(key)
         news = (*key, label.value, label.observed_at_us)
@@ -102,10 +133,12 @@ def append_labels(session: Session, labels: Sequence[Label]) -> LabelsAppended:
         fresh.append((*key, revision, *label[2:]))
     columns = ("model", "prediction_id", "revision", "value", "observed_at_us", "received_at_us")
     insert(session, "label", columns, fresh)
-    at_of = _times(session, fresh)
+    times = {row[:2]: row.at_us for row in new_rows}
+    at_of = {row[:2]: times[row[:2]] for row in fresh if row[:2] in times}
+    at_of.update(_times(session, [row for row in fresh if row[:2] not in times]))
     hours = {(key[0], at // HOUR_US * HOUR_US) for key, at in at_of.items()}
     mark_hours(session, hours, marked_us=max((row[5] for row in fresh), default=0))
-    without = [row[0] for row in fresh if (row[0], row[1]) not in at_of]
+    without = [row[0] for row in fresh if row[:2] not in at_of]
     if without:  # of archived rows, or of rows to come: the worker looks
         mark_waiting(session, set(without), marked_us=max(row[5] for row in fresh))
     pending = len(without)
@@ -175,8 +208,8 @@ def _without_archived(
     session: Session, predictions: Sequence[Prediction], scores: Sequence[Score], *, before_us: int
 ) -> tuple[Sequence[Prediction], Sequence[Score]]:
     """What is not archived already; rows of the last day never are, so live traffic asks nothing."""
-    rows = [row for row in predictions if row.at_us < before_us]
-    answers = [score for score in scores if score.at_us < before_us]
+    rows = _maybe_archived(session, [row for row in predictions if row.at_us < before_us])
+    answers = _maybe_archived(session, [score for score in scores if score.at_us < before_us])
     for model, ids in _ids_and_times(rows).items():
         known = whole.archived_rows(session, model, ids)
         predictions = [row for row in predictions if row.model != model or row.prediction_id not in known]
@@ -188,7 +221,16 @@ def _without_archived(
     return predictions, scores
 
 
-def _ids_and_times(rows: Iterable[Prediction | Score]) -> dict[str, list[tuple[str, int]]]:
+def _maybe_archived(session: Session, rows: Sequence[_Row]) -> Sequence[_Row]:
+    """The rows of models that have archived days between the first and the last of them."""
+    for model in {row.model for row in rows}:
+        times = [row.at_us for row in rows if row.model == model]
+        if not cold.days(session, model, min(times) // DAY_US * DAY_US, max(times) + 1):
+            rows = [row for row in rows if row.model != model]
+    return rows
+
+
+def _ids_and_times(rows: Iterable[Prediction] | Iterable[Score]) -> dict[str, list[tuple[str, int]]]:
     found: dict[str, list[tuple[str, int]]] = {}
     for row in rows:
         found.setdefault(row.model, []).append((row.prediction_id, row.at_us))
@@ -205,7 +247,7 @@ def _known_labels(
         "SELECT prediction_id, revision, value, observed_at_us FROM label "
         "WHERE model = :model AND prediction_id IN ({ids})"
     )
-    for model, rows in _by_model(session, query, [(label.model, label.prediction_id) for label in labels]):
+    for model, rows in _by_model(session, "label", query, [(label.model, label.prediction_id) for label in labels]):
         for prediction_id, revision, value, observed_us in rows:
             told.add((model, prediction_id, value, observed_us))
             known = latest.get((model, prediction_id))
@@ -217,10 +259,12 @@ def _known_labels(
 def _times(session: Session, keys: Sequence[Sequence[Any]]) -> dict[tuple[str, str], int]:
     query = "SELECT prediction_id, at_us FROM prediction WHERE model = :model AND prediction_id IN ({ids})"
     pairs = [(str(row[0]), str(row[1])) for row in keys]
-    return {(model, row[0]): row[1] for model, rows in _by_model(session, query, pairs) for row in rows}
+    return {(model, row[0]): row[1] for model, rows in _by_model(session, "prediction", query, pairs) for row in rows}
 
 
-def _by_model(session: Session, query: str, keys: Sequence[tuple[str, str]]) -> Iterable[tuple[str, Sequence[Any]]]:
+def _by_model(
+    session: Session, table: str, query: str, keys: Sequence[tuple[str, str]]
+) -> Iterable[tuple[str, Sequence[Any]]]:
     """Run `query` for the ids of each model; ids travel as one JSON text or array, so their number is not bounded."""
     ids: dict[str, list[str]] = {}
     for model, prediction_id in keys:
@@ -229,4 +273,20 @@ def _by_model(session: Session, query: str, keys: Sequence[tuple[str, str]]) -> 
     for model, own in ids.items():
         for first in range(0, len(own), _IDS_A_QUERY):
             part = own[first : first + _IDS_A_QUERY]
-            yield model, session.connection().execute(statement, {"model": model, "ids": bound(session, part)}).all()
+            if _any_between(session, table, model, part):
+                yield (
+                    model,
+                    session.connection().execute(statement, {"model": model, "ids": bound(session, part)}).all(),
+                )
+
+
+def _any_between(session: Session, table: str, model: str, ids: Sequence[str]) -> bool:
+    """Whether the table may hold one of these ids: ids in order that are all new lie beyond those it has.
+
+    Only SQLite compares texts as Python does.
+    """
+    if len(ids) < _WORTH_A_LOOK or not is_sqlite(session):
+        return True
+    query = f"SELECT EXISTS(SELECT 1 FROM {table} WHERE model = :model AND prediction_id BETWEEN :low AND :high)"  # noqa: S608
+    asked = {"model": model, "low": min(ids), "high": max(ids)}
+    return bool(session.connection().execute(text(query), asked).scalar())

@@ -145,6 +145,13 @@ class GroupProfileRow(LogTable, table=True):
     computed_at_us: int = Field(sa_column=_us())
 
 
+class EarlierNamesRow(LogTable, table=True):
+    """Models whose rows without ids were named before such ids began with their time; they go on as they did."""
+
+    __tablename__ = "earlier_names"
+    model: str = Field(primary_key=True)
+
+
 class DirtyHourRow(LogTable, table=True):
     """Hours whose profile is out of date: new predictions or new labels."""
 
