@@ -9,7 +9,8 @@ import streamlit as st
 
 from app.charts.ab_tests import figures as charts
 from app.charts.ab_tests import words
-from app.parts.ab_tests import decisions, events, field_experiment, rehearsal
+from app.parts.ab_tests import archive, decisions, events, field_experiment, rehearsal
+from app.parts.ab_tests import reading as shown
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -55,6 +56,7 @@ def page(frame: Frame) -> None:
     if test is not None:
         address.show("test", test.id)
         _test(frame, room, test)
+        archive.draw(frame, room)
 
 
 def _choice(room: ABRoom, *, demo: bool) -> None:
@@ -74,11 +76,7 @@ def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:
     if reading is not None:
         st.html(words.kpis_html(test, reading))
         if not reading.blind:
-            left, right = st.columns([7, 5], gap="small")
-            with left:
-                _effect(frame, test, reading)
-            with right:
-                _metrics(frame, test, reading)
+            shown.draw(frame, test, reading)
         else:
             _waiting(test, reading)
     left, right = st.columns([7, 5], gap="small")
@@ -124,37 +122,6 @@ def _waiting(test: ABTest, reading: Reading) -> None:
         widgets.empty(icon, title, reading.blind, key="effect")
 
 
-def _effect(frame: Frame, test: ABTest, reading: Reading) -> None:
-    level = fmt.percent(1.0 - test.design.alpha, 0)
-    sub = f"{test.challenger} minus {test.control} after each ripe day; always-valid {level} interval"
-    outcome = words.in_sentence(test.design.outcome)
-
-    def controls() -> None:
-        widgets.as_table(charts.looks_table(reading.looks), key="effect")
-
-    with widgets.card("effect", f"Effect on {outcome}", sub, controls, height="stretch"):
-        if not reading.looks:
-            widgets.empty("event_available", "One look at the end", "Chosen at design: see all metrics.", key="looks")
-            return
-        widgets.chart(charts.effect_figure(test, reading.looks, frame.tokens), key=f"effect-{test.id}",
-                      alt=charts.effect_alt(test, reading.looks), height=_height(reading))  # fmt: skip
-
-
-def _height(reading: Reading) -> int:
-    return max(charts.forest_height(charts.branches(reading)), 300)
-
-
-def _metrics(frame: Frame, test: ABTest, reading: Reading) -> None:
-    rows = charts.branches(reading)
-
-    def controls() -> None:
-        widgets.as_table(charts.forest_table(rows), key="metrics")
-
-    with widgets.card("metrics", "All metrics", charts.forest_sub(test, rows), controls, height="stretch"):
-        fig = charts.forest_figure(rows, frame.tokens, left="better", right="worse")
-        widgets.chart(fig, key=f"metrics-{test.id}", alt=charts.forest_alt(rows), height=_height(reading))
-
-
 def _arms(test: ABTest, reading: Reading) -> None:
     hidden = "" if not reading.blind else " Outcomes are hidden."
     with widgets.card("arms", "Arms", f"{words.drawn_words(test.design)}{hidden}"):
@@ -188,6 +155,10 @@ def _design(room: ABRoom, test: ABTest) -> None:
             told["Started"] = f"{fmt.day(test.started_at, design.zone)} by {who(test.started_by)}"
         if test.stopped_at is not None:
             told["Stopped"] = f"{fmt.day(test.stopped_at, design.zone)} by {who(test.stopped_by)}: {test.stop_reason}"
+        if test.decision is not None:
+            told["Decided"] = words.decision_words(test, who)
+        if test.learned:
+            told["Learned"] = test.learned
         if test.evidence_ids:
             told["Evidence"] = widgets.Mono(", ".join(fmt.short(one) for one in test.evidence_ids))
         widgets.facts(told)

@@ -93,6 +93,13 @@ def test_a_test_of_users_is_designed_started_read_and_stopped(house: Services, r
     assert "revenue, sum a unit: +" in run("ab-test", "show", short)[1]
     code, out, err = run("ab-test", "stop", short, "--reason", "shown", "--json")
     assert (code, json.loads(out)["state"], len(json.loads(out)["evidence_ids"])) == (0, "stopped", 2), err
+    words = ("--decision", "keep", "--reason", "the shop moves", "--learned", "it's the morning rush")
+    assert "another lead must stand behind it" in run("ab-test", "decide", short, *words)[1]
+    assert "two people" in run("ab-test", "second", short, "--reason", "me again")[2]
+    (line,) = json.loads(run("ab-test", "archive", "morning", "revenue", "--verdict", "ship", "--json")[1])
+    assert (line["outcome"], line["decision"]["settled"]) == ("higher:mean:revenue", False)
+    assert "keep the control" in run("ab-test", "archive")[1]
+    assert "No such test is over" in run("ab-test", "archive", "evening")[1]
 
 
 def test_a_regressions_own_loss_is_the_default_and_others_are_refused(house: Services, run: Run, queue: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from html import escape
 
 from app.ui.text import plain
 from app.ui.theme import Tokens, icon_mark
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.archive import DECISIONS
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY
 from mlops_dash.domain.ab_tests.judging import Verdict
 from mlops_dash.domain.ab_tests.outcomes import is_of_events, metric_of
@@ -62,7 +63,7 @@ def headline(test: ABTest, reading: Reading | None, verdict: Verdict | None) -> 
     if verdict.word is ABVerdict.INVALID:
         return f"{test.name}: the arms cannot be compared"
     if verdict.word is ABVerdict.UNDECIDED:
-        return f"{test.name}: nothing was decided"
+        return f"{test.name}: not known, nothing was seen"
     if reading.blind:
         return f"{test.name}: nothing is shown yet"
     found = reading.primary
@@ -134,6 +135,18 @@ def ratio_words(test: ABTest, reading: Reading) -> str:
     """The same beside the verdict, which says itself when it fails."""
     said = {GateState.PASSED: "The sample ratio holds.", GateState.CANNOT_TELL: "The sample ratio cannot be told yet."}
     return said.get(reading.ratio_state(test.design.share), "")
+
+
+def decision_words(test: ABTest, who: Callable[[str], str]) -> str:
+    """What was decided, by whom, and whether it stands."""
+    found = test.decision
+    if found is None:
+        return ""
+    said = f"{DECISIONS[found.word]}, by {who(found.by)}: {found.reason}"
+    if not found.against:
+        return said
+    second = f"seconded by {who(found.seconded_by)}" if found.settled else "waits for a second person"
+    return f"{said} (against the test; {second})"
 
 
 def standing(test: ABTest, now: datetime) -> str:

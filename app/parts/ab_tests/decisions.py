@@ -10,6 +10,7 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.archive import KEEP, SHIP, recommended
 from mlops_dash.domain.ab_tests.assigning import ENTITY, ROW
 from mlops_dash.domain.ab_tests.outcomes import is_of_events
 from mlops_dash.domain.ab_tests.room import ABRoom, Plan
@@ -54,13 +55,25 @@ def decide_buttons(frame: Frame, room: ABRoom, test: ABTest) -> None:
         else:
             won = not room.may["propose"]
             _button(frame, room, test, "propose", "Propose for promotion…", won, "assignment")
+            if test.decision is None:
+                _button(frame, room, test, "decide", "Decide…", False, "gavel")
+            elif not test.decision.settled:
+                _button(frame, room, test, "second", "Stand behind it…", True, "group")
 
 
 def _button(frame: Frame, room: ABRoom, test: ABTest, verb: str, label: str, primary: bool, icon: str) -> None:
-    if widgets.action_button(label, key=verb, why_not=room.may[verb], primary=primary, icon_name=icon):
-        {"start": _start, "stop": _stop, "pause": _pause, "resume": _pause, "propose": _propose}[verb](
-            frame, room, test
-        )
+    if widgets.action_button(
+        label, key=f"{verb}-test" if verb == "decide" else verb, why_not=room.may[verb], primary=primary, icon_name=icon
+    ):
+        {
+            "start": _start,
+            "stop": _stop,
+            "pause": _pause,
+            "resume": _pause,
+            "propose": _propose,
+            "decide": _decide,
+            "second": _second,
+        }[verb](frame, room, test)
 
 
 def _design(frame: Frame, model: str) -> None:
@@ -204,6 +217,52 @@ def _stop(frame: Frame, room: ABRoom, test: ABTest) -> None:
         act=act,
         facts=facts,
         icon="stop_circle",
+    )
+
+
+def _decide(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    key, says = f"decide-{test.id}-{test.revision}", recommended(room.verdict)
+    meant = {SHIP: f"Ship {test.challenger}", KEEP: f"Keep {test.control}"}
+
+    def fields() -> None:
+        st.radio("Decision", list(meant), format_func=lambda one: meant[one], index=list(meant).index(says or KEEP),
+                 key=f"{key}-word")  # fmt: skip
+        st.text_area("What was learned", key=f"{key}-learned", max_chars=2_000,
+                     placeholder="What should others know? The archive finds it.")  # fmt: skip
+
+    def act(reason: str) -> str:
+        after = frame.services.ab_tests.decide(
+            frame.actor, test.id, test.revision, str(session.get(f"{key}-word")), reason=reason,
+            learned=str(session.get(f"{key}-learned") or ""),
+        )  # fmt: skip
+        stands = after.decision is not None and after.decision.settled
+        return "It is decided." if stands else "It is against the test: another lead must stand behind it."
+
+    dialogs.confirm(
+        key=key,
+        title=f"Decide on {test.name}",
+        consequence="A decision against what the test says waits until a second person, a lead, stands behind it.",
+        button="Decide",
+        act=act,
+        facts={"The test says": meant.get(says, "Nothing is known")},
+        icon="gavel",
+        fields=fields,
+    )
+
+
+def _second(frame: Frame, room: ABRoom, test: ABTest) -> None:
+    def act(reason: str) -> str:
+        frame.services.ab_tests.second(frame.actor, test.id, test.revision, reason=reason)
+        return "The decision stands."
+
+    dialogs.confirm(
+        key=f"second-{test.id}-{test.revision}",
+        title=f"Stand behind the decision on {test.name}",
+        consequence="It is against what the test says, so it needs two people.",
+        button="Stand behind it",
+        act=act,
+        facts={"Decided": words.decision_words(test, lambda one: room.names.get(one, one))},
+        icon="group",
     )
 
 

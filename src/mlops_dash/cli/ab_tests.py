@@ -9,11 +9,13 @@ from typing import Any
 from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.ab_tests.archive import DECISIONS, archived
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW
 from mlops_dash.domain.ab_tests.outcomes import metric_of, written
 from mlops_dash.domain.ab_tests.readings import Measured
 from mlops_dash.domain.ab_tests.room import ABRoom
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, READINGS, ABTest, NewTest
+from mlops_dash.domain.words import ABVerdict
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import canonical_json
 
@@ -46,12 +48,29 @@ def add_commands(commands: Any) -> None:
     json_flag(replayed)
     replayed.set_defaults(run=_replay)
 
+    decide = verbs.add_parser(
+        "decide", help="decide on a test that is over; against what it says a lead must second it"
+    )
+    decide.add_argument("test")
+    decide.add_argument("--decision", choices=list(DECISIONS), required=True)
+    decide.add_argument("--reason", required=True)
+    decide.add_argument("--learned", default="", help="what others should know; the archive finds it")
+    json_flag(decide)
+    decide.set_defaults(run=_decide)
+
+    past = verbs.add_parser("archive", help="tests that are over, with what was decided and learned")
+    past.add_argument("text", nargs="*", help="words of model, metric, event, question, verdict or what was learned")
+    past.add_argument("--verdict", default="", choices=["", *map(str, ABVerdict)])
+    json_flag(past)
+    past.set_defaults(run=_archive)
+
     _add_design(verbs)
     steps = (
         ("start", _start, "let the challenger answer its share"),
         ("pause", _pause, "let the champion answer every row for now; no row of a pause is read"),
         ("resume", _resume, "let the challenger answer its share again"),
         ("stop", _stop, "end it and keep what it says"),
+        ("second", _second, "stand behind a decision against the test that somebody else took"),
     )
     for verb, run, about in steps:
         one = verbs.add_parser(verb, help=about)
@@ -214,6 +233,43 @@ def _shares(text: str) -> tuple[float, ...]:
         raise InvalidInput(f"The ramp {text!r} cannot be read.", hint="Write shares: 0.01,0.05,0.25.") from None
 
 
+def _decide(arguments: argparse.Namespace) -> int:
+    made = services()
+    test = _known(made, arguments.test)
+    after = made.ab_tests.decide(
+        actor(made), test.id, test.revision, arguments.decision, reason=arguments.reason, learned=arguments.learned
+    )
+    stands = after.decision is not None and after.decision.settled
+    line = "It is decided." if stands else (
+        f"It is against the test: another lead must stand behind it: mlops-dash ab-test second {test.id[:8]}"
+    )  # fmt: skip
+    show(_facts(after), as_json=arguments.json, line=line)
+    return 0
+
+
+def _second(arguments: argparse.Namespace) -> int:
+    made = services()
+    test = _known(made, arguments.test)
+    after = made.ab_tests.second(actor(made), test.id, test.revision, reason=arguments.reason)
+    show(_facts(after), as_json=arguments.json, line="The decision stands.")
+    return 0
+
+
+def _archive(arguments: argparse.Namespace) -> int:
+    made = services()
+    tests = archived(made.ab_tests.room(actor(made)).tests)
+    found = [one for one in tests if one.matches(" ".join(arguments.text), verdict=arguments.verdict)]
+    lines = [
+        f"{one.test.id[:8]}  {one.test.model}: {one.test.name}  {metric_of(one.test.design.outcome).label}  "
+        f"{'never started' if one.verdict is None else one.verdict.word}"
+        + ("" if one.test.decision is None else f"  {DECISIONS[one.test.decision.word]}")
+        + (f"  {one.test.learned}" if one.test.learned else "")
+        for one in found
+    ]
+    show([one.as_json() for one in found], as_json=arguments.json, line="\n".join(lines) or "No such test is over.")
+    return 0
+
+
 def _margin(text: str) -> tuple[str, float]:
     name, _, most = text.rpartition("=")
     try:
@@ -252,6 +308,7 @@ def _facts(test: ABTest) -> dict[str, Any]:
         "stopped_at": None if test.stopped_at is None else test.stopped_at.isoformat(),
         "paused": test.paused, "pauses": [[since.isoformat(), None if until is None else until.isoformat()]
                                           for since, until in test.pauses],
+        "decision": None if test.decision is None else test.decision.as_json(), "learned": test.learned,
         "stop_reason": test.stop_reason, "evidence_ids": list(test.evidence_ids),
     }  # fmt: skip
 

@@ -109,6 +109,8 @@ class Action(StrEnum):
     TEST_STOPPED = "test.stopped"
     TEST_PAUSED = "test.paused"
     TEST_RESUMED = "test.resumed"
+    TEST_DECIDED = "test.decided"
+    TEST_SECONDED = "test.seconded"
     ROWS_ERASED = "rows.erased"
     FILES_TRUSTED = "files.trusted"
     MLFLOW_LEFT = "mlflow.left"

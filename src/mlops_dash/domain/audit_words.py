@@ -133,6 +133,8 @@ _SENTENCES: Mapping[str, Told] = {
     Action.TEST_STOPPED: _to("stopped the A/B test"),
     Action.TEST_PAUSED: _to("paused the A/B test"),
     Action.TEST_RESUMED: _to("resumed the A/B test"),
+    Action.TEST_DECIDED: _to("decided on the A/B test"),
+    Action.TEST_SECONDED: _to("stood behind a decision against the A/B test"),
     Action.ROWS_ERASED: _to("erased"),
     Action.FILES_TRUSTED: _to("trusted the files of"),
     Action.MLFLOW_LEFT: _to("took our tags off"),

@@ -248,7 +248,7 @@ LOOKS: dict[type[StrEnum], dict[str, Look]] = {
     ABVerdict: {
         ABVerdict.SHIP: Look("rocket_launch", "Ship", "green"),
         ABVerdict.KEEP: Look("shield", "Keep", "gray"),
-        ABVerdict.UNDECIDED: Look("help", "Nothing decided", "gray"),
+        ABVerdict.UNDECIDED: Look("help", "Not known", "gray"),
         ABVerdict.GO_ON: Look("hourglass_top", "Go on", "blue"),
         ABVerdict.STOP_HARM: Look("error", "Stop (harm)", "red"),
         ABVerdict.INVALID: Look("rule", "Invalid (SRM)", "orange"),

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from mlops_dash.domain.ab_tests.archive import decision_of
 from mlops_dash.domain.ab_tests.assigning import ENTITY
 from mlops_dash.domain.ab_tests.rules import ABTest, Design, pauses_of
 from mlops_dash.domain.words import ABState
@@ -44,6 +45,13 @@ def pending(session: Session) -> tuple[ABTest, ...]:
     """Tests that are not over: designed or running."""
     open_ones = col(ABTestRow.state).in_([ABState.DESIGNED, ABState.RUNNING])
     return tuple(_test(session, row) for row in session.exec(select(ABTestRow).where(open_ones)))
+
+
+def unseconded(session: Session) -> tuple[ABTest, ...]:
+    """Tests that were decided against what they say, and nobody stands behind it yet."""
+    decided = select(ABTestRow).where(ABTestRow.state == ABState.STOPPED, col(ABTestRow.decision).is_not(None))
+    tests = (_test(session, row) for row in session.exec(decided))
+    return tuple(one for one in tests if one.decision is not None and not one.decision.settled)
 
 
 def running(session: Session, model: str) -> ABTest | None:
@@ -150,4 +158,6 @@ def _test(session: Session, row: ABTestRow) -> ABTest:
         evidence_ids=tuple(row.evidence_ids or ()),
         result=row.result,
         pauses=pauses_of(row.pauses),
+        decision=decision_of(row.decision),
+        learned=row.learned,
     )

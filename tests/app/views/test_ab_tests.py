@@ -169,6 +169,30 @@ def test_a_running_test_is_paused_from_the_page(house: Services, play: Play, ope
     assert open_page("ab", "viewer").button(key="resume").disabled
 
 
+def test_a_decision_against_the_test_waits_for_another_lead_and_is_in_the_archive(
+    house: Services, play: Play, open_page: OpenPage
+) -> None:
+    test = play(12, better=0.35)
+    house.ab_tests.stop(SCIENTIST, test.id, test.revision, reason="shown")
+    page = open_page("ab", "lead")
+    page.button(key="decide-test").click().run()
+    key = f"decide-{test.id}-{test.revision + 1}"
+    assert page.radio(key=f"{key}-word").value == "ship"
+    page.radio(key=f"{key}-word").set_value("keep")
+    page.text_area(key=f"{key}-learned").set_value("<b>Nights</b> differ")
+    page.text_area(key=f"{key}-reason").set_value("too dear")
+    page.button(key=f"{key}-act").click().run()
+    page = open_page("ab", "lead")
+    said = words(page)
+    assert "against the test; waits for a second person" in said
+    assert page.button(key="second").disabled
+    page.text_input(key="archive-text").set_value("nights").run()
+    (listed,) = [one.value for one in page.table if "Learned" in one.value.columns]
+    assert listed["It said"].tolist() == ["Ship"]
+    page.text_input(key="archive-text").set_value("days").run()
+    assert "No test matches" in words(page)
+
+
 def test_a_designed_test_is_replayed_on_the_past(play: Play, open_page: OpenPage) -> None:
     play(12, better=0.3)
     test = play(0, started=False)
@@ -244,8 +268,8 @@ def test_a_test_stopped_without_a_look_has_decided_nothing(house: Services, play
     house.ab_tests.stop(SCIENTIST, test.id, test.revision, reason="wrong rows")
     page = open_page("ab", "scientist")
     said = words(page)
-    assert "Nothing decided" in said
-    assert "nothing was decided" in said
+    assert "Not known" in said
+    assert "not known, nothing was seen" in said
     assert "v1 keeps serving, as before; whether v2 is better nobody knows." in said
     assert "Keep" not in said
     with reading(house.context.databases.app) as session:

@@ -12,7 +12,7 @@ from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.judging import Verdict
 from mlops_dash.domain.ab_tests.readings import Reading
 from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail
-from mlops_dash.domain.access import Actor, Permission, Waiting
+from mlops_dash.domain.access import Actor, Permission, Waiting, person_of
 from mlops_dash.domain.events import EventName
 from mlops_dash.domain.words import ABState
 from mlops_dash.stats.ab_replay import Replayed
@@ -30,6 +30,12 @@ def waits_for(actor: Actor, test: ABTest, now: datetime) -> Waiting | None:
         return Waiting(
             f"Start the test {test.name} of {test.model}", why, "science", "ab", parameters, test.designed_at
         )
+    decided = test.decision
+    if decided is not None and not decided.settled and actor.may(Permission.TEST_START):
+        if person_of(decided.by) == actor.person:
+            return None
+        title = f"Second the decision on {test.name} of {test.model}"
+        return Waiting(title, "it is against the test", "science", "ab", parameters, decided.at)
     if test.state is ABState.RUNNING and test.ends_at is not None and actor.may(Permission.TEST_EDIT):
         ripe = test.ends_at + test.design.ripens_after
         if now >= ripe:

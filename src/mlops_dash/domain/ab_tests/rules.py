@@ -226,6 +226,29 @@ def check(design: Design) -> Design:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What was decided on a test that is over: "ship" the challenger or "keep" the control."""
+
+    word: str
+    reason: str
+    by: str
+    at: datetime
+    against: bool  # of what the test says
+    seconded_by: str = ""
+    seconded_at: datetime | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it stands: one against the test needs a second person."""
+        return not self.against or bool(self.seconded_by)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON-able values."""
+        seconded = None if self.seconded_at is None else self.seconded_at.isoformat()
+        return {**asdict(self), "at": self.at.isoformat(), "seconded_at": seconded, "settled": self.settled}
+
+
+@dataclass(frozen=True)
 class ABTest:
     """A test of two versions."""
 
@@ -249,6 +272,8 @@ class ABTest:
     evidence_ids: tuple[str, ...] = ()
     result: Mapping[str, Any] | None = None  # the reading at the stop
     pauses: tuple[tuple[datetime, datetime | None], ...] = ()  # the last one may be going on
+    decision: Decision | None = None
+    learned: str = ""
 
     @property
     def name(self) -> str:

@@ -81,7 +81,7 @@ def _verdict(room: ABRoom, test: ABTest) -> dict[str, str]:
         ABVerdict.STOP_HARM: "Stop it now on the page A/B tests." if running else "",
         ABVerdict.INVALID: "Find what drops or repeats units, then test again.",
         ABVerdict.KEEP: f"Stop it; {test.control} stays live." if running else "",
-        ABVerdict.UNDECIDED: "Stop it; nothing was decided." if running else "",
+        ABVerdict.UNDECIDED: "Stop it; nothing is known." if running else "",
     }
     return {
         "concept": "ABVerdict", "word": str(word), "said": f"{test.name}: {room.verdict.reason}",

@@ -10,16 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from mlops_dash.domain.ab_tests.analysis import FieldExperiment
+from mlops_dash.domain.ab_tests.archive import SHIP, recommended
 from mlops_dash.domain.ab_tests.judging import Verdict, judge
 from mlops_dash.domain.ab_tests.readings import Reading
 from mlops_dash.domain.ab_tests.room import ABRoom, Plan, Rehearsal
 from mlops_dash.domain.ab_tests.rules import ABTest, NewTest, Pauses
-from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.access import Actor, Permission, person_of
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.domain.words import ABState, ABVerdict
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.ab_tests.choices import why_not_challenger
+from mlops_dash.services.ab_tests.deciding import Deciding
 from mlops_dash.services.ab_tests.evidence import evidence_of
 from mlops_dash.services.ab_tests.planning import design_of, is_testable, plan_of
 from mlops_dash.services.ab_tests.published import FILE, published
@@ -40,6 +42,9 @@ class ABTestService:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        deciding = Deciding(context)
+        self.decide = deciding.decide
+        self.second = deciding.second
         self._kept: tuple[tuple[str, int, datetime, bool], Reading] | None = None
 
     # --- decisions ----------------------------------------------------------------------------------------------------
@@ -351,10 +356,19 @@ def _may(actor: Actor, test: ABTest | None, verdict: Verdict | None) -> dict[str
         "pause": actor.why_not(Permission.TEST_EDIT),
         "resume": actor.why_not(Permission.TEST_START),
         "propose": actor.why_not(Permission.PROPOSAL_OPEN),
+        "decide": actor.why_not(Permission.TEST_EDIT),
+        "second": actor.why_not(Permission.TEST_START),
     }
+    decided = None if test is None else test.decision
+    if decided is not None and not found["second"] and person_of(decided.by) == actor.person:
+        found["second"] = "A decision against a test needs two people: ask another lead."
     if test is not None and not found["propose"]:
         if test.state is not ABState.STOPPED:
             found["propose"] = "Stop the test first: its result is then the evidence."
-        elif verdict is None or verdict.word is not ABVerdict.SHIP:
+        elif decided is not None and not decided.settled:
+            found["propose"] = "The decision waits for a second person."
+        elif decided is not None and decided.word != SHIP:
+            found["propose"] = f"It was decided to keep {test.control}."
+        elif decided is None and recommended(verdict) != SHIP:
             found["propose"] = f"This test does not say that {test.challenger} should ship."
     return found

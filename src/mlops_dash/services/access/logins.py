@@ -279,7 +279,7 @@ class Logins:
             known = store.proposals_since(session, now - REJECTION_STANDS)
             proposals = store.pending_proposals(session, known)
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
-            tests = ab_store.pending(session)
+            tests = (*ab_store.pending(session), *ab_store.unseconded(session))
             rejected = store.rejections(session, known, actor.person)
             archived = registry_store.archived_names(session)
         asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]

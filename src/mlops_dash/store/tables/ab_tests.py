@@ -38,6 +38,8 @@ class ABTestRow(AppTable, table=True):
     evidence_ids: Any = Field(default=None, sa_column=Column(JsonText, nullable=True))
     result: Any = Field(default=None, sa_column=Column(JsonText, nullable=True))  # the reading at the stop
     pauses: Any = Field(default=None, sa_column=Column(JsonText, nullable=True))  # [[since, until or null], ...]
+    decision: Any = Field(default=None, sa_column=Column(JsonText, nullable=True))
+    learned: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
     __table_args__ = (
         Index(
             "uq_ab_test_one_running_per_model",
