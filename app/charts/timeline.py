@@ -16,6 +16,7 @@ _ICONS: dict[str, str] = {
     Action.PROPOSAL_APPROVED: "how_to_reg",
     Action.PROPOSAL_REJECTED: "cancel",
     Action.PROPOSAL_WITHDRAWN: "undo",
+    Action.CONDITION_DONE: "task_alt",
     Action.GATE_OVERRIDDEN: "gavel",
     Action.ROLLOUT_STARTED: "stacked_line_chart",
     Action.ROLLOUT_ADVANCED: "stacked_line_chart",
@@ -71,6 +72,7 @@ def story(entry: Entry) -> str:
         Action.PROPOSAL_APPROVED: f"{version} approved, {entry.after.get('approvals')} of {entry.after.get('needed')}",
         Action.PROPOSAL_REJECTED: f"{version} rejected",
         Action.PROPOSAL_WITHDRAWN: f"{version} withdrawn",
+        Action.CONDITION_DONE: f"{version}: {entry.after.get('kind')} done",
         Action.GATE_OVERRIDDEN: f"{version}: gate {entry.after.get('gate')} "
         + ("overridden" if entry.after.get("overridden") else "override asked for"),
         Action.ROLLOUT_STARTED: f"Roll-out of {version} began: {entry.after.get('stages')}",

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.charts import registry as charts
 from app.charts.registry_style import css
-from app.parts.registry import card, champions, dossier, evidence, frozen, promotions, rollouts
+from app.parts.registry import approving, card, champions, dossier, evidence, frozen, promotions, rollouts
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -89,6 +89,7 @@ def _decide(frame: Frame, room: RegistryRoom) -> None:
         champions.lineage(frame, room)
     with right:
         _gates(frame, room)
+        approving.conditions(frame, room)
         champions.progress(frame, room)
     champions.timeline(frame, room)
 
@@ -175,7 +176,7 @@ def _word(room: RegistryRoom) -> None:
 
 
 def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
-    needed = room.policy.promotion.approvals
+    needed = room.rules.approvals
     who = ", ".join(
         room.name_of(one.approval.approver) for one in room.approvals if one.holds and not one.approval.gate
     )

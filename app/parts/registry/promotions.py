@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.parts.registry import rollouts, told
+from app.parts.registry import approving, rollouts, told
 from app.shell import session
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
@@ -93,32 +93,6 @@ def rejection_banner(frame: Frame, room: RegistryRoom) -> None:
         st.markdown(f"{plain(room.selected.label)} was rejected{who} {frame.ago(said.at)}: "
                     f"**{plain(said.reason)}**")  # fmt: skip
         widgets.note("Answer this when you propose it again, or propose another version.")
-
-
-def _approve(frame: Frame, room: RegistryRoom) -> None:
-    proposal, version = told.proposal(room), told.version(room)
-
-    def act(reason: str) -> str:
-        after = frame.services.registry.approve(frame.actor, proposal.id, proposal.revision, comment=reason)
-        return f"{version.subject} is approved by you; the proposal is {after.state}."
-
-    dialogs.confirm(
-        key=f"approve-{proposal.id}-{proposal.revision}",
-        title=f"Approve {version.label}",
-        consequence=f"Your approval of **{plain(version.subject)}** counts as long as gates, champion and policy stay "
-        "as they are. Nothing is served differently yet.",
-        button=f"Approve {version.label}",
-        act=act,
-        facts={
-            **told.identity(room),
-            "Replaces": room.champion.label if room.champion else "nothing",
-            **told.gates(room),
-            "Proposed by": f"{room.name_of(proposal.proposer)}: {proposal.comment}",
-        },
-        icon="thumb_up",
-        reason="Comment",
-        placeholder="What convinced you? This goes into the ledger.",
-    )
 
 
 def _reject(frame: Frame, room: RegistryRoom) -> None:
@@ -219,7 +193,7 @@ def _promote(frame: Frame, room: RegistryRoom) -> None:
             (
                 "Approvals",
                 fmt.MISSING,
-                f"{room.approvals_counted} of {room.policy.promotion.approvals} ({told.approvers(room)})",
+                f"{room.approvals_counted} of {room.rules.approvals} ({told.approvers(room)})",
             ),
         ],
         facts=facts,
@@ -293,7 +267,7 @@ def _adopt(frame: Frame, room: RegistryRoom) -> None:
 
 _DIALOGS = {
     "propose": rollouts.propose,
-    "approve": _approve,
+    "approve": approving.approve,
     "reject": _reject,
     "withdraw": _withdraw,
     "promote": _promote,

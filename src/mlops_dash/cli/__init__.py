@@ -34,6 +34,7 @@ COMMANDS = {
     "control": (
         "monitor", "quarantine", "gate", "propose", "approve", "reject", "promote", "rollback", "retrain", "jobs",
     ),
+    "conditions": ("conditions",),
     "rollouts": ("rollout",),
     "outside": ("outside",),
     "erase": ("erase",),

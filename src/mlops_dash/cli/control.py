@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_dash.bootstrap import Services
+from mlops_dash.cli.conditions import add_approving, approved
 from mlops_dash.cli.shared import actor, json_flag, services, show, write_text
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.parameters import parameters_of
@@ -48,6 +49,8 @@ def add_commands(commands: Any) -> None:
         decide = commands.add_parser(name, help=f"{name} the open proposal of a model")
         decide.add_argument("--model", required=True)
         decide.add_argument("--reason", required=True)
+        if name == "approve":
+            add_approving(decide)
         decide.set_defaults(run=run)
 
     rollback = commands.add_parser("rollback", help="go back to the champion before this one")
@@ -150,8 +153,10 @@ def _judge(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
     proposal = made.registry.open_proposal(who, arguments.model)
-    verb = made.registry.approve if arguments.command == "approve" else made.registry.reject
-    after = verb(who, proposal.id, proposal.revision, comment=arguments.reason)
+    if arguments.command == "approve":
+        after = approved(made, who, proposal, arguments)
+    else:
+        after = made.registry.reject(who, proposal.id, proposal.revision, comment=arguments.reason)
     print(f"Proposal {after.id}: {after.state}.")
     return 0
 

@@ -23,13 +23,14 @@ from mlops_dash.domain.monitoring.past import Takeover, of_model, spans_of
 from mlops_dash.domain.monitoring.readings import SCORE, Reading, estimate_from_row
 from mlops_dash.domain.monitoring.words import headline_watch
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, default_policy
+from mlops_dash.domain.registry.conditions import Condition
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import Drift, Health, Progress
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.monitoring.room import current_health, lead, patience_of, staleness
+from mlops_dash.store import conditions, registry
 from mlops_dash.store import fleet as store
-from mlops_dash.store import registry
 from mlops_dash.store.db import Session, reading
 from mlops_dash.store.fleet import Window
 from mlops_dash.store.monitoring.references import Reference
@@ -53,14 +54,14 @@ class FleetService:
         with reading(self.context.databases.log) as log:
             names = [one.name for one in facts.models]
             traffic = store.traffic(log, names, since=now - timedelta(hours=24), until=now)
-        waiting = AccessService(self.context).waiting(actor)
+        waiting = AccessService(self.context).waiting(actor, reviews=facts.reviews)
         rows = fleet.by_severity([_row(one, facts, traffic[one.name], now) for one in facts.models])
         alerts = [one for one in facts.alerts if one.waits(now)]
         since = [*(one.opened_at for one in alerts), *(one.since for one in facts.proposals)]
         return FleetRoom(
             now=now,
             rows=rows,
-            attention=attention(rows, facts.alerts, facts.proposals, facts.operations, facts.jobs, now),
+            attention=attention(rows, facts.alerts, facts.proposals, facts.operations, facts.jobs, now, facts.reviews),
             snoozed=sum(one.quiet(now) for one in facts.alerts),
             waiting=waiting,
             proposals_open=len(facts.proposals),
@@ -88,6 +89,7 @@ class _Facts:
     proposals: tuple[OpenProposal, ...]
     operations: tuple[StuckOperation, ...]
     jobs: tuple[FailedJob, ...]
+    reviews: tuple[Condition, ...]
     known: store.Known
     decisions: tuple[Entry, ...]
     names: Mapping[str, str]
@@ -131,6 +133,7 @@ def _read(session: Session, now: datetime) -> _Facts:
         proposals=store.open_proposals(session, now),
         operations=store.stuck_operations(session),
         jobs=store.failed_jobs(session, since=now - FAILURES_OF),
+        reviews=conditions.due(session, now),
         known=store.known(session),
         decisions=fleet.told_once(store.decisions(session, DECISIONS, limit=2 * SHOWN_DECISIONS))[:SHOWN_DECISIONS],
         names={one: name for one, name, _ in registry.people(session)},

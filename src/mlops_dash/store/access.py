@@ -13,7 +13,7 @@ from mlops_dash.domain.words import AlertState, ProposalState, Severity
 from mlops_dash.store.audit import rejecters
 from mlops_dash.store.tables.access import SessionRow, TokenRow, UserRow
 from mlops_dash.store.tables.monitoring import AlertRow
-from mlops_dash.store.tables.registry import ApprovalRow, ModelVersionRow, ProposalRow
+from mlops_dash.store.tables.registry import ApprovalRow, ModelRow, ModelVersionRow, ProposalRow
 
 BROWSER, ADMIN_LINK, INVITE = "browser", "admin_link", "invite"
 KNOWN = "known"  # a browser that its user logged in from before: it opens nothing, and waits behind nobody
@@ -278,6 +278,7 @@ def _token(row: TokenRow, owner: UserRow) -> Token:
 # What waits
 
 _UNDECIDED = (ProposalState.OPEN, ProposalState.APPROVED)
+_ARCHIVED = select(ModelRow.name).where(col(ModelRow.archived_at).is_not(None))  # nothing of these waits for anybody
 
 
 @dataclass(frozen=True)
@@ -324,6 +325,7 @@ def proposals_since(session: Session, since: datetime) -> list[tuple[ProposalRow
         .where(
             ProposalRow.version_id == ModelVersionRow.id,
             col(ProposalRow.state).in_(_UNDECIDED) | (col(ProposalRow.closed_at) > since),
+            col(ProposalRow.model).not_in(_ARCHIVED),
         )
         .order_by(col(ProposalRow.created_at))
     ).all()
@@ -372,7 +374,7 @@ def pending_alerts(session: Session, now: datetime) -> list[PendingAlert]:
     """Open alerts, and snoozed ones whose time is over; oldest first."""
     rows = session.exec(
         select(AlertRow)
-        .where(col(AlertRow.state).in_((AlertState.OPEN, AlertState.SNOOZED)))
+        .where(col(AlertRow.state).in_((AlertState.OPEN, AlertState.SNOOZED)), col(AlertRow.model).not_in(_ARCHIVED))
         .order_by(col(AlertRow.opened_at))
     ).all()
     return [

@@ -14,6 +14,7 @@ from mlops_dash.domain.access import REGISTRY_ALERTS
 from mlops_dash.domain.fleet.rows import FleetRow, LateLabels, NextStep
 from mlops_dash.domain.format import percent
 from mlops_dash.domain.monitoring.answers import KINDS, waits_sentence
+from mlops_dash.domain.registry.conditions import REVIEW, Condition
 from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, ProposalState, Word
 
 PATIENCE = timedelta(minutes=1)  # a decided promotion is carried out within seconds
@@ -120,6 +121,7 @@ def attention(
     operations: Sequence[StuckOperation],
     jobs: Sequence[FailedJob],
     now: datetime,
+    reviews: Sequence[Condition] = (),
 ) -> tuple[Attention, ...]:
     """Everything that needs somebody, the worst first and within a rank the oldest first; snoozed alerts are left out.
 
@@ -153,6 +155,7 @@ def attention(
     ]
     found += [_failed(one) for one in jobs]
     found += [_waits(one) for one in proposals]
+    found += [_due(one) for one in reviews if one.is_due(now)]
     return tuple(sorted(found, key=lambda one: (one.rank, one.since, one.model)))
 
 
@@ -336,6 +339,22 @@ def _waits(one: OpenProposal) -> Attention:
         page="registry",
         parameters=(("model", one.model), ("version", one.version)),
         since=one.since,
+    )
+
+
+def _due(one: Condition) -> Attention:
+    what = "is to be looked at again" if one.kind == REVIEW else "has a condition that is due"
+    return Attention(
+        rank=Rank.DECISION,
+        word=AlertState.OPEN,
+        label="Due",
+        model=one.model,
+        sentence=f"v{one.version} {what}.",
+        cause=f"Asked by {one.by.removeprefix('user:')}: {one.text}",
+        action=f"Look at v{one.version}",
+        page="registry",
+        parameters=(("model", one.model), ("version", one.version)),
+        since=one.due_at or one.at,
     )
 
 

@@ -32,7 +32,11 @@ CARD_ASKS = ("", "complete", "approved")  # nothing; all fields written; and a s
 
 REQUIRED, ADVISORY = "required", "advisory"
 CHECKS_ASK = (REQUIRED, ADVISORY)  # whether a recipe's own checks block a promotion
-UNSAID = {
+PASSWORD_AGAIN = "again"
+PASSWORD_ASKS = ("", PASSWORD_AGAIN)  # of an approver: nothing more, or their password once more
+UNSAID: Mapping[str, Any] = {
+    "tier_1_approvals": 0,
+    "tier_1_password": "",
     "card": "",
     "recipe_checks": REQUIRED,
 }  # fields left out where they say this: older policies keep their digest
@@ -63,6 +67,8 @@ class PromotionPolicy:
     confirm_within_minutes: int = 10
     card: str = ""  # what is asked of the model card: one of CARD_ASKS
     recipe_checks: str = REQUIRED  # one of CHECKS_ASK
+    tier_1_approvals: int = 0  # what a model of tier 1 takes at least; 0 = as others
+    tier_1_password: str = ""  # one of PASSWORD_ASKS
 
     def as_json(self) -> dict[str, Any]:
         """All fields; those of UNSAID only where they say something else."""
@@ -154,6 +160,7 @@ _SHARES = ("level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
 _NOT_NEGATIVE = (
     "margin",
     "guardrail_margin",
+    "tier_1_approvals",
     "label_delay_hours",
     "watch_excess",
     "drift_excess",
@@ -179,6 +186,7 @@ _AT_MOST = {  # beyond these a moment or a count cannot be reckoned with
     "harm_min_unit_labels": 1_000_000_000,
     "min_clusters": 100_000,
     "approvals": 20,
+    "tier_1_approvals": 20,
     "proposal_expires_days": 3_650,
     "evidence_max_age_days": 3_650,
     "confirm_within_minutes": 10_080,
@@ -289,6 +297,8 @@ def promotion_policy(body: Mapping[str, Any]) -> PromotionPolicy:
         raise _refused("card", policy.card, "complete, approved or empty")
     if policy.recipe_checks not in CHECKS_ASK:
         raise _refused("recipe_checks", policy.recipe_checks, " or ".join(CHECKS_ASK))
+    if policy.tier_1_password not in PASSWORD_ASKS:
+        raise _refused("tier_1_password", policy.tier_1_password, "again or empty")
     if policy.primary == policy.guardrail:
         raise _refused("guardrail", policy.guardrail, "another metric than the primary")
     return policy

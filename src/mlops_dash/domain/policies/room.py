@@ -9,7 +9,15 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission, User, person_of
 from mlops_dash.domain.cadence import CADENCES
-from mlops_dash.domain.policies import CARD_ASKS, CHECKS_ASK, UNSAID, PolicyKind, PolicyVersion, default_policy
+from mlops_dash.domain.policies import (
+    CARD_ASKS,
+    CHECKS_ASK,
+    PASSWORD_ASKS,
+    UNSAID,
+    PolicyKind,
+    PolicyVersion,
+    default_policy,
+)
 from mlops_dash.domain.tasks.task import ModelTask
 
 # What each field means, in one line: commands, files and forms say the same.
@@ -25,6 +33,8 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
         "min_rows": "labelled rows below which nothing is judged",
         "min_clusters": "days below which nothing is judged: rows of one day are not independent",
         "approvals": "how many people other than the proposer must approve",
+        "tier_1_approvals": "how many must approve a model of tier 1 at least; 0 = as of others",
+        "tier_1_password": "again: who approves a model of tier 1 says their password again; empty = not asked",
         "proposal_expires_days": "days after which an open proposal lapses",
         "evidence_max_age_days": "days after which evidence must be measured again",
         "card": "what a model card must be: complete, approved by a second person, or empty = not asked",
@@ -95,7 +105,7 @@ def policy_fields(policy: PolicyVersion, task: ModelTask) -> tuple[PolicyField, 
     whole = {**standard, **policy.body}
     choices: dict[str, tuple[str, ...]] = {
         "primary": task.comparable, "guardrail": task.comparable, "floor_metric": ("", *task.comparable),
-        "card": CARD_ASKS, "recipe_checks": CHECKS_ASK,
+        "card": CARD_ASKS, "recipe_checks": CHECKS_ASK, "tier_1_password": PASSWORD_ASKS,
     } if policy.kind is PolicyKind.PROMOTION else {
         "primary": tuple(metric.key for metric in task.metrics), "window": tuple(CADENCES),
     }  # fmt: skip

@@ -14,10 +14,12 @@ from typing import Any
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyVersion
+from mlops_dash.domain.registry.conditions import Condition
 from mlops_dash.domain.registry.freezing import OutsideChange
 from mlops_dash.domain.registry.gates import Gate, Through, through
 from mlops_dash.domain.registry.live import ALIAS, DEFAULT, NONE, LiveMark, live_mark
 from mlops_dash.domain.registry.rollouts import Rollout, Stage
+from mlops_dash.domain.registry.tiers import ONE_APPROVAL, TierRules
 from mlops_dash.domain.words import OperationState, ProposalState
 
 CHAMPION = "champion"
@@ -325,6 +327,8 @@ class RegistryRoom:
     rejection: Rejection | None = None  # of the selected version
     outside: tuple[OutsideAlarm, ...] = ()
     alerts: tuple[str, ...] = ()  # open ones of the champion, by title: what a promotion answers
+    rules: TierRules = ONE_APPROVAL  # what an approval of this model takes
+    conditions: tuple[Condition, ...] = ()  # that approvers wrote, done ones too
     rollout: Rollout | None = None  # the one that is not over, else the last of the proposal that is shown
 
     def name_of(self, actor_id: str) -> str:

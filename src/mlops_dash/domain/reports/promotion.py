@@ -70,7 +70,7 @@ def promotion_facts(
         "through": counted.said() if counted.of else "",
         "gates": [gate_facts(gate, room.label_unit) for gate in gates],
         "policy": {"number": room.policy.number, "digest": room.policy.digest,
-                   "approvals": room.policy.promotion.approvals},
+                   "approvals": room.rules.approvals},
         "proposal": None if proposal is None else {
             "state": str(proposal.state), "proposer": room.name_of(proposal.proposer), "comment": proposal.comment,
             "since": iso(proposal.created_at), "expires": iso(proposal.expires_at),

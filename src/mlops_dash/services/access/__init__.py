@@ -27,6 +27,7 @@ class AccessService:
         self.login = logins.login
         self.login_demo = logins.login_demo
         self.remember_browser = logins.remember_browser
+        self.prove_password = logins.prove_password
         self.logout = logins.logout
         self.demo_accounts = logins.demo_accounts
         self.ensure_demo_users = logins.ensure_demo_users

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from mlops_dash.domain.ab_tests.room import waits_for
@@ -21,14 +22,16 @@ from mlops_dash.domain.access import (
     rejection_waits,
 )
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.registry.conditions import Condition, condition_waits
+from mlops_dash.domain.registry.tiers import proof_of
 from mlops_dash.errors import NotAllowed, NotAuthenticated, StoreUnavailable
 from mlops_dash.ids import sha256_text
 from mlops_dash.services.access import passwords, sessions, tries
 from mlops_dash.services.command import Context, Unit, command, identifies, read, record
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import access as store
+from mlops_dash.store import conditions as condition_store
 from mlops_dash.store import logins as tries_store
-from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session, reading, transaction
 
 TOKEN_PREFIX = "mld_"
@@ -133,6 +136,43 @@ class Logins:
             secret = sessions.open_browser(session, user, wall=wall, user_agent=user_agent)
         _log.info("login", extra={"actor": user.id})
         return secret, sessions.person(user, secret)
+
+    @record(Permission.ROOM_READ)
+    def prove_password(self, actor: Actor, password: str, subject: str, *, address: str = "") -> str:
+        """Say one's own password once more; gives what proves it for five minutes, for one subject.
+
+        Tries count as those of a login do.
+
+        Args:
+            actor: Who says it.
+            password: Theirs.
+            subject: What for: a proposal's id.
+            address: Where from, as far as it is known.
+
+        Raises:
+            NotAllowed: there is no account with a password behind the actor.
+            NotAuthenticated: it is another password, or too many tries failed.
+            Unavailable: too many passwords are being checked.
+        """
+        wall = self.context.clock.wall()
+        with reading(self.context.databases.app) as session:
+            user = store.user(session, actor.person)
+            known = store.password_hash(session, user.id) if user is not None else ""
+        if user is None or not known:
+            raise NotAllowed(
+                f"{actor.name} has no password here.",
+                hint="An admin issues a link to set one: tab Users.",
+            )
+        guess = tries.Guess(user.name, address)
+        with transaction(self.context.databases.app) as session:
+            wait = tries.count(session, guess, wall=wall)
+        if wait > 0:
+            raise NotAuthenticated("Too many tries failed.", hint=f"Wait {math.ceil(wait)} s, then try again.")
+        if not passwords.fits(known, password, reserved=True):
+            raise NotAuthenticated("That is not your password.", hint="Check it and try again.")
+        with transaction(self.context.databases.app) as session:
+            tries.fitted(session, guess)
+        return proof_of(self.context.settings.ledger_key, actor.person, subject, self.context.clock.now())
 
     @record(Permission.ROOM_READ)
     def remember_browser(self, actor: Actor, known_browser: str) -> str:
@@ -268,8 +308,10 @@ class Logins:
         return cookie, sessions.person(user, cookie)
 
     @read(Permission.ROOM_READ)
-    def waiting(self, actor: Actor) -> tuple[Waiting, ...]:
+    def waiting(self, actor: Actor, *, reviews: Sequence[Condition] | None = None) -> tuple[Waiting, ...]:
         """What this person is asked to do (review, promote, answer, start or stop a test); what is due first is first.
+
+        `reviews` are those that are due, where they have been read already.
 
         Critical alerts come before all, notices last. An alert is due since it opened, a proposal when it expires; one
         that has expired waits for nobody.
@@ -281,16 +323,15 @@ class Logins:
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
             tests = (*ab_store.pending(session), *ab_store.unseconded(session))
             rejected = store.rejections(session, known, actor.person)
-            archived = registry_store.archived_names(session)
+            due = condition_store.due(session, now) if reviews is None else reviews
         asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
         asked += [waits_for(actor, test, now) for test in tests]
+        asked += [condition_waits(actor, one, now) for one in due]
         found = [item for item in asked if item is not None]
         found += [
-            rejection_waits(one.model, one.version, by=one.by, reason=one.reason, since=one.since)
-            for one in rejected
-            if one.model not in archived
+            rejection_waits(one.model, one.version, by=one.by, reason=one.reason, since=one.since) for one in rejected
         ]
-        found += [alert_waits(**vars(item)) for item in alerts if item.model not in archived]
+        found += [alert_waits(**vars(item)) for item in alerts]
         return tuple(sorted(found, key=lambda item: item.urgency))
 
 

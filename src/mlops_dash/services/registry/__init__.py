@@ -3,6 +3,7 @@
 versions    add a model, mirror MLflow's versions
 models      edit, archive, restore
 proposals   propose, approve, reject, withdraw, override
+conditions  what approvers ask beside, and that it is done
 promotion   begin (transaction 1), finish (alias, transaction 2), roll back
 rollouts    a share of the rows first, then all: begin, pause, continue, stop; and the worker's look at them
 aliases     restore or adopt an alias that was moved outside
@@ -19,6 +20,7 @@ from __future__ import annotations
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry.aliases import Aliases
 from mlops_dash.services.registry.cards import Cards
+from mlops_dash.services.registry.conditions import Conditions
 from mlops_dash.services.registry.dossiers import Dossiers
 from mlops_dash.services.registry.freezing import Freezing
 from mlops_dash.services.registry.models import Models
@@ -89,9 +91,12 @@ class RegistryService:
         self.open_proposal, self.open_proposals = rooms.open_proposal, rooms.open_proposals
         self.history, self.champion_at, self.ledger = rooms.history, rooms.champion_at, rooms.ledger
         self.operation, self.serving = rooms.operation, rooms.serving
-        self._roll_out(context)
+        self._beside(context)
 
-    def _roll_out(self, context: Context) -> None:
+    def _beside(self, context: Context) -> None:
+        conditions = Conditions(context)
+        self.conditions, self.finish_condition = conditions.conditions, conditions.finish_condition
+
         rollouts = Rollouts(context)
         self.begin_rollout, self.stop_rollout = rollouts.begin_rollout, rollouts.stop_rollout
         self.pause_rollout, self.continue_rollout = rollouts.pause_rollout, rollouts.continue_rollout

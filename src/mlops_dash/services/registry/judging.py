@@ -13,6 +13,7 @@ from mlops_dash.domain.registry.check_gate import check_gate
 from mlops_dash.domain.registry.gates import Gate, approval_basis, judge, lift
 from mlops_dash.domain.registry.proposals import overrides_in_force, reigns_in
 from mlops_dash.domain.registry.records import EXTERNAL, Approval, Proposal, Reign, Version
+from mlops_dash.domain.registry.tiers import TierRules, rules_of
 from mlops_dash.errors import Conflict
 from mlops_dash.store import cards as card_store
 from mlops_dash.store import evidence as evidence_store
@@ -38,6 +39,7 @@ class Standing:
     basis: str
     measured_basis: str
     now: datetime
+    rules: TierRules
 
     @property
     def holding(self) -> tuple[Approval, ...]:
@@ -46,8 +48,8 @@ class Standing:
 
     @property
     def needed(self) -> int:
-        """How many approvals the policy wants."""
-        return self.policy.promotion.approvals
+        """How many approvals the policy wants of a model of this tier."""
+        return self.rules.approvals
 
     def gate(self, name: str) -> Gate | None:
         """One measured gate by its name."""
@@ -65,7 +67,8 @@ def standing(session: Session, proposal: Proposal, now: datetime) -> Standing:
     measured_basis = approval_basis(measured, candidate=version.id, champion=against, policy_digest=policy.digest)
     gates = lift(measured, overrides_in_force(proposal, approvals, measured_basis, now))
     basis = approval_basis(gates, candidate=version.id, champion=against, policy_digest=policy.digest)
-    return Standing(proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now)
+    rules = rules_of(policy.promotion, store.model(session, proposal.model).tier)
+    return Standing(proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now, rules)
 
 
 def standing_as_seen(session: Session, proposal_id: str, revision: int, now: datetime) -> Standing:

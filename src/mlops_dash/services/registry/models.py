@@ -11,6 +11,7 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.editing import changed, edited, facts_of
 from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES, Model
+from mlops_dash.domain.registry.tiers import why_not_retier
 from mlops_dash.errors import Conflict, InvalidInput
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.store import ab_tests, policies, prediction_log
@@ -56,6 +57,13 @@ class Models:
                     hint="Write the next one: mlops-dash policy set --kind monitoring --set window=week --reason TEXT",
                 )
         store.change_model(unit.session, after)
+        deciding = store.proposals(unit.session, name, states=(*OPEN_STATES, *CARRIED_OUT))
+        refusal = why_not_retier(
+            actor, model.tier, after.tier, may_judge=actor.may(Permission.PROPOSAL_JUDGE),
+            deciding=any(one.is_open(unit.now) or one.state in CARRIED_OUT for one in deciding),
+        )  # fmt: skip
+        if refusal:
+            raise Conflict(refusal)
         names = changed(model, after)
         unit.audit(name, model=name, before=facts_of(model, names), after=facts_of(after, names), reason=reason.strip())
         return after

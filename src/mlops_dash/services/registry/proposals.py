@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from mlops_dash.domain.access import Actor, Permission, person_of
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.registry.conditions import CONDITION, REVIEW, Condition, conditions_of, review_due
 from mlops_dash.domain.registry.proposals import (
     approvers,
     override_halves,
@@ -20,11 +22,14 @@ from mlops_dash.domain.registry.proposals import (
 )
 from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES, Approval, Proposal
 from mlops_dash.domain.registry.rollouts import Stage, check_stages, stages_said
+from mlops_dash.domain.registry.tiers import is_proven
 from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.services.command import Context, Unit, command
 from mlops_dash.services.registry.judging import Standing, standing, standing_as_seen
+from mlops_dash.store import conditions as condition_store
 from mlops_dash.store import evidence as evidence_store
+from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
 
 LONGEST_OVERRIDE_DAYS = 30
@@ -126,18 +131,47 @@ class Proposals:
         return made
 
     @command(Permission.PROPOSAL_JUDGE, Action.PROPOSAL_APPROVED)
-    def approve(self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, comment: str = "") -> Proposal:
+    def approve(
+        self,
+        unit: Unit,
+        actor: Actor,
+        proposal_id: str,
+        revision: int,
+        *,
+        comment: str = "",
+        conditions: Sequence[str] = (),
+        review_by: date | None = None,
+        proof: str = "",
+    ) -> Proposal:
         """Approve a proposal whose gates are open. A lead or admin may, never the proposer.
 
         The approval is void as soon as a gate's state, the candidate, the champion or the policy changes.
 
+        Args:
+            unit: Of this command.
+            actor: Who approves.
+            proposal_id: What.
+            revision: As the actor saw it.
+            comment: What convinced them.
+            conditions: What they ask beside; each stands until somebody says that it is done.
+            review_by: The day by which the version is looked at again, in the model's zone.
+            proof: That they have just said their password, where the tier asks for it (`access.prove_password`).
+
         Raises:
-            NotAllowed: the actor proposed it.
+            NotAllowed: the actor proposed it, or did not say their password where it is asked.
+            InvalidInput: conditions that cannot be kept, or a day that is over.
             Conflict: it changed since `revision`, is closed, or a gate is.
         """
         now = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         _four_eyes(actor, now.proposal)
         _refuse(why_not_approve(actor, now.proposal, now.gates, now.holding, unit.now))
+        key = self.context.settings.ledger_key
+        if now.rules.password and not is_proven(key, proof, actor.person, proposal_id, unit.now):
+            raise NotAllowed(
+                "An approval of a model of tier 1 takes your password once more.", hint="Say it, and approve again."
+            )
+        asked = self._asked(unit, now, conditions, review_by)
+        condition_store.add(unit.session, asked)
         made = Approval(
             id=self.context.new_id(),
             proposal_id=proposal_id,
@@ -156,11 +190,34 @@ class Proposals:
             now.version.subject,
             model=now.proposal.model,
             before={"approvals": count - 1, "state": str(now.proposal.state)},
-            after={"approvals": count, "needed": now.needed, "state": str(state), "gates": _states(now)},
+            after={
+                "approvals": count,
+                "needed": now.needed,
+                "state": str(state),
+                "gates": _states(now),
+                **({"conditions": [one.text for one in asked if one.kind == CONDITION]} if conditions else {}),
+                **({"review_by": review_by.isoformat()} if review_by else {}),
+                **({"password": "said again"} if now.rules.password else {}),
+            },
             reason=comment.strip(),
             evidence_ids=now.proposal.evidence_ids,
         )
         return after
+
+    def _asked(self, unit: Unit, at: Standing, texts: Sequence[str], by: date | None) -> tuple[Condition, ...]:
+        """What an approver asks, as it is kept; nothing is stored yet."""
+        zone = policy_store.active(unit.session, at.proposal.model, PolicyKind.MONITORING, unit.now).monitoring.zone
+        due = review_due(by, unit.now, zone)
+        wanted: list[tuple[str, str, datetime | None]] = [(CONDITION, one, None) for one in conditions_of(texts)]
+        wanted += [] if due is None else [(REVIEW, "Look at it again.", due)]
+        return tuple(
+            Condition(
+                id=self.context.new_id(), kind=kind, model=at.proposal.model, version=at.version.version,
+                proposal_id=at.proposal.id, proposer=at.proposal.proposer, text=text, by=unit.actor.id, at=unit.now,
+                due_at=until,
+            )
+            for kind, text, until in wanted
+        )  # fmt: skip
 
     @command(Permission.PROPOSAL_JUDGE, Action.PROPOSAL_REJECTED)
     def reject(self, unit: Unit, actor: Actor, proposal_id: str, revision: int, *, comment: str) -> Proposal:

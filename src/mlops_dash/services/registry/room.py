@@ -14,6 +14,7 @@ from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.gates import outcome, through
 from mlops_dash.domain.registry.proposals import approvers, next_action, previous_champion
 from mlops_dash.domain.registry.records import OPEN_STATES, Mirror, Operation, Proposal, RegistryRoom, Reign, Serving
+from mlops_dash.domain.registry.tiers import rules_of
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, open_alert
@@ -36,6 +37,7 @@ from mlops_dash.services.registry.shown import (
     why_not_of,
     why_not_roll_out,
 )
+from mlops_dash.store import conditions as condition_store
 from mlops_dash.store import evaluation_rows, world
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
@@ -55,6 +57,7 @@ _STORY = {
     Action.PROPOSAL_APPROVED,
     Action.PROPOSAL_REJECTED,
     Action.PROPOSAL_WITHDRAWN,
+    Action.CONDITION_DONE,
     Action.GATE_OVERRIDDEN,
     Action.ROLLOUT_STARTED,
     Action.ROLLOUT_ADVANCED,
@@ -113,6 +116,8 @@ class Rooms:
             comparisons = () if selected is None else comparisons_of(session, selected, rival_of(facts, selected))
             people = store.people(session)
             timeline = tuple(one for one in store.ledger_of(session, model, limit=200) if one.action in _STORY)
+            rules = rules_of(policy.promotion, facts.model.tier)
+            conditions = condition_store.of_model(session, model)
             alert = open_alert(session, model, ALIAS_ALERT)
             asked = [one.id for one in (selected, facts.champion) if one is not None]
             pushed = evaluation_rows.pushed_of(session, asked)
@@ -158,7 +163,7 @@ class Rooms:
                 own,
                 gates,
                 () if at is None else at.holding,
-                needed=policy.promotion.approvals,
+                needed=rules.approvals,
                 in_flight=flying,
                 alias_moved_to=alias_moved_to,
                 rejected=rejection is not None,
@@ -174,13 +179,15 @@ class Rooms:
             outside=outside,
             alerts=tuple(one.title for one in alerts),
             rollout=rollout,
+            rules=rules,
+            conditions=conditions,
         )
 
     @read(Permission.ROOM_READ)
     def gate(self, actor: Actor, model: str, version: str) -> dict[str, Any]:
         """The answer of `mlops-dash gate` for "3" or "v3": what the page shows, in its public JSON shape."""
         room = self.room(actor, model, version)
-        needed = room.policy.promotion.approvals
+        needed = room.rules.approvals
         serves = room.champion is not None and room.selected is not None and room.champion.id == room.selected.id
         return {
             "model": model,

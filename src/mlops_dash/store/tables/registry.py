@@ -173,6 +173,22 @@ class ApprovalRow(AppTable, table=True):
     __table_args__ = (UniqueConstraint("proposal_id", "approver", "kind", "gate"),)
 
 
+class ConditionRow(AppTable, table=True):
+    """What an approver asked beside the approval: a condition, or a review by a day."""
+
+    __tablename__ = "condition"
+    id: str = Field(primary_key=True)
+    kind: str  # condition | review
+    proposal_id: str = Field(foreign_key="proposal.id", index=True)
+    text: str = text_column()
+    by: str
+    at: datetime = time_column()
+    due_at: datetime | None = time_column(nullable=True, index=True)
+    done_at: datetime | None = time_column(nullable=True)
+    done_by: str = ""
+    done_note: str = text_column()
+
+
 class OperationRow(AppTable, table=True):
     """A promotion or rollback in flight: transaction 1 writes it, `finish` is idempotent on it."""
 
