@@ -317,12 +317,12 @@ def test_whoever_is_named_by_id_or_input_is_found_and_erased_with_answers_and_la
         log.append_labels(session, [label(0, 0.0, received=5), label(99, 1.0)])  # revised; and one that waits
         log.clear_dirty(session, log.dirty_hours(session, limit=100))
     with reading(database) as session:
-        assert log.named(session, "m", "ana", column="customer") == log.Named(("r0", "r4"), 2, 3)
+        assert log.named(session, "m", "ana", column="customer") == log.Named(("r0", "r4"), 2, 3, entity="ana")
         assert log.named(session, "m", "007", column="customer").ids == ("r1", "r5")
         assert log.named(session, "m", "7", column="customer").ids == ("r2", "r6")
         assert log.named(session, "m", 'it\'s "bo"', column="customer").ids == ("r3", "r7")
-        assert log.named(session, "m", "L1") == log.Named(("L1,2026-01",), 1, 0)
-        assert log.named(session, "m", "r99") == log.Named(("r99",), 0, 1)
+        assert log.named(session, "m", "L1") == log.Named(("L1,2026-01",), 1, 0, entity="L1")
+        assert log.named(session, "m", "r99") == log.Named(("r99",), 0, 1, entity="r99")
         assert log.named(session, "m", "nobody").ids == ()
         assert not log.named(session, "m", "ana", column="custmer").column_seen
         found = log.named(session, "m", "ana", column="customer")

@@ -1,4 +1,4 @@
-"""`bench pages|experiments|drift|ab|gateway|comparison`: costs beside targets and rivals, how often verdicts err."""
+"""`bench`: what pages, files and requests cost beside targets and rivals, and how often verdicts on runs err."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_dash.bench import SESSION, ab, drift, experiments, gateway, pages, run_comparison
+from mlops_dash.bench import SESSION, ab, drift, experiments, gateway, ingest, pages, run_comparison
 from mlops_dash.bootstrap import Services, build
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import NOBODY, Role
@@ -50,6 +50,7 @@ def add_commands(commands: Any) -> None:
     )
     json_flag(units)
     units.set_defaults(run=_ab)
+    _add_ingest(kinds)
     serves = kinds.add_parser("gateway", help="one model served by ours, `mlflow models serve` and rivals, in turn")
     serves.add_argument("--connections", type=int, nargs="+", default=[4, 32], metavar="N", help="that ask at once")
     serves.add_argument("--repeats", type=int, default=5, metavar="R")
@@ -65,6 +66,14 @@ def add_commands(commands: Any) -> None:
     errs.add_argument("--data-sets", type=int, default=600, metavar="N")
     errs.add_argument("--seed", type=int, default=1, metavar="S")
     errs.set_defaults(run=_comparison)
+
+
+def _add_ingest(kinds: Any) -> None:
+    filed = kinds.add_parser("ingest", help="a file of predictions with labels: ours beside SQLite alone, in turn")
+    filed.add_argument("--rows", type=int, default=1_000_000, metavar="N")
+    filed.add_argument("--repeats", type=int, default=3, metavar="R")
+    json_flag(filed)
+    filed.set_defaults(run=_filed)
 
 
 def _comparison(arguments: argparse.Namespace) -> int:
@@ -136,6 +145,16 @@ def _ab(arguments: argparse.Namespace) -> int:
         tell=lambda text: print(text, file=sys.stderr),
     )  # fmt: skip
     show(ab.as_json(found), as_json=arguments.json, line=ab.lines(found))
+    return 0
+
+
+def _filed(arguments: argparse.Namespace) -> int:
+    if not 1_000 <= arguments.rows <= 100_000_000 or not 1 <= arguments.repeats <= 20:
+        raise InvalidInput("That many cannot be measured here.", hint="Use 1,000 rows or more, and 1 to 20 repeats.")
+    found = ingest.measure(
+        arguments.rows, repeats=arguments.repeats, tell=lambda text: print(text, file=sys.stderr)
+    )  # fmt: skip
+    show(ingest.as_json(found), as_json=arguments.json, line=ingest.lines(found))
     return 0
 
 
