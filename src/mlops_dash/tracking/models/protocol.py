@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mlops_dash.errors import InvalidInput
@@ -107,6 +108,16 @@ def answer(
     return replace(answered, frame=frame, scores=scores, challenger_rows=rows, challenger_scores=others)
 
 
+def with_room_for(own: npt.NDArray[Any], answered: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy of answers that can hold another version's: its words may be longer, and numpy would cut them.
+
+    >>> with_room_for(np.array(["chinstrap"]), np.array(["gentoo"])).dtype.itemsize // 4
+    9
+    """
+    words = own.dtype.kind == answered.dtype.kind == "U"
+    return answered.astype(np.result_type(own, answered) if words else answered.dtype)
+
+
 class _Router:
     """Looks like a pyfunc model to MLflow's server."""
 
@@ -146,7 +157,7 @@ class _Router:
         begun = time.perf_counter()
         try:
             own = np.asarray(challenger.loaded.pyfunc.predict(data[rows], params=params))
-            merged = self.answered.copy()
+            merged = with_room_for(own, self.answered)
             merged[rows] = own
             self.challenged = (rows, challenger.loaded.scores_of(own))
         except Exception:  # noqa: BLE001 - foreign code: its failure must not keep the champion's answer from the client

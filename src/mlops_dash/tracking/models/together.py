@@ -22,6 +22,7 @@ import pandas as pd
 from mlops_dash.stats.arrays import Bools
 from mlops_dash.tracking.models.beside import Beside
 from mlops_dash.tracking.models.loading import Floats, LoadedModel
+from mlops_dash.tracking.models.protocol import with_room_for
 
 _EXACT = 2**53  # whole numbers up to here are exact as floats
 _FLOATS: Final = {"double": np.float64, "float": np.float32}
@@ -140,7 +141,7 @@ def answer(
             begun = time.perf_counter()
             own = _ask(challenger, frame[chosen])
             beside = Beside(seconds, time.perf_counter() - begun)
-            merged = given.copy()
+            merged = with_room_for(own, given)
             merged[chosen] = own
             rows, scores = chosen, _scores(challenger, own, _lengths(asked, chosen))
     bodies, first = [], 0
