@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -320,6 +322,51 @@ def test_a_strangers_plain_program_becomes_a_version_that_is_measured_and_watche
         "input_example": 1.0,
     }
     assert " done\n" in depot.jobs.log(VIEWER, job_id).text
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    """A notebook whose first cell takes the parameters."""
+    tags = [["parameters"], *([] for _ in cells[1:])]
+    body = [
+        {"cell_type": "code", "id": f"c{place}", "metadata": {"tags": tag}, "source": text, "outputs": [],
+         "execution_count": None}
+        for place, (tag, text) in enumerate(zip(tags, cells, strict=True))
+    ]  # fmt: skip
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.write_text(json.dumps({"cells": body, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+@pytest.mark.timeout(600)
+def test_a_notebook_is_a_program_and_lies_with_its_run_as_it_ran(depot: Services, tmp_path: Path) -> None:
+    code = TRAIN.replace("WITH_ROWS", "True").replace("sys.argv[1]", "seed")
+    path = notebook(tmp_path / "their weekly.ipynb", "seed = 1\nmodel = ''", "named = model", code)
+    depot.retraining.save_recipe(ADMIN, replace(their_recipe(tmp_path), entry=f"'{path}'"))
+    job_id = depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    seen: list[str] = []
+    result = runner.run_next(depot, on_progress=lambda _share, text: seen.append(text))
+    assert depot.registry.version(VIEWER, str(result["version_id"])).recipe == "weekly"
+    assert any(text.startswith("cell ") for text in seen), seen
+    assert "fitting on 400 handlings" in depot.jobs.log(VIEWER, job_id).text
+    client = client_for(depot.context.settings.mlflow_uri)
+    (kept,) = client.list_artifacts(str(result["run_id"]), "notebook")
+    ran = Path(client.download_artifacts(str(result["run_id"]), kept.path, str(tmp_path))).read_text()
+    assert "seed = 7" in ran
+    assert json.dumps(MINUTES) in "".join(json.loads(ran)["cells"][1]["source"])
+    assert not list((depot.context.settings.home / "notebooks").iterdir())
+
+
+@pytest.mark.timeout(600)
+def test_an_mlflow_project_is_a_program_with_the_parameters_it_declares(depot: Services, tmp_path: Path) -> None:
+    entry = their_recipe(tmp_path)
+    (tmp_path / "MLproject").write_text(
+        "name: weekly\nentry_points:\n  train:\n    parameters:\n      seed: int\n"
+        f"    command: \"{sys.executable} 'their train.py' {{seed}}\"\n"
+    )
+    depot.retraining.save_recipe(ADMIN, replace(entry, entry=f"'{tmp_path / 'MLproject'}' train"))
+    depot.retraining.run_now(SCIENTIST, "weekly", "a new week")
+    result = runner.run_next(depot)
+    assert depot.registry.version(VIEWER, str(result["version_id"])).run_id == result["run_id"]
 
 
 BIRDS = """

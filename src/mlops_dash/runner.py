@@ -35,7 +35,7 @@ from mlops_dash.services.cells import judged_in_numbers
 from mlops_dash.tracking.experiments import attempts
 from mlops_dash.tracking.experiments.files import RunFiles
 from mlops_dash.tracking.experiments.models import RunModels
-from mlops_dash.training import contract, program
+from mlops_dash.training import contract, files, program
 from mlops_dash.training.contract import Kept, LeftRun, Request
 from mlops_dash.training.workplace import workplace
 
@@ -259,6 +259,10 @@ def _produced(run: Run, recipe: Recipe, request: Request) -> Kept:
         run.step(0.66, "reading what the program left in MLflow")
         left = read_run(uri, final_of(left_by(request), request))
         kept = contract.check(left, request, numbers=run.numbers)
+        notebook = files.executed(request)
+        if notebook.is_file():
+            attempts.keep_file(uri, kept.run.run_id, notebook, "notebook")
+            notebook.unlink()
     except InvalidInput:
         attempts.mark_orphans(uri, [one.run_id for one in left_by(request)])
         raise

@@ -21,7 +21,8 @@ from mlops_dash.domain.retraining import Recipe, Room
 
 _EXACT = 2**53  # whole numbers up to this are the same in a browser
 _PROGRAM = (
-    "A command line or module:function. {python}, {start}, {end}, {model} and parameters in braces are filled in. "
+    "A command line, module:function, or a file: train.ipynb, dvc.yaml, MLproject. {python}, {start}, {end}, {model} "
+    "and parameters in braces are filled in. "
     "It runs with the rights of this server."
 )
 _LINES = (

@@ -30,7 +30,8 @@ def add_commands(commands: Any) -> None:
     save.add_argument("--model", required=True, help="the model that it makes a version of")
     save.add_argument(
         "--program", required=True,
-        help="module:function, or a command line; {python}, {start}, {end}, {model} and parameters are filled in",
+        help="module:function, a command line ({python}, {start}, {end}, {model}, parameters are filled in), or a "
+        "file: a notebook, dvc.yaml, MLproject",
     )  # fmt: skip
     save.add_argument(
         "--parameters",

@@ -51,7 +51,7 @@ class Recipe:
 
     name: str
     model: str
-    entry: str  # `module:function`, or a command line
+    entry: str  # `module:function`, a command line, or a file that a tool runs (`training.files`)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout_seconds: int = 900
     memory_mib: int = 4096
@@ -289,7 +289,8 @@ def check_entry(entry: str) -> None:
         raise InvalidInput(f"The program {entry!r} cannot be read: {error}.", hint="Close its quotes.") from error
     if not words or "\0" in entry or "\n" in entry:
         raise InvalidInput(
-            f"{entry!r} is no program.", hint="Use module:function, or a command line such as {python} train.py."
+            f"{entry!r} is no program.",
+            hint="Use module:function, a command line such as {python} train.py, or a file (.ipynb, dvc.yaml).",
         )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from mlops_dash.domain.workplace import FUNCTION
 from mlops_dash.errors import InvalidInput, MlopsDashError
+from mlops_dash.training import files
 from mlops_dash.training.contract import Request
 from mlops_dash.training.workplace import plain_environment
 
@@ -48,7 +49,8 @@ def run(entry: str, request: Request, *, tell: Tell, write: Callable[[str], obje
     """Run the program to its end.
 
     Args:
-        entry: `module:function`, or a command line with placeholders as `{start}`, `{end}` or `{parameter}`.
+        entry: `module:function`, a command line with placeholders as `{start}`, `{end}` or `{parameter}`, or a file
+            that a tool runs (`training.files`).
         request: What it is told.
         tell: Its progress, from 0 to 1; what this raises ends the program.
         write: Takes the lines of its log.
@@ -67,6 +69,13 @@ def run(entry: str, request: Request, *, tell: Tell, write: Callable[[str], obje
             raise InvalidInput(
                 f"The program of {request.recipe} failed: {type(error).__name__}: {error}.", hint="The log says where."
             ) from error
+    elif files.names_file(entry):
+        try:
+            _command(files.command_of(entry, request), request, tell, write)
+        except InvalidInput as error:
+            ran = files.executed(request)
+            hint = f"The notebook as it ran: {ran}." if ran.is_file() else error.hint
+            raise InvalidInput(str(error), hint=hint) from error
     else:
         _command(argv_of(entry, request), request, tell, write)
 
@@ -129,8 +138,11 @@ def _command(argv: list[str], request: Request, tell: Tell, write: Callable[[str
             if rest:
                 continue
             progress = _PROGRESS.match(line.rstrip())
+            cells = files.PROGRESS.search(line)
             if progress:
                 tell(min(float(progress[1]), 1.0), progress[2])
+            elif cells:
+                tell(int(cells[1]) / 100, f"cell {cells[2].replace('/', ' of ')}")
             else:
                 write(line if line.endswith("\n") else f"{line}\n")
         code = child.wait()

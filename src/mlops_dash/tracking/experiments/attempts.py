@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_dash.errors import Unavailable
@@ -60,6 +61,15 @@ def mark_orphans(uri: str, run_ids: Iterable[str]) -> None:
     for run_id in run_ids:
         client.set_tag(run_id, f"{TAG}orphan", "true")
         fail(client, run_id)
+
+
+def keep_file(uri: str, run_id: str, path: Path, folder: str) -> None:
+    """Log a file with a run that has ended.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    _answering(uri).log_artifact(run_id, str(path), folder)
 
 
 def discard(uri: str, run_ids: Iterable[str]) -> None:
