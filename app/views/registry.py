@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.charts import registry as charts
 from app.charts.registry_style import css
-from app.parts.registry import approving, card, champions, dossier, evidence, frozen, promotions, rollouts
+from app.parts.registry import approving, card, champions, dossier, evidence, frozen, promotions, rollouts, threads
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -90,6 +90,7 @@ def _decide(frame: Frame, room: RegistryRoom) -> None:
     with right:
         _gates(frame, room)
         approving.conditions(frame, room)
+        threads.panel(frame, room)
         champions.progress(frame, room)
     champions.timeline(frame, room)
 

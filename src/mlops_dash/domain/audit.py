@@ -46,6 +46,7 @@ class Action(StrEnum):
     PROPOSAL_APPROVED = "proposal.approved"
     PROPOSAL_REJECTED = "proposal.rejected"
     PROPOSAL_WITHDRAWN = "proposal.withdrawn"
+    COMMENT_WRITTEN = "comment.written"
     CONDITION_DONE = "condition.done"
     GATE_OVERRIDDEN = "gate.overridden"
     PROMOTION_DECIDED = "promotion.decided"

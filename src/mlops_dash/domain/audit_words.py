@@ -77,6 +77,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.PROPOSAL_APPROVED: _approved,
     Action.PROPOSAL_REJECTED: _to("rejected"),
     Action.PROPOSAL_WITHDRAWN: _to("withdrew"),
+    Action.COMMENT_WRITTEN: _to("wrote about the proposal of"),
     Action.CONDITION_DONE: lambda one: f"said that the {one.after.get('kind')} of {one.object} is done",
     Action.GATE_OVERRIDDEN: _overridden,
     Action.PROMOTION_DECIDED: _becomes("decided to promote"),

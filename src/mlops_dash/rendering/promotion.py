@@ -38,7 +38,15 @@ def document(facts: Facts) -> Document:
         verdict=_verdict(facts),
         next_step=f"Next: {facts['verdict']['next']}" if facts["verdict"]["next"] else "",
         figures=_figures(facts),
-        sections=[_gates(facts), _decision(facts), _rollout(facts), _lineage(facts), _evidence(facts), _ledger(facts)],
+        sections=[
+            _gates(facts),
+            _decision(facts),
+            *_discussion(facts),
+            _rollout(facts),
+            _lineage(facts),
+            _evidence(facts),
+            _ledger(facts),
+        ],
         how=(
             "Numbers are the evidence that the gates were judged on, as it was kept; nothing was measured again.",
             "A limit inside an interval is “cannot tell”, never passed. An overridden gate counts and is called so.",
@@ -133,6 +141,20 @@ def _decision(facts: Facts) -> dict[str, Any]:
     else:
         said.append("Nobody has approved it.")
     return section
+
+
+def _discussion(facts: Facts) -> list[dict[str, Any]]:
+    """What people said about the proposal, and the files that they attached, by digest; nothing where nobody did."""
+    comments = facts.get("comments", [])
+    if not comments:
+        return []
+    rows: list[list[Cell]] = [[own(one["who"]), _when(facts, one["at"]), own(one["text"])] for one in comments]
+    section: dict[str, Any] = {
+        "title": "Discussion", "said": [], "table": table_of("Comments", ["Who", "When", "What"], rows),
+    }  # fmt: skip
+    files = [file for one in comments for file in one["files"]]
+    section["said"] = [own(f"Attached: {one['name']}, {one['size']:,} bytes, sha256 {one['sha256']}") for one in files]
+    return [section]
 
 
 def _rollout(facts: Facts) -> dict[str, Any]:

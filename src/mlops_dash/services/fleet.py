@@ -108,7 +108,7 @@ class _Facts:
 
 
 def _read(session: Session, now: datetime) -> _Facts:
-    models, archived = store.models(session), registry.archived_names(session)
+    models = store.models(session)
     own = store.monitoring_policies(session, now)
     series = store.series(session, before=now)
     live = {one.name: one.version_id for one in models}
@@ -129,7 +129,7 @@ def _read(session: Session, now: datetime) -> _Facts:
         bodies=store.bodies(session, spoken),
         trends=store.trailing(session, drawn, LONG_DAYS),
         references=store.references(session),
-        alerts=tuple(one for one in store.open_alerts(session) if one.model not in archived),
+        alerts=store.open_alerts(session),
         proposals=store.open_proposals(session, now),
         operations=store.stuck_operations(session),
         jobs=store.failed_jobs(session, since=now - FAILURES_OF),

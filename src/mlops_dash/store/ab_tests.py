@@ -47,11 +47,13 @@ def pending(session: Session) -> tuple[ABTest, ...]:
     return tuple(_test(session, row) for row in session.exec(select(ABTestRow).where(open_ones)))
 
 
-def unseconded(session: Session) -> tuple[ABTest, ...]:
-    """Tests that were decided against what they say, and nobody stands behind it yet."""
-    decided = select(ABTestRow).where(ABTestRow.state == ABState.STOPPED, col(ABTestRow.decision).is_not(None))
-    tests = (_test(session, row) for row in session.exec(decided))
-    return tuple(one for one in tests if one.decision is not None and not one.decision.settled)
+def asking(session: Session) -> tuple[ABTest, ...]:
+    """Tests that are not over, and those that were decided against what they say with nobody behind it yet."""
+    open_ones = col(ABTestRow.state).in_([ABState.DESIGNED, ABState.RUNNING])
+    decided = (col(ABTestRow.state) == ABState.STOPPED) & col(ABTestRow.decision).is_not(None)
+    tests = [_test(session, row) for row in session.exec(select(ABTestRow).where(open_ones | decided))]
+    unseconded = [one for one in tests if one.decision is not None and not one.decision.settled]
+    return (*(one for one in tests if one.state is not ABState.STOPPED), *unseconded)
 
 
 def running(session: Session, model: str) -> ABTest | None:

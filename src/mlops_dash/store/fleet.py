@@ -227,9 +227,12 @@ def references(session: Session) -> dict[str, Reference]:
 
 
 def open_alerts(session: Session) -> tuple[OpenAlert, ...]:
-    """Alerts that are not closed, oldest first."""
+    """Alerts that are not closed, of models that are not archived, oldest first."""
+    archived = select(ModelRow.name).where(col(ModelRow.archived_at).is_not(None))
     rows = session.exec(
-        select(AlertRow).where(AlertRow.state != str(AlertState.CLOSED)).order_by(col(AlertRow.opened_at))
+        select(AlertRow)
+        .where(AlertRow.state != str(AlertState.CLOSED), col(AlertRow.model).not_in(archived))
+        .order_by(col(AlertRow.opened_at))
     ).all()
     return tuple(
         OpenAlert(

@@ -65,7 +65,7 @@ def test_against_the_test_a_second_person_must_stand_behind_it(world: World) -> 
     with pytest.raises(NotAllowed):
         world.service.second(SCIENTIST, test.id, asked.revision, reason="too low")
     with reading(world.context.databases.app) as session:
-        assert [one.id for one in store.unseconded(session)] == [test.id]
+        assert [one.id for one in store.asking(session)] == [test.id]
     waiting = waits_for(OTHER, asked, world.at)
     assert waiting is not None
     assert waiting.title == f"Second the decision on {test.name} of {test.model}"

@@ -19,6 +19,7 @@ from mlops_dash.domain.registry.freezing import OutsideChange
 from mlops_dash.domain.registry.gates import Gate, Through, through
 from mlops_dash.domain.registry.live import ALIAS, DEFAULT, NONE, LiveMark, live_mark
 from mlops_dash.domain.registry.rollouts import Rollout, Stage
+from mlops_dash.domain.registry.threads import Comment
 from mlops_dash.domain.registry.tiers import ONE_APPROVAL, TierRules
 from mlops_dash.domain.words import OperationState, ProposalState
 
@@ -329,6 +330,7 @@ class RegistryRoom:
     alerts: tuple[str, ...] = ()  # open ones of the champion, by title: what a promotion answers
     rules: TierRules = ONE_APPROVAL  # what an approval of this model takes
     conditions: tuple[Condition, ...] = ()  # that approvers wrote, done ones too
+    comments: tuple[Comment, ...] = ()  # about the proposal that is shown, oldest first
     rollout: Rollout | None = None  # the one that is not over, else the last of the proposal that is shown
 
     def name_of(self, actor_id: str) -> str:

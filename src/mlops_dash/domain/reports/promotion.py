@@ -101,6 +101,12 @@ def promotion_facts(
     }  # fmt: skip
     if n_entries > len(entries):  # only then, so that a dossier that has them all keeps its hash
         facts["ledger_more"] = n_entries - len(entries)
+    if room.comments and proposal is not None and room.comments[0].proposal_id == proposal.id:
+        facts["comments"] = [
+            {"who": room.name_of(one.by), "at": iso(one.at), "text": one.text,
+             "files": [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in one.attachments]}
+            for one in room.comments
+        ]  # fmt: skip
     facts["verdict"] = _verdict(room, line, proposal, made, facts)
     facts["key"] = {
         "verdict": facts["verdict"]["said"],

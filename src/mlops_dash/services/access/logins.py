@@ -23,6 +23,7 @@ from mlops_dash.domain.access import (
 )
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.conditions import Condition, condition_waits
+from mlops_dash.domain.registry.threads import MENTION_STANDS, mention_waits
 from mlops_dash.domain.registry.tiers import proof_of
 from mlops_dash.errors import NotAllowed, NotAuthenticated, StoreUnavailable
 from mlops_dash.ids import sha256_text
@@ -32,6 +33,7 @@ from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import access as store
 from mlops_dash.store import conditions as condition_store
 from mlops_dash.store import logins as tries_store
+from mlops_dash.store import threads as thread_store
 from mlops_dash.store.db import Session, reading, transaction
 
 TOKEN_PREFIX = "mld_"
@@ -321,9 +323,10 @@ class Logins:
             known = store.proposals_since(session, now - REJECTION_STANDS)
             proposals = store.pending_proposals(session, known)
             alerts = store.pending_alerts(session, now) if actor.may(Permission.ALERT_ANSWER) else []
-            tests = (*ab_store.pending(session), *ab_store.unseconded(session))
+            tests = ab_store.asking(session)
             rejected = store.rejections(session, known, actor.person)
             due = condition_store.due(session, now) if reviews is None else reviews
+            named = thread_store.mentions_of(session, actor, since=now - MENTION_STANDS)
         asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
         asked += [waits_for(actor, test, now) for test in tests]
         asked += [condition_waits(actor, one, now) for one in due]
@@ -331,6 +334,7 @@ class Logins:
         found += [
             rejection_waits(one.model, one.version, by=one.by, reason=one.reason, since=one.since) for one in rejected
         ]
+        found += [mention_waits(one) for one in named]
         found += [alert_waits(**vars(item)) for item in alerts]
         return tuple(sorted(found, key=lambda item: item.urgency))
 

@@ -3,6 +3,7 @@
 versions    add a model, mirror MLflow's versions
 models      edit, archive, restore
 proposals   propose, approve, reject, withdraw, override
+threads     comments about proposals, with mentions and small files
 conditions  what approvers ask beside, and that it is done
 promotion   begin (transaction 1), finish (alias, transaction 2), roll back
 rollouts    a share of the rows first, then all: begin, pause, continue, stop; and the worker's look at them
@@ -30,6 +31,7 @@ from mlops_dash.services.registry.proposals import Proposals
 from mlops_dash.services.registry.reconcile import Reconciled, Reconciling
 from mlops_dash.services.registry.rollouts import Rollouts, RolloutWatch
 from mlops_dash.services.registry.room import Rooms
+from mlops_dash.services.registry.threads import Threads
 from mlops_dash.services.registry.trusting import Trusting
 from mlops_dash.services.registry.versions import Versions
 
@@ -94,6 +96,9 @@ class RegistryService:
         self._beside(context)
 
     def _beside(self, context: Context) -> None:
+        threads = Threads(context)
+        self.comment, self.thread, self.attachment = threads.comment, threads.thread, threads.attachment
+
         conditions = Conditions(context)
         self.conditions, self.finish_condition = conditions.conditions, conditions.finish_condition
 

@@ -42,6 +42,7 @@ from mlops_dash.store import evaluation_rows, world
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
 from mlops_dash.store import rollouts as rollout_store
+from mlops_dash.store import threads as thread_store
 from mlops_dash.store.db import reading
 
 MIRROR_FRESH = timedelta(seconds=60)  # older: the worker is not looking, so the page looks itself
@@ -118,6 +119,7 @@ class Rooms:
             timeline = tuple(one for one in store.ledger_of(session, model, limit=200) if one.action in _STORY)
             rules = rules_of(policy.promotion, facts.model.tier)
             conditions = condition_store.of_model(session, model)
+            comments = () if own is None else thread_store.thread(session, own.id)
             alert = open_alert(session, model, ALIAS_ALERT)
             asked = [one.id for one in (selected, facts.champion) if one is not None]
             pushed = evaluation_rows.pushed_of(session, asked)
@@ -181,6 +183,7 @@ class Rooms:
             rollout=rollout,
             rules=rules,
             conditions=conditions,
+            comments=comments,
         )
 
     @read(Permission.ROOM_READ)

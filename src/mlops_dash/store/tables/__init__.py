@@ -16,6 +16,19 @@ from mlops_dash.store.tables import (
     notices,
     registry,
     reports,
+    threads,
 )
 
-__all__ = ["ab_tests", "access", "audit", "experiments", "jobs", "log", "monitoring", "notices", "registry", "reports"]
+__all__ = [
+    "ab_tests",
+    "access",
+    "audit",
+    "experiments",
+    "jobs",
+    "log",
+    "monitoring",
+    "notices",
+    "registry",
+    "reports",
+    "threads",
+]
