@@ -199,6 +199,8 @@ def test_rows_of_a_customer_belong_together_where_days_are_few_and_it_is_edited(
     code, out, err = watch(run, path, "--cluster", 'the "customer"')
     assert code == 0, err
     assert 'rows with the same the "customer" are taken together (in up to 40 groups)' in err
+    inputs = next(line for line in err.splitlines() if line.split()[:1] == ["inputs"])
+    assert "customer" not in inputs, "it says which rows belong together, and the model is not given it"
     found = json.loads(out)
     assert found["verdict"] == "ok", found["sentence"]
     assert 'rows with the same the "customer" are taken together' in found["sentence"]

@@ -130,7 +130,7 @@ def _file(found: Catalogue) -> None:
     st.file_uploader(
         "Many models: fill in the CSV file and bring it here", type=["csv"], key="adopt-file",
         max_upload_size=MOST_BYTES // 2**20,
-        help="A line a model: watch (yes or no), task, classes (a;b;c), owner, tier, live, window",
+        help="A line a model: watch (yes or no), task, classes (a;b;c), owner, tier, live, window, cluster",
     )  # fmt: skip
 
 
@@ -159,7 +159,7 @@ def _add(frame: Frame, found: Catalogue, shown: tuple[Offered, ...], reason: str
     for one in ticked:
         add(
             frame.actor, one.name, task=one.task, class_names=one.class_names, owner=one.owner or frame.actor.name,
-            tier=one.tier, live=one.live, cadence=one.window, reason=reason,
+            tier=one.tier, live=one.live, cadence=one.window, cluster=one.cluster, reason=reason,
         )  # fmt: skip
     if elsewhere:
         add(

@@ -75,7 +75,7 @@ def _adopt(arguments: argparse.Namespace, made: Services, who: Actor, found: Cat
         try:
             made.registry.add_model(
                 who, one.name, task=one.task, class_names=one.class_names, owner=one.owner or who.name, tier=one.tier,
-                live=one.live, cadence=one.window, reason=arguments.reason,
+                live=one.live, cadence=one.window, cluster=one.cluster, reason=arguments.reason,
             )  # fmt: skip
         except MlopsDashError as error:
             refused = error.sentence()

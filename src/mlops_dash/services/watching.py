@@ -138,7 +138,8 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     if given.cluster and given.cluster not in features:
         why = f"There is no column {given.cluster!r} without a role by which rows could belong together."
         raise InvalidInput(why, hint=f"Without a role are: {', '.join(features)}.")
-    if not {*features} - {given.window.partition(":")[2], given.cluster}:
+    inputs = [name for name in features if name not in (given.window.partition(":")[2], given.cluster)]
+    if not inputs:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")
     rows = as_written(table[list(features)], gaps=True).assign(
         at=at,
@@ -154,7 +155,7 @@ def propose(table: pd.DataFrame, given: Roles, *, now: datetime) -> Proposal:
     window = _window(kept, given, how)
     n = _reference_rows(kept, given, cadence_named(window), how)
     _future(kept["at"].iloc[n:], time, now, how)
-    how.append(("inputs", f"{len(features)}", ", ".join(features[:6]) + (" ..." if len(features) > 6 else "")))
+    how.append(("inputs", f"{len(inputs)}", ", ".join(inputs[:6]) + (" ..." if len(inputs) > 6 else "")))
     return Proposal(
         answers.task,
         answers.positive,

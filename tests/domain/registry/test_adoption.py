@@ -48,14 +48,15 @@ def test_the_file_says_what_seems_to_be_so_and_yes_to_nothing_new() -> None:
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_what_is_filled_in_comes_back(separator: str) -> None:
     file = filled(
-        {LATE: {"watch": "Yes", "tier": "1", "live": "stage:Production", "window": "week", "owner": ""},
+        {LATE: {"watch": "Yes", "tier": "1", "live": "stage:Production", "window": "week", "owner": "",
+                "cluster": "rider's id"},
          "=cmd|x": {"watch": "x"},
          "riddle": {"watch": "yes", "task": "multiclass", "classes": "gentoo;it's an \"adelie\"", "live": "none"},
          "old": {"watch": "no"}},
         separator,
     )  # fmt: skip
     assert read_adoptions(file, FOUND) == (
-        Adoption(LATE, "regression", (), "trains", 1, "stage:Production", "week"),
+        Adoption(LATE, "regression", (), "trains", 1, "stage:Production", "week", "rider's id"),
         Adoption("=cmd|x", "regression", (), "trains", 2, "alias:prod", "day"),
         Adoption("riddle", "multiclass", ("gentoo", 'it\'s an "adelie"'), "trains", 2, "none", "day"),
     )
@@ -75,6 +76,7 @@ def test_two_columns_are_enough() -> None:
         ({"watch": "yes", "task": "multiclass"}, "Line 2"),
         ({"watch": "yes", "classes": "a;b"}, "A regression model has no classes"),
         ({"watch": "yes", "live": "the newest"}, "is no mark"),
+        ({"watch": "yes", "cluster": "label"}, "Rows cannot belong together by 'label'"),
         ({"watch": "yes", "window": "fortnight"}, "Nothing is judged by the fortnight"),
         ({"watch": "yes", "name": "chrun"}, "no model 'chrun' is registered there"),
         ({"watch": "no"}, "says yes to no model"),

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_dash.domain.registry.catalogue import Catalogue, Offered
-from mlops_dash.domain.registry.editing import LONGEST, check_tier, checked_cadence
+from mlops_dash.domain.registry.editing import LONGEST, check_tier, checked_cadence, checked_cluster
 from mlops_dash.domain.registry.live import live_mark
 from mlops_dash.domain.registry.records import Model
 from mlops_dash.domain.tasks import TASKS, task_named
 from mlops_dash.errors import InvalidInput
 
-CHOICES = ("task", "classes", "owner", "tier", "live", "window")
+CHOICES = ("task", "classes", "owner", "tier", "live", "window", "cluster")
 COLUMNS = ("name", "watch", *CHOICES, "version", "flavour", "aliases", "stages", "told by", "state")
 _YES, _NO = {"yes", "y", "true", "1", "x"}, {"", "no", "n", "false", "0"}
 _RISKY = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run as a formula
@@ -37,6 +37,7 @@ class Adoption:
         tier: 1 is the most critical.
         live: The mark in MLflow that its live version carries.
         window: How often it is judged.
+        cluster: The column that names the rows which belong together; "" = none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Adoption:
     tier: int = 2
     live: str = Model.live
     window: str = Model.cadence
+    cluster: str = ""
 
 
 def adoption_csv(found: Catalogue) -> str:
@@ -95,7 +97,8 @@ def read_adoptions(content: bytes, found: Catalogue) -> tuple[Adoption, ...]:
 def _cells(one: Offered) -> tuple[str, ...]:
     return (
         one.name, (one.watched and "yes") or "no", one.task, "; ".join(one.classes), one.owner, "2", one.live,
-        Model.cadence, one.version, one.flavour, _pairs(one.aliases), _pairs(one.stages), one.why, one.watched or "new",
+        Model.cadence, "", one.version, one.flavour, _pairs(one.aliases), _pairs(one.stages), one.why,
+        one.watched or "new",
     )  # fmt: skip
 
 
@@ -115,7 +118,7 @@ def _adoption(offered: Offered, row: Mapping[str, str]) -> Adoption:
     classes = checked_classes(task, said.get("classes", ""), "Write them into the column classes, in order: a;b;c.")
     return Adoption(
         offered.name, task, classes, owner, int(tier), str(live_mark(said.get("live", offered.live))),
-        checked_cadence(said.get("window", Model.cadence)),
+        checked_cadence(said.get("window", Model.cadence)), checked_cluster(said.get("cluster", "")),
     )  # fmt: skip
 
 
