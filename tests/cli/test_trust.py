@@ -79,3 +79,34 @@ def test_only_an_admin_trusts(house: Services, colours: Path, mlflow_uri: str) -
     with pytest.raises(NotAllowed):
         house.registry.trust_files(LEAD, looked, digest=looked.found.digest, reason="ours")
     assert house.registry.look_into(VIEWER, version_id).trusted is None
+
+
+def test_trust_is_taken_back_by_an_admin_with_a_reason(
+    house: Services, run: Run, colours: Path, mlflow_uri: str
+) -> None:
+    assert run("trust", MODEL, "1", "--withdraw", "--reason", "x")[0] == 2  # nobody trusts anything
+    digest = str(told(run)["digest"])
+    told(run, "--digest", digest, "--reason", "our own team's build")
+    assert "needs a reason" in run("trust", MODEL, "1", "--withdraw")[2]
+    with pytest.raises(NotAllowed):
+        house.registry.withdraw_trust(LEAD, digest, reason="a finding")
+    assert run("trust", MODEL, "1", "--withdraw", "--digest", "0" * 64, "--reason", "x")[0] == 2
+    (colours / "MLmodel").unlink()  # the files may be gone
+    found = json.loads(run("trust", MODEL, "v1", "--withdraw", "--reason", "a finding", "--json")[1])
+    assert found == {"model": MODEL, "version": "1", "digest": digest, "trusted": False}
+    entry = house.audit.entries(ADMIN).entries[0]
+    assert (entry.action, entry.reason) == (Action.TRUST_WITHDRAWN, "a finding")
+    assert (entry.before["because"], entry.after["stops_serving"]) == ("our own team's build", False)
+    assert run("trust", MODEL, "1", "--withdraw", "--reason", "again")[0] == 2
+    assert house.registry.trusted_files(VIEWER, MODEL) == ()
+
+
+def test_of_several_digests_one_is_named(house: Services, run: Run, colours: Path) -> None:
+    told(run, "--digest", str(told(run)["digest"]), "--reason", "ours")
+    (colours / "more.txt").write_text("more")
+    second = str(told(run)["digest"])
+    told(run, "--digest", second, "--reason", "ours too")
+    code, _, err = run("trust", MODEL, "1", "--withdraw", "--reason", "x")
+    assert (code, second in err) == (2, True)
+    assert run("trust", MODEL, "1", "--withdraw", "--digest", second, "--reason", "x")[0] == 0
+    assert len(house.registry.trusted_files(VIEWER, MODEL)) == 1

@@ -37,6 +37,10 @@ def panel(frame: Frame, version: Version) -> None:
             widgets.note("Their flavour, their files and what their pickles import are read; nothing is loaded.")
             return
         _show(looked)
+        if looked.trusted:
+            why_not = frame.actor.why_not(Permission.FILES_TRUST)
+            if widgets.action_button("Take trust back…", key="withdraw-trust", why_not=why_not, icon_name="gpp_bad"):
+                _withdraw(frame, looked, key)
         if not looked.found.refused or looked.trusted:
             return
         why_not = looked.why_not or frame.actor.why_not(Permission.FILES_TRUST)
@@ -93,4 +97,26 @@ def _trust(frame: Frame, looked: Looked, key: str) -> None:
         facts={"They are": looked.found.words(), "Digest": looked.found.digest},
         icon="verified_user",
         placeholder="Who made them, and how do you know?",
+    )
+
+
+def _withdraw(frame: Frame, looked: Looked, key: str) -> None:
+    version = looked.version
+
+    def act(reason: str) -> str:
+        frame.services.registry.withdraw_trust(frame.actor, looked.found.digest, reason=reason)
+        session.put(key, frame.services.registry.look_into(frame.actor, version.id))
+        return f"The files of {version.subject} are not trusted any more."
+
+    dialogs.confirm(
+        key=f"withdraw-trust-{version.id}",
+        title=f"Take back the trust in the files of {version.label}",
+        consequence=f"No process loads the files of **{plain(version.subject)}** any more. Where they serve, the "
+        "gateway lets go of them within seconds and answers nothing until another version is promoted, or rolled back "
+        "to.",
+        button="Take trust back",
+        act=act,
+        facts={"Digest": looked.found.digest},
+        icon="gpp_bad",
+        placeholder="What was found? This goes into the ledger.",
     )

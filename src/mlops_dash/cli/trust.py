@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
+from mlops_dash.domain.access import Actor
 from mlops_dash.domain.audit import who
+from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.registry.trusting import Looked
 
 
@@ -16,6 +19,9 @@ def add_commands(commands: Any) -> None:
     command.add_argument("model")
     command.add_argument("version")
     command.add_argument("--digest", default="", help="trust the files of this digest, as the command prints it")
+    command.add_argument(
+        "--withdraw", action="store_true", help="trust them no longer; --digest where there are several"
+    )
     command.add_argument("--reason", default="", help="goes into the ledger")
     json_flag(command)
     command.set_defaults(run=_trust)
@@ -24,6 +30,8 @@ def add_commands(commands: Any) -> None:
 def _trust(arguments: argparse.Namespace) -> int:
     made = services()
     who = actor(made)
+    if arguments.withdraw:
+        return _withdraw(made, who, arguments)
     version_id = made.registry.version_id(who, arguments.model, arguments.version.removeprefix("v"))
     looked = made.registry.look_into(who, version_id)
     if arguments.digest:
@@ -33,6 +41,25 @@ def _trust(arguments: argparse.Namespace) -> int:
     facts = {"model": looked.version.model, "version": looked.version.version, "trusted": looked.trusted is not None,
              "why_not": looked.why_not, **vars(found)}  # fmt: skip
     show(facts, as_json=arguments.json, line="\n".join(_lines(looked)))
+    return 0
+
+
+def _withdraw(made: Services, who: Actor, arguments: argparse.Namespace) -> int:
+    """Take trust back; the files themselves and MLflow may be gone."""
+    version = arguments.version.removeprefix("v")
+    trusted = [one for one in made.registry.trusted_files(who, arguments.model) if one.version == version]
+    digests = [one.digest for one in trusted if arguments.digest in ("", one.digest)]
+    if not digests:
+        raise NotFound(f"Nobody trusts such files of {arguments.model} version {version}.")
+    if len(digests) > 1:
+        raise InvalidInput(f"Files of {len(digests)} digests are trusted.", hint=f"Add --digest: {', '.join(digests)}.")
+    made.registry.withdraw_trust(who, digests[0], reason=arguments.reason)
+    facts = {"model": arguments.model, "version": version, "digest": digests[0], "trusted": False}
+    show(
+        facts,
+        as_json=arguments.json,
+        line=f"{arguments.model} v{version}: digest {digests[0]} is not trusted any more.",
+    )
     return 0
 
 

@@ -115,6 +115,7 @@ class Action(StrEnum):
     TEST_SECONDED = "test.seconded"
     ROWS_ERASED = "rows.erased"
     FILES_TRUSTED = "files.trusted"
+    TRUST_WITHDRAWN = "files.trust_withdrawn"
     MLFLOW_LEFT = "mlflow.left"
     WORLD_CREATED = "world.created"
     WEEK_ASKED = "week.asked"  # of the demo: the next days of its data

@@ -139,6 +139,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.TEST_SECONDED: _to("stood behind a decision against the A/B test"),
     Action.ROWS_ERASED: _to("erased"),
     Action.FILES_TRUSTED: _to("trusted the files of"),
+    Action.TRUST_WITHDRAWN: _to("took back the trust in the files of"),
     Action.MLFLOW_LEFT: _to("took our tags off"),
     Action.WEEK_ASKED: _to("had the demo play"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -19,7 +19,7 @@ from mlops_dash.store.prediction_log import to_us
 from mlops_dash.store.tables.ab_tests import ABTestRow
 from mlops_dash.store.tables.log import HeartbeatRow
 from mlops_dash.store.tables.monitoring import AlertRow
-from mlops_dash.store.tables.registry import ModelRow, ModelVersionRow, RolloutRow, ServingRow
+from mlops_dash.store.tables.registry import ModelRow, ModelVersionRow, RolloutRow, ServingRow, TrustedFilesRow
 
 BROKEN_MODEL = "broken_model"
 
@@ -32,6 +32,7 @@ class ServedVersion:
     version: str
     digest: str
     source_uri: str
+    trusted: bool = False  # whether somebody lets these very files run code of their own
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ def states(session: Session) -> dict[str, ServingState]:
     rollouts = {row.model: row for row in session.exec(going)}
     wanted += [row.to_version_id for row in rollouts.values()]
     rows = session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted)))
-    versions = {row.id: _served(row) for row in rows}
+    known = [_served(row) for row in rows]
+    query = select(TrustedFilesRow.digest).where(col(TrustedFilesRow.digest).in_([one.digest for one in known]))
+    trusted = set(session.exec(query))
+    versions = {one.id: replace(one, trusted=one.digest in trusted) for one in known}
     found = {}
     for model in session.exec(select(ModelRow)):
         ours = model.source != EXTERNAL and model.archived_at is None  # of others, somebody else answers

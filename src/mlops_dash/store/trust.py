@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from mlops_dash.store.tables.registry import TrustedFilesRow
 
@@ -32,7 +32,22 @@ def trusted(session: Session, digest: str) -> TrustedFiles | None:
     row = session.get(TrustedFilesRow, digest)
     if row is None:
         return None
-    return TrustedFiles(row.digest, row.model, row.version, row.reason, row.trusted_by, row.trusted_at)
+    return _files(row)
+
+
+def of_model(session: Session, model: str) -> tuple[TrustedFiles, ...]:
+    """Everything of a model that somebody trusts, oldest first."""
+    query = select(TrustedFilesRow).where(TrustedFilesRow.model == model)
+    rows = session.exec(query.order_by(col(TrustedFilesRow.trusted_at), col(TrustedFilesRow.digest)))
+    return tuple(_files(row) for row in rows)
+
+
+def withdraw(session: Session, digest: str) -> None:
+    """Trust these files no longer; files that nobody trusts stay so."""
+    row = session.get(TrustedFilesRow, digest)
+    if row is not None:
+        session.delete(row)
+        session.flush()
 
 
 def put(session: Session, files: TrustedFiles) -> None:
@@ -42,3 +57,7 @@ def put(session: Session, files: TrustedFiles) -> None:
         trusted_at=files.at,
     )  # fmt: skip
     session.merge(row)
+
+
+def _files(row: TrustedFilesRow) -> TrustedFiles:
+    return TrustedFiles(row.digest, row.model, row.version, row.reason, row.trusted_by, row.trusted_at)

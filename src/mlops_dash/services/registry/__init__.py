@@ -85,9 +85,6 @@ class RegistryService:
 
         self.reconcile = Reconciling(context, promotions, aliases, freezing.live_watch).reconcile
 
-        trusting = Trusting(context)
-        self.look_into, self.trust_files = trusting.look_into, trusting.trust_files
-
         rooms = Rooms(context)
         self.room, self.gate = rooms.room, rooms.gate
         self.open_proposal, self.open_proposals = rooms.open_proposal, rooms.open_proposals
@@ -96,6 +93,10 @@ class RegistryService:
         self._beside(context)
 
     def _beside(self, context: Context) -> None:
+        trusting = Trusting(context)
+        self.look_into, self.trust_files = trusting.look_into, trusting.trust_files
+        self.trusted_files, self.withdraw_trust = trusting.trusted_files, trusting.withdraw_trust
+
         threads = Threads(context)
         self.comment, self.thread, self.attachment = threads.comment, threads.thread, threads.attachment
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.registry.records import Version
-from mlops_dash.errors import Conflict, InvalidInput
+from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read
 from mlops_dash.store import registry as store
 from mlops_dash.store import trust
@@ -101,3 +101,41 @@ class Trusting:
             reason=reason.strip(),
         )
         return made
+
+    @read(Permission.ROOM_READ)
+    def trusted_files(self, actor: Actor, model: str) -> tuple[TrustedFiles, ...]:
+        """Everything of a model that somebody trusts, oldest first; neither files nor MLflow are asked.
+
+        Raises:
+            NotFound: no such model.
+        """
+        with reading(self.context.databases.app) as session:
+            store.model(session, model)
+            return trust.of_model(session, model)
+
+    @command(Permission.FILES_TRUST, Action.TRUST_WITHDRAWN)
+    def withdraw_trust(self, unit: Unit, actor: Actor, digest: str, *, reason: str) -> TrustedFiles:
+        """Trust files of a digest no longer: no process loads them any more, and gateways that did let go of them.
+
+        An admin may. A version that serves with these files answers nothing until another one is promoted.
+
+        Raises:
+            InvalidInput: the reason is empty.
+            NotFound: nobody trusts files of this digest.
+        """
+        if not reason.strip():
+            raise InvalidInput("Taking trust back needs a reason.", hint="Say what was found; it goes into the ledger.")
+        known = trust.trusted(unit.session, digest)
+        if known is None:
+            raise NotFound(f"Nobody trusts files of the digest {digest[:80]!r}.", hint="mlops-dash trust shows it.")
+        trust.withdraw(unit.session, digest)
+        serves = store.champion(unit.session, known.model)
+        stops = serves is not None and serves.artifact_digest == digest
+        unit.audit(
+            f"{known.model} v{known.version}",
+            model=known.model,
+            before={"digest": digest, "trusted_by": known.by, "because": known.reason},
+            after={"digest": digest, "trusted": False, "stops_serving": stops},
+            reason=reason.strip(),
+        )
+        return known

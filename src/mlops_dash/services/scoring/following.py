@@ -161,7 +161,11 @@ class Following:
         running = self._threads.get(model)
         if running is None or not running.is_alive():
             self._begin(model).join(patience)
-        return self._live.get(model, known)
+        found = self._live.get(model)
+        failure = None if known.tried.champion is None else self._failures.get((model, known.tried.champion.id))
+        if found is None and failure is not None:  # it was let go of: nobody trusts its files any more
+            raise failure
+        return known if found is None else found
 
     def _begin(self, model: str) -> threading.Thread:
         """Load what is approved for a model in a thread of its own, unless one does so already."""
@@ -280,7 +284,8 @@ class Following:
         try:
             live = Live(state, state.epoch, self._one(state, wanted), tuple(shadows), arm)
         except (BrokenModel, Unavailable) as error:
-            if known is None:
+            if known is None or self._models.is_withdrawn(known.champion.model.digest):
+                self._live.pop(state.model, None)  # what nobody trusts any more does not answer on
                 raise
             failed[wanted.id] = error
             live = replace(known, tried=state, error=f"v{wanted.version}: {error.sentence()}")

@@ -202,6 +202,7 @@ class ModelCache:
     capacity: int = 8
     _loaded: OrderedDict[tuple[str, ModelTask, str], LoadedModel] = field(default_factory=OrderedDict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # of the two dictionaries only
+    _by_trust: set[str] = field(default_factory=set, repr=False)  # digests loaded because somebody trusts them
     _loading: dict[tuple[str, str], threading.Lock] = field(default_factory=dict, repr=False)  # by what is fetched
 
     def get(
@@ -230,6 +231,7 @@ class ModelCache:
         """
         key = (digest, task, positive_label)
         artifact_uri = source_uri or f"models:/{name}/{version}"
+        self._let_go(digest)
         known = self._kept(key)
         if known is not None:
             return known
@@ -240,13 +242,28 @@ class ModelCache:
             if known is not None:
                 return known
             folder, found = self._files(artifact_uri, digest)
-            anything = self.allow_pickle or self.trusted(found)
+            by_trust = not self.allow_pickle and self.trusted(found)
+            anything = self.allow_pickle or by_trust
+            if by_trust:
+                self._by_trust.add(found)
             loaded = load(folder, found, allow_pickle=anything, task=task, positive_label=positive_label)
         with self._lock:
             self._loaded[found, task, positive_label] = loaded
             while len(self._loaded) > self.capacity:
                 self._loaded.popitem(last=False)
         return loaded
+
+    def is_withdrawn(self, digest: str) -> bool:
+        """Whether files were loaded because somebody trusted them, and nobody does any more."""
+        return digest in self._by_trust and not self.allow_pickle and not self.trusted(digest)
+
+    def _let_go(self, digest: str) -> None:
+        """Forget a model in memory whose files are not trusted any more."""
+        if not self.is_withdrawn(digest):
+            return
+        with self._lock:
+            for key in [key for key in self._loaded if key[0] == digest]:
+                del self._loaded[key]
 
     def _kept(self, key: tuple[str, ModelTask, str]) -> LoadedModel | None:
         with self._lock:

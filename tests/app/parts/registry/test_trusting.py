@@ -39,6 +39,10 @@ class Registry:
     def trust_files(self, actor: Actor, looked: Looked, *, digest: str, reason: str) -> None:
         self.trusted = TrustedFiles(digest, VERSION.model, "3", reason, actor.id, NOON)
 
+    def withdraw_trust(self, _actor: Actor, digest: str, *, reason: str) -> None:
+        assert (digest, reason) == ("d1", "a finding")
+        self.trusted = None
+
 
 HELD: dict[str, Any] = {}
 
@@ -87,3 +91,13 @@ def test_an_mlflow_that_is_away_is_said_and_asked_again(registry: Registry) -> N
     assert "MLflow does not answer. Try again." in words(page)
     registry.away = False
     assert "It is a pickle." in words(page.button(key="look-into").click().run())
+
+
+def test_an_admin_takes_trust_back_and_nobody_else(registry: Registry) -> None:
+    registry.trusted = TrustedFiles("d1", VERSION.model, "3", "ours", "user:o.brien", NOON)
+    page = opened(registry, LEAD).button(key="look-into").click().run()
+    assert page.button(key="withdraw-trust").disabled
+    page = opened(registry, ADMIN).button(key="look-into").click().run().button(key="withdraw-trust").click().run()
+    page.text_area(key=f"withdraw-trust-{VERSION.id}-reason").set_value("a finding")
+    page.button(key=f"withdraw-trust-{VERSION.id}-act").click().run()
+    assert registry.trusted is None
