@@ -6,6 +6,7 @@ Deep links: ?model=&win=&metric=&feature=&at=&end=
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import streamlit as st
 
@@ -21,6 +22,7 @@ from app.parts.monitoring import (
     reliability,
     replay,
     samples,
+    slices,
     together,
     volume,
 )
@@ -67,6 +69,7 @@ def page(frame: Frame) -> None:
     _performance(frame, room)
     classes.table(room)
     reliability.card(frame, room)
+    slices.card(frame, room)
     if room.features:
         left, right = st.columns([7, 5], gap="small")
         with left:
@@ -166,10 +169,8 @@ def _drift(frame: Frame, room: MonitoringRoom) -> None:
         "Blue: beyond its usual swing; grey: within; blank: too few rows. Click a cell to see its column then."
     )
 
-    def controls() -> None:
-        widgets.as_table(drift.drift_table(data, room.zone), key="drift")
-
-    with widgets.card("drift", "Drift by column", sub, controls, height="stretch"):
+    table = partial(widgets.as_table, drift.drift_table(data, room.zone), key="drift")
+    with widgets.card("drift", "Drift by column", sub, table, height="stretch"):
         shown = (room.detail.reading.name, room.features_end) if room.detail and room.features_end else None
         key = f"drift-{room.model}-{room.window}"
         widgets.chart(
@@ -185,10 +186,8 @@ def _ranked(frame: Frame, room: MonitoringRoom) -> None:
     sub += f", blue beyond {fmt.metric(limit, 1)} times that." if math.isfinite(limit) else "."
     sub += f" {room.unjudged[0].upper()}{room.unjudged[1:]}." if room.unjudged else ""
 
-    def controls() -> None:
-        widgets.as_table(columns.ranked_table(room), key="ranked")
-
-    with widgets.card("ranked", "Columns that moved most", sub, controls, height="stretch"):
+    shown = partial(widgets.as_table, columns.ranked_table(room), key="ranked")
+    with widgets.card("ranked", "Columns that moved most", sub, shown, height="stretch"):
         key, names = f"ranked-{room.model}-{days}", columns.ranked_names(room.features)
         widgets.chart(
             columns.ranked_figure(room.features, frame.tokens), key=key, alt=columns.ranked_alt(room.features),

@@ -1,4 +1,4 @@
-"""Runs one job that asks what a version rests on, or how large its errors will be; both read rows of the log.
+"""Runs one job that asks what a version rests on, where it is worse, or how large its errors will be.
 
     python -m mlops_dash.why JOB EPOCH
 
@@ -24,7 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def work(run: Run) -> dict[str, Any]:
     """Do what the job asks for; gives what it keeps."""
+    if run.job.task is Task.SLICES:
+        return slices(run)
     return estimate(run) if run.job.task is Task.ESTIMATE else why(run)
+
+
+def slices(run: Run) -> dict[str, Any]:
+    """Measure parts of the rows; that nothing can be measured yet is a result and no failure."""
+    found = run.services.monitoring.measure_slices(RUNNER, run.job.model)
+    run.say(found.sentence)
+    return {"sentence": found.sentence}
 
 
 def estimate(run: Run) -> dict[str, Any]:
@@ -50,6 +59,8 @@ def why(run: Run) -> dict[str, Any]:
     run.step(0.96, "splitting the change of the loss")
     split = services.monitoring.split_loss(RUNNER, job.model)
     run.say("nothing got worse for sure, so there is nothing to split" if split is None else split.sentence)
+    run.step(0.98, "looking for parts of the rows that are worse")
+    run.say(services.monitoring.measure_slices(RUNNER, job.model).sentence)
     services.monitoring.evaluate(RUNNER, job.model)  # an open alert names its cause by it
     return {"version_id": str(job.arguments.get("version_id", "")), "sentence": made.sentence}
 

@@ -76,6 +76,9 @@ def _edit(frame: Frame, model: Model) -> None:
         if not model.elsewhere:
             st.text_input("Live in MLflow", value=model.live, key=f"{key}-live", max_chars=200,
                           help=f"Which mark says what is live: {HOW}")  # fmt: skip
+        st.text_area("Parts watched by themselves: columns, one a line", value="\n".join(model.slices),
+                     key=f"{key}-slices", help="Every value of such a column, or every quarter of a number's range, is "
+                     "held against the other rows: Monitoring, card Parts of the rows")  # fmt: skip
         st.text_area(
             "Inputs that are never stored, one a line", value="\n".join(model.do_not_log), key=f"{key}-do-not-log"
         )
@@ -88,6 +91,7 @@ def _edit(frame: Frame, model: Model) -> None:
             "cadence": _cadence(str(session.get(f"{key}-cadence")), str(session.get(f"{key}-batch") or "")),
             "cluster": str(session.get(f"{key}-cluster") or ""),
             **({} if model.elsewhere else {"live": str(session.get(f"{key}-live") or "")}),
+            "slices": str(session.get(f"{key}-slices") or "").splitlines(),
             "do_not_log": str(session.get(f"{key}-do-not-log") or "").splitlines(),
         }
         frame.services.registry.edit_model(frame.actor, model.name, changes, reason=reason)

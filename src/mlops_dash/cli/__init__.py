@@ -54,6 +54,7 @@ COMMANDS = {
     "second_opinion": ("second-opinion",),
     "replay": ("replay",),
     "why": ("why", "estimate"),
+    "slices": ("slices",),
     "ab": ("ab",),
     "ab_tests": ("ab-test",),
     "channels": ("channel",),

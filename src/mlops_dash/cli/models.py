@@ -72,6 +72,11 @@ def _facts(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--do-not-log", action="append", metavar="COLUMN", help="an input that is never stored; once a column"
     )
+    command.add_argument(
+        "--slice", action="append", dest="slices", metavar="COLUMN",
+        help="a column whose values are parts that are watched by themselves; once a column",
+    )  # fmt: skip
+    command.add_argument("--no-slices", action="store_true", help="watch no parts of the owner's own")
     command.add_argument("--log-all", action="store_true", help="store every input from now on")
 
 
@@ -81,12 +86,15 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInput("--log-all and --do-not-log contradict each other.", hint="Give one of them.")
     if arguments.no_cluster and arguments.cluster:
         raise InvalidInput("--no-cluster and --cluster contradict each other.", hint="Give one of them.")
+    if arguments.no_slices and arguments.slices:
+        raise InvalidInput("--no-slices and --slice contradict each other.", hint="Give one of them.")
     given = {
         "title": arguments.title, "owner": arguments.owner, "tier": arguments.tier, "task": arguments.task,
         "positive_label": arguments.positive, "cadence": arguments.window,
         "cluster": "" if arguments.no_cluster else arguments.cluster,
         "live": arguments.live,
         "do_not_log": [] if arguments.log_all else arguments.do_not_log,
+        "slices": [] if arguments.no_slices else arguments.slices,
     }  # fmt: skip
     return {name: value for name, value in given.items() if value is not None}
 
@@ -155,6 +163,8 @@ def _line(model: Model) -> str:
         told.append(f"rows belong together by {model.cluster}")
     if model.live != Model.live:
         told.append(f"live: {model.live}")
+    if model.slices:
+        told.append(f"watched by {', '.join(model.slices)}")
     if model.do_not_log:
         told.append(f"never logs {', '.join(model.do_not_log)}")
     if model.archived_at is not None:

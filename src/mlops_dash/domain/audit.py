@@ -86,6 +86,7 @@ class Action(StrEnum):
     VERSION_CHECKED = "version.checks_requested"
     OPINION_REQUESTED = "opinion.requested"  # a second opinion on drift
     REPLAY_REQUESTED = "replay.requested"
+    SLICES_REQUESTED = "slices.requested"  # in which parts of the rows a version is worse
     WHY_REQUESTED = "why.requested"  # what a version rests on
     ESTIMATE_REQUESTED = "estimate.requested"  # windows without labels, by a model of the loss
     JOB_CANCEL_REQUESTED = "job.cancel_requested"

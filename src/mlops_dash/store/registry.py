@@ -46,6 +46,8 @@ from mlops_dash.store.tables.registry import (
 
 # --- models and versions ----------------------------------------------------------------------------------------------
 
+_LISTS = ("do_not_log", "class_names", "slices")  # of a model, kept as JSON
+
 
 def models(session: Session, *, archived: bool = False) -> tuple[Model, ...]:
     """All models, by name; those that are archived only when asked for."""
@@ -364,12 +366,12 @@ def _number(text: str) -> int:
 
 
 def _model(row: ModelRow) -> Model:
-    lists = {"do_not_log": tuple(row.do_not_log or ()), "class_names": tuple(row.class_names or ())}
+    lists = {name: tuple(getattr(row, name) or ()) for name in _LISTS}
     return Model(**{**row.model_dump(), **lists})
 
 
 def _model_row(made: Model) -> ModelRow:
-    lists = {"do_not_log": list(made.do_not_log), "class_names": list(made.class_names)}
+    lists = {name: list(getattr(made, name)) for name in _LISTS}
     return ModelRow(**{**vars(made), **lists})
 
 

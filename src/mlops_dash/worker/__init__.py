@@ -253,6 +253,7 @@ class Worker:
         self.services.monitoring.plan_replay(WORKER, model)
         self.services.monitoring.plan_why(WORKER, model)
         self.services.monitoring.plan_estimate(WORKER, model)
+        self.services.monitoring.plan_slices(WORKER, model)
 
     def reconcile(self) -> None:
         """Finish promotions that a crash left half done, and look for aliases that moved behind our back."""

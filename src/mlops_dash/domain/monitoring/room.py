@@ -13,6 +13,7 @@ from mlops_dash.domain.monitoring.label_free import EstimatedView
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
 from mlops_dash.domain.monitoring.replay import ReplayView
 from mlops_dash.domain.monitoring.samples import Beyond
+from mlops_dash.domain.monitoring.slices import Slices
 from mlops_dash.domain.monitoring.together import Together
 from mlops_dash.domain.tasks.task import Charted
 from mlops_dash.domain.tasks.worth import Confusion, Reliability
@@ -269,6 +270,7 @@ class MonitoringRoom:
     together: Together | None = None  # all columns together; None while nobody asked
     asked_together: bool = False  # whether a job is about to say more
     estimated: EstimatedView | None = None  # what is estimated without labels
+    slices: Slices | None = None  # parts of the rows that are worse; None without labels
     causes: Causes | None = None  # the columns that moved, likeliest cause first
     replay: ReplayView | None = None  # of a version that took over and has no judged day of its own
     scores: Mapping[str, ColumnDrift] = field(default_factory=dict)  # of every column, over the same window

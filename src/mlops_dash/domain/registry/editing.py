@@ -16,7 +16,8 @@ TIERS = (1, 2, 3)
 LONGEST = 120  # characters of a title or an owner
 MEANING = ("task", "positive_label")  # what every stored row was read by
 TAKEN = ("at", "score", "label", "id")  # what rows have beside the columns of their owner
-EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "cluster", "live", "do_not_log")
+EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "cluster", "live", "do_not_log", "slices")
+COLUMNS = ("do_not_log", "slices")  # of these, lists of names
 
 
 def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model:
@@ -84,7 +85,7 @@ def changed(before: Model, after: Model) -> tuple[str, ...]:
 def _cleaned(name: str, value: Any) -> Any:
     if name not in EDITABLE:
         raise InvalidInput(f"A model's {name} cannot be edited.", hint=f"Editable: {', '.join(EDITABLE)}.")
-    if name == "do_not_log":
+    if name in COLUMNS:
         return tuple(dict.fromkeys(column.strip() for column in value if column.strip()))
     if name == "cadence":
         return checked_cadence(value)

@@ -46,6 +46,7 @@ class Model:
     class_names: tuple[str, ...] = ()  # in their order, which never changes: the log keeps places in it
     cadence: str = "day"  # what is judged as one, while no policy says otherwise
     cluster: str = ""  # which column names the rows that belong together, where days are few; "" = none
+    slices: tuple[str, ...] = ()  # columns whose values are parts that are watched by themselves
     live: str = DEFAULT  # which mark in MLflow says that a version is live
 
     @property

@@ -10,6 +10,7 @@ replaying   the version that took over, on the rows before its takeover; nothing
 explaining  which column is the likely cause, since it is worse (stretch), and what the version rests on
 rehearsing  a policy before it is saved, over the recorded history
 loss_models windows of a model that answers with a number, estimated without labels
+slicing     in which parts of the rows it is worse: the owner's own, and found ones
 splitting   a risen loss: moved inputs, or a changed relation
 samples     the rows behind a moved column; few rows of many, from all hours of the day (spread)
 columns     the columns of one window: all scores, and what happened to each
@@ -35,6 +36,7 @@ from mlops_dash.services.monitoring.rehearsing import Rehearsing
 from mlops_dash.services.monitoring.replaying import Replaying
 from mlops_dash.services.monitoring.samples import Samples
 from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
+from mlops_dash.services.monitoring.slicing import Slicing
 from mlops_dash.services.monitoring.splitting import Splitting
 from mlops_dash.services.monitoring.together import Judged
 
@@ -99,6 +101,11 @@ class MonitoringService:
         self.ask_estimate = models.ask_estimate
         self.plan_estimate = models.plan_estimate
         self.estimate_losses = models.estimate_losses
+        slicing = Slicing(context)
+        self.slices = slicing.slices
+        self.ask_slices = slicing.ask_slices
+        self.plan_slices = slicing.plan_slices
+        self.measure_slices = slicing.measure_slices
         self.split_loss = Splitting(context).split_loss
 
     def _of_people(self, context: Context) -> None:

@@ -35,6 +35,7 @@ from mlops_dash.services.monitoring.loss_models import loss_view
 from mlops_dash.services.monitoring.measuring import basis
 from mlops_dash.services.monitoring.replaying import with_replay
 from mlops_dash.services.monitoring.samples import beyond_in
+from mlops_dash.services.monitoring.slicing import slices_in
 from mlops_dash.services.monitoring.together import of_model_together
 from mlops_dash.store import policies, prediction_log, registry
 from mlops_dash.store.db import reading
@@ -214,7 +215,8 @@ class Rooms:
             found = None if version is None else causes_of(session, version, reference, policy, own)
             if version is not None and room.estimated is None:
                 room = replace(room, estimated=loss_view(session, version, reference, policy, own))
-            return replace(with_replay(room, session, material, policy, long=long), causes=found)
+            parts = None if version is None or not reference.labelled else slices_in(session, version, reference)
+            return replace(with_replay(room, session, material, policy, long=long), causes=found, slices=parts)
 
     def _judged(
         self, room: MonitoringRoom, material: rooms.Material, told: Reading, policy: MonitoringPolicy, *, feature: str,
@@ -351,6 +353,7 @@ class Rooms:
             "windows": [telling.window_json(one) for one in windows],
             "findings": [one.as_json() for one in room.findings],
             "causes": None if room.causes is None else room.causes.as_json(),
+            "slices": None if room.slices is None else room.slices.as_json(),
             "estimated": None if room.estimated is None else room.estimated.as_json(),
             "reliability": telling.reliability_json(room.reliability),
             "alerts": [

@@ -56,6 +56,7 @@ class Versions:
         tier: int = 2,
         source: str = "mlflow",
         do_not_log: Sequence[str] = (),
+        slices: Sequence[str] = (),
         reason: str = "",
     ) -> Model:
         """Add a model that this room watches. A scientist or above may.
@@ -92,6 +93,7 @@ class Versions:
             cadence=checked_cadence(cadence),
             cluster=checked_cluster(cluster),
             live=str(live_mark(live)),
+            slices=tuple(slices),
         )
         check_live(made)
         if name in store.archived_names(unit.session):
@@ -110,6 +112,8 @@ class Versions:
             facts["cluster"] = made.cluster
         if made.live != Model.live:
             facts["live"] = made.live
+        if made.slices:
+            facts["slices"] = list(made.slices)
         if class_names:
             facts["class_names"] = list(class_names)
         unit.audit(made.name, model=made.name, after=facts, reason=reason)
