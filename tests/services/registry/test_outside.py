@@ -15,6 +15,7 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.store import prediction_log, serving
 from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.monitoring.alerts import alerts
 from mlops_dash.store.prediction_log import Prediction, Score, to_us
 from tests import factories
 from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
@@ -93,3 +94,38 @@ def test_a_change_of_champion_waits_for_the_rows_of_a_weekly_batch_without_an_al
         prediction_log.append(session, [row], [score], marked_us=at)
     assert registry.reconcile(WORKER).confirmed == (asked,)
     assert registry.operation(VIEWER, asked).state is OperationState.CONFIRMED
+
+
+def test_rows_of_the_version_before_say_that_the_change_was_not_carried_out_there(
+    registry: RegistryService, context: Context, hands: Hands
+) -> None:
+    first, second = (registry.record_version(WORKER, MODEL, number) for number in ("1", "2"))
+    registry.serve_elsewhere(SCIENTIST, first, reason="their own service")
+    hands.turn(days=1)
+    registry.serve_elsewhere(SCIENTIST, second, reason="they moved on")
+    hands.turn(days=1)
+    registry.finish_promotion(LEAD, registry.begin_rollback(LEAD, MODEL, "minutes twice as long"))
+
+    def answered(name: str, version_id: str, version: str) -> None:
+        at = to_us(hands.at)
+        with transaction(context.databases.log) as session:
+            row = Prediction(MODEL, name, at, "batch", 1, "", "{}")
+            score = Score(MODEL, name, version_id, "champion", version, at, 31.0, at)
+            prediction_log.append(session, [row], [score], marked_us=at)
+
+    hands.turn(minutes=5)
+    answered("within the time", second, "2")
+    hands.turn(days=1)
+    assert registry.reconcile(WORKER).alarms == ()
+    answered("a day later", second, "2")
+    [said] = registry.reconcile(WORKER).alarms
+    assert said == f"{MODEL} v1 was made champion and v2 still answers where it is served"
+    assert registry.reconcile(WORKER).alarms == ()  # once
+    with reading(context.databases.app) as session:
+        [known] = [one for one in alerts(session, MODEL) if one.kind == "not_confirmed"]
+    assert "answered by v2, none since by v1. Put v1 live there" in known.cause
+    hands.turn(hours=1)
+    answered("at last", first, "1")
+    assert len(registry.reconcile(WORKER).confirmed) == 1
+    with reading(context.databases.app) as session:
+        assert [one.closed_at is not None for one in alerts(session, MODEL) if one.kind == "not_confirmed"] == [True]

@@ -7,7 +7,7 @@ what expired. Each step is its own short transaction and may be repeated; MLflow
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -208,10 +208,36 @@ class Reconciling:
             if now - since < timedelta(minutes=policy.confirm_within_minutes) or alert is not None:
                 return state, ""
             if store.model(session, serving.model).elsewhere:  # its rows confirm it, and may come once a week
-                return state, ""
-            made = _not_confirmed(self.context.new_id(), version, live, now, policy.confirm_within_minutes)
+                made = self._still_another(session, operation, version, since, policy.confirm_within_minutes, now)
+                if made is None:
+                    return state, ""
+            else:
+                made = _not_confirmed(self.context.new_id(), version, live, now, policy.confirm_within_minutes)
             save_alert(session, made)
             return state, made.title
+
+    def _still_another(
+        self, session: Session, operation: Operation, version: Version, since: datetime, minutes: int, now: datetime
+    ) -> Alert | None:
+        """The alarm that somebody else's deployment goes on with the version before; None while its rows do not say so.
+
+        Silence says nothing: such rows may come once a week. Rows of the version before, made after the time in which
+        the new one must be seen, do.
+        """
+        if operation.from_version_id is None:
+            return None
+        with reading(self.context.databases.log) as log:
+            seen = store.first_answer_since(log, operation.from_version_id, since + timedelta(minutes=minutes))
+        if seen is None:
+            return None
+        before = store.version(session, operation.from_version_id)
+        made = _not_confirmed(self.context.new_id(), version, (), now, minutes)
+        return replace(
+            made,
+            title=f"{version.subject} was made champion and {before.label} still answers where it is served",
+            cause=f"A row of {seen:%d %b %Y, %H:%M} UTC was answered by {before.label}, none since by {version.label}. "
+            f"Put {version.label} live there, or roll back here.",
+        )
 
     def _close_proposals(self) -> tuple[str, ...]:
         """Close what expired; strike out approvals that no longer hold."""
