@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.charts.ab_tests import figures as charts
 from app.charts.ab_tests import words
-from app.parts.ab_tests import archive, decisions, events, field_experiment, rehearsal
+from app.parts.ab_tests import archive, decisions, events, field_experiment, rehearsal, segments
 from app.parts.ab_tests import reading as shown
 from app.shell import address, session
 from app.ui import widgets
@@ -60,7 +60,7 @@ def page(frame: Frame) -> None:
 
 
 def _choice(room: ABRoom, *, demo: bool) -> None:
-    names = {one.id: f"{one.model}: {one.name}, {fmt.day(one.designed_at, one.design.zone)}" for one in room.tests}
+    names = words.names_of(room.tests)
     if demo:
         names[PUBLISHED] = "Published: replies of legislators"
     if len(names) < 2:
@@ -83,6 +83,7 @@ def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:
     with left:
         if reading is not None:
             _arms(test, reading)
+            segments.draw(test, reading)
         if test.state is ABState.DESIGNED:
             rehearsal.draw(frame, test)
         _paired(test, reading)
@@ -149,6 +150,7 @@ def _design(room: ABRoom, test: ABTest) -> None:
             "Guardrails": words.margin_words(design),
             "Units": words.unit_words(design),
             "Read": words.reading_words(design),
+            **words.more_words(design),
             "Designed": f"{fmt.day(test.designed_at, design.zone)} by {who(test.designed_by)}",
         }
         if test.started_at is not None:

@@ -58,7 +58,8 @@ def play(house: Services, test_id: str, lift: float) -> None:
     for n in range(USERS):
         user, at = f"u'{n}", begun + timedelta(days=n * (DAYS - 4) / USERS)
         mine, us = draw(key, user) < test.design.share, log.to_us(at)
-        predictions.append(log.Prediction(MODEL, f"p{n}", us, "b", n, unit_key(key, user), "{}"))
+        predictions.append(log.Prediction(MODEL, f"p{n}", us, "b", n, unit_key(key, user),
+                                          json.dumps({"plan": ["free", '<b>"pro"</b>'][n % 2]})))  # fmt: skip
         version, role = ("2", "arm") if mine else ("1", "champion")
         scores.append(log.Score(MODEL, f"p{n}", f"{MODEL}-v{version}", role, version, us, 12.0, us))
         amount = float(rng.gamma(2.0, 5.0) + lift * mine)
@@ -73,7 +74,7 @@ def play(house: Services, test_id: str, lift: float) -> None:
 
 def test_a_test_of_users_is_designed_started_read_and_stopped(house: Services, run: Run, queue: str) -> None:
     made = design(run, "--unit", "customer", "--outcome", "mean:revenue", "--also", "share:revenue", "--cuped",
-                  "--auto-stop")  # fmt: skip
+                  "--auto-stop", "--segment", "plan")  # fmt: skip
     assert (made["state"], made["design"]["outcome"], made["design"]["entity"]) == (
         "designed", "higher:mean:revenue", "customer",
     )  # fmt: skip
@@ -90,7 +91,9 @@ def test_a_test_of_users_is_designed_started_read_and_stopped(house: Services, r
     shown = json.loads(run("ab-test", "show", "--json")[1])
     assert shown["verdict"]["word"] == "ship"
     assert shown["reading"]["primary"]["low"] < 4.0 < shown["reading"]["primary"]["high"]
-    assert "revenue, sum a unit: +" in run("ab-test", "show", short)[1]
+    said = run("ab-test", "show", short)[1]
+    assert "revenue, sum a unit: +" in said
+    assert '  plan = <b>"pro"</b>: ' in said
     code, out, err = run("ab-test", "stop", short, "--reason", "shown", "--json")
     assert (code, json.loads(out)["state"], len(json.loads(out)["evidence_ids"])) == (0, "stopped", 2), err
     words = ("--decision", "keep", "--reason", "the shop moves", "--learned", "it's the morning rush")
@@ -111,6 +114,7 @@ def test_a_regressions_own_loss_is_the_default_and_others_are_refused(house: Ser
     assert "by days" in run(*words, "--by-day", "--outcome", "mean:revenue", "--reading", "at_end")[2]
     assert "cannot be read" in run(*words, "--ramp", "0.1;0.2")[2]
     assert "does not rise" in run(*words, "--ramp", "0.2,0.1")[2]
+    assert "called unit or challenger" in run(*words, "--segment", "unit")[2]
     assert "one unit" in run(*words, "--by-day", "--unit", "customer")[2]
     assert "No test begins" in run("ab-test", "show", "ffff")[2]
 

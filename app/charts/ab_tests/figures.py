@@ -5,6 +5,7 @@ The marker of the crossing is computed from the very band that is plotted; a gua
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -167,7 +168,7 @@ def forest_figure(rows: Sequence[Branch], t: Tokens, *, left: str, right: str, p
                 line={"width": 2, "color": t.ink, "dash": "dot"},
                 hovertemplate=f"Margin {fmt.delta(one.limit)}<extra></extra>",
             )  # fmt: skip
-    labels = [f"<b>{in_figure(one.name)}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
+    labels = [f"<b>{_wrapped(one.name)}</b><br><span style='color:{t.muted}'>{one.text}</span>" for one in rows]
     fig.update_yaxes(tickvals=list(range(len(rows))), ticktext=labels, range=[len(rows) - 0.5, -0.5], showgrid=False,
                      tickfont={"size": 12, "color": t.ink})  # fmt: skip
     ends = [0.0, *(x * one.scale for one in rows for x in (one.low, one.high, one.limit or 0.0))]
@@ -179,6 +180,11 @@ def forest_figure(rows: Sequence[Branch], t: Tokens, *, left: str, right: str, p
     )  # fmt: skip
     fig.add_vline(x=0, line={"color": t.context, "width": 1.5})
     return fig.update_layout(showlegend=False, hovermode="closest", margin={"l": 0, "r": 8, "t": 4, "b": 30})
+
+
+def _wrapped(name: str) -> str:
+    """A name in lines that leave room for the intervals on a small screen."""
+    return "<br>".join(in_figure(line) for line in textwrap.wrap(name, 32, break_long_words=True))
 
 
 def forest_sub(test: ABTest, rows: Sequence[Branch]) -> str:
@@ -221,8 +227,8 @@ def arms_table(test: ABTest, reading: Reading) -> pd.DataFrame:
     frame = {
         "Arm": [f"{test.control}, control", f"{test.challenger}, challenger"],
         "Answered": [fmt.whole(one.assigned) for one in counts],
-        "Of ripe days": [fmt.whole(one.ripe) for one in counts],
-        ("Ripe" if test.design.by_units else "With a label"): [fmt.whole(one.outcomes) for one in counts],
+        ("Ripe" if test.design.by_units else "Of ripe days"): [fmt.whole(one.ripe) for one in counts],
+        **({} if test.design.by_units else {"With a label": [fmt.whole(one.outcomes) for one in counts]}),
     }
     for one in measured:
         frame[label(one.metric)] = [fmt.metric(one.control), fmt.metric(one.challenger)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from html import escape
@@ -36,6 +37,13 @@ def in_sentence(metric: str) -> str:
 def choice(metric: str) -> str:
     """A metric as a designer chooses it: of events it may be better either way."""
     return plain(f"{label(metric)}: {better(metric)}" if is_of_events(metric) else label(metric))
+
+
+def names_of(tests: Sequence[ABTest]) -> dict[str, str]:
+    """How each test is called among all; two that would be called alike carry their id."""
+    names = {one.id: f"{one.model}: {one.name}, {fmt.day(one.designed_at, one.design.zone)}" for one in tests}
+    often = Counter(names.values())
+    return {ident: name if often[name] == 1 else f"{name} ({fmt.short(ident)})" for ident, name in names.items()}
 
 
 def better(metric: str) -> str:
@@ -79,6 +87,9 @@ def what_now(test: ABTest, verdict: Verdict) -> str:
     """What a test that is over asks for."""
     if test.state is not ABState.STOPPED:
         return ""
+    if test.decision is not None:
+        stands = "." if test.decision.settled else ", against the test: another lead must stand behind it."
+        return f"Decided: {DECISIONS[test.decision.word]}{stands}"
     if verdict.word is ABVerdict.SHIP:
         return f"Next: propose {test.challenger} for promotion."
     if verdict.word is ABVerdict.UNDECIDED:
@@ -252,10 +263,21 @@ def unit_words(design: Design) -> str:
     """Who is drawn, how many, for how long."""
     unit = "Each day of " + design.zone if design.unit == DAY else f"E{design.unit_words[1:]}"
     if design.by_units:
-        unit += f", its outcome counted for {fmt.metric(design.exposure_hours / 24, 0)} days"
+        days = design.exposure_hours / 24
+        unit += f", its outcome counted for {days:g} {'day' if days == 1 else 'days'}"
     steps = "".join(f"{fmt.percent(one, 0)}, " for one in design.ramp)
     share = f"{steps}then {fmt.percent(design.share, 0)}" if design.ramp else fmt.percent(design.share, 0)
     return f"{unit}; {share} to the challenger; {fmt.whole(design.planned_units)} planned in {design.days} days"
+
+
+def more_words(design: Design) -> dict[str, str]:
+    """What else is fixed, where it is."""
+    told = {
+        "Also read": ", ".join(label(one) for one in design.others),
+        "Segments": ", ".join(design.segments),
+        "By itself": "stops when it does harm" if design.auto_stop else "",
+    }
+    return {name: said for name, said in told.items() if said}
 
 
 def reading_words(design: Design) -> str:

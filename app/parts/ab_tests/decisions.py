@@ -14,7 +14,7 @@ from mlops_dash.domain.ab_tests.archive import KEEP, SHIP, recommended
 from mlops_dash.domain.ab_tests.assigning import ENTITY, ROW
 from mlops_dash.domain.ab_tests.outcomes import is_of_events
 from mlops_dash.domain.ab_tests.room import ABRoom, Plan
-from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, NewTest
+from mlops_dash.domain.ab_tests.rules import MOST_SEGMENTS, READINGS, ABTest, NewTest
 from mlops_dash.domain.words import ABState, ABVerdict, look
 
 RAMPS: dict[str, tuple[float, ...]] = {
@@ -96,6 +96,7 @@ def _design(frame: Frame, model: str) -> None:
                 entity=entity,
                 exposure_hours=24.0 * float(session.get(f"{key}-exposure")),
                 cuped=bool(session.get(f"{key}-cuped")) and is_of_events(outcome),
+                segments=tuple(str(one) for one in session.get(f"{key}-segments") or ()),
                 ramp=RAMPS[str(session.get(f"{key}-ramp"))],
                 auto_stop=bool(session.get(f"{key}-auto")),
                 min_days=min(int(session.get(f"{key}-least-days")), days),
@@ -158,6 +159,11 @@ def _fields(plan: Plan, key: str) -> None:
         st.number_input(
             "Days after a unit's first row that its outcome is counted", min_value=1, max_value=90, value=7,
             key=f"{key}-exposure", help="Of events and of units that a column names",
+        )  # fmt: skip
+        st.multiselect(
+            "Segments", [one.name for one in plan.columns], format_func=plain, key=f"{key}-segments",
+            max_selections=MOST_SEGMENTS, accept_new_options=True,
+            help="Columns whose values are read apart, corrected for their number",
         )  # fmt: skip
         st.selectbox("Ramp", list(RAMPS), key=f"{key}-ramp", help="Comes before the days; no row of it is read")
         st.checkbox("Stop by itself when it does harm", value=True, key=f"{key}-auto")

@@ -108,6 +108,9 @@ def _add_design(verbs: Any) -> None:
     )
     design.add_argument("--cuped", action="store_true", help="adjust events by the same of the unit before")
     design.add_argument(
+        "--segment", action="append", default=[], metavar="COLUMN", help="read each of its values apart, corrected"
+    )
+    design.add_argument(
         "--ramp", default="", metavar="S,S", help="shares before the planned one, such as 0.01,0.05,0.25"
     )
     design.add_argument(
@@ -158,6 +161,7 @@ def _design(arguments: argparse.Namespace) -> int:
             entity=entity,
             exposure_hours=24.0 * arguments.exposure,
             cuped=arguments.cuped,
+            segments=tuple(arguments.segment),
             ramp=_shares(arguments.ramp),
             ramp_days=arguments.ramp_days,
             auto_stop=arguments.auto_stop,
@@ -328,6 +332,8 @@ def _tell(room: ABRoom, test: ABTest, *, as_json: bool) -> int:
                      f"{test.control}; {fmt.plural(read.days, 'ripe day')}")  # fmt: skip
         if not read.blind:
             lines += [_line(one) for one in (read.primary, *read.guardrails, *read.others)]
+            lines += [f"  {one.name}: {one.challenger:,} to {one.control:,} units {_numbers(one.primary)}"
+                      for one in read.segments]  # fmt: skip
         lines += [f"  note: {one}" for one in read.notes]
     show(facts, as_json=as_json, line="\n".join(lines))
     return 0
@@ -336,5 +342,8 @@ def _tell(room: ABRoom, test: ABTest, *, as_json: bool) -> int:
 def _line(one: Measured) -> str:
     margin = "" if one.margin is None else f", may be worse by {one.margin:g}"
     why = f" ({one.reason})" if one.reason else ""
-    numbers = f"{fmt.delta(one.value)} {fmt.interval(one.low, one.high)}"
-    return f"  {metric_of(one.metric).label}: {numbers}{margin}: {one.state}{why}"
+    return f"  {metric_of(one.metric).label}: {_numbers(one)}{margin}: {one.state}{why}"
+
+
+def _numbers(one: Measured) -> str:
+    return f"{fmt.delta(one.value)} {fmt.interval(one.low, one.high)}"

@@ -109,8 +109,9 @@ def rows_of_arms(log: Session, test: ABTest, start: datetime, end: datetime) -> 
         Columns `prediction_id`, `at`, `score`, `label` (NaN = none yet), `label_received_at` and `challenger`
         (bool), in time order.
     """
-    control = prediction_log.read_window(log, test.control_id, start, end, roles=("champion",), features=False)
-    challenger = prediction_log.read_window(log, test.challenger_id, start, end, roles=("arm",), features=False)
+    wanted = bool(test.design.segments)
+    control = prediction_log.read_window(log, test.control_id, start, end, roles=("champion",), features=wanted)
+    challenger = prediction_log.read_window(log, test.challenger_id, start, end, roles=("arm",), features=wanted)
     both = [control.assign(challenger=False), challenger.assign(challenger=True)]
     rows = pd.concat([one for one in both if not one.empty] or both[:1], ignore_index=True)
     for since, until in test.pauses:  # nothing was drawn then

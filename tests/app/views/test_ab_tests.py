@@ -185,12 +185,23 @@ def test_a_decision_against_the_test_waits_for_another_lead_and_is_in_the_archiv
     page = open_page("ab", "lead")
     said = words(page)
     assert "against the test; waits for a second person" in said
+    assert "Next: propose" not in said
     assert page.button(key="second").disabled
     page.text_input(key="archive-text").set_value("nights").run()
     (listed,) = [one.value for one in page.table if "Learned" in one.value.columns]
     assert listed["It said"].tolist() == ["Ship"]
     page.text_input(key="archive-text").set_value("days").run()
     assert "No test matches" in words(page)
+
+
+def test_two_tests_of_one_day_can_be_told_apart_and_the_asked_one_is_shown(play: Play, open_page: OpenPage) -> None:
+    play(12, better=0.3)
+    again = play(0, started=False)
+    page = open_page("ab", "scientist", test=again.id)
+    page.button(key="rehearse").click().run()
+    assert "waits for its start" in words(page)
+    alike = ab_words.names_of([again, replace(again, id="f" * 32)])
+    assert len(set(alike.values())) == 2
 
 
 def test_a_designed_test_is_replayed_on_the_past(play: Play, open_page: OpenPage) -> None:

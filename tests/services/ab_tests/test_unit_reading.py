@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -142,6 +143,30 @@ def test_a_lift_is_shipped_and_a_guardrail_of_events_can_stop_it() -> None:
     said = judge(harmed, design, over=False)
     assert (said.word, "complaint, share of the units" in said.reason) == (ABVerdict.STOP_HARM, True)
     assert Reading.from_json(harmed.as_json()) == harmed
+
+
+def in_towns(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(town=[["Łódź", "it's <b>", "NA"][int(one[:4], 16) % 3] for one in rows["unit"]])
+
+
+def test_segments_are_read_apart_and_each_keeps_its_own_check_of_the_arms() -> None:
+    rows, events, _ = traffic(lift=2.0)
+    design = check(replace(BASE, segments=("town", "plan")))
+    found = now(in_towns(rows), events, design)
+    assert sorted(one.name for one in found.segments) == ["town = NA", "town = it's <b>", "town = Łódź"]
+    assert sum(one.challenger + one.control for one in found.segments) == found.units
+    assert all(
+        one.primary.low is not None and one.primary.low < 2.0 < (one.primary.high or 0) for one in found.segments
+    )
+    assert found.notes == ("No row has the column plan, so it makes no segments.",)
+    assert Reading.from_json(found.as_json()) == found
+    towns = in_towns(rows)
+    lost = (towns["town"] == "NA") & towns["challenger"] & (towns["unit"].str[-1] < "4")
+    odd = now(towns[~lost], events, design)
+    assert odd.mismatch_log_e < math.log(100)
+    assert (odd.mismatch, odd.primary.value, odd.segments[0].primary.value) == (True, None, None)
+    said = judge(odd, design, over=False)
+    assert (said.word, said.reason.startswith("Where town = NA")) == (ABVerdict.INVALID, True)
 
 
 def test_nothing_is_shown_before_the_minimum_of_units_and_days() -> None:

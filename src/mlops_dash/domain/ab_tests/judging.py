@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops_dash.domain.ab_tests.outcomes import metric_of
-from mlops_dash.domain.ab_tests.readings import Reading
+from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, Reading
 from mlops_dash.domain.ab_tests.rules import Design
 from mlops_dash.domain.words import ABVerdict, GateState
 
@@ -20,6 +20,14 @@ class Verdict:
 
 def judge(reading: Reading, design: Design, *, over: bool) -> Verdict:
     """What the banner says; `over` = stopped, or the planned end is reached and every day is ripe."""
+    odd = reading.odd_segment
+    if odd is not None and reading.mismatch_log_e < MISMATCH_LOG_E:
+        seen = odd.challenger / max(odd.challenger + odd.control, 1)
+        return Verdict(
+            ABVerdict.INVALID,
+            f"Where {odd.name} the challenger answered {seen:.1%} of the units, planned were {design.share:.1%}: the "
+            "arms cannot be compared. Look for what drops or repeats units there.",
+        )
     if reading.mismatch:
         total = reading.challenger.assigned + reading.control.assigned
         seen = reading.challenger.assigned / total

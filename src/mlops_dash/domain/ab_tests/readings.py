@@ -76,6 +76,23 @@ class ArmCount:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """The units that have one value of a column: how they were drawn, and the primary outcome of the ripe ones."""
+
+    column: str
+    value: str
+    challenger: int  # units, ripe or not
+    control: int
+    log_e: float  # of the arms' shares
+    primary: Measured  # its interval holds for all segments together
+
+    @property
+    def name(self) -> str:
+        """Column and value."""
+        return f"{self.column} = {self.value}"
+
+
+@dataclass(frozen=True)
 class Reading:
     """Everything that ripe days say. `blind` = why nothing is shown yet, "" = it is shown."""
 
@@ -96,11 +113,19 @@ class Reading:
     others: tuple[Measured, ...] = ()  # intervals that hold for all of them together
     gain: float | None = None  # share of the variance of the effect that the values from before save
     notes: tuple[str, ...] = ()  # what was left out, and what it takes for granted
+    segments: tuple[Segment, ...] = ()
 
     @property
     def mismatch(self) -> bool:
-        """Whether the arms were not filled as planned."""
-        return self.mismatch_log_e >= MISMATCH_LOG_E
+        """Whether the arms were not filled as planned, on the whole or in a segment."""
+        return self.mismatch_log_e >= MISMATCH_LOG_E or self.odd_segment is not None
+
+    @property
+    def odd_segment(self) -> Segment | None:
+        """The segment whose arms were filled least as planned, if any was not; the limit holds for all together."""
+        limit = MISMATCH_LOG_E + math.log(max(len(self.segments), 1))
+        worst = max(self.segments, key=lambda one: one.log_e, default=None)
+        return worst if worst is not None and worst.log_e >= limit else None
 
     def ratio_state(self, share: float) -> GateState:
         """Whether the arms were filled as planned; cannot tell while even rows of one arm alone could not show it."""
@@ -135,6 +160,9 @@ class Reading:
                 "looks": tuple(Look(**{**one, "day": date.fromisoformat(one["day"])}) for one in body["looks"]),
                 "others": tuple(_measured(one) for one in body.get("others", ())),
                 "notes": tuple(body.get("notes", ())),
+                "segments": tuple(
+                    Segment(**{**one, "primary": _measured(one["primary"])}) for one in body.get("segments", ())
+                ),
                 "paired": None if body["paired"] is None else _measured(body["paired"]),
                 "last_day": None if last is None else date.fromisoformat(last),
             }

@@ -20,6 +20,7 @@ from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import digest
 
 ALWAYS_VALID, AT_END = "always_valid", "at_end"
+MOST_SEGMENTS = 3
 READINGS = {ALWAYS_VALID: "every day, always valid", AT_END: "one look at the end"}
 
 
@@ -47,6 +48,8 @@ class NewTest:
         entity: The column of the rows that names the unit: a user, an account, a session.
         exposure_hours: So long after a unit's first row its outcome is counted.
         cuped: Whether outcomes of events are adjusted by the same of the unit before its first row.
+        segments: Columns of the rows whose values are read apart, corrected for their number; each keeps its own check
+            of the arms' shares.
         ramp: Shares of the challenger before the planned one, each for `ramp_days`; they come on top of `days`, and no
             row of them is read.
         ramp_days: Days of each step.
@@ -71,6 +74,7 @@ class NewTest:
     entity: str = ""
     exposure_hours: float = 168.0
     cuped: bool = False
+    segments: tuple[str, ...] = ()
     ramp: tuple[float, ...] = ()
     ramp_days: float = 1.0
     auto_stop: bool = False
@@ -109,6 +113,7 @@ class Design:
     ramp: tuple[float, ...] = ()  # shares before the planned one
     ramp_days: float = 1.0  # of each
     auto_stop: bool = False
+    segments: tuple[str, ...] = ()  # columns that are read apart
 
     def as_json(self) -> dict[str, Any]:
         """All fields as JSON-able values."""
@@ -119,8 +124,8 @@ class Design:
         """What `as_json` wrote."""
         known = {one.name for one in fields(cls)}
         values = {name: value for name, value in body.items() if name in known}
-        return cls(**{**values, "guardrails": tuple(Guardrail(**one) for one in body["guardrails"]),
-                      "others": tuple(body.get("others", ())), "ramp": tuple(body.get("ramp", ()))})  # fmt: skip
+        lists = {name: tuple(body.get(name, ())) for name in ("others", "ramp", "segments")}
+        return cls(**{**values, **lists, "guardrails": tuple(Guardrail(**one) for one in body["guardrails"])})
 
     @property
     def digest(self) -> str:
@@ -140,7 +145,9 @@ class Design:
     @property
     def by_units(self) -> bool:
         """Whether each unit's own outcome is read; else the rows of days, which hold both arms."""
-        return self.unit == ENTITY or bool(self.events) or any(one not in OF_DAYS for one in self.metrics)
+        return (
+            self.unit == ENTITY or bool(self.events or self.segments) or any(one not in OF_DAYS for one in self.metrics)
+        )
 
     @property
     def ramps_for(self) -> timedelta:
@@ -192,6 +199,15 @@ def check(design: Design) -> Design:
             f"The ramp {', '.join(f'{one:g}' for one in design.ramp)} does not rise to the share {design.share:g}.",
         ),
         (not 0 < design.ramp_days <= 30, f"{design.ramp_days:g} days of each step is not between 0 and 30."),
+        (
+            len(design.segments) > MOST_SEGMENTS or not all(one.strip() for one in design.segments),
+            f"At most {MOST_SEGMENTS} columns of segments, each with a name.",
+        ),
+        (
+            bool({"unit", "challenger"} & set(design.segments)),
+            "A segment cannot be a column called unit or challenger: the test's own are called so.",
+        ),
+        (design.unit == DAY and bool(design.segments), "Days as units have no segments."),
         (design.cuped and not design.events, "Only outcomes of events have a value from before."),
         (design.reading not in READINGS, f"The reading {design.reading!r} is neither always_valid nor at_end."),
         (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),

@@ -114,6 +114,7 @@ def design_of(unit: Unit, wanted: NewTest, control: Version) -> Design:
             cuped=wanted.cuped,
             min_days=wanted.min_days,
             ramp=wanted.ramp,
+            segments=wanted.segments,
             ramp_days=wanted.ramp_days,
             auto_stop=wanted.auto_stop,
         )

@@ -45,7 +45,7 @@ def rehearse(log: Session, test: ABTest, *, now: datetime, runs: int) -> Rehears
     end = last.replace(hour=0, minute=0, second=0, microsecond=0)
     start = end - timedelta(days=design.days)
     rows = prediction_log.read_window(
-        log, test.control_id, start, end, roles=("champion",), features=design.unit == ENTITY
+        log, test.control_id, start, end, roles=("champion",), features=design.unit == ENTITY or bool(design.segments)
     )
     nothing = Rehearsal(start=start, end=end, units=0, days=0)
     if rows.empty:

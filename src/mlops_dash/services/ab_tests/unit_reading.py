@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.assigning import ENTITY
-from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading
+from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading, Segment
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.services.ab_tests.reading import bounds, hidden, interval, measured, relative
 from mlops_dash.services.ab_tests.unit_table import Columns, UnitTable, unit_table
@@ -23,6 +25,9 @@ from mlops_dash.stats.arrays import Bools
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.pair_sums import MIN_CUPED, Adjustment, PairSums
 from mlops_dash.stats.sequential_ab import always_valid, sample_ratio_log_e, units_before_first_look
+
+FEWEST: Final = 100  # units of a value that is read apart
+MOST_VALUES: Final = 12  # of a column, those with most units
 
 
 def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: datetime, over: bool) -> Reading:
@@ -40,7 +45,8 @@ def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: d
     effects = {metric: effect_of(columns, table.arm, metric, design) for metric, columns in table.outcomes.items()}
     log_e = sample_ratio_log_e(_counts(table.treated), [design.share, 1.0 - design.share])
     needed, blind = _first_look(design, table, over=over)
-    if log_e >= MISMATCH_LOG_E:
+    segments = _segments(design, table)
+    if log_e >= MISMATCH_LOG_E or any(one.log_e >= MISMATCH_LOG_E + math.log(len(segments)) for one in segments):
         blind = "The effects are hidden: the arms were not filled as planned."
     elif not blind and not effects[design.outcome].computable:
         blind = f"No look yet: {effects[design.outcome].reason or 'no effect can be computed'}."
@@ -62,7 +68,8 @@ def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: d
         digest=_digest(table),
         others=tuple(hidden(one, blind) if blind else one for one in others),
         gain=None if blind else _gain(table.outcomes[design.outcome], table.arm, design),
-        notes=table.notes,
+        notes=(*table.notes, *_without_segment(design, table)),
+        segments=tuple(replace(one, primary=hidden(one.primary, blind)) if blind else one for one in segments),
     )
 
 
@@ -140,6 +147,45 @@ def _now(design: Design, effects: dict[str, Effect]) -> tuple[Measured, list[Mea
         low, high, reach = interval(effects[metric], design, each)
         others.append(measured(metric, effects[metric], low, high, relative=relative(effects[metric], reach)))
     return first, held, others
+
+
+def _segments(design: Design, table: UnitTable) -> tuple[Segment, ...]:
+    """Every value with enough units: its arms, and its effect with an interval that holds for all values together."""
+    found = []
+    for column, values in table.segments.items():
+        names, counts = np.unique(values.astype(str), return_counts=True)
+        often = [str(names[at]) for at in np.argsort(-counts, kind="stable") if names[at] and counts[at] >= FEWEST]
+        found += [(column, one, values == one) for one in often[:MOST_VALUES]]
+    columns, made = table.outcomes[design.outcome], []
+    for column, value, here in found:
+        mine, control = _counts(table.treated[here])
+        ripe = here[table.order]
+        effect = effect_of(rows_of(columns, ripe), table.arm[ripe], design.outcome, design)
+        low, high, _ = interval(effect, design, design.alpha / len(found))
+        if min(effect.n_1, effect.n_0) < MIN_CUPED:
+            low = high = math.nan
+            effect = replace(effect, reason=f"fewer than {MIN_CUPED} ripe units in an arm")
+        made.append(
+            Segment(
+                column, value, mine, control,
+                sample_ratio_log_e([mine, control], [design.share, 1.0 - design.share]),
+                measured(design.outcome, effect, low, high),
+            )
+        )  # fmt: skip
+    return tuple(made)
+
+
+def _without_segment(design: Design, table: UnitTable) -> tuple[str, ...]:
+    return tuple(
+        f"No row has the column {column}, so it makes no segments." for column in design.segments
+        if not (table.segments[column] != "").any()
+    )  # fmt: skip
+
+
+def rows_of(columns: Columns, which: Bools) -> Columns:
+    """The outcome of some units."""
+    z, x, parts = (None if one is None else one[which] for one in (columns.z, columns.x, columns.parts))
+    return Columns(columns.y[which], z=z, x=x, parts=parts)
 
 
 def _looks(design: Design, table: UnitTable, needed: int) -> tuple[Look, ...]:

@@ -18,6 +18,7 @@ import pandas as pd
 from mlops_dash.domain.ab_tests.assigning import ENTITY, draw_of, unit_key
 from mlops_dash.domain.ab_tests.outcomes import COUNT, MEAN, RATIO, SHARE, OfEvents, is_of_events, of_events
 from mlops_dash.domain.ab_tests.rules import Design
+from mlops_dash.domain.events import unit_name
 from mlops_dash.stats.arrays import Bools, Floats, Ints
 from mlops_dash.stats.losses import log_losses, squared_errors
 from mlops_dash.store.prediction_log import to_us
@@ -69,6 +70,8 @@ class UnitTable:
     crossed: int
     late: int
     strange: int
+    order: Ints  # place of each ripe unit among all
+    segments: Mapping[str, np.ndarray]  # type: ignore[type-arg]  # column -> value of each unit's first row, as text
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -125,6 +128,8 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
         crossed=crossed,
         late=kept.late,
         strange=kept.strange,
+        order=order,
+        segments={name: _first_values(named, name, codes, at, len(units)) for name in design.segments},
     )
 
 
@@ -146,6 +151,16 @@ def _arms(design: Design, units: np.ndarray, codes: Ints, answered: Bools) -> Bo
         return np.array([draw_of(one) < design.share for one in units.tolist()], dtype=np.bool_)
     found: Bools = np.zeros(len(units), dtype=np.bool_)
     found[codes] = answered
+    return found
+
+
+def _first_values(rows: pd.DataFrame, column: str, codes: Ints, at: Ints, n: int) -> np.ndarray:  # type: ignore[type-arg]
+    """A column's value in the first row of each unit; "" where it has none."""
+    found = np.full(n, "", dtype=object)
+    if column in rows:
+        late_first = np.argsort(-at, kind="stable")  # the earliest is written last
+        values = np.array([unit_name(one) for one in rows[column].tolist()], dtype=object)
+        found[codes[late_first]] = values[late_first]
     return found
 
 
