@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.clock import Clock
-from mlops_dash.demo import ab_tests, last_day, replay, reports, siblings, week
+from mlops_dash.demo import ab_tests, last_day, often, replay, reports, siblings, week
 from mlops_dash.demo.flights.recipes import BASE
 from mlops_dash.demo.flights.train import ENTRY
 from mlops_dash.demo.journal import Journal
@@ -200,6 +200,13 @@ def _challenger(stage: Stage) -> None:
     _proposed(stage, version_id, comment=said, alert_id=alert_id)
 
 
+def _often(stage: Stage) -> None:
+    """What the past says about how often to retrain; the short story has too few months for it."""
+    if stage.story.mode == "full":
+        often.ask(stage.services, stage.progress.tell)
+        _catch_up(stage)
+
+
 def _finish(stage: Stage) -> None:
     """From here on the world lives: its clock goes on from the end of the data in every process."""
     stage.services.audit.anchor(REPLAY)
@@ -320,6 +327,7 @@ STEPS: Mapping[str, tuple[Weight, Step]] = {
     "Replaying to the last day": (_days("rolled_back_at", "last_day"), _until_last_day),
     "Sending the last day over HTTP": (lambda story: 6.0 + (story.end - story.start).days * 0.1, _last_day),
     "Training the challenger": (lambda story: 10.0 + (story.end - story.first_at).days * 0.1, _challenger),
+    "Asking the past how often to retrain": (lambda story: 60.0 if story.mode == "full" else 0.1, _often),
     "Writing the weekly reviews": (_fixed(3), _reports),
     "Waiting for the sweep": (_fixed(5), _sweep),
     "finish": (_fixed(0.1), _finish),
