@@ -14,6 +14,7 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.monitoring.answers import FEEDBACK
+from mlops_dash.domain.monitoring.incidents import Incident
 from mlops_dash.domain.monitoring.room import AlertView, MonitoringRoom
 from mlops_dash.domain.words import AlertState, Severity, look
 
@@ -34,16 +35,17 @@ def next_step(frame: Frame, room: MonitoringRoom) -> None:
             retrain_dialog(frame, room)
 
 
-def retrain_dialog(frame: Frame, room: MonitoringRoom) -> None:
+def retrain_dialog(frame: Frame, room: MonitoringRoom, alert_id: str | None = None) -> None:
     """Ask for a run of one of the model's recipes, as an answer to the alert; the one that refreshes is proposed."""
     choices = {one.recipe: one for one in frame.services.retraining.choices(frame.actor, room.model)}
+    answered = alert_id or room.action.alert_id
 
     def fields() -> None:
         st.selectbox("Recipe", list(choices), format_func=lambda one: choice(choices[one]), key="retrain-recipe")
 
     def act(reason: str) -> str:
         recipe = str(session.get("retrain-recipe") or next(iter(choices)))
-        job_id = frame.services.retraining.run_now(frame.actor, recipe, reason, alert_id=room.action.alert_id)
+        job_id = frame.services.retraining.run_now(frame.actor, recipe, reason, alert_id=answered)
         return f"{recipe} is queued as run {fmt.short(job_id)}; follow it on the Retraining page."
 
     dialogs.confirm(
@@ -67,21 +69,28 @@ def listing(frame: Frame, room: MonitoringRoom) -> None:
     """All alerts: those that call first, closed ones folded away."""
     calling = [one for one in room.alerts if one.state is not AlertState.CLOSED]
     closed = [one for one in room.alerts if one.state is AlertState.CLOSED]
+    known = frame.services.monitoring.incidents(frame.actor, room.model, limit=200) if room.alerts else ()
+    incidents = {one.alert_id: one for one in known}
+    recipes = bool(calling) and bool(frame.services.retraining.choices(frame.actor, room.model))
+    no_run = frame.why_not(Permission.JOB_RUN) or (
+        "" if recipes else "No recipe makes a version of it: Retraining, New recipe…"
+    )
     for one in calling:
         with st.container(border=True, key=f"alert-{one.id}", gap="xsmall"):
-            _alert(frame, one)
+            _alert(frame, room, one, incidents.get(one.id), no_run)
     if not calling:
         widgets.note("Nothing calls now.")
     if closed:
         with st.expander(f"{fmt.plural(len(closed), 'closed alert')}", key="closed-alerts"):
             for one in closed:
                 _said(frame, one)
+                _story(frame, incidents.get(one.id))
                 if widgets.action_button("Useful or noise…", key=f"rate-{one.id}-ask", icon_name="thumbs_up_down",
                                          why_not=frame.why_not(Permission.ALERT_ANSWER), tertiary=True):  # fmt: skip
                     _rate(frame, one)
 
 
-def _alert(frame: Frame, one: AlertView) -> None:
+def _alert(frame: Frame, room: MonitoringRoom, one: AlertView, incident: Incident | None, no_run: str) -> None:
     _said(frame, one)
     why_not = frame.why_not(Permission.ALERT_ANSWER)
     with st.container(horizontal=True, gap="xsmall", key=f"answers-{one.id}"):
@@ -101,6 +110,33 @@ def _alert(frame: Frame, one: AlertView) -> None:
             icon_name="restart_alt",
         ):  # fmt: skip
             _restart(frame)
+        _act(frame, room, one, no_run)
+        _story(frame, incident)
+
+
+def _act(frame: Frame, room: MonitoringRoom, one: AlertView, no_run: str) -> None:
+    """What can be done about the model: a retrain that answers this alert, a rollback, a test."""
+    with st.popover("Act…", icon=widgets.icon("bolt"), key=f"act-{one.id}"):
+        if widgets.action_button("Start retrain…", key=f"act-retrain-{one.id}", icon_name="autorenew",
+                                 why_not=no_run):  # fmt: skip
+            retrain_dialog(frame, room, one.id)
+        if widgets.action_button("Roll back on Registry", key=f"act-rollback-{one.id}", icon_name="undo"):
+            widgets.go_to("registry", model=room.model)
+        if widgets.action_button("Plan an A/B test", key=f"act-test-{one.id}", icon_name="science"):
+            widgets.go_to("ab", model=room.model)
+
+
+def _story(frame: Frame, incident: Incident | None) -> None:
+    """What was done about an alert, by whom, and whether it helped."""
+    if incident is None or not incident.deeds:
+        return
+    with st.popover(f"What was done ({len(incident.deeds)})", icon=widgets.icon("history"),
+                    key=f"story-{incident.alert_id}"):  # fmt: skip
+        if incident.sentence:
+            st.markdown(f"**{incident.sentence}**")
+        for deed in incident.deeds:
+            who = f"{plain(deed.who)} " if deed.who else ""
+            widgets.note(f"{frame.instant(deed.at)} · {who}{plain(deed.what)}")
 
 
 def _rate(frame: Frame, one: AlertView) -> None:

@@ -53,6 +53,7 @@ COMMANDS = {
     "drift": ("drift",),
     "second_opinion": ("second-opinion",),
     "replay": ("replay",),
+    "alerts": ("alerts",),
     "why": ("why", "estimate"),
     "slices": ("slices",),
     "ab": ("ab",),

@@ -261,6 +261,32 @@ def test_start_retrain_asks_for_a_run_that_answers_the_alert(
     assert open_page("monitoring", "scientist").button(key="next").label == "Follow the retrain"
 
 
+def test_an_alert_is_answered_by_a_run_from_its_own_card_which_then_tells_of_it(
+    harmed: World, house: Services, open_page: OpenPage
+) -> None:
+    (alert, *_) = harmed.room().alerts
+    assert "What was done" not in words(open_page("monitoring", "scientist"))
+    assert open_page("monitoring", "viewer").button(key=f"act-retrain-{alert.id}").disabled
+    page = click(open_page("monitoring", "scientist"), f"act-retrain-{alert.id}")
+    page.text_area(key=f"retrain-{MODEL}-reason").set_value("newer months are known now")
+    page = click(page, f"retrain-{MODEL}-act")
+    assert not page.exception
+    (job,) = house.jobs.recent(VIEWER)
+    assert job.alert_id == alert.id
+    assert "started a run of again" in words(open_page("monitoring", "viewer"))
+
+
+def test_a_model_without_a_recipe_is_told_where_to_make_one(
+    harmed: World, house: Services, open_page: OpenPage
+) -> None:
+    with transaction(house.context.databases.app) as session:
+        session.delete(session.get(RecipeRow, "again"))
+    (alert, *_) = harmed.room().alerts
+    button = open_page("monitoring", "scientist").button(key=f"act-retrain-{alert.id}")
+    assert button.disabled
+    assert "No recipe makes a version of it" in button.help
+
+
 def test_an_old_picture_says_so_on_the_page(harmed: World, open_page: OpenPage) -> None:
     harmed.now += 9 * DAY
     assert "No predictions since" in words(open_page("monitoring", "viewer"))

@@ -26,6 +26,7 @@ from mlops_dash.services.command import Context
 from mlops_dash.services.monitoring.alerting import Alerting
 from mlops_dash.services.monitoring.days import Outlook
 from mlops_dash.services.monitoring.explaining import Explaining
+from mlops_dash.services.monitoring.incidents import Incidents
 from mlops_dash.services.monitoring.judging import Judging
 from mlops_dash.services.monitoring.loss_models import LossModels
 from mlops_dash.services.monitoring.profiling import Profiling
@@ -111,6 +112,7 @@ class MonitoringService:
     def _of_people(self, context: Context) -> None:
         self.replay_policy = Rehearsing(context).replay_policy
         self.rate = Rating(context).rate
+        self.incidents = Incidents(context).incidents
 
         alerting = Alerting(context)
         self.acknowledge = alerting.acknowledge
