@@ -187,6 +187,7 @@ def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
     said = {
         "Proposed": f"{frame.ago(proposal.created_at)} by {room.name_of(proposal.proposer)}: {proposal.comment}",
         "Approvals": counted,
+        **dossier.called(frame, room),
         **({"Stages": stages_said(proposal.stages)} if proposal.stages else {}),
     }
     for one in room.approvals:

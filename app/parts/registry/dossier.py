@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import versions as charts
-from app.parts.registry import trusting
+from app.parts.registry import numbering, trusting
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -36,6 +36,7 @@ def panel(frame: Frame, room: RegistryRoom) -> None:
     _metrics(frame, room, found)
     left, right = st.columns(2, gap="small")
     with left:
+        numbering.panel(frame, version)
         _origin(frame, room, found)
         _places(frame, room, found)
     with right:
@@ -44,6 +45,11 @@ def panel(frame: Frame, room: RegistryRoom) -> None:
     _files(found)
     if found.contents is not None:
         trusting.panel(frame, version)
+
+
+def called(frame: Frame, room: RegistryRoom) -> dict[str, str]:
+    """The line that says by which semantic number the selected version goes, or would go, and why."""
+    return {} if room.selected is None else {"Semantic number": numbering.read(frame, room.selected).said()}
 
 
 def _choose(room: RegistryRoom, shown: str) -> None:

@@ -46,6 +46,7 @@ COMMANDS = {
     "trust": ("trust",),
     "policies": ("policy",),
     "cards": ("card",),
+    "numbers": ("semver",),
     "recipes": ("recipe",),
     "schedules": ("schedule",),
     "backfill": ("backfill",),

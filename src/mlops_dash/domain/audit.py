@@ -103,6 +103,7 @@ class Action(StrEnum):
     REPORT_UNSUBSCRIBED = "report.unsubscribed"
     CARD_EDITED = "card.edited"
     CARD_APPROVED = "card.approved"
+    VERSION_NUMBERED = "version.numbered"
     VIEW_SAVED = "view.saved"
     VIEW_CHANGED = "view.changed"
     VIEW_DELETED = "view.deleted"

@@ -28,12 +28,16 @@ def document(facts: Facts) -> Document:
     """The dossier, from the facts of `domain.reports.promotion.promotion_facts`."""
     model, version = facts["model"], facts["version"]
     owner = f" · owner {model['owner']}" if model["owner"] else ""
+    number = facts.get("semantic", {}).get("number", "")
+    called = version["label"]
+    if number:
+        called += f" ({number}{'' if facts['semantic']['kept'] else ' proposed'})"
     return Document(
         kind=KIND_LABELS[ReportKind.PROMOTION],
         title=f"{model['title'] or model['name']}, {version['label']}",
         name=model["name"],
         tab=f"{model['name']} {version['label']}",
-        about=f"{version['label']} · registered {_when(facts, version['created_at'])}{owner} · tier {model['tier']}",
+        about=f"{called} · registered {_when(facts, version['created_at'])}{owner} · tier {model['tier']}",
         badge=said_badge(facts["verdict"]),
         verdict=_verdict(facts),
         next_step=f"Next: {facts['verdict']['next']}" if facts["verdict"]["next"] else "",
@@ -179,6 +183,7 @@ def _rollout(facts: Facts) -> dict[str, Any]:
 def _lineage(facts: Facts) -> dict[str, Any]:
     one, digests, run = facts["lineage"], facts["digests"], facts["lineage"]["run"]
     rows: list[list[Cell]] = [
+        *_number(facts),
         ["Recipe", own(one["recipe"] or _NOT_RECORDED)],
         ["Trained on", fmt.period(words.at(one["training_start"]), words.at(one["training_end"]), facts["zone"])
          if one["training_start"] else _NOT_RECORDED],
@@ -204,6 +209,19 @@ def _lineage(facts: Facts) -> dict[str, Any]:
         "said": said,
         "table": table_of("Lineage and digests", ["What", "Value"], rows),
     }
+
+
+def _number(facts: Facts) -> list[list[Cell]]:
+    """What the version is called; dossiers that were frozen before numbers began have none."""
+    one = facts.get("semantic")
+    if one is None:
+        return []
+    rows: list[list[Cell]] = [["Semantic number", own(one["said"])]]
+    if one["by_hand"]:
+        proposed = f"{one['proposed']}: {'; '.join(one['reasons'])}" if one["proposed"] else one["why_not"]
+        rows.append(["Set by hand", own(f"{one['by']}: {one['reason']}")])
+        rows.append(["Its difference says", own(proposed)])
+    return rows
 
 
 def _run(run: Mapping[str, Any]) -> list[list[Cell]]:

@@ -495,3 +495,16 @@ def test_the_card_says_what_is_missing_and_is_written_and_approved_by_two_people
     page = page.button(key="card-approve-1-act").click().run()
     assert not page.exception
     assert house.registry.card(VIEWER, MODEL).state == "approved"
+
+
+def test_a_version_says_what_it_would_be_called_and_why_and_is_called_otherwise(
+    told: World, house: Services, open_page: OpenPage
+) -> None:
+    page = open_page("registry", "viewer", model=MODEL, version="3", part="Version")
+    assert "3.0.0 proposed, MAJOR against v1 (1.0.0): other training data" in words(page)
+    assert page.button(key=f"set-number-{told.ids['3']}").disabled
+    house.registry.set_number(SCIENTIST, told.ids["3"], "5.0.0", reason="the <b>fifth</b> year")
+    page = open_page("registry", "scientist", model=MODEL, version="3", part="Version")
+    assert "the &lt;b&gt;fifth&lt;/b&gt; year" in words(page)
+    assert not page.button(key=f"set-number-{told.ids['3']}").disabled
+    assert "5.0.0, set by hand." in words(open_page("registry", "lead", model=MODEL, version="3"))

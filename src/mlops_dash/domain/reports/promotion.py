@@ -15,6 +15,7 @@ from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.dossier import Dossier
 from mlops_dash.domain.registry.gates import through
 from mlops_dash.domain.registry.records import ApprovalLine, Operation, Proposal, RegistryRoom, Step, VersionLine
+from mlops_dash.domain.registry.semver import SemanticNumber
 from mlops_dash.domain.registry.steps import steps_of
 from mlops_dash.domain.reports.facts import gate_facts, iso, model_facts
 from mlops_dash.domain.reports.snapshot import ReportKind
@@ -34,6 +35,7 @@ def promotion_facts(
     evidence: Sequence[Evidence],
     entries: Sequence[Entry],
     n_entries: int,
+    number: SemanticNumber,
 ) -> dict[str, Any]:
     """The facts, JSON-able.
 
@@ -46,6 +48,7 @@ def promotion_facts(
         evidence: What its gates rest on.
         entries: The ledger's newest about this version, oldest first.
         n_entries: How many it has about this version in all.
+        number: What it is called, or would be.
     """
     version = dossier.version
     line = room.line_of(version.id)
@@ -88,6 +91,14 @@ def promotion_facts(
             ],
         },
         "lineage": _lineage(dossier),
+        "semantic": {
+            "number": number.number, "proposed": number.proposed, "against": number.against, "base": number.base,
+            "change": None if number.change is None else str(number.change), "reasons": list(number.reasons),
+            "why_not": number.why_not, "kept": number.kept is not None, "said": number.said(),
+            "by_hand": number.kept is not None and number.kept.by_hand,
+            "by": "" if number.kept is None else room.name_of(number.kept.by),
+            "reason": "" if number.kept is None else number.kept.reason,
+        },
         "places": [{"what": one.what, "since": iso(one.since), "until": iso(one.until)} for one in dossier.places],
         "digests": {
             "artifact": version.artifact_digest, "data": version.data_digest, "source": version.source_uri,

@@ -173,7 +173,8 @@ def _said_verdict(facts: Facts) -> Sequence[tuple[Cell, ...]]:
 
 def _promotion(facts: Facts) -> tuple[ReportSheet, ...]:
     run = facts["lineage"]["run"] or {}
-    lineage = {**facts["lineage"], **facts["digests"], **{f"run {key}": value for key, value in run.items()}}
+    named = {f"semantic {key}": value for key, value in facts.get("semantic", {}).items() if key != "said"}
+    lineage = {**named, **facts["lineage"], **facts["digests"], **{f"run {key}": value for key, value in run.items()}}
     flat = [
         {"what": name.replace("_", " "), "value": value}
         for name, value in lineage.items()

@@ -12,6 +12,8 @@ freezing    a live version that was changed outside: noticed, put back, or accep
 outside     versions that somebody else serves
 reconcile   the worker's pass: finish, mirror, notice, confirm, expire
 room        everything the page shows, from one read (its parts: shown)
+numbering   what versions are called: semantic numbers from what differs from the champion, or set by hand
+lineage     what MLflow and a version's folder say of it, kept for a minute
 dossiers    everything that is known about one version: lineage, files, environment, metrics
 judging     where a proposal stands now, shared by all of them
 """
@@ -24,7 +26,9 @@ from mlops_dash.services.registry.cards import Cards
 from mlops_dash.services.registry.conditions import Conditions
 from mlops_dash.services.registry.dossiers import Dossiers
 from mlops_dash.services.registry.freezing import Freezing
+from mlops_dash.services.registry.lineage import Lineage
 from mlops_dash.services.registry.models import Models
+from mlops_dash.services.registry.numbering import Counting, Numbering
 from mlops_dash.services.registry.outside import Outside
 from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.proposals import Proposals
@@ -45,8 +49,7 @@ class RegistryService:
         self.context = context
 
         versions = Versions(context)
-        self.add_model = versions.add_model
-        self.record_version = versions.record_version
+        self.add_model, self.record_version = versions.add_model, versions.record_version
         self.connection = versions.connection
         self.catalogue = versions.catalogue
         self.models = versions.models
@@ -55,24 +58,25 @@ class RegistryService:
         self.known_version = versions.known_version
 
         models = Models(context)
-        self.all_models = models.all_models
-        self.edit_model = models.edit_model
-        self.archive_model = models.archive_model
-        self.restore_model = models.restore_model
+        self.all_models, self.edit_model = models.all_models, models.edit_model
+        self.archive_model, self.restore_model = models.archive_model, models.restore_model
 
         proposals = Proposals(context)
         self.propose = proposals.propose
         self.approve, self.reject, self.withdraw = proposals.approve, proposals.reject, proposals.withdraw
         self.override_gate = proposals.override_gate
 
-        promotions = Promotions(context)
+        lineage = Lineage(context)
+        self.dossier, counting = Dossiers(context, lineage).dossier, Counting(context, lineage)
+        numbering = Numbering(context, counting)
+        self.semantic_number, self.set_number = numbering.semantic_number, numbering.set_number
+
+        promotions = Promotions(context, counting)
         self.begin_promotion, self.begin_rollback = promotions.begin_promotion, promotions.begin_rollback
         self.finish_promotion = promotions.finish_promotion
 
         aliases = Aliases(context)
         self.restore_alias, self.adopt_alias = aliases.restore_alias, aliases.adopt_alias
-
-        self.dossier = Dossiers(context).dossier
 
         cards = Cards(context)
         self.card, self.edit_card, self.approve_card = cards.card, cards.edit_card, cards.approve_card

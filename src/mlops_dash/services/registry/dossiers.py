@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TypeVar
-
 from mlops_dash.domain.ab_tests.rules import ABTest
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.policies import PolicyKind
@@ -23,29 +19,23 @@ from mlops_dash.domain.registry.dossier import (
     series_of,
 )
 from mlops_dash.domain.registry.records import Version
-from mlops_dash.errors import BrokenModel, InvalidInput, NotFound, Unavailable
+from mlops_dash.errors import NotFound
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.registry.judging import reigns_of
+from mlops_dash.services.registry.lineage import ELSEWHERE, Lineage, known
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import reading
-from mlops_dash.tracking.version_files import VersionFiles
-
-KEPT_SECONDS = 60.0  # a folder that was read is not read again for so long
-_MOST_KEPT = 32
-_ELSEWHERE = "Others serve this model; its files and runs are not in our MLflow."
-
-T = TypeVar("T")
 
 
 class Dossiers:
     """What a version is made of."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, lineage: Lineage) -> None:
         self.context = context
-        self._contents: dict[str, tuple[float, Contents]] = {}
+        self._lineage = lineage
 
     @read(Permission.ROOM_READ)
     def dossier(self, actor: Actor, version_id: str) -> Dossier:
@@ -69,17 +59,14 @@ class Dossiers:
                 *_arm(version, test),
                 *places_of(version, store.serving(session, version.model), reigns_of(session, version.model), now),
             )
-        registered: tuple[Registered | None, str] = (None, _ELSEWHERE)
-        run: tuple[RunFacts | None, str] = (None, _ELSEWHERE)
-        contents: tuple[Contents | None, str] = (None, _ELSEWHERE)
+        registered: tuple[Registered | None, str] = (None, ELSEWHERE)
+        run: tuple[RunFacts | None, str] = (None, ELSEWHERE)
+        contents: tuple[Contents | None, str] = (None, ELSEWHERE)
         if not model.elsewhere:
-            registered = _known(lambda: self._registered(version))
-            contents = _known(lambda: self._read(version))
-            run = (None, "It names no run.")
-            if version.run_id:
-                run = _known(lambda: self._files.run(version.run_id))
+            registered = known(lambda: self._registered(version))
+            contents, run = self._lineage.contents(version), self._lineage.run(version)
         rival = None if champion is None or champion.id == version.id else champion
-        environment, why = self._environment(rival, *contents) if not model.elsewhere else (None, _ELSEWHERE)
+        environment, why = self._environment(rival, *contents) if not model.elsewhere else (None, ELSEWHERE)
         return Dossier(
             version=version,
             read_at=now,
@@ -96,10 +83,6 @@ class Dossiers:
             series=series_of(versions, evidences, None if champion is None else champion.id, policy),
         )
 
-    @property
-    def _files(self) -> VersionFiles:
-        return VersionFiles(self.context.registry.uri)
-
     def _registered(self, version: Version) -> Registered:
         versions = self.context.registry.versions(version.model)
         found = next((one for one in versions if one.version == version.version), None)
@@ -108,17 +91,6 @@ class Dossiers:
         tags = people_tags(found.tags)
         return Registered(tags, found.description, found.source, found.stage, copied_from(found.source))
 
-    def _read(self, version: Version) -> Contents:
-        kept = self._contents.get(version.id)
-        if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
-            return kept[1]
-        source = version.source_uri or f"models:/{version.model}/{version.version}"
-        found = self._files.contents(source)
-        while len(self._contents) >= _MOST_KEPT:
-            self._contents.pop(next(iter(self._contents)))
-        self._contents[version.id] = (time.monotonic(), found)
-        return found
-
     def _environment(
         self, rival: Version | None, own: Contents | None, why: str
     ) -> tuple[tuple[PackageChange, ...] | None, str]:
@@ -126,7 +98,7 @@ class Dossiers:
             return None, "There is no other champion to compare its packages with."
         if own is None:
             return None, why
-        theirs, not_read = _known(lambda: self._read(rival))
+        theirs, not_read = self._lineage.contents(rival)
         if theirs is None:
             return None, f"The files of {rival.label} cannot be read: {not_read}"
         silent = [label for label, one in (("it", own), (rival.label, theirs)) if not one.packages]
@@ -141,11 +113,3 @@ def _arm(version: Version, test: ABTest | None) -> tuple[Place, ...]:
         return ()
     arm = "challenger" if version.id == test.challenger_id else "control"
     return (Place(f"{arm} of the A/B test {test.name}", test.started_at),)
-
-
-def _known(ask: Callable[[], T]) -> tuple[T | None, str]:
-    """What is read, or why it cannot be."""
-    try:
-        return ask(), ""
-    except (BrokenModel, InvalidInput, NotFound, Unavailable) as error:
-        return None, error.sentence()

@@ -28,6 +28,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, record
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
 from mlops_dash.services.registry.judging import Standing, reigns_of, standing_as_seen
+from mlops_dash.services.registry.numbering import Counted, Counting, keep
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import registry as store
 from mlops_dash.store import rollouts as rollout_store
@@ -41,8 +42,9 @@ DONE = (OperationState.ALIAS_MOVED, OperationState.DELIVERED, OperationState.CON
 class Promotions:
     """What changes the champion."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, counting: Counting) -> None:
         self.context = context
+        self._counting = counting
 
     @command(Permission.PROMOTE, Action.PROMOTION_DECIDED)
     def begin_promotion(
@@ -141,8 +143,9 @@ class Promotions:
             with transaction(self.context.databases.app) as session:
                 store.change_operation(session, operation_id, attempts=operation.attempts + 1, error=error.message)
             raise
+        number = None if failure else self._counting.of_promotion(operation)
         finish = {"promote": self._promoted, "rollback": self._rolled_back}.get(operation.kind, self._restored)
-        after = finish(actor, operation_id, failure)
+        after = finish(actor, operation_id, failure, number)
         if after.state is OperationState.FAILED:
             raise Conflict(f"The change was given up: {after.error}", hint="Propose another version.")
         return after
@@ -160,14 +163,16 @@ class Promotions:
             )
 
     @command(Permission.PROMOTE, Action.PROMOTION_FINISHED)
-    def _promoted(self, unit: Unit, actor: Actor, operation_id: str, failure: str) -> Operation:
-        return _settle(unit, operation_id, failure)
+    def _promoted(self, unit: Unit, actor: Actor, operation_id: str, failure: str, number: Counted) -> Operation:
+        after = _settle(unit, operation_id, failure)
+        keep(unit, number, actor)
+        return after
 
     @command(Permission.ROLLBACK, Action.ROLLBACK_FINISHED)
-    def _rolled_back(self, unit: Unit, actor: Actor, operation_id: str, failure: str) -> Operation:
+    def _rolled_back(self, unit: Unit, actor: Actor, operation_id: str, failure: str, _: Counted) -> Operation:
         return _settle(unit, operation_id, failure)
 
-    def _restored(self, actor: Actor, operation_id: str, failure: str) -> Operation:
+    def _restored(self, actor: Actor, operation_id: str, failure: str, _: Counted) -> Operation:
         """The alias is where the approved version is again; what is served never changed."""
         now = self.context.clock.now()
         moments = {"alias_moved_at": now, "delivered_at": now, "confirmed_at": now}

@@ -244,10 +244,11 @@ class ReportService:
             operations = [one for one in registry_store.operations(session, own.model) if one.to_version_id == own.id]
             evidence = evidence_store.get(session, wanted)
             entries, n_entries = audit_store.about(session, own.subject, model=own.model, most=_MOST_ENTRIES)
+        number = self._registry.semantic_number(actor, own.id)
         shown = room.approvals or tuple(ApprovalLine(one, one.void_at is None, one.void_reason) for one in given)
         facts = promotion_facts(
             room, dossier, proposal=last, approvals=shown, operations=operations, evidence=evidence,
-            entries=entries[::-1], n_entries=n_entries,
+            entries=entries[::-1], n_entries=n_entries, number=number,
         )  # fmt: skip
         return Draft(ReportKind.PROMOTION, own.model, Week(own.created_at, room.now, room.zone), facts, own.label)
 

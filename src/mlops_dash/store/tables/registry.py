@@ -69,6 +69,21 @@ class ModelVersionRow(AppTable, table=True):
     __table_args__ = (UniqueConstraint("model", "version", "incarnation"),)
 
 
+class VersionNumberRow(AppTable, table=True):
+    """The semantic number of a version: kept when it became champion, or set by somebody."""
+
+    __tablename__ = "version_number"
+    version_id: str = Field(primary_key=True, foreign_key="model_version.id")
+    number: str
+    change: str = ""  # major | minor | patch | none; "" = it was not counted from another
+    against: str = ""
+    reasons: Any = json_column()
+    by_hand: bool = False
+    by: str
+    reason: str = text_column()
+    at: datetime = time_column()
+
+
 class TrustedFilesRow(AppTable, table=True):
     """Files of a version that an admin lets run code of their own; other files of the version are not these."""
 
