@@ -14,6 +14,7 @@ from app.parts.ab_tests import reading as shown
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
+from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.readings import Reading
 from mlops_dash.domain.ab_tests.room import ABRoom
@@ -103,7 +104,7 @@ def _banner(frame: Frame, room: ABRoom, test: ABTest) -> None:
                 widgets.badge(test.state)
             else:
                 widgets.badge(room.verdict.word, words.badge_words(test, room.verdict))
-            st.markdown(f"**{words.headline(test, room.reading, room.verdict)}**")
+            st.markdown(f"**{plain(words.headline(test, room.reading, room.verdict))}**")
             if room.verdict is not None and room.reading is not None:
                 guardrails = "" if room.reading.blind else words.guardrail_words(room.reading)
                 ratio = words.ratio_words(test, room.reading)

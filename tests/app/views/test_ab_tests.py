@@ -22,6 +22,7 @@ from mlops_dash.domain.ab_tests.assigning import to_challenger
 from mlops_dash.domain.ab_tests.readings import Look, Measured
 from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.events import Event
 from mlops_dash.domain.words import ABState, GateState
 from mlops_dash.services.ab_tests.published import published
 from mlops_dash.settings import app_root
@@ -35,6 +36,7 @@ from tests.factories import LEAD, NOON, SCIENTIST
 
 MODEL = "flight-delay"
 A_DAY = 300
+HOSTILE = "[促销](http://x.y) *a* <b>it's</b> $1$"
 T = tokens("light")
 Play = Callable[..., ABTest]
 
@@ -232,6 +234,31 @@ def test_events_that_were_sent_are_listed_by_name(house: Services, play: Play, o
     assert listed["Sent"].tolist() == ["3"]
     assert "b>" in listed["Event"][0]
     assert listed["Last"].tolist() == ["1 Mar 2013"]
+
+
+def test_a_name_of_an_event_is_no_markdown_and_no_html(house: Services, play: Play, open_page: OpenPage) -> None:
+    play(12, started=False)
+    start = NOON - timedelta(days=12)
+    _turn(house, start)
+    wanted = NewTest(MODEL, f"{MODEL}-v2", question="?", planned_units=6_000, outcome=f"higher:mean:{HOSTILE}",
+                     days=21, min_units=500, exposure_hours=1.0, guardrails={}, key="k")  # fmt: skip
+    test = house.ab_tests.design(SCIENTIST, wanted)
+    test = house.ab_tests.start(LEAD, test.id, test.revision, reason="go")
+    _traffic(house, test, start, 12, 0.0, lost=False)
+    rng = np.random.default_rng(1)
+    at = [(f"{day}-{n}", start + timedelta(days=day, minutes=2 + 4 * n)) for day in range(12) for n in range(A_DAY)]
+    events = [Event(f"e-{name}", name, HOSTILE, float(rng.gamma(2.0)), moment) for name, moment in at]
+    with transaction(house.context.databases.log) as session:
+        log.append_events(session, MODEL, events, received=None)
+    _turn(house, NOON)
+    page = open_page("ab", "lead", test=test.id)
+    (headline,) = [one.value for one in page.markdown if "is not shown to differ" in one.value]
+    assert "\\[促销\\](http" in headline
+    assert "\\*a\\*" in headline
+    assert "\\<b>" in headline
+    titles = [title for title in words(page).splitlines() if "<h2>" in title and "促销" in title]
+    assert titles
+    assert all("<b>" not in title and "&lt;b&gt;" in title for title in titles)
 
 
 def test_an_unknown_test_is_said_in_a_sentence(play: Play, open_page: OpenPage) -> None:
