@@ -72,3 +72,25 @@ def test_what_is_missing_is_said(run: Run, minutes: str, tmp_path: Path) -> None
         "events", str(path), "--model", MINUTES, "--unit", "whom", "--time", "when", "--event", "x"
     )[2]  # fmt: skip
     assert "No event was sent yet" in run("events")[1]
+
+
+def test_equal_events_of_two_files_are_one_unless_they_have_ids_and_it_is_said(
+    run: Run, minutes: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clicks = pd.DataFrame({"who": ["it's <b>安娜</b>"] * 3, "when": ["2026-03-01 08:00:00"] * 3, "n": ["a", "b", "c"]})
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    clicks[:2].to_csv(first, index=False)
+    clicks[2:].to_csv(second, index=False)
+    words = ("--model", MINUTES, "--unit", "who", "--time", "when", "--event", "点击")
+    assert run("events", str(first), *words)[1].strip() == "2 new events of 2 rows."
+    out = run("events", str(second), *words)[1]
+    assert "0 new events of 1 rows. 1 were known already (without --id a row that equals" in out
+    assert run("events", str(first), *words, "--id", "n")[1].startswith("2 new")
+    assert run("events", str(second), *words, "--id", "n")[1].startswith("1 new")
+    assert run("events", str(second), *words, "--id", "n")[1].strip() == (
+        "0 new events of 1 rows. 1 were known already."
+    )
+    with pytest.raises(SystemExit):
+        run("events", "--help")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "one that also came in an earlier file is taken as sent again" in said

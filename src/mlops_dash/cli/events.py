@@ -13,6 +13,13 @@ from mlops_dash.errors import InvalidInput
 from mlops_dash.services.scoring import EventColumns
 from mlops_dash.services.tables import read_table
 
+_ID = (
+    "A,B: together. Else a row gets one from its unit, name, value and time: equal rows of one file are so many "
+    "events, but one that also came in an earlier file is taken as sent again. Name a column where times are coarse"
+)
+
+_EQUAL = " (without --id a row that equals one of an earlier file is taken as sent again)"
+
 
 def add_commands(commands: Any) -> None:
     """Register events."""
@@ -26,7 +33,7 @@ def add_commands(commands: Any) -> None:
     events.add_argument("--name", default="", metavar="COLUMN", help="what happened")
     events.add_argument("--event", default="", metavar="NAME", help="what happened in every row, instead of --name")
     events.add_argument("--value", default="", metavar="COLUMN", help="how much; else 1")
-    events.add_argument("--id", default="", metavar="COLUMN", help="A,B: together; else rows get one from their values")
+    events.add_argument("--id", default="", metavar="COLUMN", help=_ID)
     events.add_argument("--zone", default="UTC", help="of times without one")
     events.add_argument(
         "--on-error", choices=["stop", "skip"], default="stop",
@@ -54,7 +61,8 @@ def _events(arguments: argparse.Namespace) -> int:
     facts = {"rows": filed.rows, "new": kept.new, "known": kept.known, "refused": filed.refused, "problems": problems}
     refused = f"Nothing of {arguments.file} was stored. Mend these rows, or say --on-error skip to store the others."
     left_out = f" {fmt.plural(len(filed.unfit), 'row')} left out." if filed.unfit else ""
-    line = refused if filed.refused else f"{kept.new:,} new events of {filed.rows:,} rows.{left_out}"
+    again = f" {kept.known:,} were known already{'' if arguments.id else _EQUAL}." if kept.known else ""
+    line = refused if filed.refused else f"{kept.new:,} new events of {filed.rows:,} rows.{again}{left_out}"
     show(facts, as_json=arguments.json, line=line)
     return 2 if filed.refused else 0
 
