@@ -18,11 +18,12 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.search import Kind
 from mlops_dash.domain.words import ABState, ABVerdict, GateState
-from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
+from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, StoreUnavailable
 from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
 from mlops_dash.services.search import SearchService
+from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import audit, evidence, serving
 from mlops_dash.store import prediction_log as log
 from mlops_dash.store.db import reading, transaction
@@ -198,6 +199,42 @@ def test_a_test_that_does_harm_is_stopped_by_the_worker_where_its_design_says_so
     assert stopped.stop_reason.startswith("By itself: ")
     assert stopped.evidence_ids
     assert world.service.watch(WORKER) == ()
+
+
+def test_a_test_that_cannot_be_read_keeps_no_other_from_being_watched(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "it's <b>排队</b>"
+    with transaction(world.context.databases.app) as session:
+        session.add(factories.model_row(other))
+        session.add_all([factories.version_row(one, model=other) for one in ("1", "2")])
+        session.flush()
+        row = ServingRow(model=other, version_id=f"{other}-v1", shadow_version_ids=[], operation_id="o", since=START)
+        session.merge(row)
+    wanted = NewTest(other, f"{other}-v2", question="?", planned_units=8_000, auto_stop=True)
+    broken = world.service.design(SCIENTIST, wanted)
+    world.service.start(LEAD, broken.id, broken.revision, reason="go")
+    loud = world.started(auto_stop=True)
+    world.days(loud, 12, better=-0.35)
+    whole, asked = ab_store.rows_of_arms, []
+
+    def rows(session: object, test: ABTest, *window: datetime) -> object:
+        asked.append(test.model)
+        if test.model == other:
+            raise StoreUnavailable("a cold file is damaged")
+        return whole(session, test, *window)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ab_store, "rows_of_arms", rows)
+    listed = ab_store.pending
+    monkeypatch.setattr(
+        ab_store, "pending", lambda session: sorted(listed(session), key=lambda one: one.model != other)
+    )
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        world.service.watch(WORKER)
+    assert asked[0] == other
+    with reading(world.context.databases.app) as session:
+        assert ab_store.get(session, loud.id).state is ABState.STOPPED
+        assert ab_store.get(session, broken.id).state is ABState.RUNNING
 
 
 def serving_test(world: World) -> object:

@@ -6,6 +6,7 @@ and its evidence for ever, so that a proposal, its approvals and its report carr
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,8 @@ from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import prediction_log, rollouts
 from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session, reading
+
+_log = logging.getLogger(__name__)
 
 
 class ABTestService:
@@ -143,15 +146,25 @@ class ABTestService:
 
     @record(Permission.SYSTEM)
     def watch(self, actor: Actor) -> tuple[ABTest, ...]:
-        """Stop running tests that say so themselves at once when they do harm; gives those that were stopped."""
+        """Stop running tests that say so themselves at once when they do harm; gives those that were stopped.
+
+        One that cannot be read or stopped keeps no other from it: the first such error is raised after all were looked
+        at, the others are logged.
+        """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             watched = [one for one in store.pending(session) if one.state is ABState.RUNNING and one.design.auto_stop]
-        stopped = []
+        stopped, failed = [], []
         for test in watched:
-            verdict = self._now(test, now)[1]
-            if verdict is not None and verdict.word is ABVerdict.STOP_HARM:
-                stopped.append(self.stop(actor, test.id, test.revision, reason=f"By itself: {verdict.reason}"))
+            try:
+                verdict = self._now(test, now)[1]
+                if verdict is not None and verdict.word is ABVerdict.STOP_HARM:
+                    stopped.append(self.stop(actor, test.id, test.revision, reason=f"By itself: {verdict.reason}"))
+            except Exception as error:  # noqa: BLE001 - whatever one test has, the others must be watched
+                _log.warning("a test is not watched: %s", error, extra={"test": test.id, "model": test.model})
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return tuple(stopped)
 
     @record(Permission.TEST_EDIT)
