@@ -11,7 +11,19 @@ import streamlit as st
 
 from app.charts import registry as charts
 from app.charts.registry_style import css
-from app.parts.registry import approving, card, champions, dossier, evidence, frozen, promotions, rollouts, threads
+from app.parts.registry import (
+    approving,
+    board,
+    card,
+    champions,
+    dossier,
+    evidence,
+    frozen,
+    promotions,
+    rollouts,
+    threads,
+    told,
+)
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -19,9 +31,7 @@ from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.registry.gates import outcome
 from mlops_dash.domain.registry.live import ALIAS, STAGE, TAG
-from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Step, VersionLine
-from mlops_dash.domain.registry.rollouts import stages_said
-from mlops_dash.domain.words import ProposalState
+from mlops_dash.domain.registry.records import RegistryRoom, Step, VersionLine
 
 _COLUMNS = {
     "Version": st.column_config.TextColumn(width=84),
@@ -71,6 +81,7 @@ def page(frame: Frame) -> None:
         "Decide": lambda: _decide(frame, room),
         "Version": lambda: dossier.panel(frame, room),
         "Card": lambda: card.panel(frame, room.model.name),
+        "Board": lambda: board.panel(frame),
     }
     address.menu("part", panels, "Decide")
     for tab, draw in zip(st.tabs(list(panels), key="part", on_change=address.picked, args=("part",)),
@@ -154,7 +165,7 @@ def _gates(frame: Frame, room: RegistryRoom) -> None:
                 st.html(charts.gate_html(gate, frame.tokens, room.label_unit, room.zone))
                 promotions.override_button(frame, room, gate)
         if room.proposal is not None:
-            _proposal(frame, room, room.proposal)
+            told.proposal_facts(frame, room, room.proposal, dossier.called(frame, room))
         promotions.decide_buttons(frame, room)
         evidence.buttons(frame, room)
         blocked = {Step.APPROVE: "approve", Step.PROMOTE: "promote", Step.PROPOSE: "propose"}.get(room.next_action.step)
@@ -174,25 +185,3 @@ def _word(room: RegistryRoom) -> None:
         counted = line.through
         label = counted.said() if counted.overridden else f"{counted.said()} {'passed' if said == 'pass' else 'open'}"
         st.badge(label, icon=widgets.icon(icon), color=colour)  # type: ignore[arg-type]
-
-
-def _proposal(frame: Frame, room: RegistryRoom, proposal: Proposal) -> None:
-    needed = room.rules.approvals
-    who = ", ".join(
-        room.name_of(one.approval.approver) for one in room.approvals if one.holds and not one.approval.gate
-    )
-    counted = f"{room.approvals_counted} of {needed}" + (f" ({who})" if who else "")
-    if room.approvals_counted < needed and room.may_approve:
-        counted += f"; waiting for {' or '.join(room.may_approve)}"
-    said = {
-        "Proposed": f"{frame.ago(proposal.created_at)} by {room.name_of(proposal.proposer)}: {proposal.comment}",
-        "Approvals": counted,
-        **dossier.called(frame, room),
-        **({"Stages": stages_said(proposal.stages)} if proposal.stages else {}),
-    }
-    for one in room.approvals:
-        if not one.holds:
-            said[f"Void: {room.name_of(one.approval.approver)}"] = one.reason
-    if proposal.state in (ProposalState.OPEN, ProposalState.APPROVED):
-        said["Open until"] = fmt.day(proposal.expires_at, frame.zone)
-    widgets.facts(said)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app.charts import registry as charts
 from app.ui import widgets
+from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Version
+from mlops_dash.domain.registry.rollouts import stages_said
 from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.tasks.task import Metric
-from mlops_dash.domain.words import look
+from mlops_dash.domain.words import ProposalState, look
 
 
 def version(room: RegistryRoom) -> Version:
@@ -69,3 +73,26 @@ def _metric_change(metric: Metric, one: Evidence, label_unit: str) -> tuple[str,
     old, new = (fmt.metric(one.details.get(who), metric.decimals) for who in ("champion", "candidate"))
     gap = f"{fmt.delta(one.value, metric.decimals)} {fmt.interval(one.low, one.high, metric.decimals)}"
     return metric.named(label_unit), old, f"{new}, {gap}"
+
+
+def proposal_facts(frame: Frame, room: RegistryRoom, proposal: Proposal, called: Mapping[str, str]) -> None:
+    """Draw who proposed it and why, its approvals, those that are void, its stages and until when it is open."""
+    needed = room.rules.approvals
+    who = ", ".join(
+        room.name_of(one.approval.approver) for one in room.approvals if one.holds and not one.approval.gate
+    )
+    counted = f"{room.approvals_counted} of {needed}" + (f" ({who})" if who else "")
+    if room.approvals_counted < needed and room.may_approve:
+        counted += f"; waiting for {' or '.join(room.may_approve)}"
+    said = {
+        "Proposed": f"{frame.ago(proposal.created_at)} by {room.name_of(proposal.proposer)}: {proposal.comment}",
+        "Approvals": counted,
+        **called,
+        **({"Stages": stages_said(proposal.stages)} if proposal.stages else {}),
+    }
+    for one in room.approvals:
+        if not one.holds:
+            said[f"Void: {room.name_of(one.approval.approver)}"] = one.reason
+    if proposal.state in (ProposalState.OPEN, ProposalState.APPROVED):
+        said["Open until"] = fmt.day(proposal.expires_at, frame.zone)
+    widgets.facts(said)

@@ -14,6 +14,7 @@ reconcile   the worker's pass: finish, mirror, notice, confirm, expire
 room        everything the page shows, from one read (its parts: shown)
 numbering   what versions are called: semantic numbers from what differs from the champion, or set by hand
 lineage     what MLflow and a version's folder say of it, kept for a minute
+boards      of every model which version is where
 dossiers    everything that is known about one version: lineage, files, environment, metrics
 judging     where a proposal stands now, shared by all of them
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 from mlops_dash.services.command import Context
 from mlops_dash.services.registry.aliases import Aliases
+from mlops_dash.services.registry.boards import Boards
 from mlops_dash.services.registry.cards import Cards
 from mlops_dash.services.registry.conditions import Conditions
 from mlops_dash.services.registry.dossiers import Dossiers
@@ -103,6 +105,8 @@ class RegistryService:
 
         threads = Threads(context)
         self.comment, self.thread, self.attachment = threads.comment, threads.thread, threads.attachment
+
+        self.board = Boards(context).board
 
         conditions = Conditions(context)
         self.conditions, self.finish_condition = conditions.conditions, conditions.finish_condition
