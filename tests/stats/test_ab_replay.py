@@ -10,7 +10,9 @@ import pytest
 from mlops_dash.stats.ab import Effect, base_rate_free, clustered, mean_of, welch
 from mlops_dash.stats.ab_replay import Replayed, of_days, of_units, replay
 from mlops_dash.stats.arrays import Bools, Floats
+from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.pair_sums import Adjustment, PairSums
+from mlops_dash.stats.sequential_ab import units_before_first_look
 
 N, DAYS = 3_000, 50
 
@@ -59,6 +61,16 @@ def test_fifty_looks_keep_the_promise_where_a_daily_t_test_does_not(kind: str, s
     assert found.low <= found.share <= found.high
     if share == 0.5:
         assert (found.looked, found.naive / found.runs > 0.15) == (found.runs, True)
+
+
+def test_the_units_that_an_arm_needs_follow_the_skew_so_far() -> None:
+    rng = np.random.default_rng(3)
+    y, day = rng.lognormal(0, 1, N), np.sort(rng.integers(0, DAYS, N))
+    arm = rng.random(N) < 0.1
+    for number, (needed, _) in enumerate(of_units(y, None, None, day, least=100)(arm)):
+        seen = day <= number
+        slow = units_before_first_look(Moments.of(y[seen & arm]), Moments.of(y[seen & ~arm]))
+        assert abs(needed - max(100, slow)) <= 1
 
 
 def test_days_that_differ_are_clusters() -> None:

@@ -83,7 +83,7 @@ def replay(
     return Replayed(runs, looked, alarms, low, high, naive)
 
 
-def of_units(y: Floats, z: Floats | None, x: Floats | None, day: Ints, *, least: int) -> Looks:
+def of_units(y: Floats, z: Floats | None, x: Floats | None, day: Ints, *, least: int, days: int | None = None) -> Looks:
     """Looks at units that are independent: a mean, with z a ratio, with x a mean adjusted by it.
 
     Args:
@@ -92,11 +92,12 @@ def of_units(y: Floats, z: Floats | None, x: Floats | None, day: Ints, *, least:
         x: The same outcome before.
         day: Of each unit, 0..D-1 in time order.
         least: Units an arm needs at least.
+        days: D; by default the last day with a unit.
     """
-    days = int(day.max()) + 1 if day.size else 0
+    days = (int(day.max()) + 1 if day.size else 0) if days is None else days
     other = z if z is not None else x
     values = y if z is None or not z.sum() else y - y.sum() / z.sum() * z
-    skews = [_skew(values[day <= one]) for one in range(days)]
+    skews = _skews(values, day, days)
     # Around their means, so that sums of squares lose no digits.
     centre, beside = float(y.mean()) if y.size else 0.0, 0.0 if other is None or not y.size else float(other.mean())
     off, away = y - centre, None if other is None else other - beside
@@ -175,7 +176,11 @@ def _pairs(
     return PairSums(int(n), mean, max(square - first**2 / n, 0.0), int(n), mean, beside + other / n, zz, yz)
 
 
-def _skew(values: Floats) -> float:
+def _skews(values: Floats, day: Ints, days: int) -> list[float]:
+    """The skew of all units up to each day; NaN where they are all equal."""
     away = values - values.mean() if values.size else values
-    spread = float((away**2).mean()) if values.size else 0.0
-    return float((away**3).mean()) / spread**1.5 if spread > 0 else math.nan
+    n = np.maximum(np.cumsum(np.bincount(day, minlength=days)), 1)
+    first, second, third = (np.cumsum(np.bincount(day, weights=away**k, minlength=days)) / n for k in (1, 2, 3))
+    spread = second - first**2
+    middle = third - 3.0 * first * second + 2.0 * first**3
+    return [float(m / v**1.5) if v > 0 else math.nan for m, v in zip(middle, spread, strict=True)]

@@ -6,7 +6,6 @@ hash, so the same unit gets the same arm in every process, after every restart, 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
@@ -84,4 +83,4 @@ def to_challenger(
 
 
 def _mac(key: str, unit: str) -> bytes:
-    return hmac.new(key.encode(), unit.encode(), hashlib.sha256).digest()
+    return hmac.digest(key.encode(), unit.encode(), "sha256")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -16,11 +17,13 @@ import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.assigning import ENTITY
+from mlops_dash.domain.ab_tests.outcomes import is_of_events
 from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading, Segment
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.services.ab_tests.reading import bounds, hidden, interval, measured, relative
 from mlops_dash.services.ab_tests.unit_table import Columns, UnitTable, unit_table
 from mlops_dash.stats.ab import Effect, base_rate_free, clustered, welch
+from mlops_dash.stats.ab_replay import of_units
 from mlops_dash.stats.arrays import Bools
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.pair_sums import MIN_CUPED, Adjustment, PairSums
@@ -60,7 +63,7 @@ def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: d
         blind=blind,
         primary=hidden(primary, blind) if blind else primary,
         guardrails=tuple(hidden(one, blind) if blind else one for one in guardrails),
-        looks=() if blind else _looks(design, table, needed),
+        looks=() if blind else _looks(design, table),
         paired=None,
         paired_rows=0,
         last_day=table.days[-1] if table.days else None,
@@ -188,23 +191,32 @@ def rows_of(columns: Columns, which: Bools) -> Columns:
     return Columns(columns.y[which], z=z, x=x, parts=parts)
 
 
-def _looks(design: Design, table: UnitTable, needed: int) -> tuple[Look, ...]:
+def _looks(design: Design, table: UnitTable) -> tuple[Look, ...]:
     """The reading of every ripe day from the first look on; p is the smallest so far."""
     if design.reading != ALWAYS_VALID:
         return ()
     columns, found, smallest = table.outcomes[design.outcome], list[Look](), 1.0
-    ends = np.searchsorted(table.day, np.arange(len(table.days)), side="right")
-    for number, (day, end) in enumerate(zip(table.days, ends.tolist(), strict=True), start=1):
-        arm = table.arm[:end]
-        if min(_counts(arm)) < needed or number < design.min_days:
-            continue
-        effect = effect_of(first_units(columns, end), arm, design.outcome, design)
-        if not effect.computable:
+    for number, (needed, effect) in enumerate(_effects(design, table, columns), start=1):
+        if min(effect.n_1, effect.n_0) < needed or number < design.min_days or not effect.computable:
             continue
         look = always_valid(effect, planned_units=design.planned_units, alpha=design.alpha)
         smallest = min(smallest, look.p)
+        day = table.days[number - 1]
         found.append(Look(day, effect.n_1, effect.n_0, effect.difference, look.low, look.high, smallest))
     return tuple(found)
+
+
+def _effects(design: Design, table: UnitTable, columns: Columns) -> Iterator[tuple[int, Effect]]:
+    """After every ripe day the units that an arm needs, and the effect: from sums, so that long tests stay quick."""
+    if columns.parts is None:
+        y, z, x, day, arm = columns.y, columns.z, columns.x, table.day, table.arm
+        if z is not None and not is_of_events(design.outcome):  # a unit without a labelled row says nothing
+            used = z != 0
+            y, z, day, arm = y[used], z[used], day[used], arm[used]
+        yield from of_units(y, z, x, day, least=design.min_units, days=len(table.days))(arm)
+        return
+    for end in np.searchsorted(table.day, np.arange(len(table.days)), side="right").tolist():
+        yield design.min_units, effect_of(first_units(columns, end), table.arm[:end], design.outcome, design)
 
 
 def first_units(columns: Columns, end: int) -> Columns:

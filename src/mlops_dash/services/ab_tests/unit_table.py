@@ -95,7 +95,7 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
         now: Which days are ripe.
     """
     named = rows[rows["unit"] != ""]
-    units, codes = np.unique(named["unit"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    codes, units = pd.factorize(named["unit"].to_numpy(dtype=object))
     at = _us(named["at"])
     first = np.full(len(units), np.iinfo(np.int64).max, dtype=np.int64)
     np.minimum.at(first, codes, at)
@@ -183,7 +183,7 @@ def _cohorts(first: Ints, design: Design) -> tuple[Ints, Ints]:
 
 def _kept_events(design: Design, units: np.ndarray, events: pd.DataFrame, first: Ints, ripe_at: Ints) -> _Kept:  # type: ignore[type-arg]
     names = events["unit"].to_numpy(dtype=object)
-    known, codes = np.unique(names.astype(str), return_inverse=True) if len(names) else (names, np.zeros(0, np.int64))
+    codes, known = pd.factorize(names)
     keys = [unit_key(design.key, one) for one in known.tolist()] if design.unit == ENTITY else known.tolist()
     place = np.asarray(pd.Index(units).get_indexer(pd.Index(keys, dtype=object)), dtype=np.int64)[codes]
     ours = place >= 0
