@@ -37,3 +37,14 @@ def test_of_nobody_nothing_is_told(house: Services, run: Run) -> None:
     code, _, err = run("slices", "nobody")
     assert code == 2
     assert "No model nobody" in err
+
+
+def test_gaps_between_groups_are_measured_and_told(house: Services, run: Run) -> None:
+    penguins.watched(house, penguins.penguins(house.context.clock.now(), days=60))
+    assert "its owner names no column of groups" in run("fairness", penguins.MODEL)[1]
+    assert run("model", "edit", penguins.MODEL, "--group", "isle", "--reason", "alike")[0] == 0
+    assert "groups by isle" in run("model", "list")[1]
+    told = json.loads(run("fairness", penguins.MODEL, "--measure", "--json")[1])
+    assert {one["measure"] for one in told["gaps"]} > {"error rate", "share answered with Gentoo"}
+    assert "error rate: no gap for sure; 0." in run("fairness", penguins.MODEL)[1]
+    assert run("model", "edit", penguins.MODEL, "--no-groups", "--group", "isle", "--reason", "x")[0] == 2

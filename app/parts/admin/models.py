@@ -79,6 +79,9 @@ def _edit(frame: Frame, model: Model) -> None:
         st.text_area("Parts watched by themselves: columns, one a line", value="\n".join(model.slices),
                      key=f"{key}-slices", help="Every value of such a column, or every quarter of a number's range, is "
                      "held against the other rows: Monitoring, card Parts of the rows")  # fmt: skip
+        st.text_area("Groups that must fare alike: columns, one a line", value="\n".join(model.groups),
+                     key=f"{key}-groups", help="Every value of such a column is a group: Monitoring, card Gaps between "
+                     "groups")  # fmt: skip
         st.text_area(
             "Inputs that are never stored, one a line", value="\n".join(model.do_not_log), key=f"{key}-do-not-log"
         )
@@ -91,6 +94,7 @@ def _edit(frame: Frame, model: Model) -> None:
             "cadence": _cadence(str(session.get(f"{key}-cadence")), str(session.get(f"{key}-batch") or "")),
             "cluster": str(session.get(f"{key}-cluster") or ""),
             **({} if model.elsewhere else {"live": str(session.get(f"{key}-live") or "")}),
+            "groups": str(session.get(f"{key}-groups") or "").splitlines(),
             "slices": str(session.get(f"{key}-slices") or "").splitlines(),
             "do_not_log": str(session.get(f"{key}-do-not-log") or "").splitlines(),
         }

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from app.parts.monitoring import fairness
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
@@ -17,7 +18,7 @@ _MOST = 8  # shown; the table has all of them
 
 
 def card(frame: Frame, room: MonitoringRoom) -> None:
-    """The parts, or why nobody knows; nothing for a model without labels."""
+    """The parts, or why nobody knows, and gaps between groups below; nothing for a model without labels."""
     found = room.slices
     if found is None:
         return
@@ -38,6 +39,7 @@ def card(frame: Frame, room: MonitoringRoom) -> None:
             widgets.note(f"{one[0].upper()}{one[1:]}.")
         if found.start is not None:
             widgets.note(basis(found, room.zone))
+    fairness.card(room)
 
 
 def basis(found: Slices, zone: str) -> str:

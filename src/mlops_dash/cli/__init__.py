@@ -57,7 +57,7 @@ COMMANDS = {
     "replay": ("replay",),
     "alerts": ("alerts",),
     "why": ("why", "estimate"),
-    "slices": ("slices",),
+    "slices": ("slices", "fairness"),
     "ab": ("ab",),
     "ab_tests": ("ab-test",),
     "channels": ("channel",),

@@ -76,6 +76,11 @@ def _facts(command: argparse.ArgumentParser) -> None:
         "--slice", action="append", dest="slices", metavar="COLUMN",
         help="a column whose values are parts that are watched by themselves; once a column",
     )  # fmt: skip
+    command.add_argument(
+        "--group", action="append", dest="groups", metavar="COLUMN",
+        help="a column whose values are groups that must fare alike; once a column",
+    )  # fmt: skip
+    command.add_argument("--no-groups", action="store_true", help="compare no groups")
     command.add_argument("--no-slices", action="store_true", help="watch no parts of the owner's own")
     command.add_argument("--log-all", action="store_true", help="store every input from now on")
 
@@ -86,6 +91,8 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInput("--log-all and --do-not-log contradict each other.", hint="Give one of them.")
     if arguments.no_cluster and arguments.cluster:
         raise InvalidInput("--no-cluster and --cluster contradict each other.", hint="Give one of them.")
+    if arguments.no_groups and arguments.groups:
+        raise InvalidInput("--no-groups and --group contradict each other.", hint="Give one of them.")
     if arguments.no_slices and arguments.slices:
         raise InvalidInput("--no-slices and --slice contradict each other.", hint="Give one of them.")
     given = {
@@ -94,6 +101,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
         "cluster": "" if arguments.no_cluster else arguments.cluster,
         "live": arguments.live,
         "do_not_log": [] if arguments.log_all else arguments.do_not_log,
+        "groups": [] if arguments.no_groups else arguments.groups,
         "slices": [] if arguments.no_slices else arguments.slices,
     }  # fmt: skip
     return {name: value for name, value in given.items() if value is not None}
@@ -163,6 +171,8 @@ def _line(model: Model) -> str:
         told.append(f"rows belong together by {model.cluster}")
     if model.live != Model.live:
         told.append(f"live: {model.live}")
+    if model.groups:
+        told.append(f"groups by {', '.join(model.groups)}")
     if model.slices:
         told.append(f"watched by {', '.join(model.slices)}")
     if model.do_not_log:

@@ -34,12 +34,13 @@ _FACTS: Shape = {
     "positive_label": {**_NAME, "description": "The label that its score is the probability of"},
     "live": {**_NAME, "description": f"Which mark in MLflow says what is live: {HOW}"},
     "do_not_log": {**_NAMES, "description": "Inputs that are never stored"},
+    "groups": {**_NAMES, "description": "Columns whose values are groups that must fare alike"},
     "slices": {**_NAMES, "description": "Columns whose values are parts of the rows that are watched by themselves"},
 }
 _MODEL: dict[str, Any] = {
     "name": "queue-minutes", "source": EXTERNAL, "title": "Minutes in the queue", "task": "regression", "tier": 2,
     "owner": "ana", "window": "day", "cluster": "customer", "positive_label": "1", "class_names": [], "do_not_log": [],
-    "slices": ["desk"],
+    "slices": ["desk"], "groups": ["language"],
     "live": DEFAULT,
     "created_at": "2026-03-01T09:00:00+00:00", "archived_at": None,
 }  # fmt: skip

@@ -12,8 +12,9 @@ from mlops_dash.domain.policies.room import PolicyRoom
 from mlops_dash.domain.registry.records import Model
 from mlops_dash.errors import InvalidInput
 
-_FACTS = {"title", "owner", "tier", "task", "window", "positive_label", "do_not_log", "live", "cluster", "slices"}
-_LISTS = {"do_not_log", "class_names", "slices"}
+_COLUMNS = {"do_not_log", "slices", "groups"}
+_FACTS = {"title", "owner", "tier", "task", "window", "positive_label", "live", "cluster", *_COLUMNS}
+_LISTS = {"class_names", *_COLUMNS}
 _AS_STORED = {"window": "cadence"}  # the word of commands and requests, and the field's
 MODEL_FIELDS = {"name", "reason", "source", "class_names", *_FACTS}
 EDIT_FIELDS = {"name", "reason", *_FACTS}

@@ -46,7 +46,7 @@ from mlops_dash.store.tables.registry import (
 
 # --- models and versions ----------------------------------------------------------------------------------------------
 
-_LISTS = ("do_not_log", "class_names", "slices")  # of a model, kept as JSON
+_LISTS = ("do_not_log", "class_names", "slices", "groups")  # of a model, kept as JSON
 
 
 def models(session: Session, *, archived: bool = False) -> tuple[Model, ...]:

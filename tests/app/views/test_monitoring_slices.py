@@ -7,7 +7,7 @@ import html
 import numpy as np
 import pandas as pd
 
-from app.parts.monitoring import slices
+from app.parts.monitoring import fairness, slices
 from mlops_dash.bootstrap import Services
 from tests.app.conftest import OpenPage, words
 from tests.factories import SCIENTIST, VIEWER, WORKER
@@ -50,3 +50,20 @@ def test_the_card_says_that_nobody_measured_and_then_the_worst_part_as_it_is_wri
     assert page.button(key="slices-ask").disabled
     assert "A worker is measuring them." in page.button(key="slices-ask").help
     assert house.monitoring.room(VIEWER, MODEL).slices.asked
+
+
+def test_gaps_between_groups_stand_below_with_the_widest_in_a_sentence(house: Services, open_page: OpenPage) -> None:
+    watched(house, island(house))
+    assert "Gaps between groups" not in words(open_page("monitoring", "viewer"))
+    house.registry.edit_model(SCIENTIST, MODEL, {"groups": ["isle"]}, reason="isles must fare alike")
+    page = open_page("monitoring", "viewer")
+    assert "Gaps between groups are not known: nobody has measured them yet." in words(page)
+    house.monitoring.measure_slices(WORKER, MODEL)
+    found = house.monitoring.fairness(VIEWER, MODEL)
+    page = open_page("monitoring", "viewer")
+    assert not page.exception
+    assert html.escape(found.sentence, quote=False) in words(page)
+    table = fairness.table(found, found.gaps)
+    assert table.iloc[0]["Is"] == "apart"
+    assert "[+0." in table.iloc[0]["Gap, 95 %"]
+    assert ISLE in table.iloc[0]["Group"] + table.iloc[0]["Beside"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mlops_dash.domain.monitoring.causes import Causes
+from mlops_dash.domain.monitoring.fairness import Fairness
 from mlops_dash.domain.monitoring.findings import Finding, Signal
 from mlops_dash.domain.monitoring.label_free import EstimatedView
 from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading
@@ -270,6 +271,7 @@ class MonitoringRoom:
     together: Together | None = None  # all columns together; None while nobody asked
     asked_together: bool = False  # whether a job is about to say more
     estimated: EstimatedView | None = None  # what is estimated without labels
+    fairness: Fairness | None = None  # gaps between the owner's groups; None where none are named
     slices: Slices | None = None  # parts of the rows that are worse; None without labels
     causes: Causes | None = None  # the columns that moved, likeliest cause first
     replay: ReplayView | None = None  # of a version that took over and has no judged day of its own

@@ -16,8 +16,8 @@ TIERS = (1, 2, 3)
 LONGEST = 120  # characters of a title or an owner
 MEANING = ("task", "positive_label")  # what every stored row was read by
 TAKEN = ("at", "score", "label", "id")  # what rows have beside the columns of their owner
-EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "cluster", "live", "do_not_log", "slices")
-COLUMNS = ("do_not_log", "slices")  # of these, lists of names
+EDITABLE = ("title", "owner", "tier", *MEANING, "cadence", "cluster", "live", "do_not_log", "slices", "groups")
+COLUMNS = ("do_not_log", "slices", "groups")  # of these, lists of names
 
 
 def edited(model: Model, changes: Mapping[str, Any], *, has_rows: bool) -> Model:

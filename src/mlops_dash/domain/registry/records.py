@@ -47,6 +47,7 @@ class Model:
     cadence: str = "day"  # what is judged as one, while no policy says otherwise
     cluster: str = ""  # which column names the rows that belong together, where days are few; "" = none
     slices: tuple[str, ...] = ()  # columns whose values are parts that are watched by themselves
+    groups: tuple[str, ...] = ()  # columns whose values are groups that must fare alike
     live: str = DEFAULT  # which mark in MLflow says that a version is live
 
     @property

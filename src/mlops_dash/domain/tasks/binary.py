@@ -14,7 +14,7 @@ from mlops_dash.domain.tasks.kept_rows import KeptRows
 from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Summary, Watch, only
 from mlops_dash.domain.tasks.worth import Reliability, ScoreBand
 from mlops_dash.errors import BrokenModel
-from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
+from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints
 from mlops_dash.stats.cells import Cells, NumericCells
 from mlops_dash.stats.intervals import ratio
 from mlops_dash.stats.label_free import LabelFree, TwoClasses
@@ -229,6 +229,12 @@ class Binary(ModelTask):
         counted = np.searchsorted(np.asarray(cells.edges[1:-1]), score, side="left")
         table = np.asarray(sum(day.table for day in days), dtype=np.int64)
         return TwoClasses(table, score, counted.astype(np.int64), prior, clip)
+
+    def group_rates(self, labels: Floats, scores: Floats) -> tuple[tuple[str, Floats, Bools], ...]:
+        """How many are answered with yes (a probability of at least .5), of all rows and of those that are."""
+        yes = np.asarray(scores >= _THRESHOLD, dtype=np.float64)
+        every = np.ones(len(scores), dtype=np.bool_)
+        return ("share answered with yes", yes, every), ("share of yes that is found", yes, labels == 1.0)
 
     def row_losses(self, labels: Floats, scores: Floats) -> Floats:
         """The squared distance of the probability from what came."""

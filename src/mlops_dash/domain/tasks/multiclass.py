@@ -39,7 +39,7 @@ from mlops_dash.domain.tasks.told_classes import (
 )
 from mlops_dash.domain.tasks.worth import Confusion
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes
+from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_codes
 from mlops_dash.stats.cells import CategoryCells, Cells
 from mlops_dash.stats.class_probabilities import (
     class_edges,
@@ -154,6 +154,15 @@ class MultiClass(ModelTask):
         rest = [number for number, name in enumerate(self.names) if name not in cells.levels]
         table = np.asarray(sum(day.table for day in days), dtype=np.int64)
         return ManyClasses(table, [*known, rest], self._largest)
+
+    def group_rates(self, labels: Floats, scores: Floats) -> tuple[tuple[str, Floats, Bools], ...]:
+        """Of each class how many are answered with it, of all rows and of those that are it."""
+        every, found = np.ones(len(scores), dtype=np.bool_), list[tuple[str, Floats, Bools]]()
+        for number, name in enumerate(self.names):
+            said = np.asarray(scores == number, dtype=np.float64)
+            found += [(f"share answered with {name}", said, every),
+                      (f"share of {name} that is found", said, labels == number)]  # fmt: skip
+        return tuple(found)
 
     def row_losses(self, labels: Floats, scores: Floats) -> Floats:
         """1 where another class was answered."""

@@ -18,7 +18,7 @@ from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.kept_rows import KeptRows
 from mlops_dash.domain.tasks.worth import Confusion, Reliability
 from mlops_dash.errors import InvalidInput
-from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
+from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints
 from mlops_dash.stats.cells import Cells
 from mlops_dash.stats.label_free import LabelFree
 from mlops_dash.stats.performance import MetricEstimate
@@ -325,6 +325,10 @@ class ModelTask(ABC):
     ) -> dict[str, MetricEstimate]:
         """Estimate its metrics of the probabilities of all classes, float[n, k]; none by default."""
         return {}
+
+    def group_rates(self, labels: Floats, scores: Floats) -> tuple[tuple[str, Floats, Bools], ...]:
+        """Shares that groups are compared by: words, 1 or 0 a row, and which rows count; none by default."""
+        return ()
 
     @abstractmethod
     def row_losses(self, labels: Floats, scores: Floats) -> Floats:

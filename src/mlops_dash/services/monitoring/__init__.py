@@ -10,6 +10,7 @@ replaying   the version that took over, on the rows before its takeover; nothing
 explaining  which column is the likely cause, since it is worse (stretch), and what the version rests on
 rehearsing  a policy before it is saved, over the recorded history
 loss_models windows of a model that answers with a number, estimated without labels
+group_gaps  do groups that the owner named fare alike (live_rows: the rows of both)
 slicing     in which parts of the rows it is worse: the owner's own, and found ones
 splitting   a risen loss: moved inputs, or a changed relation
 samples     the rows behind a moved column; few rows of many, from all hours of the day (spread)
@@ -105,6 +106,7 @@ class MonitoringService:
         slicing = Slicing(context)
         self.slices = slicing.slices
         self.ask_slices = slicing.ask_slices
+        self.fairness = slicing.fairness
         self.plan_slices = slicing.plan_slices
         self.measure_slices = slicing.measure_slices
         self.split_loss = Splitting(context).split_loss

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.cadence import Cadence
+from mlops_dash.domain.monitoring.fairness import NO_GROUPS
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
 from mlops_dash.domain.monitoring.past import Takeover, of_model
 from mlops_dash.domain.monitoring.readings import Reading
@@ -30,6 +31,7 @@ from mlops_dash.services.monitoring import columns, telling
 from mlops_dash.services.monitoring import room as rooms
 from mlops_dash.services.monitoring.estimating import view_of
 from mlops_dash.services.monitoring.explaining import causes_of
+from mlops_dash.services.monitoring.group_gaps import fairness_in
 from mlops_dash.services.monitoring.latest_answers import latest_answers
 from mlops_dash.services.monitoring.loss_models import loss_view
 from mlops_dash.services.monitoring.measuring import basis
@@ -216,7 +218,10 @@ class Rooms:
             if version is not None and room.estimated is None:
                 room = replace(room, estimated=loss_view(session, version, reference, policy, own))
             parts = None if version is None or not reference.labelled else slices_in(session, version, reference)
-            return replace(with_replay(room, session, material, policy, long=long), causes=found, slices=parts)
+            gaps = None if version is None or parts is None else fairness_in(session, version, reference)
+            gaps = None if gaps is not None and gaps.reason == NO_GROUPS else gaps
+            room = with_replay(room, session, material, policy, long=long)
+            return replace(room, causes=found, slices=parts, fairness=gaps)
 
     def _judged(
         self, room: MonitoringRoom, material: rooms.Material, told: Reading, policy: MonitoringPolicy, *, feature: str,
@@ -353,6 +358,7 @@ class Rooms:
             "windows": [telling.window_json(one) for one in windows],
             "findings": [one.as_json() for one in room.findings],
             "causes": None if room.causes is None else room.causes.as_json(),
+            "fairness": None if room.fairness is None else room.fairness.as_json(),
             "slices": None if room.slices is None else room.slices.as_json(),
             "estimated": None if room.estimated is None else room.estimated.as_json(),
             "reliability": telling.reliability_json(room.reliability),

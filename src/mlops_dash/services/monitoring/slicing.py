@@ -18,11 +18,13 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.format import plural
 from mlops_dash.domain.jobs import NewJob, Task
+from mlops_dash.domain.monitoring.fairness import Fairness
 from mlops_dash.domain.monitoring.readings import known
 from mlops_dash.domain.monitoring.slices import KIND, Before, Slice, Slices, slices_of, worst_first
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.monitoring.group_gaps import fairness_in, measured_gaps
 from mlops_dash.services.monitoring.live_rows import (
     EARLIER,
     Ground,
@@ -129,19 +131,35 @@ class Slicing:
                    after={"job": job_id, "version_id": ground.version.id})  # fmt: skip
         return job_id
 
+    @read(Permission.ROOM_READ)
+    def fairness(self, actor: Actor, model: str) -> Fairness:
+        """What is known of gaps between the groups that the owner of a model names.
+
+        Raises:
+            NotFound: no such model.
+        """
+        with reading(self.context.databases.app) as session:
+            if model not in store.model_names(session):
+                raise NotFound(f"No model {model}.", hint="Choose one from the list.")
+            ground = ground_of(session, model, self.context.clock.now())
+            if ground is None:
+                return Fairness(reason="nothing is served whose reference has labels")
+            return fairness_in(session, ground.version, ground.reference)
+
     @record(Permission.SYSTEM)
     def plan_slices(self, actor: Actor, model: str) -> bool:
         """Have the owner's parts measured once a week, or a window where those are longer; whether a job was made."""
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             ground = ground_of(session, model, now)
-            if ground is None or not ground.model.slices:
+            if ground is None or not (ground.model.slices or ground.model.groups):
                 return False
             ripe = ripe_of(session, ground.version)
         if not ripe:
             return False
         span = max(7.0, ground.policy.cadence.usual)
-        asks = [model, str(Task.SLICES), ground.version.id, ground.reference.id, list(ground.model.slices),
+        columns = [*ground.model.slices, *ground.model.groups]
+        asks = [model, str(Task.SLICES), ground.version.id, ground.reference.id, columns,
                 int((ripe[-1].end - _EPOCH).days // span)]  # fmt: skip
         with transaction(self.context.databases.app) as session:
             job = _job(ground, now, "the owner watches parts of the rows", actor.id)
@@ -149,7 +167,9 @@ class Slicing:
 
     @record(Permission.JOB_RUN)
     def measure_slices(self, actor: Actor, model: str) -> Slices:
-        """Measure the parts on the latest ripe rows, and keep that; that nothing can be measured is kept as well.
+        """Measure the parts, and gaps between the owner's groups, on the latest ripe rows, and keep that.
+
+        That nothing can be measured is kept as well.
 
         Raises:
             NotFound: nothing is served whose reference has labels.
@@ -163,13 +183,13 @@ class Slicing:
             with reading(self.context.databases.log) as session:
                 most = (MOST_ROWS, *[EARLIER_ROWS] * EARLIER)
                 read_in = [live_rows(session, ground, one, n) for one, n in zip(windows, most, strict=False)]
-            made = _measured(ground, read_in, now)
+            made = [_measured(ground, read_in, now)]
+            if ground.model.groups:
+                made.append(measured_gaps(ground, read_in, now))
         else:
-            made = _evidence(
-                ground, now, state="not_computable", reason="no window is ripe yet: its labels are awaited"
-            )
+            made = [_evidence(ground, now, state="not_computable", reason="no window is ripe: labels are awaited")]
         with transaction(self.context.databases.app) as session:
-            evidence_store.put(session, [made])
+            evidence_store.put(session, made)
             return slices_in(session, ground.version, ground.reference)
 
 

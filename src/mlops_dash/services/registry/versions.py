@@ -57,6 +57,7 @@ class Versions:
         source: str = "mlflow",
         do_not_log: Sequence[str] = (),
         slices: Sequence[str] = (),
+        groups: Sequence[str] = (),
         reason: str = "",
     ) -> Model:
         """Add a model that this room watches. A scientist or above may.
@@ -94,6 +95,7 @@ class Versions:
             cluster=checked_cluster(cluster),
             live=str(live_mark(live)),
             slices=tuple(slices),
+            groups=tuple(groups),
         )
         check_live(made)
         if name in store.archived_names(unit.session):
@@ -112,6 +114,8 @@ class Versions:
             facts["cluster"] = made.cluster
         if made.live != Model.live:
             facts["live"] = made.live
+        if made.groups:
+            facts["groups"] = list(made.groups)
         if made.slices:
             facts["slices"] = list(made.slices)
         if class_names:

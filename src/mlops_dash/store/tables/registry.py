@@ -29,6 +29,7 @@ class ModelRow(AppTable, table=True):
     owner: str = ""
     tier: int = 2
     do_not_log: Any = json_column()  # list of feature names never stored
+    groups: Any = json_column(nullable=True)  # list of columns whose values are groups that must fare alike
     slices: Any = json_column(nullable=True)  # list of columns whose values are parts that are watched by themselves
     created_at: datetime = time_column()
     archived_at: datetime | None = time_column(nullable=True)
