@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from mlops_dash.domain.events import Event
 from mlops_dash.store import prediction_log as log
-from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.db import Databases, connect, reading, transaction
 from mlops_dash.store.prediction_log import to_us
+from mlops_dash.store.tables.log import LOG
 from tests import factories
 
 MODEL = 'queue "minutes"'
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_events_are_kept_once_counted_read_and_erased(tmp_path: Path) -> None:
-    made = factories.context(tmp_path)
+@pytest.fixture
+def both(database_url: str, tmp_path: Path) -> Iterator[Databases]:
+    """SQLite files, or the schemas of one Postgres database."""
+    made = factories.settings(tmp_path)
+    if database_url.startswith("postgresql"):
+        made = replace(made, database_url=database_url, log_database_url=database_url)
+    opened = connect(made)
+    if opened.log.dialect.name == "postgresql":
+        with opened.log.begin() as connection:
+            connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS log")
+    LOG.create_all(opened.log)
+    yield opened
+    opened.dispose()
+
+
+def test_events_are_kept_once_counted_read_and_erased(both: Databases) -> None:
     bag = [Event(f"e{n}", f"u'{n % 3}", "click" if n % 2 else "revenue", n * 1.5, AT + timedelta(hours=n))
            for n in range(10)]  # fmt: skip
-    with transaction(made.databases.log) as session:
+    with transaction(both.log) as session:
         assert log.append_events(session, MODEL, bag, received=AT) == 10
         assert log.append_events(session, MODEL, [*bag, Event("e99", "p-7", "click", 1.0, AT)], received=AT) == 1
         assert log.append_events(session, "other", bag[:2], received=AT) == 2
-    with reading(made.databases.log) as session:
+    with reading(both.log) as session:
         known = log.known_events(session, MODEL, ["e1", "e5", "ghost"])
         assert known == {"e1": ("u'1", "click", 1.5, bag[1].at), "e5": ("u'2", "click", 7.5, bag[5].at)}
         assert [(one.name, one.events) for one in log.event_names(session, MODEL)] == [("click", 6), ("revenue", 5)]
@@ -32,11 +51,11 @@ def test_events_are_kept_once_counted_read_and_erased(tmp_path: Path) -> None:
         assert window["value"].tolist() == [4.5, 7.5, 10.5]
         assert window["at_us"].tolist() == [to_us(bag[n].at) for n in (3, 5, 7)]
         assert log.named(session, MODEL, "u'1").events == 3
-    with transaction(made.databases.log) as session:
-        log.append(session, [log.Prediction(MODEL, "p-7", to_us(AT), "", 0, "", "{}")], [], marked_us=0)
+    with transaction(both.log) as session:
+        log.append(session, [log.Prediction(MODEL, "p-7", to_us(AT), "", 0, "k7", "{}")], [], marked_us=0)
+        assert log.unit_keys(session, MODEL, AT, AT + timedelta(hours=1)) == {"p-7": "k7"}
         assert log.erase(session, MODEL, ["p-7"], marked_us=0, entity="u'1") == 1
-    with reading(made.databases.log) as session:
+    with reading(both.log) as session:
         left = log.read_events(session, MODEL, ["click", "revenue"], AT, AT + timedelta(days=9))
         assert sorted(left["unit"].unique()) == ["u'0", "u'2"]
         assert log.event_names(session, "other")[0].events == 1
-    made.databases.dispose()
