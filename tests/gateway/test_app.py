@@ -25,6 +25,7 @@ from mlops_dash.domain.access import Actor, Role
 from mlops_dash.errors import NotAuthenticated
 from mlops_dash.gateway import access
 from mlops_dash.gateway import app as gateway
+from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.command import Context
 from mlops_dash.services.evidence import EvidenceService
 from mlops_dash.services.monitoring import MonitoringService
@@ -104,7 +105,9 @@ def open_client(home: Context, tokens: Tokens, **kwargs: Any) -> Iterator[httpx.
     nouns = {"registry": RegistryService, "evidence": EvidenceService, "monitoring": MonitoringService,
              "policies": PolicyService, "retraining": RetrainingService}  # fmt: skip
     made = {name: noun(home) for name, noun in nouns.items()}
-    services = cast("Services", SimpleNamespace(context=home, scoring=scoring, access=tokens, **made))
+    services = cast(
+        "Services", SimpleNamespace(context=home, scoring=scoring, access=tokens, ab_tests=ABTestService(home), **made)
+    )
     app = gateway.create_app(services, process="gateway:test")
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5))
     with socket.socket() as listening:

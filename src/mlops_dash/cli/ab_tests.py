@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from mlops_dash.bootstrap import Services
@@ -13,11 +12,10 @@ from mlops_dash.domain.ab_tests.archive import DECISIONS, archived
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW
 from mlops_dash.domain.ab_tests.outcomes import metric_of, written
 from mlops_dash.domain.ab_tests.readings import Measured
-from mlops_dash.domain.ab_tests.room import ABRoom
+from mlops_dash.domain.ab_tests.room import ABRoom, facts_of, told_of
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, READINGS, ABTest, NewTest
 from mlops_dash.domain.words import ABVerdict
 from mlops_dash.errors import InvalidInput, NotFound
-from mlops_dash.ids import canonical_json
 
 _OUTCOME = (
     "a loss of the answers, or of events mean:NAME, count:NAME, share:NAME, ratio:A/B, with lower: before it where "
@@ -128,7 +126,7 @@ def _list(arguments: argparse.Namespace) -> int:
     room = made.ab_tests.room(actor(made))
     found = [one for one in room.tests if arguments.model in {"", one.model}]
     lines = [f"{one.id[:8]}  {one.model}: {one.name}  {one.state}  {one.question}" for one in found]
-    show([_facts(one) for one in found], as_json=arguments.json, line="\n".join(lines) or "No test was designed yet.")
+    show([facts_of(one) for one in found], as_json=arguments.json, line="\n".join(lines) or "No test was designed yet.")
     return 0
 
 
@@ -176,7 +174,7 @@ def _design(arguments: argparse.Namespace) -> int:
     line = (
         f"{test.model}: {test.name} is designed. A lead starts it: mlops-dash ab-test start {test.id[:8]} --reason TEXT"
     )
-    show(_facts(test), as_json=arguments.json, line=line)
+    show(facts_of(test), as_json=arguments.json, line=line)
     return 0
 
 
@@ -202,7 +200,7 @@ def _start(arguments: argparse.Namespace) -> int:
     made = services()
     test = _known(made, arguments.test)
     after = made.ab_tests.start(actor(made), test.id, test.revision, reason=arguments.reason)
-    show(_facts(after), as_json=arguments.json, line=f"{after.model}: {after.name} runs.")
+    show(facts_of(after), as_json=arguments.json, line=f"{after.model}: {after.name} runs.")
     return 0
 
 
@@ -210,7 +208,7 @@ def _pause(arguments: argparse.Namespace) -> int:
     made = services()
     test = _known(made, arguments.test)
     after = made.ab_tests.pause(actor(made), test.id, test.revision, reason=arguments.reason)
-    show(_facts(after), as_json=arguments.json, line=f"{after.model}: {after.name} is paused.")
+    show(facts_of(after), as_json=arguments.json, line=f"{after.model}: {after.name} is paused.")
     return 0
 
 
@@ -218,7 +216,7 @@ def _resume(arguments: argparse.Namespace) -> int:
     made = services()
     test = _known(made, arguments.test)
     after = made.ab_tests.resume(actor(made), test.id, test.revision, reason=arguments.reason)
-    show(_facts(after), as_json=arguments.json, line=f"{after.model}: {after.name} runs again.")
+    show(facts_of(after), as_json=arguments.json, line=f"{after.model}: {after.name} runs again.")
     return 0
 
 
@@ -247,7 +245,7 @@ def _decide(arguments: argparse.Namespace) -> int:
     line = "It is decided." if stands else (
         f"It is against the test: another lead must stand behind it: mlops-dash ab-test second {test.id[:8]}"
     )  # fmt: skip
-    show(_facts(after), as_json=arguments.json, line=line)
+    show(facts_of(after), as_json=arguments.json, line=line)
     return 0
 
 
@@ -255,7 +253,7 @@ def _second(arguments: argparse.Namespace) -> int:
     made = services()
     test = _known(made, arguments.test)
     after = made.ab_tests.second(actor(made), test.id, test.revision, reason=arguments.reason)
-    show(_facts(after), as_json=arguments.json, line="The decision stands.")
+    show(facts_of(after), as_json=arguments.json, line="The decision stands.")
     return 0
 
 
@@ -301,29 +299,8 @@ def _room(made: Services, test_id: str) -> ABRoom:
     return made.ab_tests.room(who, matching[0]) if matching else room
 
 
-def _facts(test: ABTest) -> dict[str, Any]:
-    """A test without the key of its arms: who knows it could foresee them."""
-    design = {name: value for name, value in test.design.as_json().items() if name != "key"}
-    return {
-        "id": test.id, "model": test.model, "challenger": test.challenger, "control": test.control,
-        "state": str(test.state), "question": test.question, "design": design, "digest": test.design.digest,
-        "started_at": None if test.started_at is None else test.started_at.isoformat(),
-        "ends_at": None if test.ends_at is None else test.ends_at.isoformat(),
-        "stopped_at": None if test.stopped_at is None else test.stopped_at.isoformat(),
-        "paused": test.paused, "pauses": [[since.isoformat(), None if until is None else until.isoformat()]
-                                          for since, until in test.pauses],
-        "decision": None if test.decision is None else test.decision.as_json(), "learned": test.learned,
-        "stop_reason": test.stop_reason, "evidence_ids": list(test.evidence_ids),
-    }  # fmt: skip
-
-
 def _tell(room: ABRoom, test: ABTest, *, as_json: bool) -> int:
     verdict, read = room.verdict, room.reading
-    facts = {
-        **_facts(test),
-        "verdict": None if verdict is None else {"word": str(verdict.word), "reason": verdict.reason},
-        "reading": None if read is None else json.loads(canonical_json(read.as_json())),
-    }
     lines = [f"{test.model}: {test.name}, {test.state}. {test.question}"]
     if verdict is not None:
         lines.append(f"{verdict.word}: {verdict.reason}")
@@ -335,7 +312,7 @@ def _tell(room: ABRoom, test: ABTest, *, as_json: bool) -> int:
             lines += [f"  {one.name}: {one.challenger:,} to {one.control:,} units {_numbers(one.primary)}"
                       for one in read.segments]  # fmt: skip
         lines += [f"  note: {one}" for one in read.notes]
-    show(facts, as_json=as_json, line="\n".join(lines))
+    show(told_of(room, test), as_json=as_json, line="\n".join(lines))
     return 0
 
 

@@ -19,6 +19,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor, Permission, system
 from mlops_dash.errors import InvalidInput
 from mlops_dash.gateway import (
+    ab_tests,
     answers,
     events,
     model_shapes,
@@ -311,6 +312,7 @@ def _model_routes(app: FastAPI, gateway: Gateway) -> None:
         ("/v1/models", "The models that are watched", models.list_models, model_shapes.MODELS),
         ("/v1/policy", "What a model is judged by", models.show_policy, model_shapes.POLICY),
         ("/v1/events", "Which events were sent", events.list_events, events.LISTED),
+        ("/v1/ab-tests", "A/B tests, and what one says", ab_tests.list_tests, ab_tests.LISTED),
     )
 
     def writes(known: set[str], call: pushes.Push) -> Callable[[Request], Awaitable[dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +16,7 @@ from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail
 from mlops_dash.domain.access import Actor, Permission, Waiting, person_of
 from mlops_dash.domain.events import EventName
 from mlops_dash.domain.words import ABState
+from mlops_dash.ids import canonical_json
 from mlops_dash.stats.ab_replay import Replayed
 
 # For the same 80 % power an always-valid interval needs 1.74 times the units, so at equal units it finds sqrt(1.74).
@@ -175,3 +177,30 @@ class ABRoom:
     may: Mapping[str, str]  # verb -> why not, "" = allowed
     events: tuple[EventName, ...]  # of the test's model, or of all
     now: datetime
+
+
+def facts_of(test: ABTest) -> dict[str, Any]:
+    """A test as JSON-able values, without the key of its arms: who knows it could foresee them."""
+    design = {name: value for name, value in test.design.as_json().items() if name != "key"}
+    return {
+        "id": test.id, "model": test.model, "challenger": test.challenger, "control": test.control,
+        "state": str(test.state), "question": test.question, "design": design, "digest": test.design.digest,
+        "started_at": _iso(test.started_at), "ends_at": _iso(test.ends_at), "stopped_at": _iso(test.stopped_at),
+        "paused": test.paused, "pauses": [[_iso(since), _iso(until)] for since, until in test.pauses],
+        "decision": None if test.decision is None else test.decision.as_json(), "learned": test.learned,
+        "stop_reason": test.stop_reason, "evidence_ids": list(test.evidence_ids),
+    }  # fmt: skip
+
+
+def told_of(room: ABRoom, test: ABTest) -> dict[str, Any]:
+    """The same with what it says now; outcomes are null while it is blind."""
+    verdict, read = room.verdict, room.reading
+    return {
+        **facts_of(test),
+        "verdict": None if verdict is None else {"word": str(verdict.word), "reason": verdict.reason},
+        "reading": None if read is None else json.loads(canonical_json(read.as_json())),
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
