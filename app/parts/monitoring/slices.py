@@ -58,6 +58,7 @@ def short(found: Slices, parts: tuple[Slice, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "Part": [one.title for one in parts],
+            "Named by": ["found" if one.found else "the owner" for one in parts],
             "Is": [_word(one) for one in parts],
             found.loss.capitalize(): [fmt.MISSING if one.value is None else found.said(one.value) for one in parts],
             "More than others, 95 %": [_more(found, one) for one in parts],
@@ -70,7 +71,6 @@ def short(found: Slices, parts: tuple[Slice, ...]) -> pd.DataFrame:
 def table(found: Slices, zone: str, parts: tuple[Slice, ...]) -> pd.DataFrame:
     """Everything that is known of every part."""
     shown = short(found, parts)
-    shown.insert(1, "Named by", ["found" if one.found else "the owner" for one in parts])
     shown["95 %"] = [_interval(found, one.low, one.high) for one in parts]
     shown["Others"] = [fmt.MISSING if one.rest is None else found.said(one.rest) for one in parts]
     shown["q"] = [fmt.p_value(one.q) for one in parts]
