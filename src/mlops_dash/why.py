@@ -31,9 +31,12 @@ def work(run: Run) -> dict[str, Any]:
 
 def slices(run: Run) -> dict[str, Any]:
     """Measure parts of the rows; that nothing can be measured yet is a result and no failure."""
-    found = run.services.monitoring.measure_slices(RUNNER, run.job.model)
-    run.say(found.sentence)
-    return {"sentence": found.sentence}
+    try:
+        said = run.services.monitoring.measure_slices(RUNNER, run.job.model).sentence
+    except NotFound as error:  # no labels, so nothing says where it is worse
+        said = error.sentence()
+    run.say(said)
+    return {"sentence": said}
 
 
 def estimate(run: Run) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def why(run: Run) -> dict[str, Any]:
     split = services.monitoring.split_loss(RUNNER, job.model)
     run.say("nothing got worse for sure, so there is nothing to split" if split is None else split.sentence)
     run.step(0.98, "looking for parts of the rows that are worse")
-    run.say(services.monitoring.measure_slices(RUNNER, job.model).sentence)
+    slices(run)
     services.monitoring.evaluate(RUNNER, job.model)  # an open alert names its cause by it
     return {"version_id": str(job.arguments.get("version_id", "")), "sentence": made.sentence}
 

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_dash import bootstrap
+from mlops_dash import bootstrap, why
+from mlops_dash.attempt import Run, finish
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.jobs import Task
+from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.domain.monitoring.slices import NOBODY, Slice, SliceState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.jobs import JobsService
 from mlops_dash.settings import from_environment
 from mlops_dash.store import audit
-from mlops_dash.store.db import reading
+from mlops_dash.store import jobs as job_rows
+from mlops_dash.store.db import reading, transaction
 from tests.factories import SCIENTIST, VIEWER, WORKER
 from tests.penguins import MODEL, PER_DAY, SPECIES, begin, penguins, watched
 from tests.strangers import LIVE, Stranger
@@ -127,3 +129,31 @@ def test_without_ripe_rows_the_reason_is_kept_and_of_nothing_nothing_is_measured
         house.monitoring.measure_slices(WORKER, "nobody")
     with pytest.raises(NotFound):
         house.monitoring.slices(VIEWER, "nobody")
+
+
+def done(house: Services, task: Task) -> list[str]:
+    """What the claimed job of a model says while a process of its own would do it."""
+    job = JobsService(house.context).claim(WORKER, "here")
+    assert job is not None
+    assert job.task is task
+    lines: list[str] = []
+    assert finish(Run(house, job, lines.append), why.work) == 0
+    return lines
+
+
+def test_a_job_measures_them_and_so_does_the_one_that_looks_for_causes(island: Services) -> None:
+    island.registry.edit_model(SCIENTIST, MODEL, {"slices": ["isle"]}, reason="isles differ")
+    assert island.monitoring.plan_slices(WORKER, MODEL)
+    lines = done(island, Task.SLICES)
+    assert any(f"Worst: isle is {ISLE}" in line for line in lines)
+    assert not island.monitoring.slices(VIEWER, MODEL).asked
+
+
+def test_without_labels_the_job_that_looks_for_causes_ends_well(house: Services) -> None:
+    table = penguins(house.context.clock.now(), days=60)
+    begin(house, table.iloc[: 30 * PER_DAY].drop(columns="label"))
+    job = NewJob(Task.SLICES, house.context.clock.now(), "to see", "user:ana", MODEL)
+    with transaction(house.context.databases.app) as session:
+        job_rows.enqueue(session, job, job_id="j-1", now=house.context.clock.now())
+    lines = done(house, Task.SLICES)
+    assert any("It needs a served version, and labels." in line for line in lines)
