@@ -14,9 +14,12 @@ def add_commands(commands: Any) -> None:
     command = commands.add_parser("erase", help="forget somebody: their predictions and labels leave the log")
     command.add_argument("--model", required=True)
     command.add_argument(
-        "--entity", required=True, metavar="ID", help="whose rows: their id, or a part of a joined one"
+        "--entity",
+        required=True,
+        metavar="ID",
+        help="whose rows: their id, a part of a joined one, or what A/B tests knew them by (user, account, session)",
     )
-    command.add_argument("--column", default="", help="compare a logged input with it instead of the ids")
+    command.add_argument("--column", default="", help="compare a logged input, or what tests drew by, instead")
     command.add_argument("--dry-run", action="store_true", help="only say what is stored")
     command.add_argument("--reason", default="", help="goes into the ledger and stays: do not name them")
     json_flag(command)

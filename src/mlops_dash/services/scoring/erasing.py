@@ -10,11 +10,12 @@ import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from mlops_dash.domain.ab_tests.assigning import ENTITY, unit_key
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import InvalidInput
 from mlops_dash.services.command import Context, Unit, command, read, record
-from mlops_dash.store import evaluation_rows, prediction_log, registry
+from mlops_dash.store import ab_tests, evaluation_rows, prediction_log, registry
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import Named, cold, moving, to_us
 
@@ -52,6 +53,9 @@ class Erasing:
             entity: The name or number that ids, or the values of `column`, are compared with, as text.
             column: A logged input; "" looks at ids, and at each part of one that several columns make.
 
+        Rows of which an A/B test keeps the unit are theirs too, logged as a column or not: of all tests of the model,
+        with a column of those that drew by it.
+
         Raises:
             NotFound: no such model.
             InvalidInput: the name is empty, or no row has such a column.
@@ -60,9 +64,12 @@ class Erasing:
             raise InvalidInput("Nobody is named.", hint="Say whose rows: --entity ID")
         with reading(self.context.databases.app) as session:
             registry.model(session, model)
+            drawn = [one.design for one in ab_tests.every(session, model) if one.design.unit == ENTITY]
+        forms = prediction_log.forms_of(entity)
+        keys = [unit_key(one.key, form) for one in drawn if column in {"", one.entity} for form in forms]
         with reading(self.context.databases.log) as log:
-            rows = prediction_log.named(log, model, entity, column=column)
-        if not (rows.column_seen or rows.events):
+            rows = prediction_log.named(log, model, entity, column=column, unit_keys=keys)
+        if not (rows.column_seen or rows.ids or rows.events):
             raise InvalidInput(
                 f"No row of {model} has an input {column!r}.", hint="Look at the page Monitoring for the names."
             )

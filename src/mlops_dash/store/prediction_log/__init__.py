@@ -14,7 +14,7 @@ Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclas
     batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
     span_of, labelled_days, logged_by_hour, with_features
 Events of units (events.py): append_events, known_events, event_names, read_events, unit_keys
-Erasure (erasing.py): named, erase
+Erasure (erasing.py): named, erase, forms_of
 Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
 
 Times go in and out as aware UTC datetimes; the tables hold microseconds. Must not: judge, or know what a model is.
@@ -22,7 +22,7 @@ Times go in and out as aware UTC datetimes; the tables hold microseconds. Must n
 
 from __future__ import annotations
 
-from mlops_dash.store.prediction_log.erasing import Named, erase, named
+from mlops_dash.store.prediction_log.erasing import Named, erase, forms_of, named
 from mlops_dash.store.prediction_log.events import (
     append_events,
     event_names,
@@ -118,6 +118,7 @@ __all__ = [
     "first_answer_since",
     "first_differing",
     "forget_hours",
+    "forms_of",
     "from_us",
     "groups",
     "hours_waiting",

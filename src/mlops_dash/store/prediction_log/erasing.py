@@ -45,7 +45,7 @@ class Named:
     events: int = 0
 
 
-def named(session: Session, model: str, entity: str, *, column: str = "") -> Named:
+def named(session: Session, model: str, entity: str, *, column: str = "", unit_keys: Sequence[str] = ()) -> Named:
     """Rows whose id, or a part of whose id, is `entity`; with a column those whose input of this name is.
 
     Args:
@@ -53,14 +53,15 @@ def named(session: Session, model: str, entity: str, *, column: str = "") -> Nam
         model: Whose rows.
         entity: The name or number, as text.
         column: An input that was logged; "" looks at ids.
+        unit_keys: What the log keeps of them as the unit of tests (`unit_key`): rows that have one are theirs too.
     """
     found, seen = _by_input(session, model, entity, column) if column else (_by_id(session, model, entity), True)
-    ids = tuple(sorted(set(found)))
+    ids = tuple(sorted({*found, *_by_unit(session, model, unit_keys)}))
     counts = {
         table: sum(_count(session, table, model, part) for part in _parts(ids)) + _archived(session, table, model, ids)
         for table in ("prediction", "label")
     }
-    events = count_of_units(session, model, sorted({*ids, entity}))
+    events = count_of_units(session, model, sorted({*ids, *forms_of(entity)}))
     return Named(ids, counts["prediction"], counts["label"], seen, entity, events)
 
 
@@ -69,7 +70,7 @@ def erase(session: Session, model: str, ids: Sequence[str], *, marked_us: int, e
 
     Events go whose unit is one of the ids, or `entity`.
     """
-    erase_of_units(session, model, sorted({*ids, entity} - {""}))
+    erase_of_units(session, model, sorted({*ids, *forms_of(entity)}))
     connection = session.connection()
     listed = texts_of(session, "ids")
     gone = 0
@@ -88,6 +89,35 @@ def erase(session: Session, model: str, ids: Sequence[str], *, marked_us: int, e
             done = connection.execute(text(query), asked).rowcount
             gone += done if table == "prediction" else 0
     return gone
+
+
+def forms_of(entity: str) -> tuple[str, ...]:
+    """How a unit that somebody names may be written in the log: as it stands, and as `domain.events.unit_name` has it.
+
+    >>> forms_of(" 17.0 "), forms_of("it's Ana"), forms_of("")
+    ((' 17.0 ', '17', '17.0'), ("it's Ana",), ())
+    """
+    bare = entity.strip()
+    whole = bare.removesuffix(".0")
+    number = whole if whole.removeprefix("-").isdecimal() else bare
+    return tuple(sorted({entity, bare, number} - {""}))
+
+
+def _by_unit(session: Session, model: str, keys: Sequence[str]) -> list[str]:
+    """Ids of the rows whose unit is kept as one of the keys."""
+    if not keys:
+        return []
+    query = (
+        "SELECT prediction_id FROM prediction WHERE model = :model "  # noqa: S608 - fixed fragments
+        f"AND entity_key IN ({texts_of(session, 'keys')})"
+    )
+    asked = {"model": model, "keys": bound(session, keys)}
+    found = [str(name) for (name,) in session.connection().execute(text(query), asked)]
+    wanted = pa.array(keys, pa.string())
+    for file in cold.of_model(session, model, kinds=("prediction",)):
+        rows = cold.read(session, file, ["prediction_id", "entity_key"])
+        found += rows["prediction_id"].filter(pc.is_in(rows["entity_key"], wanted)).to_pylist()
+    return found
 
 
 def _by_id(session: Session, model: str, entity: str) -> list[str]:
