@@ -33,6 +33,7 @@ from mlops_dash.gateway import (
 from mlops_dash.gateway.access import Doorkeeper
 from mlops_dash.gateway.docs import CONTENT_SECURITY_POLICY, page
 from mlops_dash.gateway.follower import Follower
+from mlops_dash.gateway.headers import unit_of
 from mlops_dash.gateway.lanes import Lanes
 from mlops_dash.gateway.metrics import GatewayMetrics, Measured
 from mlops_dash.gateway.writer import Writer
@@ -207,7 +208,7 @@ def _scoring_routes(app: FastAPI, gateway: Gateway) -> None:
         asked = scoring.ask(
             _actor(request), name, body, request.headers.get("content-type", ""), batch_id=batch_id,
             ids_column=request.headers.get("x-prediction-ids-column", ""),
-            unit=request.headers.get("x-prediction-unit", ""),
+            unit=unit_of(request.headers.raw),
         )  # fmt: skip
         answered = await gateway.lanes.answer(asked)
         headers = {}

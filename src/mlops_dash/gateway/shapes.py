@@ -59,7 +59,7 @@ INVOCATIONS: Shape = {
         _header(
             "X-Prediction-Unit",
             "Whom the rows are for, where an A/B test draws by user, account or session; else "
-            "the test's column of the rows says it, also where the model does not take it",
+            "the test's column of the rows says it, also where the model does not take it. UTF-8, as its events are",
         ),
     ],
     "requestBody": {

@@ -230,3 +230,16 @@ def test_with_rows_as_units_an_event_names_the_predictions_id() -> None:
     assert found.units == len(rows)
     shares = [found.primary.challenger, found.primary.control]
     assert shares == [pytest.approx(0.25, abs=0.05)] * 2
+
+
+def test_events_that_meet_no_unit_are_said_and_most_of_them_are_an_alarm() -> None:
+    rows, events, _ = traffic(n=600)
+    assert not any("have no row" in one for one in unit_table(BASE, rows, events, now=ALL).notes)
+    other = events["unit"].isin([f"c'{n}" for n in range(50)])
+    named = events["unit"].mask(other, events["unit"] + "<b>ë</b>")
+    few = unit_table(BASE, rows, events.assign(unit=named), now=ALL)
+    assert (few.strange, few.joined) == (50, 550)
+    assert "50 units with events have no row in this test; 550 have." in few.notes
+    reading = now(rows, events.assign(unit=events["unit"] + "名"))
+    (alarm,) = [one for one in reading.notes if "have no row" in one]
+    assert alarm.startswith("Check the names: 600 units with events have no row in this test, none has.")

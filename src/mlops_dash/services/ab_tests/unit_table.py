@@ -57,7 +57,8 @@ class UnitTable:
         nameless: Rows without a unit; they count nowhere.
         crossed: Units that the other arm answered too, for example while the challenger failed; they stay in their arm.
         late: Events that came after their unit was ripe; they do not count.
-        strange: Events of units that have no row in the test.
+        strange: Units with events that have no row in the test.
+        joined: Units with events that have one.
     """
 
     treated: Bools
@@ -70,6 +71,7 @@ class UnitTable:
     crossed: int
     late: int
     strange: int
+    joined: int
     order: Ints  # place of each ripe unit among all
     segments: Mapping[str, np.ndarray]  # type: ignore[type-arg]  # column -> value of each unit's first row, as text
 
@@ -81,7 +83,17 @@ class UnitTable:
             (self.crossed, "units were answered by the other arm too; they stay in the arm that was drawn"),
             (self.late, "events came after their unit was ripe and do not count"),
         )
-        return tuple(f"{n:,} {what}." for n, what in said if n)
+        return (*(f"{n:,} {what}." for n, what in said if n), *self._strangers)
+
+    @property
+    def _strangers(self) -> tuple[str, ...]:
+        if not self.strange:
+            return ()
+        said = f"{self.strange:,} units with events have no row in this test"
+        if self.strange <= self.joined:
+            return (f"{said}; {self.joined:,} have.",)
+        few = f"only {self.joined:,} have" if self.joined else "none has"
+        return (f"Check the names: {said}, {few}. A unit whose events bear another name counts as one without any.",)
 
 
 def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now: datetime) -> UnitTable:
@@ -128,6 +140,7 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
         crossed=crossed,
         late=kept.late,
         strange=kept.strange,
+        joined=kept.joined,
         order=order,
         segments={name: _first_values(named, name, codes, at, len(units)) for name in design.segments},
     )
@@ -143,6 +156,7 @@ class _Kept:
     before: Bools
     late: int
     strange: int
+    joined: int
 
 
 def _arms(design: Design, units: np.ndarray, codes: Ints, answered: Bools) -> Bools:  # type: ignore[type-arg]
@@ -187,7 +201,7 @@ def _kept_events(design: Design, units: np.ndarray, events: pd.DataFrame, first:
     keys = [unit_key(design.key, one) for one in known.tolist()] if design.unit == ENTITY else known.tolist()
     place = np.asarray(pd.Index(units).get_indexer(pd.Index(keys, dtype=object)), dtype=np.int64)[codes]
     ours = place >= 0
-    strange = int(np.unique(codes[~ours]).size)
+    strange, joined = int(np.unique(codes[~ours]).size), int(np.unique(codes[ours]).size)
     place, kept = place[ours], events[ours]
     at, received = kept["at_us"].to_numpy(dtype=np.int64), kept["received_at_us"].to_numpy(dtype=np.int64)
     exposure = int(design.exposure_hours * _HOUR_US)
@@ -198,7 +212,7 @@ def _kept_events(design: Design, units: np.ndarray, events: pd.DataFrame, first:
     taken = (within & in_time) | before
     return _Kept(
         place[taken], kept["name"].to_numpy(dtype=object)[taken], kept["value"].to_numpy(dtype=np.float64)[taken],
-        before[taken], late, strange,
+        before[taken], late, strange, joined,
     )  # fmt: skip
 
 
