@@ -15,7 +15,7 @@ import streamlit as st
 
 from app.components import whole
 from app.parts.admin import secrets
-from app.parts.reports import comparing, making, scheduling, sharing
+from app.parts.reports import comparing, making, remarks, scheduling, sharing
 from app.shell import address, session
 from app.shell.files import report_path
 from app.ui import widgets
@@ -86,12 +86,13 @@ def _kept(frame: Frame, room: ReportsRoom) -> None:
     _list(frame, room, room.selected)
     sharing.links(frame, room.selected)
     _preview(frame, room, room.selected)
+    remarks.panel(frame, room.selected, title_of(room.selected))
 
 
 def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
     ids = tuple(one.id for one in room.lines)
     key = f"reports-{len(ids)}-{ids[0]}"  # a selection belongs to these very rows, never to a position
-    opened = sharing.opened(frame)
+    opened, signed = sharing.opened(frame), remarks.signers(frame)
     rows = pd.DataFrame(
         {
             "Model": [one.of for one in room.lines],
@@ -100,6 +101,7 @@ def _list(frame: Frame, room: ReportsRoom, selected: Report) -> None:
             "Made": [frame.ago(one.made_at) for one in room.lines],
             "Report": [KIND_LABELS[one.kind] for one in room.lines],
             "Facts sha256": [fmt.short(one.sha256, 16) for one in room.lines],
+            "Signed off by": [signed.get(one.id, fmt.MISSING) for one in room.lines],
             "Opened by link": [opened.get(one.id, fmt.MISSING) for one in room.lines],
         }
     )
@@ -169,7 +171,7 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
                     width="stretch",
                 )
 
-    title = f"{KIND_LABELS[line.kind]} of {line.of}, {line.about}"
+    title = title_of(report)
     by = f"Made by {who(line.made_by)}, {frame.instant(line.made_at)}"
     with widgets.card("preview", title, by, actions):
         st.markdown(f"{widgets.icon('difference' if room.changed else 'check')} {plain(room.since)}")
@@ -180,6 +182,11 @@ def _preview(frame: Frame, room: ReportsRoom, report: Report) -> None:
         )  # fmt: skip
         widgets.note(f"{LEVEL_HELP[level]}.")
         whole.mount(report_path(line.id, level), height=_FRAME_HEIGHT, alt=title)
+
+
+def title_of(report: Report) -> str:
+    """What a report is, in words."""
+    return f"{KIND_LABELS[report.line.kind]} of {report.line.of}, {report.line.about}"
 
 
 def _content(frame: Frame, report_id: str, kind: ReportFormat, level: Level) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 
 from mlops_dash import cli
 from mlops_dash.bootstrap import Services
+from mlops_dash.cli import remarks
 from mlops_dash.cli import reports as words
 from tests import factories
 from tests.services.reports_world import MODEL, office
@@ -224,3 +225,25 @@ def test_two_reviews_are_compared_by_their_hashes(run: Run, tmp_path: Path) -> N
     assert (code, error) == (0, "")
     assert json.loads(out)["changes"] != []
     assert run("compare", made[0]["id"], "gone")[0] == 2
+
+
+def test_a_report_is_signed_and_commented_and_files_of_before_and_after_are_ours(
+    run: Run, house: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remarks, "services", lambda: house)
+    monkeypatch.setattr(remarks, "actor", lambda made: factories.LEAD)
+    early = tmp_path / "early.html"
+    answer = json.loads(run("weekly", "--model", MODEL, "--out", str(early), "--json")[1])
+    assert run("sign", answer["id"], "--text", "I stand behind it")[1] == "lead signed it.\n"
+    assert run("sign", answer["id"], "--text", "again")[0] == 2
+    assert json.loads(run("comment", answer["id"], "--text", "thin <b>limits", "--json")[1])["kind"] == "comment"
+    assert [one["name"] for one in json.loads(run("remarks", answer["id"], "--json")[1])] == ["lead", "lead"]
+    assert "Signed off  lead: I stand behind it" in run("remarks", answer["id"])[1]
+    for name, level in (("late.html", "technical"), ("late-audit.html", "audit"), ("late.json", "technical")):
+        file = tmp_path / name
+        assert run("weekly", "--model", MODEL, "--out", str(file), "--level", level)[0] == 0
+        assert "I stand behind it" in file.read_text()
+        assert run("check", str(file))[0] == 0, name
+        file.write_text(file.read_text().replace("I stand behind it", "I never read it"))
+        assert run("check", str(file))[0] == 1, name
+    assert run("check", str(early))[0] == 0

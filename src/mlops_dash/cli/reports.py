@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_dash.cli import deliveries, shares
+from mlops_dash.cli import deliveries, remarks, shares
 from mlops_dash.cli.shared import actor, json_flag, services, show, write_bytes
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.reports.files import ReportFormat, format_of
 from mlops_dash.domain.reports.levels import Level
+from mlops_dash.domain.reports.remarks import Remark, RemarkKind, signed
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, SCHEMA, Draft, Facts, Report, as_json, sha256_of
 from mlops_dash.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mlops_dash.bootstrap import Services
+
+
+_REMARKS = re.compile(r"<!--remarks-->.*?<!--/remarks-->\n", re.DOTALL)  # people's text is escaped: it holds no "<"
 
 
 def add_commands(commands: Any) -> None:
@@ -65,6 +70,7 @@ def add_commands(commands: Any) -> None:
     json_flag(compare)
     compare.set_defaults(run=_compare)
 
+    remarks.add_commands(kinds)
     shares.add_commands(kinds)
     deliveries.add_commands(kinds)
 
@@ -180,7 +186,7 @@ def _check(arguments: argparse.Namespace) -> int:
         return 1
     made = services()
     kept = made.reports.with_hash(actor(made), sha256)
-    if kept is not None and found.source not in (made.reports.html(actor(made), kept.line.id, one) for one in Level):
+    if kept is not None and not _ours(found.source, kept, made.reports.remarks(actor(made), kept.line.id)):
         who = kept.line.made_by.removeprefix("user:")
         print(
             f"facts ok {sha256}: those of the report by {who}, kept here; the page around them is not what this "
@@ -188,6 +194,21 @@ def _check(arguments: argparse.Namespace) -> int:
         )
         return 1
     return _said(kept, sha256)
+
+
+def _ours(source: str, kept: Report, remarks: Sequence[Remark]) -> bool:
+    """Whether a page is what we write of a report at a level, with what had been said of it at some time.
+
+    What is said later stands at the end; what leaves the house has the sign-offs alone.
+    """
+    from mlops_dash.rendering import reports as rendering  # it loads Jinja: only who checks a page pays it
+
+    bare, began = _REMARKS.subn("", source)
+    page = next((one for one in Level if rendering.html(kept.facts, one) == bare), None)
+    if page is None:
+        return False
+    known = [said[:n] for said in (remarks, signed(remarks)) for n in range(len(said) + 1)]
+    return not began or any(rendering.html(kept.facts, page, one) == source for one in known[::-1])
 
 
 def _check_json(file: Path, text: str) -> int:
@@ -206,15 +227,25 @@ def _check_json(file: Path, text: str) -> int:
         return 1
     made = services()
     kept = made.reports.with_hash(actor(made), sha256)
-    if whole and kept is not None and not _agrees(read, as_json(kept)):
+    if whole and kept is not None and not _agrees(read, as_json(kept, _remarks(made, kept))):
         print("changed: its facts are those of a report that is kept here, but what stands around them is not")
         return 1
     return _said(kept, sha256)
 
 
+def _remarks(made: Services, kept: Report) -> tuple[Remark, ...]:
+    return made.reports.remarks(actor(made), kept.line.id)
+
+
 def _agrees(read: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
     """Whether what stands around the facts is ours: names that later versions add are missing from an older file."""
-    return all(ours.get(name) == said for name, said in read.items() if name != "schema_version")
+    said_then = read.get("remarks", [])
+    later = ours["remarks"]
+    signs = [one for one in later if one["kind"] == RemarkKind.SIGN_OFF]
+    if said_then not in (later[: len(said_then)], signs[: len(said_then)]):
+        return False
+    rest = {name: said for name, said in read.items() if name not in ("schema_version", "remarks")}
+    return all(ours.get(name) == said for name, said in rest.items())
 
 
 def _said(kept: Report | None, sha256: str) -> int:

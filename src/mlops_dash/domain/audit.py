@@ -103,6 +103,8 @@ class Action(StrEnum):
     REPORT_UNSUBSCRIBED = "report.unsubscribed"
     CARD_EDITED = "card.edited"
     CARD_APPROVED = "card.approved"
+    REPORT_COMMENTED = "report.commented"
+    REPORT_SIGNED = "report.signed"
     VERSION_NUMBERED = "version.numbered"
     VIEW_SAVED = "view.saved"
     VIEW_CHANGED = "view.changed"

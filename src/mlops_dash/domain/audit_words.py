@@ -131,6 +131,8 @@ _SENTENCES: Mapping[str, Told] = {
     Action.REPORT_UNSUBSCRIBED: _to("unsubscribed from"),
     Action.CARD_EDITED: _to("wrote"),
     Action.CARD_APPROVED: _to("approved"),
+    Action.REPORT_COMMENTED: _to("commented on"),
+    Action.REPORT_SIGNED: _to("signed"),
     Action.VERSION_NUMBERED: lambda one: f"called {one.object} {one.after.get('number', '')}",
     Action.TEST_DESIGNED: _to("designed the A/B test"),
     Action.TEST_STARTED: _to("started the A/B test"),

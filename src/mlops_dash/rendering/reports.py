@@ -7,7 +7,7 @@ are put in as they are.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.reports.levels import Level
+from mlops_dash.domain.reports.remarks import REMARK_LABELS, Remark
 from mlops_dash.domain.reports.sheets import sheets_of
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_json, sha256_of
 from mlops_dash.domain.words import defined
@@ -37,7 +38,9 @@ _DOCUMENTS: Mapping[ReportKind, Callable[[Facts], Document]] = {
 }
 
 
-def written(report: Report, kind: ReportFormat, level: Level = Level.TECHNICAL) -> bytes:
+def written(
+    report: Report, kind: ReportFormat, level: Level = Level.TECHNICAL, remarks: Sequence[Remark] = ()
+) -> bytes:
     """The report in a format; texts are UTF-8. A workbook and JSON hold all facts, whoever reads them.
 
     Raises:
@@ -53,12 +56,12 @@ def written(report: Report, kind: ReportFormat, level: Level = Level.TECHNICAL) 
         from mlops_dash.rendering import pdf  # it loads Pango: only who asks for a PDF pays it
 
         facts = canonical_json(report.facts)
-        return pdf.pdf(_page(facts, level, paper=True), facts=facts)
+        return pdf.pdf(_page(facts, level, tuple(remarks), paper=True), facts=facts)
     if kind is ReportFormat.JSON:
-        text = json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(as_json(report, remarks), indent=1, ensure_ascii=False) + "\n"
     else:
         write = markdown if kind is ReportFormat.MARKDOWN else html
-        text = write(report.facts, level)
+        text = write(report.facts, level, remarks)
     return text.encode("utf-8", "replace")
 
 
@@ -70,17 +73,17 @@ def document(facts: Facts, level: Level = Level.TECHNICAL) -> Document:
 # --- HTML -------------------------------------------------------------------------------------------------------------
 
 
-def html(facts: Facts, level: Level = Level.TECHNICAL) -> str:
+def html(facts: Facts, level: Level = Level.TECHNICAL, remarks: Sequence[Remark] = ()) -> str:
     """One file that opens offline and prints on A4; its colours follow the reader's device."""
-    return _html(canonical_json(facts), level)
+    return _html(canonical_json(facts), level, tuple(remarks))
 
 
 @lru_cache(maxsize=16)
-def _html(text: str, level: Level) -> str:
-    return _page(text, level, paper=False)
+def _html(text: str, level: Level, remarks: tuple[Remark, ...]) -> str:
+    return _page(text, level, remarks, paper=False)
 
 
-def _page(text: str, level: Level, *, paper: bool) -> str:
+def _page(text: str, level: Level, remarks: tuple[Remark, ...] = (), *, paper: bool) -> str:
     facts = json.loads(text)
     shown = document(facts, level)
     return str(
@@ -88,6 +91,7 @@ def _page(text: str, level: Level, *, paper: bool) -> str:
             document=shown,
             ask=ask(shown) if level is Level.EXECUTIVE else None,
             brief=level is Level.EXECUTIVE,
+            remarks=[(REMARK_LABELS[one.kind], one) for one in remarks],
             sha256=sha256_of(facts),
             text=text,
             paper=paper,
@@ -127,7 +131,7 @@ def _explained(text: Cell) -> Markup:
 # --- Markdown ---------------------------------------------------------------------------------------------------------
 
 
-def markdown(facts: Facts, level: Level = Level.TECHNICAL) -> str:
+def markdown(facts: Facts, level: Level = Level.TECHNICAL, remarks: Sequence[Remark] = ()) -> str:
     """Headings, sentences and pipe tables; charts are told by their sentences. Foreign text is never markup."""
     shown, brief = document(facts, level), level is Level.EXECUTIVE
     name = f"{markdown_text(shown.name)} · " if shown.name else ""
@@ -159,6 +163,11 @@ def markdown(facts: Facts, level: Level = Level.TECHNICAL) -> str:
         lines += ["## What the words mean", ""]
         lines += [f"- **{markdown_text(term)}**: {markdown_text(means)}" for term, means in shown.terms]
         lines.append("")
+    lines += ["## Sign-offs and comments", ""] if remarks else []
+    for one in remarks:
+        said = f"{REMARK_LABELS[one.kind]} by {one.name}, {one.at:%Y-%m-%d %H:%M} UTC: {one.text}"
+        lines += [f"- {markdown_text(said)}"]
+    lines += [""] if remarks else []
     return "\n".join([*lines, f"Facts sha256 `{sha256_of(facts)}`", ""])
 
 

@@ -17,7 +17,7 @@ from mlops_dash.domain.reports.plans import Plan
 from mlops_dash.domain.reports.shares import ShareFace
 from mlops_dash.domain.reports.snapshot import Report, ReportKind
 from tests.app.conftest import OpenPage, words
-from tests.factories import SCIENTIST, VIEWER, WORKER
+from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
 from tests.services.monitoring.monitoring_world import MODEL, World, world
 
 DAY = timedelta(days=1)
@@ -251,3 +251,17 @@ def test_a_report_is_shared_shown_once_counted_and_revoked(kept: Report, house: 
     assert "0 of 1 link open" in words(page)
     assert page.button(key="revoke-link").disabled
     assert page.button(key=key).help == "Needs the role scientist; you are viewer."
+
+
+def test_who_signed_stands_in_the_list_and_below_the_report(kept: Report, house: Services, open_page: OpenPage) -> None:
+    page = open_page("reports", "viewer")
+    assert "Nobody has signed it off yet" in words(page)
+    assert page.button(key=f"sign-{kept.line.id}").disabled
+    house.reports.sign_report(LEAD, kept.line.id, "I stand behind <b>it")
+    house.reports.comment_report(SCIENTIST, kept.line.id, "thin")
+    page = open_page("reports", "scientist")
+    assert list(page.dataframe[0].value["Signed off by"]) == ["lead"]
+    assert "Signed off by lead" in words(page)
+    said = next(one.value for one in page.dataframe if "In words" in one.value)
+    assert list(said["In words"]) == ["I stand behind <b>it", "thin"]
+    assert not page.button(key=f"sign-{kept.line.id}").disabled

@@ -6,7 +6,7 @@ JSON, so that their sha256 means the same on every machine. Must not: read a sto
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,7 @@ from mlops_dash.domain.calendar import day_of, day_start
 from mlops_dash.domain.registry.gates import through
 from mlops_dash.domain.reports.files import ENDINGS, ReportFormat
 from mlops_dash.domain.reports.levels import Level
+from mlops_dash.domain.reports.remarks import Remark
 from mlops_dash.domain.words import Health, look
 from mlops_dash.ids import digest
 
@@ -194,8 +195,8 @@ def sha256_of(facts: Facts) -> str:
     return digest(facts)
 
 
-def as_json(report: Report) -> dict[str, Any]:
-    """The report for other programs: schema, what it is, and the facts whose hash is `sha256`."""
+def as_json(report: Report, remarks: Sequence[Remark] = ()) -> dict[str, Any]:
+    """The report for other programs: schema, what it is, what was said of it, and the facts whose hash is `sha256`."""
     line = report.line
     return {
         "schema": SCHEMA,
@@ -210,6 +211,9 @@ def as_json(report: Report) -> dict[str, Any]:
         "sha256": line.sha256,
         "made_by": line.made_by,
         "made_at": line.made_at.isoformat(),
+        "remarks": [
+            {"kind": str(one.kind), "name": one.name, "text": one.text, "at": one.at.isoformat()} for one in remarks
+        ],
         "facts": dict(report.facts),
     }
 

@@ -4,6 +4,7 @@ One of the two services that compose other services' reads (the other is the fle
 and Registry pages say, because it asks them.
 
 comparing   two kept reports side by side
+remarking   comments on a report, and sign-offs
 sharing     links to one report for people without an account
 scheduling  what a schedule's slot does: make a report, and a delivery for each recipient
 sending     deliveries on their way out, and who unsubscribed
@@ -52,6 +53,7 @@ from mlops_dash.services.fleet import FleetService
 from mlops_dash.services.monitoring import MonitoringService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.reports.comparing import Comparing
+from mlops_dash.services.reports.remarking import Remarking
 from mlops_dash.services.reports.scheduling import Scheduling
 from mlops_dash.services.reports.sending import Sending
 from mlops_dash.services.reports.sharing import Sharing
@@ -80,7 +82,8 @@ class ReportService:
         self._tests = ABTestService(context)
         self._fleet = FleetService(context)
 
-        self.compared = Comparing(context).compared
+        self.compared, said = Comparing(context).compared, Remarking(context)
+        self.remarks, self.sign_report, self.comment_report = said.remarks, said.sign_report, said.comment_report
 
         sharing = Sharing(context)
         self.share, self.revoke_share, self.shares = sharing.share, sharing.revoke_share, sharing.shares
@@ -183,7 +186,7 @@ class ReportService:
         Raises:
             NotFound: no such report.
         """
-        return rendering.html(self.report(actor, report_id).facts, level)
+        return rendering.html(self.report(actor, report_id).facts, level, self.remarks(actor, report_id))
 
     @read(Permission.ROOM_READ)
     def file(self, actor: Actor, report_id: str, kind: ReportFormat, level: Level = Level.TECHNICAL) -> ReportFile:
@@ -200,7 +203,8 @@ class ReportService:
             Unavailable: a PDF is asked for, and this machine cannot make one.
         """
         found = self.report(actor, report_id)
-        return ReportFile(found.file_name(kind, level), MIMES[kind], rendering.written(found, kind, level))
+        content = rendering.written(found, kind, level, self.remarks(actor, report_id))
+        return ReportFile(found.file_name(kind, level), MIMES[kind], content)
 
     @read(Permission.ROOM_READ)
     def weekly(self, actor: Actor, model: str, *, until: date | None = None) -> Draft:

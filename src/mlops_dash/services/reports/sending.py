@@ -22,6 +22,7 @@ from mlops_dash.domain.reports.deliveries import UNSUBSCRIBE, Delivery, delivery
 from mlops_dash.domain.reports.files import MIMES, ReportFile, ReportFormat
 from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.plans import Destination, Plan, addressed, destination_of, formats_of, said_to
+from mlops_dash.domain.reports.remarks import signed
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, Report, as_json
 from mlops_dash.errors import Conflict, InvalidInput, MlopsDashError, NotFound, Unanswered, Unavailable
 from mlops_dash.notify import parcels
@@ -31,6 +32,7 @@ from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.reports.scheduling import why_held
 from mlops_dash.store import deliveries as store
 from mlops_dash.store import notices as channels
+from mlops_dash.store import remarks
 from mlops_dash.store import reports as report_store
 from mlops_dash.store import retraining as schedules
 from mlops_dash.store.db import Session, reading, transaction
@@ -256,17 +258,18 @@ class Sending:
     def _pack(self, report_id: str, formats: tuple[str, ...], level: Level) -> parcels.Parcel:
         with reading(self.context.databases.app) as session:
             report = report_store.report(session, report_id)
+            names = signed(remarks.remarks(session, report_id))
         if report is None:
             raise NotFound("The report is not kept any more.", hint="Make it again.")
         kinds = formats_of(formats)
-        told: dict[str, Any] = as_json(report)
+        told: dict[str, Any] = as_json(report, names)
         if ReportFormat.JSON not in kinds:
             told.pop("facts")
         shown = rendering.document(report.facts, level)
         badge, kind_of = str(shown.badge["text"]), KIND_LABELS[report.line.kind]
         at = "" if level is Level.TECHNICAL else f"&level={level}"
         files = tuple(
-            ReportFile(_file_name(report, kind, level), MIMES[kind], rendering.written(report, kind, level))
+            ReportFile(_file_name(report, kind, level), MIMES[kind], rendering.written(report, kind, level, names))
             for kind in kinds
         )
         return parcels.Parcel(

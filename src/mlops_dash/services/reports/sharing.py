@@ -15,6 +15,7 @@ from datetime import timedelta
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.reports.levels import Level
+from mlops_dash.domain.reports.remarks import signed
 from mlops_dash.domain.reports.shares import PATH, NewShare, Share, ShareFace, ShareState, checked_days
 from mlops_dash.domain.reports.snapshot import KIND_LABELS
 from mlops_dash.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
@@ -22,6 +23,7 @@ from mlops_dash.ids import sha256_text
 from mlops_dash.rendering import reports as rendering
 from mlops_dash.services.access import passwords, tries
 from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.store import remarks
 from mlops_dash.store import reports as report_store
 from mlops_dash.store import shares as store
 from mlops_dash.store.db import reading, transaction
@@ -145,9 +147,10 @@ class Sharing:
             if not store.count(session, found.share.id, wall=self.context.clock.wall()):
                 return ShareFace.OVER, ""
             report = report_store.report(session, found.share.report_id)
+            names = signed(remarks.remarks(session, found.share.report_id))
         if report is None:
             return ShareFace.OVER, ""
-        return ShareFace.OPEN, rendering.html(report.facts, found.share.level)
+        return ShareFace.OPEN, rendering.html(report.facts, found.share.level, names)
 
     def _found(self, secret: str) -> tuple[ShareFace, store.Found | None]:
         asked = sha256_text(secret)

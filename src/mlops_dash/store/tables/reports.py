@@ -48,6 +48,22 @@ class ReportShareRow(AppTable, table=True):
     level: str = "technical"
 
 
+class ReportRemarkRow(AppTable, table=True):
+    """A comment on a report, or a sign-off: of those an account has one a report (the database guards it)."""
+
+    __tablename__ = "report_remark"
+    __table_args__ = (UniqueConstraint("report_id", "signer"),)
+    id: str = Field(primary_key=True)
+    report_id: str = Field(foreign_key="report.id", index=True)
+    kind: str
+    by: str
+    signer: str | None = None  # who signs; None of a comment
+    place: int  # among those of its report: two may be of one moment
+    name: str
+    text: str = text_column()
+    at: datetime = time_column()
+
+
 class ReportDeliveryRow(AppTable, table=True):
     """One report to one recipient, at most once a batch (the database guards it)."""
 

@@ -1,0 +1,72 @@
+"""Sign-offs and comments of a frozen report, and the two buttons that add one."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.ui import dialogs, widgets
+from app.ui.context import Frame
+from mlops_dash.domain import format as fmt
+from mlops_dash.domain.access import Permission
+from mlops_dash.domain.reports.remarks import REMARK_LABELS, RemarkKind
+from mlops_dash.domain.reports.snapshot import Report
+
+
+def signers(frame: Frame) -> dict[str, str]:
+    """Who signed each report, by the report's id; those that nobody signed are left out."""
+    found: dict[str, list[str]] = {}
+    for one in frame.services.reports.remarks(frame.actor):
+        if one.kind is RemarkKind.SIGN_OFF:
+            found.setdefault(one.report_id, []).append(one.name)
+    return {report_id: ", ".join(names) for report_id, names in found.items()}
+
+
+def panel(frame: Frame, report: Report, title: str) -> None:
+    """What people said of the report, oldest first."""
+    found = frame.services.reports.remarks(frame.actor, report.line.id)
+    names = [one.name for one in found if one.kind is RemarkKind.SIGN_OFF]
+    said = f"Signed off by {', '.join(names)}" if names else "Nobody has signed it off yet"
+    with widgets.card("remarks", "Sign-offs and comments", said, lambda: _buttons(frame, report, title)):
+        if not found:
+            widgets.note("A sign-off stands under its account's name; the ledger keeps the hash of what was signed.")
+            return
+        rows = pd.DataFrame(
+            {
+                "When": [frame.instant(one.at) for one in found],
+                "What": [REMARK_LABELS[one.kind] for one in found],
+                "Who": [one.name for one in found],
+                "In words": [one.text for one in found],
+            }
+        )
+        st.dataframe(
+            rows, key=f"remarks-{report.line.id}", hide_index=True, row_height=32,
+            height=35 + 32 * min(len(found), 6) + 2, alt="Sign-offs and comments of this report, oldest first",
+        )  # fmt: skip
+
+
+def _buttons(frame: Frame, report: Report, title: str) -> None:
+    none, key = frame.why_not(Permission.REPORT_MAKE), report.line.id
+    if widgets.action_button("Sign off…", key=f"sign-{key}", why_not=none, icon_name="how_to_reg"):
+        _ask(frame, report, title, sign=True)
+    if widgets.action_button("Comment…", key=f"comment-{key}", why_not=none, icon_name="comment"):
+        _ask(frame, report, title, sign=False)
+
+
+def _ask(frame: Frame, report: Report, title: str, *, sign: bool) -> None:
+    reports, line = frame.services.reports, report.line
+
+    def act(text: str) -> str:
+        if sign:
+            return f"{reports.sign_report(frame.actor, line.id, text).name} signed it."
+        reports.comment_report(frame.actor, line.id, text)
+        return "The comment is kept."
+
+    dialogs.confirm(
+        key=f"remark-{'sign' if sign else 'comment'}-{line.id}", title="Sign off this report" if sign else "Comment",
+        button="Sign off" if sign else "Keep the comment", icon="how_to_reg" if sign else "comment", act=act,
+        reason="What you stand behind" if sign else "In words", placeholder="It goes into the ledger and stays.",
+        consequence="Your name stands under **these** facts, once and for good." if sign
+        else "Everybody in this house reads it; it stays in the house.",
+        facts={"Report": title, "Facts sha256": fmt.short(line.sha256, 16)},
+    )  # fmt: skip
