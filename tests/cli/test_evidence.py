@@ -89,7 +89,10 @@ def test_a_better_regression_passes_the_gate_by_pushed_rows_alone(
 def test_a_worse_version_fails(house: Services, run: Run, minutes: str, tmp_path: Path) -> None:
     push(run, minutes, "1", trips(3.0), tmp_path / "a.csv")
     push(run, minutes, "2", trips(6.0), tmp_path / "a.csv")
-    assert run("evidence", "compare", "--model", minutes, "--version", "v2", "--with", "1")[0] == 0
+    code, said, _ = run("evidence", "compare", "--model", minutes, "--version", "v2", "--with", "1")
+    assert code == 0
+    assert "Both are right on " in said
+    assert f"the median of {minutes} v1." in said
     file = tmp_path / "gates.xml"
     assert run("gate", "--model", minutes, "--version", "2", "--junit", str(file))[0] == 1
     suite = ET.parse(file).getroot().find("testsuite")

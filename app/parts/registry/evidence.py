@@ -9,6 +9,7 @@ from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.error_overlap import overlap_sentence
 from mlops_dash.domain.evidence import sample_words
 from mlops_dash.domain.registry.records import RegistryRoom, Version
 from mlops_dash.errors import MlopsDashError
@@ -95,3 +96,6 @@ def forest(frame: Frame, room: RegistryRoom) -> None:
             charts.forest(rows, frame.tokens, candidate=name, champion=against), key=f"forest-{room.selected.id}",
             height=charts.forest_height(rows), alt=charts.forest_alt(rows, candidate=name, champion=against),
         )  # fmt: skip
+        for said in (overlap_sentence(one, room.label_unit) for one in room.comparisons):
+            if said:
+                widgets.note(said)

@@ -11,6 +11,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.cli.problems import tell_problems
 from mlops_dash.cli.shared import actor, counted, json_flag, services, show
 from mlops_dash.domain.access import Actor
+from mlops_dash.domain.error_overlap import overlap_sentence
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.recipe_checks import in_words
 from mlops_dash.errors import InvalidInput, NotFound
@@ -107,6 +108,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     compared = made.evidence.compare_pushed(who, candidate, _other(made, who, arguments))
     first = compared[0]
     lines = [f"{first.subject} − {first.comparator}: {first.bound}", *(_line(one) for one in compared)]
+    lines += [f"  {said}" for said in map(overlap_sentence, compared) if said]
     answer = {
         "candidate": first.subject, "comparator": first.comparator, "evidence": [one.as_json() for one in compared],
     }  # fmt: skip

@@ -5,8 +5,9 @@ What cannot be compared is kept too, as "not computable" with the reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from mlops_dash import __version__
 from mlops_dash.clock import require_utc
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.class_probabilities import probability_columns
+from mlops_dash.domain.error_overlap import KEY
 from mlops_dash.domain.evidence import DAYS, Direction, Evidence
 from mlops_dash.domain.policies import PolicyKind, PromotionPolicy
 from mlops_dash.domain.registry.records import Version
@@ -27,6 +29,7 @@ from mlops_dash.services.evidence.measuring import Sample, metrics_of
 from mlops_dash.services.evidence.rows import bound_of, digest_of, finite, prior_and_source
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.comparison import PairedEstimate, paired_difference
+from mlops_dash.stats.error_overlap import error_overlap
 from mlops_dash.store import evidence as store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import prediction_log
@@ -145,7 +148,25 @@ def compared(pair: Pair, now: datetime) -> list[Evidence]:
     metrics = [*pair.task.paired]
     if all(pair.probabilities):
         metrics += [one.key for one in pair.task.of_probabilities]
-    return [_difference(pair, metric, now) for metric in metrics]
+    found = [_difference(pair, metric, now) for metric in metrics]
+    if found and found[0].state == "ok":
+        found[0] = replace(found[0], details={**found[0].details, KEY: _overlap(pair)})
+    return found
+
+
+def _overlap(pair: Pair) -> dict[str, Any]:
+    """Shares of rows that both versions, one alone or neither gets right (value, low, high).
+
+    Of a regression a row is wrong beyond the median error of the second version, which is kept as its tolerance.
+    """
+    rows, task = pair.rows, pair.task
+    labels = rows["label"].to_numpy(dtype=np.float64)
+    ours, theirs = (task.row_losses(labels, rows[name].to_numpy(dtype=np.float64)) for name in ("score_a", "score_b"))
+    decides = task.kept_rows.decides  # a loss of 0 or 1, or (probability - label) squared
+    cut = 0.25 if decides else float(np.median(theirs))
+    made = error_overlap(ours > cut, theirs > cut, rows["day"].to_numpy(), level=pair.policy.level, unit=pair.clusters)
+    shares = {name: [finite(one.value), finite(one.low), finite(one.high)] for name, one in made.items()}
+    return {"shares": shares, "tolerance": None if decides else cut}
 
 
 def _refusal(candidate: Version, champion: Version, start: datetime, *, scored: int, missing: int) -> str:
