@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 from mlops_dash.clock import Clock, fixed
@@ -67,6 +68,13 @@ def databases(made: Settings) -> Databases:
             with engine.begin() as connection:
                 connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         metadata.create_all(engine)
+    counting = import_module("mlops_dash.store.migrations.log.versions.0011_event_counts")
+    sqlite = both.log.dialect.name == "sqlite"
+    with both.log.begin() as connection:  # what tables of the code do not say
+        there = "sqlite_master WHERE type = 'trigger' AND name" if sqlite else "pg_trigger WHERE tgname"
+        if not connection.exec_driver_sql(f"SELECT 1 FROM {there} = 'event_counted'").first():
+            for statement in counting.SQLITE if sqlite else counting.POSTGRES:
+                connection.exec_driver_sql(statement)
     return both
 
 

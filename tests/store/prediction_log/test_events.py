@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
+from sqlmodel import text
 
 from mlops_dash.domain.events import Event
+from mlops_dash.store import migrate, retention
 from mlops_dash.store import prediction_log as log
 from mlops_dash.store.db import Databases, connect, reading, transaction
 from mlops_dash.store.prediction_log import to_us
-from mlops_dash.store.tables.log import LOG
 from tests import factories
 
 MODEL = 'queue "minutes"'
@@ -27,10 +29,7 @@ def both(database_url: str, tmp_path: Path) -> Iterator[Databases]:
     if database_url.startswith("postgresql"):
         made = replace(made, database_url=database_url, log_database_url=database_url)
     opened = connect(made)
-    if opened.log.dialect.name == "postgresql":
-        with opened.log.begin() as connection:
-            connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS log")
-    LOG.create_all(opened.log)
+    migrate.upgrade(opened)
     yield opened
     opened.dispose()
 
@@ -59,3 +58,45 @@ def test_events_are_kept_once_counted_read_and_erased(both: Databases) -> None:
         left = log.read_events(session, MODEL, ["click", "revenue"], AT, AT + timedelta(days=9))
         assert sorted(left["unit"].unique()) == ["u'0", "u'2"]
         assert log.event_names(session, "other")[0].events == 1
+
+
+def test_the_database_itself_counts_events_as_they_come_and_go(both: Databases) -> None:
+    with both.log.begin() as connection:
+        command.downgrade(migrate._config("log", connection), "0010")
+    bag = [
+        Event(f"e{n}", f"安 '{n % 3}", ("<b>点击</b>", "it's")[n % 2], 1.0, AT + timedelta(hours=n)) for n in range(10)
+    ]
+
+    def kept(model: str = MODEL) -> dict[str, int]:
+        with reading(both.log) as session:
+            names = log.event_names(session, model)
+            counted = session.connection().execute(
+                text("SELECT name, COUNT(*) FROM event WHERE model = :model GROUP BY name ORDER BY name"),
+                {"model": model},
+            )
+            found = {one.name: one.events for one in names}
+            assert found == {str(name): int(n) for name, n in counted}
+            return found
+
+    with transaction(both.log) as session:  # events of before the count are counted once by the upgrade
+        log.append_events(session, MODEL, bag[:4], received=AT)
+    migrate.upgrade(both)
+    assert kept() == {"<b>点击</b>": 2, "it's": 2}
+    with transaction(both.log) as session:
+        assert log.append_events(session, MODEL, bag, received=AT) == 6
+        assert log.append_events(session, "other", bag[:1], received=AT) == 1
+    assert kept() == {"<b>点击</b>": 5, "it's": 5}
+    with transaction(both.log) as session:  # what is undone is not counted
+        log.append_events(session, MODEL, [Event("x", "u", "it's", 1.0, AT)], received=AT)
+        session.rollback()
+    with transaction(both.log) as session:
+        assert log.erase(session, MODEL, [], marked_us=0, entity="安 '1") == 0
+    assert kept() == {"<b>点击</b>": 4, "it's": 3}
+    with transaction(both.log) as session:
+        late = log.to_us(AT + timedelta(hours=9))
+        assert retention.events(session, before_us=late, but=["other"], remove=True) == 6
+    assert kept() == {"it's": 1}
+    with reading(both.log) as session:
+        (one,) = log.event_names(session, MODEL)
+    assert (one.first, one.last) == (bag[9].at, bag[9].at)
+    assert kept("other") == {"<b>点击</b>": 1}

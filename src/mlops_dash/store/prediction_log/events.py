@@ -44,10 +44,15 @@ def known_events(session: Session, model: str, ids: Sequence[str]) -> dict[str, 
 
 
 def event_names(session: Session, model: str = "") -> tuple[EventName, ...]:
-    """Which events there are, by model and name; of one model, or of all."""
-    which = "WHERE model = :model" if model else ""
-    query = f"SELECT model, name, COUNT(*), MIN(at_us), MAX(at_us) FROM event {which} GROUP BY model, name"  # noqa: S608
-    found = session.connection().execute(text(f"{query} ORDER BY model, name"), {"model": model} if model else {})
+    """Which events there are, by model and name; of one model, or of all. No event is counted for it: the log does."""
+    which = "AND model = :model" if model else ""
+    query = (
+        "SELECT model, name, n, "  # noqa: S608 - fixed fragments
+        "(SELECT MIN(at_us) FROM event WHERE event.model = kept.model AND event.name = kept.name), "
+        "(SELECT MAX(at_us) FROM event WHERE event.model = kept.model AND event.name = kept.name) "
+        f"FROM event_count AS kept WHERE n > 0 {which} ORDER BY model, name"
+    )
+    found = session.connection().execute(text(query), {"model": model} if model else {})
     return tuple(EventName(one, name, int(n), from_us(first), from_us(last)) for one, name, n, first, last in found)
 
 

@@ -91,6 +91,15 @@ class EventRow(LogTable, table=True):
     )
 
 
+class EventCountRow(LogTable, table=True):
+    """How many events of a name are kept; triggers of the database count them as they come and go."""
+
+    __tablename__ = "event_count"
+    model: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    n: int = Field(sa_column=_us())
+
+
 class HourProfileRow(LogTable, table=True):
     """All features and the score x label table of one hour of one version against one reference, packed."""
 
