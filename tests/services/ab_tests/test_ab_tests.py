@@ -237,6 +237,42 @@ def test_a_test_that_cannot_be_read_keeps_no_other_from_being_watched(
         assert ab_store.get(session, broken.id).state is ABState.RUNNING
 
 
+def test_two_tests_are_each_read_once_a_minute_on_the_page_and_once_in_ten_by_the_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "it's <b>排队</b>"
+    with transaction(world.context.databases.app) as session:
+        session.add(factories.model_row(other))
+        session.add_all([factories.version_row(one, model=other) for one in ("1", "2")])
+        session.flush()
+        row = ServingRow(model=other, version_id=f"{other}-v1", shadow_version_ids=[], operation_id="o", since=START)
+        session.merge(row)
+    theirs = world.service.design(
+        SCIENTIST, NewTest(other, f"{other}-v2", question="?", planned_units=8_000, auto_stop=True)
+    )
+    world.service.start(LEAD, theirs.id, theirs.revision, reason="go")
+    ours = world.started(auto_stop=True)
+    world.at = START + timedelta(days=3, seconds=5)
+    whole, asked = ab_store.rows_of_arms, []
+
+    def rows(session: object, test: ABTest, *window: datetime) -> object:
+        asked.append(test.model)
+        return whole(session, test, *window)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ab_store, "rows_of_arms", rows)
+    for _ in range(3):
+        for one in (ours, theirs):
+            world.service.room(LEAD, one.id)
+        assert world.service.watch(WORKER) == ()
+    assert sorted(asked) == sorted([MODEL, other])
+    world.at += timedelta(minutes=2)
+    assert world.service.watch(WORKER) == ()
+    assert len(asked) == 2
+    world.at += timedelta(minutes=9)
+    assert world.service.watch(WORKER) == ()
+    assert len(asked) == 4
+
+
 def serving_test(world: World) -> object:
     with reading(world.context.databases.app) as session:
         return serving.states(session)[MODEL].test

@@ -48,7 +48,8 @@ class ABTestService:
         deciding = Deciding(context)
         self.decide = deciding.decide
         self.second = deciding.second
-        self._kept: tuple[tuple[str, int, datetime, bool], Reading] | None = None
+        self._kept: dict[str, tuple[tuple[int, datetime, bool], Reading]] = {}  # by test
+        self._harmless: dict[str, tuple[int, datetime]] = {}  # test -> as of when the worker last found no harm
 
     # --- decisions ----------------------------------------------------------------------------------------------------
 
@@ -148,21 +149,28 @@ class ABTestService:
     def watch(self, actor: Actor) -> tuple[ABTest, ...]:
         """Stop running tests that say so themselves at once when they do harm; gives those that were stopped.
 
-        One that cannot be read or stopped keeps no other from it: the first such error is raised after all were looked
+        Each is read once in ten minutes: what it rests on changes when a day becomes ripe. One that cannot be read or
+        stopped keeps no other from it: the first such error is raised after all were looked
         at, the others are logged.
         """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
             watched = [one for one in store.pending(session) if one.state is ABState.RUNNING and one.design.auto_stop]
         stopped, failed = [], []
+        looked = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
         for test in watched:
+            if self._harmless.get(test.id) == (test.revision, looked):
+                continue
             try:
                 verdict = self._now(test, now)[1]
-                if verdict is not None and verdict.word is ABVerdict.STOP_HARM:
+                if verdict is None or verdict.word is not ABVerdict.STOP_HARM:
+                    self._harmless[test.id] = (test.revision, looked)
+                else:
                     stopped.append(self.stop(actor, test.id, test.revision, reason=f"By itself: {verdict.reason}"))
             except Exception as error:  # noqa: BLE001 - whatever one test has, the others must be watched
                 _log.warning("a test is not watched: %s", error, extra={"test": test.id, "model": test.model})
                 failed.append(error)
+        self._harmless = {one.id: self._harmless[one.id] for one in watched if one.id in self._harmless}
         if failed:
             raise failed[0]
         return tuple(stopped)
@@ -296,10 +304,11 @@ class ABTestService:
             return last, None if last is None else judge(last, test.design, over=True), True
         over = now >= test.ends_at + test.design.ripens_after
         # Ripe days change once a day: a page that is clicked through does not read the log anew for a minute.
-        key = (test.id, test.revision, now.replace(second=0, microsecond=0), over)
-        kept = self._kept
+        key = (test.revision, now.replace(second=0, microsecond=0), over)
+        kept = self._kept.get(test.id)
         last = kept[1] if kept is not None and kept[0] == key else self._read(test, now, over=over)
-        self._kept = (key, last)
+        others = {one: each for one, each in self._kept.items() if one != test.id and each[0][1] == key[1]}
+        self._kept = {**others, test.id: (key, last)}
         return last, judge(last, test.design, over=over), over
 
     def _read(self, test: ABTest, now: datetime, *, over: bool) -> Reading:
