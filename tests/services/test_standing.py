@@ -186,7 +186,7 @@ def test_a_service_account_may_log_of_its_models_and_call_nothing_else(house: Se
                 pass
             let_in.add((name, model))
     logs = ("new_versions", "prepare_predictions", "prepare_labels", "record_predictions", "record_labels",
-            "read_rows", "file_rows", "file_labels")  # fmt: skip
+            "read_rows", "file_rows", "file_labels", "record_events", "file_events")  # fmt: skip
     assert let_in == {
         *((f"scoring.{name}", "trains") for name in logs),
         ("scoring.store", "trains"), ("scoring.store", "somebody's"),  # it asks what it is given: see test_scoring.py

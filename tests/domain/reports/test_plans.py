@@ -41,8 +41,8 @@ def test_more_recipients_than_a_list_may_have_are_refused() -> None:
 def test_formats_are_known_ones_and_html_where_none_is_named() -> None:
     assert formats_of([]) == (ReportFormat.HTML,)
     assert formats_of(["pdf", "json", "pdf"]) == (ReportFormat.PDF, ReportFormat.JSON)
-    with pytest.raises(InvalidInput, match="pptx"):
-        formats_of(["pptx"])
+    with pytest.raises(InvalidInput, match="docx"):
+        formats_of(["docx"])
 
 
 @pytest.mark.parametrize(
