@@ -243,3 +243,20 @@ def test_events_that_meet_no_unit_are_said_and_most_of_them_are_an_alarm() -> No
     reading = now(rows, events.assign(unit=events["unit"] + "名"))
     (alarm,) = [one for one in reading.notes if "have no row" in one]
     assert alarm.startswith("Check the names: 600 units with events have no row in this test, none has.")
+
+
+@pytest.mark.parametrize("outcome", ["mae", "base_rate_free_loss"])
+def test_units_without_a_label_are_no_outcomes_and_bring_no_look(outcome: str) -> None:
+    rows, events, _ = traffic(n=2_000)
+    late = (rows["label"] > 30).astype(float)
+    p = np.where(rows["challenger"], 0.9, 0.7)
+    chances = rows.assign(label=late, score=np.where(late == 1, p, 1 - p))
+    rows = rows if outcome == "mae" else chances
+    rows.loc[rows.index[12:], "label"] = np.nan
+    design = replace(BASE, outcome=outcome, planned_units=2_000)
+    found = now(rows, events, design, over=False)
+    assert found.challenger.ripe + found.control.ripe == 2_000
+    assert 0 < found.units <= 12
+    assert "of 200 ripe units with an outcome in the smaller arm" in found.blind
+    assert (found.primary.value, found.looks) == (None, ())
+    assert judge(found, design, over=False).word is ABVerdict.GO_ON

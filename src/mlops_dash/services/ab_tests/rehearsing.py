@@ -18,7 +18,7 @@ from mlops_dash.domain.ab_tests.room import PRICE_OF_PEEKING, Rehearsal
 from mlops_dash.domain.ab_tests.rules import ABTest, Design
 from mlops_dash.domain.events import unit_name
 from mlops_dash.services.ab_tests.reading import days_of, parts_of, statistic_of
-from mlops_dash.services.ab_tests.unit_reading import linear
+from mlops_dash.services.ab_tests.unit_reading import linear, rows_of, with_outcome
 from mlops_dash.services.ab_tests.unit_table import unit_table
 from mlops_dash.stats.ab_plan import detectable
 from mlops_dash.stats.ab_replay import Looks, of_days, of_units, replay
@@ -90,15 +90,16 @@ def _of_units(
     if design.unit == ENTITY:
         named = pd.Series([unit_key(design.key, unit_name(one)) for one in rows[design.entity]], index=rows.index)
     table = unit_table(design, rows.assign(unit=named, challenger=False), events, now=now)
-    columns = table.outcomes[design.outcome]
-    looks = of_units(columns.y, columns.z, columns.x, table.day, least=design.min_units)
+    told = with_outcome(table.outcomes[design.outcome], design.outcome)
+    columns, day = rows_of(table.outcomes[design.outcome], told), table.day[told]
+    looks = of_units(columns.y, columns.z, columns.x, day, least=design.min_units, days=len(table.days))
     total = float(columns.z.sum()) if columns.z is not None else float(len(columns.y))
     mean = float(columns.y.sum()) / total if total else math.nan
     values = linear(columns) if columns.z is None else linear(columns) / max(float(columns.z.mean()), 1e-300)
     if columns.x is not None:
         slope = float(np.cov(values, columns.x)[0, 1] / columns.x.var(ddof=1))
         values = values - slope * (columns.x - columns.x.mean())
-    return looks, len(columns.y), table.day, values, mean
+    return looks, len(columns.y), day, values, mean
 
 
 def _of_days(design: Design, rows: pd.DataFrame) -> tuple[Looks, int, np.ndarray, Floats, float]:  # type: ignore[type-arg]

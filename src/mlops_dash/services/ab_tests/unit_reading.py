@@ -55,8 +55,8 @@ def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: d
         blind = f"No look yet: {effects[design.outcome].reason or 'no effect can be computed'}."
     primary, guardrails, others = _now(design, effects)
     return Reading(
-        challenger=_count(table, challenger=True),
-        control=_count(table, challenger=False),
+        challenger=_count(table, design, challenger=True),
+        control=_count(table, design, challenger=False),
         days=len(table.days),
         mismatch_log_e=log_e,
         units_needed=needed,
@@ -86,14 +86,14 @@ def effect_of(columns: Columns, arm: Bools, metric: str, design: Design) -> Effe
         design: What the base-rate-free loss is stated at.
     """
     if columns.parts is not None:
-        used = columns.parts.any(axis=1)
+        used = with_outcome(columns, metric)
         parts, mine = columns.parts[used], arm[used]
         challenger, control = parts * mine[:, None], parts * ~mine[:, None]
         statistic = base_rate_free(design.prior)
         return clustered(statistic, challenger, control, n_1=int(mine.sum()), n_0=int((~mine).sum()))
     if columns.z is not None:
         top, bottom = columns.y, columns.z
-        used = bottom != 0 if metric in {"mae", "accuracy", "log_loss", "brier"} else np.ones(len(top), np.bool_)
+        used = with_outcome(columns, metric)
         pairs = [PairSums.of(top[used & side], bottom[used & side]) for side in (arm, ~arm)]
         return welch(pairs[0].ratio_of(), pairs[1].ratio_of())
     sums = [PairSums.of(columns.y[side], None if columns.x is None else columns.x[side]) for side in (arm, ~arm)]
@@ -101,6 +101,13 @@ def effect_of(columns: Columns, arm: Bools, metric: str, design: Design) -> Effe
         return welch(sums[0].mean_of(), sums[1].mean_of())
     fit = Adjustment.of(sums)
     return welch(fit.adjusted(sums[0]).mean_of(), fit.adjusted(sums[1]).mean_of())
+
+
+def with_outcome(columns: Columns, metric: str) -> Bools:
+    """Which units have the outcome: of a loss those with a labelled row; of events all, as no event is an outcome."""
+    if columns.z is None or is_of_events(metric):
+        return np.ones(len(columns.y), dtype=np.bool_)
+    return np.asarray(columns.z != 0, dtype=np.bool_)
 
 
 def linear(columns: Columns) -> np.ndarray:  # type: ignore[type-arg]
@@ -115,22 +122,23 @@ def _counts(treated: Bools) -> list[int]:
     return [int(treated.sum()), int((~treated).sum())]
 
 
-def _count(table: UnitTable, *, challenger: bool) -> ArmCount:
-    ripe = int(np.count_nonzero(table.arm == challenger))
-    return ArmCount(int(np.count_nonzero(table.treated == challenger)), ripe, ripe)
+def _count(table: UnitTable, design: Design, *, challenger: bool) -> ArmCount:
+    mine = table.arm == challenger
+    told = int(np.count_nonzero(mine & with_outcome(table.outcomes[design.outcome], design.outcome)))
+    return ArmCount(int(np.count_nonzero(table.treated == challenger)), int(np.count_nonzero(mine)), told)
 
 
 def _first_look(design: Design, table: UnitTable, *, over: bool) -> tuple[int, str]:
     """Units an arm needs before the first look, and why there is none yet."""
     if design.reading != ALWAYS_VALID:
         return design.min_units, "" if over else "One look at the end was chosen at design; nothing is shown before."
-    values = linear(table.outcomes[design.outcome])
-    needed = max(
-        design.min_units, units_before_first_look(Moments.of(values[table.arm]), Moments.of(values[~table.arm]))
-    )
-    smaller = min(_counts(table.arm))
+    told = with_outcome(table.outcomes[design.outcome], design.outcome)
+    values, arm = linear(rows_of(table.outcomes[design.outcome], told)), table.arm[told]
+    needed = max(design.min_units, units_before_first_look(Moments.of(values[arm]), Moments.of(values[~arm])))
+    smaller = min(_counts(arm))
     if smaller < needed:
-        return needed, f"No look yet: {smaller:,} of {needed:,} ripe units in the smaller arm."
+        what = "ripe units" if told.all() else "ripe units with an outcome"
+        return needed, f"No look yet: {smaller:,} of {needed:,} {what} in the smaller arm."
     if len(table.days) < design.min_days:
         return needed, f"No look yet: {len(table.days)} of {design.min_days} ripe days."
     return needed, ""
@@ -210,8 +218,8 @@ def _effects(design: Design, table: UnitTable, columns: Columns) -> Iterator[tup
     """After every ripe day the units that an arm needs, and the effect: from sums, so that long tests stay quick."""
     if columns.parts is None:
         y, z, x, day, arm = columns.y, columns.z, columns.x, table.day, table.arm
-        if z is not None and not is_of_events(design.outcome):  # a unit without a labelled row says nothing
-            used = z != 0
+        used = with_outcome(columns, design.outcome)  # a unit without a labelled row says nothing
+        if z is not None:
             y, z, day, arm = y[used], z[used], day[used], arm[used]
         yield from of_units(y, z, x, day, least=design.min_units, days=len(table.days))(arm)
         return
