@@ -329,6 +329,16 @@ def test_one_look_at_the_end_is_blind_until_the_end(world: World) -> None:
     assert world.word() is ABVerdict.SHIP
 
 
+def test_a_test_of_rows_that_is_stopped_before_its_minimum_of_days_or_rows_says_nothing(world: World) -> None:
+    for least in ({"min_days": 10}, {"min_units": 2_000}):
+        world.at = START
+        test = world.started(reading="at_end", **least)
+        world.days(test, 6, better=0.35)
+        world.service.stop(SCIENTIST, test.id, test.revision, reason="the shop closes")
+        room = world.service.room(LEAD, test.id)
+        assert (room.verdict.word, room.reading.primary.value) == (ABVerdict.UNDECIDED, None)  # type: ignore[union-attr]
+
+
 def test_rows_that_vanish_from_one_arm_make_the_test_invalid(world: World) -> None:
     test = world.started()
     world.days(test, 12, better=0.35, lost=0.2)

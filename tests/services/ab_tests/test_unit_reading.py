@@ -15,7 +15,7 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 from mlops_dash.domain.ab_tests.assigning import ENTITY, ROW, draw, unit_key
 from mlops_dash.domain.ab_tests.judging import judge
 from mlops_dash.domain.ab_tests.readings import Reading
-from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail, check
+from mlops_dash.domain.ab_tests.rules import AT_END, ABTest, Guardrail, check
 from mlops_dash.domain.words import ABState, ABVerdict
 from mlops_dash.services.ab_tests.unit_reading import effect_of, read_units
 from mlops_dash.services.ab_tests.unit_table import Columns, unit_table
@@ -260,3 +260,16 @@ def test_units_without_a_label_are_no_outcomes_and_bring_no_look(outcome: str) -
     assert "of 200 ripe units with an outcome in the smaller arm" in found.blind
     assert (found.primary.value, found.looks) == (None, ())
     assert judge(found, design, over=False).word is ABVerdict.GO_ON
+
+
+def test_one_look_at_the_end_needs_its_minimum_of_units_and_days_too() -> None:
+    rows, events, _ = traffic(n=300, lift=30.0)
+    design = check(replace(BASE, reading=AT_END))
+    found = now(rows, events, design)
+    said = judge(found, design, over=True)
+    assert (said.word, found.primary.value) == (ABVerdict.UNDECIDED, None)
+    assert "of 200 ripe units in the smaller arm" in said.reason
+    soon = now(rows, events, replace(design, min_units=100, min_days=20), at=START + timedelta(days=21))
+    assert "18 of 20 ripe days" in soon.blind
+    enough = now(rows, events, replace(design, min_units=100))
+    assert judge(enough, design, over=True).word is ABVerdict.SHIP

@@ -55,7 +55,7 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
     known = ripe[ripe["label"].notna()]
     treated = known["challenger"].to_numpy(dtype=np.bool_)
     arms = _sums(known, treated, design)
-    needed, blind = _first_look(design, known, treated, over=over)
+    needed, blind = _first_look(design, known, treated, len(arms.days), over=over)
     counts = [_count((rows, ripe, known), design, challenger=one) for one in (True, False)]
     effects = {metric: _effect(arms, metric, design, len(arms.days)) for metric in design.metrics}
     log_e = sample_ratio_log_e(_assigned(rows, design), [design.share, 1.0 - design.share])
@@ -161,18 +161,25 @@ def _count(frames: Sequence[pd.DataFrame], design: Design, *, challenger: bool) 
 # --- sums to what is said ---------------------------------------------------------------------------------------------
 
 
-def _first_look(design: Design, known: pd.DataFrame, treated: Bools, *, over: bool) -> tuple[int, str]:
+def _first_look(design: Design, known: pd.DataFrame, treated: Bools, days: int, *, over: bool) -> tuple[int, str]:
     """Units an arm needs before the first look, and why there is none yet."""
-    if design.reading != ALWAYS_VALID:
-        return design.min_units, "" if over else "One look at the end was chosen at design; nothing is shown before."
+    if design.reading != ALWAYS_VALID and not over:
+        return design.min_units, "One look at the end was chosen at design; nothing is shown before."
+    needed, sizes = design.min_units, [known["day"][mask].nunique() for mask in (treated, ~treated)]
+    if design.unit != DAY:
+        needed, sizes = _rows_needed(design, known, treated), [int(treated.sum()), int((~treated).sum())]
+    if min(sizes) < needed:
+        return needed, f"No look yet: {min(sizes):,} of {needed:,} ripe units in the smaller arm."
+    if days < design.min_days:
+        return needed, f"No look yet: {days} of {design.min_days} ripe days."
+    return needed, ""
+
+
+def _rows_needed(design: Design, known: pd.DataFrame, treated: Bools) -> int:
     label = known["label"].to_numpy() == 1.0
     score = known["score"].to_numpy(dtype=np.float64)
     loss = squared_errors(label, score) if design.outcome == "brier" else log_losses(label, score)
-    needed = max(design.min_units, units_before_first_look(Moments.of(loss[treated]), Moments.of(loss[~treated])))
-    smaller = int(min(treated.sum(), (~treated).sum()))
-    if smaller >= needed:
-        return needed, ""
-    return needed, f"No look yet: {smaller:,} of {needed:,} ripe units in the smaller arm."
+    return max(design.min_units, units_before_first_look(Moments.of(loss[treated]), Moments.of(loss[~treated])))
 
 
 def _now(design: Design, effects: dict[str, Effect]) -> tuple[Measured, tuple[Measured, ...]]:
@@ -245,7 +252,7 @@ def _looks(arms: _Arms, design: Design, needed: int) -> tuple[Look, ...]:
     smallest = 1.0
     for number, day in enumerate(arms.days, start=1):
         effect = _effect(arms, design.outcome, design, number)
-        if min(effect.n_1, effect.n_0) < needed or not effect.computable:
+        if min(effect.n_1, effect.n_0) < needed or number < design.min_days or not effect.computable:
             continue
         look = always_valid(effect, planned_units=design.planned_units, alpha=design.alpha)
         smallest = min(smallest, look.p)

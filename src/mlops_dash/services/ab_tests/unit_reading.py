@@ -130,8 +130,8 @@ def _count(table: UnitTable, design: Design, *, challenger: bool) -> ArmCount:
 
 def _first_look(design: Design, table: UnitTable, *, over: bool) -> tuple[int, str]:
     """Units an arm needs before the first look, and why there is none yet."""
-    if design.reading != ALWAYS_VALID:
-        return design.min_units, "" if over else "One look at the end was chosen at design; nothing is shown before."
+    if design.reading != ALWAYS_VALID and not over:
+        return design.min_units, "One look at the end was chosen at design; nothing is shown before."
     told = with_outcome(table.outcomes[design.outcome], design.outcome)
     values, arm = linear(rows_of(table.outcomes[design.outcome], told)), table.arm[told]
     needed = max(design.min_units, units_before_first_look(Moments.of(values[arm]), Moments.of(values[~arm])))
