@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 
 from app.ui.text import plain
@@ -275,9 +275,19 @@ def more_words(design: Design) -> dict[str, str]:
     told = {
         "Also read": ", ".join(label(one) for one in design.others),
         "Segments": ", ".join(design.segments),
-        "By itself": "stops when it does harm" if design.auto_stop else "",
+        "By itself": guard_words(design) if design.auto_stop else "",
     }
     return {name: said for name, said in told.items() if said}
+
+
+def guard_words(design: Design) -> str:
+    """From when on a test that stops by itself can do so."""
+    days = fmt.plural(math.ceil(design.guards_after / timedelta(days=1)), "day")
+    ramp = ", never in the ramp" if design.ramp else ""
+    return (
+        f"stops when it does harm, at the earliest {days} after the start and with {fmt.whole(design.min_units)} "
+        f"{unit_name(design).lower()} an arm{ramp}; an always-valid reading of its own sees it"
+    )
 
 
 def reading_words(design: Design) -> str:

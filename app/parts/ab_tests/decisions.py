@@ -166,7 +166,11 @@ def _fields(plan: Plan, key: str) -> None:
             help="Columns whose values are read apart, corrected for their number",
         )  # fmt: skip
         st.selectbox("Ramp", list(RAMPS), key=f"{key}-ramp", help="Comes before the days; no row of it is read")
-        st.checkbox("Stop by itself when it does harm", value=True, key=f"{key}-auto")
+        st.checkbox(
+            "Stop by itself when it does harm", value=True, key=f"{key}-auto",
+            help="By an always-valid reading of its own, also with one look at the end. It cannot act in the ramp, nor "
+            "before the first units are ripe and each arm has its minimum: watch the first days yourself.",
+        )  # fmt: skip
         st.checkbox("Adjust events by those before the test (CUPED)", key=f"{key}-cuped")
 
 

@@ -8,6 +8,7 @@ from math import log
 
 import pytest
 
+from app.charts.ab_tests.words import guard_words
 from mlops_dash.domain.ab_tests.assigning import to_challenger
 from mlops_dash.domain.ab_tests.judging import judge
 from mlops_dash.domain.ab_tests.readings import ArmCount, Look, Measured, Reading
@@ -153,3 +154,14 @@ def test_rows_count_until_the_stop_or_the_planned_end_whichever_is_first() -> No
     assert running.window_end == start + timedelta(days=21)
     assert replace(running, stopped_at=start + timedelta(days=3)).window_end == start + timedelta(days=3)
     assert replace(running, stopped_at=start + timedelta(days=30)).window_end == start + timedelta(days=21)
+
+
+def test_harm_can_be_seen_from_the_first_ripe_day_after_the_ramp_on() -> None:
+    rows = replace(DESIGN, auto_stop=True)
+    users = replace(rows, unit="entity", entity="it's a user", exposure_hours=48.0, ramp=(0.05, 0.25), min_days=3)
+    assert rows.guards_after == timedelta(days=1)
+    assert users.guards_after == timedelta(days=2 + 3 + 2 + 1)  # ramp, minimum, exposure, delay of labels
+    said = guard_words(users)
+    assert "8 days after the start" in said
+    assert "never in the ramp" in said
+    assert "ramp" not in guard_words(rows)

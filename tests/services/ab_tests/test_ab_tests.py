@@ -68,20 +68,22 @@ class World:
         made = self.designed(**changes)
         return self.service.start(LEAD, made.id, made.revision, reason="go")
 
-    def days(self, test: ABTest, days: int, *, better: float, lost: float = 0.0, labelled: float = 1.0) -> None:
+    def days(
+        self, test: ABTest, days: int, *, better: float, lost: float = 0.0, labelled: float = 1.0, first: int = 0
+    ) -> None:  # fmt: skip
         """Traffic as `services.scoring` logs it; v2's scores are pulled to the truth by `better`."""
         rng = np.random.default_rng(7)
-        for day in range(days):
-            first = START + timedelta(days=day)
-            ids = [f"{first:%m%d}-{n}" for n in range(A_DAY)]
-            at = [first + timedelta(minutes=n) for n in range(A_DAY)]
+        for day in range(first, first + days):
+            morning = START + timedelta(days=day)
+            ids = [f"{morning:%m%d}-{n}" for n in range(A_DAY)]
+            at = [morning + timedelta(minutes=n) for n in range(A_DAY)]
             design = test.design
             drawn = to_challenger(ids, at, key=design.key, share=design.share, unit=design.unit, zone=design.zone)
             late = rng.random(A_DAY) < 0.25
             base = np.clip(0.25 + 0.2 * (late - 0.25) + rng.normal(0, 0.08, A_DAY), 0.02, 0.98)
             own = np.clip(base + better * (late - base), 0.02, 0.98)
             self._log(ids, at, drawn, base, own, late, rng.random(A_DAY) < lost, rng.random(A_DAY) < labelled)
-        self.at = START + timedelta(days=days)
+        self.at = START + timedelta(days=first + days)
 
     def _log(self, ids, at, drawn, base, own, late, lost, labelled) -> None:  # type: ignore[no-untyped-def]
         predictions, scores, labels = [], [], []
@@ -199,6 +201,22 @@ def test_a_test_that_does_harm_is_stopped_by_the_worker_where_its_design_says_so
     assert stopped.stop_reason.startswith("By itself: ")
     assert stopped.evidence_ids
     assert world.service.watch(WORKER) == ()
+
+
+def test_harm_is_seen_by_its_own_reading_where_people_are_shown_one_look_at_the_end(world: World) -> None:
+    loud = world.started(auto_stop=True, reading="at_end")
+    world.days(loud, 4, better=0.0)
+    assert world.service.watch(WORKER) == ()
+    assert world.now().blind.startswith("One look at the end")
+    world.service.stop(SCIENTIST, loud.id, loud.revision, reason="anew")
+    world.at = START + timedelta(days=30)
+    harmful = world.started(auto_stop=True, reading="at_end", key="z")
+    world.days(harmful, 12, better=-0.35, first=30)
+    assert world.now().blind.startswith("One look at the end")
+    (stopped,) = world.service.watch(WORKER)
+    assert (stopped.id, world.service.room(LEAD, stopped.id).verdict.word) == (harmful.id, ABVerdict.STOP_HARM)  # type: ignore[union-attr]
+    with pytest.raises(InvalidInput, match="harm cannot be seen before the end"):
+        world.designed(unit="day", reading="at_end", days=20, planned_units=20, min_units=5, auto_stop=True)
 
 
 def test_a_test_that_cannot_be_read_keeps_no_other_from_being_watched(

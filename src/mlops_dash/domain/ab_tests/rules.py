@@ -7,7 +7,7 @@ key of the random assignment) is fixed at design and never changes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -53,7 +53,8 @@ class NewTest:
         ramp: Shares of the challenger before the planned one, each for `ramp_days`; they come on top of `days`, and no
             row of them is read.
         ramp_days: Days of each step.
-        auto_stop: Whether the worker stops it when a guardrail fails or the outcome is worse.
+        auto_stop: Whether the worker stops it when a guardrail fails or the outcome is worse, by an always-valid
+            reading of its own; never in the ramp, nor before `Design.guards_after`.
         share: Share of the units that the challenger answers.
         days: Planned length.
         min_units: Units an arm must have before anything is shown.
@@ -172,6 +173,12 @@ class Design:
         return timedelta(hours=self.label_delay_hours + exposure)
 
     @property
+    def guards_after(self) -> timedelta:
+        """How long after the start harm can be seen at the earliest: a first day after the ramp must be ripe."""
+        waits = self.ripens_after if self.by_units else timedelta(0)  # days ripen early where enough rows are labelled
+        return self.ramps_for + timedelta(days=max(self.min_days, 1)) + waits
+
+    @property
     def unit_words(self) -> str:
         """Who is drawn, in a sentence."""
         return f"each {self.entity}" if self.unit == ENTITY else UNITS[self.unit]
@@ -208,6 +215,10 @@ def check(design: Design) -> Design:
             "A segment cannot be a column called unit or challenger: the test's own are called so.",
         ),
         (design.unit == DAY and bool(design.segments), "Days as units have no segments."),
+        (
+            design.unit == DAY and design.auto_stop,
+            "With days as units harm cannot be seen before the end, so the test cannot stop by itself.",
+        ),
         (design.cuped and not design.events, "Only outcomes of events have a value from before."),
         (design.reading not in READINGS, f"The reading {design.reading!r} is neither always_valid nor at_end."),
         (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),
@@ -306,6 +317,16 @@ class ABTest:
         """The planned end, pauses made up for: from then on the champion answers every row."""
         closed = tuple(one for one in self.pauses if one[1] is not None)
         return None if self.started_at is None else end_of(self.design, self.started_at, closed)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it is watched for harm now; so few days as units say nothing before the end."""
+        return self.state is ABState.RUNNING and self.design.auto_stop and self.design.unit != DAY
+
+    @property
+    def for_harm(self) -> ABTest:
+        """The same as it is watched: always valid, for it is looked at all the time, whatever people are shown."""
+        return replace(self, design=replace(self.design, reading=ALWAYS_VALID))
 
     @property
     def reads_from(self) -> datetime | None:

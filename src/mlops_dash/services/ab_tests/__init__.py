@@ -48,7 +48,7 @@ class ABTestService:
         deciding = Deciding(context)
         self.decide = deciding.decide
         self.second = deciding.second
-        self._kept: dict[str, tuple[tuple[int, datetime, bool], Reading]] = {}  # by test
+        self._kept: dict[str, tuple[tuple[int, datetime, bool, str], Reading]] = {}  # by test
         self._harmless: dict[str, tuple[int, datetime]] = {}  # test -> as of when the worker last found no harm
 
     # --- decisions ----------------------------------------------------------------------------------------------------
@@ -149,20 +149,21 @@ class ABTestService:
     def watch(self, actor: Actor) -> tuple[ABTest, ...]:
         """Stop running tests that say so themselves at once when they do harm; gives those that were stopped.
 
-        Each is read once in ten minutes: what it rests on changes when a day becomes ripe. One that cannot be read or
-        stopped keeps no other from it: the first such error is raised after all were looked
-        at, the others are logged.
+        Harm has its own always-valid reading, also where people are shown one look at the end; it acts from
+        `Design.guards_after` on. Each test is read once in ten minutes: what it rests on changes when a day becomes
+        ripe. One that cannot be read or stopped keeps no other from it: the first such error is raised after all were
+        looked at, the others are logged.
         """
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
-            watched = [one for one in store.pending(session) if one.state is ABState.RUNNING and one.design.auto_stop]
+            watched = [one for one in store.pending(session) if one.guarded]
         stopped, failed = [], []
         looked = now.replace(minute=now.minute // 10 * 10, second=0, microsecond=0)
         for test in watched:
             if self._harmless.get(test.id) == (test.revision, looked):
                 continue
             try:
-                verdict = self._now(test, now)[1]
+                verdict = self._now(test.for_harm, now)[1]
                 if verdict is None or verdict.word is not ABVerdict.STOP_HARM:
                     self._harmless[test.id] = (test.revision, looked)
                 else:
@@ -304,7 +305,7 @@ class ABTestService:
             return last, None if last is None else judge(last, test.design, over=True), True
         over = now >= test.ends_at + test.design.ripens_after
         # Ripe days change once a day: a page that is clicked through does not read the log anew for a minute.
-        key = (test.revision, now.replace(second=0, microsecond=0), over)
+        key = (test.revision, now.replace(second=0, microsecond=0), over, test.design.reading)
         kept = self._kept.get(test.id)
         last = kept[1] if kept is not None and kept[0] == key else self._read(test, now, over=over)
         others = {one: each for one, each in self._kept.items() if one != test.id and each[0][1] == key[1]}
