@@ -165,7 +165,8 @@ def standing(test: ABTest, now: datetime) -> str:
     if test.state is not ABState.RUNNING or test.started_at is None or test.reads_from is None:
         return ""
     if test.paused:
-        return f"Paused since {fmt.day(test.pauses[-1][0], test.design.zone)}: {test.control} answers every row."
+        since = fmt.day(test.pauses[-1][0], test.design.zone)
+        return f"Paused since {since}: {test.control} answers every row. The end moves by the pause, so it is not over."
     if now >= test.reads_from:
         return ""
     share = fmt.percent(test.design.share_after(now - test.started_at), 0)

@@ -13,6 +13,7 @@ import pytest
 from mlops_dash.clock import Clock
 from mlops_dash.domain.ab_tests.assigning import to_challenger
 from mlops_dash.domain.ab_tests.readings import Reading
+from mlops_dash.domain.ab_tests.room import facts_of, waits_for
 from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.evidence import Evidence
@@ -173,6 +174,22 @@ def test_a_pause_is_left_out_and_made_up_for(world: World) -> None:
     now = world.now()
     assert (now.control.assigned, now.mismatch) == (before.control.assigned, False)
     assert world.actions()[-2:] == [Action.TEST_PAUSED, Action.TEST_RESUMED]
+
+
+def test_the_planned_end_waits_for_the_end_of_a_pause_and_nobody_sees_a_blind_test_meanwhile(world: World) -> None:
+    test = world.started(reading="at_end", days=5, min_units=100)
+    world.days(test, 4, better=0.35)
+    paused = world.service.pause(SCIENTIST, test.id, test.revision, reason="the shop is closed")
+    world.at = START + timedelta(days=9)
+    room = world.service.room(LEAD)
+    assert (room.over, room.verdict.word) == (False, ABVerdict.GO_ON)  # type: ignore[union-attr]
+    assert (room.reading.primary.value, facts_of(paused)["ends_at"]) == (None, None)  # type: ignore[union-attr]
+    assert waits_for(LEAD, paused, world.at) is None
+    again = world.service.resume(LEAD, test.id, paused.revision, reason="open again")
+    assert (again.ends_at, facts_of(again)["ends_at"]) == (START + timedelta(days=10), "2013-05-11T00:00:00+00:00")
+    world.at = START + timedelta(days=12)
+    assert world.service.room(LEAD).over
+    assert waits_for(LEAD, again, world.at) is not None
 
 
 def test_a_ramp_rises_to_the_share_and_none_of_its_rows_is_read(world: World) -> None:

@@ -38,9 +38,9 @@ def waits_for(actor: Actor, test: ABTest, now: datetime) -> Waiting | None:
             return None
         title = f"Second the decision on {test.name} of {test.model}"
         return Waiting(title, "it is against the test", "science", "ab", parameters, decided.at)
-    if test.state is ABState.RUNNING and test.ends_at is not None and actor.may(Permission.TEST_EDIT):
-        ripe = test.ends_at + test.design.ripens_after
-        if now >= ripe:
+    if test.state is ABState.RUNNING and actor.may(Permission.TEST_EDIT):
+        ripe = test.over_at
+        if ripe is not None and now >= ripe:
             return Waiting(
                 f"Stop the test {test.name} of {test.model}", "it is over", "science", "ab", parameters, ripe
             )
@@ -180,12 +180,16 @@ class ABRoom:
 
 
 def facts_of(test: ABTest) -> dict[str, Any]:
-    """A test as JSON-able values, without the key of its arms: who knows it could foresee them."""
+    """A test as JSON-able values, without the key of its arms: who knows it could foresee them.
+
+    `ends_at` is null while a pause goes on, for the end moves by it.
+    """
     design = {name: value for name, value in test.design.as_json().items() if name != "key"}
     return {
         "id": test.id, "model": test.model, "challenger": test.challenger, "control": test.control,
         "state": str(test.state), "question": test.question, "design": design, "digest": test.design.digest,
-        "started_at": _iso(test.started_at), "ends_at": _iso(test.ends_at), "stopped_at": _iso(test.stopped_at),
+        "started_at": _iso(test.started_at), "ends_at": None if test.paused else _iso(test.ends_at),
+        "stopped_at": _iso(test.stopped_at),
         "paused": test.paused, "pauses": [[_iso(since), _iso(until)] for since, until in test.pauses],
         "decision": None if test.decision is None else test.decision.as_json(), "learned": test.learned,
         "stop_reason": test.stop_reason, "evidence_ids": list(test.evidence_ids),

@@ -314,7 +314,7 @@ class ABTest:
 
     @property
     def ends_at(self) -> datetime | None:
-        """The planned end, pauses made up for: from then on the champion answers every row."""
+        """The planned end, closed pauses made up for: from then on the champion answers every row."""
         closed = tuple(one for one in self.pauses if one[1] is not None)
         return None if self.started_at is None else end_of(self.design, self.started_at, closed)
 
@@ -327,6 +327,11 @@ class ABTest:
     def for_harm(self) -> ABTest:
         """The same as it is watched: always valid, for it is looked at all the time, whatever people are shown."""
         return replace(self, design=replace(self.design, reading=ALWAYS_VALID))
+
+    @property
+    def over_at(self) -> datetime | None:
+        """When all units that count are ripe; None before the start, and while a pause goes on, which moves the end."""
+        return None if self.paused or self.ends_at is None else self.ends_at + self.design.ripens_after
 
     @property
     def reads_from(self) -> datetime | None:

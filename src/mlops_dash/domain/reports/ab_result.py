@@ -35,7 +35,7 @@ def ab_facts(room: ABRoom, test: ABTest) -> dict[str, Any]:
             "id": test.id, "question": test.question, "state": str(test.state), "challenger": test.challenger,
             "control": test.control, "designed_by": _name(room, test.designed_by), "designed_at": iso(test.designed_at),
             "started_by": _name(room, test.started_by), "started_at": iso(test.started_at),
-            "ends_at": iso(test.ends_at), "stopped_by": _name(room, test.stopped_by),
+            "ends_at": None if test.paused else iso(test.ends_at), "stopped_by": _name(room, test.stopped_by),
             "stopped_at": iso(test.stopped_at), "stop_reason": test.stop_reason,
         },
         "design": {

@@ -303,7 +303,7 @@ class ABTestService:
         if test.state is ABState.STOPPED:
             last = None if test.result is None else Reading.from_json(test.result)
             return last, None if last is None else judge(last, test.design, over=True), True
-        over = now >= test.ends_at + test.design.ripens_after
+        over = test.over_at is not None and now >= test.over_at
         # Ripe days change once a day: a page that is clicked through does not read the log anew for a minute.
         key = (test.revision, now.replace(second=0, microsecond=0), over, test.design.reading)
         kept = self._kept.get(test.id)
