@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,3 +130,25 @@ def test_nobody_is_told_an_outcome_while_the_test_is_blind(house: Services, run:
     assert "of 20 ripe days" in shown["verdict"]["reason"]
     assert run("ab-test", "stop", made["id"], "--reason", "enough")[0] == 0
     assert json.loads(run("ab-test", "show", made["id"], "--json")[1])["verdict"]["word"] == "undecided"
+
+
+def test_a_file_of_events_that_a_running_test_could_count_is_received_when_it_comes(
+    house: Services, run: Run, queue: str, tmp_path: Path
+) -> None:
+    path, now = tmp_path / "paid.csv", wall_now()
+    happened = [now - timedelta(days=one) for one in (9, 0.5)]
+
+    def sent(who: str) -> list[bool]:
+        """Of each event whether it was received when it happened."""
+        rows = [f"{who},{at.isoformat()},7" for at in happened]
+        path.write_text("\n".join(["who,when,paid", *rows]), encoding="utf-8")
+        words = ("--model", MODEL, "--unit", "who", "--time", "when", "--event", "revenue", "--value", "paid")
+        assert run("events", str(path), *words)[0] == 0
+        with house.context.databases.log.begin() as connection:
+            asked = "SELECT at_us = received_at_us FROM event WHERE unit = ? ORDER BY at_us"
+            return [bool(one) for (one,) in connection.exec_driver_sql(asked, (who,))]
+
+    short = design(run, "--unit", "customer", "--outcome", "mean:revenue")["id"][:8]
+    assert sent("it's Ana") == [True, True]  # nothing runs: the file tells what was known when
+    assert run("ab-test", "start", short, "--reason", "go")[0] == 0
+    assert sent("Zoë") == [True, False]  # the test began just now; its exposure is a day

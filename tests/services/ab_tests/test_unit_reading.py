@@ -273,3 +273,19 @@ def test_one_look_at_the_end_needs_its_minimum_of_units_and_days_too() -> None:
     assert "18 of 20 ripe days" in soon.blind
     enough = now(rows, events, replace(design, min_units=100))
     assert judge(enough, design, over=True).word is ABVerdict.SHIP
+
+
+def test_an_event_from_before_that_comes_after_its_unit_was_ripe_changes_nothing() -> None:
+    rows, events, people = traffic()
+    design = replace(BASE, cuped=True)
+    whole = now(rows, events, design)
+    first = people.iloc[0]
+    before = {"unit": first["name"], "name": "revenue", "value": 5_000.0,
+              "at_us": to_us(first["first"] - timedelta(hours=1))}  # fmt: skip
+    late = pd.DataFrame([{**before, "received_at_us": to_us(first["first"] + timedelta(days=9))}])
+    again = now(rows, pd.concat([events, late]), design)
+    assert (again.primary, again.gain) == (whole.primary, whole.gain)
+    assert again.notes == ("1 events came after their unit was ripe and do not count.",)
+    soon = now(rows, pd.concat([events, late.assign(received_at_us=to_us(first["first"]))]), design)
+    assert soon.primary != whole.primary
+    assert soon.notes == ()

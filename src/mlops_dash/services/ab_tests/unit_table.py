@@ -208,8 +208,9 @@ def _kept_events(design: Design, units: np.ndarray, events: pd.DataFrame, first:
     since = at - first[place]
     within, before = (since >= 0) & (since < exposure), (since < 0) & (since >= -exposure)
     in_time = received <= ripe_at[place]
-    late = int(np.count_nonzero(within & ~in_time))
-    taken = (within & in_time) | before
+    wanted = within | (before & design.cuped)  # what lies before only adjusts, and must be known as early
+    late = int(np.count_nonzero(wanted & ~in_time))
+    taken = wanted & in_time
     return _Kept(
         place[taken], kept["name"].to_numpy(dtype=object)[taken], kept["value"].to_numpy(dtype=np.float64)[taken],
         before[taken], late, strange, joined,

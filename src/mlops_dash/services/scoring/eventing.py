@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from mlops_dash.services.cells import Cells, key_columns, require_columns
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.scoring.filing import CHUNK, Filed, Progress
 from mlops_dash.services.scoring.following import Following
-from mlops_dash.store import prediction_log, registry
+from mlops_dash.store import ab_tests, prediction_log, registry
 from mlops_dash.store.db import reading, transaction
 
 
@@ -80,7 +80,8 @@ class Eventing:
     ) -> tuple[Filed, EventsKept]:  # fmt: skip
         """Store the events of a file, a thousand a transaction; the same file twice changes nothing.
 
-        They are taken as received when they happened: a file tells what was known when.
+        They are taken as received when they happened: a file tells what was known when. Those that a running A/B test
+        could count are received now: what was shown of it must not change by a file.
 
         Args:
             actor: Who asks.
@@ -102,11 +103,15 @@ class Eventing:
         unfit = sorted((*unread, *map(_as_unfit, clashes)), key=lambda one: one.row)
         if unfit and not skip:
             return Filed(len(table), 0, 0, 0, tuple(unfit), refused=True), EventsKept(0, 0)
-        gone = {one.row for one in clashes}
+        gone, since = {one.row for one in clashes}, self._tested_since(model)
         kept = [one for one in events if one[0] not in gone]
         new = 0
         for first in range(0, len(kept), CHUNK):
-            new += self._keep(model, kept[first : first + CHUNK], received=None, skip=True)[0]
+            some = kept[first : first + CHUNK]
+            tested = [one for one in some if since is not None and one[1].at >= since]
+            past = [one for one in some if since is None or one[1].at < since]
+            for part, received in ((past, None), (tested, now)):
+                new += self._keep(model, part, received=received, skip=True)[0] if part else 0
             if progress is not None:
                 progress(min(first + CHUNK, len(kept)), len(kept))
         return Filed(len(table), 0, 0, 0, tuple(unfit), refused=False), EventsKept(new, len(kept) - new)
@@ -123,6 +128,14 @@ class Eventing:
                 registry.model(session, model)
         with reading(self.context.databases.log) as session:
             return prediction_log.event_names(session, model)
+
+    def _tested_since(self, model: str) -> datetime | None:
+        """The first moment whose events a running test of the model could count; None where none runs."""
+        with reading(self.context.databases.app) as session:
+            test = ab_tests.running(session, model)
+        if test is None or test.started_at is None:
+            return None
+        return test.started_at - timedelta(hours=test.design.exposure_hours)
 
     def _keep(
         self, model: str, events: Sequence[tuple[int, Event]], *, received: datetime | None, skip: bool

@@ -20,7 +20,7 @@ _IDS_A_QUERY = 20_000
 def append_events(session: Session, model: str, events: Sequence[Event], *, received: datetime | None) -> int:
     """Add events; a known id keeps what it has. Gives how many were new.
 
-    `received` None: each when it happened, as of a file that tells what was known when.
+    `received` None: each when it happened, as of a file that tells what was known when, where no test runs.
     """
     rows = [
         (model, one.id, one.unit, one.name, one.value, to_us(one.at), to_us(one.at if received is None else received))
