@@ -21,6 +21,7 @@ from mlops_dash.domain.search import Kind
 from mlops_dash.domain.words import ABState, ABVerdict, GateState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, StoreUnavailable
 from mlops_dash.services.ab_tests import ABTestService
+from mlops_dash.services.ab_tests.reading import read_test
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.command import Context
 from mlops_dash.services.search import SearchService
@@ -380,6 +381,20 @@ def test_rows_that_vanish_from_one_arm_make_the_test_invalid(world: World) -> No
     assert world.now().mismatch
     assert world.word() is ABVerdict.INVALID
     assert world.service.room(LEAD).may["propose"] != ""
+
+
+def test_rows_that_the_challenger_could_not_answer_count_in_its_arm(world: World) -> None:
+    test = world.started()
+    world.days(test, 12, better=0.0)
+    with reading(world.context.databases.log) as session:
+        rows = ab_store.rows_of_arms(session, test, START, world.at)
+    paired = rows.iloc[:0].assign(score_a=[], score_b=[])
+    hard = rows["challenger"] & (rows["score"] > rows["score"].quantile(0.99))
+    failed = rows.assign(challenger=rows["challenger"] & ~hard)
+    whole, found = (read_test(test, one, paired, now=world.at, over=True) for one in (rows, failed))
+    assert found.primary == whole.primary
+    said = f"{hard.sum()} rows were answered by the other arm; they count in the arm that was drawn."
+    assert (whole.notes, found.notes) == ((), (said,))
 
 
 def test_only_ripe_days_count(world: World) -> None:

@@ -289,3 +289,20 @@ def test_an_event_from_before_that_comes_after_its_unit_was_ripe_changes_nothing
     soon = now(rows, pd.concat([events, late.assign(received_at_us=to_us(first["first"]))]), design)
     assert soon.primary != whole.primary
     assert soon.notes == ()
+
+
+def test_a_row_that_the_challenger_could_not_answer_counts_in_the_arm_that_was_drawn() -> None:
+    rng = np.random.default_rng(0)
+    n, empty = 6_000, pd.DataFrame(columns=["unit", "name", "value", "at_us", "received_at_us"])
+    ids = [f"Ð {one}'s" for one in range(n)]
+    drawn, hard = np.array([draw("k", one) < 0.5 for one in ids]), rng.random(n) < 0.02
+    wrong = np.where(hard, rng.normal(0, 30, n), rng.normal(0, 3, n))
+    at = START + pd.to_timedelta(np.sort(rng.uniform(0, DAYS * 86_400, n)), unit="s")
+    rows = pd.DataFrame({"prediction_id": ids, "unit": ids, "at": at, "score": wrong, "label": 0.0,
+                         "label_received_at": at, "challenger": drawn & ~hard})  # fmt: skip
+    design = check(replace(BASE, outcome="mae", unit=ROW, entity=""))
+    found = now(rows, empty, design)
+    loss = np.abs(wrong)
+    assert found.primary.value == pytest.approx(loss[drawn].mean() - loss[~drawn].mean())
+    assert f"{(drawn & hard).sum()} units were answered by the other arm too" in found.notes[0]
+    assert judge(found, design, over=True).word is ABVerdict.KEEP  # nothing differs but who was asked

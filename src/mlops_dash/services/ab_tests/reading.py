@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import finite
-from mlops_dash.domain.ab_tests.assigning import DAY
+from mlops_dash.domain.ab_tests.assigning import DAY, draw
 from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.domain.tasks import METRICS
@@ -51,9 +51,10 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
     """
     design = test.design
     rows = rows.assign(day=days_of(rows["at"], design.zone))
+    rows = rows.assign(drawn=_drawn(rows, design))
     ripe = rows[rows["day"].isin(_ripe_days(rows, design, now))]
     known = ripe[ripe["label"].notna()]
-    treated = known["challenger"].to_numpy(dtype=np.bool_)
+    treated = known["drawn"].to_numpy(dtype=np.bool_)
     arms = _sums(known, treated, design)
     needed, blind = _first_look(design, known, treated, len(arms.days), over=over)
     counts = [_count((rows, ripe, known), design, challenger=one) for one in (True, False)]
@@ -80,6 +81,7 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
         last_day=arms.days[-1] if arms.days else None,
         method=_method(design, effects[design.outcome]),
         digest=_digest(known),
+        notes=_notes(rows),
     )
 
 
@@ -89,6 +91,20 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
 def days_of(at: pd.Series, zone: str) -> pd.Series:
     """The local day of each instant."""
     return pd.Series([one.date() for one in at.dt.tz_convert(ZoneInfo(zone))], index=at.index, dtype=object)
+
+
+def _drawn(rows: pd.DataFrame, design: Design) -> Bools:
+    """Whether each row was drawn to the challenger, whoever answered: a challenger that fails keeps its hard rows."""
+    names = rows["day"].astype(str) if design.unit == DAY else rows["prediction_id"].astype(str)
+    units = names.tolist()
+    drawn = {one: draw(design.key, one) < design.share for one in set(units)}
+    return np.array([drawn[one] for one in units], dtype=np.bool_)
+
+
+def _notes(rows: pd.DataFrame) -> tuple[str, ...]:
+    crossed = int((rows["challenger"].astype(np.bool_) != rows["drawn"]).sum())
+    said = f"{crossed:,} rows were answered by the other arm; they count in the arm that was drawn."
+    return (said,) if crossed else ()
 
 
 def _ripe_days(rows: pd.DataFrame, design: Design, now: datetime) -> set[date]:
@@ -145,15 +161,16 @@ def _units(sums: Floats, design: Design) -> int:
 
 def _assigned(rows: pd.DataFrame, design: Design) -> list[int]:
     """Units answered by challenger and control, labelled or not."""
-    challenger = rows["challenger"].to_numpy(dtype=np.bool_)
     if design.unit == DAY:
-        return [rows["day"][mask].nunique() for mask in (challenger, ~challenger)]
+        return [int(rows["day"][rows["drawn"] == one].nunique()) for one in (True, False)]
+    challenger = rows["challenger"].to_numpy(dtype=np.bool_)
     return [int(challenger.sum()), int((~challenger).sum())]
 
 
 def _count(frames: Sequence[pd.DataFrame], design: Design, *, challenger: bool) -> ArmCount:
-    """Units in each of: all rows, those of ripe days, those with a label."""
-    own = [frame[frame["challenger"] == challenger] for frame in frames]
+    """Units in each of: all rows that it answered, those of ripe days drawn to it, those with a label."""
+    by = ("drawn" if design.unit == DAY else "challenger", "drawn", "drawn")
+    own = [frame[frame[column] == challenger] for frame, column in zip(frames, by, strict=True)]
     sizes = [int(frame["day"].nunique()) if design.unit == DAY else len(frame) for frame in own]
     return ArmCount(*sizes)
 
@@ -290,7 +307,7 @@ def _method(design: Design, effect: Effect) -> str:
 
 def _digest(known: pd.DataFrame) -> str:
     made = hashlib.sha256("\n".join(known["prediction_id"]).encode())
-    for column in ("score", "label", "challenger"):
+    for column in ("score", "label", "drawn"):
         made.update(np.ascontiguousarray(known[column].to_numpy(dtype=np.float64)).tobytes())
     return made.hexdigest()
 

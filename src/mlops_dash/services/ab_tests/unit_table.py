@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests.assigning import ENTITY, draw_of, unit_key
+from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, draw_of, unit_key
 from mlops_dash.domain.ab_tests.outcomes import COUNT, MEAN, RATIO, SHARE, OfEvents, is_of_events, of_events
 from mlops_dash.domain.ab_tests.rules import Design
 from mlops_dash.domain.events import unit_name
@@ -48,11 +48,11 @@ class UnitTable:
     """All units of a test, and the outcomes of the ripe ones.
 
     Attributes:
-        treated: Whether each unit is the challenger's, bool[all].
+        treated: Whether each unit is the challenger's, bool[all]; of rows as units whether it answered.
         ripe: Which are ripe, bool[all].
         days: Ripe days in order.
         day: Place in `days` of each ripe unit, ascending, int[ripe].
-        arm: Whether each ripe unit is the challenger's, bool[ripe].
+        arm: Whether each ripe unit was drawn to the challenger, bool[ripe].
         outcomes: Metric -> its columns of the ripe units.
         nameless: Rows without a unit; they count nowhere.
         crossed: Units that the other arm answered too, for example while the challenger failed; they stay in their arm.
@@ -112,7 +112,8 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
     first = np.full(len(units), np.iinfo(np.int64).max, dtype=np.int64)
     np.minimum.at(first, codes, at)
     answered = named["challenger"].to_numpy(dtype=np.bool_)
-    treated = _arms(design, units, codes, answered)
+    drawn = _drawn(design, units)
+    treated = drawn if design.unit == ENTITY else _answered(len(units), codes, answered)
     day_of, ends = _cohorts(first, design)
     exposure = int(design.exposure_hours * _HOUR_US)
     ripe_at = ends + exposure + int(design.label_delay_hours * _HOUR_US)
@@ -128,13 +129,13 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
         else _of_rows(metric, named, codes, in_time, len(units), order)
         for metric in design.metrics
     }
-    crossed = int(np.unique(codes[answered != treated[codes]]).size)
+    crossed = int(np.unique(codes[answered != drawn[codes]]).size)
     return UnitTable(
         treated=treated,
         ripe=ripe,
         days=tuple(date.fromordinal(int(one)) for one in known_days),
         day=np.asarray(day, dtype=np.int64),
-        arm=treated[order],
+        arm=drawn[order],
         outcomes=outcomes,
         nameless=len(rows) - len(named),
         crossed=crossed,
@@ -159,11 +160,15 @@ class _Kept:
     joined: int
 
 
-def _arms(design: Design, units: np.ndarray, codes: Ints, answered: Bools) -> Bools:  # type: ignore[type-arg]
-    """Each unit's arm: the one that was drawn; of rows as units the one that answered."""
-    if design.unit == ENTITY:
-        return np.array([draw_of(one) < design.share for one in units.tolist()], dtype=np.bool_)
-    found: Bools = np.zeros(len(units), dtype=np.bool_)
+def _drawn(design: Design, units: np.ndarray) -> Bools:  # type: ignore[type-arg]
+    """Each unit's arm as it was drawn, whoever answered: what fails on hard rows must not move them to one arm."""
+    names = units.tolist()
+    numbers = [draw_of(one) for one in names] if design.unit == ENTITY else [draw(design.key, one) for one in names]
+    return np.array([one < design.share for one in numbers], dtype=np.bool_)
+
+
+def _answered(n: int, codes: Ints, answered: Bools) -> Bools:
+    found: Bools = np.zeros(n, dtype=np.bool_)
     found[codes] = answered
     return found
 
