@@ -111,7 +111,10 @@ def test_a_file_of_another_house_is_not_kept_here(run: Run, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["weekly", "--model", MODEL, "--out", "week.doc"], "week.doc does not end in .html, .pdf, .md, .json, .xlsx."),
+        (
+            ["weekly", "--model", MODEL, "--out", "week.doc"],
+            "week.doc does not end in .html, .pdf, .md, .json, .xlsx, .pptx.",
+        ),
         (
             ["weekly", "--model", MODEL, "--out", "week.pdf", "--format", "json"],
             "named as .pdf, but the format is json",

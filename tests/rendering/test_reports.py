@@ -239,7 +239,7 @@ def test_json_has_a_schema_and_the_facts_under_their_hash() -> None:
     read = json.loads(reports.written(kept(FACTS), ReportFormat.JSON))
     assert list(read) == [
         "schema", "schema_version", "kind", "id", "model", "start", "end", "zone", "subject", "sha256", "made_by",
-        "made_at",
+        "made_at", "remarks",
         "facts",
     ]  # fmt: skip
     assert (read["schema"], read["schema_version"], read["kind"]) == ("mlops-dash.report", 1, "weekly_review")
