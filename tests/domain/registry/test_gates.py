@@ -244,6 +244,8 @@ def test_a_basis_follows_states_and_identities_and_not_numbers() -> None:
     assert basis(*ALL_GOOD, candidate="c") != first
     assert basis(*ALL_GOOD, champion=None) != first
     assert basis(*ALL_GOOD, digest="q") != first
+    found = judge(POLICY, ALL_GOOD, NOON, champion=CHAMPION)
+    assert approval_basis(found, candidate="a", champion="b", policy_digest="p", password=True) != first
 
 
 def test_the_json_has_the_public_keys() -> None:

@@ -199,7 +199,7 @@ def test_an_approval_survives_moving_numbers_and_dies_with_a_gates_state(house: 
     house.measured("2", "1")
     room = house.service.room(LEAD, MODEL, "2")
     assert room.approvals_counted == 0
-    assert room.approvals[0].reason == "The gates, the champion or the policy changed since."
+    assert room.approvals[0].reason == "The gates, the champion, the policy or what the tier asks changed since."
     assert room.proposal is not None
     assert room.proposal.state is ProposalState.OPEN
     again = house.service.approve(LEAD, made.id, room.proposal.revision)

@@ -175,17 +175,21 @@ def outcome(gates: Sequence[Gate], *, approvals: int = 0, needed: int = 0) -> st
     return "pass" if gates and all(gate.opens for gate in gates) and approvals >= needed else "needs_approval"
 
 
-def approval_basis(gates: Sequence[Gate], *, candidate: str, champion: str | None, policy_digest: str) -> str:
+def approval_basis(
+    gates: Sequence[Gate], *, candidate: str, champion: str | None, policy_digest: str, password: bool = False
+) -> str:
     """What an approval rests on: states of gates and of each of their measures, who replaces whom, by which policy.
 
-    Moving numbers do not count.
+    Moving numbers do not count. `password` says that the tier asks for the approver's password again: what was approved
+    without it does not count where it is asked.
     """
     states: dict[str, Any] = {}
     for gate in gates:
         apart = sorted((one.label, one.asked, str(one.state)) for one in gate.measures)
         told = len(apart) > 1 or any(one.asked for one in gate.measures)  # else the gate's word is its measure's
         states[gate.name] = [str(gate.state), apart] if told else str(gate.state)
-    return digest({"states": states, "candidate": candidate, "champion": champion, "policy": policy_digest})
+    asked = {"password": "again"} if password else {}
+    return digest({"states": states, "candidate": candidate, "champion": champion, "policy": policy_digest, **asked})
 
 
 def lift(gates: Sequence[Gate], reasons: Mapping[str, str]) -> tuple[Gate, ...]:

@@ -22,6 +22,7 @@ from mlops_dash.store import registry as store
 from mlops_dash.store import retraining as recipe_store
 from mlops_dash.store.db import Session
 
+CHANGED = "The gates, the champion, the policy or what the tier asks changed since."
 KINDS = ("metric", "paired_difference", "check", EVIDENCE_KIND)
 
 
@@ -66,8 +67,10 @@ def standing(session: Session, proposal: Proposal, now: datetime) -> Standing:
     against = None if champion is None else champion.id
     measured_basis = approval_basis(measured, candidate=version.id, champion=against, policy_digest=policy.digest)
     gates = lift(measured, overrides_in_force(proposal, approvals, measured_basis, now))
-    basis = approval_basis(gates, candidate=version.id, champion=against, policy_digest=policy.digest)
     rules = rules_of(policy.promotion, store.model(session, proposal.model).tier)
+    basis = approval_basis(
+        gates, candidate=version.id, champion=against, policy_digest=policy.digest, password=rules.password
+    )
     return Standing(proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now, rules)
 
 

@@ -22,7 +22,7 @@ from mlops_dash.services.command import Context, record
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
 from mlops_dash.services.registry.aliases import Aliases, AliasWatch
 from mlops_dash.services.registry.freezing import LiveWatch
-from mlops_dash.services.registry.judging import standing
+from mlops_dash.services.registry.judging import CHANGED, standing
 from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.versions import keep_versions
 from mlops_dash.store import policies as policy_store
@@ -34,7 +34,6 @@ from mlops_dash.tracking.registry import RegisteredVersion
 
 LIVE_SECONDS = 30  # a gateway that was silent for longer is not counted
 NOT_CONFIRMED = "not_confirmed"
-CHANGED = "The gates, the champion or the policy changed since."
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,7 @@ from mlops_dash.domain.registry.records import (
 )
 from mlops_dash.domain.registry.rollouts import Rollout, why_not_continue, why_not_pause, why_not_stop
 from mlops_dash.domain.words import ProposalState
-from mlops_dash.services.registry.judging import Standing, evidence_about, judged, reigns_of
-from mlops_dash.services.registry.reconcile import CHANGED
+from mlops_dash.services.registry.judging import CHANGED, Standing, evidence_about, judged, reigns_of
 from mlops_dash.services.registry.versions import find_version
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
