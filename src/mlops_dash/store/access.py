@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from mlops_dash.domain.access import Actor, Role, Token, User, person_of
+from mlops_dash.domain.access import Actor, Permission, Role, Token, User, person_of
 from mlops_dash.domain.words import AlertState, ProposalState, Severity
 from mlops_dash.store.audit import rejecters
 from mlops_dash.store.tables.access import SessionRow, TokenRow, UserRow
@@ -190,6 +190,14 @@ def standing(session: Session, actor: Actor, *, wall: datetime, now: datetime) -
     if row.disabled or (actor.credential and not _still_opens(session, actor, wall=wall, now=now)):
         return None
     return replace(actor, role=Role(row.role), models=frozenset(row.models or ()))
+
+
+def powerless(session: Session, actors: Sequence[str], permission: Permission) -> frozenset[str]:
+    """Those ids whose person is disabled or has no such right any more; the owner of a local store has no row."""
+    rows = session.exec(select(UserRow).where(col(UserRow.id).in_(list(actors)))).all()
+    return frozenset(
+        row.id for row in rows if row.disabled or not Actor(row.id, row.name, Role(row.role)).may(permission)
+    )
 
 
 def _still_opens(session: Session, actor: Actor, *, wall: datetime, now: datetime) -> bool:

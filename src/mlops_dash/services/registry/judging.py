@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops_dash.domain.access import Permission
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
 from mlops_dash.domain.recipe_checks import EVIDENCE_KIND
@@ -15,6 +16,7 @@ from mlops_dash.domain.registry.proposals import overrides_in_force, reigns_in
 from mlops_dash.domain.registry.records import EXTERNAL, Approval, Proposal, Reign, Version
 from mlops_dash.domain.registry.tiers import TierRules, rules_of
 from mlops_dash.errors import Conflict
+from mlops_dash.store import access as access_store
 from mlops_dash.store import cards as card_store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
@@ -23,6 +25,7 @@ from mlops_dash.store import retraining as recipe_store
 from mlops_dash.store.db import Session
 
 CHANGED = "The gates, the champion, the policy or what the tier asks changed since."
+GONE = "Who gave it may not judge proposals any more."
 KINDS = ("metric", "paired_difference", "check", EVIDENCE_KIND)
 
 
@@ -41,11 +44,27 @@ class Standing:
     measured_basis: str
     now: datetime
     rules: TierRules
+    gone: frozenset[str] = frozenset()  # ids of approvers who may not judge any more
 
     @property
     def holding(self) -> tuple[Approval, ...]:
         """The approvals that count."""
-        return tuple(one for one in self.approvals if one.kind == "approve" and one.holds(self.basis, self.now))
+        return tuple(one for one in self.counted if one.kind == "approve" and one.holds(self.basis, self.now))
+
+    @property
+    def counted(self) -> tuple[Approval, ...]:
+        """Approvals and overrides of people who may judge now; whether what they rest on still is so, is not asked."""
+        return tuple(one for one in self.approvals if one.approver not in self.gone)
+
+    def why_void(self, one: Approval) -> str:
+        """Why an approval or an override does not count; "" where it does."""
+        if one.void_at is not None:
+            return one.void_reason or CHANGED
+        if one.expires_at is not None and self.now >= one.expires_at:
+            return "It expired."
+        if one.approver in self.gone:
+            return GONE
+        return "" if one.holds(self.basis if one.kind == "approve" else self.measured_basis, self.now) else CHANGED
 
     @property
     def needed(self) -> int:
@@ -64,14 +83,18 @@ def standing(session: Session, proposal: Proposal, now: datetime) -> Standing:
     policy = policy_store.active(session, proposal.model, PolicyKind.PROMOTION, now)
     measured = judged(session, version, champion, policy, now)
     approvals = store.approvals(session, proposal.id)
+    gone = access_store.powerless(session, [one.approver for one in approvals], Permission.PROPOSAL_JUDGE)
+    counted = [one for one in approvals if one.approver not in gone]
     against = None if champion is None else champion.id
     measured_basis = approval_basis(measured, candidate=version.id, champion=against, policy_digest=policy.digest)
-    gates = lift(measured, overrides_in_force(proposal, approvals, measured_basis, now))
+    gates = lift(measured, overrides_in_force(proposal, counted, measured_basis, now))
     rules = rules_of(policy.promotion, store.model(session, proposal.model).tier)
     basis = approval_basis(
         gates, candidate=version.id, champion=against, policy_digest=policy.digest, password=rules.password
     )
-    return Standing(proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now, rules)
+    return Standing(
+        proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now, rules, gone
+    )
 
 
 def standing_as_seen(session: Session, proposal_id: str, revision: int, now: datetime) -> Standing:

@@ -27,6 +27,7 @@ from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.services.command import Context, Unit, command
 from mlops_dash.services.registry.judging import Standing, standing, standing_as_seen
+from mlops_dash.store import access as access_store
 from mlops_dash.store import conditions as condition_store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
@@ -164,7 +165,7 @@ class Proposals:
         """
         now = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         _four_eyes(actor, now.proposal)
-        _refuse(why_not_approve(actor, now.proposal, now.gates, now.holding, unit.now))
+        _refuse(why_not_approve(actor, now.proposal, now.gates, now.holding, unit.now) or _why_not_counted(unit))
         key = self.context.settings.ledger_key
         if now.rules.password and not is_proven(key, proof, actor.person, proposal_id, unit.now):
             raise NotAllowed(
@@ -272,8 +273,8 @@ class Proposals:
         known = now.gate(gate)
         if known is None:
             raise InvalidInput(f"No gate {gate!r}.", hint=f"Gates: {', '.join(one.name for one in now.measured)}.")
-        halves = override_halves(now.proposal, now.approvals, gate, now.measured_basis, unit.now)
-        _refuse(why_not_override(actor, now.proposal, known, halves, unit.now))
+        halves = override_halves(now.proposal, now.counted, gate, now.measured_basis, unit.now)
+        _refuse(why_not_override(actor, now.proposal, known, halves, unit.now) or _why_not_counted(unit))
         made = Approval(
             id=self.context.new_id(),
             proposal_id=proposal_id,
@@ -286,7 +287,7 @@ class Proposals:
             expires_at=expires_at,
         )
         store.put_approval(unit.session, made)
-        lifted = gate in overrides_in_force(now.proposal, (*now.approvals, made), now.measured_basis, unit.now)
+        lifted = gate in overrides_in_force(now.proposal, (*now.counted, made), now.measured_basis, unit.now)
         after = store.change_proposal(unit.session, proposal_id, revision, state=ProposalState.OPEN)
         unit.audit(
             now.version.subject,
@@ -304,6 +305,13 @@ def _four_eyes(actor: Actor, proposal: Proposal) -> None:
         raise NotAllowed(
             f"{actor.name} proposed this and cannot judge it.", hint="Somebody else must: four eyes, admins included."
         )
+
+
+def _why_not_counted(unit: Unit) -> str:
+    """The owner of a local store is whom their account says they are: what that may not give would not count."""
+    if not access_store.powerless(unit.session, [unit.actor.id], Permission.PROPOSAL_JUDGE):
+        return ""
+    return f"Your account {unit.actor.name} may not judge proposals, so it would not count. An admin changes its role."
 
 
 def _refuse(reason: str) -> None:

@@ -22,7 +22,7 @@ from mlops_dash.services.command import Context, record
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
 from mlops_dash.services.registry.aliases import Aliases, AliasWatch
 from mlops_dash.services.registry.freezing import LiveWatch
-from mlops_dash.services.registry.judging import CHANGED, standing
+from mlops_dash.services.registry.judging import standing
 from mlops_dash.services.registry.promotion import Promotions
 from mlops_dash.services.registry.versions import keep_versions
 from mlops_dash.store import policies as policy_store
@@ -307,8 +307,7 @@ def _seen(one: RegisteredVersion, new_id: str, now: datetime) -> Version:
 
 def _to_strike(session: Session, proposal_id: str, now: datetime) -> bool:
     at = standing(session, store.proposal(session, proposal_id), now)
-    basis = {"approve": at.basis, "override": at.measured_basis}
-    return any(one.void_at is None and not one.holds(basis[one.kind], now) for one in at.approvals)
+    return any(one.void_at is None and at.why_void(one) for one in at.approvals)
 
 
 def _tidy(session: Session, proposal_id: str, now: datetime) -> bool:
@@ -321,11 +320,9 @@ def _tidy(session: Session, proposal_id: str, now: datetime) -> bool:
         store.change_proposal(session, proposal_id, known.revision, **changes)
         return True
     at = standing(session, known, now)
-    basis = {"approve": at.basis, "override": at.measured_basis}
-    struck = [one for one in at.approvals if one.void_at is None and not one.holds(basis[one.kind], now)]
+    struck = [one for one in at.approvals if one.void_at is None and at.why_void(one)]
     for one in struck:
-        expired = one.expires_at is not None and now >= one.expires_at
-        store.void_approval(session, one.id, at=now, reason="It expired." if expired else CHANGED)
+        store.void_approval(session, one.id, at=now, reason=at.why_void(one))
     if struck:
         enough = len(approvers(known, at.holding)) >= at.needed
         state = ProposalState.APPROVED if enough else ProposalState.OPEN

@@ -34,6 +34,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.registry.judging import Standing, standing, standing_as_seen
 from mlops_dash.services.registry.promotion import begun, nobody_else, why_not_promote_now
+from mlops_dash.store import access as access_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import prediction_log
 from mlops_dash.store import registry as registry_store
@@ -298,10 +299,12 @@ def _why_void(session: Session, rollout: Rollout, at: Standing) -> str:
     if registry_store.in_flight(session, rollout.model) is not None:
         return "Another change of champion was decided."
     if len(approvers(at.proposal, at.holding)) < at.needed:
-        return "Its approvals do not hold any more: gates or policy changed."
+        return "Its approvals do not hold any more: gates, policy or tier changed, or who gave them may not judge any more."
     closed = why_not_through(at.gates)
     if closed:
         return closed
+    if access_store.powerless(session, [rollout.started_by], Permission.PROMOTE):
+        return "Who began it, in whose name it would be promoted, may not promote any more."
     return "The model is archived." if registry_store.model(session, rollout.model).archived_at is not None else ""
 
 

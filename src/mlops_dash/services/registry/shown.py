@@ -44,7 +44,7 @@ from mlops_dash.domain.registry.records import (
 )
 from mlops_dash.domain.registry.rollouts import Rollout, why_not_continue, why_not_pause, why_not_stop
 from mlops_dash.domain.words import ProposalState
-from mlops_dash.services.registry.judging import CHANGED, Standing, evidence_about, judged, reigns_of
+from mlops_dash.services.registry.judging import Standing, evidence_about, judged, reigns_of
 from mlops_dash.services.registry.versions import find_version
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
@@ -189,10 +189,8 @@ def approval_lines(at: Standing) -> tuple[ApprovalLine, ...]:
     """Approvals and overrides with whether they count."""
     lines = []
     for one in at.approvals:
-        holds = one.holds(at.basis if one.kind == "approve" else at.measured_basis, at.now)
-        expired = one.expires_at is not None and at.now >= one.expires_at
-        reason = one.void_reason or ("It expired." if expired else CHANGED)
-        lines.append(ApprovalLine(one, holds, "" if holds else reason))
+        reason = at.why_void(one)
+        lines.append(ApprovalLine(one, not reason, reason))
     return tuple(lines)
 
 
@@ -276,6 +274,6 @@ def why_not_of(
     if flying and not found["promote"]:
         found["promote"] = "A change of champion is being carried out; wait for it."
     for gate in at.measured:
-        halves = override_halves(own, at.approvals, gate.name, at.measured_basis, at.now)
+        halves = override_halves(own, at.counted, gate.name, at.measured_basis, at.now)
         found[f"override:{gate.name}"] = why_not_override(actor, own, gate, halves, at.now)
     return found
