@@ -18,7 +18,8 @@ from mlops_dash.rendering.document import Document, plain
 from mlops_dash.rendering.levels import NOTHING_ASKED, ask
 from tests.factories import NOON
 from tests.rendering.facts import FACTS
-from tests.rendering.test_reports import EVIL, Seen, poisoned
+from tests.rendering.test_pdf import streams
+from tests.rendering.test_reports import EVIL, Seen, kept, poisoned
 
 
 def executive(facts: dict[str, Any]) -> Document:
@@ -70,13 +71,26 @@ def test_a_number_without_an_interval_says_so() -> None:
     assert plain(executive(facts).figures[0][2]).startswith("interval not known · n 5,644")
 
 
-@pytest.mark.parametrize("level", list(Level))
+@pytest.mark.parametrize("level", [Level.TECHNICAL, Level.AUDIT])
 def test_no_level_changes_the_facts_or_their_hash(level: Level) -> None:
     text = reports.html(FACTS, level)
     facts = re.search(r'<pre id="facts"[^>]*>(.*?)</pre>', text, flags=re.DOTALL)
     assert facts is not None
     assert html.unescape(facts[1]) == canonical_json(FACTS)
     assert sha256_of(FACTS) in text
+
+
+def test_the_executive_page_carries_no_facts_beyond_itself() -> None:
+    entry = {"number": 7, "reason": 'Frau "Novák" <b>急诊</b> waits 90 minutes', "seal": "s"}
+    facts = {**FACTS, "ledger": [entry]}
+    page = reports.html(facts, Level.EXECUTIVE)
+    assert 'id="facts"' not in page
+    assert "Nov" not in page.replace("November", "")
+    assert sha256_of(facts) in page
+    assert "Nov" in reports.html(facts)  # it is there where the page is not the executive's
+    made = reports.written(kept(facts), ReportFormat.PDF, Level.EXECUTIVE)
+    assert b"facts.json" not in b"".join(streams(made))
+    assert b"facts.json" in b"".join(streams(reports.written(kept(facts), ReportFormat.PDF)))
 
 
 @pytest.mark.parametrize("level", list(Level))

@@ -33,7 +33,8 @@ _AGAIN = {NoticeState.FAILED, NoticeState.UNSURE, NoticeState.HELD}
 _OF_NO_MODEL = {ReportKind.FLEET, ReportKind.AB_RESULT}
 _TO_HELP = (
     "name@host, channel:NAME (Audit & admin, tab Messages) or folder:NAME; commas or line breaks between. "
-    "Who gets one page to decide on: name@host as executive. Who gets everything: name@host as audit."
+    "Who gets one page to decide on: name@host as executive (JSON and XLSX hold all facts for them "
+    "too). Who gets everything: name@host as audit."
 )
 
 

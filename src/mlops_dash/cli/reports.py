@@ -178,6 +178,8 @@ def _check(arguments: argparse.Namespace) -> int:
         return _check_json(file, text)
     found = _FactsIn(text)
     facts = found.facts()
+    if facts is None and (hashes := re.findall(r"\b[0-9a-f]{64}\b", found.shown)):
+        return _check_page(found.source, hashes)
     if facts is None:
         raise InvalidInput(f"{file.name} holds no facts of a report.", hint="Give the HTML or JSON file of a report.")
     sha256 = sha256_of(facts)
@@ -209,6 +211,17 @@ def _ours(source: str, kept: Report, remarks: Sequence[Remark]) -> bool:
         return False
     known = [said[:n] for said in (remarks, signed(remarks)) for n in range(len(said) + 1)]
     return not began or any(rendering.html(kept.facts, page, one) == source for one in known[::-1])
+
+
+def _check_page(source: str, hashes: Sequence[str]) -> int:
+    """A page of the executive level: it names its facts by their hash and does not carry them."""
+    made = services()
+    who = actor(made)
+    kept = next((one for one in (made.reports.with_hash(who, sha256) for sha256 in hashes) if one is not None), None)
+    if kept is not None and not _ours(source, kept, made.reports.remarks(who, kept.line.id)):
+        print("changed: the page is not what this version writes of these facts, which are kept here")
+        return 1
+    return _said(kept, hashes[0] if kept is None else kept.line.sha256)
 
 
 def _check_json(file: Path, text: str) -> int:
@@ -250,7 +263,7 @@ def _agrees(read: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
 
 def _said(kept: Report | None, sha256: str) -> int:
     if kept is None:
-        print(f"not kept here: the file fits its hash {sha256}, but no report of this house has these facts")
+        print(f"not kept here: the hash of the facts is {sha256}, but no report of this house has these facts")
         return 1
     who = kept.line.made_by.removeprefix("user:")
     print(f"ok {sha256}: made by {who} on {kept.line.made_at:%Y-%m-%d}, {kept.line.about}")

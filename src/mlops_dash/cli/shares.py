@@ -23,7 +23,11 @@ def add_commands(kinds: Any) -> None:
     )
     share.add_argument("--password", action="store_true", help="it asks for one: typed here, or read from stdin")
     share.add_argument(
-        "--level", type=Level, choices=list(Level), default=Level.TECHNICAL, help="for whom it is written"
+        "--level",
+        type=Level,
+        choices=list(Level),
+        default=Level.TECHNICAL,
+        help="for whom it is written; executive carries nothing beyond its one page",
     )
     share.add_argument("--reason", required=True, help="for whom, and why")
     json_flag(share)

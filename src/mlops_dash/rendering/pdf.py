@@ -16,7 +16,7 @@ _VARIABLE = re.compile(r"var\(--([a-z-]+)(?:,[^)]*)?\)")
 
 
 def pdf(page: str, *, facts: str) -> bytes:
-    """The page as PDF, light, with page numbers and bookmarks; `facts` become its attachment facts.json.
+    """The page as PDF, light, with page numbers and bookmarks; `facts` become its attachment facts.json ("" = none).
 
     Raises:
         Unavailable: Pango is not installed.
@@ -29,9 +29,10 @@ def pdf(page: str, *, facts: str) -> bytes:
             "A PDF cannot be made: the library Pango is not installed here.",
             hint="Install it (Debian: libpango-1.0-0 libpangoft2-1.0-0), or take HTML and print it.",
         ) from error
-    attached = Attachment(string=facts, name="facts.json", description="The facts of this report")
+    named = {"name": "facts.json", "description": "The facts of this report"}
+    attached = [Attachment(string=facts, **named)] if facts else []
     own = URLFetcher(allowed_protocols={"data"})  # what lies in the page itself; nothing is fetched
-    return bytes(HTML(string=_light(page), url_fetcher=own).write_pdf(attachments=[attached]))
+    return bytes(HTML(string=_light(page), url_fetcher=own).write_pdf(attachments=attached))
 
 
 def _light(page: str) -> str:

@@ -56,7 +56,8 @@ def written(
         from mlops_dash.rendering import pdf  # it loads Pango: only who asks for a PDF pays it
 
         facts = canonical_json(report.facts)
-        return pdf.pdf(_page(facts, level, tuple(remarks), paper=True), facts=facts)
+        carried = "" if level is Level.EXECUTIVE else facts
+        return pdf.pdf(_page(facts, level, tuple(remarks), paper=True), facts=carried)
     if kind is ReportFormat.JSON:
         text = json.dumps(as_json(report, remarks), indent=1, ensure_ascii=False) + "\n"
     else:
@@ -74,7 +75,10 @@ def document(facts: Facts, level: Level = Level.TECHNICAL) -> Document:
 
 
 def html(facts: Facts, level: Level = Level.TECHNICAL, remarks: Sequence[Remark] = ()) -> str:
-    """One file that opens offline and prints on A4; its colours follow the reader's device."""
+    """One file that opens offline and prints on A4; its colours follow the reader's device.
+
+    It carries its facts as text, but at the executive level: that reader gets one page, and its hash alone.
+    """
     return _html(canonical_json(facts), level, tuple(remarks))
 
 

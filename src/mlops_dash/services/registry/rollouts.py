@@ -299,7 +299,7 @@ def _why_void(session: Session, rollout: Rollout, at: Standing) -> str:
     if registry_store.in_flight(session, rollout.model) is not None:
         return "Another change of champion was decided."
     if len(approvers(at.proposal, at.holding)) < at.needed:
-        return "Its approvals do not hold any more: gates, policy or tier changed, or who gave them may not judge any more."
+        return "Its approvals do not hold any more: gates, policy or tier changed, or who gave them may not judge."
     closed = why_not_through(at.gates)
     if closed:
         return closed
