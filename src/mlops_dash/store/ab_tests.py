@@ -63,6 +63,17 @@ def running(session: Session, model: str) -> ABTest | None:
     return None if row is None else _test(session, row)
 
 
+def decided(session: Session, control_id: str, challenger_id: str) -> tuple[ABTest, ...]:
+    """Tests of these two versions, in these places, that were decided on, the last one first."""
+    query = select(ABTestRow).where(
+        ABTestRow.control_id == control_id,
+        ABTestRow.challenger_id == challenger_id,
+        col(ABTestRow.decision).is_not(None),
+    )
+    tests = [_test(session, row) for row in session.exec(query.order_by(col(ABTestRow.stopped_at).desc()))]
+    return tuple(one for one in tests if one.decision is not None)
+
+
 def add(session: Session, made: ABTest) -> None:
     """Keep a new test."""
     session.add(

@@ -14,6 +14,7 @@ from mlops_dash.domain.ab_tests.rules import ABTest
 from mlops_dash.domain.audit import Action
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
 from mlops_dash.store import ab_tests as store
+from mlops_dash.store import audit
 from mlops_dash.store.db import reading
 from tests.factories import LEAD, SCIENTIST, VIEWER
 from tests.services.ab_tests.test_ab_tests import World
@@ -77,6 +78,16 @@ def test_against_the_test_a_second_person_must_stand_behind_it(world: World) -> 
     with pytest.raises(Conflict, match="waits for a second"):
         world.service.second(OTHER, test.id, after.revision, reason="again")
     assert world.actions()[-2:] == [Action.TEST_DECIDED, Action.TEST_SECONDED]
+
+
+def test_a_decision_that_waits_may_be_replaced_and_the_ledger_names_it(world: World) -> None:
+    test = over(world, better=-0.35)
+    asked = world.service.decide(LEAD, test.id, test.revision, "ship", reason='"rush" costs, 北')
+    world.service.decide(SCIENTIST, test.id, asked.revision, "keep", reason="as it says")
+    with reading(world.context.databases.app) as session:
+        entry = list(audit.entries(session))[-1]
+    assert (entry.before["decision"], entry.before["by"], entry.before["why"]) == ("ship", LEAD.id, '"rush" costs, 北')
+    assert entry.after["decision"] == "keep"
 
 
 def test_stopped_without_a_look_nothing_is_known_so_only_keeping_needs_nobody_else(world: World) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.domain.access import Actor, Role
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.rollouts import Stage
 from mlops_dash.domain.words import GateState, ProposalState, RolloutState
 from mlops_dash.errors import Conflict
+from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.access import AccessService, passwords
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.store import access as access_store
@@ -109,3 +111,42 @@ def test_the_owner_of_a_store_whose_own_account_may_not_judge_is_told_so(house: 
     stranger = AccessService(house.context).actor_for_owner("nobody-else")
     again = house.service.approve(stranger, made.id, made.revision)
     assert again.state is ProposalState.APPROVED
+
+
+def over(house: World) -> ABTest:
+    """A test of v2 against v1 that saw no row: nothing is known."""
+    tests = ABTestService(house.context)
+    made = tests.design(SCIENTIST, NewTest(MODEL, house.ids["2"], question="?", planned_units=1_000))
+    running = tests.start(LEAD, made.id, made.revision, reason="go")
+    return tests.stop(LEAD, running.id, running.revision, reason="enough")
+
+
+def test_what_was_kept_after_a_test_is_not_proposed_nor_promoted(house: World) -> None:
+    test, waiting = over(house), house.approved()
+    ABTestService(house.context).decide(SCIENTIST, test.id, test.revision, "keep", reason='"Ambulanz" waits longer.')
+    said = house.service.room(LEAD, MODEL).why_not["promote"]
+    assert 'decided to keep the control: "Ambulanz" waits longer.' in said
+    with pytest.raises(Conflict, match="keep the control"):
+        house.service.begin_promotion(LEAD, waiting.id, waiting.revision, "now")
+    house.service.withdraw(SCIENTIST, waiting.id, waiting.revision, comment="see the test")
+    assert house.service.room(SCIENTIST, MODEL, "2").why_not["propose"] == said
+    with pytest.raises(Conflict, match="keep the control"):
+        house.proposal()
+
+    house.hands.turn(days=1)
+    newer, tests = over(house), ABTestService(house.context)
+    asked = tests.decide(LEAD, newer.id, newer.revision, "ship", reason="the old one costs too much")
+    with pytest.raises(Conflict, match="a second person must"):
+        house.proposal()
+    tests.second(LEAD_TOO, newer.id, asked.revision, reason="agreed")
+    assert house.proposal()
+
+
+def test_a_roll_out_stops_when_its_test_is_decided_otherwise(house: World) -> None:
+    test = over(house)
+    made = house.service.propose(SCIENTIST, house.ids["2"], comment="better", stages=(Stage(0.1, minutes=60),))
+    made = house.service.approve(LEAD, made.id, made.revision)
+    house.service.begin_rollout(LEAD, made.id, made.revision, "a quiet morning")
+    ABTestService(house.context).decide(SCIENTIST, test.id, test.revision, "keep", reason="no gain")
+    house.service.watch_rollouts(WORKER)
+    assert "keep the control" in house.service.rollout(VIEWER, MODEL).end_reason

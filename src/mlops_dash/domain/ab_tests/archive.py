@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -31,6 +31,26 @@ def is_against(word: str, verdict: Verdict | None) -> bool:
     [True, False, True]
     """
     return word != (recommended(verdict) or KEEP)
+
+
+def why_not_ship(decided: Sequence[ABTest]) -> str:
+    """What the last decision between a version and its champion says against proposing it; "" where nothing does.
+
+    Args:
+        decided: The tests of the two that were decided on, the last one first.
+    """
+    test = next(iter(decided), None)
+    if test is None or test.decision is None:
+        return ""
+    found = test.decision
+    if not found.settled:
+        return (
+            f"It was decided to {DECISIONS[found.word]}, against what the A/B test {test.name} says, and nobody "
+            "stands behind it yet: a second person must."
+        )
+    if found.word == KEEP:
+        return f"After the A/B test {test.name} it was decided to {DECISIONS[KEEP]}: {found.reason}"
+    return ""
 
 
 @dataclass(frozen=True)

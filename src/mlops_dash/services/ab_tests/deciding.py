@@ -28,7 +28,8 @@ class Deciding:
     ) -> ABTest:
         """Decide to ship the challenger or to keep the control. A scientist or above may.
 
-        Against what the test says it waits until a second person, a lead, stands behind it.
+        Against what the test says it waits until a second person, a lead, stands behind it; one that waits may be
+        replaced, and the ledger names it.
 
         Args:
             unit: Of work.
@@ -61,7 +62,10 @@ class Deciding:
         unit.audit(
             test.object,
             model=test.model,
-            before={"says": "" if verdict is None else str(verdict.word)},
+            before={
+                "says": "" if verdict is None else str(verdict.word),
+                **({} if (old := test.decision) is None else {"decision": old.word, "by": old.by, "why": old.reason}),
+            },
             after={"decision": word, "against": made.against, "learned": after.learned},
             reason=made.reason,
             evidence_ids=test.evidence_ids,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlops_dash.domain.ab_tests.archive import why_not_ship
 from mlops_dash.domain.access import Permission
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyKind, PolicyVersion
@@ -16,6 +17,7 @@ from mlops_dash.domain.registry.proposals import overrides_in_force, reigns_in
 from mlops_dash.domain.registry.records import EXTERNAL, Approval, Proposal, Reign, Version
 from mlops_dash.domain.registry.tiers import TierRules, rules_of
 from mlops_dash.errors import Conflict
+from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import access as access_store
 from mlops_dash.store import cards as card_store
 from mlops_dash.store import evidence as evidence_store
@@ -45,6 +47,7 @@ class Standing:
     now: datetime
     rules: TierRules
     gone: frozenset[str] = frozenset()  # ids of approvers who may not judge any more
+    tested: str = ""  # what was decided on an A/B test against shipping it
 
     @property
     def holding(self) -> tuple[Approval, ...]:
@@ -93,8 +96,14 @@ def standing(session: Session, proposal: Proposal, now: datetime) -> Standing:
         gates, candidate=version.id, champion=against, policy_digest=policy.digest, password=rules.password
     )
     return Standing(
-        proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now, rules, gone
-    )
+        proposal, version, champion, policy, measured, gates, approvals, basis, measured_basis, now, rules, gone,
+        why_not_tested(session, version, champion),
+    )  # fmt: skip
+
+
+def why_not_tested(session: Session, version: Version, champion: Version | None) -> str:
+    """What was decided on an A/B test of a version against this champion, where that is not to ship it."""
+    return "" if champion is None else why_not_ship(ab_store.decided(session, champion.id, version.id))
 
 
 def standing_as_seen(session: Session, proposal_id: str, revision: int, now: datetime) -> Standing:

@@ -237,12 +237,12 @@ def _refuse(reason: str) -> None:
 
 
 def why_not_promote_now(actor: Actor, at: Standing) -> str:
-    """As `why_not_promote`; and the champion is the one that it was proposed against."""
+    """As `why_not_promote`; and the champion is the one it was proposed against, and no A/B test says otherwise."""
     refusal = why_not_promote(actor, at.proposal, at.gates, at.holding, at.needed, at.now)
     champion_id = None if at.champion is None else at.champion.id
     if not refusal and champion_id != at.proposal.champion_version_id:
         return "The champion changed since this was proposed; propose the version again."
-    return refusal
+    return refusal or at.tested
 
 
 def nobody_else(unit: Unit, model: str) -> None:

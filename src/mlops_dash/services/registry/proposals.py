@@ -70,7 +70,7 @@ class Proposals:
         Raises:
             NotFound: the version or an evidence is not known.
             InvalidInput: no comment, or stages that cannot be carried out.
-            Conflict: it is champion already, or has an open proposal.
+            Conflict: it is champion already, has an open proposal, or an A/B test was decided otherwise.
         """
         _need(comment, "A proposal needs a comment.", "Say why this version should serve.")
         version = store.version(unit.session, version_id)
@@ -100,7 +100,7 @@ class Proposals:
             stages=check_stages(stages),
         )
         now = standing(unit.session, draft, unit.now)
-        _refuse(why_not_propose(actor, version, now.champion, waiting))
+        _refuse(why_not_propose(actor, version, now.champion, waiting) or now.tested)
         if draft.stages:
             _refuse(why_not_in_stages(store.model(unit.session, version.model), now.champion))
         extra = evidence_store.get(unit.session, evidence_ids or ())

@@ -300,7 +300,7 @@ def _why_void(session: Session, rollout: Rollout, at: Standing) -> str:
         return "Another change of champion was decided."
     if len(approvers(at.proposal, at.holding)) < at.needed:
         return "Its approvals do not hold any more: gates, policy or tier changed, or who gave them may not judge."
-    closed = why_not_through(at.gates)
+    closed = why_not_through(at.gates) or at.tested
     if closed:
         return closed
     if access_store.powerless(session, [rollout.started_by], Permission.PROMOTE):

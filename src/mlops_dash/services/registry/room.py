@@ -19,7 +19,7 @@ from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, open_alert
 from mlops_dash.services.registry.freezing import outside_alarms
-from mlops_dash.services.registry.judging import reigns_of, standing
+from mlops_dash.services.registry.judging import reigns_of, standing, why_not_tested
 from mlops_dash.services.registry.promotion import answered_by_promotion
 from mlops_dash.services.registry.reconcile import LIVE_SECONDS, is_governed, mirror_body, mirror_key
 from mlops_dash.services.registry.shown import (
@@ -129,6 +129,7 @@ class Rooms:
             rollout = rollout_store.open_of(session, model) or (
                 None if own is None else rollout_store.of_proposal(session, own.id)
             )
+            tested = "" if selected is None else why_not_tested(session, selected, facts.champion)
             outside = outside_alarms(self.context, session, actor, facts.versions)
         with reading(self.context.databases.log) as log:
             heartbeats = store.heartbeats(log, model, since=now - timedelta(seconds=LIVE_SECONDS))
@@ -174,7 +175,9 @@ class Rooms:
             rejection=rejection,
             names={one: name for one, name, _ in people},
             why_not={
-                **why_not_of(actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to),
+                **why_not_of(
+                    actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to, tested=tested
+                ),
                 **why_not_measure(actor, facts, selected, pushed),
                 **why_not_roll_out(actor, facts, rollout),
             },

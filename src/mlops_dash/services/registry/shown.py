@@ -246,8 +246,9 @@ def why_not_of(
     *,
     flying: bool,
     alias_moved_to: str,
+    tested: str = "",
 ) -> dict[str, str]:
-    """For each verb "" or the reason why this actor cannot do it now."""
+    """For each verb "" or the reason why this actor cannot do it now; `tested` is what an A/B test was decided to."""
     nothing = "Nothing is proposed."
     alias = actor.why_not(Permission.PROMOTE) or (
         "" if alias_moved_to else f"The {facts.model.mark.phrase} is where it should be."
@@ -263,14 +264,14 @@ def why_not_of(
         "adopt": alias or (f"The {facts.model.mark.phrase} points at nothing." if alias_moved_to == "nothing" else ""),
     }
     if selected is not None:
-        found["propose"] = why_not_propose(actor, selected, facts.champion, facts.proposals)
+        found["propose"] = why_not_propose(actor, selected, facts.champion, facts.proposals) or tested
     if at is None:
         return found
     own = at.proposal
     found["approve"] = why_not_approve(actor, own, at.gates, at.holding, at.now)
     found["reject"] = why_not_judge(actor, own, at.now)
     found["withdraw"] = why_not_withdraw(actor, own, at.now)
-    found["promote"] = why_not_promote(actor, own, at.gates, at.holding, at.needed, at.now)
+    found["promote"] = why_not_promote(actor, own, at.gates, at.holding, at.needed, at.now) or at.tested
     if flying and not found["promote"]:
         found["promote"] = "A change of champion is being carried out; wait for it."
     for gate in at.measured:
