@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from mlops_dash.domain.registry.conditions import Condition
 from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES
@@ -52,15 +52,32 @@ def of_model(session: Session, model: str) -> tuple[Condition, ...]:
 
 
 def due(session: Session, now: datetime) -> tuple[Condition, ...]:
-    """Those of all models that are watched whose day is over and that nobody did, the longest due first."""
+    """What nobody did of watched models, the longest due first: reviews from their day, conditions once promoted."""
+    promoted = col(ConditionRow.due_at).is_(None) & (col(ProposalRow.state) == str(ProposalState.PROMOTED))
     query = _joined().where(
         ProposalRow.model == ModelRow.name,
         col(ModelRow.archived_at).is_(None),
         col(ProposalRow.state).in_(_STANDING),
         col(ConditionRow.done_at).is_(None),
-        col(ConditionRow.due_at) <= now,
+        (col(ConditionRow.due_at) <= now) | promoted,
     )
-    return tuple(_condition(*row) for row in session.exec(query.order_by(col(ConditionRow.due_at))))
+    since = func.coalesce(ConditionRow.due_at, ConditionRow.at)
+    return tuple(_condition(*row) for row in session.exec(query.order_by(since, col(ConditionRow.text))))
+
+
+def asked_again(session: Session, made: Sequence[Condition]) -> None:
+    """Take away what new ones replace: the same approver's of the same proposal, of the same words, or a review."""
+    for one in made:
+        query = select(ConditionRow).where(
+            ConditionRow.proposal_id == one.proposal_id,
+            ConditionRow.by == one.by,
+            ConditionRow.kind == one.kind,
+            ConditionRow.text == one.text,
+            col(ConditionRow.done_at).is_(None),
+        )
+        for row in session.exec(query):
+            session.delete(row)
+    session.flush()
 
 
 def finish(session: Session, condition_id: str, *, at: datetime, by: str, note: str) -> None:
@@ -83,5 +100,6 @@ def _joined() -> Any:
 
 
 def _condition(row: ConditionRow, proposal: ProposalRow, version: str) -> Condition:
-    known = {"model": proposal.model, "version": version, "proposer": proposal.proposer}
+    promoted = proposal.state == ProposalState.PROMOTED
+    known = {"model": proposal.model, "version": version, "proposer": proposal.proposer, "promoted": promoted}
     return Condition(**{**row.model_dump(), **known})

@@ -62,3 +62,5 @@ def test_a_due_one_waits_for_those_who_may_say_so() -> None:
     assert condition_waits(VIEWER, ONE, late) is None
     assert condition_waits(LEAD, replace(ONE, done_at=NOON), late) is None
     assert replace(ONE, due_at=None).as_json(late)["due"] is False
+    assert replace(ONE, due_at=None, promoted=True).as_json(NOON)["due"] is True
+    assert replace(ONE, due_at=None, promoted=True, done_at=NOON).as_json(late)["due"] is False

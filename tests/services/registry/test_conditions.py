@@ -18,7 +18,7 @@ from mlops_dash.services.policies import PolicyService
 from mlops_dash.store import access as access_store
 from mlops_dash.store.db import transaction
 from tests import registry_world
-from tests.factories import ADMIN, LEAD, LEAD_TOO, SCIENTIST, VIEWER
+from tests.factories import ADMIN, LEAD, LEAD_TOO, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World
 
 
@@ -154,3 +154,53 @@ def test_of_a_proposal_that_was_turned_down_nothing_is_asked(house: World) -> No
     made = house.service.approve(LEAD, made.id, made.revision, conditions=["tell the shift"])
     house.service.reject(LEAD_TOO, made.id, made.revision, comment="not now")
     assert house.service.conditions(VIEWER, MODEL) == ()
+
+
+STRANGER = 'Wartezeit "Ambulanz" & 急诊'
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The same with a model of somebody else, whose name has quotes and Chinese."""
+    monkeypatch.setattr(registry_world, "MODEL", STRANGER)
+    made = registry_world.world(tmp_path, mlflow_uri)
+    yield made
+    made.context.databases.dispose()
+
+
+def test_a_condition_of_a_promoted_version_waits_until_somebody_says_it_is_met(stranger: World) -> None:
+    fleet, access = FleetService(stranger.context), AccessService(stranger.context)
+
+    def seen() -> list[tuple[str, str]]:
+        return [(one.sentence, one.cause) for one in fleet.room(LEAD).attention if one.label == "Due"]
+
+    made = stranger.proposal()
+    made = stranger.service.approve(LEAD, made.id, made.revision, conditions=['tell "Ambulanz" 急诊'])
+    assert not seen()  # nothing of it serves yet
+    operation = stranger.service.begin_promotion(LEAD, made.id, made.revision, "now")
+    stranger.service.finish_promotion(LEAD, operation)
+    stranger.beat("2", epoch=2)
+    stranger.service.reconcile(WORKER)
+    assert seen() == [("v2 has a condition that nobody said is met.", 'Asked by lead: tell "Ambulanz" 急诊')]
+    assert f"Condition of {STRANGER} v2" in [one.title for one in access.waiting(LEAD_TOO)]
+    assert f"Condition of {STRANGER} v2" not in [one.title for one in access.waiting(SCIENTIST)]
+    [asked] = stranger.service.conditions(VIEWER, STRANGER)
+    assert asked.as_json(stranger.hands.at)["due"] is True
+    stranger.service.finish_condition(LEAD, asked.id, note="told them")
+    assert not seen()
+
+
+def test_who_approves_again_asks_once(stranger: World) -> None:
+    made, day = stranger.proposal(), stranger.hands.at.date()
+    first = {"conditions": ["watch 急诊", "tell the shift"], "review_by": day + timedelta(days=7)}
+    made = stranger.service.approve(LEAD, made.id, made.revision, **first)  # type: ignore[arg-type]
+    policies = PolicyService(stranger.context)
+    rules = policies.propose(LEAD, STRANGER, PolicyKind.PROMOTION, {"proposal_expires_days": 20}, reason="r")
+    policies.activate(ADMIN, rules.id, reason="ok")
+    again = {"conditions": ["watch 急诊"], "review_by": day + timedelta(days=9)}
+    stranger.service.approve(LEAD, made.id, made.revision, **again)  # type: ignore[arg-type]
+    found = stranger.service.conditions(VIEWER, STRANGER)
+    assert sorted(one.text for one in found) == ["Look at it again.", "tell the shift", "watch 急诊"]
+    [review] = [one for one in found if one.kind == "review"]
+    assert review.due_at is not None
+    assert review.due_at > stranger.hands.at + timedelta(days=8)

@@ -343,7 +343,7 @@ def _waits(one: OpenProposal) -> Attention:
 
 
 def _due(one: Condition) -> Attention:
-    what = "is to be looked at again" if one.kind == REVIEW else "has a condition that is due"
+    what = "is to be looked at again" if one.kind == REVIEW else "has a condition that nobody said is met"
     return Attention(
         rank=Rank.DECISION,
         word=AlertState.OPEN,

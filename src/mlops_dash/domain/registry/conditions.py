@@ -33,10 +33,13 @@ class Condition:
     done_at: datetime | None = None
     done_by: str = ""
     done_note: str = ""
+    promoted: bool = False  # the version that it was asked of became champion
 
     def is_due(self, now: datetime) -> bool:
-        """Whether its day is over and it is not done."""
-        return self.done_at is None and self.due_at is not None and now >= self.due_at
+        """Whether it is not done and its day is over; what has no day is due from the version's promotion on."""
+        if self.done_at is not None:
+            return False
+        return self.promoted if self.due_at is None else now >= self.due_at
 
     def said(self, zone: str) -> str:
         """As people read it."""
@@ -123,7 +126,7 @@ def condition_waits(actor: Actor, one: Condition, now: datetime) -> Waiting | No
     """What a due review or condition asks of this person, or nothing."""
     if not one.is_due(now) or why_not_done(actor, one):
         return None
-    title = f"Review {one.model} v{one.version}" if one.kind == REVIEW else f"{one.model} v{one.version}: condition due"
+    title = f"Review {one.model} v{one.version}" if one.kind == REVIEW else f"Condition of {one.model} v{one.version}"
     parameters = (("model", one.model), ("version", one.version))
     who = one.by.removeprefix("user:")
     return Waiting(title, f"asked by {who}: {one.text}", "event_upcoming", "registry", parameters, one.at, one.due_at)

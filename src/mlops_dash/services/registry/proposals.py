@@ -172,6 +172,7 @@ class Proposals:
                 "An approval of a model of tier 1 takes your password once more.", hint="Say it, and approve again."
             )
         asked = self._asked(unit, now, conditions, review_by)
+        condition_store.asked_again(unit.session, asked)
         condition_store.add(unit.session, asked)
         made = Approval(
             id=self.context.new_id(),
