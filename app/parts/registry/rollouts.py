@@ -110,6 +110,9 @@ def _progress(frame: Frame, drawn: Rollout) -> None:
     now = frame.services.context.clock.now() if drawn.state in OPEN else frame.now
     st.markdown(plain(known.said(now)))
     st.html(charts.stages_html(known, now))
+    why = frame.services.registry.why_no_rows(frame.actor, drawn.model) if drawn.state in OPEN else ""
+    if why:
+        st.warning(plain(why), icon=":material/help:")
     if known.guards:
         st.html(charts.guards_html(known.guards, frame.tokens))
     elif drawn.state in OPEN:

@@ -40,7 +40,9 @@ def _rollout(arguments: argparse.Namespace) -> int:
         if wanted:
             found = verb(who, found.id, found.revision, reason=arguments.reason)
     now = made.context.clock.now()
-    show(found.as_json(now), as_json=arguments.json, line="\n".join(_lines(found, now)))
+    why = made.registry.why_no_rows(who, arguments.model)
+    lines = [*_lines(found, now), *([f"  {why}"] if why else [])]
+    show({**found.as_json(now), "why_no_rows": why}, as_json=arguments.json, line="\n".join(lines))
     return 0
 
 

@@ -106,10 +106,10 @@ def note(session: Session, rollout_id: str, *, rows: int, guards: tuple[Guard, .
     session.flush()
 
 
-def rows_answered(log: Session, version_id: str, since: datetime) -> int:
-    """How many rows a version answered beside the champion since a moment."""
+def rows_answered(log: Session, version_id: str, since: datetime, role: ScoreRole = ScoreRole.ARM) -> int:
+    """How many rows a version answered since a moment, beside the champion or in another part."""
     query = select(func.count()).where(
-        ScoreRow.version_id == version_id, ScoreRow.role == ScoreRole.ARM, col(ScoreRow.at_us) >= to_us(since)
+        ScoreRow.version_id == version_id, ScoreRow.role == role, col(ScoreRow.at_us) >= to_us(since)
     )
     return int(log.exec(query).one())
 

@@ -32,6 +32,8 @@ ARROWS: Mapping[RolloutState, tuple[RolloutState, ...]] = {
     RolloutState.DONE: (),
     RolloutState.STOPPED: (),
 }  # fmt: skip
+PATIENCE = timedelta(minutes=5)  # so long a stage may have no row without a word
+FEW_EXPECTED = 10.0  # rows: with as many expected, none is no chance (5 in 100,000)
 LEAST_SHARE, MOST_SHARE = 0.01, 0.95
 MOST_STAGES, MOST_MINUTES, MOST_ROWS = 6, 7 * 24 * 60, 10_000_000
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
@@ -314,6 +316,35 @@ def _why_not(
 def is_over(rollout: Rollout, now: datetime) -> bool:
     """Whether the stage it is in is over: its time and its rows are reached, and the new version answered at all."""
     return rollout.state is RolloutState.RUNNING and rollout.rows > 0 and rollout.progress(now) >= 1.0
+
+
+def why_no_rows(rollout: Rollout, now: datetime, *, elsewhere: bool, champion_rows: int, asked: int) -> str:
+    """Why a stage that has run for some minutes has no row yet; "" while it has one, or is young.
+
+    Args:
+        rollout: As counted last.
+        now: The moment of asking.
+        elsewhere: Whether others serve the model.
+        champion_rows: That the champion answered since the stage began.
+        asked: Calls in which the new version was asked, of the whole roll-out.
+    """
+    waited = rollout.waited(now)
+    if rollout.state is not RolloutState.RUNNING or rollout.rows or waited < PATIENCE:
+        return ""
+    said = f"No row came in {waited.total_seconds() / 60:,.0f} min: "
+    if elsewhere:
+        return f"{said}others serve this model by now, and decide which version answers. Stop the roll-out."
+    if asked:
+        return f"{said}the new version was asked in {plural(asked, 'call')}, and no answer of it is logged since."
+    if not champion_rows:
+        return f"{said}no gateway logged a row of this model. Is it asked, and do rows have ids?"
+    if champion_rows * rollout.now.share < FEW_EXPECTED:
+        return f"{said}the champion answered {plural(champion_rows, 'row')}, so few that it may be chance."
+    return (
+        f"{said}the champion answered {plural(champion_rows, 'row')}, and none was shared. Rows are shared where a "
+        "table comes in and an array goes out; is this model's answer a list or a table, stop the roll-out and "
+        "propose it without stages."
+    )
 
 
 def failed(guards: Sequence[Guard]) -> str:

@@ -7,6 +7,7 @@ threads     comments about proposals, with mentions and small files
 conditions  what approvers ask beside, and that it is done
 promotion   begin (transaction 1), finish (alias, transaction 2), roll back
 rollouts    a share of the rows first, then all: begin, pause, continue, stop; and the worker's look at them
+unanswered  why a roll-out gets no rows
 aliases     restore or adopt an alias that was moved outside
 freezing    a live version that was changed outside: noticed, put back, or accepted
 outside     versions that somebody else serves
@@ -39,6 +40,7 @@ from mlops_dash.services.registry.rollouts import Rollouts, RolloutWatch
 from mlops_dash.services.registry.room import Rooms
 from mlops_dash.services.registry.threads import Threads
 from mlops_dash.services.registry.trusting import Trusting
+from mlops_dash.services.registry.unanswered import Unanswered
 from mlops_dash.services.registry.versions import Versions
 
 __all__ = ["Reconciled", "RegistryService"]
@@ -114,7 +116,7 @@ class RegistryService:
         rollouts = Rollouts(context)
         self.begin_rollout, self.stop_rollout = rollouts.begin_rollout, rollouts.stop_rollout
         self.pause_rollout, self.continue_rollout = rollouts.pause_rollout, rollouts.continue_rollout
-        self.rollout = rollouts.rollout
+        self.rollout, self.why_no_rows = rollouts.rollout, Unanswered(context).why_no_rows
 
         watch = RolloutWatch(context)
         self.watch_rollouts = watch.watch_rollouts

@@ -15,7 +15,7 @@ from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.guards import errors_guard, loss_guard, time_guard
-from mlops_dash.domain.registry.proposals import approvers, why_not_through
+from mlops_dash.domain.registry.proposals import approvers, why_not_in_stages, why_not_through
 from mlops_dash.domain.registry.rollouts import (
     GOING,
     Guard,
@@ -66,18 +66,16 @@ class Rollouts:
 
         Raises:
             InvalidInput: no reason.
-            Conflict: it has no stages, there is no champion, something else is on, or gates or approvals are not
-                (any more) as they must be.
+            Conflict: it has no stages, there is no champion, others serve it, something else is on, or gates or
+                approvals are not (any more) as they must be.
         """
         _need(reason, "A roll-out")
         at = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         if not at.proposal.stages:
             raise Conflict("This proposal has no stages.", hint="Promote it: all rows follow at once.")
-        refusal = why_not_promote_now(actor, at)
-        if refusal:
-            raise Conflict(refusal)
-        if at.champion is None:
-            raise Conflict("There is no champion that could take the rows back.", hint="Propose it without stages.")
+        model = registry_store.model(unit.session, at.proposal.model)
+        _refuse(why_not_in_stages(model, at.champion) or why_not_promote_now(actor, at))
+        assert at.champion is not None  # it may be in stages
         nobody_else(unit, at.proposal.model)
         made = Rollout(
             id=self.context.new_id(),
