@@ -14,8 +14,14 @@ from typing import Any
 import pytest
 
 from mlops_dash.domain.audit import Filter
+from mlops_dash.domain.registry.guards import Calls
+from mlops_dash.domain.registry.rollouts import Stage
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.services.audit import AuditService
+from mlops_dash.store import prediction_log, rollouts
+from mlops_dash.store.db import transaction
+from mlops_dash.store.prediction_log import Prediction, Score, to_us
+from mlops_dash.tracking.models.trust import artifact_digest
 from tests.factories import ADMIN, LEAD, NOON, SCIENTIST, VIEWER, WORKER
 from tests.version_world import NAME, VersionWorld, world
 
@@ -119,3 +125,46 @@ def test_an_export_has_what_the_filter_lets_through_oldest_first(house: VersionW
     assert lines[0].startswith("number,at,recorded_at_wall,who,action")
     with pytest.raises(InvalidInput, match="xlsx"):
         audit.export(VIEWER, kind="xlsx")
+
+
+def test_a_change_that_came_in_stages_is_told_with_all_that_a_plain_one_is(house: VersionWorld) -> None:
+    house.hands.turn(days=1)
+    version = house.register("3")
+    for name, value in (("2", 6.0), ("3", 4.0)):
+        house.measured(name, value)
+    service = house.service
+    made = service.propose(SCIENTIST, version, comment=WHY, stages=(Stage(0.1, minutes=60),))
+    for gate in service.room(LEAD, NAME, "3").gates:
+        for who in (LEAD, ADMIN):
+            if not gate.opens:
+                made = service.override_gate(who, made.id, made.revision, gate=gate.name, reason="a trial", days=3)
+    made = service.approve(LEAD, made.id, made.revision, comment="fine")
+    begun = service.begin_rollout(LEAD, made.id, made.revision, WHY)
+    rolled(house, begun.id, version)
+    house.hands.turn(minutes=61)
+    for _ in range(2):
+        service.watch_rollouts(WORKER)
+        service.reconcile(WORKER)
+    files = packed(house)
+    plain, staged = json.loads(files["changes.json"])[-2:]
+    assert (staged["version"], staged["decided_by"]) == (f"{NAME} v3", LEAD.id)
+    assert staged.keys() == plain.keys()
+    assert staged["gates"].keys() == plain["gates"].keys() != set()
+    assert staged["artifact"] == artifact_digest(house.folder("3"))
+    assert {f"evidence/{key}.json" for key in staged["evidence"]} <= set(files)
+    decided = next(
+        one for one in json.loads(files["ledger.json"]) if one["number"] == staged["ledger"]["decided"]
+    )  # fmt: skip
+    assert (decided["action"], decided["after"]["approved_by"]) == ("rollout.advanced", [LEAD.id])
+    assert decided["after"]["operation"]
+
+
+def rolled(house: VersionWorld, rollout_id: str, version: str) -> None:
+    """A gateway asks the new version 2,000 times; one row is kept."""
+    at = to_us(house.hands.at)
+    with transaction(house.context.databases.log) as log:
+        rollouts.put_pulse(log, rollout_id, "gateway", Calls(2_000, 0, {3: 2_000}, {3: 2_000}), at=house.hands.at)
+        asked = [Prediction(NAME, "visit-1", at, "b", 0, "", "{}")]
+        prediction_log.append(
+            log, asked, [Score(NAME, "visit-1", version, "arm", "3", at, 7.5, at, None)], marked_us=at
+        )

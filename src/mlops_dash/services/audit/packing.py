@@ -20,7 +20,8 @@ from mlops_dash.store import registry as registry_store
 from mlops_dash.store.db import Session, reading
 
 KINDS = ("csv", "json")
-_DECIDED = (Action.PROMOTION_DECIDED, Action.ROLLBACK_DECIDED)
+# A roll-out decides its promotion after its last stage: that entry alone of its own carries an operation.
+_DECIDED = (Action.PROMOTION_DECIDED, Action.ROLLBACK_DECIDED, Action.ROLLOUT_ADVANCED)
 
 
 class Packing:

@@ -12,10 +12,8 @@ from dataclasses import replace
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.monitoring.answers import KINDS
 from mlops_dash.domain.registry.live import NONE, LiveMark
 from mlops_dash.domain.registry.proposals import (
-    approvers,
     overrides_behind,
     previous_champion,
     why_not_promote,
@@ -23,17 +21,17 @@ from mlops_dash.domain.registry.proposals import (
 )
 from mlops_dash.domain.registry.records import CHAMPION, OPEN_STATES, Operation, Serving, Version
 from mlops_dash.domain.registry.rollouts import stages_said
-from mlops_dash.domain.words import AlertState, OperationState, ProposalState, RolloutState
+from mlops_dash.domain.words import OperationState, ProposalState, RolloutState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, record
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
+from mlops_dash.services.registry.deciding import basis_said, evidence_of
 from mlops_dash.services.registry.judging import Standing, reigns_of, standing_as_seen
 from mlops_dash.services.registry.numbering import Counted, Counting, keep
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import registry as store
 from mlops_dash.store import rollouts as rollout_store
-from mlops_dash.store.db import Session, reading, transaction
-from mlops_dash.store.monitoring.alerts import Alert, alerts
+from mlops_dash.store.db import reading, transaction
 from mlops_dash.tracking.marks import Marks
 
 DONE = (OperationState.ALIAS_MOVED, OperationState.DELIVERED, OperationState.CONFIRMED)
@@ -84,7 +82,14 @@ class Promotions:
             )
         nobody_else(unit, at.proposal.model)
         operation = begun(unit, at, reason, shadows=shadows)
-        _tell_promotion(unit, at, operation)
+        unit.audit(
+            at.version.subject,
+            model=at.version.model,
+            before={"champion": None if at.champion is None else at.champion.label},
+            after={"champion": at.version.label, "operation": operation.id, **basis_said(unit.session, at)},
+            reason=operation.reason,
+            evidence_ids=evidence_of(at),
+        )
         return operation.id
 
     @command(Permission.ROLLBACK, Action.ROLLBACK_DECIDED)
@@ -272,38 +277,6 @@ def _shadows(unit: Unit, target: Version, wanted: Sequence[str] | None) -> tuple
     if unknown:
         raise InvalidInput(f"{unknown[0]} is no version of {target.model} and cannot score silently.")
     return tuple(dict.fromkeys(version_id for version_id in chosen if version_id != target.id))
-
-
-def _tell_promotion(unit: Unit, at: Standing, operation: Operation) -> None:
-    answered = answered_by_promotion(unit.session, at.champion)
-    unit.audit(
-        at.version.subject,
-        model=at.version.model,
-        before={"champion": None if at.champion is None else at.champion.label},
-        after={
-            "champion": at.version.label,
-            "operation": operation.id,
-            "proposal": at.proposal.id,
-            "artifact": at.version.artifact_digest,
-            "approved_by": sorted(approvers(at.proposal, at.holding)),
-            "gates": {gate.name: str(gate.state) for gate in at.gates},
-            "policy": at.policy.number,
-            **({"answers": [one.title for one in answered]} if answered else {}),
-        },
-        reason=operation.reason,
-        evidence_ids=tuple(dict.fromkeys(key for gate in at.gates for key in gate.evidence_ids)),
-    )
-
-
-def answered_by_promotion(session: Session, champion: Version | None) -> tuple[Alert, ...]:
-    """Open alerts about the champion that another version would answer; its own days then decide about them."""
-    if champion is None:
-        return ()
-    return tuple(
-        one
-        for one in alerts(session, champion.model)
-        if one.version == champion.version and one.kind in KINDS and one.state is not AlertState.CLOSED
-    )
 
 
 def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:

@@ -32,6 +32,7 @@ from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import ProposalState, RolloutState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.registry.deciding import basis_said, evidence_of
 from mlops_dash.services.registry.judging import Standing, standing, standing_as_seen
 from mlops_dash.services.registry.promotion import begun, nobody_else, why_not_promote_now
 from mlops_dash.store import access as access_store
@@ -103,16 +104,12 @@ class Rollouts:
             after={
                 "champion": at.champion.label,
                 "rollout": made.id,
-                "proposal": proposal_id,
                 "stages": stages_said(made.stages),
                 "share": made.share,
-                "artifact": at.version.artifact_digest,
-                "approved_by": sorted(approvers(at.proposal, at.holding)),
-                "gates": {gate.name: str(gate.state) for gate in at.gates},
-                "policy": at.policy.number,
+                **basis_said(unit.session, at),
             },
             reason=made.reason,
-            evidence_ids=tuple(dict.fromkeys(key for gate in at.gates for key in gate.evidence_ids)),
+            evidence_ids=evidence_of(at),
         )
         return made
 
@@ -269,9 +266,10 @@ class RolloutWatch:
             before=before,
             after={
                 "stage": "all", "share": 1.0, "operation": operation.id, "decided_by": known.started_by,
-                **_guards_said(known.guards),
+                "champion": at.version.label, **basis_said(unit.session, at), **_guards_said(known.guards),
             },
             reason=known.reason,
+            evidence_ids=evidence_of(at),
         )  # fmt: skip
         return after
 

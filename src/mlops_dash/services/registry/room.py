@@ -18,9 +18,9 @@ from mlops_dash.domain.registry.tiers import rules_of
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read
 from mlops_dash.services.registry.alarms import ALIAS_ALERT, open_alert
+from mlops_dash.services.registry.deciding import answered_by_promotion
 from mlops_dash.services.registry.freezing import outside_alarms
 from mlops_dash.services.registry.judging import reigns_of, standing, why_not_tested
-from mlops_dash.services.registry.promotion import answered_by_promotion
 from mlops_dash.services.registry.reconcile import LIVE_SECONDS, is_governed, mirror_body, mirror_key
 from mlops_dash.services.registry.shown import (
     approval_lines,
