@@ -20,6 +20,7 @@ from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.scoring.following import Live
 from mlops_dash.stats.arrays import Bools, Floats
 from mlops_dash.store.serving import ServedVersion
+from mlops_dash.tracking.models.beside import require_answers
 
 _log = logging.getLogger(__name__)
 
@@ -89,14 +90,16 @@ def rows_of_challenger(
 
 
 def ask(
-    live: Live, frame: pd.DataFrame, ids: Sequence[str], at: Sequence[datetime], units: Sequence[str] = ()
+    live: Live, frame: pd.DataFrame, ids: Sequence[str], at: Sequence[datetime], units: Sequence[str], scores: Floats
 ) -> ArmAnswers | None:  # fmt: skip
-    """The challenger's answers to its rows; None when it has none, or fails."""
+    """The challenger's answers to its rows; None when it has none, or fails; `scores` are the champion's of all."""
     rows = rows_of_challenger(live, ids, at, units)
     if live.arm is None or not rows.any():
         return None
     try:
-        return ArmAnswers(live.arm.version, rows, live.arm.model.predict_again(frame[rows]))
+        own = live.arm.model.predict_again(frame[rows])
+        require_answers(live.tried.predicts, own, np.asarray(scores, dtype=np.float64)[rows])
+        return ArmAnswers(live.arm.version, rows, own)
     except (BrokenModel, InvalidInput):
         _log.warning("a challenger did not answer", extra={"version": live.arm.version.version}, exc_info=True)
         return None

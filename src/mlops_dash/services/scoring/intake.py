@@ -134,7 +134,7 @@ def ours(
         )
     )
     if arm is None and ask_arm:
-        arm = arms.ask(live, frame, named, at, units)
+        arm = arms.ask(live, frame, named, at, units, scores)
     task = state.predicts
     given = _answers(rows, champion, scores, arm, task)
     aside: tuple[SetAside, ...] = ()

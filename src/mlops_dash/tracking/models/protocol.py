@@ -19,7 +19,7 @@ import pandas as pd
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import Bools
-from mlops_dash.tracking.models.beside import Beside
+from mlops_dash.tracking.models.beside import Beside, require_answers
 from mlops_dash.tracking.models.loading import Floats, LoadedModel
 
 _log = logging.getLogger(__name__)
@@ -129,6 +129,7 @@ class _Router:
         self.answered: Any = None
         self.ids = ids
         self.refusal: InvalidInput | None = None
+        self._loaded = loaded
         self._predict = loaded.pyfunc.predict
         self._ids_column = ids_column
         self._challenger = challenger
@@ -159,7 +160,9 @@ class _Router:
             own = np.asarray(challenger.loaded.pyfunc.predict(data[rows], params=params))
             merged = with_room_for(own, self.answered)
             merged[rows] = own
-            self.challenged = (rows, challenger.loaded.scores_of(own))
+            scores = challenger.loaded.scores_of(own)
+            require_answers(challenger.loaded.task, scores, _scores_or_none(self._loaded, self.answered, rows))
+            self.challenged = (rows, scores)
         except Exception:  # noqa: BLE001 - foreign code: its failure must not keep the champion's answer from the client
             _log.warning("a challenger did not answer", exc_info=True)
             self.beside = Beside(seconds, 0.0, failed=True)
@@ -181,6 +184,14 @@ class _Router:
             self.refusal = InvalidInput(f"{len(self.ids)} ids were read for {len(read)} rows.", hint="Mend the CSV.")
             raise self.refusal
         return data.drop(columns=self._ids_column)
+
+
+def _scores_or_none(loaded: LoadedModel, answered: Any, rows: Bools) -> Floats | None:
+    """The champion's scores of some rows; None where its answer holds none that can be kept."""
+    try:
+        return loaded.scores_of(answered)[rows]
+    except InvalidInput:
+        return None
 
 
 def _as_frame(data: Any) -> pd.DataFrame:

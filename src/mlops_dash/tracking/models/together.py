@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.stats.arrays import Bools
-from mlops_dash.tracking.models.beside import Beside
+from mlops_dash.tracking.models.beside import Beside, require_answers
 from mlops_dash.tracking.models.loading import Floats, LoadedModel
 from mlops_dash.tracking.models.protocol import with_room_for
 
@@ -144,6 +144,7 @@ def answer(
             merged = with_room_for(own, given)
             merged[chosen] = own
             rows, scores = chosen, _scores(challenger, own, _lengths(asked, chosen))
+            require_answers(challenger.task, scores, None)  # alone, the champion's are looked at beside them
     bodies, first = [], 0
     for one in asked:
         bodies.append(json.dumps({"predictions": merged[first : first + one.rows].tolist()}))
