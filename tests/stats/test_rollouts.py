@@ -74,7 +74,47 @@ def test_a_loss_that_rose_is_seen_by_days_and_by_rows() -> None:
 
 def test_what_cannot_be_told_says_why() -> None:
     assert "50 of 100 rows" in loss_rise(np.ones(50), np.ones(50), np.zeros(50), margin=0.05, alpha=0.01).reason
-    assert "no loss" in loss_rise(np.ones(200), np.zeros(200), np.zeros(200), margin=0.05, alpha=0.01).reason
     same = loss_rise(np.ones(200), np.ones(200), np.zeros(200), margin=0.05, alpha=0.01)
     assert "alike" in same.reason
     assert math.isnan(same.low)
+
+
+def test_where_the_old_one_made_no_error_the_difference_itself_is_bounded() -> None:
+    rng = np.random.default_rng(5)
+    days, none = np.repeat(np.arange(20), 30), np.zeros(600)
+    some = (rng.random(600) < 0.3).astype(float)
+    for wrong in (np.ones(600), some):
+        for at in (days, np.zeros(600)):
+            found = loss_rise(wrong, none, at, margin=0.05, alpha=0.01)
+            assert found.absolute
+            assert 0.0 < found.low < found.value < found.high
+
+
+def test_one_loss_that_is_not_finite_is_left_out_and_counted() -> None:
+    rng = np.random.default_rng(6)
+    old = rng.exponential(1.0, 600)
+    new = old * 1.5 + rng.normal(0, 0.1, 600)
+    plain = loss_rise(new, old, np.zeros(600), margin=0.05, alpha=0.01)
+    for bad in (math.inf, math.nan):
+        found = loss_rise(np.append(new, bad), np.append(old, 1.0), np.zeros(601), margin=0.05, alpha=0.01)
+        assert (found.low, found.n, found.left_out) == (plain.low, 600, 1)
+
+
+def test_no_spread_between_losses_that_differ_is_judged_all_the_same() -> None:
+    days = np.repeat(np.arange(20), 30)
+    for at in (days, np.zeros(600)):
+        worse = loss_rise(np.full(600, 0.9), np.full(600, 0.1), at, margin=0.05, alpha=0.01)
+        assert 0.05 < worse.low < worse.value
+        better = loss_rise(np.full(600, 0.1), np.full(600, 0.9), at, margin=0.05, alpha=0.01)
+        assert better.value == pytest.approx(-8 / 9)
+        assert better.low < better.high < 1.0
+
+
+def test_versions_that_hardly_ever_err_are_hardly_ever_called_worse() -> None:
+    rng = np.random.default_rng(8)
+    wrong = 0
+    for _ in range(150):
+        old, new = ((rng.random(3_000) < 0.003).astype(float) for _ in range(2))
+        looks = range(100, 3_001, 100)
+        wrong += any(loss_rise(new[:n], old[:n], np.zeros(n), margin=0.0, alpha=0.05).low > 0.0 for n in looks)
+    assert wrong <= 12

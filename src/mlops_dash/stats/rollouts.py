@@ -104,12 +104,15 @@ class LossRise:
     """How much worse one version answers than another on the same rows, as a share of the other's mean loss.
 
     Attributes:
-        value: Mean loss of the new one over that of the old one, less 1; NaN when not computable.
+        value: Mean loss of the new one over that of the old one, less 1; NaN when not computable. With `absolute` the
+            mean loss of the new one, and the bounds are of the difference.
         low: One-sided bound below, valid at all looks together.
         high: The same above.
         n: Rows.
         n_clusters: Days; None where there are fewer than 5 and rows are taken as independent.
         reason: Why there is no bound; empty when there is one.
+        left_out: Rows where a loss is not finite; they are no part of n.
+        absolute: Whether the old one has no loss at all, so that no share of it can be told.
     """
 
     value: float
@@ -118,13 +121,17 @@ class LossRise:
     n: int
     n_clusters: int | None
     reason: str = ""
+    left_out: int = 0
+    absolute: bool = False
 
 
 def loss_rise(new: ArrayLike, old: ArrayLike, days: ArrayLike, *, margin: float, alpha: float) -> LossRise:
     """Return how much a version's loss is above another's on the same rows, with bounds that may be read at any time.
 
     The mean of new - (1 + margin) old is bounded by an asymptotic confidence sequence; the bounds are stated as a share
-    of the old mean, so that low > margin says the same as its lower bound lying above 0.
+    of the old mean, so that low > margin says the same as its lower bound lying above 0. Where the old one never erred
+    nothing is tolerated, and the bounds are of the mean of new - old itself. Where all rows or days say exactly the
+    same, one more without a difference is added: it can only draw the bounds to 0.
 
     Args:
         new: Loss of each row, float[n].
@@ -142,21 +149,37 @@ def loss_rise(new: ArrayLike, old: ArrayLike, days: ArrayLike, *, margin: float,
     >>> found.low > .05, round(found.value, 2), found.n_clusters is None
     (True, 0.5, True)
     """
-    a, b = as_floats(new), as_floats(old)
-    names, groups = np.unique(np.asarray(days), return_inverse=True)
-    n, clusters = len(a), len(names)
+    a, b, at = as_floats(new), as_floats(old), np.asarray(days)
+    told = np.isfinite(a) & np.isfinite(b)
+    left_out = int(len(a) - told.sum())
+    a, b, at = a[told], b[told], at[told]
+    n, clusters = len(a), len(np.unique(at))
     grouped = clusters if clusters >= MIN_CLUSTERS else None
+    unknown = LossRise(math.nan, math.nan, math.nan, n, grouped, left_out=left_out)
     if n < MIN_UNITS:
-        return LossRise(math.nan, math.nan, math.nan, n, grouped, f"{n:,} of {MIN_UNITS} rows before the first look")
+        return replace(unknown, reason=f"{n:,} of {MIN_UNITS} rows before the first look")
+    if np.array_equal(a, b):
+        return replace(unknown, value=0.0, reason="both answer these rows alike, so there is no spread")
     mean = float(b.mean())
-    if mean <= 0.0:
-        return LossRise(math.nan, math.nan, math.nan, n, grouped, "the champion has no loss on these rows")
-    effect = _clustered(a, b * (1.0 + margin), groups, clusters) if grouped else _independent(a, b * (1.0 + margin))
-    low, high = one_sided(effect, planned_units=PLANNED_ROWS, alpha=alpha)
+    absolute = mean <= 0.0
+    tolerated = b if absolute else b * (1.0 + margin)
+    low, high = _bounds(a, tolerated, at, alpha=alpha)
+    if not math.isfinite(low):  # each row or day says exactly the same: one more that says "no difference" gives spread
+        more = max(1, n // clusters) if grouped else 1
+        a_more, b_more = np.append(a, np.zeros(more)), np.append(tolerated, np.zeros(more))
+        named = np.append(np.unique(at, return_inverse=True)[1], np.full(more, clusters if grouped else 0))
+        low, high = _bounds(a_more, b_more, named, alpha=alpha)
+    if absolute:
+        return LossRise(float(a.mean()), low, high, n, grouped, left_out=left_out, absolute=True)
     value = float(a.mean()) / mean - 1.0
-    if not math.isfinite(low):
-        return LossRise(value, math.nan, math.nan, n, grouped, "both answer these rows alike, so there is no spread")
-    return LossRise(value, low / mean + margin, high / mean + margin, n, grouped)
+    return LossRise(value, low / mean + margin, high / mean + margin, n, grouped, left_out=left_out)
+
+
+def _bounds(new: Floats, old: Floats, days: ArrayLike, *, alpha: float) -> tuple[float, float]:
+    names, groups = np.unique(np.asarray(days), return_inverse=True)
+    clusters = len(names)
+    effect = _clustered(new, old, groups, clusters) if clusters >= MIN_CLUSTERS else _independent(new, old)
+    return one_sided(effect, planned_units=PLANNED_ROWS, alpha=alpha)
 
 
 def _independent(new: Floats, old: Floats) -> Effect:

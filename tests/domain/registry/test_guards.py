@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mlops_dash.domain.registry.guards import Calls, errors_guard, loss_guard, time_guard
+from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import GateState
 from mlops_dash.stats.rollouts import cell_of
 
@@ -59,3 +60,18 @@ def test_a_loss_that_rises_stops_it_even_on_one_day_and_one_that_does_not_is_not
     assert state(old * 0.9 + noise, days) is GateState.PASSED
     young = loss_guard([], [], [], loss="absolute error", margin=0.05, label_hours=24)
     assert (young.state, "rows older than 24 h" in young.sentence) == (GateState.WAITING, True)
+
+
+def test_a_champion_without_an_error_does_not_keep_a_new_one_that_is_always_wrong() -> None:
+    islands = task_named("multiclass", ("Dream", "Torgersen", 'the "far" one'))
+    label = np.arange(600) % 3.0
+    old, new = islands.row_losses(label, label), islands.row_losses(label, (label + 1) % 3)
+    days = [str(n % 20) for n in range(600)]
+    found = loss_guard(new, old, days, loss=islands.row_loss, margin=0.05, label_hours=24)
+    assert (found.state, found.limit) == (GateState.FAILED, 0.0)
+    assert "where the champion's is 0" in found.sentence
+    blinded = loss_guard(
+        np.append(new, np.inf), np.append(old, 0.0), [*days, "0"], loss=islands.row_loss, margin=0.05, label_hours=24
+    )
+    assert blinded.state is GateState.FAILED
+    assert "1 row without a finite loss left out" in blinded.sentence

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_dash.domain.format import percent
+from mlops_dash.domain.format import percent, plural
 from mlops_dash.domain.registry.rollouts import ERRORS, LOSS, TIME, Guard
 from mlops_dash.domain.words import GateState
 from mlops_dash.stats.arrays import ArrayLike
@@ -80,16 +80,20 @@ def loss_guard(
     """
     found: LossRise = loss_rise(new, old, days, margin=margin, alpha=ALPHA)
     by = "rows taken as independent, fewer than 5 days" if found.n_clusters is None else f"{found.n_clusters} days"
+    margin = 0.0 if found.absolute else margin
+    left_out = f" {plural(found.left_out, 'row')} without a finite loss left out." if found.left_out else ""
     method = f"{loss} on the same rows, always-valid one-sided bounds at {percent(ALPHA, 0)}; {by}"
     if math.isnan(found.low):
         ripe = "every labelled row" if label_hours <= 0 else f"rows older than {label_hours:g} h"
-        said = f"Not told yet: {found.reason} ({ripe} count)."
+        said = f"Not told yet: {found.reason} ({ripe} count).{left_out}"
         return Guard(LOSS, GateState.WAITING, _finite(found.value), None, None, margin, found.n, "rows", method, said)
     state = _state(found.low, found.high, margin)
     if state is GateState.PASSED and found.n_clusters is None:
         state = GateState.CANNOT_TELL  # rows of one day are alike: harm is believed on them, its absence is not
     way = "above" if found.value >= 0 else "below"
-    said = f"Its {loss} is {percent(abs(found.value))} {way} the champion's on {found.n:,} ripe rows."
+    said = f"Its {loss} is {percent(abs(found.value))} {way} the champion's on {found.n:,} ripe rows.{left_out}"
+    if found.absolute:
+        said = f"Its {loss} is {found.value:.3g} on {found.n:,} ripe rows, where the champion's is 0.{left_out}"
     return Guard(LOSS, state, found.value, found.low, found.high, margin, found.n, "rows", method, said)
 
 
