@@ -266,6 +266,9 @@ def unit_words(design: Design) -> str:
     if design.by_units:
         days = design.exposure_hours / 24
         unit += f", its outcome counted for {days:g} {'day' if days == 1 else 'days'}"
+        if design.unit == ENTITY:
+            ramp = "in the ramp or " if design.ramp else ""
+            unit += f" (who comes {ramp}in the last {days:g} of the test does not count)"
     steps = "".join(f"{fmt.percent(one, 0)}, " for one in design.ramp)
     share = f"{steps}then {fmt.percent(design.share, 0)}" if design.ramp else fmt.percent(design.share, 0)
     return f"{unit}; {share} to the challenger; {fmt.whole(design.planned_units)} planned in {design.days} days"

@@ -84,6 +84,8 @@ def _design(frame: Frame, model: str) -> None:
         days = int(session.get(f"{key}-days"))
         margins = {one.metric: float(session.get(f"{key}-{one.metric}")) for one in plan.guardrails}
         outcome, entity = str(session.get(f"{key}-outcome")), str(session.get(f"{key}-unit") or "").strip()
+        exposure = int(session.get(f"{key}-exposure"))
+        enter = max(days - exposure, 1) if entity else days  # units of a column must have their whole time in the test
         test = frame.services.ab_tests.design(
             frame.actor,
             NewTest(
@@ -94,15 +96,15 @@ def _design(frame: Frame, model: str) -> None:
                 guardrails=margins,
                 unit=ENTITY if entity else ROW,
                 entity=entity,
-                exposure_hours=24.0 * float(session.get(f"{key}-exposure")),
+                exposure_hours=24.0 * exposure,
                 cuped=bool(session.get(f"{key}-cuped")) and is_of_events(outcome),
                 segments=tuple(str(one) for one in session.get(f"{key}-segments") or ()),
                 ramp=RAMPS[str(session.get(f"{key}-ramp"))],
                 auto_stop=bool(session.get(f"{key}-auto")),
-                min_days=min(int(session.get(f"{key}-least-days")), days),
+                min_days=min(int(session.get(f"{key}-least-days")), enter),
                 share=session.get(f"{key}-share") / 100,
                 days=days,
-                planned_units=int(session.get(f"{key}-planned")) or plan.units(days, entity),
+                planned_units=int(session.get(f"{key}-planned")) or plan.units(enter, entity),
                 min_units=int(session.get(f"{key}-least")),
                 alpha=plan.alpha,
                 reading=str(session.get(f"{key}-reading")),
@@ -158,14 +160,19 @@ def _fields(plan: Plan, key: str) -> None:
         st.number_input("and until so many days are ripe", min_value=0, max_value=365, value=0, key=f"{key}-least-days")
         st.number_input(
             "Days after a unit's first row that its outcome is counted", min_value=1, max_value=90, value=7,
-            key=f"{key}-exposure", help="Of events and of units that a column names",
+            key=f"{key}-exposure", help="Of events and of units that a column names. Who comes in so many last "
+            "days does not count, nor who has a pause in them.",
         )  # fmt: skip
         st.multiselect(
             "Segments", [one.name for one in plan.columns], format_func=plain, key=f"{key}-segments",
             max_selections=MOST_SEGMENTS, accept_new_options=True,
             help="Columns whose values are read apart, corrected for their number",
         )  # fmt: skip
-        st.selectbox("Ramp", list(RAMPS), key=f"{key}-ramp", help="Comes before the days; no row of it is read")
+        st.selectbox(
+            "Ramp", list(RAMPS), key=f"{key}-ramp",
+            help="Comes before the days. No row of it is read, and a unit that comes in it does not count: choose none "
+            "where the same ones come every day.",
+        )  # fmt: skip
         st.checkbox(
             "Stop by itself when it does harm", value=True, key=f"{key}-auto",
             help="By an always-valid reading of its own, also with one look at the end. It cannot act in the ramp, nor "

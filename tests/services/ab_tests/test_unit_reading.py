@@ -26,7 +26,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS, A_DAY = 20, 300
 BASE = check(
     replace(
-        DESIGN, outcome="higher:mean:revenue", guardrails=(), unit=ENTITY, entity="customer", share=0.5, days=DAYS,
+        DESIGN, outcome="higher:mean:revenue", guardrails=(), unit=ENTITY, entity="customer", share=0.5, days=DAYS + 2,
         planned_units=DAYS * A_DAY, min_units=200, exposure_hours=48.0, label_delay_hours=24.0, zone="UTC", key="k",
     )
 )  # fmt: skip
@@ -191,7 +191,7 @@ def test_a_unit_ripens_once_and_what_comes_late_changes_nothing() -> None:
     ]  # fmt: skip
     again = now(rows, pd.concat([events, pd.DataFrame(after)]))
     assert again.primary == whole.primary
-    assert again.notes == ("1 events came after their unit was ripe and do not count.",)
+    assert again.notes[0] == "1 events came after their unit was ripe and do not count."
     half = now(rows, events, at=START + timedelta(days=10), over=False)
     assert half.days == 7  # exposure of two days, delay of one
     for before, after_all in zip(half.looks, whole.looks, strict=False):
@@ -306,3 +306,28 @@ def test_a_row_that_the_challenger_could_not_answer_counts_in_the_arm_that_was_d
     assert found.primary.value == pytest.approx(loss[drawn].mean() - loss[~drawn].mean())
     assert f"{(drawn & hard).sum()} units were answered by the other arm too" in found.notes[0]
     assert judge(found, design, over=True).word is ABVerdict.KEEP  # nothing differs but who was asked
+
+
+def test_units_that_come_in_the_ramp_do_not_count_so_nothing_from_before_is_the_challengers() -> None:
+    design = check(replace(BASE, cuped=True, ramp=(0.25,), ramp_days=3.0, days=6, min_units=100))
+    rng, rows, told = np.random.default_rng(5), [], []
+    for n in range(1_200):
+        name, base = f"c'{n}", rng.gamma(4.0, 5.0)
+        for day in range(-2, 9) if n < 900 else range(4, 9):  # the first come every day, the others after the ramp
+            at = START + timedelta(days=day, hours=float(rng.uniform(1, 20)))
+            mine = day >= 0 and draw("k", name) < design.share_after(at - START)
+            if day >= 0:
+                rows.append({"prediction_id": f"{n}-{day}", "unit": unit_key("k", name), "at": at, "score": 0.0,
+                             "label": 0.0, "label_received_at": at, "challenger": mine})  # fmt: skip
+            us = to_us(at + timedelta(minutes=10))
+            told.append({"unit": name, "name": "revenue", "value": base + 10.0 * mine, "at_us": us,
+                         "received_at_us": us})  # fmt: skip
+    events = pd.DataFrame(told)
+    found = now(pd.DataFrame(rows), events, design, at=START + timedelta(days=14))
+    assert found.units == 300
+    assert any(one.startswith("900 units came in the ramp already") for one in found.notes)
+    assert not any("no row in this test" in one for one in found.notes)
+    assert found.primary.low is not None
+    assert found.primary.low < 20.0 < (found.primary.high or 0)  # two days of ten each
+    plain = now(pd.DataFrame(rows), events, replace(design, cuped=False), at=START + timedelta(days=14))
+    assert found.primary.value == pytest.approx(plain.primary.value, abs=3.0)

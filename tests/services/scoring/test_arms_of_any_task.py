@@ -106,7 +106,7 @@ def served(
     test = tests.design(
         SCIENTIST,
         NewTest(kind, f"{kind}-v2", question="?", planned_units=1_000, outcome=loss, unit="entity", entity="customer",
-                key="k", days=7),
+                key="k", days=7, exposure_hours=48.0),
     )  # fmt: skip
     tests.start(LEAD, test.id, test.revision, reason="go")
     yield kind, made, ScoringService(made, ModelCache(uri, tmp_path))

@@ -151,6 +151,11 @@ class Design:
         )
 
     @property
+    def enters_for(self) -> timedelta:
+        """How long after the ramp units enter: the time of one that a column names must end before the test does."""
+        return timedelta(days=self.days) - (timedelta(hours=self.exposure_hours if self.unit == ENTITY else 0.0))
+
+    @property
     def ramps_for(self) -> timedelta:
         """How long the challenger's share is below the planned one."""
         return timedelta(days=len(self.ramp) * self.ramp_days)
@@ -191,15 +196,25 @@ def check(design: Design) -> Design:
         InvalidInput: naming the first field that cannot be, with its bounds.
     """
     least = 5 if design.unit == DAY else 100  # under 5 clusters an arm nothing can be said
+    enter = design.enters_for / timedelta(days=1)
     for metric in design.metrics:
         if metric not in LOSSES:
             of_events(metric)
     refusals = (
+        (not 1 <= design.days <= 365, f"{design.days} days is not between 1 and 365."),
         (design.unit not in UNITS, f"The unit {design.unit!r} is none of {', '.join(UNITS)}."),
         ((design.unit == ENTITY) != bool(design.entity), "A unit that a column names needs the column, and only it."),
         (design.unit == DAY and design.by_units, "What happens to users cannot be told apart by days as units."),
         (not 1 <= design.exposure_hours <= 2_160, f"{design.exposure_hours:g} hours is not between 1 and 2160."),
-        (not 0 <= design.min_days <= design.days, f"A minimum of {design.min_days} days is not within the test."),
+        (
+            design.enters_for < timedelta(days=1),
+            f"In {design.days} days no unit has {design.exposure_hours:g} hours from its first row on: make it longer.",
+        ),
+        (
+            not 0 <= design.min_days <= enter,
+            f"A minimum of {design.min_days} days is not within the test"
+            + (f", whose units enter for {enter:g} days." if design.unit == ENTITY else "."),
+        ),
         (len(set(design.metrics)) < len(design.metrics), "A metric is named twice."),
         (
             any(a >= b for a, b in pairwise((0.0, *design.ramp, design.share))),
@@ -222,7 +237,6 @@ def check(design: Design) -> Design:
         (design.cuped and not design.events, "Only outcomes of events have a value from before."),
         (design.reading not in READINGS, f"The reading {design.reading!r} is neither always_valid nor at_end."),
         (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),
-        (not 1 <= design.days <= 365, f"{design.days} days is not between 1 and 365."),
         (design.planned_units < 2 * least, f"{design.planned_units} planned units are fewer than {2 * least}."),
         (design.min_units < least, f"A minimum of {design.min_units} units an arm is below {least}."),
         (not 0 < design.alpha <= 0.2, f"Alpha {design.alpha} is not between 0 and 0.2."),
@@ -337,6 +351,11 @@ class ABTest:
     def reads_from(self) -> datetime | None:
         """The first moment whose rows count: the end of the ramp."""
         return None if self.started_at is None else self.started_at + self.design.ramps_for
+
+    @property
+    def rows_from(self) -> datetime | None:
+        """The first moment whose rows are read: units that came in the ramp must be known to be left out."""
+        return self.started_at if self.design.unit == ENTITY else self.reads_from
 
     @property
     def paused(self) -> bool:

@@ -313,10 +313,10 @@ class ABTestService:
         return last, judge(last, test.design, over=over), over
 
     def _read(self, test: ABTest, now: datetime, *, over: bool) -> Reading:
-        if test.started_at is None or test.reads_from is None:
+        if test.rows_from is None:
             raise Conflict("This test has not started.")
         end = min(now, test.window_end or now)
-        start = min(test.reads_from, end)
+        start = min(test.rows_from, end)
         if test.design.by_units:
             with reading(self.context.databases.log) as log:
                 rows = store.rows_of_units(log, test, start, end)

@@ -28,6 +28,7 @@ from mlops_dash.store import prediction_log
 from mlops_dash.store.db import Session
 
 POWER: Final = 0.8
+_DAY: Final = timedelta(days=1)
 _SEED: Final = 20_260_301  # the same past says the same every time
 
 
@@ -43,7 +44,7 @@ def rehearse(log: Session, test: ABTest, *, now: datetime, runs: int) -> Rehears
     design = test.design
     last = (now - design.ripens_after).astimezone(ZoneInfo(design.zone))
     end = last.replace(hour=0, minute=0, second=0, microsecond=0)
-    start = end - timedelta(days=design.days)
+    start = end - design.enters_for
     rows = prediction_log.read_window(
         log, test.control_id, start, end, roles=("champion",), features=design.unit == ENTITY or bool(design.segments)
     )
@@ -59,7 +60,8 @@ def rehearse(log: Session, test: ABTest, *, now: datetime, runs: int) -> Rehears
         looks, units, day, values, mean = _of_days(design, rows)
     if units < 2 * design.min_units:
         return nothing.because(
-            f"{units:,} units in {design.days} days are too few: each arm needs {design.min_units:,} before a look."
+            f"{units:,} units in {design.enters_for.days} days are too few: each arm needs {design.min_units:,} before "
+            "a look."
         )
     found = replay(
         looks, units, share=design.share, planned_units=design.planned_units, alpha=design.alpha, runs=runs,
@@ -78,7 +80,7 @@ def rehearse(log: Session, test: ABTest, *, now: datetime, runs: int) -> Rehears
         value=mean,
         one_look=one_look,
         every_day=one_look * PRICE_OF_PEEKING,
-        days_needed=math.ceil(design.planned_units / (units / days)),
+        days_needed=math.ceil(design.planned_units / (units / days) + (design.days - design.enters_for / _DAY)),
     )
 
 

@@ -44,7 +44,7 @@ def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: d
         over: Whether this is the last reading.
     """
     design = test.design
-    table = unit_table(design, rows, events, now=now)
+    table = unit_table(design, rows, events, now=now, test=test)
     effects = {metric: effect_of(columns, table.arm, metric, design) for metric, columns in table.outcomes.items()}
     log_e = sample_ratio_log_e(_counts(table.treated), [design.share, 1.0 - design.share])
     needed, blind = _first_look(design, table, over=over)

@@ -17,13 +17,15 @@ import pandas as pd
 
 from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, draw_of, unit_key
 from mlops_dash.domain.ab_tests.outcomes import COUNT, MEAN, RATIO, SHARE, OfEvents, is_of_events, of_events
-from mlops_dash.domain.ab_tests.rules import Design
+from mlops_dash.domain.ab_tests.rules import ABTest, Design
 from mlops_dash.domain.events import unit_name
+from mlops_dash.services.ab_tests.admitting import admitted
 from mlops_dash.stats.arrays import Bools, Floats, Ints
 from mlops_dash.stats.losses import log_losses, squared_errors
 from mlops_dash.store.prediction_log import to_us
 
 _HOUR_US: Final = 3_600_000_000
+_LEFT_OUT: Final = -2  # -1 is a unit without a row
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class UnitTable:
     joined: int
     order: Ints  # place of each ripe unit among all
     segments: Mapping[str, np.ndarray]  # type: ignore[type-arg]  # column -> value of each unit's first row, as text
+    left_out: tuple[str, ...] = ()  # what is said of units that do not count
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -83,7 +86,7 @@ class UnitTable:
             (self.crossed, "units were answered by the other arm too; they stay in the arm that was drawn"),
             (self.late, "events came after their unit was ripe and do not count"),
         )
-        return (*(f"{n:,} {what}." for n, what in said if n), *self._strangers)
+        return (*(f"{n:,} {what}." for n, what in said if n), *self.left_out, *self._strangers)
 
     @property
     def _strangers(self) -> tuple[str, ...]:
@@ -96,7 +99,9 @@ class UnitTable:
         return (f"Check the names: {said}, {few}. A unit whose events bear another name counts as one without any.",)
 
 
-def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now: datetime) -> UnitTable:
+def unit_table(
+    design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now: datetime, test: ABTest | None = None
+) -> UnitTable:
     """Gather rows and events by unit.
 
     Args:
@@ -105,12 +110,20 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
             yet), `label_received_at`, `challenger`: every row answered in the test's window.
         events: Columns `unit` (its name), `name`, `value`, `at_us`, `received_at_us`.
         now: Which days are ripe.
+        test: Whose units must have had their whole time in their arm (`admitting`); None takes every unit.
     """
     named = rows[rows["unit"] != ""]
     codes, units = pd.factorize(named["unit"].to_numpy(dtype=object))
     at = _us(named["at"])
     first = np.full(len(units), np.iinfo(np.int64).max, dtype=np.int64)
     np.minimum.at(first, codes, at)
+    place = np.arange(len(units))
+    counts, left_out = (np.ones(len(units), dtype=np.bool_), ()) if test is None else admitted(test, first)
+    if not counts.all():
+        place = np.where(counts, np.cumsum(counts) - 1, _LEFT_OUT)
+        kept_rows = counts[codes]
+        named, codes, at, first = named[kept_rows], place[codes[kept_rows]], at[kept_rows], first[counts]
+    everyone, units = units, units[counts]
     answered = named["challenger"].to_numpy(dtype=np.bool_)
     drawn = _drawn(design, units)
     treated = drawn if design.unit == ENTITY else _answered(len(units), codes, answered)
@@ -122,7 +135,7 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
     known_days, day = np.unique(day_of[order], return_inverse=True)
     known_at = _us(named["label_received_at"].fillna(pd.Timestamp(0, tz="UTC")))
     in_time = (at - first[codes] < exposure) & (known_at <= ripe_at[codes])
-    kept = _kept_events(design, units, events, first, ripe_at)
+    kept = _kept_events(design, (everyone, place), events, first, ripe_at)
     outcomes = {
         metric: _of_events(of_events(metric), kept, len(units), order, cuped=design.cuped)
         if is_of_events(metric)
@@ -137,13 +150,14 @@ def unit_table(design: Design, rows: pd.DataFrame, events: pd.DataFrame, *, now:
         day=np.asarray(day, dtype=np.int64),
         arm=drawn[order],
         outcomes=outcomes,
-        nameless=len(rows) - len(named),
+        nameless=int((rows["unit"] == "").sum()),
         crossed=crossed,
         late=kept.late,
         strange=kept.strange,
         joined=kept.joined,
         order=order,
         segments={name: _first_values(named, name, codes, at, len(units)) for name in design.segments},
+        left_out=left_out,
     )
 
 
@@ -200,13 +214,23 @@ def _cohorts(first: Ints, design: Design) -> tuple[Ints, Ints]:
     return ordinals, np.array([end_of[one] for one in ordinals.tolist()], dtype=np.int64)
 
 
-def _kept_events(design: Design, units: np.ndarray, events: pd.DataFrame, first: Ints, ripe_at: Ints) -> _Kept:  # type: ignore[type-arg]
+def _kept_events(
+    design: Design,
+    everyone: tuple[np.ndarray, Ints],  # type: ignore[type-arg]
+    events: pd.DataFrame,
+    first: Ints,
+    ripe_at: Ints,
+) -> _Kept:
+    """The events that count; `everyone`: all units with rows, and where each stands among those that count."""
+    units, stands = everyone
     names = events["unit"].to_numpy(dtype=object)
     codes, known = pd.factorize(names)
     keys = [unit_key(design.key, one) for one in known.tolist()] if design.unit == ENTITY else known.tolist()
     place = np.asarray(pd.Index(units).get_indexer(pd.Index(keys, dtype=object)), dtype=np.int64)[codes]
+    known_to_us = place >= 0
+    place[known_to_us] = stands[place[known_to_us]]
     ours = place >= 0
-    strange, joined = int(np.unique(codes[~ours]).size), int(np.unique(codes[ours]).size)
+    strange, joined = int(np.unique(codes[~known_to_us]).size), int(np.unique(codes[ours]).size)
     place, kept = place[ours], events[ours]
     at, received = kept["at_us"].to_numpy(dtype=np.int64), kept["received_at_us"].to_numpy(dtype=np.int64)
     exposure = int(design.exposure_hours * _HOUR_US)
