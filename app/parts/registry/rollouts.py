@@ -112,7 +112,7 @@ def _progress(frame: Frame, drawn: Rollout) -> None:
     st.html(charts.stages_html(known, now))
     why = frame.services.registry.why_no_rows(frame.actor, drawn.model) if drawn.state in OPEN else ""
     if why:
-        st.warning(plain(why), icon=":material/help:")
+        st.warning(plain(why), icon=widgets.icon("help"))
     if known.guards:
         st.html(charts.guards_html(known.guards, frame.tokens))
     elif drawn.state in OPEN:

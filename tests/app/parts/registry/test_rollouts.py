@@ -9,9 +9,12 @@ import pytest
 
 from app.charts.rollouts import guards_html, stages_html
 from app.ui.theme import tokens
+from mlops_dash.clock import wall_now
 from mlops_dash.domain.format import percent
 from mlops_dash.domain.registry.rollouts import ERRORS, LOSS, TIME, Guard, Rollout, Stage
 from mlops_dash.domain.words import GateState, RolloutState
+from mlops_dash.store import world
+from mlops_dash.store.db import transaction
 from tests.app.conftest import OpenPage, words
 from tests.app.views.test_registry import click, decide, told, told_once
 from tests.factories import LEAD, NOON, SCIENTIST, VIEWER
@@ -80,6 +83,16 @@ def test_who_may_not_reads_why_on_each_button(staged: World, open_page: OpenPage
         button = page.button(key=key)
         assert button.disabled
         assert "Needs the role lead" in button.help
+
+
+def test_a_stage_without_a_row_says_why_after_some_minutes(staged: World, open_page: OpenPage) -> None:
+    proposal = staged.service.open_proposal(LEAD, MODEL)
+    staged.service.begin_rollout(LEAD, proposal.id, proposal.revision, "now")
+    assert not open_page("registry", "viewer", model=MODEL, version="3").warning
+    with transaction(staged.context.databases.app) as opened:
+        world.put(opened, world.CLOCK_OFFSET, (NOON - wall_now() + timedelta(minutes=6)).total_seconds())
+    [said] = open_page("registry", "viewer", model=MODEL, version="3").warning
+    assert said.value.startswith("No row came in 6 min: no gateway logged a row of this model.")
 
 
 def test_the_stages_say_how_far_each_is() -> None:
