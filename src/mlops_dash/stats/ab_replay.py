@@ -49,8 +49,9 @@ class Replayed:
 
 
 def replay(
-    looks: Looks, units: int, *, share: float, planned_units: float, alpha: float, runs: int, rng: np.random.Generator
-) -> Replayed:
+    looks: Looks, units: int, *, share: float, planned_units: float, alpha: float, runs: int, rng: np.random.Generator,
+    first: int = 1, one_look: bool = False,
+) -> Replayed:  # fmt: skip
     """Draw arms `runs` times and look as the test would.
 
     Args:
@@ -61,23 +62,29 @@ def replay(
         alpha: As in the test.
         runs: How often.
         rng: Source of the arms.
+        first: The first of the looks that the test takes, 1 for all; those before are blind.
+        one_look: Whether only the last is taken, by a t-test.
 
     >>> rng = np.random.default_rng(1)
     >>> past = of_units(rng.normal(size=600), None, None, np.arange(600) // 60, least=100)
     >>> found = replay(past, 600, share=.5, planned_units=600, alpha=.05, runs=100, rng=rng)
     >>> found.alarms <= 5, found.naive > found.alarms, found.looked
     (True, True, 100)
+    >>> end = replay(past, 600, share=.5, planned_units=600, alpha=.05, runs=100, rng=rng, one_look=True)
+    >>> 0 < end.alarms < end.naive
+    True
     """
     alarms = naive = looked = 0
     for _ in range(runs):
         said = bold = any_look = False
-        for needed, effect in looks(rng.random(units) < share):
-            if min(effect.n_1, effect.n_0) < needed or not effect.computable:
-                continue
-            any_look = True
-            look = always_valid(effect, planned_units=planned_units, alpha=alpha)
-            said = said or look.low > 0 or look.high < 0
-            bold = bold or effect.p_value <= alpha
+        for number, (needed, effect) in enumerate(looks(rng.random(units) < share), start=1):
+            allowed = min(effect.n_1, effect.n_0) >= needed and number >= first and effect.computable
+            if one_look:  # only the last stands
+                any_look, said = allowed, allowed and effect.p_value <= alpha
+            elif allowed:
+                look = always_valid(effect, planned_units=planned_units, alpha=alpha)
+                any_look, said = True, said or look.low > 0 or look.high < 0
+            bold = bold or (allowed and effect.p_value <= alpha)
         looked, alarms, naive = looked + any_look, alarms + said, naive + bold
     low, high = wilson(alarms, runs, level=DEPTH)
     return Replayed(runs, looked, alarms, low, high, naive)

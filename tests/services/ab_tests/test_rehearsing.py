@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_dash.domain.ab_tests.rules import ABTest
+from mlops_dash.domain.ab_tests.assigning import DAY
+from mlops_dash.domain.ab_tests.rules import AT_END, ABTest
 from mlops_dash.domain.events import Event
 from mlops_dash.services.ab_tests.rehearsing import rehearse
 from mlops_dash.services.command import Context
@@ -71,3 +72,18 @@ def test_why_the_past_says_nothing(home: Context) -> None:
     other = replace(a_test(DESIGN), control_id="v9", control="v9")
     said = asked(home, other)
     assert ("answered no row" in said.reason, said.as_json()["replayed"]) == (True, None)
+
+
+def test_the_replay_looks_as_the_design_says_or_says_why_it_does_not(home: Context) -> None:
+    daily = asked(home, a_test(DESIGN)).replayed
+    end = asked(home, a_test(replace(DESIGN, reading=AT_END))).replayed
+    late = asked(home, a_test(replace(DESIGN, min_days=20))).replayed
+    assert daily is not None
+    assert end is not None
+    assert late is not None
+    assert daily.naive == end.naive > end.alarms > daily.alarms  # the last day's t-test alone; each day's always valid
+    assert late.naive == end.alarms  # from the twentieth of twenty days on there is one look
+    days = replace(DESIGN, unit=DAY, entity="", outcome="log_loss", reading=AT_END, min_units=5, planned_units=20)
+    assert asked(home, a_test(days)).reason.startswith("Days as units are not replayed")
+    loss = asked(home, a_test(replace(DESIGN, outcome="base_rate_free_loss")))
+    assert (loss.replayed, "of units is not replayed" in loss.reason) == (None, True)

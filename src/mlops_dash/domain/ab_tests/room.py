@@ -155,7 +155,7 @@ class Rehearsal:
         if found is None:
             return ""
         if not found.looked:
-            return f"No look was reached in {found.runs:,} replays: the minimum of units is too high for these days."
+            return f"No look was reached in {found.runs:,} replays: the minimum is too high for these days."
         said = f"{found.share:.1%} [{found.low:.1%}, {found.high:.1%}] of {found.runs:,} replays of {self.days} days"
         word = "as promised" if found.low <= alpha else "MORE than promised"
         bold = f"a t-test every day {found.naive / found.runs:.0%}"

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests.assigning import ENTITY, unit_key
+from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, unit_key
 from mlops_dash.domain.ab_tests.room import PRICE_OF_PEEKING, Rehearsal
-from mlops_dash.domain.ab_tests.rules import ABTest, Design
+from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.domain.events import unit_name
 from mlops_dash.services.ab_tests.reading import days_of, parts_of, statistic_of
 from mlops_dash.services.ab_tests.unit_reading import linear, rows_of, with_outcome
@@ -49,6 +49,8 @@ def rehearse(log: Session, test: ABTest, *, now: datetime, runs: int) -> Rehears
         log, test.control_id, start, end, roles=("champion",), features=design.unit == ENTITY or bool(design.segments)
     )
     nothing = Rehearsal(start=start, end=end, units=0, days=0)
+    if _not_replayed(design):
+        return nothing.because(_not_replayed(design))
     if rows.empty:
         return nothing.because(f"{test.control} answered no row from {start:%Y-%m-%d} to {end:%Y-%m-%d}.")
     if design.unit == ENTITY and design.entity not in rows:
@@ -65,7 +67,7 @@ def rehearse(log: Session, test: ABTest, *, now: datetime, runs: int) -> Rehears
         )
     found = replay(
         looks, units, share=design.share, planned_units=design.planned_units, alpha=design.alpha, runs=runs,
-        rng=np.random.default_rng(_SEED),
+        rng=np.random.default_rng(_SEED), first=max(design.min_days, 1), one_look=design.reading != ALWAYS_VALID,
     )  # fmt: skip
     days = int(np.unique(day).size)
     one_look = detectable(
@@ -82,6 +84,15 @@ def rehearse(log: Session, test: ABTest, *, now: datetime, runs: int) -> Rehears
         every_day=one_look * PRICE_OF_PEEKING,
         days_needed=math.ceil(design.planned_units / (units / days) + (design.days - design.enters_for / _DAY)),
     )
+
+
+def _not_replayed(design: Design) -> str:
+    """Why a test of this kind is not replayed; "" = it is."""
+    if design.unit == DAY:
+        return "Days as units are not replayed: rows drawn one by one would say nothing of days drawn as a whole."
+    if design.by_units and design.outcome == "base_rate_free_loss":
+        return "The base-rate-free loss of units is not replayed; log loss is: design the test with it to see."
+    return ""
 
 
 def _of_units(
