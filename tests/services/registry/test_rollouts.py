@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,8 @@ def test_it_goes_from_stage_to_stage_and_then_becomes_champion(house: House) -> 
         Action.ROLLOUT_STARTED, Action.ROLLOUT_ADVANCED, Action.ROLLOUT_ADVANCED, Action.PROMOTION_FINISHED,
     ]  # fmt: skip
     assert entries[0].after["approved_by"] == [LEAD.id]
-    assert entries[0].evidence_ids
+    assert entries[0].evidence_ids == entries[2].evidence_ids != ()
+    assert entries[2].after["gates"] == entries[0].after["gates"]
     assert entries[-1].after["decided_by"] == LEAD.id  # carried out by the worker, decided by a person
 
 
@@ -402,6 +404,18 @@ def test_a_version_gone_from_mlflow_at_the_end_stops_it(house: House) -> None:
     with reading(house.world.context.databases.app) as session:
         assert store.operations(session, MODEL)[-1].state is OperationState.FAILED
     house.true()
+
+
+def test_one_that_cannot_be_judged_keeps_no_other_from_being_stopped(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = house.begun()
+    gone = replace(begun, id="islands", model='the "gone" one')
+    monkeypatch.setattr(rollouts_module.store, "all_open", lambda _: (gone, begun))
+    with transaction(house.world.context.databases.log) as log:
+        rollouts.put_pulse(log, begun.id, "gateway-1", Calls(80, 12), at=house.world.hands.at)
+    assert house.look().state is RolloutState.STOPPED
+    assert "was not judged" in caplog.text
 
 
 def test_two_lookers_take_a_step_once(house: House) -> None:

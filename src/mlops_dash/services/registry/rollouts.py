@@ -7,6 +7,7 @@ promotion's own two transactions.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +44,7 @@ from mlops_dash.store import rollouts as store
 from mlops_dash.store import serving as serving_store
 from mlops_dash.store.db import Session, reading, transaction
 
+_log = logging.getLogger(__name__)
 SAID_AGAIN = timedelta(seconds=30)  # that nothing changed is written down so often
 
 
@@ -187,15 +189,24 @@ class RolloutWatch:
             going = [one for one in store.all_open(session) if one.state in GOING]
         moved = []
         for one in going:
-            known = self._judged(one)
-            said = failed(known.guards) or self._why_void(known)
-            if said:
-                self.halt_rollout(actor, known.id, known.revision, said)
-                moved.append(known.model)
-            elif is_over(known, self.context.clock.now()):
-                self.advance_rollout(actor, known.id, known.revision)
-                moved.append(known.model)
+            try:
+                if self._looked_at(actor, one):
+                    moved.append(one.model)
+            except Exception:  # noqa: BLE001 - the others must be looked at; this one is tried again next time
+                _log.exception("a roll-out was not judged", extra={"model": one.model, "rollout": one.id})
         return tuple(moved)
+
+    def _looked_at(self, actor: Actor, one: Rollout) -> bool:
+        """Judge one roll-out and take the step that is due; whether there was one."""
+        known = self._judged(one)
+        said = failed(known.guards) or self._why_void(known)
+        if said:
+            self.halt_rollout(actor, known.id, known.revision, said)
+        elif is_over(known, self.context.clock.now()):
+            self.advance_rollout(actor, known.id, known.revision)
+        else:
+            return False
+        return True
 
     def _judged(self, one: Rollout) -> Rollout:
         """Count its rows and judge its guards from what is stored now, and keep both."""
