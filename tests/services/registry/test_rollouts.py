@@ -418,6 +418,16 @@ def test_one_that_cannot_be_judged_keeps_no_other_from_being_stopped(
     assert "was not judged" in caplog.text
 
 
+def test_a_rollback_in_a_stage_is_refused_and_says_what_takes_the_new_version_away(house: House) -> None:
+    begun = house.begun()
+    with pytest.raises(Conflict, match="stop that first"):
+        house.service.begin_rollback(LEAD, MODEL, "customers call")
+    assert "stop that first" in house.service.room(LEAD, MODEL, "2").why_not["rollback"]
+    assert house.served() == ("1", "2", 0.1)
+    house.service.stop_rollout(LEAD, begun.id, begun.revision, reason="customers call")
+    assert "stop that first" not in house.service.room(LEAD, MODEL, "2").why_not["rollback"]
+
+
 def test_two_lookers_take_a_step_once(house: House) -> None:
     begun = house.begun()
     house.answers(1)

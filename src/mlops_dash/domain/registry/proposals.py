@@ -189,12 +189,14 @@ def override_halves(
     return sorted(held, key=lambda one: one.created_at)
 
 
-def why_not_roll_back(actor: Actor, previous: Version | None, in_flight: bool) -> str:
+def why_not_roll_back(actor: Actor, previous: Version | None, in_flight: bool, *, in_stages: bool = False) -> str:
     """A lead or admin may go back to the champion before; no quorum, only a reason."""
     if not actor.may(Permission.ROLLBACK):
         return actor.why_not(Permission.ROLLBACK)
     if in_flight:
         return "A change of champion is being carried out; wait for it."
+    if in_stages:
+        return "A version is being rolled out: stop that first, which gives all rows back to the champion at once."
     return "" if previous is not None else "There is no earlier champion to go back to."
 
 

@@ -100,13 +100,15 @@ class Promotions:
 
         Raises:
             InvalidInput: no reason.
-            Conflict: there is no earlier champion, or another change is being carried out.
+            Conflict: there is no earlier champion, a version is rolled out in stages (the roll-out is stopped instead:
+                the champion is not what is new), or another change is being carried out.
         """
         _need_reason(reason, "A rollback needs a reason.", "One sentence; it goes into the ledger.")
         serving = store.serving(unit.session, model)
         back_to = previous_champion(reigns_of(unit.session, model), serving)
         target = None if back_to is None else store.version(unit.session, back_to)
-        refusal = why_not_roll_back(actor, target, store.in_flight(unit.session, model) is not None)
+        staged = rollout_store.open_of(unit.session, model) is not None
+        refusal = why_not_roll_back(actor, target, store.in_flight(unit.session, model) is not None, in_stages=staged)
         if refusal or target is None or serving is None:
             raise Conflict(refusal)
         before = store.version(unit.session, serving.version_id)

@@ -176,7 +176,15 @@ class Rooms:
             names={one: name for one, name, _ in people},
             why_not={
                 **why_not_of(
-                    actor, facts, selected, at, previous, flying=flying, alias_moved_to=alias_moved_to, tested=tested
+                    actor,
+                    facts,
+                    selected,
+                    at,
+                    previous,
+                    flying=flying,
+                    alias_moved_to=alias_moved_to,
+                    tested=tested,
+                    in_stages=rollout is not None and rollout.share > 0,
                 ),
                 **why_not_measure(actor, facts, selected, pushed),
                 **why_not_roll_out(actor, facts, rollout),

@@ -245,6 +245,7 @@ def why_not_of(
     previous: Version | None,
     *,
     flying: bool,
+    in_stages: bool,
     alias_moved_to: str,
     tested: str = "",
 ) -> dict[str, str]:
@@ -259,7 +260,7 @@ def why_not_of(
         "reject": nothing,
         "withdraw": nothing,
         "promote": nothing,
-        "rollback": why_not_roll_back(actor, previous, flying),
+        "rollback": why_not_roll_back(actor, previous, flying, in_stages=in_stages),
         "restore": alias,
         "adopt": alias or (f"The {facts.model.mark.phrase} points at nothing." if alias_moved_to == "nothing" else ""),
     }
