@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 
+from mlops_dash.domain.registry.guards import Calls, errors_guard
 from mlops_dash.domain.registry.rollouts import (
     ARROWS,
     Guard,
@@ -101,10 +102,15 @@ def test_time_counts_without_its_pauses_and_rows_with_them() -> None:
 
 def test_a_stage_without_a_single_answer_is_never_over() -> None:
     late = NOON + timedelta(hours=2)
-    assert not is_over(GOING, late)
-    assert is_over(replace(GOING, rows=1), late)
-    assert not is_over(replace(GOING, rows=1), NOON + timedelta(minutes=59))
-    assert not is_over(replace(GOING, rows=1, state=RolloutState.PAUSED, waited_seconds=9e9), late)
+    unseen = replace(GOING, rows=1)
+    assert not is_over(unseen, late)  # nothing was judged
+    assert "nothing was judged yet" in unseen.said(late)
+    counted = replace(GOING, guards=(errors_guard(Calls(1, 0), loads=True),))
+    assert not is_over(counted, late)
+    assert is_over(replace(counted, rows=1), late)
+    assert "nothing was judged yet" not in replace(counted, rows=1).said(late)
+    assert not is_over(replace(counted, rows=1), NOON + timedelta(minutes=59))
+    assert not is_over(replace(counted, rows=1, state=RolloutState.PAUSED, waited_seconds=9e9), late)
 
 
 def test_only_what_is_shown_to_fail_stops_it() -> None:

@@ -50,7 +50,9 @@ class House:
         made = self.approved()
         return self.service.begin_rollout(LEAD, made.id, made.revision, "a quiet morning")
 
-    def answers(self, rows: int, *, labelled: bool = False, new: float = 0.8, old: float = 0.8) -> None:
+    def answers(
+        self, rows: int, *, labelled: bool = False, new: float = 0.8, old: float = 0.8, counted: bool = True
+    ) -> None:
         """The new version answers rows at this time, the champion silently beside it."""
         at = to_us(self.world.hands.at)
         names = [f"r{self.sent + one}" for one in range(rows)]
@@ -63,6 +65,11 @@ class House:
         ]
         with transaction(self.world.context.databases.log) as log:
             prediction_log.append(log, asked, given, marked_us=at)
+            if counted:
+                with reading(self.world.context.databases.app) as session:
+                    known = rollouts.open_of(session, MODEL)
+                assert known is not None
+                rollouts.put_pulse(log, known.id, "gateway-0", Calls(self.sent, 0), at=self.world.hands.at)
             if labelled:
                 labels = [Label(MODEL, name, float(n % 5 > 0), at, at) for n, name in enumerate(names)]
                 prediction_log.append_labels(log, labels)
@@ -129,6 +136,17 @@ def test_it_goes_from_stage_to_stage_and_then_becomes_champion(house: House) -> 
     assert entries[0].evidence_ids == entries[2].evidence_ids != ()
     assert entries[2].after["gates"] == entries[0].after["gates"]
     assert entries[-1].after["decided_by"] == LEAD.id  # carried out by the worker, decided by a person
+
+
+def test_a_stage_does_not_end_while_no_gateway_counted_a_call(house: House) -> None:
+    house.begun()
+    house.answers(3, counted=False)
+    house.world.hands.turn(hours=2)
+    waiting = house.look()
+    assert (waiting.stage, waiting.rows) == (0, 3)
+    assert "nothing was judged yet" in waiting.said(house.world.hands.at)
+    house.answers(1)
+    assert house.look().stage == 1
 
 
 def test_pausing_stops_the_time_and_going_on_takes_it_up(house: House) -> None:

@@ -222,6 +222,11 @@ class Rollout:
         """Of the rows that go to the new version now."""
         return self.now.share if self.state in OPEN else 0.0
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether a gateway counted a call of the new version."""
+        return any(one.name == ERRORS and one.n > 0 for one in self.guards)
+
     def waited(self, now: datetime) -> timedelta:
         """How long this stage has run, without its pauses."""
         more = now - self.running_since if self.state is RolloutState.RUNNING else timedelta(0)
@@ -250,6 +255,8 @@ class Rollout:
             parts.append(f"{done:,} of {self.now.minutes:,} min")
         parts.append(f"{self.rows:,} of {plural(self.now.rows, 'row')}" if self.now.rows else plural(self.rows, "row"))
         held = " Paused: the share stays, the time stands still." if self.state is RolloutState.PAUSED else ""
+        if not held and self.rows and self.progress(now) >= 1.0 and not self.is_counted:
+            held = " It waits for a gateway that counts its calls: nothing was judged yet."
         return (
             f"Stage {self.stage + 1} of {len(self.stages)}: {percent_of(self.now.share)} of the rows, "
             f"{', '.join(parts)}.{held}"
@@ -314,8 +321,12 @@ def _why_not(
 
 
 def is_over(rollout: Rollout, now: datetime) -> bool:
-    """Whether the stage it is in is over: its time and its rows are reached, and the new version answered at all."""
-    return rollout.state is RolloutState.RUNNING and rollout.rows > 0 and rollout.progress(now) >= 1.0
+    """Whether the stage it is in is over: time and rows are reached, the new version answered, and calls were counted.
+
+    Unknown is not fine: without a counted call nobody knows how often it fails.
+    """
+    lasted = rollout.rows > 0 and rollout.progress(now) >= 1.0
+    return rollout.state is RolloutState.RUNNING and lasted and rollout.is_counted
 
 
 def why_no_rows(rollout: Rollout, now: datetime, *, elsewhere: bool, champion_rows: int, asked: int) -> str:
