@@ -74,3 +74,28 @@ def test_where_the_champion_has_no_answer_either_nothing_failed() -> None:
     _, router = asked(none, none)
     assert router.beside is not None
     assert not router.beside.failed
+
+
+def test_times_are_compared_on_the_same_rows_or_not_at_all() -> None:
+    seen: list[int] = []
+
+    def counted(data: pd.DataFrame) -> Any:
+        seen.append(len(data))
+        return data["people"].to_numpy() * 2.0
+
+    champion, challenger = minutes_of(counted), minutes_of(lambda data: data["people"].to_numpy() * 3.0)
+    for again, rows, timed in ((True, [4, 2], True), (False, [4], False)):
+        seen.clear()
+        router = _Router(
+            champion, "", None, Challenger(challenger, half, lambda _all, own, said=again: said and own == 2)
+        )
+        assert router.predict(WAITING).tolist() == [9.0, 10.0, 27.0, 2.0]
+        assert seen == rows
+        assert router.beside is not None
+        assert (router.beside.champion_seconds is not None) is timed
+    seen.clear()
+    whole = _Router(champion, "", None, Challenger(challenger, lambda _ids, data: np.ones(len(data), dtype=np.bool_)))
+    whole.predict(WAITING)
+    assert seen == [4]
+    assert whole.beside is not None
+    assert whole.beside.champion_seconds is not None

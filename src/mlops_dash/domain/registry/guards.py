@@ -27,7 +27,7 @@ class Calls:
     asked: int = 0
     failed: int = 0  # the champion answered those rows
     new: Mapping[int, int] = field(default_factory=dict)  # times of the new version by cell
-    old: Mapping[int, int] = field(default_factory=dict)  # of the champion, in the same calls
+    old: Mapping[int, int] = field(default_factory=dict)  # of the champion, for the same rows
 
 
 def errors_guard(calls: Calls, *, loads: bool, why_not_loaded: str = "") -> Guard:
@@ -47,12 +47,13 @@ def errors_guard(calls: Calls, *, loads: bool, why_not_loaded: str = "") -> Guar
 
 
 def time_guard(calls: Calls) -> Guard:
-    """Whether its slow answers (19 of 20 are faster) take more than twice as long as the champion's."""
-    method = f"95th percentile of call times, intervals of {percent(LEVEL)} by ranks, times kept to the next 25 %"
+    """Whether its slow answers (19 of 20 are faster) take more than twice the champion's time for the same rows."""
+    ranks = f"intervals of {percent(LEVEL)} by ranks, times kept to the next 25 %"
+    method = f"95th percentile of times for the same rows, {ranks}"
     n = sum(calls.new.values())
     new, old = (quantile_of_cells(one, SLOWEST, level=LEVEL) for one in (calls.new, calls.old))
     if not n or math.isnan(old[0]):
-        said = "No time has been counted yet."
+        said = "No call has been timed yet in which both answered the same rows."
         return Guard(TIME, GateState.WAITING, None, None, None, MOST_TIMES, 0, "calls", method, said)
     value = new[0] / old[0]
     low = new[1] / old[2] if math.isfinite(old[2]) else 0.0

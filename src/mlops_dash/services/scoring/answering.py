@@ -165,7 +165,9 @@ class Answering:
             named = intake.names_in(asked.batch_id, rows) if found is None else [str(one) for one in found]
             return arms.rows_of_challenger(live, named, [now] * rows, units_of(data))
 
-        challenger = None if live.arm is None else protocol.Challenger(live.arm.model, route)
+        challenger = None if live.arm is None else protocol.Challenger(
+            live.arm.model, route, lambda rows, own: self._pulses.again(live, rows, own)
+        )  # fmt: skip
         said = protocol.answer(
             live.champion.model, asked.body, asked.content_type, ids_column=asked.ids_column,
             ids=names_in_csv(asked.body, asked.ids_column) if csv and asked.ids_column else None,
@@ -209,6 +211,7 @@ class Answering:
         said = together.answer(
             live.champion.model, rows, challenger=None if live.arm is None else live.arm.model,
             route=lambda _rows: arms.rows_of_challenger(live, ids, at, units),
+            again=lambda rows, own: self._pulses.again(live, rows, own),
         )  # fmt: skip
         arm = None
         if live.arm is not None and said.challenger_rows is not None and said.challenger_scores is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,16 +11,45 @@ import numpy as np
 from mlops_dash.domain.sifting import unfit_scores
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import BrokenModel
-from mlops_dash.stats.arrays import Floats
+from mlops_dash.stats.arrays import Bools, Floats
 
 
 @dataclass(frozen=True)
 class Beside:
-    """One call of both: seconds of each; a failed one has none of its own."""
+    """One call of both: seconds of each for the very same rows; a failed one has none of its own."""
 
-    champion_seconds: float
+    champion_seconds: float | None  # None = it was not asked for these rows alone, so no times can be compared
     challenger_seconds: float
     failed: bool = False
+
+
+Again = Callable[[int, int], bool]  # rows of a call, and how many the second version answered -> ask the champion again
+
+
+def never(_rows: int, _own: int) -> bool:
+    """Nobody compares times."""
+    return False
+
+
+def champion_seconds(seconds: float, rows: Bools, again: Again, ask: Callable[[], object]) -> float | None:
+    """How long the champion takes for the rows that the second version answered; None when it is not asked for that.
+
+    Args:
+        seconds: What it took for all rows of the call.
+        rows: Which of them the second version answered, bool[rows].
+        again: Whether this call is one of those in which it is asked once more.
+        ask: Asks the champion those rows alone.
+    """
+    if rows.all():
+        return seconds
+    if not again(len(rows), int(rows.sum())):
+        return None
+    begun = time.perf_counter()
+    try:
+        ask()
+    except Exception:  # noqa: BLE001 - foreign code; the client has the answer to all rows already
+        return None
+    return time.perf_counter() - begun
 
 
 def require_answers(task: ModelTask | None, own: Floats, champion: Floats | None) -> None:

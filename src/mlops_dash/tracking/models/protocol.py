@@ -19,7 +19,7 @@ import pandas as pd
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import Bools
-from mlops_dash.tracking.models.beside import Beside, require_answers
+from mlops_dash.tracking.models.beside import Again, Beside, champion_seconds, never, require_answers
 from mlops_dash.tracking.models.loading import Floats, LoadedModel
 
 _log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class Challenger:
 
     loaded: LoadedModel
     route: Callable[[tuple[Any, ...] | None, pd.DataFrame], Bools]
+    again: Again = never  # whether the champion is asked its rows once more, so that both are timed on the same ones
 
 
 def answer(
@@ -155,9 +156,11 @@ class _Router:
         rows = challenger.route(self.ids, data)
         if not rows.any():
             return self.answered
+        mine = data[rows]
         begun = time.perf_counter()
         try:
-            own = np.asarray(challenger.loaded.pyfunc.predict(data[rows], params=params))
+            own = np.asarray(challenger.loaded.pyfunc.predict(mine, params=params))
+            took = time.perf_counter() - begun
             merged = with_room_for(own, self.answered)
             merged[rows] = own
             scores = challenger.loaded.scores_of(own)
@@ -165,9 +168,10 @@ class _Router:
             self.challenged = (rows, scores)
         except Exception:  # noqa: BLE001 - foreign code: its failure must not keep the champion's answer from the client
             _log.warning("a challenger did not answer", exc_info=True)
-            self.beside = Beside(seconds, 0.0, failed=True)
+            self.beside = Beside(None, 0.0, failed=True)
             return self.answered
-        self.beside = Beside(seconds, time.perf_counter() - begun)
+        same = champion_seconds(seconds, rows, challenger.again, lambda: self._predict(mine, params=params))
+        self.beside = Beside(same, took)
         return merged
 
     def _without_ids(self, data: Any) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.stats.arrays import Bools
-from mlops_dash.tracking.models.beside import Beside, require_answers
+from mlops_dash.tracking.models.beside import Again, Beside, champion_seconds, never, require_answers
 from mlops_dash.tracking.models.loading import Floats, LoadedModel
 from mlops_dash.tracking.models.protocol import with_room_for
 
@@ -114,6 +114,7 @@ def answer(
     *,
     challenger: LoadedModel | None = None,
     route: Callable[[int], Bools] | None = None,
+    again: Again = never,
 ) -> TogetherAnswer:
     """Answer requests with the same columns by one call.
 
@@ -122,6 +123,7 @@ def answer(
         asked: From `read`, with this model's kinds; all with the same columns in the same order.
         challenger: Of an A/B test.
         route: Says for how many rows which are the challenger's.
+        again: Whether the champion is asked those once more, so that both are timed on the same rows.
 
     Raises:
         NotTogether: the answer is not one line a row, or something else is not as it should be.
@@ -138,9 +140,11 @@ def answer(
     if challenger is not None and route is not None:
         chosen = route(len(frame))
         if chosen.any():
+            mine = frame[chosen]
             begun = time.perf_counter()
-            own = _ask(challenger, frame[chosen])
-            beside = Beside(seconds, time.perf_counter() - begun)
+            own = _ask(challenger, mine)
+            took = time.perf_counter() - begun
+            beside = Beside(champion_seconds(seconds, chosen, again, lambda: _ask(loaded, mine)), took)
             merged = with_room_for(own, given)
             merged[chosen] = own
             rows, scores = chosen, _scores(challenger, own, _lengths(asked, chosen))
