@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from mlops_dash.domain.access import Role, Token, User, new_user
+from mlops_dash.domain.access import Role, Token, User, new_user, rejection_waits
 from mlops_dash.services.command import Context
 from mlops_dash.store import access as store
 from mlops_dash.store.db import Session, transaction
+from mlops_dash.store.tables.registry import ProposalRow
 from tests import factories
 from tests.factories import NOON
 
@@ -145,3 +147,24 @@ def test_tokens_are_listed_newest_first_with_use_and_revocation(session: Session
 def test_nothing_waits_in_an_empty_house(session: Session) -> None:
     assert store.pending_proposals(session, store.proposals_since(session, NOON)) == []
     assert store.pending_alerts(session, NOON) == []
+
+
+def test_the_proposer_is_told_of_a_roll_out_that_was_stopped_and_not_of_what_became_void_otherwise() -> None:
+    def closed(reason: str, *, days: int = 0) -> ProposalRow:
+        at = NOON + timedelta(days=days)
+        return ProposalRow(
+            id=f"p{days}", model="""it's the "queue" model""", version_id="v", state="void", proposer="user:ann",
+            policy_id="x", gates={}, evidence_ids=[], created_at=at, expires_at=at, closed_at=at, close_reason=reason,
+        )  # fmt: skip
+
+    stopped = closed("its roll-out was stopped: 12 of 80 calls failed.")
+    nobody: Any = None
+    (told,) = store.rejections(nobody, [(stopped, "2")], "user:ann")
+    assert (told.version, told.reason, told.stopped) == ("2", "12 of 80 calls failed.", True)
+    waits = rejection_waits(
+        told.model, told.version, by=told.by, reason=told.reason, since=told.since, stopped=told.stopped
+    )
+    assert waits.title == """it's the "queue" model v2 was stopped in its roll-out"""
+    assert store.rejections(nobody, [(stopped, "2")], "user:ben") == []
+    assert store.rejections(nobody, [(stopped, "2"), (closed("promoted", days=1), "3")], "user:ann") == []
+    assert store.rejections(nobody, [(closed("v3 became champion."), "2")], "user:ann") == []

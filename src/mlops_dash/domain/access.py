@@ -345,11 +345,13 @@ def alert_waits(model: str, kind: str, *, title: str, cause: str, severity: Seve
     return Waiting(named, cause, "notifications", page, (("model", model),), since, severity=severity)
 
 
-def rejection_waits(model: str, version: str, *, by: str, reason: str, since: datetime) -> Waiting:
-    """What a rejection asks of the proposer: to read why, and to answer it by another proposal."""
+def rejection_waits(
+    model: str, version: str, *, by: str, reason: str, since: datetime, stopped: bool = False
+) -> Waiting:
+    """What a rejection, or a stopped roll-out, asks of the proposer: to read why and propose again."""
     who = f"by {by.removeprefix('user:')}: " if by else ""
     parameters = (("model", model), ("version", version))
-    title = f"{model} v{version} was rejected"
+    title = f"{model} v{version} was {'stopped in its roll-out' if stopped else 'rejected'}"
     return Waiting(title, f"{who}{reason}", "thumb_down", "registry", parameters, since, since + REJECTION_STANDS)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from mlops_dash.domain.access import Actor, Permission, Role, Token, User, person_of
+from mlops_dash.domain.registry.rollouts import STOPPED_FOR
 from mlops_dash.domain.words import AlertState, ProposalState, Severity
 from mlops_dash.store.audit import rejecters
 from mlops_dash.store.tables.access import SessionRow, TokenRow, UserRow
@@ -304,7 +305,7 @@ class PendingProposal:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A proposal that was rejected, and its proposer has proposed nothing of this model since."""
+    """A proposal that was rejected, or stopped in its roll-out; its proposer proposed nothing of this model since."""
 
     model: str
     version: str
@@ -312,6 +313,7 @@ class Rejected:
     by: str
     reason: str
     since: datetime
+    stopped: bool = False  # in its roll-out, by a person or by its rule
 
 
 @dataclass(frozen=True)
@@ -365,16 +367,21 @@ def pending_proposals(session: Session, known: Sequence[tuple[ProposalRow, str]]
 
 
 def rejections(session: Session, known: Sequence[tuple[ProposalRow, str]], proposer: str) -> list[Rejected]:
-    """What of this person was rejected, and not answered by a later proposal of theirs, among `proposals_since`."""
+    """What of this person was rejected or stopped in stages, and no later proposal of theirs answers it.
+
+    `known` are those of `proposals_since`.
+    """
     own = [(row, version) for row, version in known if person_of(row.proposer) == proposer]
     found = []
     for row, version in own:
         closed = row.closed_at
-        if row.state != ProposalState.REJECTED or closed is None:
+        stopped = row.state == ProposalState.VOID and row.close_reason.startswith(STOPPED_FOR)
+        if closed is None or not (stopped or row.state == ProposalState.REJECTED):
             continue
         if not any(one is not row and one.model == row.model and one.created_at >= closed for one, _ in own):
-            by = rejecters(session, row.model).get(row.id, "")
-            found.append(Rejected(row.model, version, row.proposer, by, row.close_reason, closed))
+            by = "" if stopped else rejecters(session, row.model).get(row.id, "")
+            why = row.close_reason.removeprefix(STOPPED_FOR)
+            found.append(Rejected(row.model, version, row.proposer, by, why, closed, stopped))
     return found
 
 

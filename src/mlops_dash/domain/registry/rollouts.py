@@ -34,6 +34,7 @@ ARROWS: Mapping[RolloutState, tuple[RolloutState, ...]] = {
 }  # fmt: skip
 PATIENCE = timedelta(minutes=5)  # so long a stage may have no row without a word
 FEW_EXPECTED = 10.0  # rows: with as many expected, none is no chance (5 in 100,000)
+STOPPED_FOR = "its roll-out was stopped: "  # begins the reason of a proposal that ended so
 LEAST_SHARE, MOST_SHARE = 0.01, 0.95
 MOST_STAGES, MOST_MINUTES, MOST_ROWS = 6, 7 * 24 * 60, 10_000_000
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}

@@ -332,7 +332,8 @@ class Logins:
         asked += [condition_waits(actor, one, now) for one in due]
         found = [item for item in asked if item is not None]
         found += [
-            rejection_waits(one.model, one.version, by=one.by, reason=one.reason, since=one.since) for one in rejected
+            rejection_waits(one.model, one.version, by=one.by, reason=one.reason, since=one.since, stopped=one.stopped)
+            for one in rejected
         ]
         found += [mention_waits(one) for one in named]
         found += [alert_waits(**vars(item)) for item in alerts]

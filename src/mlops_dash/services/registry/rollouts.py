@@ -19,6 +19,7 @@ from mlops_dash.domain.registry.guards import errors_guard, loss_guard, time_gua
 from mlops_dash.domain.registry.proposals import approvers, why_not_in_stages, why_not_through
 from mlops_dash.domain.registry.rollouts import (
     GOING,
+    STOPPED_FOR,
     Guard,
     Rollout,
     failed,
@@ -343,7 +344,7 @@ def _stopped(unit: Unit, known: Rollout, revision: int, reason: str) -> Rollout:
     own = registry_store.proposal(unit.session, known.proposal_id)
     registry_store.change_proposal(
         unit.session, own.id, own.revision, state=ProposalState.VOID, closed_at=unit.now,
-        close_reason=f"its roll-out was stopped: {reason}",
+        close_reason=f"{STOPPED_FOR}{reason}",
     )  # fmt: skip
     champion = registry_store.champion(unit.session, known.model)
     unit.audit(
