@@ -129,11 +129,11 @@ def test_keys_alone_approve_a_promotion(full: Ui, visit: Visit) -> None:
     page = visit("lead", "/registry?version=3", at=full)
     tab_to(page, "approve")
     page.keyboard.press("Enter")
-    comment = page.get_by_role("dialog").get_by_role("textbox")
+    comment = page.get_by_role("dialog").get_by_role("textbox", name="Comment")
     expect(comment).to_be_visible()
     settled(page)
-    for _ in range(6):
-        if page.evaluate("document.activeElement.tagName") == "TEXTAREA":
+    for _ in range(12):  # past what may be asked beside it
+        if page.evaluate("document.activeElement.getAttribute('aria-label')") == "Comment":
             break
         page.keyboard.press("Tab")
     page.keyboard.type("the interval is wholly better")

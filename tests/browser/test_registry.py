@@ -61,7 +61,7 @@ def test_the_approval_is_read_and_given_on_a_phone(told: Ui, visit: Visit, mode:
     page = visit("lead", "/registry", mode=mode, width=390, at=told)
     page.locator(".st-key-approve button").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_role("textbox")).to_be_visible()
+    expect(dialog.get_by_role("textbox", name="Comment")).to_be_visible()
     box = dialog.bounding_box()
     assert box is not None
     assert box["x"] >= 0
@@ -115,7 +115,7 @@ def test_approve_and_promote_as_two_people_click(told: Ui, visit: Visit) -> None
 
 def _decide(page: Page, opens: str, button: str, reason: str) -> None:
     page.locator(f".st-key-{opens} button").click()
-    page.get_by_role("dialog").get_by_role("textbox").fill(reason)
+    page.get_by_role("dialog").get_by_role("textbox").last.fill(reason)
     page.get_by_role("button", name=button, exact=True).click()
 
 

@@ -43,6 +43,7 @@ class PairSums:
     def of(cls, y: Floats, z: Floats | None = None) -> "PairSums":
         """Summarise rows that all have y, and z where it is given.
 
+        >>> import numpy as np
         >>> PairSums.of(np.array([1., 3.]), np.array([1., 2.]))
         PairSums(n=2, mean=2.0, yy=2.0, pairs=2, pair_y=2.0, pair_z=1.5, zz=0.5, yz=1.0)
         """

@@ -247,6 +247,8 @@ def test_the_public_json_has_the_promised_keys_and_no_nan(made: World) -> None:
         "causes",
         "estimated",
         "reliability",
+        "slices",
+        "fairness",
         "alerts",
     }
     window = said["windows"][-3]
