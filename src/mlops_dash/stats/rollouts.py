@@ -20,6 +20,7 @@ from mlops_dash.stats.sequential_ab import MIN_UNITS, one_sided
 FIRST_SECONDS: Final = 1e-4
 GROWTH: Final = 1.25
 CELLS: Final = 80
+ROUNDING: Final = 1e-9  # bounds that lie closer, as a share, are apart by rounding alone
 PLANNED_ROWS: Final = 2_000  # at half of them the bound of the loss is tightest
 
 
@@ -164,7 +165,8 @@ def loss_rise(new: ArrayLike, old: ArrayLike, days: ArrayLike, *, margin: float,
     absolute = mean <= 0.0
     tolerated = b if absolute else b * (1.0 + margin)
     low, high = _bounds(a, tolerated, at, alpha=alpha)
-    if not math.isfinite(low):  # each row or day says exactly the same: one more that says "no difference" gives spread
+    # Each row or day says the same, but for rounding: one more that says "no difference" gives spread.
+    if not math.isfinite(low) or high - low <= ROUNDING * abs(high):
         more = max(1, n // clusters) if grouped else 1
         a_more, b_more = np.append(a, np.zeros(more)), np.append(tolerated, np.zeros(more))
         named = np.append(np.unique(at, return_inverse=True)[1], np.full(more, clusters if grouped else 0))
