@@ -54,7 +54,7 @@ class House:
             session.merge(row)
 
     def start(self, **changes: object) -> ABTest:
-        wanted = {"question": "?", "planned_units": 1_000, "days": 7, "key": "k", **changes}
+        wanted = {"question": "?", "planned_units": 1_000, "days": 7, "exposure_hours": 24.0, "key": "k", **changes}
         made = self.tests.design(SCIENTIST, NewTest(MODEL, V2, **wanted))  # type: ignore[arg-type]
         return self.tests.start(LEAD, made.id, made.revision, reason="go")
 
