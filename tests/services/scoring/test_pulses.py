@@ -124,6 +124,16 @@ def test_calls_and_their_times_are_counted_and_kept(house: House) -> None:
     assert sum(calls.new.values()) == sum(calls.old.values()) < calls.asked  # both timed on the same rows, now and then
 
 
+def test_calls_of_the_service_alone_are_counted_like_those_of_a_gateway(house: House) -> None:
+    begin(house)
+    for number in range(4):
+        answered_by(house, f"n{number}")
+    with reading(house.context.databases.log) as log:
+        calls = store.pulses(log, "r")
+    assert (calls.asked, calls.failed) == (4, 0)
+    assert sum(calls.new.values()) == sum(calls.old.values()) > 0
+
+
 def test_a_version_that_fails_costs_no_client_an_answer_and_is_counted(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

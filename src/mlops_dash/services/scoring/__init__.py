@@ -6,6 +6,8 @@ requests at once. `score`, `record_predictions`, `record_labels` prepare and sto
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -16,11 +18,12 @@ import pandas as pd
 from mlops_dash.domain import scoring as rules
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.scoring import ScoredBatch, ServedModel
-from mlops_dash.errors import Conflict, InvalidRow, NotFound
+from mlops_dash.errors import Conflict, InvalidRow, NotFound, StoreUnavailable
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.services.scoring import intake, refused
 from mlops_dash.services.scoring.again import Again
 from mlops_dash.services.scoring.answering import Answering, Asked, Said
+from mlops_dash.services.scoring.arms import Timing
 from mlops_dash.services.scoring.erasing import Erasing
 from mlops_dash.services.scoring.eventing import EventColumns, Eventing
 from mlops_dash.services.scoring.files import Columns, FileRows
@@ -105,12 +108,17 @@ class ScoringService:
             StoreUnavailable: the log does not take it; nothing is stored.
         """
         live = self._following.live(model)
+        begun = time.perf_counter()
         scores = live.champion.model.predict(frame)
+        timing = Timing(time.perf_counter() - begun, self._pulses)
         pending = intake.ours(
             live, frame, scores, ids=ids, at=times_of(at, len(frame), self.context.clock.now()), batch_id=batch_id,
-            earlier=ids is None and batch_id is None and self._following.earlier_names(model),
+            earlier=ids is None and batch_id is None and self._following.earlier_names(model), timing=timing,
         )  # fmt: skip
-        return self._one(pending)
+        answered = self._one(pending)
+        with contextlib.suppress(StoreUnavailable):  # the rows are stored; counts are kept with those of the next call
+            self._pulses.keep(self.context.databases, self.context.clock.now())
+        return answered
 
     @record(Permission.SYSTEM)
     def follow(self, actor: Actor, process: str, *, patience: float | None = None) -> tuple[ServedModel, ...]:

@@ -186,7 +186,7 @@ class Answering:
         try:
             pending = intake.ours(
                 live, kept.frame, kept.scores, ids=kept.ids, at=at, batch_id=asked.batch_id, arm=kept.arm,
-                ask_arm=False, numbers=kept.numbers, units=kept.units,
+                numbers=kept.numbers, units=kept.units,
             )  # fmt: skip
         except InvalidInput as error:  # the model has answered: what cannot be kept must not keep it from the client
             return Answered(said.body, said.status, said.media_type, None, error.message)
@@ -222,7 +222,7 @@ class Answering:
         self._pulses.note(live, said.beside)
         batches = [one.batch_id for one, length in each for _ in range(length)]
         pending = intake.ours(
-            live, said.frame, said.scores, ids=ids, at=at, batch_id=batches, arm=arm, ask_arm=False, strict=True,
+            live, said.frame, said.scores, ids=ids, at=at, batch_id=batches, arm=arm, strict=True,
             units=units,
         )  # fmt: skip
         shares = _shared(live, pending, arm, asked, lengths)

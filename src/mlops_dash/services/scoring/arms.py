@@ -7,6 +7,7 @@ versions can be compared on the same rows. A challenger that fails never keeps a
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +19,10 @@ from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, to_challenger, un
 from mlops_dash.domain.events import unit_name
 from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.scoring.following import Live
+from mlops_dash.services.scoring.pulses import Pulses
 from mlops_dash.stats.arrays import Bools, Floats
 from mlops_dash.store.serving import ServedVersion
-from mlops_dash.tracking.models.beside import require_answers
+from mlops_dash.tracking.models.beside import Beside, champion_seconds, require_answers
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,14 @@ class ArmAnswers:
     version: ServedVersion
     rows: Bools
     scores: Floats
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long the champion took for all rows of a call (s), and what counts the calls of a roll-out."""
+
+    seconds: float
+    pulses: Pulses
 
 
 def entity_of(live: Live) -> str:
@@ -90,16 +100,25 @@ def rows_of_challenger(
 
 
 def ask(
-    live: Live, frame: pd.DataFrame, ids: Sequence[str], at: Sequence[datetime], units: Sequence[str], scores: Floats
+    live: Live, frame: pd.DataFrame, ids: Sequence[str], at: Sequence[datetime], units: Sequence[str], scores: Floats,
+    timing: Timing,
 ) -> ArmAnswers | None:  # fmt: skip
     """The challenger's answers to its rows; None when it has none, or fails; `scores` are the champion's of all."""
     rows = rows_of_challenger(live, ids, at, units)
     if live.arm is None or not rows.any():
         return None
+    begun = time.perf_counter()
     try:
         own = live.arm.model.predict_again(frame[rows])
+        took = time.perf_counter() - begun
         require_answers(live.tried.predicts, own, np.asarray(scores, dtype=np.float64)[rows])
-        return ArmAnswers(live.arm.version, rows, own)
     except (BrokenModel, InvalidInput):
         _log.warning("a challenger did not answer", extra={"version": live.arm.version.version}, exc_info=True)
+        timing.pulses.note(live, Beside(None, time.perf_counter() - begun, failed=True))
         return None
+    usual = champion_seconds(
+        timing.seconds, rows, lambda n, mine: timing.pulses.again(live, n, mine),
+        lambda: live.champion.model.predict_again(frame[rows]),
+    )  # fmt: skip
+    timing.pulses.note(live, Beside(usual, took))
+    return ArmAnswers(live.arm.version, rows, own)

@@ -20,7 +20,7 @@ from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import BrokenModel, InvalidInput, InvalidRow
 from mlops_dash.ids import sha256_text
 from mlops_dash.services.scoring import arms
-from mlops_dash.services.scoring.arms import ArmAnswers
+from mlops_dash.services.scoring.arms import ArmAnswers, Timing
 from mlops_dash.services.scoring.following import Live
 from mlops_dash.services.scoring.pending import Pending
 from mlops_dash.stats.arrays import Floats
@@ -108,7 +108,7 @@ def ours(
     at: Sequence[datetime],
     batch_id: str | Sequence[str] | None,
     arm: ArmAnswers | None = None,
-    ask_arm: bool = True,
+    timing: Timing | None = None,
     numbers: Sequence[int] | None = None,
     strict: bool = False,
     units: Sequence[str] = (),
@@ -117,9 +117,10 @@ def ours(
     """Rows that the champion, or the challenger of a test, answered, with the answers of the shadows.
 
     `scores` are the champion's, of all rows: a number each, or of several classes the probability of each. `arm` is
-    given where the challenger was asked already, `numbers` where the rows are not all of their batch, `units` where a
-    test draws by them and the frame does not hold them any more. With `strict`, a shadow that fails raises: of several
-    requests, it may answer all but one. `earlier` as `domain.scoring.stable_ids` takes it.
+    given where the challenger was asked already; with `timing` it is asked here. `numbers` are given where the rows are
+    not all of their batch, `units` where a test draws by them and the frame does not hold them any more. With `strict`,
+    a shadow that fails raises: of several requests, it may answer all but one. `earlier` as
+    `domain.scoring.stable_ids` takes it.
     """
     state, champion = live.tried, live.champion.version
     features = rules.features_json(_plain(frame), do_not_log=state.do_not_log)
@@ -133,8 +134,8 @@ def ours(
             named, at_us, batches, numbers or counted, units, features, strict=True
         )
     )
-    if arm is None and ask_arm:
-        arm = arms.ask(live, frame, named, at, units, scores)
+    if arm is None and timing is not None:
+        arm = arms.ask(live, frame, named, at, units, scores, timing)
     task = state.predicts
     given = _answers(rows, champion, scores, arm, task)
     aside: tuple[SetAside, ...] = ()
