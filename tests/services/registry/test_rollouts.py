@@ -313,6 +313,21 @@ def test_a_loss_that_rises_on_ripe_rows_stops_it_and_young_rows_do_not(house: Ho
     assert "above the champion's on 800 ripe rows" in stopped.end_reason
 
 
+def test_losses_that_take_long_to_read_are_not_read_at_every_look(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollouts_module, "LONG_SECONDS", -1.0)  # whatever it takes is long
+    monkeypatch.setattr(rollouts_module, "RARER", 1e9)
+    house.begun()
+    house.answers(800, labelled=True, new=0.2, old=0.8)
+    assert house.look().guards[-1].state is GateState.WAITING
+    house.world.hands.turn(minutes=59)
+    assert house.look().guards[-1].n == 0
+    house.world.hands.turn(hours=25)  # the stage may end: it is read, whatever it takes
+    stopped = house.look()
+    assert (stopped.state, stopped.guards[-1].n) == (RolloutState.STOPPED, 800)
+
+
 def test_what_it_rests_on_may_not_change_under_it(house: House) -> None:
     house.begun()
     house.world.hands.turn(minutes=5)

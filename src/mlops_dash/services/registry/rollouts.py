@@ -8,13 +8,14 @@ promotion's own two transactions.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.policies import PolicyKind
+from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.domain.registry.guards import errors_guard, loss_guard, time_guard
 from mlops_dash.domain.registry.proposals import approvers, why_not_in_stages, why_not_through
 from mlops_dash.domain.registry.rollouts import (
@@ -31,6 +32,7 @@ from mlops_dash.domain.registry.rollouts import (
     why_not_stop,
 )
 from mlops_dash.domain.tasks import task_named
+from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.domain.words import ProposalState, RolloutState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
@@ -47,6 +49,7 @@ from mlops_dash.store.db import Session, reading, transaction
 
 _log = logging.getLogger(__name__)
 SAID_AGAIN = timedelta(seconds=30)  # that nothing changed is written down so often
+LONG_SECONDS, RARER = 1.0, 20  # losses that took longer than this to read are read again after so many times that
 
 
 class Rollouts:
@@ -179,6 +182,7 @@ class RolloutWatch:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._losses: dict[str, tuple[float, Guard]] = {}  # by roll-out: not read again before, and what was said
 
     @record(Permission.SYSTEM)
     def watch_rollouts(self, actor: Actor) -> tuple[str, ...]:
@@ -217,11 +221,32 @@ class RolloutWatch:
             watch = policy_store.active(session, one.model, PolicyKind.MONITORING, now).monitoring
             version = registry_store.version(session, one.to_version_id)
             broken = serving_store.broken_cause(session, one.model, version.version)
-        task = task_named(model.task, model.class_names)
-        ripe = now - timedelta(hours=watch.label_delay_hours)
         with reading(self.context.databases.log) as log:
             rows = store.rows_answered(log, one.to_version_id, one.stage_at)
             calls = store.pulses(log, one.id)
+        guards = (
+            errors_guard(calls, loads=not broken, why_not_loaded=broken),
+            time_guard(calls),
+            self._loss_guard(replace(one, rows=rows), task_named(model.task, model.class_names), watch, now),
+        )
+        if (rows, guards) == (one.rows, one.guards) and one.judged_at and now - one.judged_at < SAID_AGAIN:
+            return one
+        with transaction(self.context.databases.app) as session:
+            store.note(session, one.id, rows=rows, guards=guards, at=now)
+        return replace(one, rows=rows, guards=guards, judged_at=now)
+
+    def _loss_guard(self, one: Rollout, task: ModelTask, watch: MonitoringPolicy, now: datetime) -> Guard:
+        """Its loss against the champion's on all ripe rows since it began; reading many takes longer than a look may.
+
+        So that the worker has time for everything else, what took long is told again for a while; never where a
+        stage may end.
+        """
+        known = self._losses.get(one.id)
+        if known is not None and time.monotonic() < known[0] and one.progress(now) < 1.0:
+            return known[1]
+        begun = time.monotonic()
+        ripe = now - timedelta(hours=watch.label_delay_hours)
+        with reading(self.context.databases.log) as log:
             pairs = prediction_log.read_paired(
                 log, one.model, one.from_version_id, one.to_version_id, one.started_at, max(ripe, one.started_at)
             )
@@ -229,19 +254,15 @@ class RolloutWatch:
         labels = pairs["label"].to_numpy(dtype=float)
         old, new = (task.row_losses(labels, pairs[name].to_numpy(dtype=float)) for name in ("score_a", "score_b"))
         days = pairs["at"].dt.tz_convert(watch.zone).dt.strftime("%Y-%m-%d").tolist() if len(pairs) else []
-        guards = (
-            errors_guard(calls, loads=not broken, why_not_loaded=broken),
-            time_guard(calls),
-            loss_guard(
-                new, old, days, loss=task.row_loss, margin=watch.harm_tolerance_share,
-                label_hours=watch.label_delay_hours,
-            ),
-        )  # fmt: skip
-        if (rows, guards) == (one.rows, one.guards) and one.judged_at and now - one.judged_at < SAID_AGAIN:
-            return one
-        with transaction(self.context.databases.app) as session:
-            store.note(session, one.id, rows=rows, guards=guards, at=now)
-        return replace(one, rows=rows, guards=guards, judged_at=now)
+        guard = loss_guard(
+            new, old, days, loss=task.row_loss, margin=watch.harm_tolerance_share, label_hours=watch.label_delay_hours
+        )
+        took = time.monotonic() - begun
+        if took > LONG_SECONDS:
+            self._losses[one.id] = (time.monotonic() + RARER * took, guard)
+        else:
+            self._losses.pop(one.id, None)
+        return guard
 
     def _why_void(self, one: Rollout) -> str:
         """Why it cannot go on although nothing failed: what it was approved on is not so any more."""
