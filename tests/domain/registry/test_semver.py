@@ -73,7 +73,7 @@ def test_the_farthest_difference_counts_and_smaller_ones_are_told_too() -> None:
 @pytest.mark.parametrize(
     ("own", "why"),
     [
-        (known("2", data_digest=""), "Which data v2 was trained on is not recorded."),
+        (known("2", data_digest=""), "What v2 learned from is not recorded."),
         (replace(known("2"), contents=None, why_contents="MLflow does not answer."), "The files of v2 are not known."),
         (replace(known("2"), run=None, why_run="It names no run."), "The hyper-parameters of v2 are not known."),
         (known("2", inputs=None), "v2 was logged without its inputs."),

@@ -178,7 +178,7 @@ def _data(own: Version, champion: Version) -> tuple[list[str], str]:
     if None not in (*spans[0], *spans[1]) and spans[0] != spans[1]:
         return ["other training data (another span of time)"], ""
     silent = " and ".join(one.label for one in (own, champion) if not one.data_digest)
-    return [], f"Which data {silent} was trained on is not recorded."
+    return [], f"What {silent} learned from is not recorded."
 
 
 def _architecture(own: Known, champion: Known) -> tuple[list[str], str]:
