@@ -265,10 +265,11 @@ def unit_words(design: Design) -> str:
     unit = "Each day of " + design.zone if design.unit == DAY else f"E{design.unit_words[1:]}"
     if design.by_units:
         days = design.exposure_hours / 24
-        unit += f", its outcome counted for {days:g} {'day' if days == 1 else 'days'}"
+        span = f"{days:g} {'day' if days == 1 else 'days'}"
+        unit += f", its outcome counted for {span}"
         if design.unit == ENTITY:
             ramp = "in the ramp or " if design.ramp else ""
-            unit += f" (who comes {ramp}in the last {days:g} of the test does not count)"
+            unit += f" (who comes {ramp}in the last {span} of the test does not count)"
     steps = "".join(f"{fmt.percent(one, 0)}, " for one in design.ramp)
     share = f"{steps}then {fmt.percent(design.share, 0)}" if design.ramp else fmt.percent(design.share, 0)
     return f"{unit}; {share} to the challenger; {fmt.whole(design.planned_units)} planned in {design.days} days"

@@ -76,8 +76,9 @@ def _fields(frame: Frame, room: ReportsRoom, subjects: Subjects) -> None:
 
 def _week(frame: Frame, room: ReportsRoom) -> None:
     last = max((one.last_day for one in room.choices if one.last_day), default=None)
-    titles = {one.model: one.title or one.model for one in room.choices}
-    st.selectbox("Model", list(titles), key="review-model", format_func=lambda name: f"{name} · {titles[name]}")
+    said = {one.model: f"{one.model} · {one.title}" if one.title not in {"", one.model} else one.model
+            for one in room.choices}  # fmt: skip
+    st.selectbox("Model", list(said), key="review-model", format_func=lambda name: said[name])
     st.date_input(
         "Last day of the week",
         value=last,
