@@ -102,6 +102,19 @@ def test_minutes_carry_their_unit_lean_and_too_few_rows_are_said(house: Services
     assert "no part was looked for: 4 days are there, 10 are needed" in found.notes
 
 
+def test_where_outcomes_are_nearer_to_half_the_loss_is_higher_by_nature_and_the_owner_is_told(house: Services) -> None:
+    churn = Stranger(house, "churn", "binary")
+    churn.begin()
+    churn.send(8)
+    house.monitoring.profile_dirty_hours(WORKER)
+    house.context.clock.wall = lambda: LIVE + timedelta(days=12)
+    house.monitoring.evaluate(WORKER, churn.name)
+    house.registry.edit_model(SCIENTIST, churn.name, {"slices": ["kind"]}, reason="kinds differ")
+    found = house.monitoring.measure_slices(WORKER, churn.name)
+    assert any(one.more is not None for one in found.parts)
+    assert found.notes[-1] == "a part whose outcomes lie nearer to half and half has a higher Brier score by nature"
+
+
 def test_a_person_asks_once_with_a_reason_and_the_owners_parts_are_planned_once_a_week(island: Services) -> None:
     assert not island.monitoring.plan_slices(WORKER, MODEL)  # the owner watches none
     job_id = island.monitoring.ask_slices(SCIENTIST, MODEL, "the isles look odd")

@@ -119,6 +119,7 @@ class Binary(ModelTask):
     has_reliability = True
     ab_losses = ("base_rate_free_loss", "log_loss", "brier")
     row_loss = "Brier score"
+    slice_caution = "a part whose outcomes lie nearer to half and half has a higher Brier score by nature"
 
     def score_column(self, classes: Sequence[Any], positive_label: str) -> int | None:
         """The column of the positive class."""

@@ -179,6 +179,7 @@ class ModelTask(ABC):
     ab_losses: ClassVar[tuple[str, ...]]  # metrics of its answers that an A/B test may rest on, the usual one first
     own_metrics: ClassVar[str] = ""  # what the keys of metrics begin with that each model has of its own
     row_loss: ClassVar[str]  # what `row_losses` is called in a sentence
+    slice_caution: ClassVar[str] = ""  # what to keep in mind where the loss of one part of the rows is compared
     in_words: ClassVar[bool] = False  # whether answers and labels are words outside the log
 
     # --- what is known of one model ---

@@ -227,6 +227,7 @@ def _measured(ground: Ground, read_in: Sequence[LiveRows], now: datetime) -> Evi
         for one, part in zip(judged, parts, strict=True)
     ]
     best = worst_first(followed)
+    caution = [task.slice_caution] if task.slice_caution and any(one.more is not None for one in best) else []
     first = next((one for one in best if one.more is not None), None)
     return replace(
         _evidence(ground, now), n=len(rows.losses), n_clusters=rows.n_clusters,
@@ -234,7 +235,7 @@ def _measured(ground: Ground, read_in: Sequence[LiveRows], now: datetime) -> Evi
         high=None if first is None else first.more_high, window_start=rows.start, window_end=rows.end,
         details={
             "unit": ground.policy.label_unit, "tolerance": tolerance, "slices": [one.as_json() for one in best],
-            "clusters": f"{rows.n_clusters} {rows.unit}", "notes": [*notes, *([why] if why else [])],
+            "clusters": f"{rows.n_clusters} {rows.unit}", "notes": [*notes, *([why] if why else []), *caution],
         },
     )  # fmt: skip
 
