@@ -88,6 +88,7 @@ def _test(frame: Frame, room: ABRoom, test: ABTest) -> None:
         if test.state is ABState.DESIGNED:
             rehearsal.draw(frame, test)
         _paired(test, reading)
+        _beside(test, reading)
     with right:
         _design(room, test)
         events.draw(room)
@@ -136,6 +137,13 @@ def _paired(test: ABTest, reading: Reading | None) -> None:
         return
     with widgets.card("paired", "The same rows, scored by both"):
         widgets.note(words.paired_words(test, reading))
+
+
+def _beside(test: ABTest, reading: Reading | None) -> None:
+    told = {} if reading is None else words.beside_words(test, reading)
+    if told:
+        with widgets.card("beside", "Beside the verdict", "One look, flat prior; decides nothing"):
+            widgets.facts(told)
 
 
 def _design(room: ABRoom, test: ABTest) -> None:

@@ -15,7 +15,7 @@ from mlops_dash.domain.ab_tests.archive import DECISIONS
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY
 from mlops_dash.domain.ab_tests.judging import Verdict
 from mlops_dash.domain.ab_tests.outcomes import is_of_events, metric_of
-from mlops_dash.domain.ab_tests.readings import Reading
+from mlops_dash.domain.ab_tests.readings import Lasting, Reading
 from mlops_dash.domain.ab_tests.room import Reach
 from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, Design
 from mlops_dash.domain.words import ABState, ABVerdict, GateState, look
@@ -222,6 +222,33 @@ def reach_html(reach: Sequence[Reach], metric: str) -> str:
         "same on every day; where days differ it takes more."
     )
     return f"<p class='note'>{said}</p><table class='facts'><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def beside_words(test: ABTest, reading: Reading) -> dict[str, str]:
+    """What is said beside the verdict, each with its name; {} while the test is blind."""
+    told, belief, lasting = {}, reading.belief, reading.lasting
+    if belief is not None:
+        level = fmt.percent(belief.level, 0)
+        told["Chance"] = (
+            f"{belief.chance} that {test.challenger} is better; {level} of the belief between "
+            f"{fmt.delta(belief.low)} and {fmt.delta(belief.high)}"
+        )
+        told["At stake"] = f"{fmt.metric(belief.loss)} lost on average by shipping it, counting only where it is worse"
+    if lasting is not None:
+        told["Does it last"] = lasting_words(lasting)
+    return told
+
+
+def lasting_words(lasting: Lasting) -> str:
+    """Whether the later half of the days says the same as the earlier one."""
+    if lasting.change is None or lasting.low is None:
+        return f"Cannot tell: {lasting.reason}."
+    said = "Not as it was" if lasting.differs else "No change shown"
+    why = ": what is new may wear off, or days and crowd differ" if lasting.differs else ""
+    return (
+        f"{said}{why}. {fmt.delta(lasting.earlier)} in the earlier half of the days, {fmt.delta(lasting.later)} in the "
+        f"later; changed by {fmt.delta(lasting.change)} {fmt.interval(lasting.low, lasting.high)}"
+    )
 
 
 def paired_words(test: ABTest, reading: Reading) -> str:

@@ -11,7 +11,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.ab_tests.archive import DECISIONS, archived
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW
 from mlops_dash.domain.ab_tests.outcomes import metric_of, written
-from mlops_dash.domain.ab_tests.readings import Measured
+from mlops_dash.domain.ab_tests.readings import Measured, Reading
 from mlops_dash.domain.ab_tests.room import ABRoom, facts_of, told_of
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, READINGS, ABTest, NewTest
 from mlops_dash.domain.words import ABVerdict
@@ -311,9 +311,21 @@ def _tell(room: ABRoom, test: ABTest, *, as_json: bool) -> int:
             lines += [_line(one) for one in (read.primary, *read.guardrails, *read.others)]
             lines += [f"  {one.name}: {one.challenger:,} to {one.control:,} units {_numbers(one.primary)}"
                       for one in read.segments]  # fmt: skip
+            lines += _beside(test, read)
         lines += [f"  note: {one}" for one in read.notes]
     show(told_of(room, test), as_json=as_json, line="\n".join(lines))
     return 0
+
+
+def _beside(test: ABTest, read: Reading) -> list[str]:
+    lines, belief, lasting = [], read.belief, read.lasting
+    if belief is not None:
+        lines.append(f"  beside the verdict, one look, flat prior: {belief.chance} that {test.challenger} is "
+                     f"better; {fmt.metric(belief.loss)} lost on average by shipping it")  # fmt: skip
+    if lasting is not None and lasting.change is not None:
+        lines.append(f"  later half of the days against the earlier: changed by {fmt.delta(lasting.change)} "
+                     f"{fmt.interval(lasting.low, lasting.high)}")  # fmt: skip
+    return lines
 
 
 def _line(one: Measured) -> str:

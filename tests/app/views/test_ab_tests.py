@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -140,6 +141,9 @@ def test_a_running_test_draws_effect_metrics_and_the_paired_reading(play: Play, 
     assert "v2 is better than v1: base-rate-free log-loss −0." in said
     assert "Guardrails hold: Brier score." in said
     assert "The same rows, scored by both" in said
+    assert "Beside the verdict" in said
+    assert re.search(r"(over )?9[0-9]\.[0-9] % that v2 is better", said)
+    assert "in the earlier half of the days" in said
     assert len(page.get("plotly_chart")) == 2
     assert not page.button(key="stop").disabled
 

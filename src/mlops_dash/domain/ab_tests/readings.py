@@ -10,8 +10,10 @@ from typing import Any
 
 from mlops_dash.domain.ab_tests.outcomes import metric_of
 from mlops_dash.domain.evidence import Direction
+from mlops_dash.domain.format import percent
 from mlops_dash.domain.words import GateState
 
+_SURE = 0.999
 MISMATCH_LOG_E = math.log(100.0)  # E >= 1 / .01
 
 
@@ -93,6 +95,64 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Belief:
+    """What somebody with a flat prior would believe of the outcome after this one look. It decides nothing.
+
+    Attributes:
+        better: Probability that the challenger is better.
+        loss: What is lost on average by shipping it, counting only where it is worse; unit of the outcome.
+        low: Lower end of the interval that holds the difference with `level`.
+        high: Upper end.
+        level: Of the interval.
+    """
+
+    better: float
+    loss: float
+    low: float
+    high: float
+    level: float
+
+    @property
+    def chance(self) -> str:
+        """How sure that it is better; never all or nothing.
+
+        >>> Belief(.9999, 0., 0., 1., .95).chance, Belief(.4, 0., 0., 1., .95).chance
+        ('over 99.9 %', '40.0 %')
+        """
+        if self.better > _SURE:
+            return f"over {percent(_SURE)}"
+        return f"under {percent(1.0 - _SURE)}" if self.better < 1.0 - _SURE else percent(self.better)
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """Whether the effect of the later half of the ripe days is that of the earlier half; one look, decides nothing.
+
+    Attributes:
+        earlier: Challenger minus control in the earlier half; None = not computable.
+        later: The same in the later half.
+        change: Later minus earlier.
+        low: Lower end of the interval of `change`.
+        high: Upper end.
+        level: Of the interval.
+        reason: Why it cannot be told; "" when it can.
+    """
+
+    earlier: float | None
+    later: float | None
+    change: float | None
+    low: float | None
+    high: float | None
+    level: float
+    reason: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the effect changed for certain: novelty that wears off, a season, or another crowd."""
+        return self.low is not None and self.high is not None and not self.low <= 0.0 <= self.high
+
+
+@dataclass(frozen=True)
 class Reading:
     """Everything that ripe days say. `blind` = why nothing is shown yet, "" = it is shown."""
 
@@ -114,6 +174,8 @@ class Reading:
     gain: float | None = None  # share of the variance of the effect that the values from before save
     notes: tuple[str, ...] = ()  # what was left out, and what it takes for granted
     segments: tuple[Segment, ...] = ()
+    belief: Belief | None = None
+    lasting: Lasting | None = None
 
     @property
     def mismatch(self) -> bool:
@@ -165,6 +227,8 @@ class Reading:
                 ),
                 "paired": None if body["paired"] is None else _measured(body["paired"]),
                 "last_day": None if last is None else date.fromisoformat(last),
+                "belief": Belief(**body["belief"]) if body.get("belief") else None,
+                "lasting": Lasting(**body["lasting"]) if body.get("lasting") else None,
             }
         )
 

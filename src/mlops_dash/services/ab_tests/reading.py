@@ -21,6 +21,7 @@ from mlops_dash.domain.ab_tests.assigning import DAY, draw
 from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.domain.tasks import METRICS
+from mlops_dash.services.ab_tests.beside import belief_in, lasting_of
 from mlops_dash.stats.ab import Effect, Sums, base_rate_free, clustered
 from mlops_dash.stats.arrays import Bools, Floats, Ints, sums_by
 from mlops_dash.stats.comparison import paired_difference
@@ -82,7 +83,11 @@ def read_test(test: ABTest, rows: pd.DataFrame, paired: pd.DataFrame, *, now: da
         method=_method(design, effects[design.outcome]),
         digest=_digest(known),
         notes=_notes(rows),
-    )
+        belief=None if blind else belief_in(effects[design.outcome], design),
+        lasting=None if blind else lasting_of(
+            len(arms.days), lambda first, end: _effect(arms, design.outcome, design, end, first=first), design
+        ),
+    )  # fmt: skip
 
 
 # --- rows to sums -----------------------------------------------------------------------------------------------------
@@ -148,8 +153,8 @@ def statistic_of(metric: str, design: Design) -> Sums:
     return lambda s: ratio(s[..., 0] + s[..., 2], s[..., 1] + s[..., 3])
 
 
-def _effect(arms: _Arms, metric: str, design: Design, days: int) -> Effect:
-    challenger, control = arms.challenger[metric][:days], arms.control[metric][:days]
+def _effect(arms: _Arms, metric: str, design: Design, days: int, *, first: int = 0) -> Effect:
+    challenger, control = arms.challenger[metric][first:days], arms.control[metric][first:days]
     n_1, n_0 = _units(challenger, design), _units(control, design)
     return clustered(statistic_of(metric, design), challenger, control, n_1=n_1, n_0=n_0)
 

@@ -18,8 +18,17 @@ import pandas as pd
 from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.assigning import ENTITY
 from mlops_dash.domain.ab_tests.outcomes import is_of_events
-from mlops_dash.domain.ab_tests.readings import MISMATCH_LOG_E, ArmCount, Look, Measured, Reading, Segment
+from mlops_dash.domain.ab_tests.readings import (
+    MISMATCH_LOG_E,
+    ArmCount,
+    Lasting,
+    Look,
+    Measured,
+    Reading,
+    Segment,
+)
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
+from mlops_dash.services.ab_tests.beside import belief_in, lasting_of
 from mlops_dash.services.ab_tests.reading import bounds, hidden, interval, measured, relative
 from mlops_dash.services.ab_tests.unit_table import Columns, UnitTable, unit_table
 from mlops_dash.stats.ab import Effect, base_rate_free, clustered, welch
@@ -73,6 +82,8 @@ def read_units(test: ABTest, rows: pd.DataFrame, events: pd.DataFrame, *, now: d
         gain=None if blind else _gain(table.outcomes[design.outcome], table.arm, design),
         notes=(*table.notes, *_without_segment(design, table)),
         segments=tuple(replace(one, primary=hidden(one.primary, blind)) if blind else one for one in segments),
+        belief=None if blind else belief_in(effects[design.outcome], design),
+        lasting=None if blind else _lasting(design, table),
     )
 
 
@@ -184,6 +195,17 @@ def _segments(design: Design, table: UnitTable) -> tuple[Segment, ...]:
             )
         )  # fmt: skip
     return tuple(made)
+
+
+def _lasting(design: Design, table: UnitTable) -> Lasting:
+    """Units that entered in the later half of the ripe days against those of the earlier half."""
+    columns = table.outcomes[design.outcome]
+
+    def effect(first: int, end: int) -> Effect:
+        here = (table.day >= first) & (table.day < end)
+        return effect_of(rows_of(columns, here), table.arm[here], design.outcome, design)
+
+    return lasting_of(len(table.days), effect, design)
 
 
 def _without_segment(design: Design, table: UnitTable) -> tuple[str, ...]:
