@@ -13,6 +13,7 @@ from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Token, User
 from mlops_dash.domain.audit import Entry, changes
 from mlops_dash.domain.audit_words import sentence
+from mlops_dash.domain.deputies import Deputy
 from mlops_dash.domain.retention import ModelRows
 
 _DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")
@@ -76,6 +77,20 @@ def users(people: Sequence[User], now: datetime) -> pd.DataFrame:
             "Role": [str(user.role) for user in people],
             "State": [_user_state(user) for user in people],
             "Created": [fmt.ago(now, user.created_at) for user in people],
+        }
+    )
+
+
+def deputies(named: Sequence[Deputy], now: datetime, zone: str) -> pd.DataFrame:
+    """One row a naming: who for whom, its state, from when until when, why."""
+    return pd.DataFrame(
+        {
+            "Deputy": [one.deputy.removeprefix("user:") for one in named],
+            "For": [one.principal.removeprefix("user:") for one in named],
+            "State": [one.state(now).capitalize() for one in named],
+            "From": [fmt.instant(one.since, zone) for one in named],
+            "Until": [fmt.instant(one.over_at, zone) for one in named],
+            "Why": [one.reason for one in named],
         }
     )
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from app.charts import audit as tables
-from app.parts.admin import accounts, channels, ledger_files, models, policies, secrets, storage, tokens
+from app.parts.admin import accounts, channels, deputies, ledger_files, models, policies, secrets, storage, tokens
 from app.shell import address, session
 from app.ui import widgets
 from app.ui.context import Frame
@@ -46,7 +46,7 @@ def page(frame: Frame) -> None:
         "Models": lambda: models.models_panel(frame),
         "Policies": lambda: policies.policies_panel(frame),
         "Messages": lambda: channels.channels_panel(frame),
-        "Users": lambda: accounts.users_panel(frame),
+        "Users": lambda: _people(frame),
         "Tokens": lambda: tokens.tokens_panel(frame),
         "Storage": lambda: storage.storage_panel(frame),
     }
@@ -56,6 +56,11 @@ def page(frame: Frame) -> None:
         if tab.open:
             with tab:
                 draw()
+
+
+def _people(frame: Frame) -> None:
+    accounts.users_panel(frame)
+    deputies.deputies_panel(frame)
 
 
 def _verdict(verdict: Verdict | None) -> None:

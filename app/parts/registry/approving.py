@@ -36,10 +36,14 @@ def approve(frame: Frame, room: RegistryRoom) -> None:
         after = registry.approve(
             frame.actor, proposal.id, proposal.revision, comment=reason,
             conditions=[str(session.get(f"{key}-conditions") or "")], review_by=by, proof=proof,
+            in_name_of=str(session.get(f"{key}-name") or ""),
         )  # fmt: skip
         return f"{version.subject} is approved by you; the proposal is {after.state}."
 
     def ask() -> None:
+        if room.stands_for:
+            st.selectbox("In whose name", ("", *room.stands_for), key=f"{key}-name",
+                         format_func=lambda name: f"{name}, whose deputy you are" if name else "Your own")  # fmt: skip
         st.text_area(
             "Conditions", key=f"{key}-conditions", height=68, max_chars=MOST_CONDITIONS * LONGEST_CONDITION,
             placeholder="One a line; each is shown until somebody says that it is done.",

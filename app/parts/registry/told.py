@@ -57,7 +57,7 @@ def gates(room: RegistryRoom) -> dict[str, str]:
 def approvers(room: RegistryRoom) -> str:
     """Who approved, by name."""
     return ", ".join(
-        room.name_of(one.approval.approver) for one in room.approvals if one.holds and one.approval.kind == "approve"
+        room.given_by(one.approval) for one in room.approvals if one.holds and one.approval.kind == "approve"
     )
 
 
@@ -78,9 +78,7 @@ def _metric_change(metric: Metric, one: Evidence, label_unit: str) -> tuple[str,
 def proposal_facts(frame: Frame, room: RegistryRoom, proposal: Proposal, called: Mapping[str, str]) -> None:
     """Draw who proposed it and why, its approvals, those that are void, its stages and until when it is open."""
     needed = room.rules.approvals
-    who = ", ".join(
-        room.name_of(one.approval.approver) for one in room.approvals if one.holds and not one.approval.gate
-    )
+    who = ", ".join(room.given_by(one.approval) for one in room.approvals if one.holds and not one.approval.gate)
     counted = f"{room.approvals_counted} of {needed}" + (f" ({who})" if who else "")
     if room.approvals_counted < needed and room.may_approve:
         counted += f"; waiting for {' or '.join(room.may_approve)}"
@@ -92,7 +90,7 @@ def proposal_facts(frame: Frame, room: RegistryRoom, proposal: Proposal, called:
     }
     for one in room.approvals:
         if not one.holds:
-            said[f"Void: {room.name_of(one.approval.approver)}"] = one.reason
+            said[f"Void: {room.given_by(one.approval)}"] = one.reason
     if proposal.state in (ProposalState.OPEN, ProposalState.APPROVED):
         said["Open until"] = fmt.day(proposal.expires_at, frame.zone)
     widgets.facts(said)

@@ -35,6 +35,7 @@ COMMANDS = {
         "monitor", "quarantine", "gate", "propose", "approve", "reject", "promote", "rollback", "retrain", "jobs",
     ),
     "conditions": ("conditions",),
+    "deputies": ("deputy",),
     "board": ("board",),
     "threads": ("thread",),
     "rollouts": ("rollout",),

@@ -36,6 +36,9 @@ def add_approving(approve: argparse.ArgumentParser) -> None:
         help="what is asked beside; shown until somebody says that it is done",
     )  # fmt: skip
     approve.add_argument("--review-by", default="", metavar="DAY", help="look at the version again by this day")
+    approve.add_argument(
+        "--for", default="", dest="in_name_of", metavar="NAME", help="in the name of somebody whose deputy you are now"
+    )
 
 
 def approved(made: Services, who: Actor, proposal: Proposal, arguments: argparse.Namespace) -> Proposal:
@@ -51,7 +54,7 @@ def approved(made: Services, who: Actor, proposal: Proposal, arguments: argparse
         proof = made.access.prove_password(who, getpass.getpass("Your password: "), proposal.id)
     return made.registry.approve(
         who, proposal.id, proposal.revision, comment=arguments.reason, conditions=arguments.conditions,
-        review_by=review_day(arguments.review_by), proof=proof,
+        review_by=review_day(arguments.review_by), proof=proof, in_name_of=arguments.in_name_of,
     )  # fmt: skip
 
 

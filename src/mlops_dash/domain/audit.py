@@ -33,6 +33,8 @@ class Action(StrEnum):
     SERVICE_MODELS_SET = "service.models_set"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
+    DEPUTY_NAMED = "deputy.named"
+    DEPUTY_ENDED = "deputy.ended"
     MODEL_ADDED = "model.added"
     MODEL_EDITED = "model.edited"
     MODEL_ARCHIVED = "model.archived"

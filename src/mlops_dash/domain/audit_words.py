@@ -65,6 +65,8 @@ _SENTENCES: Mapping[str, Told] = {
     Action.SERVICE_MODELS_SET: _to("changed the models of"),
     Action.TOKEN_ISSUED: _to("issued"),
     Action.TOKEN_REVOKED: _to("revoked"),
+    Action.DEPUTY_NAMED: lambda one: f"named {one.object} as their deputy",
+    Action.DEPUTY_ENDED: _to("ended that somebody stands in:"),
     Action.MODEL_ADDED: _to("added the model"),
     Action.MODEL_EDITED: _changed,
     Action.MODEL_ARCHIVED: _to("archived"),
@@ -156,7 +158,10 @@ def sentence(entry: Entry, names: Mapping[str, str] | None = None) -> str:
         entry: Of the ledger; an action from elsewhere is told by its name.
         names: What people are called, by their ids.
     """
-    person = (names or {}).get(entry.actor, who(entry.actor))
+    called = names or {}
+    person, absent = called.get(entry.actor, who(entry.actor)), entry.after.get("in_name_of")
+    if isinstance(absent, str):  # an approval by a deputy: ben for ada
+        person = f"{person} for {called.get(absent, who(absent))}"
     return f"{person} {done(entry)}"
 
 

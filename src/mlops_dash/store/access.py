@@ -346,7 +346,7 @@ def pending_proposals(session: Session, known: Sequence[tuple[ProposalRow, str]]
     """The open and approved ones among those of `proposals_since`, with who approved them and was not voided."""
     rows = [(row, version) for row, version in known if row.state in _UNDECIDED]
     given = session.exec(
-        select(ApprovalRow.proposal_id, ApprovalRow.approver).where(
+        select(ApprovalRow.proposal_id, ApprovalRow.approver, ApprovalRow.in_name_of).where(
             col(ApprovalRow.proposal_id).in_([row.id for row, _ in rows]),
             ApprovalRow.kind == "approve",
             col(ApprovalRow.void_at).is_(None),
@@ -358,7 +358,7 @@ def pending_proposals(session: Session, known: Sequence[tuple[ProposalRow, str]]
             version,
             row.state,
             row.proposer,
-            tuple(who for proposal_id, who in given if proposal_id == row.id),
+            tuple(who for proposal_id, *both in given if proposal_id == row.id for who in both if who),
             row.created_at,
             row.expires_at,
         )

@@ -76,13 +76,25 @@ def why_not_open(proposal: Proposal, now: datetime) -> str:
 def why_not_approve(
     actor: Actor, proposal: Proposal, gates: Sequence[Gate], holding: Sequence[Approval], now: datetime
 ) -> str:
-    """As why_not_judge; and all gates are open, and the actor has not approved already."""
+    """As why_not_judge; and all gates are open, and the actor has not approved already, nor a deputy for them."""
     reason = why_not_judge(actor, proposal, now)
     if reason:
         return reason
-    if any(person_of(one.approver) == actor.person for one in holding):
-        return "You approved it already."
+    spent = next((one for one in holding if one.kind == "approve" and actor.person in one.people), None)
+    if spent is not None:
+        own = person_of(spent.approver) == actor.person
+        return "You approved it already." if own else f"{_name(spent.approver)} approved it already, in your name."
     return why_not_through(gates)
+
+
+def why_not_in_name(principal: str, proposal: Proposal, holding: Sequence[Approval]) -> str:
+    """Nobody approves in the name of whom proposed it, nor of whom has approved already, themselves or by a deputy."""
+    person = person_of(principal)
+    if person == person_of(proposal.proposer):
+        return f"{_name(principal)} proposed it, so nobody approves it in their name."
+    if any(one.kind == "approve" and person in one.people for one in holding):
+        return f"{_name(principal)} is among those who approved it already."
+    return ""
 
 
 def why_not_through(gates: Sequence[Gate]) -> str:
@@ -107,9 +119,13 @@ def why_not_promote(
 
 
 def approvers(proposal: Proposal, holding: Sequence[Approval]) -> frozenset[str]:
-    """The different people, never the proposer, whose approvals count."""
-    given = frozenset(person_of(one.approver) for one in holding if one.kind == "approve")
-    return given - {person_of(proposal.proposer)}
+    """The different people, never the proposer, whose approvals count; nobody is spent twice, as deputy or by one."""
+    spent, found = {person_of(proposal.proposer)}, set()
+    for one in sorted(holding, key=lambda one: one.created_at):
+        if one.kind == "approve" and not spent & one.people:
+            spent |= one.people
+            found.add(person_of(one.approver))
+    return frozenset(found)
 
 
 def why_not_withdraw(actor: Actor, proposal: Proposal, now: datetime) -> str:
@@ -292,6 +308,10 @@ def next_action(
             Step.PROMOTE, f"{selected.label} is approved and may be rolled out: {stages_said(proposal.stages)}."
         )
     return NextAction(Step.PROMOTE, f"{selected.label} is approved and may be promoted.")
+
+
+def _name(actor_id: str) -> str:
+    return person_of(actor_id).removeprefix("user:")
 
 
 def _said(gates: Sequence[Gate]) -> str:

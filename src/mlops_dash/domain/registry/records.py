@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from mlops_dash.domain.access import person_of
 from mlops_dash.domain.audit import Entry
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PolicyVersion
@@ -133,6 +134,12 @@ class Approval:
     expires_at: datetime | None = None
     void_at: datetime | None = None
     void_reason: str = ""
+    in_name_of: str = ""  # whom the approver stood in for; "" = themselves
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Whose eyes are spent on it: the approver's, and theirs in whose name it was given."""
+        return frozenset(person_of(one) for one in (self.approver, self.in_name_of) if one)
 
     def holds(self, basis: str, now: datetime) -> bool:
         """Whether it counts: not void, not expired, and what it rested on is unchanged."""
@@ -334,10 +341,16 @@ class RegistryRoom:
     conditions: tuple[Condition, ...] = ()  # that approvers wrote, done ones too
     comments: tuple[Comment, ...] = ()  # about the proposal that is shown, oldest first
     rollout: Rollout | None = None  # the one that is not over, else the last of the proposal that is shown
+    stands_for: tuple[str, ...] = ()  # account names of people in whose name this actor could approve it now
 
     def name_of(self, actor_id: str) -> str:
         """The name of a person or process."""
         return self.names.get(actor_id, actor_id.removeprefix("user:"))
+
+    def given_by(self, one: Approval) -> str:
+        """Who approved, and in whose name: `Ben for Ada`."""
+        own = self.name_of(one.approver)
+        return f"{own} for {self.name_of(one.in_name_of)}" if one.in_name_of else own
 
     def line_of(self, version_id: str | None) -> VersionLine | None:
         """The row of a version."""

@@ -134,7 +134,7 @@ def _rolled_out(made: Operation) -> str:
 
 def _approval(room: RegistryRoom, line: ApprovalLine) -> dict[str, Any]:
     one = line.approval
-    return {"who": room.name_of(one.approver), "kind": one.kind, "gate": one.gate, "comment": one.comment,
+    return {"who": room.given_by(one), "kind": one.kind, "gate": one.gate, "comment": one.comment,
             "at": iso(one.created_at), "holds": line.holds, "reason": line.reason}  # fmt: skip
 
 

@@ -7,6 +7,7 @@ live on the machine's clock, so that a replayed world cannot log people out.
 from __future__ import annotations
 
 from mlops_dash.services.access.accounts import Accounts
+from mlops_dash.services.access.deputies import Deputies
 from mlops_dash.services.access.logins import Logins
 from mlops_dash.services.access.service_accounts import ServiceAccounts
 from mlops_dash.services.command import Context
@@ -15,7 +16,7 @@ __all__ = ["AccessService"]
 
 
 class AccessService:
-    """Logins (`logins.py`); users and tokens (`accounts.py`) and programs' accounts (`service_accounts.py`)."""
+    """Logins (`logins.py`); users and tokens (`accounts.py`); deputies; programs' accounts (`service_accounts.py`)."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -54,3 +55,7 @@ class AccessService:
         self.service_accounts = services.service_accounts
         self.create_service = services.create_service
         self.set_service_models = services.set_service_models
+
+        deputies = Deputies(context)
+        self.deputies, self.possible_deputies = deputies.deputies, deputies.possible_deputies
+        self.name_deputy, self.end_deputy = deputies.name_deputy, deputies.end_deputy

@@ -108,8 +108,8 @@ def _change(session: Session, operation: Operation, entries: Sequence[Entry]) ->
         else {"id": proposal.id, "proposer": proposal.proposer, "comment": proposal.comment,
               "opened_at": proposal.created_at.isoformat(), "evidence": list(proposal.evidence_ids)},
         approvals=[
-            {"approver": one.approver, "kind": one.kind, "gate": one.gate, "comment": one.comment,
-             "at": one.created_at.isoformat(), "void": one.void_reason}
+            {"approver": one.approver, "in_name_of": one.in_name_of, "kind": one.kind, "gate": one.gate,
+             "comment": one.comment, "at": one.created_at.isoformat(), "void": one.void_reason}
             for one in given
         ],
         policy=None

@@ -16,10 +16,12 @@ from mlops_dash.store.monitoring.alerts import Alert, alerts
 def basis_said(session: Session, at: Standing) -> dict[str, Any]:
     """Proposal, files, approvers, gates, policy, and open alerts that it answers."""
     answered = answered_by_promotion(session, at.champion)
+    deputies = {one.approver: one.in_name_of for one in at.holding if one.in_name_of}
     return {
         "proposal": at.proposal.id,
         "artifact": at.version.artifact_digest,
         "approved_by": sorted(approvers(at.proposal, at.holding)),
+        **({"in_name_of": deputies} if deputies else {}),
         "gates": {gate.name: str(gate.state) for gate in at.gates},
         "policy": at.policy.number,
         **({"answers": [one.title for one in answered]} if answered else {}),

@@ -27,7 +27,7 @@ from mlops_dash.store import retraining as recipe_store
 from mlops_dash.store.db import Session
 
 CHANGED = "The gates, the champion, the policy or what the tier asks changed since."
-GONE = "Who gave it may not judge proposals any more."
+GONE = "Who gave it, or in whose name, may not judge proposals any more."
 KINDS = ("metric", "paired_difference", "check", EVIDENCE_KIND)
 
 
@@ -46,7 +46,7 @@ class Standing:
     measured_basis: str
     now: datetime
     rules: TierRules
-    gone: frozenset[str] = frozenset()  # ids of approvers who may not judge any more
+    gone: frozenset[str] = frozenset()  # ids of approvers, and of whom they stood in for, who may not judge any more
     tested: str = ""  # what was decided on an A/B test against shipping it
 
     @property
@@ -57,7 +57,7 @@ class Standing:
     @property
     def counted(self) -> tuple[Approval, ...]:
         """Approvals and overrides of people who may judge now; whether what they rest on still is so, is not asked."""
-        return tuple(one for one in self.approvals if one.approver not in self.gone)
+        return tuple(one for one in self.approvals if not self.gone & {one.approver, one.in_name_of})
 
     def why_void(self, one: Approval) -> str:
         """Why an approval or an override does not count; "" where it does."""
@@ -65,7 +65,7 @@ class Standing:
             return one.void_reason or CHANGED
         if one.expires_at is not None and self.now >= one.expires_at:
             return "It expired."
-        if one.approver in self.gone:
+        if self.gone & {one.approver, one.in_name_of}:
             return GONE
         return "" if one.holds(self.basis if one.kind == "approve" else self.measured_basis, self.now) else CHANGED
 
@@ -86,8 +86,9 @@ def standing(session: Session, proposal: Proposal, now: datetime) -> Standing:
     policy = policy_store.active(session, proposal.model, PolicyKind.PROMOTION, now)
     measured = judged(session, version, champion, policy, now)
     approvals = store.approvals(session, proposal.id)
-    gone = access_store.powerless(session, [one.approver for one in approvals], Permission.PROPOSAL_JUDGE)
-    counted = [one for one in approvals if one.approver not in gone]
+    behind = [who for one in approvals for who in (one.approver, one.in_name_of) if who]
+    gone = access_store.powerless(session, behind, Permission.PROPOSAL_JUDGE)
+    counted = [one for one in approvals if not gone & {one.approver, one.in_name_of}]
     against = None if champion is None else champion.id
     measured_basis = approval_basis(measured, candidate=version.id, champion=against, policy_digest=policy.digest)
     gates = lift(measured, overrides_in_force(proposal, counted, measured_basis, now))

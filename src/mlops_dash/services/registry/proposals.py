@@ -14,6 +14,7 @@ from mlops_dash.domain.registry.proposals import (
     override_halves,
     overrides_in_force,
     why_not_approve,
+    why_not_in_name,
     why_not_in_stages,
     why_not_judge,
     why_not_override,
@@ -29,6 +30,7 @@ from mlops_dash.services.command import Context, Unit, command
 from mlops_dash.services.registry.judging import Standing, standing, standing_as_seen
 from mlops_dash.store import access as access_store
 from mlops_dash.store import conditions as condition_store
+from mlops_dash.store import deputies as deputy_store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
@@ -143,6 +145,7 @@ class Proposals:
         conditions: Sequence[str] = (),
         review_by: date | None = None,
         proof: str = "",
+        in_name_of: str = "",
     ) -> Proposal:
         """Approve a proposal whose gates are open. A lead or admin may, never the proposer.
 
@@ -157,15 +160,19 @@ class Proposals:
             conditions: What they ask beside; each stands until somebody says that it is done.
             review_by: The day by which the version is looked at again, in the model's zone.
             proof: That they have just said their password, where the tier asks for it (`access.prove_password`).
+            in_name_of: The name of somebody who is away and named the actor as deputy; both are spent by it then.
 
         Raises:
-            NotAllowed: the actor proposed it, or did not say their password where it is asked.
+            NotAllowed: the actor proposed it, did not say their password where it is asked, or is nobody's deputy now.
             InvalidInput: conditions that cannot be kept, or a day that is over.
             Conflict: it changed since `revision`, is closed, or a gate is.
         """
         now = standing_as_seen(unit.session, proposal_id, revision, unit.now)
         _four_eyes(actor, now.proposal)
         _refuse(why_not_approve(actor, now.proposal, now.gates, now.holding, unit.now) or _why_not_counted(unit))
+        absent = _absent(unit, in_name_of)
+        if absent:
+            _refuse(why_not_in_name(absent, now.proposal, now.holding))
         key = self.context.settings.ledger_key
         if now.rules.password and not is_proven(key, proof, actor.person, proposal_id, unit.now):
             raise NotAllowed(
@@ -183,6 +190,7 @@ class Proposals:
             comment=comment.strip(),
             basis=now.basis,
             created_at=unit.now,
+            in_name_of=absent,
         )
         store.put_approval(unit.session, made)
         count = len(approvers(now.proposal, (*now.holding, made)))
@@ -200,6 +208,7 @@ class Proposals:
                 **({"conditions": [one.text for one in asked if one.kind == CONDITION]} if conditions else {}),
                 **({"review_by": review_by.isoformat()} if review_by else {}),
                 **({"password": "said again"} if now.rules.password else {}),
+                **({"in_name_of": absent} if absent else {}),
             },
             reason=comment.strip(),
             evidence_ids=now.proposal.evidence_ids,
@@ -313,6 +322,24 @@ def _why_not_counted(unit: Unit) -> str:
     if not access_store.powerless(unit.session, [unit.actor.id], Permission.PROPOSAL_JUDGE):
         return ""
     return f"Your account {unit.actor.name} may not judge proposals, so it would not count. An admin changes its role."
+
+
+def _absent(unit: Unit, name: str) -> str:
+    """The id of whom the actor stands in for now, by their name; "" for nobody.
+
+    Raises:
+        NotAllowed: the actor is not their deputy at this moment, or they may not judge themselves any more.
+    """
+    wanted = name.strip().lower().removeprefix("user:")
+    if not wanted:
+        return ""
+    found = deputy_store.standing(unit.session, unit.now, deputy=unit.actor.person)
+    absent = next((one.principal for one in found if one.principal == f"user:{wanted}"), "")
+    if not absent:
+        raise NotAllowed(f"{unit.actor.name} does not stand in for {wanted} now.", hint="Look: mlops-dash deputy list.")
+    if access_store.powerless(unit.session, [absent], Permission.PROPOSAL_JUDGE):
+        raise NotAllowed(f"{wanted} may not judge proposals any more, so nobody does in their name.")
+    return absent
 
 
 def _refuse(reason: str) -> None:

@@ -33,11 +33,13 @@ from mlops_dash.services.registry.shown import (
     rejection_of,
     rival_of,
     selected_of,
+    stands_for,
     why_not_measure,
     why_not_of,
     why_not_roll_out,
 )
 from mlops_dash.store import conditions as condition_store
+from mlops_dash.store import deputies as deputy_store
 from mlops_dash.store import evaluation_rows, world
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as store
@@ -115,7 +117,7 @@ class Rooms:
             lines = tuple(line_of(session, facts, one, at) for one in facts.versions)
             gates = next((one.gates for one in lines if selected is not None and one.version.id == selected.id), ())
             comparisons = () if selected is None else comparisons_of(session, selected, rival_of(facts, selected))
-            people = store.people(session)
+            people, away = store.people(session), deputy_store.standing(session, now)
             timeline = tuple(one for one in store.ledger_of(session, model, limit=200) if one.action in _STORY)
             rules = rules_of(policy.promotion, facts.model.tier)
             conditions = condition_store.of_model(session, model)
@@ -149,7 +151,8 @@ class Rooms:
             other_proposals=tuple(one for one in facts.proposals if own is None or one.id != own.id),
             approvals=() if at is None else approval_lines(at),
             approvals_counted=0 if at is None else len(approvers(at.proposal, at.holding)),
-            may_approve=() if at is None else could_approve(at, people),
+            may_approve=() if at is None else could_approve(at, people, away),
+            stands_for=() if at is None else stands_for(actor, at, away),
             operation=facts.operation,
             heartbeats=heartbeats,
             policy=policy,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from mlops_dash.domain.access import RANK, Actor, Permission, Role, person_of
 from mlops_dash.domain.commands import evidence_push
+from mlops_dash.domain.deputies import Deputy
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.policies import PAIRED_METRICS, PolicyKind
 from mlops_dash.domain.registry.aliases import ours_since
@@ -20,6 +21,7 @@ from mlops_dash.domain.registry.proposals import (
     overrides_behind,
     rolled_back,
     why_not_approve,
+    why_not_in_name,
     why_not_in_stages,
     why_not_judge,
     why_not_override,
@@ -194,10 +196,24 @@ def approval_lines(at: Standing) -> tuple[ApprovalLine, ...]:
     return tuple(lines)
 
 
-def could_approve(at: Standing, people: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
-    """Names of the leads and admins who neither proposed it nor approved it yet."""
-    barred = {person_of(one) for one in (at.proposal.proposer, *(given.approver for given in at.holding))}
-    return tuple(name for person, name, role in people if RANK[Role(role)] >= RANK[Role.LEAD] and person not in barred)
+def could_approve(at: Standing, people: Sequence[tuple[str, str, str]], away: Sequence[Deputy] = ()) -> tuple[str, ...]:
+    """Names of the leads and admins who neither proposed it nor approved it yet; and who stands in for whom is away."""
+    called, by = {person: name for person, name, _ in people}, {one.principal: one.deputy for one in away}
+    barred = {person_of(at.proposal.proposer), *(who for given in at.holding for who in given.people)}
+    return tuple(
+        f"{name} (away, {called.get(by[person], by[person])} stands in)" if person in by else name
+        for person, name, role in people
+        if RANK[Role(role)] >= RANK[Role.LEAD] and person not in barred
+    )
+
+
+def stands_for(actor: Actor, at: Standing, away: Sequence[Deputy]) -> tuple[str, ...]:
+    """Account names of people in whose name this actor could approve it now."""
+    return tuple(
+        one.principal.removeprefix("user:")
+        for one in away
+        if one.deputy == actor.person and not why_not_in_name(one.principal, at.proposal, at.holding)
+    )
 
 
 def control_of(mirror: Mirror, mark: LiveMark, *, governed: bool, elsewhere: bool) -> str:

@@ -74,3 +74,18 @@ class LoginAttemptRow(AppTable, table=True):
     name: str = Field(primary_key=True)  # the key: "ada@6f1…", "@6f1…", "ada" or "*"; no address is kept
     failures: int = 0
     blocked_until_wall: datetime | None = time_column(nullable=True)  # or when its tries are paid off
+
+
+class DeputyRow(AppTable, table=True):
+    """Who may approve in whose name, from when until when."""
+
+    __tablename__ = "deputy"
+    id: str = Field(primary_key=True)
+    principal: str = Field(foreign_key="user_account.id", index=True)
+    deputy: str = Field(foreign_key="user_account.id")
+    since: datetime = time_column()
+    until: datetime = time_column(index=True)
+    reason: str = text_column()
+    at: datetime = time_column()
+    ended_at: datetime | None = time_column(nullable=True)
+    ended_by: str = ""

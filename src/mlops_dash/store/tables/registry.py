@@ -187,6 +187,7 @@ class ApprovalRow(AppTable, table=True):
     expires_at: datetime | None = time_column(nullable=True)
     void_at: datetime | None = time_column(nullable=True)
     void_reason: str = text_column()
+    in_name_of: str = ""  # whose deputy the approver was in it
     __table_args__ = (UniqueConstraint("proposal_id", "approver", "kind", "gate"),)
 
 
