@@ -17,7 +17,7 @@ from mlops_dash.domain.fleet.attention import (
     attention,
 )
 from mlops_dash.domain.fleet.rows import FleetRow, LateLabels
-from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, ProposalState, look
+from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, ProposalState, RolloutState, look
 
 NOW = datetime(2013, 6, 3, 16, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -169,6 +169,12 @@ def test_moved_inputs_alone_are_blue_and_last() -> None:
     every = found([replace(FINE, health=Health.INPUTS_MOVED)], [notice], [PROPOSAL])
     assert look(every[-1].word).colour == "blue"
     assert every[-1].sentence == "Inputs moved: temp."
+
+
+def test_a_roll_out_that_its_rule_stopped_is_called_so() -> None:
+    (one,) = found(alerts=[replace(ALARM, kind="rollout", severity="warning")])
+    assert (one.rank, one.word, one.label) == (Rank.RISK, RolloutState.STOPPED, "Roll-out stopped")
+    assert one.page == "monitoring"  # where it is answered
 
 
 def test_a_kind_of_alert_from_another_room_is_ranked_by_its_severity() -> None:

@@ -10,13 +10,15 @@ import pytest
 
 from mlops_dash.domain.ab_tests.rules import NewTest
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.notices import ChannelKind, Route
 from mlops_dash.domain.registry.guards import Calls
 from mlops_dash.domain.registry.proposals import why_not_in_stages
 from mlops_dash.domain.registry.records import Proposal
 from mlops_dash.domain.registry.rollouts import Rollout, Stage
-from mlops_dash.domain.words import GateState, OperationState, ProposalState, RolloutState
+from mlops_dash.domain.words import AlertState, GateState, OperationState, ProposalState, RolloutState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.ab_tests import ABTestService
+from mlops_dash.services.notices import NoticeService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.registry import rollouts as rollouts_module
 from mlops_dash.services.retention import RetentionService
@@ -24,9 +26,10 @@ from mlops_dash.store import prediction_log, rollouts
 from mlops_dash.store import registry as store
 from mlops_dash.store import serving as serving_store
 from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.monitoring.alerts import alerts
 from mlops_dash.store.prediction_log import Label, Prediction, Score, to_us
 from tests import registry_world
-from tests.factories import LEAD, LEAD_TOO, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, LEAD, LEAD_TOO, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World
 
 STAGES = (Stage(0.1, minutes=60), Stage(0.5, rows=20))
@@ -291,6 +294,60 @@ def test_calls_that_fail_stop_it_by_themselves(house: House, paused: bool) -> No
     last = house.world.ledger()[-1]
     assert (last.action, last.after["guards"]["errors"]) == (Action.ROLLOUT_HALTED, "failed")
     house.true()
+
+
+def failing(house: House) -> Rollout:
+    """A roll-out whose new version fails in a third of the calls, as the worker then sees it."""
+    begun = house.begun()
+    with transaction(house.world.context.databases.log) as log:
+        rollouts.put_pulse(log, begun.id, "gateway-1", Calls(60, 20), at=house.world.hands.at)
+    return house.look()
+
+
+def test_a_stop_by_the_rule_opens_an_alert_that_channels_are_told(house: House) -> None:
+    context = house.world.context
+    notices = NoticeService(context)
+    notices.add(ADMIN, "on call", ChannelKind.EMAIL, "on.call@example.com", Route(), reason="test")
+    stopped = failing(house)
+    with reading(context.databases.app) as session:
+        [told] = [one for one in alerts(session, MODEL) if one.kind == "rollout"]
+    assert (told.severity, told.version, told.state) == ("warning", "2", AlertState.OPEN)
+    assert told.title == f"The roll-out of {MODEL} v2 was stopped by its rule"
+    assert "stage 1 of 2" in told.cause
+    assert "20 of 60 calls failed" in told.cause
+    assert notices.gather(WORKER) == 1
+    assert [(one.kind, one.title) for one in notices.log(VIEWER)] == [("rollout", told.title)]
+    known = house.service.room(VIEWER, MODEL, "2").rollout  # and the page shows how it ended
+    assert known is not None
+    assert known.id == stopped.id
+
+    house.world.hands.turn(minutes=1)
+    made = house.approved()
+    house.service.begin_rollout(LEAD, made.id, made.revision, "mended")
+    with reading(context.databases.app) as session:
+        assert [one.closed_at for one in alerts(session, MODEL) if one.kind == "rollout"] == [house.world.hands.at]
+
+
+def test_a_second_stop_of_the_same_version_is_an_alert_of_its_own(house: House) -> None:
+    first = failing(house)
+    house.world.hands.turn(minutes=1)
+    assert failing(house).id != first.id
+    with reading(house.world.context.databases.app) as session:
+        found = [one for one in alerts(session, MODEL) if one.kind == "rollout"]
+    assert [one.closed_at is None for one in found] == [True, False]
+
+
+def test_a_stop_by_a_person_is_no_alert_and_one_without_a_failed_guard_a_notice(house: House) -> None:
+    begun = house.begun()
+    house.service.stop_rollout(LEAD, begun.id, begun.revision, reason="enough")
+    with reading(house.world.context.databases.app) as session:
+        assert not [one for one in alerts(session, MODEL) if one.kind == "rollout"]
+    house.world.hands.turn(minutes=1)
+    house.begun()
+    house.world.measured("2", "1", low=0.001, high=0.02)
+    house.look()
+    with reading(house.world.context.databases.app) as session:
+        assert [one.severity for one in alerts(session, MODEL) if one.kind == "rollout"] == ["notice"]
 
 
 def test_a_version_that_does_not_load_stops_it(house: House) -> None:

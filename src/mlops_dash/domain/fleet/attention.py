@@ -15,7 +15,7 @@ from mlops_dash.domain.fleet.rows import FleetRow, LateLabels, NextStep
 from mlops_dash.domain.format import percent
 from mlops_dash.domain.monitoring.answers import KINDS, waits_sentence
 from mlops_dash.domain.registry.conditions import REVIEW, Condition
-from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, ProposalState, Word
+from mlops_dash.domain.words import AlertState, Health, JobState, OperationState, ProposalState, RolloutState, Word
 
 PATIENCE = timedelta(minutes=1)  # a decided promotion is carried out within seconds
 HEALTH_KINDS = ("harm", "label_shift", "schema")  # alerts that the health word of their version already tells
@@ -272,7 +272,10 @@ _ALERT_LOOK: dict[str, tuple[Rank, Word, str]] = {
 
 def _alerted(alert: OpenAlert) -> Attention:
     by_severity_rank = _ALERT_RANK.get(alert.severity, Rank.RISK)
-    rank, word, label = _ALERT_LOOK.get(alert.kind, (by_severity_rank, alert.state, "Alert"))
+    plain: tuple[Rank, Word, str] = (by_severity_rank, alert.state, "Alert")
+    if alert.kind == "rollout":
+        plain = (by_severity_rank, RolloutState.STOPPED, "Roll-out stopped")
+    rank, word, label = _ALERT_LOOK.get(alert.kind, plain)
     registry = alert.kind in REGISTRY_ALERTS
     return Attention(
         rank=rank,

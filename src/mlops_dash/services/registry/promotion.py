@@ -24,7 +24,7 @@ from mlops_dash.domain.registry.rollouts import stages_said
 from mlops_dash.domain.words import OperationState, ProposalState, RolloutState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, Unit, command, record
-from mlops_dash.services.registry.alarms import ALIAS_ALERT, close_alert, open_alert
+from mlops_dash.services.registry.alarms import ALIAS_ALERT, answer_halted, close_alert, open_alert
 from mlops_dash.services.registry.deciding import basis_said, evidence_of
 from mlops_dash.services.registry.judging import Standing, reigns_of, standing_as_seen
 from mlops_dash.services.registry.numbering import Counted, Counting, keep
@@ -300,6 +300,7 @@ def _settle(unit: Unit, operation_id: str, failure: str) -> Operation:
     moved_outside = open_alert(unit.session, operation.model, ALIAS_ALERT)
     if moved_outside is not None:  # we have just put the alias ourselves
         close_alert(unit.session, moved_outside, unit.now)
+    answer_halted(unit.session, operation.model, unit.now)
     after = store.change_operation(
         unit.session,
         operation_id,

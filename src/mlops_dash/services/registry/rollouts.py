@@ -36,6 +36,7 @@ from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.domain.words import ProposalState, RolloutState
 from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.registry.alarms import answer_halted, tell_halted
 from mlops_dash.services.registry.deciding import basis_said, evidence_of
 from mlops_dash.services.registry.judging import Standing, standing, standing_as_seen
 from mlops_dash.services.registry.promotion import begun, nobody_else, why_not_promote_now
@@ -103,6 +104,7 @@ class Rollouts:
         )
         registry_store.change_proposal(unit.session, proposal_id, revision, state=ProposalState.ROLLING_OUT)
         store.add(unit.session, made)
+        answer_halted(unit.session, made.model, unit.now)
         unit.audit(
             at.version.subject,
             model=made.model,
@@ -308,12 +310,15 @@ class RolloutWatch:
 
     @command(Permission.SYSTEM, Action.ROLLOUT_HALTED)
     def halt_rollout(self, unit: Unit, actor: Actor, rollout_id: str, revision: int, reason: str) -> Rollout:
-        """Stop a roll-out by its rule: all rows go back to the champion."""
+        """Stop a roll-out by its rule: all rows go back to the champion, and an alert says so wherever alerts go."""
         known = store.get(unit.session, rollout_id)
         if known.revision != revision or known.state not in GOING:
             unit.nothing_changed()
             return known
-        return _stopped(unit, known, revision, reason)
+        after = _stopped(unit, known, revision, reason)
+        version = registry_store.version(unit.session, known.to_version_id)
+        tell_halted(unit.session, self.context.new_id(), known, version, reason=reason, now=unit.now)
+        return after
 
 
 def _standing_of(session: Session, rollout: Rollout, now: datetime) -> Standing:

@@ -62,7 +62,7 @@ class AlertRow(AppTable, table=True):
     id: str = Field(primary_key=True)
     model: str = Field(index=True)
     version: str = ""
-    kind: str  # harm | inputs | schema | alias | frozen | broken_model | not_confirmed
+    kind: str  # harm | inputs | schema | alias | frozen | broken_model | not_confirmed | rollout
     severity: str = "critical"  # critical | warning | notice
     state: str = Field(index=True)
     title: str = text_column()
