@@ -7,7 +7,7 @@ days        which days are judged, and when again although no row came
 judging     evaluate: from profiles to readings, health and alerts
 together    all columns together: our domain classifier, and the detectors of alibi-detect beside it
 replaying   the version that took over, on the rows before its takeover; nothing judges it
-explaining  which column is the likely cause, since it is worse (stretch), and what the version rests on
+explaining  which column is the likely cause, since it is worse (stretch), and what the version rests on (ground)
 rehearsing  a policy before it is saved, over the recorded history
 loss_models windows of a model that answers with a number, estimated without labels
 group_gaps  do groups that the owner named fare alike (live_rows: the rows of both)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,33 +25,30 @@ from mlops_dash.domain.monitoring.causes import KIND, By, Causes, Importance, as
 from mlops_dash.domain.monitoring.loss_splits import KIND as SPLIT
 from mlops_dash.domain.monitoring.loss_splits import Split, split_of
 from mlops_dash.domain.monitoring.readings import Reading, known
-from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
+from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.ripeness import days_in
 from mlops_dash.domain.words import AlertState, JobState
 from mlops_dash.errors import BrokenModel, Conflict, InvalidInput, NotFound
 from mlops_dash.ids import digest
 from mlops_dash.services.command import Context, Unit, command, read, record
-from mlops_dash.services.monitoring.sifting import sift
-from mlops_dash.services.monitoring.spread import spread_rows
+from mlops_dash.services.monitoring.ground import Ground, ground_of, logged, needed
 from mlops_dash.services.monitoring.stretch import harm_stretch
 from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.cells import NumericCells
 from mlops_dash.stats.model_importance import ROUNDS, loss_rises
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import jobs as job_rows
-from mlops_dash.store import policies, prediction_log, registry
+from mlops_dash.store import prediction_log, registry
 from mlops_dash.store import retraining as job_reads
 from mlops_dash.store.db import Session, reading, transaction
 from mlops_dash.store.monitoring import alerts as alert_store
 from mlops_dash.store.monitoring import readings as store
-from mlops_dash.store.monitoring import references
 from mlops_dash.store.monitoring.readings import Version
 from mlops_dash.store.monitoring.references import Reference
 
 MIN_ROWS, MOST_ROWS = 200, 2_000  # labelled rows that importance is measured on
 FIRST_WINDOWS = 28  # of the log, where the reference's own rows are not in it
 ELSEWHERE = "others serve this model, so it cannot be asked here"
-_MOST_HOURS = 300
 _LEVEL = 0.95
 _SEED = 20_130_101
 _HOUR = timedelta(hours=1)
@@ -60,14 +57,6 @@ _NOT_FEATURES = ("prediction_id", "at", "at_us", "label", "label_received_at", "
 Answer = Callable[[str, pd.DataFrame], Floats]  # version id, features as logged -> float64[rows], or [rows, classes]
 Own = Callable[[str, Mapping[str, float]], Mapping[str, float]]  # version id, inputs and their spread -> share of each
 Tell = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class _Ground:
-    version: Version
-    reference: Reference
-    policy: MonitoringPolicy
-    elsewhere: bool
 
 
 class Explaining:
@@ -86,7 +75,7 @@ class Explaining:
         with reading(self.context.databases.app) as session:
             if model not in store.model_names(session):
                 raise NotFound(f"No model {model}.", hint="Choose one from the list.")
-            ground = _ground(session, model, self.context.clock.now())
+            ground = ground_of(session, model, self.context.clock.now())
             if ground is None:
                 return None
             own = store.readings(session, ground.version.id)
@@ -113,7 +102,7 @@ class Explaining:
         """
         if not reason.strip():
             raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
-        ground = _needed(_ground(unit.session, model, unit.now), model)
+        ground = needed(ground_of(unit.session, model, unit.now), model)
         if at_once:
             unit.audit(f"v{ground.version.version}", model=model, reason=reason.strip(),
                        after={"at_once": True, "version_id": ground.version.id})  # fmt: skip
@@ -135,7 +124,7 @@ class Explaining:
         """Have it measured when an alert first asks, and a risen loss split; whether a job was made."""
         now = self.context.clock.now()
         with reading(self.context.databases.app) as session:
-            ground = _ground(session, model, now)
+            ground = ground_of(session, model, now)
             if ground is None:
                 return False
             open_kinds = {one.kind for one in alert_store.alerts(session, model) if one.state is not AlertState.CLOSED}
@@ -174,7 +163,7 @@ class Explaining:
         """
         now, tell = self.context.clock.now(), tell or _silent
         with reading(self.context.databases.app) as session:
-            ground = _needed(_ground(session, model, now), model)
+            ground = needed(ground_of(session, model, now), model)
         tell(0.05, "reading labelled rows")
         try:
             made = self._measured(ground, answer, own, now, tell)
@@ -184,7 +173,7 @@ class Explaining:
             evidence_store.put(session, [made])
             return _known(session, ground)
 
-    def _measured(self, ground: _Ground, answer: Answer, own: Own, now: datetime, tell: Tell) -> Evidence:
+    def _measured(self, ground: Ground, answer: Answer, own: Own, now: datetime, tell: Tell) -> Evidence:
         if ground.elsewhere:
             raise InvalidInput(ELSEWHERE)
         layout, version = ground.reference.layout, ground.version
@@ -240,17 +229,17 @@ class Explaining:
                      "constant": [name for name in features if given[name].nunique(dropna=False) < 2]},
         )  # fmt: skip
 
-    def _moved_to(self, ground: _Ground, features: Sequence[str], n: int) -> dict[str, npt.NDArray[Any]]:
+    def _moved_to(self, ground: Ground, features: Sequence[str], n: int) -> dict[str, npt.NDArray[Any]]:
         """Values of the latest window, `n` of each column that moved there."""
         with reading(self.context.databases.app) as session:
             own = [one for one in store.readings(session, ground.version.id) if one.n]
         moved = [name for name in features if own and name in own[-1].body["moved"]]
-        rows = self._logged(ground, own[-1].start, own[-1].end) if moved else pd.DataFrame()
+        rows = logged(self.context, ground, own[-1].start, own[-1].end, most=MOST_ROWS) if moved else pd.DataFrame()
         rng = np.random.default_rng(_SEED)
         return {name: rows[name].to_numpy()[rng.integers(0, len(rows), n)]
                 for name in moved if name in rows and len(rows)}  # fmt: skip
 
-    def _rows(self, ground: _Ground) -> tuple[pd.DataFrame, str]:
+    def _rows(self, ground: Ground) -> tuple[pd.DataFrame, str]:
         """Labelled rows from before anything got worse: the reference's, else the first ones of the log."""
         reference, policy = ground.reference, ground.policy
         found = self._labelled(ground, reference.start, reference.end)
@@ -267,40 +256,14 @@ class Explaining:
         end = min(end, span[1] + _HOUR, *(one.start for one in worse[:1]))
         return self._labelled(ground, first, end), "the first windows"
 
-    def _labelled(self, ground: _Ground, start: datetime, end: datetime) -> pd.DataFrame:
+    def _labelled(self, ground: Ground, start: datetime, end: datetime) -> pd.DataFrame:
         """At most `MOST_ROWS` labelled rows of a span, spread over its hours."""
-        rows = self._logged(ground, start, end)
+        rows = logged(self.context, ground, start, end, most=MOST_ROWS)
         rows = rows[rows["label"].notna()].reset_index(drop=True)
         if len(rows) > MOST_ROWS:
             chosen = np.sort(np.random.default_rng(_SEED).choice(len(rows), MOST_ROWS, replace=False))
             rows = rows.iloc[chosen].reset_index(drop=True)
         return rows
-
-    def _logged(self, ground: _Ground, start: datetime, end: datetime) -> pd.DataFrame:
-        """Rows of a span that can be counted, spread over its hours."""
-        model, layout = ground.version.model, ground.reference.layout
-        with reading(self.context.databases.log) as session:
-            counted = dict(prediction_log.logged_by_hour(session, model, start, end))
-
-            def read_pieces(begins: Sequence[datetime], width: timedelta) -> pd.DataFrame:
-                pages = [
-                    prediction_log.read_logged(
-                        session, model, max(at, start), min(at + width, end), limit=2 * MOST_ROWS, labels=True
-                    )
-                    for at in begins
-                    if at < end and at + width > start
-                ]
-                kept = [page for page in pages if len(page)]
-                return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame({"label": np.empty(0)})
-
-            rows = (
-                spread_rows(counted, 2 * MOST_ROWS, read_pieces, most_hours=_MOST_HOURS)
-                if counted
-                else read_pieces([], _HOUR)
-            )
-        if not len(rows):
-            return rows
-        return sift(layout, rows.assign(score=0.0), batch=ground.reference.batch_column)[0]
 
 
 def causes_of(
@@ -319,7 +282,7 @@ def causes_of(
     if not judged:
         return None
     elsewhere = registry.model(session, version.model).elsewhere
-    importance = _known(session, _Ground(version, reference, policy, elsewhere))
+    importance = _known(session, Ground(version, reference, policy, elsewhere))
     stretch = harm_stretch(judged, policy)
     found = ranked(stretch or judged[-1:], importance, worse=bool(stretch))
     return replace(found, split=_split(session, version, reference, stretch))
@@ -338,7 +301,7 @@ def importance_in(session: Session, version: Version, reference: Reference) -> I
     return importance_of(found, reference.id)
 
 
-def _known(session: Session, ground: _Ground) -> Importance:
+def _known(session: Session, ground: Ground) -> Importance:
     found = importance_in(session, ground.version, ground.reference)
     if ground.elsewhere:
         return replace(found, barred=ELSEWHERE, why=found.why if found.known else ELSEWHERE)
@@ -346,28 +309,13 @@ def _known(session: Session, ground: _Ground) -> Importance:
     return replace(found, asked=waits)
 
 
-def _ground(session: Session, model: str, now: datetime) -> _Ground | None:
-    version = store.champion(session, model)
-    reference = None if version is None else references.reference(session, version.id)
-    if version is None or reference is None:
-        return None
-    policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
-    return _Ground(version, reference, policy, registry.model(session, model).elsewhere)
-
-
-def _needed(ground: _Ground | None, model: str) -> _Ground:
-    if ground is None:
-        raise NotFound(f"Nothing of {model} is watched yet.", hint="It needs a served version with a reference.")
-    return ground
-
-
-def _job(ground: _Ground, now: datetime, cause: str, asked_by: str) -> NewJob:
+def _job(ground: Ground, now: datetime, cause: str, asked_by: str) -> NewJob:
     version = ground.version
     arguments = {"version_id": version.id, "version": version.version}
     return NewJob(Task.WHY, now, cause, asked_by, version.model, arguments=arguments, priority=-1)
 
 
-def _evidence(ground: _Ground, by: By, now: datetime) -> Evidence:
+def _evidence(ground: Ground, by: By, now: datetime) -> Evidence:
     version, reference = ground.version, ground.reference
     return Evidence(
         kind=KIND, subject=f"{version.model} v{version.version}", comparator="", metric=str(by),
