@@ -1,4 +1,4 @@
-"""Runs one job that asks what a version rests on, where it is worse, or how large its errors will be.
+"""Runs one job that asks what a version rests on, why one row got its answer, where it is worse, or how it will err.
 
     python -m mlops_dash.why JOB EPOCH
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from mlops_dash.attempt import RUNNER, Run, carry_out
+from mlops_dash.domain import format as fmt
 from mlops_dash.domain.jobs import Task
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.errors import BrokenModel, InvalidInput, NotFound
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +28,8 @@ def work(run: Run) -> dict[str, Any]:
     """Do what the job asks for; gives what it keeps."""
     if run.job.task is Task.SLICES:
         return slices(run)
+    if run.job.task is Task.ROW:
+        return row(run)
     return estimate(run) if run.job.task is Task.ESTIMATE else why(run)
 
 
@@ -49,6 +53,24 @@ def estimate(run: Run) -> dict[str, Any]:
     said = "nothing was estimated" if found is None else found.sentence
     run.say(said)
     return {"sentence": said}
+
+
+def row(run: Run) -> dict[str, Any]:
+    """Say why one row got its answer; that the version cannot be asked is a result and no failure.
+
+    What is kept are amounts. What the row holds stays in the log alone.
+    """
+    services, job = run.services, run.job
+    try:
+        found = services.monitoring.explain_row(
+            RUNNER, job.model, str(job.arguments["row"]), partial(services.scoring.answer_again, RUNNER, job.model),
+            at=datetime.fromisoformat(str(job.arguments["at"])),
+        )  # fmt: skip
+    except (BrokenModel, InvalidInput, NotFound) as error:
+        run.say(error.sentence(), "WARN")
+        return {"why_not": error.sentence()}
+    run.say(f"asked about {fmt.plural(len(found.added), 'column')}; {found.method}")
+    return found.without_values().as_json()
 
 
 def why(run: Run) -> dict[str, Any]:

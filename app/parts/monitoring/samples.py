@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app.parts.monitoring import column
+from app.parts.monitoring import column, contributions
 from app.shell import session
 from app.shell.incidents import explain
 from app.ui import live, widgets
@@ -32,17 +32,19 @@ def button(frame: Frame, room: MonitoringRoom, data: FeatureDetail) -> None:
         except Exception as error:  # noqa: BLE001 - an entry point: the sentence is shown, surprises are logged
             st.error(plain(explain(error).sentence()), icon=":material/error:")
             return
-        draw(found)
+        draw(found, lambda: contributions.panel(frame, room))
 
+    session.put(contributions.PICKED, None)
     live.dialog(show, plain(f"Rows of {column_name(data.reading.name)}"), width="large", icon=":material/table_rows:")()
 
 
-def draw(found: ColumnRows) -> None:
-    """What moved, then both tables."""
+def draw(found: ColumnRows, of_one: Callable[[], None]) -> None:
+    """What moved, what is known of the row that is picked, then both tables."""
     widgets.note(sentence(found))
     if found.hidden:
         widgets.note(f"{found.hidden[0].upper()}{found.hidden[1:]}.")
         return
+    of_one()
     _table(f"Rows of the cell that grew: {found.cell}", found.moved, "moved")
     _table(f"Typical: {found.typical_are}", found.typical, "typical")
 
@@ -62,7 +64,15 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]], key: str) -> None:
         widgets.note("None is there.")
         return
     shown = pd.DataFrame([{name: _cell(value) for name, value in one.items()} for one in rows])
-    st.dataframe(shown, hide_index=True, key=f"rows-{key}", row_height=32, alt=title)
+    st.dataframe(shown, hide_index=True, key=f"rows-{key}", row_height=32, alt=title, selection_mode="single-row",
+                 on_select=lambda: _pick(rows, f"rows-{key}"))  # fmt: skip
+
+
+def _pick(rows: Sequence[Mapping[str, Any]], key: str) -> None:
+    """Remember the row that was picked last, in whichever table."""
+    chosen = list((session.get(key) or {}).get("selection", {}).get("rows", []))
+    one = rows[chosen[0]] if chosen and chosen[0] < len(rows) else None
+    session.put(contributions.PICKED, None if one is None else (one["row"], one["at"]))
 
 
 def _cell(value: Any) -> str:

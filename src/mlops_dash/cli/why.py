@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
-from mlops_dash.domain.access import system
+from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.format import percent, psi
 from mlops_dash.domain.monitoring.causes import Causes, Importance
+from mlops_dash.domain.monitoring.contributions import RowContributions, shown
 from mlops_dash.domain.monitoring.samples import ColumnRows
 
 _REASON = "asked on the command line"
@@ -24,6 +27,10 @@ def add_commands(commands: Any) -> None:
     asked.add_argument("--reason", default=_REASON, help="of --measure; goes into the ledger")
     asked.add_argument(
         "--rows", metavar="COLUMN", help="a few rows of the cell of a column that grew, beside typical ones"
+    )
+    asked.add_argument("--row", metavar="ID", help="ask the model why one row got its answer: what each column adds")
+    asked.add_argument(
+        "--at", type=_instant, metavar="TIME", help="of --row: when it was answered, for an archived one"
     )
     json_flag(asked)
     asked.set_defaults(run=_why)
@@ -45,11 +52,43 @@ def _why(arguments: argparse.Namespace) -> int:
         )
         made.monitoring.split_loss(who, model)
         made.monitoring.evaluate(system("cli"), model)
+    if arguments.row:
+        return _row(made, who, arguments)
     found = made.monitoring.causes(who, model)
     rows = made.monitoring.column_rows(who, model, arguments.rows) if arguments.rows else None
     facts = as_json(model, found) if rows is None else {**as_json(model, found), "rows": rows.as_json()}
     show(facts, as_json=arguments.json, line="\n".join(_lines(found) if rows is None else _table(rows)))
     return 0
+
+
+def _row(made: Services, who: Actor, arguments: argparse.Namespace) -> int:
+    model = arguments.model
+    made.monitoring.ask_row(who, model, arguments.row, at=arguments.at, at_once=True)
+    found = made.monitoring.explain_row(
+        who, model, arguments.row, partial(made.scoring.answer_again, who, model), at=arguments.at
+    )
+    facts = {"model": model, "row": found.as_json()}
+    show(facts, as_json=arguments.json, line="\n".join(_added(found)))
+    return 0
+
+
+def _instant(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-03-01T12:30:00+00:00") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _added(found: RowContributions) -> list[str]:
+    """The base, what each column adds, and the answer that they add up to."""
+    lines = [f"{found.sentence}", f"  {found.said(found.base)}: mean of the reference rows"]
+    for one in found.added:
+        between = (
+            "" if one.low is None else f" ({found.said(one.low, signed=True)} to {found.said(one.high, signed=True)})"
+        )
+        lines.append(f"  {found.said(one.amount, signed=True)}{between}: {shown(one)}")
+    return [*lines, f"  {found.said(found.total)}: this row", f"{found.method[0].upper()}{found.method[1:]}."]
 
 
 def _estimate(arguments: argparse.Namespace) -> int:

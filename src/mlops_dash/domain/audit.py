@@ -90,6 +90,7 @@ class Action(StrEnum):
     REPLAY_REQUESTED = "replay.requested"
     SLICES_REQUESTED = "slices.requested"  # in which parts of the rows a version is worse
     WHY_REQUESTED = "why.requested"  # what a version rests on
+    ROW_ASKED = "row.asked"  # why a single row got its answer
     ESTIMATE_REQUESTED = "estimate.requested"  # windows without labels, by a model of the loss
     JOB_CANCEL_REQUESTED = "job.cancel_requested"
     CHANNEL_ADDED = "channel.added"

@@ -114,6 +114,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.JOB_REQUESTED: _to("asked for a run of"),
     Action.SLICES_REQUESTED: lambda one: f"asked in which parts of the rows {one.model} {one.object} is worse",
     Action.WHY_REQUESTED: lambda one: f"asked what {one.model} {one.object} rests on",
+    Action.ROW_ASKED: lambda one: f"asked why {one.model} {one.object} got its answer",
     Action.ESTIMATE_REQUESTED: lambda one: f"had the errors of {one.model} {one.object} estimated without labels",
     Action.RECIPE_TRIED: _to("had a check made of"),
     Action.VERSION_CHECKED: _to("had the recipe's checks look at"),

@@ -37,6 +37,7 @@ class Task(StrEnum):
     MULTIVARIATE = "multivariate"  # all columns together, with a second opinion
     REPLAY = "replay"  # logged rows answered again by the version that took over, for people to look at
     WHY = "why"  # what the version in service rests on, measured on labelled rows
+    ROW = "row"  # what the columns of one row add to its answer
     SLICES = "slices"  # in which parts of the rows the version in service is worse
     ESTIMATE = "estimate"  # windows without labels, by a model of the loss
     REFIT = "refit"  # a retrain as of a past day, which judges nothing and waits for nobody

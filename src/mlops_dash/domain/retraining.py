@@ -28,7 +28,7 @@ from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import digest
 
 # Jobs that Retraining does not list: a backfill's own card, Monitoring and Reports tell what became of them.
-TOLD_ELSEWHERE = (Task.REFIT, Task.WHY, Task.SLICES, Task.ESTIMATE, Task.REPORT)
+TOLD_ELSEWHERE = (Task.REFIT, Task.WHY, Task.ROW, Task.SLICES, Task.ESTIMATE, Task.REPORT)
 
 
 class Misfire(StrEnum):

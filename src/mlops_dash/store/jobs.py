@@ -181,6 +181,17 @@ def get(session: Session, job_id: str) -> Job | None:
     return None if row is None else to_job(row)
 
 
+def newest_in(session: Session, exclusive_key: str) -> Job | None:
+    """The job that was asked for last of those that never run together; None without any."""
+    row = session.exec(
+        select(JobRow)
+        .where(JobRow.exclusive_key == exclusive_key)
+        .order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc())
+        .limit(1)
+    ).first()
+    return None if row is None else to_job(row)
+
+
 def last_about(session: Session, *, task: Task, model: str, version_id: str) -> Job | None:
     """The newest job of this task whose arguments name a version of the model; None without any."""
     rows = session.exec(

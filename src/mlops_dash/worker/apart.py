@@ -17,6 +17,7 @@ APART = {
     Task.CHECK_VERSION: "mlops_dash.doctor",
     Task.REPLAY: "mlops_dash.replay",
     Task.WHY: "mlops_dash.why",
+    Task.ROW: "mlops_dash.why",
     Task.SLICES: "mlops_dash.why",
     Task.ESTIMATE: "mlops_dash.why",
     Task.PLAY_WEEK: "mlops_dash.demo.week",

@@ -53,7 +53,7 @@ def test_rows_of_the_cell_that_grew_stand_beside_typical_ones(desk: Desk) -> Non
     assert {row["kind"] for row in found.typical} <= {"flat", "house", "barn"}
     assert found.typical_are == "rows of the first windows, of the other cells"
     assert next(iter(found.moved[0])) == "kind"
-    assert list(found.moved[0])[-3:] == ["answer", "label", "at"]
+    assert list(found.moved[0])[-4:] == ["answer", "label", "at", "row"]
     assert found.median_now is None
     assert found == desk.services.monitoring.column_rows(SCIENTIST, NAME, "kind")  # the same rows each time
     number = desk.services.monitoring.column_rows(SCIENTIST, NAME, "x")

@@ -13,6 +13,7 @@ loss_models windows of a model that answers with a number, estimated without lab
 group_gaps  do groups that the owner named fare alike (live_rows: the rows of both)
 slicing     in which parts of the rows it is worse: the owner's own, and found ones
 splitting   a risen loss: moved inputs, or a changed relation
+contributing  why one row got its answer: what each of its columns adds
 samples     the rows behind a moved column; few rows of many, from all hours of the day (spread)
 columns     the columns of one window: all scores, and what happened to each
 reading     what the page shows (its words: room, telling)
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 from mlops_dash.services.command import Context
 from mlops_dash.services.monitoring.alerting import Alerting
+from mlops_dash.services.monitoring.contributing import Contributing
 from mlops_dash.services.monitoring.days import Outlook
 from mlops_dash.services.monitoring.explaining import Explaining
 from mlops_dash.services.monitoring.incidents import Incidents
@@ -99,6 +101,10 @@ class MonitoringService:
         self.ask_why = explaining.ask_why
         self.plan_why = explaining.plan_why
         self.explain = explaining.explain
+        contributing = Contributing(context)
+        self.row_contributions = contributing.row_contributions
+        self.ask_row = contributing.ask_row
+        self.explain_row = contributing.explain_row
         models = LossModels(context)
         self.ask_estimate = models.ask_estimate
         self.plan_estimate = models.plan_estimate

@@ -70,7 +70,7 @@ def logged(context: Context, ground: Ground, start: datetime, end: datetime, *, 
                 if at < end and at + width > start
             ]
             kept = [page for page in pages if len(page)]
-            return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame({"label": np.empty(0)})
+            return _one_frame(kept) if kept else pd.DataFrame({"label": np.empty(0)})
 
         rows = (
             spread_rows(counted, 2 * most, read_pieces, most_hours=_MOST_HOURS)
@@ -80,3 +80,10 @@ def logged(context: Context, ground: Ground, start: datetime, end: datetime, *, 
     if not len(rows):
         return rows
     return sift(layout, rows.assign(score=0.0), batch=ground.reference.batch_column)[0]
+
+
+def _one_frame(pages: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The pages below each other; a column that is empty on one of them does not change the type of the others."""
+    names = list(dict.fromkeys(name for page in pages for name in page.columns))
+    told = [page.dropna(axis=1, how="all") for page in pages]
+    return pd.concat(told, ignore_index=True).reindex(columns=names)

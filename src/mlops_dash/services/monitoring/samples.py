@@ -222,7 +222,7 @@ def _row(one: dict[Any, Any], shown: Sequence[str], task: Any) -> dict[str, Any]
     return {
         **{name: _plain(one.get(name)) for name in shown},
         "answer": task.word_of(float(one["score"])), "label": None if math.isnan(label) else task.word_of(label),
-        "at": one["at"].isoformat(),
+        "at": one["at"].isoformat(), "row": one["prediction_id"],
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ Reads (inside `reading(databases.log)`), all as pandas frames or frozen dataclas
     read_paired(session, model, a, b, start, end)      two versions' scores of the same rows, with the latest label
     read_logged(session, model, start, end)            logged feature rows, by pages (for scoring them again)
     batch_rows, dirty_hours, hours_waiting, rows_by_hour, counts, knows, versions_in,
-    span_of, labelled_days, logged_by_hour, with_features
+    span_of, labelled_days, logged_at (one row), logged_by_hour, with_features
 Events of units (events.py): append_events, known_events, event_names, read_events, unit_keys
 Erasure (erasing.py): named, erase, forms_of
 Quarantine (quarantine.py): set_aside, forget_hours, outside, groups
@@ -43,6 +43,7 @@ from mlops_dash.store.prediction_log.reads import (
     batch_rows,
     dirty_hours,
     hours_waiting,
+    logged_at,
     versions_in,
     with_features,
 )
@@ -126,6 +127,7 @@ __all__ = [
     "known_events",
     "knows",
     "labelled_days",
+    "logged_at",
     "logged_by_hour",
     "mark_hours",
     "mark_range",

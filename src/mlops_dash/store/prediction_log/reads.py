@@ -178,6 +178,13 @@ def _latest_labels(session: Session, model: str, ids: Sequence[str]) -> dict[str
     return {row[0]: (row[1], row[2], row[3]) for row in rows}  # the last one stays
 
 
+def logged_at(session: Session, model: str, prediction_id: str) -> datetime | None:
+    """When a row was logged; None where the tables do not hold it (any more)."""
+    query = "SELECT at_us FROM prediction WHERE model = :model AND prediction_id = :id"
+    rows = _fetch(session, query, {"model": model, "id": prediction_id})
+    return from_us(int(rows[0][0])) if rows else None
+
+
 def logged_by_hour(session: Session, model: str, start: datetime, end: datetime) -> tuple[tuple[datetime, int], ...]:
     """Hours of `start <= at < end` with logged rows, in order, and how many rows each has."""
     rows = _fetch(
