@@ -12,7 +12,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.registry.records import RegistryRoom
-from mlops_dash.domain.registry.rollouts import OPEN, Rollout, percent_of, stages_of, stages_said
+from mlops_dash.domain.registry.rollouts import OPEN, Rollout, limits_said, percent_of, stages_of, stages_said
 from mlops_dash.domain.words import RolloutState
 
 _LOOK_SECONDS = 3.0
@@ -68,8 +68,8 @@ def begin(frame: Frame, room: RegistryRoom) -> None:
         key=f"rollout-{proposal.id}-{proposal.revision}",
         title=f"Roll out {version.label} in stages",
         consequence=f"**{plain(version.subject)}** answers {percent_of(first.share)} of the gateway's rows, "
-        f"**{champion.label}** the others. It goes on by itself, and all rows go back to {champion.label} when calls "
-        "fail, answers are slow, or its loss on ripe rows is above the tolerance.",
+        f"**{champion.label}** the others. It goes on by itself, and all rows go back to {champion.label} when surely "
+        f"{limits_said(room.policy.promotion)}, or its loss on ripe rows is above the tolerance.",
         button=f"Roll out {version.label}",
         act=act,
         changes=[

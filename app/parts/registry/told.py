@@ -10,7 +10,7 @@ from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.evidence import Evidence
 from mlops_dash.domain.registry.records import Proposal, RegistryRoom, Version
-from mlops_dash.domain.registry.rollouts import stages_said
+from mlops_dash.domain.registry.rollouts import limits_said, stages_said
 from mlops_dash.domain.tasks import METRICS
 from mlops_dash.domain.tasks.task import Metric
 from mlops_dash.domain.words import ProposalState, look
@@ -75,6 +75,11 @@ def _metric_change(metric: Metric, one: Evidence, label_unit: str) -> tuple[str,
     return metric.named(label_unit), old, f"{new}, {gap}"
 
 
+def stops(room: RegistryRoom) -> str:
+    """What stops its roll-out by itself, as the policy has it that the proposal is judged by."""
+    return f"{limits_said(room.policy.promotion)}, or its loss surely rises"
+
+
 def proposal_facts(frame: Frame, room: RegistryRoom, proposal: Proposal, called: Mapping[str, str]) -> None:
     """Draw who proposed it and why, its approvals, those that are void, its stages and until when it is open."""
     needed = room.rules.approvals
@@ -86,7 +91,7 @@ def proposal_facts(frame: Frame, room: RegistryRoom, proposal: Proposal, called:
         "Proposed": f"{frame.ago(proposal.created_at)} by {room.name_of(proposal.proposer)}: {proposal.comment}",
         "Approvals": counted,
         **called,
-        **({"Stages": stages_said(proposal.stages)} if proposal.stages else {}),
+        **({"Stages": stages_said(proposal.stages), "Stopped when": stops(room)} if proposal.stages else {}),
     }
     for one in room.approvals:
         if not one.holds:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mlops_dash.domain.registry.guards import Calls, errors_guard, loss_guard, time_guard
+from mlops_dash.domain.registry.rollouts import limit_text
 from mlops_dash.domain.tasks import task_named
 from mlops_dash.domain.words import GateState
 from mlops_dash.stats.rollouts import cell_of
@@ -31,6 +32,15 @@ def test_calls_that_fail(asked: int, failed: int, state: GateState) -> None:
 def test_a_version_that_does_not_load_fails_before_any_call() -> None:
     found = errors_guard(Calls(), loads=False, why_not_loaded="a pickle")
     assert (found.state, found.sentence) == (GateState.FAILED, "It does not load: a pickle")
+
+
+def test_a_policys_own_limits_are_what_is_judged_by_and_shown() -> None:
+    strict, loose = (errors_guard(Calls(2_000, 60), loads=True, most=most) for most in (0.01, 0.1))
+    assert [one.state for one in (strict, loose)] == [GateState.FAILED, GateState.PASSED]
+    assert limit_text(loose) == "at most 10.0 % of the calls"
+    calls = Calls(400, 0, times(0.2, 400), times(0.02, 400))
+    assert [time_guard(calls, most=most).state for most in (2.0, 30.0)] == [GateState.FAILED, GateState.PASSED]
+    assert limit_text(time_guard(calls, most=30.0)) == "at most 30 times the champion's"
 
 
 def test_answers_that_take_longer() -> None:

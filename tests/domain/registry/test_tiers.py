@@ -32,6 +32,17 @@ def test_a_policy_that_says_nothing_of_tiers_keeps_its_digest() -> None:
             policy_body(PolicyKind.PROMOTION, bad, task)
 
 
+def test_a_policy_that_says_nothing_of_roll_outs_keeps_its_digest_and_has_the_usual_limits() -> None:
+    assert not [name for name in PromotionPolicy().as_json() if name.startswith("rollout_")]
+    assert PromotionPolicy(rollout_most_times=3).digest != PromotionPolicy().digest
+    task = task_named("regression")
+    assert policy_body(PolicyKind.PROMOTION, {"rollout_most_failed": 0.02}, task)["rollout_most_failed"] == 0.02
+    for bad in ({"rollout_most_failed": 0}, {"rollout_most_failed": 1}, {"rollout_most_times": 0.5},
+                {"rollout_most_times": 1_001}, {"rollout_most_times": "twice"}):  # fmt: skip
+        with pytest.raises(InvalidInput, match="rollout_most_"):
+            policy_body(PolicyKind.PROMOTION, bad, task)
+
+
 def test_a_model_is_made_less_critical_by_leads_and_not_under_an_open_proposal() -> None:
     assert "lead or admin" in why_not_retier(SCIENTIST, 1, 2, may_judge=False, deciding=False)
     assert "proposal is open" in why_not_retier(LEAD, 1, 2, may_judge=True, deciding=True)

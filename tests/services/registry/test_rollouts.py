@@ -11,6 +11,7 @@ import pytest
 from mlops_dash.domain.ab_tests.rules import NewTest
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.notices import ChannelKind, Route
+from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.registry.guards import Calls
 from mlops_dash.domain.registry.proposals import why_not_in_stages
 from mlops_dash.domain.registry.records import Proposal
@@ -19,6 +20,7 @@ from mlops_dash.domain.words import AlertState, GateState, OperationState, Propo
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.notices import NoticeService
+from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry import RegistryService
 from mlops_dash.services.registry import rollouts as rollouts_module
 from mlops_dash.services.retention import RetentionService
@@ -335,6 +337,26 @@ def test_a_second_stop_of_the_same_version_is_an_alert_of_its_own(house: House) 
     with reading(house.world.context.databases.app) as session:
         found = [one for one in alerts(session, MODEL) if one.kind == "rollout"]
     assert [one.closed_at is None for one in found] == [True, False]
+
+
+def test_the_limits_are_those_of_the_policy_that_it_was_approved_with(house: House) -> None:
+    policies = PolicyService(house.world.context)
+    made = policies.propose(LEAD, MODEL, PolicyKind.PROMOTION, {"rollout_most_failed": 0.5}, reason="it fails a lot")
+    policies.activate(ADMIN, made.id, reason="agreed")
+    house.world.hands.turn(minutes=1)
+    going = failing(house)  # 20 of 60 calls
+    assert going.state is RolloutState.RUNNING
+    assert {one.name: one.limit for one in going.guards}["errors"] == 0.5
+    opened = next(one for one in house.world.ledger() if "stops" in one.after)
+    assert opened.after["stops"].startswith("more than 50")
+
+    house.world.hands.turn(minutes=1)
+    stricter = policies.propose(LEAD, MODEL, PolicyKind.PROMOTION, {"rollout_most_failed": 0.1}, reason="enough")
+    policies.activate(ADMIN, stricter.id, reason="agreed")
+    house.world.hands.turn(minutes=1)
+    stopped = house.look()  # by what it was approved on, not by limits that nobody approved it with
+    assert "approvals do not hold any more" in stopped.end_reason
+    assert {one.name: one.limit for one in stopped.guards}["errors"] == 0.5
 
 
 def test_a_stop_by_a_person_is_no_alert_and_one_without_a_failed_guard_a_notice(house: House) -> None:

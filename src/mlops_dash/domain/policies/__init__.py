@@ -34,7 +34,10 @@ REQUIRED, ADVISORY = "required", "advisory"
 CHECKS_ASK = (REQUIRED, ADVISORY)  # whether a recipe's own checks block a promotion
 PASSWORD_AGAIN = "again"
 PASSWORD_ASKS = ("", PASSWORD_AGAIN)  # of an approver: nothing more, or their password once more
+MOST_FAILED, MOST_TIMES = 0.01, 2.0  # of a roll-out: share of calls, and times the champion's answers take
 UNSAID: Mapping[str, Any] = {
+    "rollout_most_failed": MOST_FAILED,
+    "rollout_most_times": MOST_TIMES,
     "tier_1_approvals": 0,
     "tier_1_password": "",
     "card": "",
@@ -69,6 +72,8 @@ class PromotionPolicy:
     recipe_checks: str = REQUIRED  # one of CHECKS_ASK
     tier_1_approvals: int = 0  # what a model of tier 1 takes at least; 0 = as others
     tier_1_password: str = ""  # one of PASSWORD_ASKS
+    rollout_most_failed: float = MOST_FAILED  # share of calls; a staged roll-out that surely fails in more stops
+    rollout_most_times: float = MOST_TIMES  # of the champion's slow answers; one that surely takes longer stops
 
     def as_json(self) -> dict[str, Any]:
         """All fields; those of UNSAID only where they say something else."""
@@ -156,7 +161,7 @@ class PolicyVersion:
 
 PAIRED_METRICS = tuple(dict.fromkeys(metric for task in TASKS for metric in task.comparable))
 MAX_UNIT = 12  # letters: it stands behind every number
-_SHARES = ("level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
+_SHARES = ("rollout_most_failed", "level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
 _NOT_NEGATIVE = (
     "margin",
     "guardrail_margin",
@@ -178,6 +183,7 @@ _AT_LEAST_ONE = (
     "hysteresis_of",
     "hysteresis_need",
     "harm_min_unit_labels",
+    "rollout_most_times",
 )
 _AT_MOST = {  # beyond these a moment or a count cannot be reckoned with
     "label_delay_hours": 43_800,
@@ -191,6 +197,7 @@ _AT_MOST = {  # beyond these a moment or a count cannot be reckoned with
     "evidence_max_age_days": 3_650,
     "confirm_within_minutes": 10_080,
     "hysteresis_of": 366,
+    "rollout_most_times": 1_000,
 }
 
 

@@ -39,6 +39,8 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
         "evidence_max_age_days": "days after which evidence must be measured again",
         "card": "what a model card must be: complete, approved by a second person, or empty = not asked",
         "recipe_checks": "whether the checks that a recipe carries block (required) or are shown only (advisory)",
+        "rollout_most_failed": "share of calls above which a roll-out in stages surely fails and stops by itself",
+        "rollout_most_times": "how many times the champion's its slow answers may take in stages before it stops",
         "confirm_within_minutes": "minutes in which a promoted version must be seen serving, else an alarm",
     },
     PolicyKind.MONITORING: {

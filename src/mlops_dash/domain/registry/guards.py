@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_dash.domain.format import percent, plural
+from mlops_dash.domain.policies import MOST_FAILED, MOST_TIMES
 from mlops_dash.domain.registry.rollouts import ERRORS, LOSS, TIME, Guard
 from mlops_dash.domain.words import GateState
 from mlops_dash.stats.arrays import ArrayLike
@@ -15,8 +16,6 @@ from mlops_dash.stats.rollouts import LossRise, exact, loss_rise, quantile_of_ce
 LEVEL = 0.999  # of errors and times: they are looked at every few seconds
 ALPHA = 0.01  # of the loss, over all looks together
 SLOWEST = 0.95  # the quantile of times that is compared
-MOST_FAILED = 0.01
-MOST_TIMES = 2.0
 QUICK_SECONDS = 0.01  # answers within it are never too slow
 
 
@@ -30,40 +29,40 @@ class Calls:
     old: Mapping[int, int] = field(default_factory=dict)  # of the champion, for the same rows
 
 
-def errors_guard(calls: Calls, *, loads: bool, why_not_loaded: str = "") -> Guard:
-    """Whether the new version fails more often than is allowed; one that does not load fails."""
+def errors_guard(calls: Calls, *, loads: bool, why_not_loaded: str = "", most: float = MOST_FAILED) -> Guard:
+    """Whether the new version fails in more calls than is allowed, `most` of them; one that does not load fails."""
     method = f"Clopper-Pearson interval of {percent(LEVEL)}; one call is one unit"
     if not loads:
         sentence = f"It does not load: {why_not_loaded}"
-        return Guard(ERRORS, GateState.FAILED, None, None, None, MOST_FAILED, calls.asked, "calls", method, sentence)
+        return Guard(ERRORS, GateState.FAILED, None, None, None, most, calls.asked, "calls", method, sentence)
     if not calls.asked:
         said = "No call has been counted yet."
-        return Guard(ERRORS, GateState.WAITING, None, None, None, MOST_FAILED, 0, "calls", method, said)
+        return Guard(ERRORS, GateState.WAITING, None, None, None, most, 0, "calls", method, said)
     low, high = exact(calls.failed, calls.asked, level=LEVEL)
-    state = _state(low, high, MOST_FAILED)
+    state = _state(low, high, most)
     took_over = "; the champion answered them" if calls.failed else ""
     said = f"{calls.failed:,} of {calls.asked:,} calls failed{took_over}."
-    return Guard(ERRORS, state, calls.failed / calls.asked, low, high, MOST_FAILED, calls.asked, "calls", method, said)
+    return Guard(ERRORS, state, calls.failed / calls.asked, low, high, most, calls.asked, "calls", method, said)
 
 
-def time_guard(calls: Calls) -> Guard:
-    """Whether its slow answers (19 of 20 are faster) take more than twice the champion's time for the same rows."""
+def time_guard(calls: Calls, *, most: float = MOST_TIMES) -> Guard:
+    """Whether its slow answers (19 of 20 are faster) take more than `most` times the champion's for the same rows."""
     ranks = f"intervals of {percent(LEVEL)} by ranks, times kept to the next 25 %"
     method = f"95th percentile of times for the same rows, {ranks}"
     n = sum(calls.new.values())
     new, old = (quantile_of_cells(one, SLOWEST, level=LEVEL) for one in (calls.new, calls.old))
     if not n or math.isnan(old[0]):
         said = "No call has been timed yet in which both answered the same rows."
-        return Guard(TIME, GateState.WAITING, None, None, None, MOST_TIMES, 0, "calls", method, said)
+        return Guard(TIME, GateState.WAITING, None, None, None, most, 0, "calls", method, said)
     value = new[0] / old[0]
     low = new[1] / old[2] if math.isfinite(old[2]) else 0.0
     high = new[2] / old[1] if old[1] > 0 else math.inf
-    state = GateState.PASSED if new[2] <= QUICK_SECONDS else _state(low, high, MOST_TIMES)
+    state = GateState.PASSED if new[2] <= QUICK_SECONDS else _state(low, high, most)
     if state is GateState.FAILED and new[1] <= QUICK_SECONDS:
         state = GateState.CANNOT_TELL
     said = f"19 of 20 answers within {_ms(new[0])}, the champion's within {_ms(old[0])}."
     end = high if math.isfinite(high) else None
-    return Guard(TIME, state, value, low, end, MOST_TIMES, n, "calls", method, said)
+    return Guard(TIME, state, value, low, end, most, n, "calls", method, said)
 
 
 def loss_guard(

@@ -18,6 +18,7 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.format import percent, plural
+from mlops_dash.domain.policies import PromotionPolicy
 from mlops_dash.domain.words import GateState, RolloutState
 from mlops_dash.errors import InvalidInput
 
@@ -149,6 +150,16 @@ def stages_said(stages: Sequence[Stage]) -> str:
     '10% for 1 h, then all'
     """
     return ", ".join([*(one.said() for one in stages), "then all"])
+
+
+def limits_said(policy: PromotionPolicy) -> str:
+    """What stops a roll-out by itself beside its loss, as its proposal and its policy have it.
+
+    >>> limits_said(PromotionPolicy())
+    "more than 1% of calls fail, or slow answers take more than 2 times the champion's"
+    """
+    slow = f"slow answers take more than {policy.rollout_most_times:g} times the champion's"
+    return f"more than {percent_of(policy.rollout_most_failed)} of calls fail, or {slow}"
 
 
 @dataclass(frozen=True)

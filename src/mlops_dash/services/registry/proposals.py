@@ -22,7 +22,7 @@ from mlops_dash.domain.registry.proposals import (
     why_not_withdraw,
 )
 from mlops_dash.domain.registry.records import CARRIED_OUT, OPEN_STATES, Approval, Proposal
-from mlops_dash.domain.registry.rollouts import Stage, check_stages, stages_said
+from mlops_dash.domain.registry.rollouts import Stage, check_stages, limits_said, stages_said
 from mlops_dash.domain.registry.tiers import is_proven
 from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed
@@ -118,6 +118,7 @@ class Proposals:
             }
         )
         store.add_proposal(unit.session, made)
+        rules = now.policy.promotion
         unit.audit(
             version.subject,
             model=version.model,
@@ -126,7 +127,7 @@ class Proposals:
                 "proposal": made.id,
                 "gates": _states(now),
                 "policy": now.policy.number,
-                **({"stages": stages_said(made.stages)} if made.stages else {}),
+                **({"stages": stages_said(made.stages), "stops": limits_said(rules)} if made.stages else {}),
             },
             reason=made.comment,
             evidence_ids=made.evidence_ids,

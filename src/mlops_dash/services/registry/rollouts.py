@@ -221,14 +221,15 @@ class RolloutWatch:
         with reading(self.context.databases.app) as session:
             model = registry_store.model(session, one.model)
             watch = policy_store.active(session, one.model, PolicyKind.MONITORING, now).monitoring
+            limits = policy_store.active(session, one.model, PolicyKind.PROMOTION, one.started_at).promotion
             version = registry_store.version(session, one.to_version_id)
             broken = serving_store.broken_cause(session, one.model, version.version)
         with reading(self.context.databases.log) as log:
             rows = store.rows_answered(log, one.to_version_id, one.stage_at)
             calls = store.pulses(log, one.id)
         guards = (
-            errors_guard(calls, loads=not broken, why_not_loaded=broken),
-            time_guard(calls),
+            errors_guard(calls, loads=not broken, why_not_loaded=broken, most=limits.rollout_most_failed),
+            time_guard(calls, most=limits.rollout_most_times),
             self._loss_guard(replace(one, rows=rows), task_named(model.task, model.class_names), watch, now),
         )
         if (rows, guards) == (one.rows, one.guards) and one.judged_at and now - one.judged_at < SAID_AGAIN:
