@@ -15,6 +15,7 @@ from mlops_dash.stats.class_probabilities import (
     as_probabilities,
     auc_ovr_of_tables,
     class_edges,
+    class_loss_units,
     class_tables_by,
     log_loss_of_moments,
     probability_metrics,
@@ -22,8 +23,9 @@ from mlops_dash.stats.class_probabilities import (
 )
 from mlops_dash.stats.comparison import paired_difference
 from mlops_dash.stats.estimates import MetricEstimate
-from mlops_dash.stats.moments import moments_by
+from mlops_dash.stats.moments import Moments, moments_by
 from mlops_dash.stats.performance import auc_estimate
+from mlops_dash.stats.sequential import base_rate_free_units
 
 
 def rows(seed: int, n: int = 600, k: int = 4, *, sharp: float = 1.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -171,3 +173,48 @@ def test_many_classes_share_the_cells(k: int) -> None:
     for edges in (class_edges(p, k), class_edges(None, k)):
         assert len(edges) == k
         assert sum(len(cuts) + 1 for cuts in edges) <= max(MOST_CELLS, 200 * k if k <= 10 else 0)
+
+
+def losses_by_day(labels: np.ndarray, p: np.ndarray, days: np.ndarray) -> list[list[Moments]]:
+    """Of every day the moments of the losses of each true class."""
+    loss = true_class_losses(labels, p, clip=5.0)
+    of_class = [moments_by(loss[labels == one], days[labels == one], n_groups=30) for one in range(p.shape[1])]
+    return [list(day) for day in zip(*of_class, strict=True)]
+
+
+def test_two_classes_give_the_units_of_the_base_rate_free_log_loss() -> None:
+    labels, p, days = rows(5, n=6_000, k=2)
+    by_day = losses_by_day(*as_probabilities(labels, p), days)
+    found = class_loss_units(by_day, shares=[0.5, 0.5], usual=[0.7, 0.7], min_labels=50)
+    theirs = base_rate_free_units([day[1] for day in by_day], [day[0] for day in by_day], prior=0.5, min_labels=50)
+    assert len(found) == 30
+    for ours, their in zip(found, theirs, strict=True):
+        assert (ours.first, ours.last, ours.n) == (their.first, their.last, pytest.approx(their.n))
+        assert (ours.mean, ours.variance) == (pytest.approx(their.mean), pytest.approx(their.variance))
+
+
+def test_the_loss_at_shares_does_not_follow_the_shares_and_a_class_that_is_not_seen_counts_as_before() -> None:
+    labels, p, days = rows(8, n=6_000, k=3)
+    truth, p = as_probabilities(labels, p)
+    shares = (np.bincount(truth) / truth.size).tolist()
+    usual = [float(true_class_losses(truth, p, clip=5.0)[truth == one].mean()) for one in range(3)]
+    (whole,) = class_loss_units([[Moments.total(of) for of in zip(*losses_by_day(truth, p, days), strict=True)]],
+                                shares=shares, usual=usual, min_labels=100)  # fmt: skip
+    assert whole.mean == pytest.approx(their_log_loss(truth, p))
+    more = np.r_[np.arange(truth.size), np.repeat(np.flatnonzero(truth == 2), 3)]  # the third class four times as often
+    (other,) = class_loss_units([[Moments.total(of) for of in zip(*losses_by_day(truth[more], p[more], days[more]),
+                                                                  strict=True)]],
+                                shares=shares, usual=usual, min_labels=100)  # fmt: skip
+    assert other.mean == pytest.approx(whole.mean)
+    seen = truth != 1
+    gone = class_loss_units(losses_by_day(truth[seen], p[seen], days[seen]), shares=shares, usual=usual, min_labels=50)
+    assert {unit.last - unit.first + 1 for unit in gone} == {7}  # it waits a week for the class that is missing
+    assert np.mean([unit.mean for unit in gone]) == pytest.approx(whole.mean, rel=0.02)
+
+
+def test_a_class_whose_reference_rows_tell_nothing_has_no_weight() -> None:
+    day = [Moments.of([0.2] * 30), Moments.of([0.4] * 30), Moments.of([4.0] * 30)]
+    (unit,) = class_loss_units([day], shares=[0.4, 0.4, 0.2], usual=[0.2, 0.4, None], min_labels=50)
+    assert unit.mean == pytest.approx(0.3)
+    with pytest.raises(InvalidInput, match="2 shares, 2 losses and days of"):
+        class_loss_units([day], shares=[0.5, 0.5], usual=[0.2, 0.4], min_labels=50)

@@ -346,6 +346,7 @@ _PLAINLY: dict[str, str] = {
     "error_rate": "Wrong answers",
     "macro_f1": "Finds every class, and rarely wrongly",
     "weighted_recall": "Right answers, classes as common as in the reference",
+    "weighted_log_loss": "How far off its probabilities are, classes as common as in the reference",
     "auc_ovr": "Tells each class from the others",
     "largest_share": "How common the usual class is",
     "mae": "Distance from the truth",

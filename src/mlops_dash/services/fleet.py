@@ -239,7 +239,7 @@ def _judged(
     told = latest if known is None else _whole(known, facts)
     health = current_health(latest, row.stale)
     watch = headline_watch(told)
-    mean = reference.baseline["watches"][watch.key]["mean"]
+    mean = reference.usual_loss(watch.key)
     inputs = () if judged is None else tuple(one.name for one in _whole(judged, facts).features() if one.name != SCORE)
     return replace(
         row,

@@ -12,11 +12,13 @@ import numpy as np
 
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints, as_codes, as_complete, check_same_length, sums_by
+from mlops_dash.stats.classes import LONGEST_UNIT
 from mlops_dash.stats.estimates import MetricEstimate, cluster_estimate, jackknifed_estimate
 from mlops_dash.stats.intervals import Scale, of_sums, ratio
 from mlops_dash.stats.losses import LOG_LOSS_CLIP
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.ranking import auc_of_rows, auc_of_table, auc_without_each_cluster
+from mlops_dash.stats.sequential import HarmUnit
 from mlops_dash.stats.summaries import SCORE_CELLS, score_edges, score_tables_by
 
 SUM_TOLERANCE: Final = 1e-3  # probabilities written with three decimals do not sum to 1 exactly
@@ -218,6 +220,56 @@ def log_loss_of_moments(days: Sequence[Moments], *, level: float, unit: str = "d
     sums = np.array([[day.sum, day.n] for day in days], dtype=np.float64).reshape(-1, 2)
     n = int(sums[:, 1].sum())
     return cluster_estimate(sums, lambda s: ratio(s[..., 0], s[..., 1]), n=n, level=level, unit=unit)
+
+
+def class_loss_units(
+    days: Sequence[Sequence[Moments]], *, shares: Sequence[float], usual: Sequence[float | None], min_labels: int,
+    longest: int = LONGEST_UNIT,
+) -> tuple[HarmUnit, ...]:  # fmt: skip
+    """Merge days into units of the log-loss at the reference's shares: sum of share * mean loss over the classes.
+
+    As `class_units` does with recall: a shift of the labels alone does not move it, a class that a unit lacks counts
+    with its loss in the reference, n is the smallest n_k / share_k of the classes seen, and variance = sum of
+    share_k v_k. A class whose rows in the reference tell no probabilities has no weight. With two classes it is the
+    base-rate-free log-loss.
+
+    Args:
+        days: Of every day the moments of the losses of the rows of each true class.
+        shares: Share of each class in the reference; a class without any is not watched.
+        usual: Mean loss of each class in the reference; None where it is not known.
+        min_labels: Rows a unit needs, of every class its share of them (rounded down).
+        longest: Days after which a unit is complete without its rare classes.
+
+    Raises:
+        InvalidInput: shares, losses and days are not of the same classes.
+
+    >>> day = [Moments.of([.1, .3, .2]), Moments.of([.5, .7])]
+    >>> unit, = class_loss_units([day], shares=[.75, .25], usual=[.2, .6], min_labels=4)
+    >>> round(unit.mean, 4), unit.n
+    (0.3, 4.0)
+    """
+    prior = np.asarray([0.0 if loss is None else share for share, loss in zip(shares, usual, strict=False)])
+    if not len(shares) == len(usual) or any(len(day) != len(shares) for day in days):
+        raise InvalidInput(
+            f"{len(shares)} shares, {len(usual)} losses and days of {sorted({len(day) for day in days})} classes.",
+            hint="Count days with the classes of one reference.",
+        )
+    prior = prior / max(prior.sum(), 1e-12)
+    known = np.asarray([0.0 if loss is None else loss for loss in usual])
+    needed = np.floor(prior * min_labels)
+    units, first, held = [], 0, [Moments.empty()] * len(shares)
+    for number, day in enumerate(days):
+        held = [of + more for of, more in zip(held, day, strict=True)]
+        of_class = np.asarray([of.n for of in held])
+        seen = (of_class > 0) & (prior > 0)
+        enough = int(of_class.sum()) >= max(1, min_labels) and bool(seen.any())
+        if enough and (bool((of_class >= needed).all()) or number - first + 1 >= longest):
+            mean = np.where(seen, [of.mean for of in held], known)
+            n = float((of_class[seen] / prior[seen]).min())
+            spread = np.asarray([of.m2 / max(of.n, 1) for of in held])
+            units.append(HarmUnit(first, number, float((prior * mean).sum()), n, float((prior * spread * seen).sum())))
+            first, held = number + 1, [Moments.empty()] * len(shares)
+    return tuple(units)
 
 
 def _weighted(values: Floats, weights: Floats) -> Floats:

@@ -20,7 +20,8 @@ from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, default_policy
 from mlops_dash.domain.tasks import BINARY, CHARTED, METRICS, TASKS, task_named
 from mlops_dash.domain.tasks.kept_rows import CLASS_ROWS
-from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Summary, Watch
+from mlops_dash.domain.tasks.summaries import Summary
+from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Watch
 from mlops_dash.domain.words import Health
 from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.monitoring.measuring import measure, units_of
@@ -79,7 +80,9 @@ class OneOfThree(ModelTask):
     def why_no_label(self, value: float) -> str:
         return "" if value in range(len(COLOURS)) else f"the label of this model is one of {', '.join(COLOURS)}"
 
-    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
+    def scale_of(
+        self, scores: Floats, labels: Floats, probabilities: Floats | None = None, *, clip: float
+    ) -> dict[str, Any]:
         return {"classes": list(COLOURS)}
 
     def empty(self, scale: Mapping[str, Any]) -> Colours:
@@ -236,7 +239,7 @@ def test_every_task_provides_all_of_it_and_is_consistent_in_itself(task: ModelTa
         assert (charted.label, charted.higher, charted.decimals) == (watch.label, watch.higher, watch.decimals)
     assert set(task.charted) <= set(task.choices)
     zero_or_one = np.arange(50) % 2.0
-    scale = task.scale_of(zero_or_one, zero_or_one)
+    scale = task.scale_of(zero_or_one, zero_or_one, clip=4.6)
     assert task.of(scale).of(task.of(scale).facts) == task.of(scale)
     none = task.empty(scale)
     again = task.restore(scale, none.numbers(), none.counts())

@@ -171,3 +171,95 @@ def test_a_reference_whose_probabilities_do_not_sum_to_one_is_refused(house: Ser
     bad.loc[bad.index[7], COLUMNS[0]] /= 2
     with pytest.raises(InvalidInput, match="the probabilities sum to"):
         begin(house, bad)
+
+
+# --- harm -------------------------------------------------------------------------------------------------------------
+
+
+def told(rows: pd.DataFrame, sure: float) -> pd.DataFrame:
+    """The same answers, all told with this probability and the others alike: as many are right, whatever it is."""
+    rest = (1.0 - sure) / (len(SPECIES) - 1)
+    return rows.assign(**{column_of(name): np.where(rows["score"] == name, sure, rest) for name in SPECIES})
+
+
+def gone_vague(table: pd.DataFrame) -> pd.DataFrame:
+    """After the reference the model hardly knows what it says."""
+    return pd.concat([told(table.iloc[:CUT], 0.85), told(table.iloc[CUT:], 0.36)])
+
+
+@pytest.mark.timeout(300)
+def test_probabilities_that_went_wrong_are_harm_though_as_many_answers_are_right(
+    house: Services, table: pd.DataFrame
+) -> None:
+    watched(house, gone_vague(table))
+    room = house.monitoring.room(ADMIN, MODEL, metric="weighted_log_loss")
+    assert str(room.health) == "harmed"
+    assert room.why == "the harm alarm of Log-loss at the reference's shares is on"
+    assert "How far off its probabilities are, classes as common as in the reference" in room.headline
+    assert "worse than its reference; worse since about" in room.headline
+    assert "answered class alone" not in room.basis
+    assert room.performance is not None
+    assert room.performance.bound is not None
+    assert room.performance.bound_is_harm
+    assert room.performance.points[-1].trailing is not None
+    assert room.performance.points[-1].trailing.value > room.performance.bound  # type: ignore[operator]
+    alert = next(one for one in room.alerts if one.kind == "harm")
+    assert "Log-loss at the reference's shares" in alert.title
+    row = next(one for one in house.fleet.room(ADMIN).rows if one.model == MODEL)
+    assert (row.metric, str(row.health)) == ("weighted_log_loss", "harmed")
+
+
+@pytest.mark.timeout(300)
+def test_other_shares_of_the_classes_are_no_harm_though_the_raw_loss_follows_them(
+    house: Services, table: pd.DataFrame
+) -> None:
+    hard = table["label"] == SPECIES[2]
+    right = np.where(hard, 0.4, 0.9)  # what it tells of the true species
+    p = {column_of(name): np.where(table["label"] == name, right, (1.0 - right) / 2) for name in SPECIES}
+    taught = table.assign(score=table["label"], **p)
+    live = taught.iloc[CUT:]
+    more = np.random.default_rng(3).choice(live.index[hard[CUT:]], len(live))
+    mixed = live.loc[np.where(live.index % 2, more, live.index)].assign(at=live["at"].to_numpy())
+    watched(house, pd.concat([taught.iloc[:CUT], mixed.set_axis(live.index)]))
+    windows = house.monitoring.summary(ADMIN, MODEL)["windows"]
+    raw = house.monitoring.room(ADMIN, MODEL, metric="log_loss").performance
+    assert raw is not None
+    assert raw.baseline is not None
+    assert windows[-1]["metrics"]["log_loss"] > 1.2 * raw.baseline
+    harm = house.monitoring.room(ADMIN, MODEL, metric="weighted_log_loss").performance
+    assert harm is not None
+    assert harm.bound is not None
+    assert harm.points[-1].trailing is not None
+    assert harm.points[-1].trailing.value < harm.bound  # type: ignore[operator]
+    assert str(house.monitoring.room(ADMIN, MODEL).health) != "harmed"
+
+
+@pytest.mark.timeout(300)
+def test_a_model_that_tells_the_class_alone_goes_without_and_says_so(house: Services, table: pd.DataFrame) -> None:
+    version_id = watched(house, table.drop(columns=COLUMNS))
+    room = house.monitoring.room(ADMIN, MODEL)
+    said = "Harm is judged by the answered class alone: the log-loss needs the probability of every class"
+    assert said in room.basis
+    assert said in house.monitoring.summary(ADMIN, MODEL)["sentence"]
+    chart = house.monitoring.room(ADMIN, MODEL, metric="weighted_log_loss").performance
+    assert chart is not None
+    assert (chart.baseline, chart.bound) == (None, None)
+    with reading(house.context.databases.app) as session:
+        kept = references.reference(session, version_id)
+    assert kept is not None
+    assert [one.key for one in kept.layout.task.harm_watches] == ["weighted_recall"]  # it has all of alpha
+
+
+@pytest.mark.timeout(300)
+def test_a_reference_of_classes_alone_may_follow_one_with_probabilities_while_its_loss_is_in_alarm(
+    house: Services, table: pd.DataFrame
+) -> None:
+    version_id = watched(house, gone_vague(table))
+    house.monitoring.record_reference(WORKER, version_id, numbered(table.iloc[:CUT].drop(columns=COLUMNS)))
+    for _ in range(2):  # as pages see it before it is judged anew, and after
+        room = house.monitoring.room(ADMIN, MODEL)
+        assert next(one for one in house.fleet.room(ADMIN).rows if one.model == MODEL).headline
+        while house.monitoring.profile_dirty_hours(WORKER, model=MODEL).left:
+            pass
+        house.monitoring.evaluate(WORKER, MODEL)
+    assert str(room.health) != "harmed"

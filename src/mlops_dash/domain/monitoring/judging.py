@@ -325,7 +325,7 @@ def judge_health(
         calm: How inputs stand that did not move: their usual swing is not known of every reference.
     """
     ripe = any(watch.key in harm for watch in task.harm_watches)
-    on = [watch for watch in task.watches if watch.key in harm and harm[watch.key].alarmed]
+    on = [watch for watch in task.followed if watch.key in harm and harm[watch.key].alarmed]
     if any(watch.harm for watch in on):
         return HealthJudgement(Health.HARMED, f"the harm alarm of {words_of([w.label for w in on if w.harm])} is on")
     if broken:

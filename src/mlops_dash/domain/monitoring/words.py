@@ -41,7 +41,7 @@ def day_words(said: date | str) -> str:
 def headline_watch(reading: Reading) -> Watch:
     """The loss to speak about: the one in alarm, harm before label shift and strongest first; else the task's first."""
     harm: Mapping[str, Any] = reading.body["harm"]
-    watches = task_of(reading).watches
+    watches = task_of(reading).followed
     on = [watch for watch in watches if harm.get(watch.key, {}).get("alarmed")]
     if not on:
         return watches[0]

@@ -13,7 +13,8 @@ A further task is one new file and its line in `TASKS`. It derives `ModelTask` a
 Statistics that it needs go to `stats`; bytes and databases are `store`'s. A test holds this list to the class.
 Where not every number can be its score, it says so in why_no_score; where answers are words, it says how they are
 numbered (of, facts, why_not_sent, number_of, word_of, words_of), and which probabilities may come with an answer
-(why_not_scores, scores_in_order, split).
+(why_not_scores, scores_in_order, split). Where not every model can be followed by each of its watches, it says by
+which (followed), and why not by the others (not_followed).
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import numpy as np
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.kept_rows import KeptRows
-from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Summary, Watch, only
+from mlops_dash.domain.tasks.summaries import Summary, only
+from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Watch
 from mlops_dash.domain.tasks.worth import Reliability, ScoreBand
 from mlops_dash.errors import BrokenModel
 from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints
@@ -149,7 +150,9 @@ class Binary(ModelTask):
         """
         return "" if 0.0 <= value <= 1.0 else "the score of this model is a probability: 0 to 1"
 
-    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
+    def scale_of(
+        self, scores: Floats, labels: Floats, probabilities: Floats | None = None, *, clip: float
+    ) -> dict[str, Any]:
         """The inner cuts of the score x label table."""
         return {"edges": list(score_edges(scores))}
 

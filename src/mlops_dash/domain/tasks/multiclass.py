@@ -18,16 +18,10 @@ from mlops_dash.domain.class_probabilities import why_not_sent
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.format import percent
 from mlops_dash.domain.monitoring.readings import Estimate
+from mlops_dash.domain.tasks.class_names import as_word, why_not_names
 from mlops_dash.domain.tasks.kept_rows import CLASS_ROWS
-from mlops_dash.domain.tasks.task import (
-    Charted,
-    Metric,
-    ModelTask,
-    Standards,
-    Summary,
-    Watch,
-    only,
-)
+from mlops_dash.domain.tasks.summaries import Summary, only
+from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Watch
 from mlops_dash.domain.tasks.told_classes import (
     EDGES,
     ClassCounts,
@@ -36,6 +30,7 @@ from mlops_dash.domain.tasks.told_classes import (
     nothing_told,
     restored,
     told_by,
+    usual_losses,
 )
 from mlops_dash.domain.tasks.worth import Confusion
 from mlops_dash.errors import InvalidInput
@@ -43,6 +38,7 @@ from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_codes
 from mlops_dash.stats.cells import CategoryCells, Cells
 from mlops_dash.stats.class_probabilities import (
     class_edges,
+    class_loss_units,
     probability_metrics,
 )
 from mlops_dash.stats.classes import (
@@ -57,16 +53,19 @@ from mlops_dash.stats.classes import (
     surely_lower,
 )
 from mlops_dash.stats.label_free import LabelFree, ManyClasses
+from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.performance import MetricEstimate
 from mlops_dash.stats.sequential import HarmUnit
 
-MOST_CLASSES = 50
-LONGEST_NAME = 100  # characters of a class's name
 _RECALL = "recall:"  # begins the key of a class's own metric
+NO_LOSS = "the log-loss needs the probability of every class, and the reference keeps none"
 _LEVEL = 0.95  # of the intervals that sentences compare
 
-# The raw error rate follows the shares of the classes, so it only warns.
+# The raw error rate follows the shares of the classes, so it only warns. The two harm losses do not; they share alpha,
+# so that the promise holds for both together. The log-loss sees a model whose probabilities went wrong while the most
+# probable class stayed right as often; it is followed where the reference tells the probability of every class.
 AT_SHARES = Watch("weighted_recall", "Recall at the reference's shares", higher=True, harm=True, in_points=True)
+LOSS_AT_SHARES = Watch("weighted_log_loss", "Log-loss at the reference's shares", higher=False, harm=True)
 RAW_ERROR = Watch("error_rate", "Error rate", higher=False, harm=False, in_points=True)
 
 
@@ -78,11 +77,14 @@ class MultiClass(ModelTask):
         names: The model's classes in their order; empty while no model is meant.
         shares: Share of each class in the labels of a reference; empty without one.
         recalls: How often the reference's answers were right, by class; empty without one.
+        losses: The mean log-loss of the reference's rows by class, None of a class whose rows tell no probabilities;
+            empty where no labelled row does, and of references from before it was kept.
     """
 
     names: tuple[str, ...] = ()
     shares: tuple[float, ...] = ()
     recalls: tuple[float, ...] = ()
+    losses: tuple[float | None, ...] = ()
 
     name = "multiclass"
     title = "Classification with several classes"
@@ -96,12 +98,13 @@ class MultiClass(ModelTask):
         Metric("auc_ovr", "ROC AUC, each class against the rest", Direction.HIGHER),
     )
     of_reference = ("accuracy", "macro_f1")
-    watches = (AT_SHARES, RAW_ERROR)
+    watches = (AT_SHARES, LOSS_AT_SHARES, RAW_ERROR)
     charted = (
         Charted("weighted_recall", "Recall at the reference's shares", higher=True),
         Charted("accuracy", "Accuracy, days pooled", higher=True),
         Charted("macro_f1", "Macro F1, days pooled", higher=True),
         Charted("error_rate", "Error rate"),
+        Charted("weighted_log_loss", "Log-loss at the reference's shares"),
         Charted("log_loss", "Log-loss"),
         Charted("auc_ovr", "ROC AUC, each class against the rest, days pooled", higher=True),
         Charted("largest_share", "Share of the reference's largest class", is_share=True),
@@ -120,13 +123,26 @@ class MultiClass(ModelTask):
     # --- what is known of one model ---
     def of(self, facts: Mapping[str, Any]) -> MultiClass:
         """With the classes of a model, and what its reference said of them."""
-        held = (tuple(facts.get(key) or ()) for key in ("classes", "shares", "recalls"))
+        held = (tuple(facts.get(key) or ()) for key in ("classes", "shares", "recalls", "class_losses"))
         return MultiClass(*held)
 
     @property
     def facts(self) -> dict[str, Any]:
         """The classes, and what the reference said of them."""
-        return {"classes": list(self.names), "shares": list(self.shares), "recalls": list(self.recalls)}
+        known = {"classes": list(self.names), "shares": list(self.shares), "recalls": list(self.recalls)}
+        return {**known, "class_losses": list(self.losses)} if self.losses else known
+
+    @property
+    def followed(self) -> tuple[Watch, ...]:
+        """The log-loss only where the reference says what it was."""
+        return tuple(watch for watch in self.watches if self.losses or watch is not LOSS_AT_SHARES)
+
+    @property
+    def not_followed(self) -> str:
+        """Answers that are a class alone have no log-loss."""
+        if self.losses:
+            return ""
+        return f"Harm is judged by the answered class alone: {NO_LOSS}."
 
     def why_incomplete(self) -> str:
         """A model needs its classes.
@@ -134,14 +150,7 @@ class MultiClass(ModelTask):
         >>> MultiClass(("cat", "dog")).why_incomplete(), MultiClass(("cat", "cat")).why_incomplete()
         ('', "the class 'cat' is named twice")
         """
-        if not 2 <= len(self.names) <= MOST_CLASSES:
-            return f"{len(self.names)} classes are named; 2 to {MOST_CLASSES} can be told apart"
-        for number, name in enumerate(self.names):
-            if name in self.names[:number]:
-                return f"the class {name!r} is named twice"
-            if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-                return f"the class {name!r} is blank, not printable or longer than {LONGEST_NAME} characters"
-        return ""
+        return why_not_names(self.names)
 
     def label_free(
         self, scale: Mapping[str, Any], past: Sequence[Summary], cells: Cells, *, prior: float, clip: float
@@ -179,11 +188,11 @@ class MultiClass(ModelTask):
         >>> MultiClass(("cat", "7")).why_not_sent("dog"), MultiClass(("cat", "7")).why_not_sent(7)
         ("is none of this model's classes: cat, 7", '')
         """
-        return "" if _word(value) in self._numbers else f"is none of this model's classes: {', '.join(self.names)}"
+        return "" if as_word(value) in self._numbers else f"is none of this model's classes: {', '.join(self.names)}"
 
     def number_of(self, value: Any) -> float:
         """The class's number; -1 for a word that is no class."""
-        return float(self._numbers.get(_word(value), -1))
+        return float(self._numbers.get(as_word(value), -1))
 
     def word_of(self, number: float) -> float | str:
         """The class of a number."""
@@ -229,15 +238,19 @@ class MultiClass(ModelTask):
         return "" if known else f"the answer is none of this model's classes: {', '.join(self.names)}"
 
     # --- counting ---
-    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
-        """The classes, their shares, how often each was told right, and the cells of their probabilities."""
+    def scale_of(
+        self, scores: Floats, labels: Floats, probabilities: Floats | None = None, *, clip: float
+    ) -> dict[str, Any]:
+        """The classes, their shares, how often each was told right, its log-loss, and the cells of probabilities."""
         known = ~np.isnan(labels) & ~np.isnan(scores)
         nowhere = np.zeros(int(known.sum()), dtype=np.int64)
         table = confusion_by(labels[known], scores[known], nowhere, n_classes=len(self.names), n_groups=1)[0]
         shares, recalls = shares_and_recalls(table)
-        told = None if probabilities is None else probabilities[~np.isnan(probabilities).any(axis=1)]
-        edges = class_edges(None if told is None else as_kept(told), len(self.names))
-        return {**MultiClass(self.names, shares, recalls).facts, EDGES: [list(cuts) for cuts in edges]}
+        p = np.full((labels.size, len(self.names)), np.nan) if probabilities is None else probabilities
+        told = ~np.isnan(p).any(axis=1)
+        edges = class_edges(as_kept(p[told]), len(self.names))
+        losses = usual_losses(labels[known & told], p[known & told], clip=clip)
+        return {**MultiClass(self.names, shares, recalls, losses).facts, EDGES: [list(cuts) for cuts in edges]}
 
     def prior_of(self, labels: Floats) -> float:
         """The share of the largest class."""
@@ -294,7 +307,12 @@ class MultiClass(ModelTask):
 
     def units(self, watch: Watch, days: Sequence[Summary], *, prior: float, min_labels: int) -> tuple[HarmUnit, ...]:
         """As many days as give enough labels; at the reference's shares, enough of every class that is not rare."""
-        tables = self._tables(only(ClassCounts, days))
+        counted = only(ClassCounts, days)
+        if watch is LOSS_AT_SHARES:
+            nothing = (Moments.empty(),) * len(self.names)
+            told = [nothing if day.told is None else day.told.losses for day in counted]
+            return class_loss_units(told, shares=self.shares, usual=self.losses, min_labels=min_labels)
+        tables = self._tables(counted)
         if watch is AT_SHARES:
             return class_units(tables, shares=self.shares, recalls=self.recalls, min_labels=min_labels)
         return error_units(tables, min_labels=min_labels)
@@ -374,13 +392,6 @@ class MultiClass(ModelTask):
         if any(table.shape != (k, k) for table in tables):
             raise InvalidInput(f"A day was not counted with these {k} classes.", hint="Profile these hours again.")
         return np.stack(tables) if tables else np.zeros((0, k, k), dtype=np.int64)
-
-
-def _word(value: Any) -> str:
-    """A class as it was sent: a whole number of a typed column has no point."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def _measured(one: Estimate) -> MetricEstimate:

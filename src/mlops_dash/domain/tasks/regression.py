@@ -12,7 +12,8 @@ from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.format import with_unit
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.kept_rows import KeptRows
-from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Summary, Watch, only
+from mlops_dash.domain.tasks.summaries import Summary, only
+from mlops_dash.domain.tasks.task import Charted, Metric, ModelTask, Standards, Watch
 from mlops_dash.stats.arrays import ArrayLike, Floats, Ints
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.performance import MetricEstimate, regression_metrics
@@ -86,7 +87,9 @@ class Regression(ModelTask):
         """Any number is a label."""
         return ""
 
-    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
+    def scale_of(
+        self, scores: Floats, labels: Floats, probabilities: Floats | None = None, *, clip: float
+    ) -> dict[str, Any]:
         """Nothing is fixed; `edges` is empty, as references have always stored it."""
         return {"edges": []}
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 
 from mlops_dash.domain.evidence import Direction
 from mlops_dash.domain.monitoring.readings import Estimate
 from mlops_dash.domain.tasks.kept_rows import KeptRows
+from mlops_dash.domain.tasks.summaries import Summary
 from mlops_dash.domain.tasks.worth import Confusion, Reliability
-from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints
 from mlops_dash.stats.cells import Cells
 from mlops_dash.stats.label_free import LabelFree
@@ -119,45 +119,6 @@ class Standards:
     watched: str
 
 
-class Summary(ABC):
-    """The labelled rows of an hour or a day, reduced to numbers that add up exactly."""
-
-    @property
-    @abstractmethod
-    def n(self) -> int:
-        """Labelled rows."""
-
-    @abstractmethod
-    def __add__(self, other: Summary) -> Summary:
-        """Both together."""
-
-    @abstractmethod
-    def numbers(self) -> tuple[float, ...]:
-        """What is kept as floats, always as many."""
-
-    @abstractmethod
-    def counts(self) -> Ints:
-        """What is kept as whole numbers, one-dimensional, as many as the scale says."""
-
-
-SummaryOf = TypeVar("SummaryOf", bound=Summary)
-
-
-def only(kind: type[SummaryOf], days: Sequence[Summary]) -> list[SummaryOf]:
-    """The summaries, which must all be of one kind.
-
-    Raises:
-        InvalidInput: one belongs to another task.
-    """
-    kept = [day for day in days if isinstance(day, kind)]
-    if len(kept) < len(days):
-        raise InvalidInput(
-            f"{len(days) - len(kept)} of {len(days)} days were counted for another task.",
-            hint="Profile these hours again.",
-        )
-    return kept
-
-
 class ModelTask(ABC):
     """What a model predicts, and all that follows from it."""
 
@@ -168,7 +129,7 @@ class ModelTask(ABC):
     paired: ClassVar[tuple[str, ...]]  # metrics that two versions are compared by, and policies choose from
     of_probabilities: ClassVar[tuple[Metric, ...]] = ()  # further ones, where every class's probability is known
     of_reference: ClassVar[tuple[str, ...]]  # metrics that are kept as evidence of a reference
-    watches: ClassVar[tuple[Watch, ...]]  # the first one is spoken of while none is in alarm
+    watches: ClassVar[tuple[Watch, ...]]  # the first one is spoken of while none is in alarm; see `followed`
     charted: ClassVar[tuple[Charted, ...]]
     label_metric: ClassVar[str]  # of `charted`: what is said of the labels themselves
     standards: ClassVar[Standards]
@@ -259,13 +220,16 @@ class ModelTask(ABC):
 
     # --- counting: what rows of an hour or a day are reduced to ---
     @abstractmethod
-    def scale_of(self, scores: Floats, labels: Floats, probabilities: Floats | None = None) -> dict[str, Any]:
+    def scale_of(
+        self, scores: Floats, labels: Floats, probabilities: Floats | None = None, *, clip: float
+    ) -> dict[str, Any]:
         """What is fixed by the rows of the reference so that days add up, as JSON holds it.
 
         Args:
             scores: One a row.
             labels: One a row, NaN where it is not known.
             probabilities: float[n, k] of all classes, NaN where a row tells none; None where no row does.
+            clip: Largest log-loss of a row.
         """
 
     def prior_of(self, labels: Floats) -> float:
@@ -381,14 +345,24 @@ class ModelTask(ABC):
         return self.charted
 
     @property
+    def followed(self) -> tuple[Watch, ...]:
+        """Those of its watches that one model can be followed by: all of them, by default."""
+        return self.watches
+
+    @property
+    def not_followed(self) -> str:
+        """Which loss one model is not followed by, and why, in a sentence; "" when it is followed by all."""
+        return ""
+
+    @property
     def harm_watches(self) -> tuple[Watch, ...]:
         """The watches whose alarm means harm."""
-        return tuple(watch for watch in self.watches if watch.harm)
+        return tuple(watch for watch in self.followed if watch.harm)
 
     @property
     def shift_watches(self) -> tuple[Watch, ...]:
         """The watches whose alarm means that labels shifted."""
-        return tuple(watch for watch in self.watches if not watch.harm)
+        return tuple(watch for watch in self.followed if not watch.harm)
 
     def alpha_of(self, watch: Watch, alpha: float) -> float:
         """The error that one watch may spend: watches of harm share it, so that the promise holds for all together."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mlops_dash.domain.tasks.task import Summary
+from mlops_dash.domain.tasks.summaries import Summary
 from mlops_dash.stats.arrays import Floats, Ints
 from mlops_dash.stats.class_probabilities import (
     auc_ovr_of_tables,
@@ -110,6 +110,22 @@ def told_by(
         ToldCounts(tuple(table[group] for table in tables), tuple(of[group] for of in losses))
         for group in range(n_groups)
     ]
+
+
+def usual_losses(labels: Floats, p: Floats, *, clip: float) -> tuple[float | None, ...]:
+    """The mean log-loss of the rows of each class, each row made to sum to 1; None of a class without rows.
+
+    Empty without any row at all.
+
+    >>> usual_losses(np.array([0.0, 0.0]), np.array([[1.0, 0.0], [0.5, 0.5]]), clip=7.0)
+    (0.34657..., None)
+    """
+    if not labels.size:
+        return ()
+    true = labels.astype(np.int64)
+    loss = true_class_losses(true, p / p.sum(axis=1, keepdims=True), clip=clip)
+    of_class = moments_by(loss, true, n_groups=p.shape[1])
+    return tuple(one.mean if one.n else None for one in of_class)
 
 
 def measured_of(days: Sequence[ToldCounts], *, n: int, level: float) -> dict[str, MetricEstimate]:

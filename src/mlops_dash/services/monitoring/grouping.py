@@ -137,7 +137,7 @@ def alike_of(layout: Layout, rows: pd.DataFrame, column: str, windows: Ints, *, 
     few = windows < n
     apart = label_parts(layout, rows[few], windows[few] * most + numbers[few], n * most)
     within = [[part for part in apart[at * most : (at + 1) * most] if part.n] for at in range(n)]
-    design = {watch.key: design_effect(layout.task, watch, within, prior=prior) for watch in layout.task.watches}
+    design = {watch.key: design_effect(layout.task, watch, within, prior=prior) for watch in layout.task.followed}
     return Alike([part for part in label_parts(layout, rows, numbers, most) if part.n], design)
 
 

@@ -192,7 +192,8 @@ def judge(
     drift = _drift_bodies(reference, policy, days, held)
     measured = metric_bodies(reference, policy, days, units, held, groups)
     normal = {
-        watch.key: harm_baseline(policy, task, watch, stored_units(reference.baseline, watch)) for watch in task.watches
+        watch.key: harm_baseline(policy, task, watch, stored_units(reference.baseline, watch))
+        for watch in task.followed
     }
     cuts = [_number_at(days, at) for at in kept.restarts]
     harm = {key: harm_course(policy, normal[key], units[key], restarts=cuts) for key in units}

@@ -112,13 +112,18 @@ def _mean(sums: Floats) -> Floats:
 
 
 def basis(reference: Reference, policy: MonitoringPolicy, told: Reading | None) -> str:
-    """What verdicts rest on where windows are no days, in words; "" of days, whose words stand elsewhere.
+    """What verdicts rest on, in words: windows that are no days (the words of days stand elsewhere), and lost losses.
 
     Args:
         reference: What the model is compared with.
         policy: How often it is judged.
         told: The latest window that has numbers; None = none yet.
     """
+    alone = reference.layout.task.not_followed if reference.labelled else ""
+    return " ".join(said for said in (_windows_of(reference, policy, told), alone) if said)
+
+
+def _windows_of(reference: Reference, policy: MonitoringPolicy, told: Reading | None) -> str:
     cadence, k = policy.cadence, int(reference.baseline["swing"]["k"])
     cluster = reference.cluster if reference.is_grouped else ""
     if cluster and told is not None and _is_unnamed(told):

@@ -210,7 +210,7 @@ def baseline_of(
     design = {} if alike is None else dict(alike.design)
     watches = {
         watch.key: _watch_baseline(policy, layout.task, watch, windows, prior, design.get(watch.key, 1.0))
-        for watch in layout.task.watches
+        for watch in layout.task.followed
     }
     return {
         **({"labelled": False} if prior is None else {}),

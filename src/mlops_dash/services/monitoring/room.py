@@ -112,7 +112,7 @@ def headline(reading: Reading, reference: Reference) -> str:
         return f"{schema_title(reading)}."
     if not reference.labelled:
         return unlabelled_sentence(reading, reference)
-    said = value_sentence(reading, watch, reference.baseline["watches"][watch.key]["mean"])
+    said = value_sentence(reading, watch, reference.usual_loss(watch.key))
     since = since_words(reading, watch)
     return f"{said}; {since}." if said and since else f"{said}." if said else ""
 
@@ -160,7 +160,7 @@ def performance(material: Material, metric: str, cadence: Cadence, *, long: bool
     days = trailing(long=long)
     task = material.reference.layout.task
     charted = next(one for one in task.choices if one.key == metric)
-    watch = next((one for one in task.watches if one.key == metric), None)
+    watch = next((one for one in task.followed if one.key == metric), None)
     limits = _limits(material, metric)
     points = tuple(_point(one, metric, days) for one in material.readings)
     shown = {one.start for one in material.readings if one.version_id == material.reference.version_id}
@@ -224,7 +224,7 @@ def _limits(material: Material, metric: str) -> tuple[Limits, ...]:
 
 def _compared(reference: Reference, metric: str) -> tuple[float | None, float | None]:
     """A metric in the reference, and the bound of its alarm."""
-    watch = next((one for one in reference.layout.task.watches if one.key == metric), None)
+    watch = next((one for one in reference.layout.task.followed if one.key == metric), None)
     bound = None if watch is None else reference.baseline["watches"][metric]["bound"]
     return _baseline(reference, metric), None if watch is None or bound is None else watch.shown(bound)
 
@@ -233,11 +233,11 @@ def _baseline(reference: Reference, metric: str) -> float | None:
     task = reference.layout.task
     if metric == task.label_metric:
         return reference.prior
-    watch = next((one for one in task.watches if one.key == metric), None)
+    watch = next((one for one in task.followed if one.key == metric), None)
     if watch is not None:
-        mean = reference.baseline["watches"][metric]["mean"]
+        mean = reference.usual_loss(metric)
         return None if mean is None else watch.shown(mean)
-    value: float | None = reference.baseline["metrics"][metric][0]
+    value: float | None = reference.baseline["metrics"].get(metric, (None,))[0]
     return value
 
 

@@ -38,9 +38,9 @@ def units_of_windows(
     """The units of every watch, numbered by their days; rows that say alike make their variance larger."""
     ripe, task = _labelled(days), reference.layout.task
     if not reference.labelled:
-        return {watch.key: () for watch in task.watches}
+        return {watch.key: () for watch in task.followed}
     found = {}
-    for watch in task.watches:
+    for watch in task.followed:
         units = units_of(
             task,
             watch,
@@ -64,7 +64,7 @@ def metric_bodies(
     groups: WindowGroups | None,
 ) -> dict[int, dict[str, Any]]:
     """Metrics of each ripe, labelled day: its own values, and estimates over the trailing ripe days."""
-    ripe, watches = _labelled(days) if reference.labelled else [], reference.layout.task.watches
+    ripe, watches = _labelled(days) if reference.labelled else [], reference.layout.task.followed
     place = {day.number: i for i, day in enumerate(ripe)}
     found: dict[int, dict[str, Any]] = {}
     for day in days:

@@ -21,7 +21,8 @@ import pandas as pd
 from mlops_dash.domain.class_probabilities import probabilities_in
 from mlops_dash.domain.monitoring.readings import SCORE
 from mlops_dash.domain.tasks import BINARY, task_named
-from mlops_dash.domain.tasks.task import ModelTask, Summary
+from mlops_dash.domain.tasks.summaries import Summary
+from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput
 from mlops_dash.stats.arrays import Floats, Ints, as_floats
 from mlops_dash.stats.summaries import CategoryCells, Cells, Histogram, NumericCells, cells_from_dict, count_by
@@ -164,7 +165,7 @@ def layout_of(
     scores, labels = as_floats(rows["score"], name="scores"), as_floats(rows["label"], name="labels")
     answers = task.words_of(scores)
     columns[SCORE] = (CategoryCells if task.in_words else NumericCells).of(SCORE, answers)
-    scale = task.scale_of(scores, labels, probabilities_in(rows, task.facts.get("classes", ())))
+    scale = task.scale_of(scores, labels, probabilities_in(rows, task.facts.get("classes", ())), clip=clip)
     return Layout(columns, scale, clip, task.of(scale)), left_out
 
 

@@ -48,6 +48,11 @@ class Reference:
         """What its labels are in one number; None without labels."""
         return None if self.baseline["prior"] is None else float(self.baseline["prior"])
 
+    def usual_loss(self, watch: str) -> float | None:
+        """The mean of a watched loss in it; None where it has none, as of a loss that it was recorded without."""
+        found: float | None = self.baseline["watches"].get(watch, {}).get("mean")
+        return found
+
     @cached_property
     def windows(self) -> tuple[Part, ...]:
         """The reference's own pieces: days, or hours where it was recorded for those."""
