@@ -42,7 +42,7 @@ def test_stages_are_typed_and_the_roll_out_is_begun_paused_continued_and_stopped
     waiting = house.registry.open_proposal(SCIENTIST, MODEL)
     house.registry.approve(ADMIN, waiting.id, waiting.revision, comment="fine")
     code, out, err = run("promote", "--model", MODEL, "--reason", "a quiet morning")
-    assert (code, "10% for 1 h, 50% for 5,000 rows, then all" in out) == (0, True), err
+    assert (code, "10 % for 1 h, 50 % for 5,000 rows, then all" in out) == (0, True), err
 
     found = json.loads(run("rollout", MODEL, "--json")[1])
     assert (found["state"], found["stage"], found["share"], found["rows"]) == ("running", 1, 0.1, 0)
@@ -69,5 +69,5 @@ def test_its_guards_are_printed_with_their_limits(house: Services, run: Run, tol
     house.registry.begin_rollout(LEAD, made.id, made.revision, "now")
     house.registry.watch_rollouts(WORKER)
     out = run("rollout", MODEL)[1]
-    assert "Rolling out. Stage 1 of 1: 10% of the rows, 0 of 60 min, 0 rows." in out
+    assert "Rolling out. Stage 1 of 1: 10 % of the rows, 0 of 60 min, 0 rows." in out
     assert f"errors (at most {percent(0.01)} of the calls): No call has been counted yet." in out

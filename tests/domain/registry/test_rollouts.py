@@ -66,7 +66,7 @@ def test_stages_are_read_as_they_are_typed_and_kept() -> None:
     made = stages_of(["10%:60m", " 25 % : 2h+5000rows\n95%:1d"])
     assert made == (TEN, Stage(0.25, minutes=120, rows=5_000), Stage(0.95, minutes=1_440))
     assert stages_from_json(stages_as_json(made)) == made
-    assert stages_said(made) == "10% for 1 h, 25% for 2 h and 5,000 rows, 95% for 24 h, then all"
+    assert stages_said(made) == "10 % for 1 h, 25 % for 2 h and 5,000 rows, 95 % for 24 h, then all"
     assert stages_of([""]) == ()
     assert stages_from_json(None) == ()
 
@@ -75,8 +75,8 @@ def test_stages_are_read_as_they_are_typed_and_kept() -> None:
     ("text", "said"),
     [
         ("10", "cannot be read"), ("10%", "cannot be read"), ("10%:", "cannot be read"), ("10%:x", "cannot be read"),
-        ("<b>%:1m", "cannot be read"), ("10%:5m+5m", "minutes twice"), ("0%:5m", "between 1% and 95%"),
-        ("99%:5m", "between 1% and 95%"), ("10%:0m", "never ends"), ("10%:5m,10%:5m", "does not grow"),
+        ("<b>%:1m", "cannot be read"), ("10%:5m+5m", "minutes twice"), ("0%:5m", "between 1 % and 95 %"),
+        ("99%:5m", "between 1 % and 95 %"), ("10%:0m", "never ends"), ("10%:5m,10%:5m", "does not grow"),
         ("50%:5m,10%:5m", "does not grow"), ("10%:8d", "too long"), ("10%:99999999rows", "too long"),
         ("1%:1m,2%:1m,3%:1m,4%:1m,5%:1m,6%:1m,7%:1m", "7 stages"),
     ],
@@ -96,7 +96,7 @@ def test_time_counts_without_its_pauses_and_rows_with_them() -> None:
     assert paused.waited(NOON + timedelta(days=1)) == timedelta(minutes=10)
     both = replace(GOING, stage=1, rows=1_000)
     assert both.progress(NOON + timedelta(hours=9)) == pytest.approx(0.2)
-    assert "Stage 2 of 2: 50% of the rows, 30 of 30 min, 1,000 of 5,000 rows." in both.said(NOON + timedelta(hours=9))
+    assert "Stage 2 of 2: 50 % of the rows, 30 of 30 min, 1,000 of 5,000 rows." in both.said(NOON + timedelta(hours=9))
     assert "the time stands still" in paused.said(NOON)
 
 

@@ -53,10 +53,10 @@ class Stage:
     rows: int = 0  # that the new version answered in this stage; 0 = no number is asked
 
     def said(self) -> str:
-        """As people type and read it.
+        """As people read it.
 
         >>> Stage(.1, minutes=90, rows=5000).said(), Stage(.5, minutes=120).said()
-        ('10% for 90 min and 5,000 rows', '50% for 2 h')
+        ('10 % for 90 min and 5,000 rows', '50 % for 2 h')
         """
         parts = []
         if self.minutes:
@@ -67,12 +67,12 @@ class Stage:
 
 
 def percent_of(share: float) -> str:
-    """A share as a stage writes it.
+    """A share as people read it everywhere; as typed it may stand without the space.
 
     >>> percent_of(.1), percent_of(.125)
-    ('10%', '12.5%')
+    ('10 %', '12.5 %')
     """
-    return f"{share * 100:.2f}".rstrip("0").rstrip(".") + "%"
+    return f"{share * 100:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def stages_of(texts: Sequence[str]) -> tuple[Stage, ...]:
@@ -147,7 +147,7 @@ def stages_said(stages: Sequence[Stage]) -> str:
     """All stages in one line.
 
     >>> stages_said([Stage(.1, minutes=60)])
-    '10% for 1 h, then all'
+    '10 % for 1 h, then all'
     """
     return ", ".join([*(one.said() for one in stages), "then all"])
 
@@ -156,7 +156,7 @@ def limits_said(policy: PromotionPolicy) -> str:
     """What stops a roll-out by itself beside its loss, as its proposal and its policy have it.
 
     >>> limits_said(PromotionPolicy())
-    "more than 1% of calls fail, or slow answers take more than 2 times the champion's"
+    "more than 1 % of calls fail, or slow answers take more than 2 times the champion's"
     """
     slow = f"slow answers take more than {policy.rollout_most_times:g} times the champion's"
     return f"more than {percent_of(policy.rollout_most_failed)} of calls fail, or {slow}"

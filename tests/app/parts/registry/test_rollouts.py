@@ -55,13 +55,13 @@ def test_stages_are_proposed_in_the_dialog_and_bad_ones_lose_nothing(told: World
 def test_it_is_begun_paused_continued_and_stopped_by_clicks(staged: World, open_page: OpenPage) -> None:
     proposal = staged.service.open_proposal(LEAD, MODEL)
     page = open_page("registry", "lead", model=MODEL, version="3")
-    assert "10% for 1 h, 50% for 5,000 rows, then all" in words(page)
+    assert "10 % for 1 h, 50 % for 5,000 rows, then all" in words(page)
     decide(page, "roll-out", f"rollout-{proposal.id}-{proposal.revision}", "a quiet morning")
     known = staged.service.rollout(VIEWER, MODEL)
     assert known.state is RolloutState.RUNNING
 
     page = open_page("registry", "lead", model=MODEL, version="3")
-    assert "Stage 1 of 2: 10% of the rows" in words(page)
+    assert "Stage 1 of 2: 10 % of the rows" in words(page)
     decide(page, "rollout-pause", f"rollout-pause-{known.id}-{known.revision}", "lunch")
     paused = staged.service.rollout(VIEWER, MODEL)
     page = open_page("registry", "lead", model=MODEL, version="3")
