@@ -110,7 +110,7 @@ def test_a_regressions_own_loss_is_the_default_and_others_are_refused(house: Ser
     assert design(run)["design"]["outcome"] == "mae"
     words = ("ab-test", "design", MODEL, "--challenger", "2", "--question", "?", "--planned-units", "1000")
     assert "no metric of" in run(*words, "--outcome", "brier")[2]
-    assert "cannot be measured" in run(*words, "--outcome", "median:x")[2]
+    assert "cannot be measured" in run(*words, "--outcome", "mode:x")[2]
     assert "Write OUTCOME=MARGIN" in run(*words, "--guardrail", "lower:share:complaint")[2]
     assert "by days" in run(*words, "--by-day", "--outcome", "mean:revenue", "--reading", "at_end")[2]
     assert "cannot be read" in run(*words, "--ramp", "0.1;0.2")[2]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from mlops_dash.stats.ab import Effect, base_rate_free, clustered, mean_of, welch
-from mlops_dash.stats.ab_replay import Replayed, of_days, of_units, replay
+from mlops_dash.stats.ab import Effect, base_rate_free, clustered, mean_of, quantile_of, welch
+from mlops_dash.stats.ab_replay import Replayed, of_days, of_quantiles, of_units, replay
 from mlops_dash.stats.arrays import Bools, Floats
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.pair_sums import Adjustment, PairSums
@@ -61,6 +61,34 @@ def test_fifty_looks_keep_the_promise_where_a_daily_t_test_does_not(kind: str, s
     assert found.low <= found.share <= found.high
     if share == 0.5:
         assert (found.looked, found.naive / found.runs > 0.15) == (found.runs, True)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.95])
+def test_fifty_looks_at_a_quantile_keep_the_promise(q: float, share: float) -> None:
+    rng = np.random.default_rng([int(100 * q), int(10 * share)])
+    day = np.sort(rng.integers(0, DAYS, 2 * N))
+    y = (rng.random(2 * N) < 0.8) * rng.lognormal(1.0, 1.2, 2 * N)
+    found = replay(of_quantiles(y, q, day, least=100), 2 * N, share=share, planned_units=2 * N, alpha=0.05, runs=200,
+                   rng=rng)  # fmt: skip
+    assert found.share <= 0.05 + 3 * (0.05 * 0.95 / found.runs) ** 0.5
+    assert found.looked == found.runs
+    if share == 0.5:
+        assert found.naive / found.runs > 0.1
+
+
+def test_looks_at_a_quantile_are_those_of_sorted_units_and_coarse_values_say_nothing() -> None:
+    rng = np.random.default_rng(2)
+    day, arm = np.sort(rng.integers(0, 10, N)), rng.random(N) < 0.4
+    y = rng.lognormal(0, 1, N)
+    for number, (needed, effect) in enumerate(of_quantiles(y, 0.9, day, least=100)(arm)):
+        sides = [quantile_of(y[side & (day <= number)], 0.9) for side in (arm, ~arm)]
+        assert effect == welch(*sides)
+        assert needed == 200  # 20 beyond the quantile
+    counts = rng.poisson(20, N).astype(float)  # of 300 such A/A tests, 12 to 41 % of looks would call them different
+    effects = [effect for _, effect in of_quantiles(counts, 0.9, day, least=100)(arm)]
+    assert not any(one.computable for one in effects)
+    assert "different values around the 0.9-quantile" in effects[-1].reason
 
 
 def test_the_units_that_an_arm_needs_follow_the_skew_so_far() -> None:

@@ -6,7 +6,7 @@ Reading again and again is in `sequential_ab`; which verdict follows is decided 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_complete,
 from mlops_dash.stats.intervals import MIN_CLUSTERS, ratio
 
 FIELLER_BELOW: Final = 10.0  # |control| in standard errors; above it the delta method on the log is as good
+QUANTILE_VALUES: Final = 10  # different values among the ranks that make a quantile's standard error
 _GRID: Final = 4_000
 
 Sums = Callable[[Floats], Floats]  # maps column sums float[..., q] to the statistic float[...]
@@ -30,12 +31,14 @@ class ArmValue:
         value: Mean, share, ratio or quantile; NaN without units.
         sd: Standard deviation between units (of a ratio: of its linearised units).
         variance: Variance of `value`; NaN when it cannot be estimated.
+        reason: Why it cannot; "" where that is plain.
     """
 
     n: int
     value: float
     sd: float
     variance: float
+    reason: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +159,28 @@ def quantile_of(values: ArrayLike, q: float) -> ArmValue:
     (500.5, 15.8)
     """
     check_between(q, 0.0, 1.0, name="q")
-    y = np.sort(as_complete(values, name="outcomes"))
+    return quantile_of_ordered(np.sort(as_complete(values, name="outcomes")), q)
+
+
+def quantile_of_ordered(y: Floats, q: float) -> ArmValue:
+    """Summarise the q-quantile of ascending values, as `quantile_of` does.
+
+    Where the ranks that make its standard error hold fewer than `QUANTILE_VALUES` different values, the quantile jumps
+    between them and no standard error tells by how much: the variance is NaN. Counts of 20 a unit would else call 12
+    to 41 % of equal arms different.
+    """
     n = y.size
     sd = float(y.std(ddof=1)) if n > 1 else math.nan
+    value = float(np.quantile(y, q)) if n else math.nan
     reach = 1.96 * math.sqrt(n * q * (1.0 - q))
     low, high = math.floor(n * q - reach) - 1, math.ceil(n * q + reach) - 1
     if n == 0 or low < 0 or high >= n:
-        return ArmValue(int(n), float(np.quantile(y, q)) if n else math.nan, sd, math.nan)
-    return ArmValue(int(n), float(np.quantile(y, q)), sd, float((y[high] - y[low]) / (2.0 * 1.96)) ** 2)
+        few = f"not computable: {n} units in an arm are too few for the {q:g}-quantile"
+        return ArmValue(int(n), value, sd, math.nan, few)
+    if (different := 1 + int(np.count_nonzero(np.diff(y[low : high + 1])))) < QUANTILE_VALUES:
+        said = f"not computable: only {different} different values around the {q:g}-quantile, {QUANTILE_VALUES} needed"
+        return ArmValue(int(n), value, sd, math.nan, said)
+    return ArmValue(int(n), value, sd, float((y[high] - y[low]) / (2.0 * 1.96)) ** 2)
 
 
 # --- two arms ---------------------------------------------------------------------------------------------------------
@@ -177,7 +194,8 @@ def welch(arm: ArmValue, control: ArmValue) -> Effect:
     (1.0, 4.0, 0.2879)
     """
     df = _satterthwaite(arm.variance, arm.n - 1, control.variance, control.n - 1)
-    reason = "" if math.isfinite(df) else _why_no_error(arm.value, control.value, min(arm.n, control.n))
+    why = arm.reason or control.reason or _why_no_error(arm.value, control.value, min(arm.n, control.n))
+    reason = "" if math.isfinite(df) else why
     return Effect(
         arm.value, control.value, arm.variance, control.variance, 0.0, df, arm.n, control.n, None,
         "Welch, units taken as independent", reason,

@@ -10,12 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from mlops_dash.stats.ab import Effect, Sums, clustered, welch
+from mlops_dash.stats.ab import Effect, Sums, clustered, quantile_of_ordered, welch
 from mlops_dash.stats.arrays import Bools, Floats, Ints
 from mlops_dash.stats.intervals import wilson
 from mlops_dash.stats.pair_sums import MIN_CUPED, Adjustment, PairSums
 from mlops_dash.stats.sequential_ab import always_valid, units_needed
 
+TAIL_UNITS: Final = 20  # beyond a quantile, that an arm needs for its standard error
 DEPTH: Final = 0.95  # of the Monte-Carlo interval
 Looks = Callable[
     [Bools], Iterator[tuple[int, Effect]]
@@ -128,6 +129,43 @@ def of_units(y: Floats, z: Floats | None, x: Floats | None, day: Ints, *, least:
         for mine, control, skew in zip(sums(arm, True), sums(arm, False), skews, strict=True):
             smaller, both = min(mine.n, control.n), mine.n + control.n
             yield max(least, units_needed(smaller, both, skew)), _effect(mine, control, ratio=z is not None)
+
+    return looks
+
+
+def units_of_quantile(q: float) -> int:
+    """How many units an arm needs at least before its q-quantile is read: 20 beyond it.
+
+    >>> units_of_quantile(0.5), units_of_quantile(0.9), units_of_quantile(0.99)
+    (40, 200, 2000)
+    """
+    return math.ceil(round(TAIL_UNITS / min(q, 1.0 - q), 6))
+
+
+def of_quantiles(y: Floats, q: float, day: Ints, *, least: int, days: int | None = None) -> Looks:
+    """Looks at the q-quantile of units that are independent.
+
+    How many units an arm needs follows the skew of "above the quantile", which is what a quantile's spread is made of.
+
+    Args:
+        y: The outcome of each unit.
+        q: Between 0 and 1.
+        day: Of each unit, 0..D-1 in time order.
+        least: Units an arm needs at least.
+        days: D; by default the last day with a unit.
+    """
+    days = (int(day.max()) + 1 if day.size else 0) if days is None else days
+    order = np.argsort(y, kind="stable")
+    values, on = y[order], day[order]
+    skew = (1.0 - 2.0 * q) / math.sqrt(q * (1.0 - q))
+    least = max(least, units_of_quantile(q))
+
+    def looks(arm: Bools) -> Iterator[tuple[int, Effect]]:
+        sides = [(values[one], on[one]) for one in (arm[order], ~arm[order])]
+        for end in range(days):
+            mine, control = (quantile_of_ordered(own[at <= end], q) for own, at in sides)
+            needed = units_needed(min(mine.n, control.n), mine.n + control.n, skew)
+            yield max(least, needed), welch(mine, control)
 
     return looks
 

@@ -30,7 +30,7 @@ def test_a_loss_is_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "mean:", "median:revenue", "ratio:revenue", "ratio:/x", "ratio:x/", "revenue", "rmse "]
+    "text", ["", "mean:", "p42:revenue", "ratio:revenue", "ratio:/x", "ratio:x/", "revenue", "rmse "]
 )
 def test_what_cannot_be_measured_is_refused_with_how_to_write_it(text: str) -> None:
     with pytest.raises(InvalidInput, match="cannot be measured"):

@@ -51,8 +51,17 @@ def asked(home: Context, test: ABTest, *, runs: int = 100):  # type: ignore[no-u
 DESIGN = replace(BASE, planned_units=CUSTOMERS, min_units=200)
 
 
-@pytest.mark.parametrize("changes", [{}, {"cuped": True}, {"outcome": "higher:share:revenue"}, {"outcome": "mae"},
-                                     {"outcome": "higher:ratio:revenue/revenue"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"cuped": True},
+        {"outcome": "higher:share:revenue"},
+        {"outcome": "mae"},
+        {"outcome": "higher:ratio:revenue/revenue"},
+        {"outcome": "lower:p90:revenue"},
+    ],
+)
 def test_the_past_says_how_often_it_would_lie_and_what_it_could_find(home: Context, changes: dict[str, object]) -> None:
     found = asked(home, a_test(replace(DESIGN, **changes)))  # type: ignore[arg-type]
     assert (found.reason, found.units, found.days, found.days_needed) == ("", CUSTOMERS, 20, 22)

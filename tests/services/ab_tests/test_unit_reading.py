@@ -120,6 +120,26 @@ def test_a_loss_of_users_is_the_mean_of_their_rows_with_users_as_units() -> None
     assert found.units == DAYS * A_DAY
 
 
+def test_a_quantile_of_users_is_that_of_their_sums_and_one_of_counts_is_not_told() -> None:
+    rows, events, people = traffic(lift=3.0)
+    design = replace(BASE, outcome="higher:p90:revenue", others=("lower:median:order",))
+    found = now(rows, events, check(design))
+    sides = [people["spend"][people["arm"] == one] for one in (True, False)]
+    assert (found.primary.challenger, found.primary.control) == pytest.approx([one.quantile(0.9) for one in sides])
+    spread = [
+        np.std(np.quantile(np.random.default_rng(7).choice(one, (2_000, len(one))), 0.9, axis=1), ddof=1)
+        for one in sides
+    ]
+    look = found.looks[-1]
+    assert (look.low, look.high) == (found.primary.low, found.primary.high)
+    reach = 0.5 * (found.primary.high - found.primary.low) / math.hypot(*spread)  # type: ignore[operator]
+    assert 2.3 < reach < 4.2  # always-valid: about three standard errors, those of a bootstrap
+    assert judge(found, design, over=True).word is ABVerdict.SHIP
+    assert "order statistics" in found.method
+    assert found.others[0].low is None
+    assert "different values" in found.others[0].reason
+
+
 # --- what is said -----------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """What a test measures: a loss of the model's answers, or what happened to its units afterwards.
 
 An outcome of events is written DIRECTION:KIND:NAME, for example `higher:mean:revenue` or `lower:share:complaint`; a
-ratio names two events, `higher:ratio:revenue/order`. The text is its key everywhere: in designs, evidence and reports.
+ratio names two events, `higher:ratio:revenue/order`; a quantile is `lower:p95:seconds`. The text is its key everywhere:
+in designs, evidence and reports.
 """
 
 from __future__ import annotations
@@ -23,10 +24,16 @@ KINDS: Final = {
     COUNT: "{}, number a unit",
     SHARE: "{}, share of the units",
     RATIO: "{}",
+    "median": "{}, median of the units",
+    "p90": "{}, 90th percentile of the units",
+    "p95": "{}, 95th percentile of the units",
+    "p99": "{}, 99th percentile of the units",
 }
+QUANTILES: Final = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}  # of the sum of the values of a unit
 _DIRECTIONS: Final = {"higher": Direction.HIGHER, "lower": Direction.LOWER}
 _HINT: Final = (
-    "Write mean:NAME, count:NAME, share:NAME or ratio:NAME/NAME of events, with lower: before where less is better."
+    "Write mean:NAME, count:NAME, share:NAME, ratio:NAME/NAME, median:NAME, p90:NAME, p95:NAME or p99:NAME of events, "
+    "with lower: before where less is better."
 )
 
 
@@ -36,7 +43,8 @@ class OfEvents:
 
     Attributes:
         key: As it is written, direction first.
-        kind: "mean" (the sum of the values of a unit), "count" (how often), "share" (whether at all), "ratio".
+        kind: "mean" (the sum of the values of a unit), "count" (how often), "share" (whether at all), "ratio", or one
+            of `QUANTILES` (of the sums of all units).
         name: The event; of a ratio the one above.
         per: Of a ratio the event below.
         higher: Whether more is better.
@@ -52,6 +60,11 @@ class OfEvents:
     def names(self) -> tuple[str, ...]:
         """The events that it needs."""
         return (self.name, self.per) if self.per else (self.name,)
+
+    @property
+    def quantile(self) -> float | None:
+        """Which quantile of the units it is; None of all other kinds."""
+        return QUANTILES.get(self.kind)
 
     @property
     def label(self) -> str:
@@ -100,6 +113,15 @@ def of_events(key: str) -> OfEvents:
 def is_of_events(key: str) -> bool:
     """Whether an outcome is of events; else it is a loss of the answers."""
     return key not in METRICS
+
+
+def quantile_in(key: str) -> float | None:
+    """Which quantile of the units an outcome is; None of losses and of all other kinds.
+
+    >>> quantile_in("lower:p95:seconds"), quantile_in("higher:mean:p95"), quantile_in("mae")
+    (0.95, None, None)
+    """
+    return of_events(key).quantile if is_of_events(key) else None
 
 
 def metric_of(key: str) -> Metric:

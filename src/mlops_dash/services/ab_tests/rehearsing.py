@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, unit_key
+from mlops_dash.domain.ab_tests.outcomes import quantile_in
 from mlops_dash.domain.ab_tests.room import PRICE_OF_PEEKING, Rehearsal
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.domain.events import unit_name
 from mlops_dash.services.ab_tests.reading import days_of, parts_of, statistic_of
 from mlops_dash.services.ab_tests.unit_reading import linear, rows_of, with_outcome
 from mlops_dash.services.ab_tests.unit_table import unit_table
+from mlops_dash.stats.ab import quantile_of
 from mlops_dash.stats.ab_plan import detectable
-from mlops_dash.stats.ab_replay import Looks, of_days, of_units, replay
+from mlops_dash.stats.ab_replay import Looks, of_days, of_quantiles, of_units, replay
 from mlops_dash.stats.arrays import Floats
 from mlops_dash.store import ab_tests as store
 from mlops_dash.store import prediction_log
@@ -105,10 +107,18 @@ def _of_units(
     table = unit_table(design, rows.assign(unit=named, challenger=False), events, now=now)
     told = with_outcome(table.outcomes[design.outcome], design.outcome)
     columns, day = rows_of(table.outcomes[design.outcome], told), table.day[told]
+    if (q := quantile_in(design.outcome)) is not None:
+        whole = quantile_of(columns.y, q)
+        looks = of_quantiles(columns.y, q, day, least=design.min_units, days=len(table.days))
+        away = columns.y - columns.y.mean()
+        varies = away * math.sqrt(whole.variance * whole.n) / whole.sd  # so that a mean of them is as sure as it
+        return looks, whole.n, day, varies, whole.value
     looks = of_units(columns.y, columns.z, columns.x, day, least=design.min_units, days=len(table.days))
     total = float(columns.z.sum()) if columns.z is not None else float(len(columns.y))
     mean = float(columns.y.sum()) / total if total else math.nan
-    values = linear(columns) if columns.z is None else linear(columns) / max(float(columns.z.mean()), 1e-300)
+    values = linear(columns, design.outcome)
+    if columns.z is not None:
+        values = values / max(float(columns.z.mean()), 1e-300)
     if columns.x is not None:
         slope = float(np.cov(values, columns.x)[0, 1] / columns.x.var(ddof=1))
         values = values - slope * (columns.x - columns.x.mean())

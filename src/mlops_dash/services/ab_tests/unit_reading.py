@@ -17,7 +17,7 @@ import pandas as pd
 
 from mlops_dash.domain.ab_tests.analysis import finite
 from mlops_dash.domain.ab_tests.assigning import ENTITY
-from mlops_dash.domain.ab_tests.outcomes import is_of_events
+from mlops_dash.domain.ab_tests.outcomes import is_of_events, quantile_in
 from mlops_dash.domain.ab_tests.readings import (
     MISMATCH_LOG_E,
     ArmCount,
@@ -31,8 +31,8 @@ from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
 from mlops_dash.services.ab_tests.beside import belief_in, lasting_of
 from mlops_dash.services.ab_tests.reading import bounds, hidden, interval, measured, relative
 from mlops_dash.services.ab_tests.unit_table import Columns, UnitTable, unit_table
-from mlops_dash.stats.ab import Effect, base_rate_free, clustered, welch
-from mlops_dash.stats.ab_replay import of_units
+from mlops_dash.stats.ab import Effect, base_rate_free, clustered, quantile_of, welch
+from mlops_dash.stats.ab_replay import of_quantiles, of_units, units_of_quantile
 from mlops_dash.stats.arrays import Bools
 from mlops_dash.stats.moments import Moments
 from mlops_dash.stats.pair_sums import MIN_CUPED, Adjustment, PairSums
@@ -102,6 +102,8 @@ def effect_of(columns: Columns, arm: Bools, metric: str, design: Design) -> Effe
         challenger, control = parts * mine[:, None], parts * ~mine[:, None]
         statistic = base_rate_free(design.prior)
         return clustered(statistic, challenger, control, n_1=int(mine.sum()), n_0=int((~mine).sum()))
+    if (q := quantile_in(metric)) is not None:
+        return welch(quantile_of(columns.y[arm], q), quantile_of(columns.y[~arm], q))
     if columns.z is not None:
         top, bottom = columns.y, columns.z
         used = with_outcome(columns, metric)
@@ -121,8 +123,14 @@ def with_outcome(columns: Columns, metric: str) -> Bools:
     return np.asarray(columns.z != 0, dtype=np.bool_)
 
 
-def linear(columns: Columns) -> np.ndarray:  # type: ignore[type-arg]
-    """A number a unit whose skew is that of the outcome: itself, of a ratio its linearised units."""
+def linear(columns: Columns, metric: str) -> np.ndarray:  # type: ignore[type-arg]
+    """A number a unit whose skew is that of the outcome: itself, of a ratio its linearised units.
+
+    Of a quantile it is whether the unit lies above it, which is what its spread is made of.
+    """
+    if (q := quantile_in(metric)) is not None and len(columns.y):
+        above: np.ndarray = (columns.y > np.quantile(columns.y, q)).astype(np.float64)  # type: ignore[type-arg]
+        return above
     if columns.z is None or not columns.z.sum():
         return columns.y
     linearised: np.ndarray = columns.y - columns.y.sum() / columns.z.sum() * columns.z  # type: ignore[type-arg]
@@ -144,8 +152,10 @@ def _first_look(design: Design, table: UnitTable, *, over: bool) -> tuple[int, s
     if design.reading != ALWAYS_VALID and not over:
         return design.min_units, "One look at the end was chosen at design; nothing is shown before."
     told = with_outcome(table.outcomes[design.outcome], design.outcome)
-    values, arm = linear(rows_of(table.outcomes[design.outcome], told)), table.arm[told]
-    needed = max(design.min_units, units_before_first_look(Moments.of(values[arm]), Moments.of(values[~arm])))
+    values, arm = linear(rows_of(table.outcomes[design.outcome], told), design.outcome), table.arm[told]
+    q = quantile_in(design.outcome)
+    least = design.min_units if q is None else max(design.min_units, units_of_quantile(q))
+    needed = max(least, units_before_first_look(Moments.of(values[arm]), Moments.of(values[~arm])))
     smaller = min(_counts(arm))
     if smaller < needed:
         what = "ripe units" if told.all() else "ripe units with an outcome"
@@ -238,6 +248,9 @@ def _looks(design: Design, table: UnitTable) -> tuple[Look, ...]:
 
 def _effects(design: Design, table: UnitTable, columns: Columns) -> Iterator[tuple[int, Effect]]:
     """After every ripe day the units that an arm needs, and the effect: from sums, so that long tests stay quick."""
+    if (q := quantile_in(design.outcome)) is not None:
+        yield from of_quantiles(columns.y, q, table.day, least=design.min_units, days=len(table.days))(table.arm)
+        return
     if columns.parts is None:
         y, z, x, day, arm = columns.y, columns.z, columns.x, table.day, table.arm
         used = with_outcome(columns, design.outcome)  # a unit without a labelled row says nothing
@@ -268,6 +281,8 @@ def _method(design: Design, effect: Effect, columns: Columns) -> str:
     unit = design.entity if design.unit == ENTITY else "row"
     adjusted = "; adjusted by the same of the unit before (CUPED)" if columns.x is not None else ""
     kind = "delta method for the ratio of sums a unit" if columns.z is not None else effect.method
+    if quantile_in(design.outcome) is not None:
+        kind = "standard error of a quantile by its order statistics, Welch"
     return f"{how}; {kind or 'no standard error'}; units: {unit}, each counted once after its exposure{adjusted}"
 
 

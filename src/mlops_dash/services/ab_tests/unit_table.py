@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, draw_of, unit_key
-from mlops_dash.domain.ab_tests.outcomes import COUNT, MEAN, RATIO, SHARE, OfEvents, is_of_events, of_events
+from mlops_dash.domain.ab_tests.outcomes import COUNT, RATIO, SHARE, OfEvents, is_of_events, of_events
 from mlops_dash.domain.ab_tests.rules import ABTest, Design
 from mlops_dash.domain.events import unit_name
 from mlops_dash.services.ab_tests.admitting import admitted
@@ -256,12 +256,13 @@ def _of_events(metric: OfEvents, kept: _Kept, n: int, order: Ints, *, cuped: boo
         return Columns(
             column(metric.name, before=False, counted=False), z=column(metric.per, before=False, counted=False)
         )
-    after = column(metric.name, before=False, counted=metric.kind != MEAN)
-    past = column(metric.name, before=True, counted=metric.kind != MEAN) if cuped else None
+    counted = metric.kind in {COUNT, SHARE}
+    after = column(metric.name, before=False, counted=counted)
+    if metric.quantile is not None:  # what lies before adjusts means alone
+        return Columns(after)
+    past = column(metric.name, before=True, counted=counted) if cuped else None
     if metric.kind == SHARE:
         after, past = (after > 0).astype(np.float64), None if past is None else (past > 0).astype(np.float64)
-    elif metric.kind not in {MEAN, COUNT}:
-        raise AssertionError(metric.kind)
     adjusts = past is not None and len(past) > 1 and float(past.std()) > 0
     return Columns(after, x=past if adjusts else None)
 
