@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from mlops_dash.domain.ab_tests.decisions import Decision
 from mlops_dash.domain.ab_tests.judging import Verdict, judge
 from mlops_dash.domain.ab_tests.outcomes import metric_of
 from mlops_dash.domain.ab_tests.readings import Measured, Reading
-from mlops_dash.domain.ab_tests.rules import ABTest, Decision
+from mlops_dash.domain.ab_tests.rules import ABTest
 from mlops_dash.domain.words import ABState, ABVerdict, look
 
 SHIP, KEEP = "ship", "keep"

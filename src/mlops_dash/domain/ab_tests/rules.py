@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW, UNITS
+from mlops_dash.domain.ab_tests.decisions import Decision
 from mlops_dash.domain.ab_tests.outcomes import LOSSES, OF_DAYS, is_of_events, of_events
 from mlops_dash.domain.words import ABState
 from mlops_dash.errors import InvalidInput
@@ -264,29 +265,6 @@ def check(design: Design) -> Design:
 
 
 # --- what is known of a test ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What was decided on a test that is over: "ship" the challenger or "keep" the control."""
-
-    word: str
-    reason: str
-    by: str
-    at: datetime
-    against: bool  # of what the test says
-    seconded_by: str = ""
-    seconded_at: datetime | None = None
-
-    @property
-    def settled(self) -> bool:
-        """Whether it stands: one against the test needs a second person."""
-        return not self.against or bool(self.seconded_by)
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything as JSON-able values."""
-        seconded = None if self.seconded_at is None else self.seconded_at.isoformat()
-        return {**asdict(self), "at": self.at.isoformat(), "seconded_at": seconded, "settled": self.settled}
 
 
 @dataclass(frozen=True)

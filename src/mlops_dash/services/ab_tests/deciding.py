@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlops_dash.domain.ab_tests.archive import DECISIONS, archived, as_kept, is_against
-from mlops_dash.domain.ab_tests.rules import ABTest, Decision
+from mlops_dash.domain.ab_tests.decisions import Decision
+from mlops_dash.domain.ab_tests.rules import ABTest
 from mlops_dash.domain.access import Actor, Permission, person_of
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.words import ABState
