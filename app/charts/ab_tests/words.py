@@ -307,6 +307,7 @@ def more_words(design: Design) -> dict[str, str]:
     told = {
         "Also read": ", ".join(label(one) for one in design.others),
         "Segments": ", ".join(design.segments),
+        "Layer": "" if design.layer is None else design.layer.said.removeprefix("layer "),
         "By itself": guard_words(design) if design.auto_stop else "",
     }
     return {name: said for name, said in told.items() if said}

@@ -103,6 +103,9 @@ def _design(frame: Frame, model: str) -> None:
                 auto_stop=bool(session.get(f"{key}-auto")),
                 min_days=min(int(session.get(f"{key}-least-days")), enter),
                 share=session.get(f"{key}-share") / 100,
+                layer=str(session.get(f"{key}-layer") or "") if entity else "",
+                layer_share=session.get(f"{key}-part") / 100 if entity and session.get(f"{key}-layer") else 1.0,
+                hold_out=session.get(f"{key}-out") / 100 if entity and session.get(f"{key}-layer") else 0.0,
                 days=days,
                 planned_units=int(session.get(f"{key}-planned")) or plan.units(enter, entity),
                 min_units=int(session.get(f"{key}-least")),
@@ -173,6 +176,12 @@ def _fields(plan: Plan, key: str) -> None:
             help="Comes before the days. No row of it is read, and a unit that comes in it does not count: choose none "
             "where the same ones come every day.",
         )  # fmt: skip
+        st.text_input(
+            "Layer", key=f"{key}-layer", help="Tests of one layer, of whatever models, never share a user: each gets a "
+            "part of them. For units that a column names; empty: none.",
+        )  # fmt: skip
+        st.slider("Its part of the layer, %", 5, 100, 100, key=f"{key}-part")
+        st.slider("Held out of all tests of the layer, %", 0, 50, 0, key=f"{key}-out")
         st.checkbox(
             "Stop by itself when it does harm", value=True, key=f"{key}-auto",
             help="By an always-valid reading of its own, also with one look at the end. It cannot act in the ramp, nor "

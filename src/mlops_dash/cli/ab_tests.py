@@ -95,6 +95,11 @@ def _add_design(verbs: Any) -> None:
     )
     design.add_argument("--by-day", action="store_true", help="all rows of a day go to one arm")
     design.add_argument("--share", type=float, default=0.5, help="of the units, answered by the challenger")
+    design.add_argument(
+        "--layer", default="", metavar="NAME", help="tests of one layer, of whatever models, never share a unit"
+    )
+    design.add_argument("--layer-share", type=float, default=1.0, metavar="S", help="its part of the layer's units")
+    design.add_argument("--hold-out", type=float, default=0.0, metavar="S", help="of the layer, that no test gets")
     design.add_argument("--days", type=int, default=21)
     design.add_argument(
         "--planned-units", type=int, required=True, metavar="N", help="units with an outcome, of both arms"
@@ -164,6 +169,9 @@ def _design(arguments: argparse.Namespace) -> int:
             ramp_days=arguments.ramp_days,
             auto_stop=arguments.auto_stop,
             share=arguments.share,
+            layer=arguments.layer,
+            layer_share=arguments.layer_share,
+            hold_out=arguments.hold_out,
             days=arguments.days,
             min_units=arguments.min_units,
             min_days=arguments.min_days,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from mlops_dash.clock import Clock
 from mlops_dash.domain.ab_tests.assigning import to_challenger
+from mlops_dash.domain.ab_tests.layers import Layer
 from mlops_dash.domain.ab_tests.readings import Reading
 from mlops_dash.domain.ab_tests.room import facts_of, waits_for
 from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
@@ -464,6 +466,33 @@ def test_one_test_a_model_runs_and_the_champion_must_be_the_one_of_the_design(wo
     with pytest.raises(Conflict, match="champion changed"):
         world.service.start(LEAD, other.id, other.revision, reason="go")
     assert world.service.room(LEAD).champion_moved
+
+
+def test_tests_of_one_layer_get_different_users_and_a_part_is_free_when_its_test_is_over(world: World) -> None:
+    by_user = {"unit": "entity", "entity": "user", "days": 21, "layer": "shop"}
+    first = world.started(**by_user, layer_share=0.6)
+    assert first.design.layer == Layer("shop", 0.0, 0.6)
+    with pytest.raises(Conflict, match=r"no free part of 50 %: .* v2 against v1: 0 to 60 %"):
+        world.designed(**by_user, layer_share=0.5)
+    second = world.designed(**by_user, layer_share=0.3, hold_out=0.1)
+    assert second.design.layer == Layer("shop", 0.6, 0.9, 0.1)
+    assert world.service.room(LEAD, second.id).test == second  # as it was stored
+    world.service.stop(SCIENTIST, first.id, first.revision, reason="enough")
+    again = world.designed(**by_user, layer_share=0.6)
+    assert again.design.layer == Layer("shop", 0.0, 0.6, 0.1)
+    with pytest.raises(InvalidInput, match="Only units that a column names"):
+        world.designed(layer="other", layer_share=0.05)
+    with pytest.raises(InvalidInput, match="the layer needs a name"):
+        world.designed(hold_out=0.05)
+
+
+def test_two_tests_with_the_same_part_do_not_both_start(world: World) -> None:
+    first = world.designed(unit="entity", entity="user", layer="shop", layer_share=0.5)
+    twin = replace(first, id="twin")
+    with transaction(world.context.databases.app) as session:
+        ab_store.add(session, twin)
+    with pytest.raises(Conflict, match="units of the same part of layer shop"):
+        world.service.start(LEAD, first.id, first.revision, reason="go")
 
 
 def test_a_test_that_changed_meanwhile_is_not_stopped_by_an_old_page(world: World) -> None:

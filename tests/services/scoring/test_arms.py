@@ -13,6 +13,7 @@ import pytest
 
 from mlops_dash.clock import Clock
 from mlops_dash.domain.ab_tests.assigning import draw, to_challenger, unit_key
+from mlops_dash.domain.ab_tests.layers import OUTSIDE, Layer
 from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.services.ab_tests import ABTestService
 from mlops_dash.services.command import Context
@@ -216,6 +217,32 @@ def test_all_rows_of_a_customer_go_to_one_arm_by_every_door(house: House) -> Non
     assert kept(house) == {f"b-{n}": unit_key("k", one) for n, one in enumerate(CUSTOMERS)}
     frame = flights(ROWS).assign(customer=CUSTOMERS)
     assert house.scoring.score(SCIENTIST, MODEL, frame, batch_id="c").versions == tuple(expected)
+
+
+def test_users_of_another_test_of_the_layer_are_the_champions_and_count_nowhere(house: House) -> None:
+    test = by_customer(house, layer="shop", layer_share=0.5, hold_out=0.05)
+    part = test.design.layer
+    assert part == Layer("shop", 0.0, 0.5, 0.05)
+    rows = flights(ROWS).assign(customer=CUSTOMERS)
+    body = json.dumps({"dataframe_split": json.loads(rows.to_json(orient="split", index=False))}).encode()
+    said = house.scoring.answer(SCIENTIST, MODEL, body, "application/json", batch_id="b")
+    assert said.pending is not None
+    mine = [part.draws(one) for one in CUSTOMERS]
+    expected = ["2" if own and draw("k", one) < 0.5 else "1" for own, one in zip(mine, CUSTOMERS, strict=True)]
+    assert [one.version for one in said.pending.answers] == expected
+    assert set(expected) == {"1", "2"}
+    assert 0 < sum(mine) < ROWS
+    house.scoring.store(SCIENTIST, [said.pending])
+    assert kept(house) == {
+        f"b-{n}": unit_key("k", one) if own else OUTSIDE
+        for n, (own, one) in enumerate(zip(mine, CUSTOMERS, strict=True))
+    }
+    house.at += timedelta(hours=1)
+    found = house.tests.room(LEAD).reading
+    assert found is not None
+    users = {one for own, one in zip(mine, CUSTOMERS, strict=True) if own}
+    assert found.challenger.assigned + found.control.assigned == len(users)
+    assert f"{ROWS - sum(mine)} rows are of units outside its part of layer shop" in found.notes[-1]
 
 
 def test_a_request_says_whom_it_is_for_in_a_header_alone_or_among_others(house: House) -> None:

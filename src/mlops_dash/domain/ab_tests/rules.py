@@ -13,8 +13,9 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW, UNITS
+from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, ROW, UNITS, unit_key
 from mlops_dash.domain.ab_tests.decisions import Decision
+from mlops_dash.domain.ab_tests.layers import OUTSIDE, Layer
 from mlops_dash.domain.ab_tests.outcomes import LOSSES, OF_DAYS, is_of_events, of_events
 from mlops_dash.domain.words import ABState
 from mlops_dash.errors import InvalidInput
@@ -57,6 +58,9 @@ class NewTest:
         auto_stop: Whether the worker stops it when a guardrail fails or the outcome is worse, by an always-valid
             reading of its own; never in the ramp, nor before `Design.guards_after`.
         share: Share of the units that the challenger answers.
+        layer: Tests of one layer, of whatever models, never share a unit; "" of none.
+        layer_share: Its part of the layer's units.
+        hold_out: Share of the layer's units that no test of it gets.
         days: Planned length.
         min_units: Units an arm must have before anything is shown.
         min_days: Ripe days before anything is shown.
@@ -81,6 +85,9 @@ class NewTest:
     ramp_days: float = 1.0
     auto_stop: bool = False
     share: float = 0.5
+    layer: str = ""
+    layer_share: float = 1.0
+    hold_out: float = 0.0
     days: int = 21
     min_units: int = 1_000
     min_days: int = 0
@@ -116,6 +123,7 @@ class Design:
     ramp_days: float = 1.0  # of each
     auto_stop: bool = False
     segments: tuple[str, ...] = ()  # columns that are read apart
+    layer: Layer | None = None  # whose part of the units alone is drawn
 
     def as_json(self) -> dict[str, Any]:
         """All fields as JSON-able values."""
@@ -126,6 +134,8 @@ class Design:
         """What `as_json` wrote."""
         known = {one.name for one in fields(cls)}
         values = {name: value for name, value in body.items() if name in known}
+        part = body.get("layer")
+        values["layer"] = None if part is None else Layer(**part)
         lists = {name: tuple(body.get(name, ())) for name in ("others", "ramp", "segments")}
         return cls(**{**values, **lists, "guardrails": tuple(Guardrail(**one) for one in body["guardrails"])})
 
@@ -184,6 +194,14 @@ class Design:
         waits = self.ripens_after if self.by_units else timedelta(0)  # days ripen early where enough rows are labelled
         return self.ramps_for + timedelta(days=max(self.min_days, 1)) + waits
 
+    def kept(self, unit: str) -> str:
+        """What the log keeps of a unit; of one that is in no arm `OUTSIDE`, "" of none."""
+        return OUTSIDE if unit and not self.draws(unit) else unit_key(self.key, unit)
+
+    def draws(self, unit: str) -> bool:
+        """Whether a unit may be drawn: all may where the test is in no layer."""
+        return self.layer is None or self.layer.draws(unit)
+
     @property
     def unit_words(self) -> str:
         """Who is drawn, in a sentence."""
@@ -240,6 +258,7 @@ def check(design: Design) -> Design:
         (not 0.05 <= design.share <= 0.95, f"The share {design.share} is not between 0.05 and 0.95."),
         (design.planned_units < 2 * least, f"{design.planned_units} planned units are fewer than {2 * least}."),
         (design.min_units < least, f"A minimum of {design.min_units} units an arm is below {least}."),
+        (design.layer is not None and design.unit != ENTITY, "Only units that a column names can be shared by tests."),
         (not 0 < design.alpha <= 0.2, f"Alpha {design.alpha} is not between 0 and 0.2."),
         (not 0 < design.prior < 1, f"The base rate {design.prior} is not between 0 and 1."),
         (not design.key, "The key of the random assignment is empty."),

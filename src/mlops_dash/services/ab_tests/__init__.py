@@ -24,7 +24,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.ab_tests.choices import why_not_challenger
 from mlops_dash.services.ab_tests.deciding import Deciding
 from mlops_dash.services.ab_tests.evidence import evidence_of
-from mlops_dash.services.ab_tests.planning import design_of, is_testable, plan_of
+from mlops_dash.services.ab_tests.planning import design_of, is_testable, plan_of, refuse_shared
 from mlops_dash.services.ab_tests.published import FILE, published
 from mlops_dash.services.ab_tests.reading import read_test
 from mlops_dash.services.ab_tests.rehearsing import rehearse
@@ -105,6 +105,7 @@ class ABTestService:
             raise Conflict(f"A change of champion of {test.model} is being carried out.", hint="Wait until it is done.")
         if rollouts.open_of(unit.session, test.model) is not None:
             raise Conflict(f"A roll-out of {test.model} is going on.", hint="Stop it first, or wait until it is over.")
+        refuse_shared(unit.session, test)
         after = store.change(
             unit.session, test_id, revision, state=ABState.RUNNING, started_by=actor.id, started_at=unit.now
         )

@@ -8,18 +8,21 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from mlops_dash.domain.ab_tests.layers import Layer, part_of
 from mlops_dash.domain.ab_tests.outcomes import MEAN, SHARE, is_of_events
 from mlops_dash.domain.ab_tests.room import PRICE_OF_PEEKING, Choice, Plan, Reach, UnitColumn
-from mlops_dash.domain.ab_tests.rules import Design, Guardrail, NewTest, check
+from mlops_dash.domain.ab_tests.rules import ABTest, Design, Guardrail, NewTest, check
 from mlops_dash.domain.events import EventName
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind, PromotionPolicy
 from mlops_dash.domain.registry.records import Model, Version
 from mlops_dash.domain.tasks import task_named
+from mlops_dash.domain.words import ABState
 from mlops_dash.errors import Conflict, InvalidInput
 from mlops_dash.services.ab_tests.choices import why_not_offered
 from mlops_dash.services.ab_tests.reading import losses_of
 from mlops_dash.services.command import Context, Unit
 from mlops_dash.stats.ab_plan import detectable
+from mlops_dash.store import ab_tests as store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import prediction_log
@@ -117,6 +120,7 @@ def design_of(unit: Unit, wanted: NewTest, control: Version) -> Design:
             segments=wanted.segments,
             ramp_days=wanted.ramp_days,
             auto_stop=wanted.auto_stop,
+            layer=_layer(unit, wanted),
         )
     )
     odd = [one for one in made.metrics if not is_of_events(one) and one not in losses]
@@ -126,6 +130,40 @@ def design_of(unit: Unit, wanted: NewTest, control: Version) -> Design:
             hint=f"Name {' or '.join(losses)}, or one of events, such as mean:revenue.",
         )
     return made
+
+
+def _layer(unit: Unit, wanted: NewTest) -> Layer | None:
+    """The part of a layer that a test gets; None where it asks for none."""
+    name = wanted.layer.strip()
+    if not name:
+        if wanted.hold_out or wanted.layer_share != 1.0:
+            raise InvalidInput("Units are held out of a layer, so the layer needs a name.", hint="Name it: --layer.")
+        return None
+    return part_of(name, wanted.layer_share, wanted.hold_out, others_of_layer(unit.session, name))
+
+
+def others_of_layer(session: Session, name: str, *, but: str = "") -> list[tuple[str, Layer]]:
+    """Name and part of each test of a layer that is not over."""
+    return [
+        (f"{one.model} {one.name}", one.design.layer)
+        for one in store.every(session)
+        if one.design.layer is not None and one.design.layer.name == name
+        and one.state is not ABState.STOPPED and one.id != but
+    ]  # fmt: skip
+
+
+def refuse_shared(session: Session, test: ABTest) -> None:
+    """Refuse to start a test whose part of its layer another one has: two were designed in the same moment.
+
+    Raises:
+        Conflict: naming the other.
+    """
+    own = test.design.layer
+    if own is None:
+        return
+    for who, one in others_of_layer(session, own.name, but=test.id):
+        if own.low < one.high and one.low < own.high:
+            raise Conflict(f"{who} has units of the same part of layer {own.name}.", hint="Design this one anew.")
 
 
 def policies_of(session: Session, model: str, now: datetime) -> tuple[PromotionPolicy, MonitoringPolicy]:

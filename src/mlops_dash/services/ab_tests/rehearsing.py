@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY, unit_key
+from mlops_dash.domain.ab_tests.assigning import DAY, ENTITY
 from mlops_dash.domain.ab_tests.outcomes import quantile_in
 from mlops_dash.domain.ab_tests.room import PRICE_OF_PEEKING, Rehearsal
 from mlops_dash.domain.ab_tests.rules import ALWAYS_VALID, ABTest, Design
@@ -103,7 +103,7 @@ def _of_units(
     """Looks, units, their days, a number a unit that varies as the outcome does, and the outcome of all."""
     named = rows["prediction_id"].astype(str)
     if design.unit == ENTITY:
-        named = pd.Series([unit_key(design.key, unit_name(one)) for one in rows[design.entity]], index=rows.index)
+        named = pd.Series([design.kept(unit_name(one)) for one in rows[design.entity]], index=rows.index)
     table = unit_table(design, rows.assign(unit=named, challenger=False), events, now=now)
     told = with_outcome(table.outcomes[design.outcome], design.outcome)
     columns, day = rows_of(table.outcomes[design.outcome], told), table.day[told]

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, draw_of, unit_key
+from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, draw_of
+from mlops_dash.domain.ab_tests.layers import OUTSIDE
 from mlops_dash.domain.ab_tests.outcomes import COUNT, RATIO, SHARE, OfEvents, is_of_events, of_events
 from mlops_dash.domain.ab_tests.rules import ABTest, Design
 from mlops_dash.domain.events import unit_name
@@ -112,7 +113,8 @@ def unit_table(
         now: Which days are ripe.
         test: Whose units must have had their whole time in their arm (`admitting`); None takes every unit.
     """
-    named = rows[rows["unit"] != ""]
+    others = int((rows["unit"] == OUTSIDE).sum())
+    named = rows[(rows["unit"] != "") & (rows["unit"] != OUTSIDE)]
     codes, units = pd.factorize(named["unit"].to_numpy(dtype=object))
     at = _us(named["at"])
     first = np.full(len(units), np.iinfo(np.int64).max, dtype=np.int64)
@@ -157,8 +159,14 @@ def unit_table(
         joined=kept.joined,
         order=order,
         segments={name: _first_values(named, name, codes, at, len(units)) for name in design.segments},
-        left_out=left_out,
+        left_out=(*left_out, *_outside(design, others)),
     )
+
+
+def _outside(design: Design, rows: int) -> tuple[str, ...]:
+    if not rows or design.layer is None:
+        return ()
+    return (f"{rows:,} rows are of units outside its part of layer {design.layer.name}; the control answers them.",)
 
 
 @dataclass(frozen=True)
@@ -225,12 +233,13 @@ def _kept_events(
     units, stands = everyone
     names = events["unit"].to_numpy(dtype=object)
     codes, known = pd.factorize(names)
-    keys = [unit_key(design.key, one) for one in known.tolist()] if design.unit == ENTITY else known.tolist()
+    keys = [design.kept(one) for one in known.tolist()] if design.unit == ENTITY else known.tolist()
     place = np.asarray(pd.Index(units).get_indexer(pd.Index(keys, dtype=object)), dtype=np.int64)[codes]
     known_to_us = place >= 0
     place[known_to_us] = stands[place[known_to_us]]
     ours = place >= 0
-    strange, joined = int(np.unique(codes[~known_to_us]).size), int(np.unique(codes[ours]).size)
+    outside = np.array([one == OUTSIDE for one in keys], dtype=np.bool_)[codes]  # other tests of the layer have them
+    strange, joined = int(np.unique(codes[~known_to_us & ~outside]).size), int(np.unique(codes[ours]).size)
     place, kept = place[ours], events[ours]
     at, received = kept["at_us"].to_numpy(dtype=np.int64), kept["received_at_us"].to_numpy(dtype=np.int64)
     exposure = int(design.exposure_hours * _HOUR_US)

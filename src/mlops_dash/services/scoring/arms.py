@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, to_challenger, unit_key
+from mlops_dash.domain.ab_tests.assigning import ENTITY, draw, to_challenger
 from mlops_dash.domain.events import unit_name
 from mlops_dash.errors import BrokenModel, InvalidInput
 from mlops_dash.services.scoring.following import Live
@@ -70,7 +70,7 @@ def units_of(live: Live, frame: pd.DataFrame, said: str = "") -> tuple[str, ...]
 def keys_of(live: Live, units: Sequence[str]) -> dict[str, str]:
     """What the log keeps of each unit instead of its name."""
     test = live.tried.test
-    return {} if test is None else {one: unit_key(test.design.key, one) for one in set(units)}
+    return {} if test is None else {one: test.design.kept(one) for one in set(units)}
 
 
 def rows_of_challenger(
@@ -88,6 +88,7 @@ def rows_of_challenger(
         return np.asarray([draw(rollout.key, one) < rollout.share for one in ids], dtype=np.bool_)
     assert test is not None  # `beside` is the one or the other
     design = test.design
+    units = [one if one and design.draws(one) else "" for one in units] if design.layer is not None else units
     shares = [design.share_after(moment - test.starts_at) for moment in at]
     drawn = np.zeros(len(ids), dtype=np.bool_)
     for share in set(shares):
