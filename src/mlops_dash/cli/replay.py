@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.format import short
-from mlops_dash.domain.monitoring.replay import ReplayView
+from mlops_dash.domain.monitoring.replay import told_of
 
 
 def add_commands(commands: Any) -> None:
@@ -28,25 +28,6 @@ def _replay(arguments: argparse.Namespace) -> int:
         job_id = made.monitoring.ask_replay(who, arguments.model, arguments.reason)
         line = f"Asked as job {short(job_id)}; a worker does it."
     view = made.monitoring.replayed(who, arguments.model)
-    nothing = "Nothing took over, or its own days are judged: there is nothing to replay."
-    said = nothing if view is None else view.sentence
-    show(
-        as_json(arguments.model, view, job_id=job_id, said=said), as_json=arguments.json,
-        line=line or said,
-    )  # fmt: skip
+    facts = told_of(arguments.model, view, job_id=job_id)
+    show(facts, as_json=arguments.json, line=line or str(facts["sentence"]))
     return 0
-
-
-def as_json(model: str, view: ReplayView | None, *, job_id: str | None, said: str) -> dict[str, Any]:
-    """What the command prints with --json."""
-    found = None if view is None or view.found is None else view.found.as_json()
-    return {
-        "model": model,
-        "version": None if view is None else view.version,
-        "replaced": None if view is None else view.before,
-        "state": "nothing" if view is None else str(view.state),
-        "live": False,
-        "sentence": said,
-        "job": job_id,
-        "replay": found,
-    }

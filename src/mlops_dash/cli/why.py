@@ -12,7 +12,7 @@ from mlops_dash.bootstrap import Services
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.access import Actor, system
 from mlops_dash.domain.format import percent, psi
-from mlops_dash.domain.monitoring.causes import Causes, Importance
+from mlops_dash.domain.monitoring.causes import Causes, told
 from mlops_dash.domain.monitoring.contributions import RowContributions, shown
 from mlops_dash.domain.monitoring.samples import ColumnRows
 
@@ -56,7 +56,7 @@ def _why(arguments: argparse.Namespace) -> int:
         return _row(made, who, arguments)
     found = made.monitoring.causes(who, model)
     rows = made.monitoring.column_rows(who, model, arguments.rows) if arguments.rows else None
-    facts = as_json(model, found) if rows is None else {**as_json(model, found), "rows": rows.as_json()}
+    facts = told(model, found) if rows is None else {**told(model, found), "rows": rows.as_json()}
     show(facts, as_json=arguments.json, line="\n".join(_lines(found) if rows is None else _table(rows)))
     return 0
 
@@ -99,11 +99,6 @@ def _estimate(arguments: argparse.Namespace) -> int:
     facts = None if found is None else {"model": arguments.model, **found.as_json()}
     show(facts, as_json=arguments.json, line="" if found is None else found.sentence)
     return 0
-
-
-def as_json(model: str, found: Causes | None) -> dict[str, Any]:
-    """What the command prints with --json."""
-    return {"model": model, **(found or Causes((), Importance(), worse=False)).as_json()}
 
 
 def _lines(found: Causes | None) -> list[str]:

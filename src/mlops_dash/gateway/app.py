@@ -24,6 +24,7 @@ from mlops_dash.gateway import (
     events,
     model_shapes,
     models,
+    monitoring,
     push_shapes,
     pushes,
     shapes,
@@ -308,12 +309,14 @@ def _model_routes(app: FastAPI, gateway: Gateway) -> None:
          model_shapes.WRITTEN),
         ("POST", "/v1/policy/activate", "Put a written version into force", models.ACTIVATION_FIELDS,
          models.activate_policy, model_shapes.ACTIVATED),
+        *monitoring.ASKED,
     )  # fmt: skip
     read = (
         ("/v1/models", "The models that are watched", models.list_models, model_shapes.MODELS),
         ("/v1/policy", "What a model is judged by", models.show_policy, model_shapes.POLICY),
         ("/v1/events", "Which events were sent", events.list_events, events.LISTED),
         ("/v1/ab-tests", "A/B tests, and what one says", ab_tests.list_tests, ab_tests.LISTED),
+        *monitoring.TOLD,
     )
 
     def writes(known: set[str], call: pushes.Push) -> Callable[[Request], Awaitable[dict[str, Any]]]:

@@ -309,3 +309,8 @@ def ranked(stretch: Sequence[Reading], importance: Importance, *, worse: bool) -
     return Causes(
         tuple(sorted(found, key=lambda one: (order.index(one.role), -one.weight, one.column))), importance, worse
     )
+
+
+def told(model: str, found: Causes | None) -> dict[str, Any]:
+    """What command and API say of a model; None = no window is judged."""
+    return {"model": model, **(found or Causes((), Importance(), worse=False)).as_json()}

@@ -144,6 +144,27 @@ def told(view: ReplayView, cadence: Cadence, zone: str) -> str:
     )
 
 
+def told_of(model: str, view: ReplayView | None, *, job_id: str | None = None) -> dict[str, Any]:
+    """What command and API say of a model.
+
+    Args:
+        model: Its name.
+        view: How far the replay is; None where there is nothing to replay.
+        job_id: Of a worker that was just asked.
+    """
+    nothing = "Nothing took over, or its own days are judged: there is nothing to replay."
+    return {
+        "model": model,
+        "version": None if view is None else view.version,
+        "replaced": None if view is None else view.before,
+        "state": "nothing" if view is None else str(view.state),
+        "live": False,
+        "sentence": nothing if view is None else view.sentence,
+        "job": job_id,
+        "replay": None if view is None or view.found is None else view.found.as_json(),
+    }
+
+
 def why_no_rows(version: str, *, trained_until: datetime | None, end: datetime) -> str:
     """Why no row of the log is left to answer again; "" where the training leaves some.
 

@@ -109,6 +109,7 @@ class MonitoringService:
         self.ask_estimate = models.ask_estimate
         self.plan_estimate = models.plan_estimate
         self.estimate_losses = models.estimate_losses
+        self.estimated = models.estimated
         slicing = Slicing(context)
         self.slices = slicing.slices
         self.ask_slices = slicing.ask_slices

@@ -20,8 +20,8 @@ from mlops_dash.domain.monitoring.readings import Reading, known
 from mlops_dash.domain.policies import MonitoringPolicy, PolicyKind
 from mlops_dash.errors import InvalidInput, NotFound
 from mlops_dash.ids import digest
-from mlops_dash.services.command import Context, Unit, command, record
-from mlops_dash.services.monitoring.estimating import estimator_of
+from mlops_dash.services.command import Context, Unit, command, read, record
+from mlops_dash.services.monitoring.estimating import estimator_of, view_of
 from mlops_dash.services.monitoring.samples import window_rows
 from mlops_dash.services.monitoring.stretch import harm_stretch
 from mlops_dash.services.monitoring.together import in_numbers
@@ -80,6 +80,29 @@ class LossModels:
             raise InvalidInput("A run needs a reason.", hint="Say in a few words what you want to find out.")
         version, _, _ = _needed(_ground(unit.session, model, unit.now), model)
         unit.audit(f"v{version.version}", model=model, reason=reason.strip(), after={"version_id": version.id})
+
+    @read(Permission.ROOM_READ)
+    def estimated(self, actor: Actor, model: str) -> EstimatedView | None:
+        """What is known of windows without labels: by their profiles of a classifier, else as a worker left it.
+
+        Returns:
+            None where nothing is estimated (yet).
+
+        Raises:
+            NotFound: no such model.
+        """
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            if model not in store.model_names(session):
+                raise NotFound(f"No model {model}.", hint="Choose one from the list.")
+            version = store.champion(session, model)
+            reference = None if version is None else references.reference(session, version.id)
+            if version is None or reference is None:
+                return None
+            policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
+            own = [one for one in store.readings(session, version.id) if one.n]
+            found = view_of(reference, own, "")  # of its main metric
+            return loss_view(session, version, reference, policy, own) if found is None else found
 
     @record(Permission.JOB_RUN)
     def estimate_losses(self, actor: Actor, model: str) -> EstimatedView | None:
