@@ -35,6 +35,7 @@ def _dialog(frame: Frame, room: MonitoringRoom) -> None:
         wanted = int(session.get("first-days-n") or days)
         version_id = frame.services.registry.version_id(frame.actor, room.model, room.version)
         rows = frame.services.monitoring.rows_of_first_days(frame.actor, version_id, wanted)
+        frame.services.monitoring.keep_inputs(frame.actor, version_id)
         made = frame.services.monitoring.set_reference(
             frame.actor, version_id, rows, method=AS_SERVED, source=f"first {wanted} days", reason=reason
         )

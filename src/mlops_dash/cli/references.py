@@ -58,6 +58,7 @@ def _push(arguments: argparse.Namespace) -> int:
     version = made.registry.known_version(who, arguments.model, arguments.version, reason=f"its reference is {source}")
     rows = _rows(made, who, version, arguments)
     method = OUT_OF_FOLD if arguments.out_of_fold and arguments.file else AS_SERVED
+    made.monitoring.keep_inputs(who, version.id)
     answer = made.monitoring.set_reference(
         who, version.id, rows, method=method, source=source, replace=arguments.replace, reason=arguments.reason
     )

@@ -80,6 +80,7 @@ def push_reference(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[
     version = _version(made, who, sent, reason=f"its reference is {source}")
     rows = _rows(made, who, version, sent)
     method = OUT_OF_FOLD if _flag(sent, "out_of_fold") and given == ["rows"] else AS_SERVED
+    made.monitoring.keep_inputs(who, version.id)
     answer = made.monitoring.set_reference(
         who, version.id, rows, method=method, source=source, replace=_flag(sent, "replace"),
         reason=_text(sent, "reason", ""),

@@ -107,6 +107,19 @@ class VersionFiles(MlflowRuns):
                     _fetch(store, name, Path(folder))
             return _contents(Path(folder), files, digest="")
 
+    def inputs(self, source: str) -> tuple[str, ...]:
+        """The input columns that a version's signature names; only its MLmodel is fetched.
+
+        Raises:
+            BrokenModel: it cannot be read.
+            Unavailable: MLflow does not answer.
+        """
+        with self._store(source) as store, tempfile.TemporaryDirectory() as folder:
+            _fetch(store, "MLmodel", Path(folder))
+            signature = _yaml(_text(Path(folder) / "MLmodel")).get("signature")
+        said = signature if isinstance(signature, Mapping) else {}
+        return tuple(one.name for one in _columns(said.get("inputs")) or ())
+
     def put_back(self, source: str, folder: Path) -> tuple[str, ...]:
         """Write the files of `folder` over those of a version; gives the paths that are there beyond them.
 

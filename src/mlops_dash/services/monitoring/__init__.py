@@ -2,6 +2,7 @@
 
 referencing what a version's live traffic is compared with
 setting     references that people choose: a file, a window of the log, the first labelled days
+signing     which columns a version takes, as its signature says
 profiling   profiles of hours and days; what cannot be counted is set aside (sifting)
 days        which days are judged, and when again although no row came
 judging     evaluate: from profiles to readings, health and alerts
@@ -40,6 +41,7 @@ from mlops_dash.services.monitoring.rehearsing import Rehearsing
 from mlops_dash.services.monitoring.replaying import Replaying
 from mlops_dash.services.monitoring.samples import Samples
 from mlops_dash.services.monitoring.setting import ReferenceSet, Setting
+from mlops_dash.services.monitoring.signing import Signing
 from mlops_dash.services.monitoring.slicing import Slicing
 from mlops_dash.services.monitoring.splitting import Splitting
 from mlops_dash.services.monitoring.together import Judged
@@ -61,6 +63,7 @@ class MonitoringService:
         self.rows_of_objects = setting.rows_of_objects
         self.set_reference = setting.set_reference
         self.mark_past = setting.mark_past
+        self.keep_inputs = Signing(context).keep_inputs
 
         profiling = Profiling(context)
         self.models_to_profile = profiling.models_to_profile

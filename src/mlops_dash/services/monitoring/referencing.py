@@ -29,6 +29,7 @@ from mlops_dash.services.command import Context, record
 from mlops_dash.services.monitoring.grouping import Alike, alike_of
 from mlops_dash.services.monitoring.measuring import LEVEL, by_day, clusters_of, measure, units_of
 from mlops_dash.services.monitoring.reference_pieces import RefPiece, cut_by, pieces_of, window_numbers, windows_of
+from mlops_dash.services.monitoring.signing import Signing
 from mlops_dash.stats.arrays import Ints, as_floats
 from mlops_dash.stats.drift import UsualSwing, usual_swing
 from mlops_dash.stats.sequential import HarmUnit
@@ -73,6 +74,7 @@ class Referencing:
             InvalidInput: a column is missing, `at` is naive, or a score or label is missing or none of the task's.
         """
         now = self.context.clock.now()
+        inputs = Signing(self.context).keep_inputs(actor, version_id)
         with reading(self.context.databases.app) as session:
             version = store.version(session, version_id)
             if version is None:
@@ -80,7 +82,7 @@ class Referencing:
             policy = policies.active(session, version.model, PolicyKind.MONITORING, now).monitoring
             task, cluster = policies.task_of(session, version.model), policies.cluster_of(session, version.model)
         made, measured = build_reference(
-            version, task, policy, checked_rows(rows, task), now, method=method, cluster=cluster
+            version, task, policy, checked_rows(rows, task), now, method=method, cluster=cluster, inputs=inputs
         )
         with transaction(self.context.databases.app) as session:
             if references.save_reference(session, made):
@@ -128,11 +130,14 @@ def checked_rows(rows: pd.DataFrame, task: ModelTask) -> pd.DataFrame:
 
 def build_reference(
     version: store.Version, task: ModelTask, policy: MonitoringPolicy, rows: pd.DataFrame, now: datetime,
-    *, method: str, cluster: str = "",
+    *, method: str, cluster: str = "", inputs: Sequence[str] = (),
 ) -> tuple[Reference, dict[str, Estimate]]:  # fmt: skip
-    """Make the cells, the reference's own windows and the baseline of its rows; `cluster` names what rows belong to."""
+    """Make the cells, the reference's own windows and the baseline of its rows.
+
+    `cluster` names what rows belong to: a column beside the inputs, unless it is one of the version's `inputs`.
+    """
     batch, cluster = policy.cadence.column, cluster if cluster in rows else ""
-    others = {*NOT_FEATURES, *probability_columns(rows), batch, cluster}
+    others = {*NOT_FEATURES, *probability_columns(rows), batch, *({cluster} - set(inputs))}
     features = [name for name in rows.columns if name not in others]
     if not features:
         raise InvalidInput("No column is left as an input.", hint="Keep the columns that the model was given.")

@@ -25,7 +25,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring.referencing import build_reference, checked_rows, evidence_of
 from mlops_dash.store import evidence as evidence_store
-from mlops_dash.store import policies, prediction_log
+from mlops_dash.store import policies, prediction_log, signatures
 from mlops_dash.store.db import Session, reading, transaction
 from mlops_dash.store.monitoring import profiles, references
 from mlops_dash.store.monitoring import readings as store
@@ -134,6 +134,8 @@ class Setting:
     ) -> ReferenceSet:
         """Say what a version's live traffic is compared with from now on; the caller marks its past afterwards.
 
+        The caller has `keep_inputs` told before, which asks MLflow.
+
         The same rows again change nothing. A scientist or above may; the ledger has the rows' source, the window and
         what it replaces.
 
@@ -161,8 +163,9 @@ class Setting:
             raise InvalidInput(f"The feature name {', '.join(taken)} is taken.", hint="Rename the feature.")
         cluster = policies.cluster_of(session, version.model)
         made, measured = build_reference(
-            version, task, policy, checked_rows(rows, task), unit.now, method=method, cluster=cluster
-        )
+            version, task, policy, checked_rows(rows, task), unit.now, method=method, cluster=cluster,
+            inputs=signatures.inputs_of(session, version_id) or (),
+        )  # fmt: skip
         subject = f"{version.model} v{version.version}"
         answer = ReferenceSet(
             made.id, subject, made.start, made.end, made.n_rows, made.n_days, changed=True

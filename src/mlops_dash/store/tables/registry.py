@@ -70,6 +70,15 @@ class ModelVersionRow(AppTable, table=True):
     __table_args__ = (UniqueConstraint("model", "version", "incarnation"),)
 
 
+class VersionInputsRow(AppTable, table=True):
+    """The input columns of a version, as the signature in its files names them; files never change."""
+
+    __tablename__ = "version_inputs"
+    version_id: str = Field(primary_key=True, foreign_key="model_version.id")
+    names: Any = json_column()  # empty: its signature names no columns, or it has none
+    read_at: datetime = time_column()
+
+
 class VersionNumberRow(AppTable, table=True):
     """The semantic number of a version: kept when it became champion, or set by somebody."""
 
