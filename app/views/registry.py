@@ -81,7 +81,7 @@ def page(frame: Frame) -> None:
         "Decide": lambda: _decide(frame, room),
         "Version": lambda: dossier.panel(frame, room),
         "Card": lambda: card.panel(frame, room.model.name),
-        "Board": lambda: board.panel(frame),
+        "Board": lambda: board.panel(frame, room),
     }
     address.menu("part", panels, "Decide")
     for tab, draw in zip(st.tabs(list(panels), key="part", on_change=address.picked, args=("part",)),

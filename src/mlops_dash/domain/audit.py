@@ -109,6 +109,8 @@ class Action(StrEnum):
     REPORT_COMMENTED = "report.commented"
     REPORT_SIGNED = "report.signed"
     VERSION_NUMBERED = "version.numbered"
+    VERSION_MARKED = "version.marked"  # for an environment that is not production
+    SHADOW_SET = "version.shadow_set"
     VIEW_SAVED = "view.saved"
     VIEW_CHANGED = "view.changed"
     VIEW_DELETED = "view.deleted"

@@ -137,6 +137,8 @@ _SENTENCES: Mapping[str, Told] = {
     Action.REPORT_COMMENTED: _to("commented on"),
     Action.REPORT_SIGNED: _to("signed"),
     Action.VERSION_NUMBERED: lambda one: f"called {one.object} {one.after.get('number', '')}",
+    Action.VERSION_MARKED: lambda one: f"moved {one.object} to {one.after.get('environment', '')}",
+    Action.SHADOW_SET: lambda one: f"{'started' if one.after.get('on') else 'stopped'} {one.object} scoring silently",
     Action.TEST_DESIGNED: _to("designed the A/B test"),
     Action.TEST_STARTED: _to("started the A/B test"),
     Action.TEST_STOPPED: _to("stopped the A/B test"),

@@ -16,6 +16,7 @@ room        everything the page shows, from one read (its parts: shown)
 numbering   what versions are called: semantic numbers from what differs from the champion, or set by hand
 lineage     what MLflow and a version's folder say of it, kept for a minute
 boards      of every model which version is where
+moving      a version to an environment's mark, or to score silently; never to production
 dossiers    everything that is known about one version: lineage, files, environment, metrics
 judging     where a proposal stands now, shared by all of them
 """
@@ -31,6 +32,7 @@ from mlops_dash.services.registry.dossiers import Dossiers
 from mlops_dash.services.registry.freezing import Freezing
 from mlops_dash.services.registry.lineage import Lineage
 from mlops_dash.services.registry.models import Models
+from mlops_dash.services.registry.moving import Moving
 from mlops_dash.services.registry.numbering import Counting, Numbering
 from mlops_dash.services.registry.outside import Outside
 from mlops_dash.services.registry.promotion import Promotions
@@ -109,6 +111,9 @@ class RegistryService:
         self.comment, self.thread, self.attachment = threads.comment, threads.thread, threads.attachment
 
         self.board = Boards(context).board
+        moving = Moving(context)
+        self.mark_version, self.finish_mark = moving.mark_version, moving.finish_mark
+        self.score_silently = moving.score_silently
 
         conditions = Conditions(context)
         self.conditions, self.finish_condition = conditions.conditions, conditions.finish_condition

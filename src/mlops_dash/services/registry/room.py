@@ -79,6 +79,8 @@ _STORY = {
     Action.VERSION_CHANGED,
     Action.VERSION_RESTORED,
     Action.CHANGE_ADOPTED,
+    Action.VERSION_MARKED,
+    Action.SHADOW_SET,
 }
 
 
