@@ -242,6 +242,8 @@ def test_a_report_is_signed_and_commented_and_files_of_before_and_after_are_ours
     assert json.loads(run("comment", answer["id"], "--text", "thin <b>limits", "--json")[1])["kind"] == "comment"
     assert [one["name"] for one in json.loads(run("remarks", answer["id"], "--json")[1])] == ["lead", "lead"]
     assert "Signed off  lead: I stand behind it" in run("remarks", answer["id"])[1]
+    assert run("unsign", answer["id"], "--text", "the labels were wrong")[1] == "lead withdrew the sign-off.\n"
+    assert run("unsign", answer["id"], "--text", "again")[0] == 2
     for name, level in (("late.html", "technical"), ("late-audit.html", "audit"), ("late.json", "technical")):
         file = tmp_path / name
         assert run("weekly", "--model", MODEL, "--out", str(file), "--level", level)[0] == 0

@@ -1,4 +1,4 @@
-"""`report sign`, `report comment`, `report remarks`: what people say of a frozen report."""
+"""`report sign`, `unsign`, `comment`, `remarks`: what people say of a frozen report."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def add_commands(kinds: Any) -> None:
     """Register them below `report`."""
     for verb, run, what in (
         ("sign", _sign, "stand behind a kept report under your own name, once; the ledger keeps its hash"),
+        ("unsign", _unsign, "withdraw your own sign-off, with a reason; both stay to be read"),
         ("comment", _comment, "say something of a kept report; its facts stay as they are"),
     ):
         command = kinds.add_parser(verb, help=what)
@@ -31,6 +32,14 @@ def _sign(arguments: argparse.Namespace) -> int:
     who = actor(made)
     done = made.reports.sign_report(who, made.reports.named(who, arguments.report).line.id, arguments.text)
     show(_as_json(done), as_json=arguments.json, line=f"{done.name} signed it.")
+    return 0
+
+
+def _unsign(arguments: argparse.Namespace) -> int:
+    made = services()
+    who = actor(made)
+    done = made.reports.withdraw_sign_off(who, made.reports.named(who, arguments.report).line.id, arguments.text)
+    show(_as_json(done), as_json=arguments.json, line=f"{done.name} withdrew the sign-off.")
     return 0
 
 

@@ -254,7 +254,7 @@ def _agrees(read: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
     """Whether what stands around the facts is ours: names that later versions add are missing from an older file."""
     said_then = read.get("remarks", [])
     later = ours["remarks"]
-    signs = [one for one in later if one["kind"] == RemarkKind.SIGN_OFF]
+    signs = [one for one in later if one["kind"] != RemarkKind.COMMENT]
     if said_then not in (later[: len(said_then)], signs[: len(said_then)]):
         return False
     rest = {name: said for name, said in read.items() if name not in ("schema_version", "remarks")}

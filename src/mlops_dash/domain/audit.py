@@ -108,6 +108,7 @@ class Action(StrEnum):
     CARD_APPROVED = "card.approved"
     REPORT_COMMENTED = "report.commented"
     REPORT_SIGNED = "report.signed"
+    SIGN_OFF_WITHDRAWN = "report.sign_off_withdrawn"
     VERSION_NUMBERED = "version.numbered"
     VERSION_MARKED = "version.marked"  # for an environment that is not production
     SHADOW_SET = "version.shadow_set"

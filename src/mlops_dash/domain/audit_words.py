@@ -136,6 +136,7 @@ _SENTENCES: Mapping[str, Told] = {
     Action.CARD_APPROVED: _to("approved"),
     Action.REPORT_COMMENTED: _to("commented on"),
     Action.REPORT_SIGNED: _to("signed"),
+    Action.SIGN_OFF_WITHDRAWN: _to("withdrew their sign-off of"),
     Action.VERSION_NUMBERED: lambda one: f"called {one.object} {one.after.get('number', '')}",
     Action.VERSION_MARKED: lambda one: f"moved {one.object} to {one.after.get('environment', '')}",
     Action.SHADOW_SET: lambda one: f"{'started' if one.after.get('on') else 'stopped'} {one.object} scoring silently",

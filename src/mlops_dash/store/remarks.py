@@ -1,4 +1,4 @@
-"""Comments on frozen reports and sign-offs: added, never changed."""
+"""Comments on frozen reports, sign-offs and their withdrawals: added, never changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from mlops_dash.store.tables.reports import ReportRemarkRow
 
 
 def add(session: Session, made: Remark) -> None:
-    """Keep a remark."""
+    """Keep a remark; a withdrawal lets its account sign anew."""
+    if made.kind is RemarkKind.WITHDRAWN:
+        own = (ReportRemarkRow.report_id == made.report_id, ReportRemarkRow.signer == made.by)
+        for row in session.exec(select(ReportRemarkRow).where(*own)):
+            row.signer = None
     signer = made.by if made.kind is RemarkKind.SIGN_OFF else None
     place = len(remarks(session, made.report_id))
     session.add(ReportRemarkRow(**{**vars(made), "kind": str(made.kind), "signer": signer, "place": place}))

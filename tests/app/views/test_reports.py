@@ -265,3 +265,12 @@ def test_who_signed_stands_in_the_list_and_below_the_report(kept: Report, house:
     said = next(one.value for one in page.dataframe if "In words" in one.value)
     assert list(said["In words"]) == ["I stand behind <b>it", "thin"]
     assert not page.button(key=f"sign-{kept.line.id}").disabled
+    page = open_page("reports", "lead")
+    page = page.button(key=f"unsign-{kept.line.id}").click().run()
+    key = f"remark-unsign-{kept.line.id}"
+    page.text_area(key=f"{key}-reason").set_value("the labels of May were wrong")
+    page = page.button(key=f"{key}-act").click().run()
+    page = open_page("reports", "viewer")
+    assert list(page.dataframe[0].value["Signed off by"]) == ["—"]
+    said = next(one.value for one in page.dataframe if "In words" in one.value)
+    assert list(said["What"]) == ["Signed off", "Comment", "Sign-off withdrawn"]

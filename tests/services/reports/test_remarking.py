@@ -12,13 +12,13 @@ from mlops_dash.domain.audit import Action
 from mlops_dash.domain.audit_words import sentence
 from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.reports.levels import Level
-from mlops_dash.domain.reports.remarks import MOST_SIGNS, RemarkKind
+from mlops_dash.domain.reports.remarks import MOST_SIGNS, RemarkKind, standing
 from mlops_dash.domain.reports.snapshot import Report, sha256_of
 from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.audit import AuditService
 from mlops_dash.services.command import Context
 from mlops_dash.services.reports import ReportService
-from tests.factories import LEAD, SCIENTIST, VIEWER, WORKER
+from tests.factories import ADMIN, LEAD, SCIENTIST, VIEWER, WORKER
 from tests.services.reports_shared import MODEL, shared_report
 
 ODD = "I stand behind <b>every</b> number & 队列 <!--/remarks-->"
@@ -46,6 +46,34 @@ def test_a_person_signs_once_and_the_ledger_keeps_what_was_signed(
     reports.sign_report(SCIENTIST, report.line.id, "me too")
     assert [one.name for one in reports.remarks(VIEWER, report.line.id)] == [LEAD.name, SCIENTIST.name]
     assert sha256_of(reports.report(VIEWER, report.line.id).facts) == report.line.sha256
+
+
+def test_a_sign_off_is_withdrawn_with_a_reason_both_stay_and_its_account_may_sign_anew(
+    reports: ReportService, report: Report, context: Context
+) -> None:
+    reports.sign_report(LEAD, report.line.id, "for the board")
+    reports.sign_report(SCIENTIST, report.line.id, "me too")
+    with pytest.raises(InvalidInput):
+        reports.withdraw_sign_off(LEAD, report.line.id, " ")
+    with pytest.raises(Conflict, match="no sign-off of yours"):
+        reports.withdraw_sign_off(ADMIN, report.line.id, "not mine")
+    reports.withdraw_sign_off(LEAD, report.line.id, "the labels of May were <b>wrong")
+    entry = AuditService(context).entries(VIEWER).entries[0]
+    assert (entry.action, entry.after["sha256"]) == (Action.SIGN_OFF_WITHDRAWN, report.line.sha256)
+    assert sentence(entry) == f"lead withdrew their sign-off of the model card of {MODEL}, card"
+    said = reports.remarks(VIEWER, report.line.id)
+    assert [(one.kind, one.name) for one in said] == [
+        (RemarkKind.SIGN_OFF, "lead"), (RemarkKind.SIGN_OFF, "scientist"), (RemarkKind.WITHDRAWN, "lead"),
+    ]  # fmt: skip
+    assert [one.name for one in standing(said)] == ["scientist"]
+    with pytest.raises(Conflict, match="no sign-off of yours"):
+        reports.withdraw_sign_off(LEAD, report.line.id, "again")
+    link = reports.share(SCIENTIST, report.line.id, days=2, reason="the board")
+    _, page = reports.open_share(NOBODY, link.secret)  # who reads it outside reads both
+    assert "for the board" in page
+    assert "Sign-off withdrawn by lead" in page
+    reports.sign_report(LEAD, report.line.id, "they are right now")
+    assert {one.name for one in standing(reports.remarks(VIEWER, report.line.id))} == {"lead", "scientist"}
 
 
 def test_only_people_who_may_sign_and_nothing_empty_is_kept(reports: ReportService, report: Report) -> None:

@@ -17,9 +17,11 @@ class RemarkKind(StrEnum):
 
     COMMENT = "comment"
     SIGN_OFF = "sign_off"
+    WITHDRAWN = "withdrawn"  # of one's own sign-off; both stay
 
 
-REMARK_LABELS = {RemarkKind.COMMENT: "Comment", RemarkKind.SIGN_OFF: "Signed off"}
+REMARK_LABELS = {RemarkKind.COMMENT: "Comment", RemarkKind.SIGN_OFF: "Signed off",
+                 RemarkKind.WITHDRAWN: "Sign-off withdrawn"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,5 +54,16 @@ def checked_text(text: str) -> str:
 
 
 def signed(remarks: Sequence[Remark]) -> tuple[Remark, ...]:
-    """The sign-offs alone: what goes out of the house."""
-    return tuple(one for one in remarks if one.kind is RemarkKind.SIGN_OFF)
+    """The sign-offs and their withdrawals alone: what goes out of the house."""
+    return tuple(one for one in remarks if one.kind is not RemarkKind.COMMENT)
+
+
+def standing(remarks: Sequence[Remark]) -> tuple[Remark, ...]:
+    """The sign-offs that nobody withdrew; each account has one a report at most. `remarks` are oldest first."""
+    found: dict[tuple[str, str], Remark] = {}
+    for one in remarks:
+        if one.kind is RemarkKind.SIGN_OFF:
+            found[one.report_id, one.by] = one
+        elif one.kind is RemarkKind.WITHDRAWN:
+            found.pop((one.report_id, one.by), None)
+    return tuple(found.values())

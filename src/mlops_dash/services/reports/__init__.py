@@ -83,8 +83,8 @@ class ReportService:
         self._fleet = FleetService(context)
 
         self.compared, said = Comparing(context).compared, Remarking(context)
-        self.remarks, self.sign_report, self.comment_report = said.remarks, said.sign_report, said.comment_report
-
+        self.remarks, self.comment_report = said.remarks, said.comment_report
+        self.sign_report, self.withdraw_sign_off = said.sign_report, said.withdraw_sign_off
         sharing = Sharing(context)
         self.share, self.revoke_share, self.shares = sharing.share, sharing.revoke_share, sharing.shares
         self.share_face, self.open_share = sharing.share_face, sharing.open_share

@@ -1,10 +1,10 @@
-"""Comments on a frozen report, and sign-offs by named accounts."""
+"""Comments on a frozen report, and sign-offs by named accounts, which may withdraw them."""
 
 from __future__ import annotations
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
-from mlops_dash.domain.reports.remarks import Remark, RemarkKind, checked_text
+from mlops_dash.domain.reports.remarks import Remark, RemarkKind, checked_text, standing
 from mlops_dash.domain.reports.snapshot import KIND_LABELS, ReportLine
 from mlops_dash.errors import Conflict, NotAllowed, NotFound
 from mlops_dash.services.command import Context, Unit, command, read
@@ -54,10 +54,29 @@ class Remarking:
         line = _line(unit.session, report_id)
         if not actor.id.startswith("user:"):
             raise NotAllowed("Only a person with an account signs a report.", hint="Log in as yourself.")
-        known = store.remarks(unit.session, report_id)
-        if any(one.kind is RemarkKind.SIGN_OFF and one.by == actor.id for one in known):
+        if _own(unit.session, actor, report_id) is not None:
             raise Conflict("You have signed this report already.", hint="Write a comment instead.")
         return self._add(unit, actor, line, RemarkKind.SIGN_OFF, checked_text(text))
+
+    @command(Permission.REPORT_MAKE, Action.SIGN_OFF_WITHDRAWN)
+    def withdraw_sign_off(self, unit: Unit, actor: Actor, report_id: str, text: str) -> Remark:
+        """Stand behind a report no more; the sign-off and its withdrawal both stay to be read. Audited.
+
+        Args:
+            unit: Of this command.
+            actor: Who signed it.
+            report_id: The report.
+            text: Why.
+
+        Raises:
+            NotFound: no such report.
+            InvalidInput: nothing is written, or too much.
+            Conflict: there is no sign-off of theirs that stands.
+        """
+        line = _line(unit.session, report_id)
+        if _own(unit.session, actor, report_id) is None:
+            raise Conflict("There is no sign-off of yours on this report.", hint="Only who signed withdraws it.")
+        return self._add(unit, actor, line, RemarkKind.WITHDRAWN, checked_text(text))
 
     def _add(self, unit: Unit, actor: Actor, line: ReportLine, kind: RemarkKind, text: str) -> Remark:
         made = Remark(self.context.new_id(), line.id, kind, actor.id, actor.name, text, unit.now)
@@ -67,6 +86,11 @@ class Remarking:
             after={"report": line.id, "sha256": line.sha256, "remark": made.id},
         )  # fmt: skip
         return made
+
+
+def _own(session: Session, actor: Actor, report_id: str) -> Remark | None:
+    """The actor's sign-off of a report that stands."""
+    return next((one for one in standing(store.remarks(session, report_id)) if one.by == actor.id), None)
 
 
 def _line(session: Session, report_id: str) -> ReportLine:

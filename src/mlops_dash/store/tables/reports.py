@@ -49,7 +49,7 @@ class ReportShareRow(AppTable, table=True):
 
 
 class ReportRemarkRow(AppTable, table=True):
-    """A comment on a report, or a sign-off: of those an account has one a report (the database guards it)."""
+    """A comment on a report, a sign-off, of which an account has one a report (the database guards it), or its end."""
 
     __tablename__ = "report_remark"
     __table_args__ = (UniqueConstraint("report_id", "signer"),)
@@ -57,7 +57,7 @@ class ReportRemarkRow(AppTable, table=True):
     report_id: str = Field(foreign_key="report.id", index=True)
     kind: str
     by: str
-    signer: str | None = None  # who signs; None of a comment
+    signer: str | None = None  # who signs; None of a comment, and of what was withdrawn
     place: int  # among those of its report: two may be of one moment
     name: str
     text: str = text_column()
