@@ -107,7 +107,8 @@ def _design(frame: Frame, model: str) -> None:
                 layer_share=session.get(f"{key}-part") / 100 if entity and session.get(f"{key}-layer") else 1.0,
                 hold_out=session.get(f"{key}-out") / 100 if entity and session.get(f"{key}-layer") else 0.0,
                 days=days,
-                planned_units=int(session.get(f"{key}-planned")) or plan.units(enter, entity),
+                planned_units=int(session.get(f"{key}-planned"))
+                or plan.units(enter, entity, of_events=is_of_events(outcome)),
                 min_units=int(session.get(f"{key}-least")),
                 alpha=plan.alpha,
                 reading=str(session.get(f"{key}-reading")),

@@ -26,6 +26,7 @@ from mlops_dash.domain.ab_tests.rules import ABTest, NewTest
 from mlops_dash.domain.audit import Action
 from mlops_dash.domain.events import Event
 from mlops_dash.domain.words import ABState, GateState
+from mlops_dash.errors import InvalidInput
 from mlops_dash.services.ab_tests.published import published
 from mlops_dash.settings import app_root
 from mlops_dash.store import audit, world
@@ -338,6 +339,10 @@ def test_designing_from_the_page(house: Services, play: Play, open_page: OpenPag
     assert (made.state, made.question, made.design.days) == (ABState.DESIGNED, "Again, longer?", 14)
     plan = house.ab_tests.plan(SCIENTIST, MODEL)
     assert made.design.planned_units == plan.units(14)
+    assert plan.units(14, of_events=True) == 14 * plan.rows_a_day >= plan.units(14)  # events need no label
+    with pytest.raises(InvalidInput, match="has a column") as refused:
+        plan.units(14, "it's")
+    assert "how many are planned" in refused.value.hint
 
 
 def test_the_winner_is_proposed_with_the_tests_evidence(house: Services, play: Play, open_page: OpenPage) -> None:

@@ -16,6 +16,7 @@ from mlops_dash.domain.ab_tests.rules import ABTest, Guardrail
 from mlops_dash.domain.access import Actor, Permission, Waiting, person_of
 from mlops_dash.domain.events import EventName
 from mlops_dash.domain.words import ABState
+from mlops_dash.errors import InvalidInput
 from mlops_dash.ids import canonical_json
 from mlops_dash.stats.ab_replay import Replayed
 
@@ -101,11 +102,24 @@ class Plan:
     reach: Mapping[str, tuple[Reach, ...]]  # by outcome, for half of the rows; empty without labelled rows
     outcomes: tuple[str, ...]  # of the answers first, then of the events that were sent
     columns: tuple[UnitColumn, ...]  # that could name units
+    rows_a_day: int = 0  # labelled or not
 
-    def units(self, days: int, entity: str = "") -> int:
-        """Units with an outcome that so many days bring; of a column at most, as who comes again is no new unit."""
+    def units(self, days: int, entity: str = "", *, of_events: bool = False) -> int:
+        """Units with an outcome that so many days bring; of a column at most, as who comes again is no new unit.
+
+        Raises:
+            InvalidInput: nobody knows: no row of the past week tells.
+        """
         of_column = next((one.units for one in self.columns if one.name == entity), 0)
-        return (of_column if entity else self.units_a_day) * days
+        of_rows = self.rows_a_day if of_events else self.units_a_day  # events need no label
+        found = (of_column if entity else of_rows) * days
+        if not found:
+            without = f"has a column {entity!r}" if entity else "was logged" if of_events else "has a label"
+            raise InvalidInput(
+                f"How many units come is not known: no row of {self.champion}'s last week {without}.",
+                hint="Say how many are planned.",
+            )
+        return found
 
 
 @dataclass(frozen=True)

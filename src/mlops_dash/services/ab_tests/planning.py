@@ -81,6 +81,7 @@ def plan_of(context: Context, model: str) -> Plan:
         reach={outcome: tuple(_reach(one, a_day, days) for days in PLAN_DAYS) for outcome, one in sd.items()},
         outcomes=(*losses, *_of_events(events)),
         columns=columns,
+        rows_a_day=len(rows) // TRAFFIC_DAYS,
     )
 
 
