@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from mlops_dash.domain.reports.files import ReportFormat
 from mlops_dash.domain.reports.levels import Level
 from mlops_dash.domain.reports.remarks import REMARK_LABELS, Remark
-from mlops_dash.domain.reports.sheets import sheets_of
+from mlops_dash.domain.reports.sheets import remark_sheets, sheets_of
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind, as_json, sha256_of
 from mlops_dash.domain.words import defined
 from mlops_dash.ids import canonical_json
@@ -47,11 +47,12 @@ def written(
         Unavailable: a PDF is asked for, and this machine cannot make one.
     """
     if kind is ReportFormat.XLSX:
-        return workbook([Sheet(one.name, one.heads, one.rows) for one in sheets_of(report)])
+        return workbook([Sheet(one.name, one.heads, one.rows) for one in (*sheets_of(report), *remark_sheets(remarks))])
     if kind is ReportFormat.PPTX:
         from mlops_dash.rendering import slides  # it loads matplotlib and lxml: only who asks for slides pays it
 
-        return slides.presentation(document(report.facts, level), sha256=sha256_of(report.facts))
+        shown = document(report.facts, level)
+        return slides.presentation(shown, sha256=sha256_of(report.facts), remarks=[_remark(one) for one in remarks])
     if kind is ReportFormat.PDF:
         from mlops_dash.rendering import pdf  # it loads Pango: only who asks for a PDF pays it
 
@@ -64,6 +65,10 @@ def written(
         write = markdown if kind is ReportFormat.MARKDOWN else html
         text = write(report.facts, level, remarks)
     return text.encode("utf-8", "replace")
+
+
+def _remark(one: Remark) -> str:
+    return f"{REMARK_LABELS[one.kind]} by {one.name}, {one.at:%Y-%m-%d %H:%M} UTC: {one.text}"
 
 
 def document(facts: Facts, level: Level = Level.TECHNICAL) -> Document:
@@ -169,7 +174,7 @@ def markdown(facts: Facts, level: Level = Level.TECHNICAL, remarks: Sequence[Rem
         lines.append("")
     lines += ["## Sign-offs and comments", ""] if remarks else []
     for one in remarks:
-        said = f"{REMARK_LABELS[one.kind]} by {one.name}, {one.at:%Y-%m-%d %H:%M} UTC: {one.text}"
+        said = _remark(one)
         lines += [f"- {markdown_text(said)}"]
     lines += [""] if remarks else []
     return "\n".join([*lines, f"Facts sha256 `{sha256_of(facts)}`", ""])

@@ -38,12 +38,13 @@ _FONT, _MONO = "Calibri", "Consolas"
 _MOST = 420  # signs of a cell
 
 
-def presentation(document: Document, *, sha256: str) -> bytes:
+def presentation(document: Document, *, sha256: str, remarks: Sequence[str] = ()) -> bytes:
     """The document as PPTX.
 
     Args:
         document: At the level it is written for.
         sha256: Of its facts, which stands at the foot of every slide.
+        remarks: Sign-offs and comments, one a sentence, on slides of their own at the end.
     """
     deck = _Deck(document, sha256)
     deck.summary()
@@ -52,6 +53,7 @@ def presentation(document: Document, *, sha256: str) -> bytes:
             deck.section(section)
         deck.sentences("How the numbers were computed", document.how)
         deck.sentences("What the words mean", [f"{term}: {means}" for term, means in document.terms])
+    deck.sentences("Sign-offs and comments", remarks)
     return deck.written()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
+import openpyxl
 import pytest
+from pptx import Presentation
 
 from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.audit import Action
@@ -107,6 +110,17 @@ def test_files_say_what_was_said_and_nothing_in_it_is_markup(reports: ReportServ
     read = json.loads(reports.file(VIEWER, report.line.id, ReportFormat.JSON).content)
     assert [(one["kind"], one["name"]) for one in read["remarks"]] == [("sign_off", "lead"), ("comment", "scientist")]
     assert reports.file(VIEWER, report.line.id, ReportFormat.PDF).content.startswith(b"%PDF-")
+    book = openpyxl.load_workbook(io.BytesIO(reports.file(VIEWER, report.line.id, ReportFormat.XLSX).content))
+    last = book.worksheets[-1]
+    assert last.title == "Sign-offs and comments"
+    assert [[cell.value for cell in row][::3] for row in last.rows] == [
+        ["What", "In words"], ["Signed off", ODD], ["Comment", "the limits are thin"],
+    ]  # fmt: skip
+    for level in Level:
+        deck = Presentation(io.BytesIO(reports.file(VIEWER, report.line.id, ReportFormat.PPTX, level).content))
+        told = [shape.text_frame.text for shape in deck.slides[len(deck.slides) - 1].shapes if shape.has_text_frame]
+        assert told[0] == "Sign-offs and comments"
+        assert any(f"UTC: {ODD}" in one and "the limits are thin" in one for one in told)
 
 
 def test_what_leaves_the_house_holds_the_sign_offs_alone(reports: ReportService, report: Report) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.reports.counted import window_of
+from mlops_dash.domain.reports.remarks import REMARK_LABELS, Remark
 from mlops_dash.domain.reports.snapshot import Facts, Report, ReportKind
 
 Cell = str | float | int | datetime | None
@@ -41,6 +42,12 @@ def sheets_of(report: Report) -> tuple[ReportSheet, ...]:
         ReportSheet("About", ("What", "Value"), (*about, *_VERDICTS[line.kind](report.facts))),
         *tables_of(report.facts),
     )
+
+
+def remark_sheets(remarks: Sequence[Remark]) -> tuple[ReportSheet, ...]:
+    """What people said of a report, oldest first, as its last table; none where nobody said anything."""
+    rows = tuple((REMARK_LABELS[one.kind], one.name, one.at, one.text) for one in remarks)
+    return (ReportSheet("Sign-offs and comments", ("What", "Who", "When", "In words"), rows),) if rows else ()
 
 
 def tables_of(facts: Facts) -> tuple[ReportSheet, ...]:
