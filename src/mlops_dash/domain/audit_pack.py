@@ -6,13 +6,15 @@ somebody else; each has to have its entry in the ledger, and each of the latter 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mlops_dash.domain.audit import Action, Entry
 from mlops_dash.domain.registry.records import Operation
+from mlops_dash.domain.registry.threads import Attachment, Comment
 
 FINISHED: Mapping[str, Action] = {
     "promote": Action.PROMOTION_FINISHED,
@@ -21,6 +23,7 @@ FINISHED: Mapping[str, Action] = {
     "adopt": Action.ALIAS_ADOPTED,
     "elsewhere": Action.SERVED_ELSEWHERE,
 }
+_ENDING = re.compile(r"\.[a-z0-9]{1,8}$", re.ASCII)
 _ANSWERS = (Action.ALIAS_ADOPTED, Action.ALIAS_RESTORED, Action.PROMOTION_FINISHED, Action.ROLLBACK_FINISHED)
 
 
@@ -92,8 +95,13 @@ def promotion_facts(
     proposal: Mapping[str, Any] | None,
     approvals: Sequence[Mapping[str, Any]],
     policy: Mapping[str, Any] | None,
+    thread: Sequence[Comment] = (),
+    changed: Collection[str] = (),
 ) -> dict[str, Any]:
-    """One change of champion with what it rested on, JSON-able."""
+    """One change of champion with what it rested on, JSON-able.
+
+    `changed` are ids of attachments whose bytes are not what was attached: they are named, and not in the pack.
+    """
     return {
         "kind": operation.kind,
         "model": operation.model,
@@ -114,4 +122,25 @@ def promotion_facts(
         "proposal": proposal,
         "approvals": list(approvals),
         "policy": policy,
-    }
+        "thread": [
+            {
+                "by": one.by, "at": one.at.isoformat(), "text": one.text,
+                "files": [
+                    {"name": file.name, "size": file.size, "sha256": file.sha256,
+                     "file": "" if file.id in changed else path_of(file)}
+                    for file in one.attachments
+                ],
+            }
+            for one in thread
+        ],
+    }  # fmt: skip
+
+
+def path_of(file: Attachment) -> str:
+    """Where an attachment lies in the pack: by its digest, since its name is somebody's; only a plain ending stays.
+
+    >>> path_of(Attachment("a", "../Fairness, Q1.PDF", 3, "ab12")), path_of(Attachment("a", "x", 3, "ab12"))
+    ('attachments/ab12.pdf', 'attachments/ab12')
+    """
+    ending = _ENDING.search(file.name.lower())
+    return f"attachments/{file.sha256}{ending[0] if ending else ''}"

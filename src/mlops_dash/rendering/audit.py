@@ -60,8 +60,11 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     }
 
 
-def pack(facts: Mapping[str, Any], entries: Sequence[Entry]) -> bytes:
-    """The auditor's pack: a text to begin with, each change with its evidence, the ledger, the sha256 of each file."""
+def pack(facts: Mapping[str, Any], entries: Sequence[Entry], attached: Mapping[str, bytes] | None = None) -> bytes:
+    """The auditor's pack: a text to begin with, each change with its evidence, the ledger, the sha256 of each file.
+
+    `attached` are files that people attached to proposals, by their paths in the pack.
+    """
     files = {
         "README.md": _readme(facts, entries).encode(),
         "changes.json": _pretty(facts["changes"]),
@@ -70,6 +73,7 @@ def pack(facts: Mapping[str, Any], entries: Sequence[Entry]) -> bytes:
         "ledger.csv": entries_csv(entries),
         "ledger.json": entries_json(entries),
         **{f"evidence/{key}.json": _pretty(body) for key, body in facts["evidence"].items()},
+        **(attached or {}),
     }
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
     out = io.BytesIO()
@@ -108,7 +112,7 @@ def _readme(facts: Mapping[str, Any], entries: Sequence[Entry]) -> str:
 def _change(one: Mapping[str, Any]) -> list[str]:
     gates = ", ".join(f"{name} {str(state).replace('_', ' ')}" for name, state in one["gates"].items())
     people = [
-        f"{_text(who(given['approver']))} ({given['kind']}{' of ' + given['gate'] if given['gate'] else ''})"
+        f"{_text(_approver(given))} ({given['kind']}{' of ' + given['gate'] if given['gate'] else ''})"
         for given in one["approvals"]
     ]
     proposer = "" if one["proposal"] is None else f" Proposed by {_text(who(one['proposal']['proposer']))}."
@@ -119,7 +123,18 @@ def _change(one: Mapping[str, Any]) -> list[str]:
         f"Evidence: {len(one['evidence'])}. Ledger: {one['ledger']['decided'] or '-'} and "
         f"{one['ledger']['finished'] or '-'}."
     )
-    return [said]
+    files = [(file, comment["by"]) for comment in one["thread"] for file in comment["files"]]
+    return [said, *(_attached(file, by) for file, by in files)]
+
+
+def _approver(given: Mapping[str, Any]) -> str:
+    absent = given.get("in_name_of")
+    return f"{who(given['approver'])} for {who(absent)}" if absent else who(given["approver"])
+
+
+def _attached(file: Mapping[str, Any], by: str) -> str:
+    where = f"`{file['file']}`" if file["file"] else "**not in this pack: its bytes are not what was attached**"
+    return f"  - Attached by {_text(who(by))}: {_text(file['name'])}, {where}, sha256 {file['sha256'][:16]}."
 
 
 def _but(reason: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import text
 
 from mlops_dash.domain.audit import Filter
 from mlops_dash.domain.registry.guards import Calls
@@ -74,6 +75,32 @@ def test_every_change_is_told_with_gates_approvals_overrides_and_entries(house: 
     assert found["sentence"] == "Changes of what is live 2, in the ledger 2, unexplained 0."
     sums = dict(reversed(line.split("  ")) for line in files["SHA256SUMS"].decode().splitlines())
     assert sums == {name: hashlib.sha256(text).hexdigest() for name, text in files.items() if name != "SHA256SUMS"}
+
+
+def test_what_was_attached_to_a_proposal_is_in_the_pack_byte_for_byte(house: VersionWorld) -> None:
+    service = house.service
+    proposal = json.loads(packed(house)["changes.json"])[1]["proposal"]["id"]
+    odd, told = "`x` <b>.exe.PDF", b"%PDF-1.4 fair in all groups"
+    service.comment(SCIENTIST, proposal, "the audit of the groups", files=[(odd, told), ("none", b"x")])
+    files = packed(house)
+    [one] = json.loads(files["changes.json"])[1]["thread"]
+    assert (one["by"], one["text"]) == (SCIENTIST.id, "the audit of the groups")
+    by_name = {file["name"]: file for file in one["files"]}
+    path = by_name[odd]["file"]
+    assert path == f"attachments/{hashlib.sha256(told).hexdigest()}.pdf"
+    assert files[path] == told
+    assert files[by_name["none"]["file"]] == b"x"
+    assert path in files["SHA256SUMS"].decode()
+    assert "Attached by scientist" in files["README.md"].decode()
+    assert "<b>" not in files["README.md"].decode().replace("\\<", "")
+
+    with transaction(house.context.databases.app) as session:  # somebody changes it behind us
+        session.execute(text("UPDATE proposal_attachment SET content = :other WHERE name = 'none'"), {"other": b"y"})
+    files = packed(house)
+    [one] = json.loads(files["changes.json"])[1]["thread"]
+    assert {file["name"]: bool(file["file"]) for file in one["files"]}["none"] is False
+    assert "not what was attached" in files["README.md"].decode()
+    assert b"y" not in files.values()
 
 
 def test_the_same_days_give_the_same_bytes_and_other_days_none_of_it(house: VersionWorld) -> None:

@@ -8,15 +8,17 @@ from typing import Any
 
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action, Entry, Filter, Verdict
-from mlops_dash.domain.audit_pack import FINISHED, promotion_facts, reconcile
+from mlops_dash.domain.audit_pack import FINISHED, path_of, promotion_facts, reconcile
 from mlops_dash.domain.registry.records import Operation
-from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.domain.registry.threads import Comment
+from mlops_dash.errors import Conflict, InvalidInput, NotFound
 from mlops_dash.rendering import audit as rendering
 from mlops_dash.services.command import Context, read
 from mlops_dash.store import audit as store
 from mlops_dash.store import evidence as evidence_store
 from mlops_dash.store import policies as policy_store
 from mlops_dash.store import registry as registry_store
+from mlops_dash.store import threads as thread_store
 from mlops_dash.store.db import Session, reading
 
 KINDS = ("csv", "json")
@@ -75,7 +77,8 @@ class Packing:
                 (one for one in operations if one.alias_moved_at is not None and start <= one.alias_moved_at < until),
                 key=lambda one: (one.decided_at, one.id),
             )
-            changes = [_change(session, one, every) for one in moved]
+            files: dict[str, bytes] = {}
+            changes = [_change(session, one, every, files) for one in moved]
             wanted = dict.fromkeys(key for one in changes for key in one["evidence"])
             evidence = {one.id: one.as_json() for one in evidence_store.get(session, wanted)}
         facts: dict[str, Any] = {
@@ -88,14 +91,18 @@ class Packing:
             "verification": {**vars(verdict), "sentence": verdict.sentence()},
         }
         inside = [one for one in every if start <= one.at < until]
-        return rendering.pack(facts, inside)
+        return rendering.pack(facts, inside, files)
 
 
-def _change(session: Session, operation: Operation, entries: Sequence[Entry]) -> dict[str, Any]:
+def _change(
+    session: Session, operation: Operation, entries: Sequence[Entry], files: dict[str, bytes]
+) -> dict[str, Any]:
+    """One change with what it rested on; what was attached to its proposal is put into `files`, by its path."""
     own = [one for one in entries if one.after.get("operation") == operation.id]
     before = operation.from_version_id
     proposal = None if operation.proposal_id is None else registry_store.proposal(session, operation.proposal_id)
     given = () if proposal is None else registry_store.approvals(session, proposal.id)
+    thread = () if proposal is None else thread_store.thread(session, proposal.id)
     policy = None if proposal is None or not proposal.policy_id else policy_store.get(session, proposal.policy_id)
     return promotion_facts(
         operation,
@@ -115,4 +122,17 @@ def _change(session: Session, operation: Operation, entries: Sequence[Entry]) ->
         policy=None
         if policy is None
         else {"number": policy.number, "digest": policy.digest, "body": dict(policy.body)},
+        thread=thread,
+        changed=_attached(session, thread, files),
     )  # fmt: skip
+
+
+def _attached(session: Session, thread: Sequence[Comment], files: dict[str, bytes]) -> frozenset[str]:
+    """Put the attachments of a thread into `files`; gives the ids of those that are not what was attached."""
+    changed = set()
+    for one in (file for comment in thread for file in comment.attachments):
+        try:
+            files[path_of(one)] = thread_store.attachment(session, one.id)[1]
+        except Conflict:
+            changed.add(one.id)
+    return frozenset(changed)
