@@ -18,7 +18,7 @@ from mlops_dash.errors import MlopsDashError
 from mlops_dash.services.command import Context, read, record
 from mlops_dash.store import ab_tests, policies, rollouts, world
 from mlops_dash.store import retention as store
-from mlops_dash.store.db import reading, transaction
+from mlops_dash.store.db import Engine, reading, transaction
 from mlops_dash.store.monitoring import profiles
 from mlops_dash.store.prediction_log import cold, from_us, moving, to_us
 from mlops_dash.store.prediction_log.cold import DAY_US, ColdFile
@@ -193,34 +193,36 @@ class RetentionService:
         settings, databases, wall = self.context.settings, self.context.databases, self.context.clock.wall()
         cold_us = to_us(now - timedelta(days=settings.cold_days))
         profile_at = now - timedelta(days=settings.profile_days)
-        enter = transaction if remove else reading
         with reading(databases.app) as session:
             tested = {one.model for one in ab_tests.pending(session)}
-        with enter(databases.log) as session:
-            kept_out = store.kept_out(session, before_us=cold_us, remove=remove)
-            labels = store.labels_of_nobody(session, before_us=cold_us, remove=remove)
-            n_events = store.events(session, before_us=cold_us, but=tested, remove=remove)
-            n_profiles = profiles.forget_old(session, before_us=to_us(profile_at), remove=remove)
-            beats = store.heartbeats(
-                session, before_us=to_us(now - timedelta(days=rules.HEARTBEAT_DAYS)), remove=remove
-            )
-        with enter(databases.app) as session:
-            windows = store.windows(session, before=profile_at, remove=remove)
-            messages = store.messages(session, before=now - timedelta(days=rules.MESSAGE_DAYS), remove=remove)
-            ended = store.sessions(session, before_wall=wall - timedelta(days=rules.SESSION_DAYS), remove=remove)
-        logs = self._job_logs(wall - timedelta(days=rules.JOB_LOG_DAYS), remove=remove)
-        files = self._old_files(cold_us, remove=remove)
-        return Removed(files, kept_out, labels, n_events, n_profiles, windows, messages, ended, beats, logs)
+
+        def of(target: Engine, *old: store.Old) -> int:
+            if remove:
+                return sum(gone for one in old for gone in store.remove(target, one))
+            with reading(target) as session:
+                return sum(store.count(session, one) for one in old)
+
+        return Removed(
+            cold_files=self._old_files(cold_us, remove=remove),
+            kept_out=of(databases.log, store.kept_out(cold_us)),
+            labels=of(databases.log, store.labels_of_nobody(cold_us)),
+            events=of(databases.log, store.events(cold_us, but=tested)),
+            profiles=of(databases.log, *store.profiles(to_us(profile_at))),
+            windows=of(databases.app, store.windows(profile_at)),
+            messages=of(databases.app, store.messages(now - timedelta(days=rules.MESSAGE_DAYS))),
+            sessions=of(databases.app, store.sessions(wall - timedelta(days=rules.SESSION_DAYS))),
+            heartbeats=of(databases.log, store.heartbeats(to_us(now - timedelta(days=rules.HEARTBEAT_DAYS)))),
+            job_logs=self._job_logs(wall - timedelta(days=rules.JOB_LOG_DAYS), remove=remove),
+        )
 
     def _old_files(self, before_us: int, *, remove: bool) -> int:
         """Cold files that are kept for long enough, counted or let go; a folder that is not the log's loses nothing."""
         log = self.context.databases.log
         if not remove:
             with reading(log) as session:
-                return len(moving.files_to_forget(session, before_us=before_us, remove=False))
+                return len(moving.files_to_forget(session, before_us=before_us))
         with cold.locked(log):
-            with transaction(log) as session:
-                gone = moving.files_to_forget(session, before_us=before_us, remove=True)
+            gone = moving.forget_files(log, before_us=before_us)
             with reading(log) as session:
                 cold.sweep(session, older_than=datetime.now(UTC) - _OPEN_FILES)
         return len(gone)

@@ -359,13 +359,12 @@ def test_the_last_row_that_is_erased_takes_its_files_with_it(database: Engine, t
 def test_files_are_let_go_by_the_age_of_day_and_archiving(database: Engine, tmp_path: Path) -> None:
     fill(database)
     archive(database)
-    with transaction(database) as session:
-        assert moving.files_to_forget(session, before_us=NOW_US, remove=True) == ()  # archived at NOW: new here
-        assert len(moving.files_to_forget(session, before_us=NOW_US + 1, remove=False)) == 3
+    assert moving.forget_files(database, before_us=NOW_US) == ()  # archived at NOW: new here
     with reading(database) as session:
+        assert len(moving.files_to_forget(session, before_us=NOW_US + 1)) == 3
         assert len(cold.of_model(session)) == 3
-    with transaction(database) as session:
-        moving.files_to_forget(session, before_us=NOW_US + 1, remove=True)
+    assert len(moving.forget_files(database, before_us=NOW_US + 1)) == 3
+    with reading(database) as session:
         assert cold.of_model(session) == ()
     assert len(paths(tmp_path)) == 3  # a reader may have one open
     with reading(database) as session:

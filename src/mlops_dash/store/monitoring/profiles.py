@@ -25,9 +25,6 @@ from mlops_dash.store.tables.log import (
 )
 
 SERIES_ROLES = ("champion", "shadow")  # the monitored series of a version
-_TIMES = (
-    ("profile_hour", "hour_us"), ("profile_batch", "hour_us"), ("profile_group", "hour_us"), ("profile_day", "day_us"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -337,17 +334,3 @@ def first_of_open_batches(session: Session, model: str, *, after_us: int) -> int
     )
     found = session.connection().execute(query, {"model": model, "after": after_us}).scalar_one()
     return None if found is None else int(found)
-
-
-def forget_old(session: Session, *, before_us: int, remove: bool) -> int:
-    """Profiles of a time before that were computed before it too: gives how many, and can remove them.
-
-    Profiles of an old history that was brought in lately stay: they are new here.
-    """
-    done = 0
-    for table, time in _TIMES:
-        verb = "DELETE" if remove else "SELECT COUNT(*)"
-        query = f"{verb} FROM {table} WHERE {time} < :before AND computed_at_us < :before"
-        found = session.connection().execute(text(query), {"before": before_us})
-        done += found.rowcount if remove else int(found.scalar_one())
-    return done

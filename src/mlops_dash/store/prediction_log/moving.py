@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy.engine import Engine
-from sqlmodel import Session, col, delete, select, text
+from sqlmodel import Session, col, delete, select, text, tuple_
 
 from mlops_dash.errors import Conflict
 from mlops_dash.store.db import cold_folder, reading, transaction
@@ -25,7 +25,7 @@ from mlops_dash.store.prediction_log.rows import HOUR_US
 from mlops_dash.store.prediction_log.writes import lock_labels, mark_hours, mark_waiting
 from mlops_dash.store.tables.log import ArchivedAnswersRow, LabelWaitingRow, ManifestRow
 
-_AT_ONCE = 2_000  # rows a transaction deletes: other writers wait for it
+_AT_ONCE, _DAYS_AT_ONCE = 2_000, 200  # rows, and days of files, a transaction deletes: other writers wait for it
 _BESIDE_LABELS = {  # what a late label needs of its day: features are most of it
     "prediction": ("prediction_id", "at_us"),
     "score": ("prediction_id", "version_id", "role", "at_us"),
@@ -216,17 +216,28 @@ def erase_archived(log: Engine, model: str, ids: Collection[str], *, marked_us: 
     return gone
 
 
-def files_to_forget(session: Session, *, before_us: int, remove: bool) -> tuple[ColdFile, ...]:
-    """Files of days that ended before a time and were archived before it; with `remove` off the manifest with them.
+def files_to_forget(session: Session, *, before_us: int) -> tuple[ColdFile, ...]:
+    """Files of days that ended before a time and were archived before it.
 
-    A sweep then takes the files. An old history that was brought in lately stays: it is new here.
+    An old history that was brought in lately stays: it is new here.
     """
-    old = [one for one in cold.of_model(session) if one.day_us + DAY_US <= before_us and one.created_at_us < before_us]
-    for model, day_us in {(one.model, one.day_us) for one in old} if remove else ():
-        for table in (ManifestRow, ArchivedAnswersRow):
-            session.exec(delete(table).where(col(table.model) == model, col(table.day_us) == day_us))
-    cold.replaced(session, old if remove else ())
-    return tuple(old)
+    return tuple(
+        one for one in cold.of_model(session) if one.day_us + DAY_US <= before_us and one.created_at_us < before_us
+    )
+
+
+def forget_files(log: Engine, *, before_us: int) -> tuple[ColdFile, ...]:
+    """Take these files off the manifest, a few days a transaction; gives them. A sweep then takes the files."""
+    with reading(log) as session:
+        old = files_to_forget(session, before_us=before_us)
+    days = sorted({(one.model, one.day_us) for one in old})
+    for first in range(0, len(days), _DAYS_AT_ONCE):
+        part = days[first : first + _DAYS_AT_ONCE]
+        with transaction(log) as session:
+            for table in (ManifestRow, ArchivedAnswersRow):
+                session.exec(delete(table).where(tuple_(col(table.model), col(table.day_us)).in_(part)))
+            cold.replaced(session, [one for one in old if (one.model, one.day_us) in set(part)])
+    return old
 
 
 def _first_made(files: dict[str, ColdFile], now_us: int) -> int:
