@@ -176,7 +176,8 @@ TOLD: tuple[tuple[str, str, Told, Shape], ...] = (
             rows="A column: a few rows of its cell that grew, beside typical ones, for who may see rows",
             row="A prediction id: what each column adds to its answer, once a worker was asked")),
     ("/v1/estimate", "Performance estimated without labels", estimate,
-     _tells("Every window, with the labels that came since.", {"model": "queue-minutes", "estimated": None})),
+     _tells("The latest window, and how earlier ones held when labels came.",
+            {"model": "queue-minutes", "estimated": None})),
     ("/v1/replay", "The version that took over, on rows before that", replayed,
      _tells("Never live evidence.", {"model": "queue-minutes", "state": "nothing", "live": False})),
 )  # fmt: skip
