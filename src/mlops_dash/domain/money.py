@@ -29,6 +29,19 @@ def amount(value: float, currency: str) -> str:
     return f"{value:,.2f} {currency}"
 
 
+def rounded(value: float) -> str:
+    """An estimated amount: three digits that count, no more than cents.
+
+    >>> rounded(1234.5), rounded(-87.654), rounded(0.0123), rounded(12_345_678)
+    ('1,230', '−87.7', '0.01', '12,300,000')
+    """
+    if value == 0 or not math.isfinite(value):
+        return "0"
+    decimals = min(2, 2 - math.floor(math.log10(abs(value))))
+    said = f"{round(abs(value), decimals):,.{max(0, decimals)}f}"
+    return f"−{said}" if value < 0 else said
+
+
 def run_seconds(job: Job, now: datetime) -> float:
     """Wall seconds of all attempts of a job so far."""
     if job.started_at is None:

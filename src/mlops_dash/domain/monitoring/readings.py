@@ -12,6 +12,7 @@ from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.words import Drift, Health
 from mlops_dash.stats.performance import MetricEstimate
 
+COST = "cost_more_a_week"  # of wrong answers, in money; an estimate among those of the longest stretch
 SCORE = "(score)"  # the model's answer as a column of its own; no feature may have this name
 
 

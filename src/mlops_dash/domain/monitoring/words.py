@@ -8,9 +8,10 @@ from typing import Any
 
 from mlops_dash.domain.cadence import plural_of
 from mlops_dash.domain.format import with_unit
+from mlops_dash.domain.money import rounded
 from mlops_dash.domain.monitoring.causes import ALONE, Importance, causes_in, moved_in, peaks_in, unused_in
 from mlops_dash.domain.monitoring.judging import LONG_DAYS
-from mlops_dash.domain.monitoring.readings import SCORE, FeatureReading, Reading, estimate_from_row, words_of
+from mlops_dash.domain.monitoring.readings import COST, SCORE, FeatureReading, Reading, estimate_from_row, words_of
 from mlops_dash.domain.tasks import BINARY, task_named
 from mlops_dash.domain.tasks.task import ModelTask, Watch
 from mlops_dash.domain.words import plain_first
@@ -68,7 +69,30 @@ def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> st
     size = with_unit(abs(gap), watch.decimals, unit)
     if not watch.harm:  # labels that shifted move it; that says nothing about the model
         return f"{said}, {size} {'above' if gap >= 0 else 'below'} its reference"
-    return f"{said}, {size} {'better' if (gap > 0) is watch.higher else 'worse'} than its reference"
+    money = cost_words(reading, watch)
+    worse = f"{said}, {size} {'better' if (gap > 0) is watch.higher else 'worse'} than its reference"
+    return f"{worse}, {money}" if money else worse
+
+
+def cost_words(reading: Reading, watch: Watch) -> str:
+    """What wrong answers cost a week more than in the reference; "" where nobody said a price.
+
+    Where the interval holds nothing it is said only of a loss in alarm: that it cannot be told.
+    """
+    found, currency = reading.estimate(COST, LONG_DAYS), str(reading.body.get("currency", ""))
+    if found is None or found.value is None:
+        return ""
+    if found.low is None or found.high is None:
+        more = "more" if found.value >= 0 else "less"
+        return f"about {rounded(abs(found.value))} {currency} a week {more}, how surely is not known"
+    if found.low <= 0 <= found.high:
+        alarmed = reading.body["harm"].get(watch.key, {}).get("alarmed")
+        between = f"95 % interval {rounded(found.low)} to {rounded(found.high)} {currency} a week"
+        return f"what that costs cannot be told ({between})" if alarmed else ""
+    low, high = sorted((abs(found.low), abs(found.high)))
+    more = "more" if found.value > 0 else "less"
+    between = f"95 % interval {rounded(low)} to {rounded(high)}"
+    return f"about {rounded(abs(found.value))} {currency} a week {more} ({between})"
 
 
 def named(reading: Reading, watch: Watch) -> str:

@@ -43,6 +43,7 @@ UNSAID: Mapping[str, Any] = {
     "card": "",
     "recipe_checks": REQUIRED,
 }  # fields left out where they say this: older policies keep their digest
+UNPRICED: Mapping[str, Any] = {"cost_of_error": 0.0, "cost_of_missed": 0.0, "cost_threshold": 0.5}  # so of monitoring
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ class MonitoringPolicy:
     loss_clip: float = 0.01  # log-loss is clipped at -ln(loss_clip)
     label_unit: str = ""  # of a regression's label and errors, e.g. "min"
     second_opinion: str = ""  # detectors of alibi-detect that are asked once a week, separated by commas
+    cost_of_error: float = 0.0  # see domain/tasks/costs.py; 0 = nobody says what a wrong answer costs
+    cost_of_missed: float = 0.0
+    cost_threshold: float = 0.5
 
     @property
     def cadence(self) -> Cadence:
@@ -115,8 +119,8 @@ class MonitoringPolicy:
         return cadence_named(self.window)
 
     def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        return asdict(self)
+        """All fields; prices only where somebody says them."""
+        return {name: value for name, value in asdict(self).items() if value != UNPRICED.get(name)}
 
     @property
     def digest(self) -> str:
@@ -161,7 +165,7 @@ class PolicyVersion:
 
 PAIRED_METRICS = tuple(dict.fromkeys(metric for task in TASKS for metric in task.comparable))
 MAX_UNIT = 12  # letters: it stands behind every number
-_SHARES = ("rollout_most_failed", "level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
+_SHARES = ("cost_threshold", "rollout_most_failed", "level", "ripe_coverage", "alpha", "rank_level", "loss_clip")
 _NOT_NEGATIVE = (
     "margin",
     "guardrail_margin",
@@ -171,6 +175,8 @@ _NOT_NEGATIVE = (
     "drift_excess",
     "harm_tolerance_share",
     "harm_tolerance_auc",
+    "cost_of_error",
+    "cost_of_missed",
 )
 _AT_LEAST_ONE = (
     "min_rows",
@@ -256,6 +262,8 @@ def policy_body(
                 )
     if whole["primary"] not in known:  # before its family is held against the other metrics
         raise _refused("primary", whole["primary"], f"one of {', '.join(known)}: the model's task is {task.name}")
+    if whole.get("cost_of_missed") and not task.has_reliability:
+        raise _refused("cost_of_missed", whole["cost_of_missed"], "0: it is of models that answer with one probability")
     policy = promotion_policy(whole) if kind is PolicyKind.PROMOTION else monitoring_policy(whole)
     return policy.as_json()
 

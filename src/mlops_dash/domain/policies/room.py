@@ -13,6 +13,7 @@ from mlops_dash.domain.policies import (
     CARD_ASKS,
     CHECKS_ASK,
     PASSWORD_ASKS,
+    UNPRICED,
     UNSAID,
     PolicyKind,
     PolicyVersion,
@@ -63,6 +64,9 @@ EXPLAINED: Mapping[PolicyKind, Mapping[str, str]] = {
         "loss_clip": "probability at which a row's log-loss is cut; taken over with the next reference",
         "second_opinion": "detectors of alibi-detect asked once a week, such as tabular,classifier; empty = none",
         "label_unit": "unit of a regression's label and errors, such as min; empty = none",
+        "cost_of_error": "price of a wrong answer; of a regression of one unit of error; of a wrong yes; 0 = not said",
+        "cost_of_missed": "of models that answer with one probability: price of a no where yes came; 0 = not said",
+        "cost_threshold": "of such models: from which probability on an answer acts as yes",
     },
 }
 
@@ -102,7 +106,7 @@ def policy_fields(policy: PolicyVersion, task: ModelTask) -> tuple[PolicyField, 
     >>> policy_fields(default_policy("m", PolicyKind.PROMOTION, BINARY), BINARY)[0].meaning
     'metric by which a candidate must be better than the champion, on the same rows'
     """
-    unsaid = UNSAID if policy.kind is PolicyKind.PROMOTION else {}
+    unsaid = UNSAID if policy.kind is PolicyKind.PROMOTION else UNPRICED
     standard = {**unsaid, **default_policy(policy.model, policy.kind, task).body}
     whole = {**standard, **policy.body}
     choices: dict[str, tuple[str, ...]] = {
@@ -154,12 +158,10 @@ def policy_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
     """
     whole = {
         **after,
-        **{name: UNSAID.get(name, "") for name in before if name not in after},
+        **{name: _silent(name) for name in before if name not in after},
     }  # a field that is not said any more asks for nothing
     return tuple(
-        (name, before.get(name), value)
-        for name, value in whole.items()
-        if before.get(name, UNSAID.get(name, "")) != value
+        (name, before.get(name), value) for name, value in whole.items() if before.get(name, _silent(name)) != value
     )
 
 
@@ -187,3 +189,8 @@ def second_person(who_may: Collection[tuple[str, str]], author: str) -> str:
         "Nobody else here may yet: mlops-dash user add NAME --role lead, and they log in, or act by their token "
         "(mlops-dash user token NAME)."
     )
+
+
+def _silent(name: str) -> Any:
+    """What a field means that a policy does not say."""
+    return {**UNSAID, **UNPRICED}.get(name, "")

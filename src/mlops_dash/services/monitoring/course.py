@@ -63,18 +63,20 @@ class Kept:
         restarts: When people restarted the harm alarm.
         previous: Readings by start; their numbers are kept where nothing changed.
         positive: The outcome whose probability a classifier of two classes gives; sentences name it.
+        currency: Of what wrong answers cost.
     """
 
     restarts: Sequence[datetime] = ()
     previous: Mapping[datetime, Reading] = field(default_factory=dict)
     positive: str = ""
+    currency: str = ""
 
 
-def kept_of(session: Session, version: readings.Version) -> Kept:
+def kept_of(session: Session, version: readings.Version, *, currency: str) -> Kept:
     """What is stored of a version's series; to be called inside a read of the app database."""
     previous = {one.start: one for one in readings.readings(session, version.id)}
     positive = registry.model(session, version.model).positive_label
-    return Kept(readings.restarts(session, version.id), previous, positive)
+    return Kept(readings.restarts(session, version.id), previous, positive, currency)
 
 
 def harm_body(harm: HarmDay, days: Sequence[Day]) -> dict[str, Any]:

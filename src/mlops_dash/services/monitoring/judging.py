@@ -27,6 +27,7 @@ from mlops_dash.domain.monitoring.judging import (
     window_drift,
 )
 from mlops_dash.domain.monitoring.readings import (
+    COST,
     SCORE,
     Estimate,
     Reading,
@@ -103,7 +104,7 @@ class Judging:
             if reference is None:
                 return _nothing(model, version.version, f"v{version.version} has no reference yet")
             policy = policies.active(session, model, PolicyKind.MONITORING, now).monitoring
-            kept = kept_of(session, version)
+            kept = kept_of(session, version, currency=self.context.settings.currency)
         with reading(self.context.databases.log) as session:
             zone = profiles.zone_of(session, reference.id)
             if zone is not None and zone != policy.zone:
@@ -147,7 +148,7 @@ class Judging:
             if left is None or reference is None:
                 return 0
             version, until = left
-            kept = kept_of(session, version)
+            kept = kept_of(session, version, currency=self.context.settings.currency)
         with reading(self.context.databases.log) as session:
             reference = recut(reference, policy)
             if reference is None or (profiles.zone_of(session, reference.id) or policy.zone) != policy.zone:
@@ -199,7 +200,7 @@ def judge(
     harm = {key: harm_course(policy, normal[key], units[key], restarts=cuts) for key in units}
     estimated = estimated_bodies(reference, policy, days, held)
     bodies = {day.number: {**drift[day.number], **measured[day.number], **estimated[day.number]} for day in days}
-    readings = _readings(version, reference, policy, days, bodies, harm, normal, kept.positive)
+    readings = _readings(version, reference, policy, days, bodies, harm, normal, kept)
     return Course(readings, tuple(days), harm, normal)
 
 
@@ -255,7 +256,7 @@ def _readings(
     bodies: Mapping[int, Mapping[str, Any]],
     harm: Mapping[str, Sequence[HarmDay]],
     normal: Mapping[str, HarmReference],
-    positive: str,
+    stored: Kept,
 ) -> tuple[Reading, ...]:
     task = reference.layout.task
     harm_at = {(key, one.last): one for key, course in harm.items() for one in course}
@@ -291,7 +292,8 @@ def _readings(
             "task": task.name,
             **task.facts,
             "unit": policy.label_unit,
-            **({"positive": positive} if positive else {}),
+            **({"currency": stored.currency} if COST in rows else {}),
+            **({"positive": stored.positive} if stored.positive else {}),
             "window": cadence.name,
             "cluster": unit,
             **({} if cadence.pieces == "day" else {"patience_hours": patience / timedelta(hours=1)}),

@@ -65,7 +65,7 @@ class Rehearsing:
                 raise NotFound(
                     f"Nothing of {model} is watched yet.", hint="It needs a served version with a reference."
                 )
-            kept = replace(kept_of(session, version), previous={})
+            kept = replace(kept_of(session, version, currency=self.context.settings.currency), previous={})
             alerts = [one for one in alert_store.alerts(session, model) if one.version == version.version]
         proposed = MonitoringPolicy(**whole)
         cuts = [self._cut(reference, policy, now) for policy in (current, proposed)]
