@@ -93,9 +93,10 @@ def _word(one: Slice) -> str:
 
 
 def _more(found: Slices, one: Slice) -> str:
-    return (
-        fmt.MISSING if one.more is None else f"{found.said(one.more)} {_interval(found, one.more_low, one.more_high)}"
-    )
+    if one.more is None:
+        return fmt.MISSING
+    sign = "+" if one.more > 0 else ""
+    return f"{sign}{found.said(one.more)} {_interval(found, one.more_low, one.more_high)}"
 
 
 def _was(found: Slices, was: Before) -> str:

@@ -42,7 +42,7 @@ def test_the_card_says_that_nobody_measured_and_then_the_worst_part_as_it_is_wri
     table = slices.table(found, "UTC", found.parts)
     worst = table.iloc[0]
     assert (worst["Part"], worst["Named by"]) == (f"isle is {ISLE}", "the owner")
-    assert worst["More than others, 95 %"].startswith("0.")
+    assert worst["More than others, 95 %"].startswith("+0.")
     assert "[+0." in worst["More than others, 95 %"]
     assert {"the owner", "found"} == set(slices.short(found, found.parts)["Named by"])
     house.monitoring.ask_slices(SCIENTIST, MODEL, "once more")
