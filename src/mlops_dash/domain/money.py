@@ -162,6 +162,15 @@ class Spending:
             f"{amount(self.spent, self.currency)} is spent since {day}{more}. {COUNTED}"
         )
 
+    def why_over(self, who: str) -> str:
+        """Why a run that goes on must end now: the budget is used up, with what it cost so far; "" while it is not."""
+        if self.budget is None or self.spent < self.budget:
+            return ""
+        return (
+            f"The budget of the {who} is {amount(self.budget, self.currency)} a month, and "
+            f"{amount(self.spent, self.currency)} is spent, this run included: it was ended. {COUNTED}"
+        )
+
 
 COUNTED = "Counted is the time of every run, check and backfill that began this month, failed ones too."
 

@@ -70,6 +70,7 @@ class Worker:
         self.running: dict[str, Running] = {}
         self._chores = {
             "tick": Chore("tick", self.settings.metronome_seconds),
+            "budgets": Chore("budgets", 3.0),
             "profile": Chore("profile", 2.0),
             "evaluate": Chore("evaluate", 5.0),
             "reconcile": Chore("reconcile", 3.0),
@@ -225,6 +226,10 @@ class Worker:
                 job_id = retraining.fire(WORKER, schedule, following(schedule, now))
                 if job_id:
                     _log.info("schedule fired", extra={"schedule": schedule.name, "job": job_id})
+
+    def budgets(self) -> None:
+        """End runs that have used up the month's money of their recipe or schedule."""
+        self.services.retraining.end_over_budget(WORKER)
 
     def profile(self) -> None:
         """Profile hours with new predictions or labels, model by model."""

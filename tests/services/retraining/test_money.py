@@ -160,3 +160,47 @@ def test_a_dry_run_of_a_backfill_says_its_cost_as_an_estimate_and_from_how_many_
     assert plan.cost is not None
     assert plan.cost.value == 2.0 * len(plan.cuts)
     assert plan.cost.words().endswith("an estimate from its last run")
+
+
+def test_a_run_that_goes_on_is_ended_when_it_has_used_up_the_budget(house: Services, time: Time) -> None:
+    ran(house, time, hours=1.0)
+    assert house.retraining.end_over_budget(WORKER) == ()
+    job_id = house.retraining.run_now(SCIENTIST, "weekly", "birds")
+    job = house.jobs.claim(WORKER, "w1")
+    assert job is not None
+    time.at += timedelta(hours=1.4)
+    assert house.retraining.end_over_budget(WORKER) == ()  # 4.80 of 5.00
+    time.at += timedelta(hours=0.2)
+    assert house.retraining.end_over_budget(WORKER) == (job_id,)
+    beat = house.jobs.heartbeat(WORKER, job.id, job.epoch)
+    assert beat.cancel_requested
+    assert beat.reason.startswith("The budget of the recipe weekly is 5.00 EUR a month, and 5.20 EUR is spent")
+    assert house.retraining.end_over_budget(WORKER) == ()  # it is on its way out
+
+
+def test_a_run_of_a_schedule_is_ended_by_the_budget_of_that_schedule_alone(house: Services, time: Time) -> None:
+    made = house.retraining.save_schedule(
+        SCIENTIST,
+        ScheduleDraft("called", ScheduleKind.CALL, CALLED, recipe="weekly", arguments={"money_a_month": 1.0}),
+    )
+    assert made
+    house.retraining.call(LEAD, "called", key="k1")
+    job = house.jobs.claim(WORKER, "w1")
+    assert job is not None
+    time.at += timedelta(hours=0.6)
+    assert house.retraining.end_over_budget(WORKER) == (job.id,)
+    assert "schedule called" in house.jobs.heartbeat(WORKER, job.id, job.epoch).reason
+    house.jobs.finish(WORKER, job.id, job.epoch, JobState.CANCELLED)
+    own = house.retraining.run_now(SCIENTIST, "weekly", "birds")
+    mine = house.jobs.claim(WORKER, "w1")
+    assert mine is not None
+    time.at += timedelta(hours=1.0)
+    assert (mine.id, house.retraining.end_over_budget(WORKER)) == (own, ())
+
+
+def test_without_a_price_or_a_budget_nothing_is_ended(house: Services, time: Time) -> None:
+    house.retraining.save_recipe(ADMIN, replace(WEEKLY, price_per_hour=None, money_a_month=None))
+    house.retraining.run_now(SCIENTIST, "weekly", "birds")
+    assert house.jobs.claim(WORKER, "w1") is not None
+    time.at += timedelta(hours=900)
+    assert house.retraining.end_over_budget(WORKER) == ()

@@ -53,7 +53,9 @@ class RetrainingService:
         self.follow = metronome.follow
         self.past_runs = metronome.past_runs
         self.call = Calls(context).call
-        self.spending = Money(context).spending
+        money = Money(context)
+        self.spending = money.spending
+        self.end_over_budget = money.end_over_budget
         trying = Trying(context)
         self.try_recipe = trying.try_recipe
         self.check_by_recipe = trying.check_by_recipe

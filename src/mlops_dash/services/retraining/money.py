@@ -1,4 +1,4 @@
-"""What recipes and schedules cost this month, and whether their budgets let another run start."""
+"""What recipes and schedules cost this month, and whether their budgets let another run start, or one go on."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mlops_dash.domain.access import Actor, Permission
+from mlops_dash.domain.jobs import Job
 from mlops_dash.domain.money import Estimate, Spending, month_start, spending
 from mlops_dash.domain.policies import PolicyKind
 from mlops_dash.domain.retraining import Recipe, Schedule
+from mlops_dash.domain.words import JobState
 from mlops_dash.errors import NotFound
-from mlops_dash.services.command import Context, read
+from mlops_dash.services.command import Context, read, record
+from mlops_dash.store import jobs as job_rows
 from mlops_dash.store import policies
 from mlops_dash.store import retraining as rows
 from mlops_dash.store import spending as store
-from mlops_dash.store.db import Session, reading
+from mlops_dash.store.db import Session, reading, transaction
 
 
 class Money:
@@ -35,6 +38,36 @@ class Money:
             if made is None:
                 raise NotFound(f"There is no recipe {recipe!r}.", hint="The Retraining page lists them.")
             return spending_of(self.context, session, [made], self.context.clock.now())[recipe]
+
+    @record(Permission.SYSTEM)
+    def end_over_budget(self, actor: Actor) -> tuple[str, ...]:
+        """Have runs ended whose recipe, or schedule, has spent its month, them included; the ids of those jobs."""
+        now = self.context.clock.now()
+        with reading(self.context.databases.app) as session:
+            running = [job for job in job_rows.recent(session, since=now, states=(JobState.RUNNING,)) if job.recipe]
+            reasons = {
+                job.id: _why_over(self.context, session, job, now) for job in running if not job.cancel_requested
+            }
+        over = {job_id: reason for job_id, reason in reasons.items() if reason}
+        if not over:
+            return ()
+        with transaction(self.context.databases.app) as session:
+            asked = [one for one, why in over.items() if job_rows.request_cancel(session, job_id=one, reason=why)]
+        return tuple(asked)
+
+
+def _why_over(context: Context, session: Session, job: Job, now: datetime) -> str:
+    """Why a run must not go on, "" while the budgets that it is under are not used up."""
+    recipe = rows.recipe(session, str(job.recipe))
+    if recipe is None:
+        return ""
+    said = "" if recipe.money_a_month is None else (
+        spending_of(context, session, [recipe], now)[recipe.name].why_over(f"recipe {recipe.name}")
+    )  # fmt: skip
+    made = rows.schedule(session, job.schedule_id) if job.schedule_id else None
+    if said or made is None or not made.guards.money_a_month:
+        return said
+    return _of_schedule(context, session, made, recipe, now).why_over(f"schedule {made.name}")
 
 
 def estimate_of(context: Context, session: Session, recipe: Recipe, *, runs: int = 1) -> Estimate:
@@ -70,10 +103,13 @@ def why_schedule_too_dear(context: Context, session: Session, made: Schedule, no
     said = why_too_dear(context, session, recipe, now)
     if said or not made.guards.money_a_month:
         return said
+    return _of_schedule(context, session, made, recipe, now).why_not(f"schedule {made.name}")
+
+
+def _of_schedule(context: Context, session: Session, made: Schedule, recipe: Recipe, now: datetime) -> Spending:
     since = month_start(now, made.zone)
     jobs = store.jobs_of_month(session, [recipe.name], since=since, schedule_id=made.id)[recipe.name]
-    spent = spending(
+    return spending(
         jobs, now=now, since=since, zone=made.zone, budget=made.guards.money_a_month,
         estimate=estimate_of(context, session, recipe),
     )  # fmt: skip
-    return spent.why_not(f"schedule {made.name}")
