@@ -1,4 +1,4 @@
-"""`bench ingest`: both sides store every row, and one that does not is named."""
+"""`bench ingest`: every side stores every row, over HTTP too, and one that does not is named."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def test_both_sides_store_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_sides_store_every_row(capsys: pytest.CaptureFixture[str]) -> None:
     code = cli.main(["bench", "ingest", "--rows", "6000", "--repeats", "1", "--json"])
     said = capsys.readouterr()
     assert code == 0, said.err
-    ours, plain = json.loads(said.out)
+    ours, plain, http = json.loads(said.out)
     assert (ours["name"], ours["rows"], plain["name"], plain["ratio"]) == (ingest.OURS, 6_000, ingest.PLAIN, 1.0)
     assert ours["rows_a_second"] == pytest.approx(6_000 / ours["seconds"])
+    assert (http["name"], http["rows"], http["ratio"]) == (ingest.HTTP, 6_000, None)
+    assert http["peak_mib"] > 50  # of the gateway, which is another process
 
 
 def test_a_side_that_loses_rows_is_no_side(monkeypatch: pytest.MonkeyPatch) -> None:

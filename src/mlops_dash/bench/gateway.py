@@ -287,8 +287,8 @@ def _ours(folder: Path, processes: int) -> Iterator[_Server]:
         services.close()
     command = [sys.executable, "-m", "mlops_dash.gateway"]
     environment |= {"MLOPS_DASH_GATEWAY_PORT": str(port), "MLOPS_DASH_GATEWAY_PROCESSES": str(processes)}
-    with _running(OURS, command, folder, environment) as process:
-        _wait(f"http://127.0.0.1:{port}/ping", OURS)
+    with running(OURS, command, folder, environment) as process:
+        wait_for(f"http://127.0.0.1:{port}/ping", OURS)
         yield _Server(OURS, process, port, _requests(f"/models/{NAME}/invocations", "dataframe_records"))
 
 
@@ -297,8 +297,8 @@ def _mlflow(folder: Path) -> Iterator[_Server]:
     port = free_port(_FIRST_PORT)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model"), "-p", str(port)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    with _running(MLFLOW, [*command, "--env-manager", "local"], folder, {**os.environ, "PATH": path}) as process:
-        _wait(f"http://127.0.0.1:{port}/ping", MLFLOW)
+    with running(MLFLOW, [*command, "--env-manager", "local"], folder, {**os.environ, "PATH": path}) as process:
+        wait_for(f"http://127.0.0.1:{port}/ping", MLFLOW)
         yield _Server(MLFLOW, process, port, _requests("/invocations", "dataframe_records"))
 
 
@@ -308,8 +308,8 @@ def _bento(folder: Path, python: Path) -> Iterator[_Server]:
     (folder / "bench_service.py").write_text(_BENTO)
     command = [str(python), "-m", "bentoml", "serve", "bench_service:Served", "--host", "127.0.0.1", "-p", str(port)]
     more = {"BENCH_MODEL": str(folder / "model"), "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(folder / "bento")}
-    with _running(BENTO, command, folder, {**os.environ, **more}) as process:
-        _wait(f"http://127.0.0.1:{port}/readyz", BENTO)
+    with running(BENTO, command, folder, {**os.environ, **more}) as process:
+        wait_for(f"http://127.0.0.1:{port}/readyz", BENTO)
         yield _Server(BENTO, process, port, _requests("/invocations", "rows"))
 
 
@@ -327,7 +327,8 @@ def _requests(path: str, field: str) -> tuple[bytes, ...]:
 
 
 @contextmanager
-def _running(name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
+def running(name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[int]:
+    """A server as a process group of its own, its log in the folder; gives the process, and ends all of it."""
     with (folder / f"{name.partition(',')[0]}.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, env=dict(environment), cwd=folder, start_new_session=True
@@ -343,7 +344,12 @@ def _running(name: str, command: Sequence[str], folder: Path, environment: Mappi
                 process.wait()
 
 
-def _wait(url: str, name: str) -> None:
+def wait_for(url: str, name: str) -> None:
+    """Until a server answers.
+
+    Raises:
+        Unavailable: it does not within three minutes.
+    """
     until = time.monotonic() + _START_SECONDS
     last = ""
     while time.monotonic() < until:

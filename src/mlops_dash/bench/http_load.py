@@ -1,4 +1,4 @@
-"""Send requests over connections that stay open, and note how long each answer took: what `bench gateway` asks with.
+"""Send requests over connections that stay open, and note how long each answer took: what benches ask with.
 
 A small client of its own, because one in Python that parses everything would cost more than the servers it measures.
 It reads the status line, Content-Length and the body, and knows no other form of answer.
@@ -39,10 +39,32 @@ class Load:
         return ordered[max(0, -(-int(share * 1_000_000) * len(ordered) // 1_000_000) - 1)]
 
 
-def request(path: str, body: bytes) -> bytes:
+def request(path: str, body: bytes, *, token: str = "") -> bytes:
     """A POST of JSON as it goes over the wire."""
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    head += f"\r\nAuthorization: Bearer {token}" if token else ""
     return f"{head}\r\n\r\n".encode() + body
+
+
+async def each(port: int, requests: Sequence[bytes], *, connections: int) -> Load:
+    """Send every request once; each connection sends the next one as soon as it has its answer.
+
+    Raises:
+        Unavailable: an answer is not 200, or none comes.
+    """
+    taken: list[float] = []
+    waiting = iter(requests)
+    began = time.perf_counter()
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            taken.extend([await _one(reader, writer, one) for one in waiting])
+        finally:
+            writer.close()
+
+    await _all([ask() for _ in range(connections)])
+    return Load(time.perf_counter() - began, tuple(taken))
 
 
 async def closed(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Load:

@@ -1,8 +1,10 @@
-"""A file of predictions with labels, brought into the log: `mlops-dash ingest` in turn with plain SQLite.
+"""A file of predictions with labels, brought into the log: `mlops-dash ingest` in turn with plain SQLite, and HTTP.
 
 Ours reads, checks and stores each row with its answer and its label, so that the same file twice changes nothing.
 The other side makes and checks nothing: it adds rows of the same tables and indexes by one statement a table, five
 thousand a transaction, as fast as the database takes them. No such writer can be beaten; the ratio is what checks cost.
+Rows of the file also go over HTTP, a thousand a request and without their labels, to the gateway as it runs
+(`ingest_http.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from mlops_dash.errors import Unavailable
 
 OURS: Final = "mlops-dash ingest"
 PLAIN: Final = "SQLite alone, unchecked"
+HTTP: Final = "/v1/predictions by 1,000"
+MOST_BY_HTTP: Final = 200_000  # rows: the requests are made, and held, before the first is sent
 _HOME = """
 import os, sys
 os.environ["MLOPS_DASH_HOME"] = sys.argv[1]
@@ -42,6 +46,12 @@ _OURS = (
     + """
 raise SystemExit(cli.main(["ingest", sys.argv[2], "--model", "rides", "--version", "1", "--time", "scored_at", "--id",
     "ride", "--prediction", "minutes", "--label", "took", "--json"]))
+"""
+)
+_ACCOUNT = (
+    _HOME
+    + """
+raise SystemExit(cli.main(["service", "add", "kiosk", "--model", "rides", "--reason", "bench"]))
 """
 )
 _PLAIN = """
@@ -71,10 +81,10 @@ class Timing:
 
     name: str
     rows: int
-    seconds: float  # of the whole process
+    seconds: float  # of the whole process; over HTTP from the first request to the last answer
     rows_a_second: float
     peak_mib: float
-    ratio: float  # its seconds against those of the database alone
+    ratio: float | None  # its seconds against those of the database alone; None over HTTP, which has no labels
 
 
 def measure(rows: int, *, repeats: int, tell: Callable[[str], None]) -> tuple[Timing, ...]:
@@ -103,8 +113,26 @@ def measure(rows: int, *, repeats: int, tell: Callable[[str], None]) -> tuple[Ti
                 if (stored["predictions"], stored["labels"]) != (rows, rows):
                     raise Unavailable(f"{name} stored {stored} of {rows:,} rows.")
                 taken[name].append((seconds, peak))
+        few = min(rows, MOST_BY_HTTP)
+        asked = [_by_http(Path(folder), few, turn=turn, repeats=repeats, tell=tell) for turn in range(1, repeats + 1)]
     base = statistics.median(seconds for seconds, _ in taken[PLAIN])
-    return tuple(_timing(name, rows, runs, base) for name, runs in taken.items())
+    sides = [_timing(name, rows, runs, base) for name, runs in taken.items()]
+    return (*sides, _timing(HTTP, few, asked, None))
+
+
+def _by_http(folder: Path, rows: int, *, turn: int, repeats: int, tell: Callable[[str], None]) -> tuple[float, float]:
+    file = folder / "sent.parquet"
+    if not file.exists():
+        write_apart("ingest", file, rows, seed=1)
+    tell(f"Turn {turn} of {repeats}: {HTTP}")
+    with tempfile.TemporaryDirectory() as home:
+        run_process("the new home", [sys.executable, "-c", _BEFORE, home])
+        token = run_process("the service account", [sys.executable, "-c", _ACCOUNT, home])[2].strip()
+        command = [sys.executable, "-m", "mlops_dash.bench.ingest_http", home, str(file), token]
+        found = json.loads(run_process(HTTP, command)[2])
+    if found["predictions"] != rows:
+        raise Unavailable(f"{HTTP} stored {found['predictions']:,} of {rows:,} rows.")
+    return found["seconds"], found["peak_mib"]
 
 
 def write(path: Path, rows: int, *, seed: int) -> None:
@@ -131,7 +159,7 @@ def lines(found: Sequence[Timing]) -> str:
         head,
         *(
             f"{one.name:<26}{one.rows:>12,}{one.seconds:>10.1f}{one.rows_a_second:>10,.0f}{one.peak_mib:>10,.0f}"
-            f"{one.ratio:>10.1f}"
+            f"{'-' if one.ratio is None else f'{one.ratio:.1f}':>10}"
             for one in found
         ),
     ])  # fmt: skip
@@ -142,6 +170,7 @@ def as_json(found: Sequence[Timing]) -> list[dict[str, Any]]:
     return [asdict(one) for one in found]
 
 
-def _timing(name: str, rows: int, runs: Sequence[tuple[float, float]], base: float) -> Timing:
+def _timing(name: str, rows: int, runs: Sequence[tuple[float, float]], base: float | None) -> Timing:
     seconds = statistics.median(one for one, _ in runs)
-    return Timing(name, rows, seconds, rows / seconds, max(peak for _, peak in runs), seconds / base)
+    ratio = None if base is None else seconds / base
+    return Timing(name, rows, seconds, rows / seconds, max(peak for _, peak in runs), ratio)

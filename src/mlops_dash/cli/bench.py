@@ -69,7 +69,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _add_ingest(kinds: Any) -> None:
-    filed = kinds.add_parser("ingest", help="a file of predictions with labels: ours beside SQLite alone, in turn")
+    filed = kinds.add_parser("ingest", help="predictions with labels from a file, beside SQLite alone, and over HTTP")
     filed.add_argument("--rows", type=int, default=1_000_000, metavar="N")
     filed.add_argument("--repeats", type=int, default=3, metavar="R")
     json_flag(filed)

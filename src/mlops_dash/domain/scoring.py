@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from operator import lt
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlops_dash import ids as naming
 from mlops_dash.domain.class_probabilities import PROBABILITY, kept
@@ -22,6 +22,7 @@ from mlops_dash.domain.schema import LARGEST, VersionSchema, in_range
 from mlops_dash.domain.sent import (
     LONGEST_ID,
     MEND,
+    KeptNames,
     as_kept,
     number_of,
     objects_of,
@@ -72,8 +73,7 @@ class ServedModel:
     error: str = ""
 
 
-@dataclass(frozen=True)
-class OutsideRow:
+class OutsideRow(NamedTuple):
     """A prediction made elsewhere."""
 
     prediction_id: str  # "" = to be named
@@ -241,9 +241,10 @@ def sift_predictions(
     read: list[tuple[int, OutsideRow]] = []
     unfit: dict[int, InvalidRow] = {}
     sent = objects_of(rows, "predictions")
+    kept_of = KeptNames(require_feature_names, frozenset(do_not_log))
     for row, one in enumerate(sent):
         try:
-            read.append((row, _prediction(row, one, now, task, do_not_log)))
+            read.append((row, _prediction(row, one, now, task, kept_of)))
         except InvalidRow as error:
             unfit[row] = error
     known = schemas(sorted({one.version for _, one in read}))
@@ -348,28 +349,31 @@ def why_no_score(score: float, *, task: ModelTask | None) -> str:
 
 
 def _prediction(
-    row: int, one: Mapping[str, Any], now: datetime, task: ModelTask | None, do_not_log: Sequence[str]
+    row: int, one: Mapping[str, Any], now: datetime, task: ModelTask | None, kept_of: KeptNames
 ) -> OutsideRow:
-    only_fields(row, one, {"prediction_id", "at", "version", "role", "score", "scores", "features"})
+    only_fields(row, one, _FIELDS)
     features = one.get("features")
     if not isinstance(features, dict):
         raise InvalidRow(row, "features", features, "is not an object of names and values", hint=MEND)
-    require_feature_names(features)
+    names = kept_of[tuple(features)]
     for name, value in features.items():
-        if value is not None and type(value) not in _SCALARS:
+        kind = type(value)
+        if kind is float or kind is int:
+            if not -LARGEST <= value <= LARGEST:
+                why = f"is not finite or beyond {LARGEST:g}; null means missing"
+                raise InvalidRow(row, name, value, why, hint=MEND)
+        elif kind is not str and kind is not bool and value is not None:
             raise InvalidRow(row, name, value, "is neither number, text, true, false nor null", hint=MEND)
-        if type(value) in _NUMBERS and not in_range(value):
-            raise InvalidRow(row, name, value, f"is not finite or beyond {LARGEST:g}; null means missing", hint=MEND)
-    logged = {name: features[name] for name in sorted(features) if name not in do_not_log}
+    logged = {name: features[name] for name in names}
     role = one.get("role", "champion")
-    if not isinstance(role, str) or role not in {"champion", "arm", "shadow"}:
+    if not isinstance(role, str) or role not in _ROLES:
         raise InvalidRow(row, "role", role, "is not champion, arm or shadow", hint=MEND)
     version, (score, probabilities) = one.get("version"), _answer(row, one, task)
     return OutsideRow(
         prediction_id="" if one.get("prediction_id") is None else text_of(row, "prediction_id", one["prediction_id"]),
         at=time_of(row, "at", one.get("at"), now),
         version=text_of(row, "version", str(version) if type(version) is int else version),
-        role=ScoreRole(role),
+        role=_ROLES[role],
         score=score,
         features=_ENCODER.encode(logged),
         timed=one.get("at") is not None,
@@ -388,5 +392,5 @@ def _answer(row: int, one: Mapping[str, Any], task: ModelTask | None) -> tuple[f
     return score, None if told is None else kept(told)
 
 
-_SCALARS = frozenset({str, int, float, bool})
-_NUMBERS = frozenset({int, float})
+_FIELDS = frozenset({"prediction_id", "at", "version", "role", "score", "scores", "features"})
+_ROLES = {str(role): role for role in (ScoreRole.CHAMPION, ScoreRole.ARM, ScoreRole.SHADOW)}

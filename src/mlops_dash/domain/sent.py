@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,12 +33,32 @@ def objects_of(rows: Any, what: str) -> Sequence[Mapping[str, Any]]:
     return rows
 
 
-def only_fields(row: int, one: Mapping[str, Any], known: set[str]) -> None:
+class KeptNames(dict[tuple[str, ...], tuple[str, ...]]):
+    """Names of a row's features -> those that are kept, in order: rows of a request share them and they are read once.
+
+    Args:
+        check: Raises where a name cannot be one of a feature.
+        do_not_log: Names that must not be stored.
+    """
+
+    def __init__(self, check: Callable[[Mapping[str, Any]], None], do_not_log: AbstractSet[str]) -> None:
+        super().__init__()
+        self._check, self._do_not_log = check, do_not_log
+
+    def __missing__(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        self._check(dict.fromkeys(names))
+        self[names] = tuple(name for name in sorted(names) if name not in self._do_not_log)
+        return self[names]
+
+
+def only_fields(row: int, one: Mapping[str, Any], known: AbstractSet[str]) -> None:
     """Refuse a row with a field that nobody knows.
 
     Raises:
         InvalidRow: naming it.
     """
+    if one.keys() <= known:
+        return
     for name in one:
         if name not in known:
             raise InvalidRow(
@@ -105,6 +126,6 @@ def time_of(row: int, column: str, value: Any, now: datetime) -> datetime:
     if moment.tzinfo is None:
         raise InvalidRow(row, column, value, "has no zone; add Z for UTC", hint=MEND)
     # Year 1 in another zone is no instant, so the years are looked at before the instant is made.
-    if not EARLIEST.year - 1 <= moment.year <= LATEST.year or not EARLIEST <= moment.astimezone(UTC) < LATEST:
-        raise InvalidRow(row, column, value, f"lies outside {EARLIEST:%Y} to {LATEST:%Y}", hint=MEND)
-    return moment.astimezone(UTC)
+    if EARLIEST.year - 1 <= moment.year <= LATEST.year and EARLIEST <= (instant := moment.astimezone(UTC)) < LATEST:
+        return instant
+    raise InvalidRow(row, column, value, f"lies outside {EARLIEST:%Y} to {LATEST:%Y}", hint=MEND)
