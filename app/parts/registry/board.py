@@ -55,9 +55,9 @@ def _move(frame: Frame, room: RegistryRoom) -> None:
     """Which version goes where; the dialog then asks why."""
     labels = [one.version.label for one in room.lines]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="board-move"):
-        chosen = st.selectbox(f"Move of {room.model.name}", labels, key=f"move-version-{room.model.name}", width=200,
+        chosen = st.selectbox(f"Version of {room.model.name}", labels, key=f"move-version-{room.model.name}", width=200,
                               index=labels.index(room.selected.label) if room.selected else 0)  # fmt: skip
-        place = st.selectbox("To", PLACES_TO, key="move-to", width=180, accept_new_options=True,
+        place = st.selectbox("Goes to", PLACES_TO, key="move-to", width=180, accept_new_options=True,
                              help="Or type the name of any other environment: it is an alias in MLflow.")  # fmt: skip
         version = next((one.version for one in room.lines if one.version.label == chosen), None)
         if version is None or not place:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -74,9 +76,17 @@ def _show(looked: Looked) -> None:
     })  # fmt: skip
     names = [(name, path) for path, asked in found.imports for name in asked]
     if names:
-        widgets.table(pd.DataFrame(names[:_SHOWN], columns=["Its pickles import", "File"]))
+        widgets.table(_imports(names[:_SHOWN]))
     if len(names) > _SHOWN:
         widgets.note(f"And {len(names) - _SHOWN} more: mlops-dash trust lists them all.")
+
+
+def _imports(names: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """What is imported, and by which file; where one file imports all, its name stands above, and the rest has room."""
+    files = {path for _, path in names}
+    if len(files) == 1:
+        return pd.DataFrame({f"{next(iter(files))} imports": [name for name, _ in names]})
+    return pd.DataFrame(names, columns=["Its pickles import", "File"])
 
 
 def _trust(frame: Frame, looked: Looked, key: str) -> None:
@@ -94,7 +104,7 @@ def _trust(frame: Frame, looked: Looked, key: str) -> None:
         "Other files of this version are not trusted by it.",
         button=f"Trust the files of {version.label}",
         act=act,
-        facts={"They are": looked.found.words(), "Digest": looked.found.digest},
+        facts={"Files": looked.found.words(), "Digest": widgets.Mono(looked.found.digest)},
         icon="verified_user",
         placeholder="Who made them, and how do you know?",
     )
@@ -116,7 +126,7 @@ def _withdraw(frame: Frame, looked: Looked, key: str) -> None:
         "to.",
         button="Take trust back",
         act=act,
-        facts={"Digest": looked.found.digest},
+        facts={"Digest": widgets.Mono(looked.found.digest)},
         icon="gpp_bad",
         placeholder="What was found? This goes into the ledger.",
     )

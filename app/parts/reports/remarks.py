@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+from html import escape
+
 import streamlit as st
 
 from app.ui import dialogs, widgets
 from app.ui.context import Frame
 from mlops_dash.domain import format as fmt
 from mlops_dash.domain.access import Permission
-from mlops_dash.domain.reports.remarks import REMARK_LABELS, standing
+from mlops_dash.domain.reports.remarks import REMARK_LABELS, Remark, standing
 from mlops_dash.domain.reports.snapshot import Report
 
 
@@ -32,18 +34,17 @@ def panel(frame: Frame, report: Report, title: str) -> None:
         if not found:
             widgets.note("A sign-off stands under its account's name; the ledger keeps the hash of what was signed.")
             return
-        rows = pd.DataFrame(
-            {
-                "When": [frame.instant(one.at) for one in found],
-                "What": [REMARK_LABELS[one.kind] for one in found],
-                "Who": [one.name for one in found],
-                "In words": [one.text for one in found],
-            }
-        )
-        st.dataframe(
-            rows, key=f"remarks-{report.line.id}", hide_index=True, row_height=32,
-            height=35 + 32 * min(len(found), 6) + 2, alt="Sign-offs and comments of this report, oldest first",
-        )  # fmt: skip
+        st.html(_listing(frame, found))
+
+
+def _listing(frame: Frame, found: Sequence[Remark]) -> str:
+    """One below the other, each with all its words: a cell of a grid would cut them."""
+    rows = "".join(
+        f"<li><b>{escape(REMARK_LABELS[one.kind])} by {escape(one.name)}</b>"
+        f"<span>{escape(frame.instant(one.at))}</span><p>{escape(one.text)}</p></li>"
+        for one in found
+    )
+    return f"<ul class='rows'>{rows}</ul>"
 
 
 def _buttons(frame: Frame, report: Report, title: str, *, own: bool) -> None:
@@ -66,7 +67,7 @@ def _withdraw(frame: Frame, report: Report, title: str) -> None:
         icon="person_remove", act=act, reason="Why", placeholder="It goes into the ledger and stays.",
         consequence="You do not stand behind these facts any more. The sign-off and its withdrawal both stay to be "
         "read, here and in files made from now on; files that are out stay as they are.",
-        facts={"Report": title, "Facts sha256": fmt.short(report.line.sha256, 16)},
+        facts={"Report": title, "Facts sha256": widgets.Mono(fmt.short(report.line.sha256, 16))},
     )  # fmt: skip
 
 
@@ -85,5 +86,5 @@ def _ask(frame: Frame, report: Report, title: str, *, sign: bool) -> None:
         reason="What you stand behind" if sign else "In words", placeholder="It goes into the ledger and stays.",
         consequence="Your name stands under **these** facts; a withdrawal stays to be read beside it." if sign
         else "Everybody in this house reads it; it stays in the house.",
-        facts={"Report": title, "Facts sha256": fmt.short(line.sha256, 16)},
+        facts={"Report": title, "Facts sha256": widgets.Mono(fmt.short(line.sha256, 16))},
     )  # fmt: skip

@@ -253,6 +253,11 @@ def test_a_report_is_shared_shown_once_counted_and_revoked(kept: Report, house: 
     assert page.button(key=key).help == "Needs the role scientist; you are viewer."
 
 
+def remarks_of(page: AppTest) -> list[str]:
+    """The lists on the page, as HTML."""
+    return [one.proto.body for one in page.get("html") if "class='rows'" in one.proto.body]
+
+
 def test_who_signed_stands_in_the_list_and_below_the_report(kept: Report, house: Services, open_page: OpenPage) -> None:
     page = open_page("reports", "viewer")
     assert "Nobody has signed it off yet" in words(page)
@@ -262,8 +267,10 @@ def test_who_signed_stands_in_the_list_and_below_the_report(kept: Report, house:
     page = open_page("reports", "scientist")
     assert list(page.dataframe[0].value["Signed off by"]) == ["lead"]
     assert "Signed off by lead" in words(page)
-    said = next(one.value for one in page.dataframe if "In words" in one.value)
-    assert list(said["In words"]) == ["I stand behind <b>it", "thin"]
+    [said] = [one for one in remarks_of(page) if "I stand behind" in one]
+    assert "<b>Signed off by lead</b>" in said
+    assert "<p>I stand behind &lt;b&gt;it</p>" in said
+    assert "<p>thin</p>" in said
     assert not page.button(key=f"sign-{kept.line.id}").disabled
     page = open_page("reports", "lead")
     page = page.button(key=f"unsign-{kept.line.id}").click().run()
@@ -272,5 +279,6 @@ def test_who_signed_stands_in_the_list_and_below_the_report(kept: Report, house:
     page = page.button(key=f"{key}-act").click().run()
     page = open_page("reports", "viewer")
     assert list(page.dataframe[0].value["Signed off by"]) == ["—"]
-    said = next(one.value for one in page.dataframe if "In words" in one.value)
-    assert list(said["What"]) == ["Signed off", "Comment", "Sign-off withdrawn"]
+    [said] = [one for one in remarks_of(page) if "I stand behind" in one]
+    places = [said.index(one) for one in ("Signed off by lead", "Comment by scientist", "Sign-off withdrawn by lead")]
+    assert places == sorted(places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,3 +102,24 @@ def test_an_admin_takes_trust_back_and_nobody_else(registry: Registry) -> None:
     page.text_area(key=f"withdraw-trust-{VERSION.id}-reason").set_value("a finding")
     page.button(key=f"withdraw-trust-{VERSION.id}-act").click().run()
     assert registry.trusted is None
+
+
+def test_what_one_file_imports_stands_below_its_name_and_of_several_beside_it(registry: Registry) -> None:
+    page = opened(registry, ADMIN).button(key="look-into").click().run()
+    assert "model.pkl imports" in tables(page)
+    HELD["found"] = replace(FOUND, imports=(*FOUND.imports, ("more.pkl", ("numpy.dtype",))))
+    page = opened(Two(), ADMIN).button(key="look-into").click().run()
+    assert "Its pickles import" in tables(page)
+    assert "more.pkl" in tables(page)
+
+
+class Two(Registry):
+    """Files of which two are pickles."""
+
+    def look_into(self, _actor: Actor, _version_id: str) -> Looked:
+        return Looked(VERSION, HELD["found"], None)
+
+
+def tables(page: AppTest) -> str:
+    """All tables as one text."""
+    return "\n".join(str(one.value) for one in [*page.get("table"), *page.get("markdown"), *page.get("arrow_table")])
