@@ -181,7 +181,9 @@ def test_a_run_that_goes_on_is_ended_when_it_has_used_up_the_budget(house: Servi
 def test_a_run_of_a_schedule_is_ended_by_the_budget_of_that_schedule_alone(house: Services, time: Time) -> None:
     made = house.retraining.save_schedule(
         SCIENTIST,
-        ScheduleDraft("called", ScheduleKind.CALL, CALLED, recipe="weekly", arguments={"money_a_month": 1.0}),
+        ScheduleDraft(
+            "called", ScheduleKind.CALL, CALLED, recipe="weekly", arguments={"guards": {"money_a_month": 1.0}}
+        ),
     )
     assert made
     house.retraining.call(LEAD, "called", key="k1")
