@@ -162,7 +162,7 @@ def test_whoever_may_not_judge_gives_and_gets_nothing(house: World) -> None:
     with transaction(house.context.databases.app) as session:
         access_store.change_user(session, LEAD.id, role=Role.SCIENTIST)
     assert counted(house, given) == 0  # a name that may not judge any more lends nothing
-    assert house.service.room(VIEWER, MODEL, "2").approvals[0].reason.startswith("Who gave it, or in whose name")
+    assert house.service.room(VIEWER, MODEL, "2").approvals[0].reason.startswith("In whose name it was given")
 
 
 def test_times_that_cannot_be_are_refused_and_two_at_once_too(house: World) -> None:

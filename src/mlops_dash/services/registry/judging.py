@@ -27,7 +27,8 @@ from mlops_dash.store import retraining as recipe_store
 from mlops_dash.store.db import Session
 
 CHANGED = "The gates, the champion, the policy or what the tier asks changed since."
-GONE = "Who gave it, or in whose name, may not judge proposals any more."
+GONE = "Who gave it may not judge proposals any more."
+GONE_FOR = "In whose name it was given may not judge proposals any more."
 KINDS = ("metric", "paired_difference", "check", EVIDENCE_KIND)
 
 
@@ -66,7 +67,7 @@ class Standing:
         if one.expires_at is not None and self.now >= one.expires_at:
             return "It expired."
         if self.gone & {one.approver, one.in_name_of}:
-            return GONE
+            return GONE if one.approver in self.gone else GONE_FOR
         return "" if one.holds(self.basis if one.kind == "approve" else self.measured_basis, self.now) else CHANGED
 
     @property
