@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,22 @@ from alembic import command
 from sqlalchemy.exc import OperationalError
 from sqlmodel import text
 
+from mlops_dash.domain.deputies import Deputy
+from mlops_dash.domain.registry.records import Approval, Proposal
+from mlops_dash.domain.registry.rollouts import Stage
+from mlops_dash.domain.reports.remarks import Remark, RemarkKind, standing
+from mlops_dash.domain.reports.snapshot import Report, ReportKind, ReportLine, week_ending
+from mlops_dash.domain.words import ProposalState
 from mlops_dash.errors import StoreUnavailable
-from mlops_dash.store import migrate
+from mlops_dash.store import deputies, migrate, registry, remarks, reports
 from mlops_dash.store.db import Databases, connect, transaction
 from mlops_dash.store.prediction_log import Prediction, append, keeps_earlier_names
+from mlops_dash.store.tables.access import UserRow
 from mlops_dash.store.tables.jobs import RecipeRow
 from tests import factories
+from tests.factories import NOON
 
+WEEK = week_ending(date(2013, 6, 1), "America/New_York")
 SOURCE = Path(migrate.__file__).parents[2]
 
 
@@ -158,3 +168,53 @@ def test_models_whose_rows_were_named_before_ids_began_with_their_time_keep_thei
         append(session, [known._replace(model="later")], [], marked_us=7)
         assert keeps_earlier_names(session, known.model)
         assert not keeps_earlier_names(session, "later")
+
+
+def test_proposals_approvals_and_remarks_of_before_deputies_and_withdrawals_are_kept(databases: Databases) -> None:
+    """Down to where neither was known, with rows in it, and up again; and all of it twice."""
+    migrate.upgrade(databases)
+    now, line = factories.NOON, ReportLine("r", ReportKind.CARD, "flight-delay", WEEK, "0" * 64, "user:lead", NOON)
+    wish = Proposal(
+        "p", "flight-delay", "flight-delay-v1", None, ProposalState.OPEN, 1, "user:scientist", "été", "x", {}, ("e1",),
+        None, now, now, stages=(Stage(0.1, minutes=60),),
+    )  # fmt: skip
+    sign = Remark("s", "r", RemarkKind.SIGN_OFF, "user:lead", "lead", "I stand behind it", now)
+    with transaction(databases.app) as session:
+        session.add(factories.model_row())
+        session.flush()
+        session.add(factories.version_row())
+        session.flush()
+        registry.add_proposal(session, wish)
+        registry.put_approval(session, Approval("a", "p", "user:lead", "approve", "", "fine", "b", now))
+        reports.add(session, Report(line, {"kind": "card"}))
+        remarks.add(session, sign)
+    for _ in range(2):
+        with databases.app.begin() as connection:
+            command.downgrade(migrate._config("app", connection), "0030")
+        migrate.upgrade(databases)
+        assert all(state.current and not state.differences for state in migrate.check(databases))
+    with transaction(databases.app) as session:
+        assert registry.proposal(session, "p") == wish
+        assert [(one.approver, one.in_name_of) for one in registry.approvals(session, "p")] == [("user:lead", "")]
+        assert remarks.remarks(session, "r") == (sign,)
+        remarks.add(session, replace(sign, id="w", kind=RemarkKind.WITHDRAWN, text="wrong"))
+        remarks.add(session, replace(sign, id="again"))  # what guards one sign-off an account lets go of the first
+        assert [one.id for one in standing(remarks.remarks(session, "r"))] == ["again"]
+
+
+def test_deputies_stand_from_until_or_until_they_are_ended(databases: Databases) -> None:
+    migrate.upgrade(databases)
+    day = timedelta(days=1)
+    made = Deputy("d", "user:ada", "user:ben", NOON, NOON + 2 * day, "on leave", NOON)
+    with transaction(databases.app) as session:
+        for name in ("ada", "ben"):
+            session.add(UserRow(id=f"user:{name}", name=name, role="lead", created_at=NOON))
+        session.flush()
+        deputies.add(session, made)
+        found = {at: deputies.standing(session, NOON + at * day) for at in (-1, 0, 1, 2)}
+        assert found == {-1: (), 0: (made,), 1: (made,), 2: ()}
+        assert deputies.standing(session, NOON, deputy="user:ben") == (made,)
+        assert deputies.standing(session, NOON, deputy="user:ada") == ()
+        deputies.end(session, "d", at=NOON + day, by="user:ada")
+        assert deputies.standing(session, NOON + day) == ()
+        assert deputies.get(session, "d").ended_by == "user:ada"
