@@ -365,10 +365,12 @@ def proposal_waits_for(
     approved_by: Collection[str],
     since: datetime,
     due: datetime | None = None,
+    stands_for: Collection[str] = (),
 ) -> Waiting | None:
     """What a proposal asks of this person: to judge it, to promote it, or nothing.
 
-    The proposer never judges their own proposal; whoever approved already is not asked again.
+    The proposer never judges their own proposal; whoever approved already is not asked again. `stands_for` are the ids
+    of those whose deputy this person is now; where their approval is still to be had, the queue says so.
     """
     parameters = (("model", model), ("version", version))
     if state == ProposalState.APPROVED and actor.may(Permission.PROMOTE):
@@ -376,5 +378,7 @@ def proposal_waits_for(
     asks = state == ProposalState.OPEN and actor.may(Permission.PROPOSAL_JUDGE)
     if not asks or actor.person in {person_of(proposer), *map(person_of, approved_by)}:
         return None
-    who = proposer.removeprefix("user:")
+    spent = {person_of(proposer), *map(person_of, approved_by)}
+    absent = [one.removeprefix("user:") for one in stands_for if person_of(one) not in spent]
+    who = proposer.removeprefix("user:") + (f"; you stand in for {' and '.join(absent)}" if absent else "")
     return Waiting(f"Review {model} v{version}", f"proposed by {who}", "how_to_reg", "registry", parameters, since, due)

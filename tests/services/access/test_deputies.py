@@ -66,6 +66,19 @@ def test_a_deputy_approves_in_the_name_and_the_ledger_says_for_whom(house: World
     assert house.verified().ok
 
 
+def test_the_queue_says_in_whose_stead_a_proposal_may_be_approved_and_asks_neither_again(house: World) -> None:
+    away(house)
+    access, made = AccessService(house.context), house.proposal()
+    assert [one.why for one in access.waiting(LEAD_TOO)] == ["proposed by scientist; you stand in for lead"]
+    assert [one.why for one in access.waiting(ADMIN)] == ["proposed by scientist"]
+    house.service.approve(LEAD_TOO, made.id, made.revision, in_name_of="lead")
+    assert access.waiting(LEAD_TOO) == access.waiting(LEAD) == ()
+    own = house.service.withdraw(SCIENTIST, made.id, made.revision + 1, comment="again")
+    assert own.state is ProposalState.WITHDRAWN
+    house.proposal(LEAD)
+    assert [one.why for one in access.waiting(LEAD_TOO)] == ["proposed by lead"]
+
+
 def test_nobody_is_counted_twice_as_deputy_or_by_one(house: World) -> None:
     away(house)
     away(house, ADMIN)  # lead-too stands in for both

@@ -32,6 +32,7 @@ from mlops_dash.services.command import Context, Unit, command, identifies, read
 from mlops_dash.store import ab_tests as ab_store
 from mlops_dash.store import access as store
 from mlops_dash.store import conditions as condition_store
+from mlops_dash.store import deputies as deputy_store
 from mlops_dash.store import logins as tries_store
 from mlops_dash.store import threads as thread_store
 from mlops_dash.store.db import Session, reading, transaction
@@ -327,7 +328,9 @@ class Logins:
             rejected = store.rejections(session, known, actor.person)
             due = condition_store.due(session, now) if reviews is None else reviews
             named = thread_store.mentions_of(session, actor, since=now - MENTION_STANDS)
-        asked = [proposal_waits_for(actor, **vars(proposal)) for proposal in proposals if proposal.due > now]
+            away = [one.principal for one in deputy_store.standing(session, now, deputy=actor.person)]
+        open_ones = [proposal for proposal in proposals if proposal.due > now]
+        asked = [proposal_waits_for(actor, **vars(proposal), stands_for=away) for proposal in open_ones]
         asked += [waits_for(actor, test, now) for test in tests]
         asked += [condition_waits(actor, one, now) for one in due]
         found = [item for item in asked if item is not None]
