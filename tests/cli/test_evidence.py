@@ -86,6 +86,14 @@ def test_a_better_regression_passes_the_gate_by_pushed_rows_alone(
     assert run("gate", "--model", minutes, "--version", "2")[0] == 0
 
 
+def test_a_first_version_is_judged_against_no_live_one(house: Services, run: Run) -> None:
+    house.registry.add_model(LEAD, "first 'ever'", task="regression", source="external", reason="new")
+    house.registry.record_version(LEAD, "first 'ever'", "1")
+    code, said, _ = run("gate", "--model", "first 'ever'", "--version", "1")
+    assert code == 2
+    assert said.startswith("needs_approval: first 'ever' version 1 against no live version, gates ")
+
+
 def test_a_worse_version_fails(house: Services, run: Run, minutes: str, tmp_path: Path) -> None:
     push(run, minutes, "1", trips(3.0), tmp_path / "a.csv")
     push(run, minutes, "2", trips(6.0), tmp_path / "a.csv")

@@ -113,3 +113,13 @@ def test_answers_that_are_the_labels_are_classes_and_never_probabilities(house: 
     assert house.registry.models(ADMIN)[0].class_names == ("0", "1")
     last = next(one for one in reversed(json.loads(out)["windows"]) if one["n"])
     assert set(last["metrics"]) >= {"accuracy", "macro_f1", "recall:0", "recall:1"}
+
+
+def test_a_file_whose_answer_has_no_usual_name_is_told_how_classes_are_named(
+    house: Services, run: Run, path: Path
+) -> None:
+    island(path)
+    code, out, err = run("watch", str(path), "--model", MODEL, "--time", "seen_at", "--label", "species", "--yes")
+    assert (code, out) == (2, "")
+    assert "No column says what the score is" in err
+    assert "of several classes --prediction COLUMN, or --scores CLASS=COLUMN for each" in err

@@ -119,8 +119,8 @@ def _gate(arguments: argparse.Namespace) -> int:
     if arguments.junit:
         write_text(arguments.junit, junit_of(answer))
     counted = Through(**answer["through"]).said()
-    against = f"{arguments.model} version {arguments.version} against {answer['champion']}"
-    lines = [f"{answer['outcome']}: {against}, gates {counted}"]
+    against = f"against {answer['champion']}" if answer["champion"] else "against no live version"
+    lines = [f"{answer['outcome']}: {arguments.model} version {arguments.version} {against}, gates {counted}"]
     for gate in answer["gates"]:
         lines.append(f"  {gate['state']:<15} {gate['name']}: {gate['reason']}")
         lines += [f"    {one['state']:<15} {one['label']}: {_check_said(one)}"

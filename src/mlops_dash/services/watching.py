@@ -31,6 +31,7 @@ _LABELS = ("label", "y", "target", "outcome", "actual", "truth", "y_true", "obse
 _IDS = ("prediction_id", "id", "row_id", "request_id", "uuid")
 _YES = ("1", "1.0", "true", "yes", "y", "bad", "positive", "churned", "fraud", "late", "default")
 _UNLABELLED = "no outcome: drift and volume alone are watched (name its column with --label)"
+_SEVERAL = "; of several classes --prediction COLUMN, or --scores CLASS=COLUMN for each"
 _LOOKED_AT = 50  # cells that tell whether a column holds times
 MOST_VALUES = 20  # more values than these in a column of labels are a quantity
 
@@ -220,9 +221,8 @@ def _column(
     elif role == "label":
         how.append((role, "none", _UNLABELLED))
     elif needed:
-        raise InvalidInput(
-            f"No column says what the {role} is.", hint=f"Name it: --{role} COLUMN, of {', '.join(map(str, table))}."
-        )
+        named = f"Name it: --{role} COLUMN, of {', '.join(map(str, table))}{_SEVERAL if role == 'score' else ''}."
+        raise InvalidInput(f"No column says what the {role} is.", hint=named)
     else:
         how.append((role, "none", "rows get one from their values"))
     return found

@@ -301,6 +301,10 @@ def test_an_ok_says_which_inputs_it_knows_nothing_about() -> None:
     said = "1 of 3 columns could not be judged (gust)"
     found = judge_health(BINARY, harm=calm, trailing={}, references=normal, inputs_moved=(), broken=(), unjudged=said)
     assert (found.health, found.why) == (Health.OK, f"no harm, and inputs stable as far as computable: {said}")
+    nothing = judge_health(
+        BINARY, harm=calm, trailing={}, references=normal, inputs_moved=(), broken=(), unjudged=unjudged(())
+    )
+    assert nothing.why == "no harm, and inputs not known: no column could be judged"  # never "stable"
     moved_too = judge_health(
         BINARY, harm=calm, trailing={}, references=normal, inputs_moved=("temp",), broken=(), unjudged=said
     )

@@ -159,6 +159,9 @@ def test_what_cannot_be_judged_says_why(context: Context) -> None:
     w.serve(V1)
     assert w.evaluate().reason == "v1 has no reference yet"
     assert "reference" in w.room().empty
+    said = w.monitoring.summary(factories.VIEWER, MODEL)["sentence"]
+    assert said.startswith("v1 has no reference. ")
+    assert said.endswith(w.room().empty_next)  # the command, too, says the next step
     w.reference()
     assert w.evaluate().reason == "no complete window yet"
     assert w.room().empty == "No complete day of traffic yet"

@@ -16,7 +16,7 @@ import numpy as np
 
 from mlops_dash.domain.cadence import MIN_WINDOWS, Cadence, plural_of
 from mlops_dash.domain.monitoring.rates import INTERVAL, judge_rate, p_of_rate
-from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading, known, words_of
+from mlops_dash.domain.monitoring.readings import Estimate, FeatureReading, inputs_said, known, words_of
 from mlops_dash.domain.policies import MonitoringPolicy
 from mlops_dash.domain.tasks.task import ModelTask, Watch
 from mlops_dash.domain.words import Drift, Health
@@ -343,13 +343,10 @@ def judge_health(
         so_far = "without harm so far" if ripe else "and no ripe labels yet to tell whether that harms"
         return HealthJudgement(Health.INPUTS_MOVED, f"{words_of(inputs_moved)} moved, {so_far}{but}")
     if not labelled:
-        far = f"inputs stable as far as computable: {unjudged}" if unjudged else f"inputs {calm}"
-        return HealthJudgement(Health.NOT_KNOWN, f"{far}; {NO_LABELS}")
+        return HealthJudgement(Health.NOT_KNOWN, f"{inputs_said(unjudged, calm)}; {NO_LABELS}")
     if not ripe:
         return HealthJudgement(Health.NOT_KNOWN, "no ripe labels yet")
-    if unjudged:
-        return HealthJudgement(Health.OK, f"no harm, and inputs stable as far as computable: {unjudged}")
-    return HealthJudgement(Health.OK, f"no harm, and inputs {calm}")
+    return HealthJudgement(Health.OK, f"no harm, and {inputs_said(unjudged, calm)}")
 
 
 def _warned(watch: Watch, trailing: Mapping[str, Estimate], references: Mapping[str, HarmReference]) -> bool:

@@ -168,5 +168,19 @@ def unjudged(readings: Sequence[FeatureReading]) -> str:
     """
     names = [one.name for one in readings if one.verdict is Drift.NOT_COMPUTABLE]
     if len(names) == len(readings):
-        return "no column could be judged"
+        return _NONE_JUDGED
     return f"{len(names)} of {len(readings)} columns could not be judged ({words_of(names)})" if names else ""
+
+
+def inputs_said(unjudged: str, calm: str) -> str:
+    """How inputs stand of which none moved; what could not be judged at all is not called stable.
+
+    >>> inputs_said(unjudged(()), ""), inputs_said("", "within their usual swing")
+    ('inputs not known: no column could be judged', 'inputs within their usual swing')
+    """
+    if unjudged == _NONE_JUDGED:
+        return f"inputs not known: {unjudged}"
+    return f"inputs stable as far as computable: {unjudged}" if unjudged else f"inputs {calm}"
+
+
+_NONE_JUDGED = "no column could be judged"

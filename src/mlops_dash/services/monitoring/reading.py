@@ -354,7 +354,7 @@ class Rooms:
             "version": room.version,
             "task": task.name,
             "verdict": str(room.health),
-            "sentence": telling.verdict(room) or room.empty,
+            "sentence": telling.verdict(room) or telling.not_yet(room),
             "windows": [telling.window_json(one) for one in windows],
             "findings": [one.as_json() for one in room.findings],
             "causes": None if room.causes is None else room.causes.as_json(),

@@ -82,6 +82,11 @@ def reference_step(model: str, version: str, days: int) -> str:
     return f"Train it with a recipe, or say what it is compared with: {commands.reference_of_file(model, version)}"
 
 
+def not_yet(room: MonitoringRoom) -> str:
+    """What is said of a model that is not watched yet: what is missing, and the one next step; "" of others."""
+    return ". ".join(one for one in (room.empty, room.empty_next) if one)
+
+
 def without(
     model: str,
     title: str,
