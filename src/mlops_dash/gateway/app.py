@@ -310,6 +310,7 @@ def _model_routes(app: FastAPI, gateway: Gateway) -> None:
         ("POST", "/v1/policy/activate", "Put a written version into force", models.ACTIVATION_FIELDS,
          models.activate_policy, model_shapes.ACTIVATED),
         *monitoring.ASKED,
+        *ab_tests.ROUTES,
     )  # fmt: skip
     read = (
         ("/v1/models", "The models that are watched", models.list_models, model_shapes.MODELS),
