@@ -172,3 +172,19 @@ def test_a_check_says_what_is_missing_and_exits_by_it(
     assert out.endswith("    fitting\n    done\n")
     said = json.loads(run("recipe", "check", "weekly", "--json")[1])
     assert (said["ok"], said["missing"], said["window"]["end"]) == (False, list(found.missing), end.isoformat())
+
+
+def test_a_plain_folder_takes_the_place_of_a_checkout(theirs: Services, run: Run) -> None:
+    sha = "0123456789abcdef0123456789abcdef01234567"
+    assert save(run, git="file:///srv/birds.git", commit=sha)[0] == 0
+    assert save(run, folder="/srv/the team's birds", requirements="requirements.txt")[0] == 0
+    (kept,) = theirs.retraining.recipes(ADMIN)
+    assert (kept.repository, kept.commit) == ("/srv/the team's birds", "")
+    said = run("recipe", "export", "weekly")[1]
+    assert "repository: /srv/the team's birds" in said
+    assert "commit:" not in said
+    code, _, err = save(run, folder="/srv/birds", git="file:///srv/birds.git")
+    assert (code, "Give one or the other." in err) == (2, True)
+    assert "belong together" in save(run, folder="birds")[2]
+    assert save(run, git="none", requirements="none")[0] == 0
+    assert theirs.retraining.recipes(ADMIN)[0].repository == ""

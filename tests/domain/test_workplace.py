@@ -16,6 +16,10 @@ LINE = ("{python} train.py",)
     [
         ("", "https://git.example.com/team/birds.git", "", LINE, "belong together"),
         ("", "", SHA, LINE, "belong together"),
+        ("", "srv/birds", "", LINE, "belong together"),
+        ("", "/", "", LINE, "cannot be used"),
+        ("", "/srv/../etc", "", LINE, "cannot be used"),
+        ("", "/srv/birds", "", ("team.birds:train",), "team.birds:train is a function"),
         ("", "ext::sh -c whoami", SHA, LINE, "no git address"),
         ("", "--upload-pack=touch", SHA, LINE, "no git address"),
         ("", "https://me:secret@git.example.com/birds.git", SHA, LINE, "a token or a password in it"),
@@ -39,6 +43,7 @@ def test_what_cannot_be_meant_is_refused(
 
 
 def test_what_can_be_meant_is_taken() -> None:
+    check_workplace("requirements.txt", '/srv/team\'s "birds"', "", LINE)
     check_workplace("", "", "", ("team.birds:train",))
     check_workplace("/srv/team/requirements.txt", "", "", LINE)
     for address in ("https://git.example.com/a.git", "git@git.example.com:a/b.git", "ssh://git@host/a", "/srv/a.git"):

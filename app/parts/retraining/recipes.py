@@ -34,7 +34,10 @@ _VENV = (
     "A pip requirements file, with its whole path or inside the checkout. Its venv is made once and kept by the file's "
     "hash; {python} is the venv's. It has to bring MLflow."
 )
-_CHECKOUT = "The program works in a checkout of its own. Credentials are those of the worker's account."
+_CHECKOUT = (
+    "The program works in a checkout of its own; credentials are those of the worker's account. Or, without a commit, "
+    "the whole path of a plain folder: each run works in a copy, and its hash stands on the run."
+)
 _CHECKS = (
     "YAML, a list. A check is a program that runs after training, within the recipe's memory and its own "
     "timeout_seconds (120). It prints a line `result 41.7`, `result pass` or `result fail`; its kind is unit, data, "
@@ -135,7 +138,8 @@ def card(frame: Frame, room: Room) -> None:
 
 def _works_in(made: Recipe) -> str:
     """Its environment and working folder, where it has its own."""
-    said = [f"at {made.commit[:10]} of {made.repository}"] if made.repository else []
+    where = f"at {made.commit[:10]} of" if made.commit else "in a copy of"
+    said = [f"{where} {made.repository}"] if made.repository else []
     said += [f"environment of {made.requirements}"] if made.requirements else []
     return f"  \n:gray[{plain(', '.join(said))}]" if said else ""
 
@@ -164,7 +168,7 @@ def _dialog(frame: Frame, made: Recipe | None) -> None:
         if defines:
             st.text_input("Requirements file", value=start.requirements, key=f"{key}-requirements", help=_VENV,
                           placeholder="this environment")  # fmt: skip
-            st.text_input("Git address", value=start.repository, key=f"{key}-repository", help=_CHECKOUT,
+            st.text_input("Git address, or a folder", value=start.repository, key=f"{key}-repository", help=_CHECKOUT,
                           placeholder="works where the worker runs")  # fmt: skip
             st.text_input("Commit", value=start.commit, key=f"{key}-commit", placeholder="all its digits")
             st.text_area("Checks of the version that it makes", value=checks_yaml(start.checks), key=f"{key}-checks",

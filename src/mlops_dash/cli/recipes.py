@@ -49,6 +49,7 @@ def add_commands(commands: Any) -> None:
     save.add_argument("--budget", type=float, metavar="X", help="most it may cost a month: a hard stop; 0 = no bound")
     save.add_argument("--requirements", metavar="FILE", help="its own environment, made once; none = this one")
     save.add_argument("--git", metavar="ADDRESS", help="works in a checkout of that repository; none = here")
+    save.add_argument("--folder", metavar="PATH", help="works in a copy of that plain folder, made for each run")
     save.add_argument("--commit", metavar="SHA", help="of that repository, all digits")
     save.set_defaults(run=_save)
 
@@ -85,6 +86,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _save(arguments: argparse.Namespace) -> int:
+    if arguments.folder and (arguments.git or arguments.commit):
+        raise InvalidInput("A plain folder has no git address and no commit.", hint="Give one or the other.")
     made = services()
     known = next((one for one in made.retraining.recipes(actor(made)) if one.name == arguments.name), None)
     before = known or Recipe(arguments.name, arguments.model, arguments.program)
@@ -95,8 +98,8 @@ def _save(arguments: argparse.Namespace) -> int:
         price_per_hour=_or_kept(arguments.price, before.price_per_hour),
         money_a_month=_or_kept(arguments.budget, before.money_a_month),
         requirements=_word(arguments.requirements, before.requirements),
-        repository=_word(arguments.git, before.repository),
-        commit="" if arguments.git == "none" else _word(arguments.commit, before.commit),
+        repository=_word(arguments.folder or arguments.git, before.repository),
+        commit="" if arguments.folder or arguments.git == "none" else _word(arguments.commit, before.commit),
     )  # fmt: skip
     return _keep(made, recipe)
 

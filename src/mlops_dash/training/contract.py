@@ -39,6 +39,7 @@ START_TAG: Final = "mlops_dash.window_start"
 END_TAG: Final = "mlops_dash.window_end"
 EDGE_TAG: Final = "mlops_dash.window_edge"
 COMMIT_TAG: Final = "mlflow.source.git.commit"  # as MLflow itself says it
+FOLDER_TAG: Final = "mlops_dash.folder_sha256"  # of a plain folder, as it was copied
 ENVIRONMENT_TAG: Final = "mlops_dash.environment"
 DATA_TAG: Final = "mlops_dash.dataset_sha256"
 _COLUMNS: Final = {PREDICTIONS: ("row_id", "label", "score"), REFERENCE: ("at", "label", "score")}
@@ -132,6 +133,7 @@ class Request:
         folder: Its working folder, a checkout; "" = where the worker runs.
         commit: Of that checkout.
         environment_digest: Hash of its venv's requirements.
+        copied: Hash of its working folder, where that is a copy of a plain one.
     """
 
     tracking_uri: str
@@ -148,6 +150,7 @@ class Request:
     folder: str = ""
     commit: str = ""
     environment_digest: str = ""
+    copied: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -155,7 +158,9 @@ class Request:
         asked = json.dumps(dict(self.parameters), sort_keys=True)
         if self.commit or self.environment_digest:
             asked = f"{asked}\n{self.commit}\n{self.environment_digest}"
-        where = {COMMIT_TAG: self.commit, ENVIRONMENT_TAG: self.environment_digest}
+        if self.copied:
+            asked = f"{asked}\n{self.copied}"
+        where = {COMMIT_TAG: self.commit, ENVIRONMENT_TAG: self.environment_digest, FOLDER_TAG: self.copied}
         return {
             **{name: value for name, value in where.items() if value},
             JOB_TAG: self.job_id,
@@ -219,7 +224,7 @@ def working_in(request: Request, recipe: Recipe, place: Workplace) -> Request:
     """What a program is told that works there."""
     return replace(
         request, python="" if not place.environment else place.python, folder=place.folder, commit=recipe.commit,
-        environment_digest=place.environment,
+        environment_digest=place.environment, copied=place.copied,
     )  # fmt: skip
 
 

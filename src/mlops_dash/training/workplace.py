@@ -24,6 +24,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mlops_dash.errors import InvalidInput
+from mlops_dash.training.copied import changed_since, copy_of
 
 GIT_SECONDS = 600.0
 _LAST = 50  # lines in which a tool says why it failed
@@ -45,7 +46,7 @@ class Wanted:
     Attributes:
         recipe: Whose, for sentences.
         requirements: A pip requirements file: absolute, or inside the checkout.
-        repository: An address that git reads.
+        repository: An address that git reads; without a commit a plain folder, of which each run has a copy.
         commit: Which commit of it.
     """
 
@@ -57,11 +58,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a program works: `python` runs it, in `folder` ("" = where we are); `environment` is the venv's hash."""
+    """Where a program works: `python` runs it, in `folder` ("" = where we are).
+
+    `environment` is the venv's hash, `copied` that of a plain folder's copy.
+    """
 
     python: str = sys.executable
     folder: str = ""
     environment: str = ""
+    copied: str = ""
 
 
 @contextmanager
@@ -81,16 +86,18 @@ def workplace(wanted: Wanted, home: Path, *, write: Write) -> Iterator[Workplace
         return
     home = home.absolute()  # pip works beside the file of requirements
     with _own_folder(home / "checkouts") as own:
-        folder = ""
-        if wanted.repository:
-            folder = str(Path(own, "checkout"))
+        folder = str(Path(own, "checkout")) if wanted.repository else ""
+        copied = ""
+        if wanted.commit:
             _check_out(wanted, home / "repositories", Path(folder), write)
+        elif wanted.repository:
+            copied = _copy(wanted, home / "folders", Path(folder), write)
         if not wanted.requirements:
-            yield Workplace(folder=folder)
+            yield Workplace(folder=folder, copied=copied)
             return
         file = Path(folder, wanted.requirements)
-        found = digest_of(file, wanted.recipe, checkout=folder, commit=wanted.commit)
-        yield Workplace(_venv(wanted, file, home / "environments", found, write), folder, found)
+        found = digest_of(file, wanted.recipe, checkout=folder, commit=wanted.commit or copied)
+        yield Workplace(_venv(wanted, file, home / "environments", found, write), folder, found, copied)
 
 
 @contextmanager
@@ -239,6 +246,16 @@ def _check_out(wanted: Wanted, kept: Path, folder: Path, write: Write) -> None:
         _run(clone, write, what, env)
     _run(["git", "-C", str(folder), "checkout", "--quiet", "--detach", wanted.commit], write, what, env)
     write(f"working in {wanted.repository} at {wanted.commit}\n")
+
+
+def _copy(wanted: Wanted, kept: Path, folder: Path, write: Write) -> str:
+    source = Path(wanted.repository)
+    digest = copy_of(source, folder, wanted.recipe)
+    before = changed_since(kept, source, digest)
+    write(f"working in a copy of {source}, sha256 {digest}\n")
+    if before:
+        write(f"WARN {source} has changed since the last run here, which was of sha256 {before}\n")
+    return digest
 
 
 def _has(mirror: Path, commit: str, env: Mapping[str, str]) -> bool:
