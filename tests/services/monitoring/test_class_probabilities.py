@@ -205,6 +205,9 @@ def test_probabilities_that_went_wrong_are_harm_though_as_many_answers_are_right
     assert room.performance.points[-1].trailing.value > room.performance.bound  # type: ignore[operator]
     alert = next(one for one in room.alerts if one.kind == "harm")
     assert "Log-loss at the reference's shares" in alert.title
+    assert alert.cause.startswith(
+        "The answered classes raise no alarm: the probabilities beside them got worse. Likely cause: "
+    )
     row = next(one for one in house.fleet.room(ADMIN).rows if one.model == MODEL)
     assert (row.metric, str(row.health)) == ("weighted_log_loss", "harmed")
 

@@ -166,7 +166,10 @@ def alarm_cause(
             "Likely cause: no input moved beyond its usual swing, "
             "so the relation between inputs and outcome may have changed."
         )
-    return " ".join(one for one in (worse, said, rates) if one)
+    harm: Mapping[str, Any] = stretch[-1].body.get("harm", {})
+    on = [one.key for one in task.harm_watches if harm.get(one.key, {}).get("alarmed")]
+    alone = watch.alone if on == [watch.key] else ""
+    return " ".join(one for one in (alone, worse, said, rates) if one)
 
 
 def label_sentence(reading: Reading, usual: float) -> str:

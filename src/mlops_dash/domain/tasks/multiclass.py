@@ -65,7 +65,10 @@ _LEVEL = 0.95  # of the intervals that sentences compare
 # so that the promise holds for both together. The log-loss sees a model whose probabilities went wrong while the most
 # probable class stayed right as often; it is followed where the reference tells the probability of every class.
 AT_SHARES = Watch("weighted_recall", "Recall at the reference's shares", higher=True, harm=True, in_points=True)
-LOSS_AT_SHARES = Watch("weighted_log_loss", "Log-loss at the reference's shares", higher=False, harm=True)
+_ONLY_TOLD = "The answered classes raise no alarm: the probabilities beside them got worse."
+LOSS_AT_SHARES = Watch(
+    "weighted_log_loss", "Log-loss at the reference's shares", higher=False, harm=True, alone=_ONLY_TOLD
+)
 RAW_ERROR = Watch("error_rate", "Error rate", higher=False, harm=False, in_points=True)
 
 
@@ -140,9 +143,7 @@ class MultiClass(ModelTask):
     @property
     def not_followed(self) -> str:
         """Answers that are a class alone have no log-loss."""
-        if self.losses:
-            return ""
-        return f"Harm is judged by the answered class alone: {NO_LOSS}."
+        return "" if self.losses else f"Harm is judged by the answered class alone: {NO_LOSS}."
 
     def why_incomplete(self) -> str:
         """A model needs its classes.

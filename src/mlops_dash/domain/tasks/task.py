@@ -74,6 +74,7 @@ class Watch:
         harm: Whether its alarm means harm; else it means that labels shifted.
         decimals: How many decimals its value is shown with.
         in_points: Whether harm is tolerated in points of the loss; else as a share of the reference's loss.
+        alone: What it says, in a sentence, that of all losses that mean harm this one alone is in alarm; "" = nothing.
     """
 
     key: str
@@ -82,6 +83,7 @@ class Watch:
     harm: bool
     decimals: int = 3
     in_points: bool = False
+    alone: str = ""
 
     def shown(self, loss: float) -> float:
         """The value that people read."""
