@@ -49,7 +49,9 @@ def timeline_html(entries: Sequence[Entry], names: Mapping[str, str], zone: str)
         if not told:
             continue
         person = str(one.after.get("decided_by", one.actor))
-        who = names.get(person, person.removeprefix("user:"))
+        who, absent = names.get(person, person.removeprefix("user:")), one.after.get("in_name_of")
+        if isinstance(absent, str):  # approved by a deputy
+            who = f"{who} for {names.get(absent, absent.removeprefix('user:'))}"
         reason = f"<q>{escape(one.reason)}</q>" if one.reason else ""
         items.append(
             f"<li><span class='ti'>{icon_mark(_ICONS.get(one.action, 'circle'))}</span><div><b>{escape(told)}</b>"

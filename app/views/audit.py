@@ -22,12 +22,12 @@ from mlops_dash.domain.audit import Choices, Entry, Filter, Page, Verdict, chang
 from mlops_dash.domain.audit_words import sentence
 
 PAGE_SIZE = 20
-_ROW, _TALL, _LONG = 32, 66, 80  # px of a row, of one with a reason of more than so many letters: there it wraps
+_ROW, _TALL, _LONG = 32, 66, 64  # px of a row, of one with a text of more than so many letters: there it wraps
 _COLUMNS = {
     "#": st.column_config.NumberColumn(width=48, format="%d"),
     "When": st.column_config.TextColumn(width=160),
-    "Who did what": st.column_config.TextColumn(width=360),
-    "Why": st.column_config.TextColumn(width=520),
+    "Who did what": st.column_config.TextColumn(width=440),
+    "Why": st.column_config.TextColumn(width=440),
 }
 
 
@@ -143,7 +143,7 @@ def _table(frame: Frame, found: Page) -> None:
 
 
 def _grid(frame: Frame, found: Page, key: str, numbers: tuple[int, ...]) -> None:
-    row = _TALL if any(len(entry.reason) > _LONG for entry in found.entries) else _ROW
+    row = _TALL if any(len(one) > _LONG for e in found.entries for one in (e.reason, sentence(e))) else _ROW
     st.dataframe(
         tables.ledger(found.entries, frame.zone),
         key=key,

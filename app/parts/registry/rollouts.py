@@ -11,6 +11,7 @@ from app.ui import dialogs, live, widgets
 from app.ui.context import Frame
 from app.ui.text import plain
 from mlops_dash.domain import format as fmt
+from mlops_dash.domain.access import Permission
 from mlops_dash.domain.registry.records import RegistryRoom
 from mlops_dash.domain.registry.rollouts import OPEN, Rollout, limits_said, percent_of, stages_of, stages_said
 from mlops_dash.domain.words import RolloutState
@@ -95,8 +96,27 @@ def panel(frame: Frame, room: RegistryRoom) -> None:
         live.fragment(_progress, run_every=_LOOK_SECONDS if going else None)(frame, found)
         if going:
             _buttons(frame, room, found, new, old)
+        if room.halted and widgets.action_button("Close the alert…", key="rollout-seen", icon_name="check_circle",
+                                                 why_not=frame.why_not(Permission.ALERT_ANSWER)):  # fmt: skip
+            _seen(frame, room, new)
         if found.state in (RolloutState.RUNNING, RolloutState.PAUSED):
             widgets.note(f"All other rows are answered by {old}, which takes them all back when it is stopped.")
+
+
+def _seen(frame: Frame, room: RegistryRoom, new: str) -> None:
+    def act(reason: str) -> str:
+        frame.services.monitoring.close(frame.actor, room.halted, reason)
+        return f"The alert of the roll-out of {new} is closed."
+
+    dialogs.confirm(
+        key=f"rollout-seen-{room.halted}",
+        title=f"Close the alert of the roll-out of {new}",
+        consequence="It leaves the queues and *Needs attention*; the next roll-out or promotion would close it too.",
+        button="Close the alert",
+        act=act,
+        icon="check_circle",
+        placeholder="What was it, and what is done about it? This goes into the ledger.",
+    )
 
 
 def _progress(frame: Frame, drawn: Rollout) -> None:

@@ -227,7 +227,7 @@ class User:
         return self.role is Role.SERVICE
 
 
-REGISTRY_ALERTS = ("alias", "not_confirmed", "frozen")  # kinds of alert that are answered on the Registry page
+REGISTRY_ALERTS = ("alias", "not_confirmed", "frozen", "rollout")  # kinds that are answered on the Registry page
 REJECTION_STANDS = timedelta(days=14)  # so long it waits in the proposer's queue
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 

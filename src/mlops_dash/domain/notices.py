@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
+from mlops_dash.domain.access import REGISTRY_ALERTS
 from mlops_dash.domain.calendar import wall_instant, zone_of
 from mlops_dash.errors import InvalidInput
 
@@ -243,9 +244,10 @@ def retry_at(attempts: int, now: datetime) -> datetime | None:
     return None if attempts >= MOST_ATTEMPTS else now + timedelta(seconds=_WAITS[attempts - 1])
 
 
-def alert_link(base: str, model: str) -> str:
-    """The address of the page where an alert of a model is looked at."""
-    return f"{base.rstrip('/')}/monitoring?model={quote(model, safe='')}"
+def alert_link(base: str, model: str, kind: str = "") -> str:
+    """The address of the page where an alert of a model is answered."""
+    page = "registry" if kind in REGISTRY_ALERTS else "monitoring"
+    return f"{base.rstrip('/')}/{page}?model={quote(model, safe='')}"
 
 
 def minutes_of(clock: str) -> int:

@@ -331,7 +331,7 @@ class NoticeService:
         return Notice(
             id=self.context.new_id(), channel_id=channel.id, channel=channel.name, alert_id=alert.id, event=event,
             model=alert.model, kind=alert.kind, severity=alert.severity, title=alert.title, text=alert.cause,
-            link=alert_link(self.context.settings.pages_url, alert.model), state=state,
+            link=alert_link(self.context.settings.pages_url, alert.model, alert.kind), state=state,
             not_before=channel.route.goes_at(alert.severity, now + wait), attempts=0, note=note, created_at=now,
             sent_at=None,
         )  # fmt: skip

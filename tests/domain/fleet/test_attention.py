@@ -174,7 +174,7 @@ def test_moved_inputs_alone_are_blue_and_last() -> None:
 def test_a_roll_out_that_its_rule_stopped_is_called_so() -> None:
     (one,) = found(alerts=[replace(ALARM, kind="rollout", severity="warning")])
     assert (one.rank, one.word, one.label) == (Rank.RISK, RolloutState.STOPPED, "Roll-out stopped")
-    assert one.page == "monitoring"  # where it is answered
+    assert one.page == "registry"  # where it is answered
 
 
 def test_a_kind_of_alert_from_another_room_is_ranked_by_its_severity() -> None:

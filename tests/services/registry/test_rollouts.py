@@ -319,9 +319,11 @@ def test_a_stop_by_the_rule_opens_an_alert_that_channels_are_told(house: House) 
     assert "20 of 60 calls failed" in told.cause
     assert notices.gather(WORKER) == 1
     assert [(one.kind, one.title) for one in notices.log(VIEWER)] == [("rollout", told.title)]
+    assert "/registry?model=" in notices.log(VIEWER)[0].link
     known = house.service.room(VIEWER, MODEL, "2").rollout  # and the page shows how it ended
     assert known is not None
     assert known.id == stopped.id
+    assert house.service.room(VIEWER, MODEL, "1").halted == told.id  # whichever version is looked at
 
     house.world.hands.turn(minutes=1)
     made = house.approved()

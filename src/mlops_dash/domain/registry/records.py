@@ -341,6 +341,7 @@ class RegistryRoom:
     conditions: tuple[Condition, ...] = ()  # that approvers wrote, done ones too
     comments: tuple[Comment, ...] = ()  # about the proposal that is shown, oldest first
     rollout: Rollout | None = None  # the one that is not over, else the last of the proposal that is shown
+    halted: str = ""  # id of the alert that its rule stopped it, while that is open
     stands_for: tuple[str, ...] = ()  # account names of people in whose name this actor could approve it now
 
     def name_of(self, actor_id: str) -> str:

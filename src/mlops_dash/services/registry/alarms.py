@@ -52,6 +52,11 @@ def tell_halted(session: Session, alert_id: str, one: Rollout, version: Version,
     save_alert(session, made)
 
 
+def halted_alert(session: Session, model: str) -> Alert | None:
+    """The alert that a roll-out of the model stopped by its rule, while nobody closed it."""
+    return next((one for one in alerts(session, model) if one.kind == ROLLOUT_ALERT and one.closed_at is None), None)
+
+
 def answer_halted(session: Session, model: str, now: datetime) -> None:
     """Close the alerts of stopped roll-outs: another version is rolled out, or became champion."""
     for one in alerts(session, model):

@@ -17,7 +17,7 @@ from mlops_dash.domain.registry.records import OPEN_STATES, Mirror, Operation, P
 from mlops_dash.domain.registry.tiers import rules_of
 from mlops_dash.errors import InvalidInput, NotFound, Unavailable
 from mlops_dash.services.command import Context, read
-from mlops_dash.services.registry.alarms import ALIAS_ALERT, ROLLOUT_ALERT, open_alert
+from mlops_dash.services.registry.alarms import ALIAS_ALERT, halted_alert, open_alert
 from mlops_dash.services.registry.deciding import answered_by_promotion
 from mlops_dash.services.registry.freezing import outside_alarms
 from mlops_dash.services.registry.judging import reigns_of, standing, why_not_tested
@@ -130,7 +130,7 @@ class Rooms:
             governed = is_governed(session, model, now)
             flying = store.in_flight(session, model) is not None
             alerts = answered_by_promotion(session, facts.champion)
-            halted = None if selected is None else open_alert(session, model, ROLLOUT_ALERT, selected.version)
+            halted = halted_alert(session, model)
             rollout = rollout_store.open_of(session, model) or (
                 None if own is None else rollout_store.of_proposal(session, own.id)
             )
@@ -199,6 +199,7 @@ class Rooms:
             outside=outside,
             alerts=tuple(one.title for one in alerts),
             rollout=rollout,
+            halted="" if halted is None or rollout is None or rollout.id != halted.body.get("rollout") else halted.id,
             rules=rules,
             conditions=conditions,
             comments=comments,

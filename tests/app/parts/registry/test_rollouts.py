@@ -11,13 +11,14 @@ from app.charts.rollouts import guards_html, stages_html
 from app.ui.theme import tokens
 from mlops_dash.clock import wall_now
 from mlops_dash.domain.format import percent
+from mlops_dash.domain.registry.guards import Calls
 from mlops_dash.domain.registry.rollouts import ERRORS, LOSS, TIME, Guard, Rollout, Stage
 from mlops_dash.domain.words import GateState, RolloutState
-from mlops_dash.store import world
+from mlops_dash.store import rollouts, world
 from mlops_dash.store.db import transaction
 from tests.app.conftest import OpenPage, words
 from tests.app.views.test_registry import click, decide, told, told_once
-from tests.factories import LEAD, NOON, SCIENTIST, VIEWER
+from tests.factories import LEAD, NOON, SCIENTIST, VIEWER, WORKER
 from tests.registry_world import MODEL, World
 
 __all__ = ["told", "told_once"]
@@ -73,6 +74,23 @@ def test_it_is_begun_paused_continued_and_stopped_by_clicks(staged: World, open_
     assert staged.service.rollout(VIEWER, MODEL).end_reason == "a customer called"
     page = open_page("registry", "lead", model=MODEL, proposal=proposal.id)
     assert not page.exception
+
+
+def test_one_that_its_rule_stopped_stands_there_until_somebody_closes_its_alert(
+    staged: World, open_page: OpenPage
+) -> None:
+    made = staged.service.open_proposal(LEAD, MODEL)
+    going = staged.service.begin_rollout(LEAD, made.id, made.revision, "a quiet morning")
+    with transaction(staged.context.databases.log) as log:
+        rollouts.put_pulse(log, going.id, "gateway-1", Calls(60, 20), at=staged.hands.at)
+    staged.service.watch_rollouts(WORKER)
+    page = open_page("registry", "viewer", model=MODEL, version="1")  # whichever version is looked at
+    assert "Stopped in stage 1 of 2: 20 of 60 calls failed" in words(page)
+    assert page.button(key="rollout-seen").disabled
+    key = f"rollout-seen-{staged.service.room(VIEWER, MODEL).halted}"
+    decide(open_page("registry", "scientist", model=MODEL), "rollout-seen", key, "a column was renamed")
+    assert staged.service.room(VIEWER, MODEL).halted == ""
+    assert "Stopped in stage 1 of 2" not in words(open_page("registry", "viewer", model=MODEL, version="1"))
 
 
 def test_who_may_not_reads_why_on_each_button(staged: World, open_page: OpenPage) -> None:
