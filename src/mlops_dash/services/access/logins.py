@@ -328,8 +328,10 @@ class Logins:
             rejected = store.rejections(session, known, actor.person)
             due = condition_store.due(session, now) if reviews is None else reviews
             named = thread_store.mentions_of(session, actor, since=now - MENTION_STANDS)
-            away = [one.principal for one in deputy_store.standing(session, now, deputy=actor.person)]
-        open_ones = [proposal for proposal in proposals if proposal.due > now]
+            open_ones = [proposal for proposal in proposals if proposal.due > now]
+            asks = bool(open_ones) and actor.may(Permission.PROPOSAL_JUDGE)
+            stood = deputy_store.standing(session, now, deputy=actor.person) if asks else ()
+        away = [one.principal for one in stood]
         asked = [proposal_waits_for(actor, **vars(proposal), stands_for=away) for proposal in open_ones]
         asked += [waits_for(actor, test, now) for test in tests]
         asked += [condition_waits(actor, one, now) for one in due]
