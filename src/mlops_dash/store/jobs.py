@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, update
+from sqlalchemy import case, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
@@ -200,6 +200,18 @@ def last_about(session: Session, *, task: Task, model: str, version_id: str) -> 
         .order_by(col(JobRow.created_at).desc(), col(JobRow.id).desc())
     )
     return next((to_job(row) for row in rows if (row.arguments or {}).get("version_id") == version_id), None)
+
+
+def forget_rows(session: Session, model: str, rows: Collection[str]) -> tuple[str, ...]:
+    """Delete jobs that ask why one of these rows got its answer; gives their ids. A worker loses its one."""
+    wanted = select(JobRow.id, JobRow.arguments).where(JobRow.model == model, JobRow.task == str(Task.ROW))
+    named = set(rows)
+    gone = tuple(job_id for job_id, given in session.exec(wanted) if str((given or {}).get("row")) in named)
+    for at in range(0, len(gone), 500):
+        session.exec(
+            delete(JobRow).where(col(JobRow.id).in_(gone[at : at + 500])).execution_options(synchronize_session=False)
+        )
+    return gone
 
 
 def mine(session: Session, *, job_id: str, epoch: int) -> bool:

@@ -14,9 +14,10 @@ from mlops_dash.clock import fixed
 from mlops_dash.domain.ab_tests.assigning import unit_key
 from mlops_dash.domain.ab_tests.rules import NewTest
 from mlops_dash.domain.events import Event
+from mlops_dash.domain.jobs import NewJob, Task
 from mlops_dash.errors import InvalidInput
-from mlops_dash.store import prediction_log
-from mlops_dash.store.db import transaction
+from mlops_dash.store import jobs, prediction_log
+from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import Label, Prediction, moving, to_us
 from mlops_dash.store.tables.registry import ServingRow
 from tests import factories
@@ -125,6 +126,31 @@ def test_rows_of_a_tests_unit_go_though_nothing_logged_names_it(tmp_path: Path) 
     assert (again.ids, again.events) == ((), 0)
     whole = services.scoring.about(LEAD, MODEL, "17.0").rows  # a whole number, with and without a point
     assert (whole.ids, whole.events) == (("n1",), 1)
+
+
+def test_why_an_erased_row_got_its_answer_goes_with_it(tmp_path: Path) -> None:
+    services = build(factories.settings(tmp_path), clock=fixed(NOW))
+    drawn(services, ("k", "customer"), ("other", "account"))
+    app = services.context.databases.app
+    asked = [(MODEL, "a2"), (MODEL, "a3"), (MODEL, "b2"), ("other", "a2")]
+    with transaction(app) as session:
+        for n, (model, row) in enumerate(asked):
+            given = {"row": row, "at": NOW.isoformat(), "lane": str(n)}
+            job = NewJob(Task.ROW, NOW, "asked by scientist", SCIENTIST.id, model, arguments=given)
+            assert jobs.enqueue(session, job, job_id=f"j{n}", now=NOW)
+    running = services.jobs.claim(WORKER, "here")
+    assert running is not None
+    logs = services.context.settings.logs / "jobs"
+    logs.mkdir(parents=True, exist_ok=True)
+    for n in range(len(asked)):
+        (logs / f"j{n}.log").write_text("about it")
+    services.scoring.erase_rows(LEAD, services.scoring.about(LEAD, MODEL, ANA))
+    with reading(app) as session:
+        left = [one for n in range(len(asked)) if (one := jobs.get(session, f"j{n}")) is not None]
+        assert running.id == "j0"
+        assert not jobs.mine(session, job_id="j0", epoch=running.epoch)
+    assert [(one.model, one.arguments["row"]) for one in left] == asked[2:]
+    assert sorted(path.name for path in logs.glob("j?.log")) == ["j2.log", "j3.log"]
 
 
 def test_a_column_means_the_tests_that_drew_by_it(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from mlops_dash.domain.monitoring.contributions import (
 from mlops_dash.domain.monitoring.readings import known
 from mlops_dash.domain.words import JobState
 from mlops_dash.errors import InvalidInput, NotFound
-from mlops_dash.ids import digest
+from mlops_dash.ids import digest, keyed
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.services.monitoring.explaining import ELSEWHERE, FIRST_WINDOWS
 from mlops_dash.services.monitoring.ground import Ground, ground_of, logged, needed
@@ -90,7 +90,7 @@ class Contributing:
     def ask_row(
         self, unit: Unit, actor: Actor, model: str, row: str, *, at: datetime | None = None, at_once: bool = False
     ) -> str:
-        """Ask a worker why a row got its answer.
+        """Ask a worker why a row got its answer. Audited by a keyed digest of its id: the ledger is kept for ever.
 
         Args:
             unit: Of work.
@@ -113,8 +113,9 @@ class Contributing:
             raise _no_row(model, row)
         if ground.elsewhere:
             raise InvalidInput(f"Why v{ground.version.version} answered so cannot be asked: {ELSEWHERE}.")
-        after = {"version_id": ground.version.id, "row": row, "at_once": at_once}
-        unit.audit(f"row {row}", model=model, after=after)
+        whose = keyed(self.context.settings.ledger_key, "row", model, row)
+        after = {"version_id": ground.version.id, "row": whose, "at_once": at_once}
+        unit.audit(f"row {whose}", model=model, after=after)
         if at_once:
             return ""
         job = replace(_job(ground, row, moment), due_at=unit.now, cause=f"asked by {actor.name}", requested_by=actor.id)

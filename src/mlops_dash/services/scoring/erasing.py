@@ -5,17 +5,18 @@ The decision stands in the ledger, which is kept for ever, so it names whom it i
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mlops_dash.domain.ab_tests.assigning import ENTITY, unit_key
 from mlops_dash.domain.access import Actor, Permission
 from mlops_dash.domain.audit import Action
+from mlops_dash.domain.jobs import log_name
 from mlops_dash.errors import InvalidInput
+from mlops_dash.ids import keyed
 from mlops_dash.services.command import Context, Unit, command, read, record
 from mlops_dash.store import ab_tests, evaluation_rows, prediction_log, registry
+from mlops_dash.store import jobs as job_rows
 from mlops_dash.store.db import reading, transaction
 from mlops_dash.store.prediction_log import Named, cold, moving, to_us
 
@@ -75,8 +76,7 @@ class Erasing:
             )
         with reading(self.context.databases.app) as session:
             pushes = evaluation_rows.naming(session, model, {*rows.ids, entity})
-        name = f"erasure\n{model}\n{column}\n{entity}".encode()
-        key = hmac.new(self.context.settings.ledger_key, name, hashlib.sha256).hexdigest()[:16]
+        key = keyed(self.context.settings.ledger_key, "erasure", model, column, entity)
         return Erasure(model, rows, pushes, key)
 
     @command(Permission.MODEL_ARCHIVE, Action.ROWS_ERASED)
@@ -109,17 +109,27 @@ class Erasing:
         """Delete the rows with their answers and labels; again it finds nothing. Gives how many rows there were.
 
         Cold files that hold some are written anew without them, and every file that the manifest does not name is
-        removed: one of before may hold them too. The worker then counts the rows' hours anew.
+        removed: one of before may hold them too. What was asked or said of why a row got its answer goes too. The
+        worker then counts the rows' hours anew.
 
         Raises:
             StoreUnavailable: a cold file is damaged; call it again once it is put back.
         """
         log, marked = self.context.databases.log, to_us(self.context.clock.now())
+        self._forget_why(about)  # first: once the rows are gone, nobody who begins again knows their ids
         with cold.locked(log):
             gone = moving.erase_archived(log, about.model, about.rows.ids, marked_us=marked)
             with reading(log) as session:  # files of before that a sweep would take later, or that a killed move left
                 cold.sweep(session, older_than=datetime.now(UTC) + timedelta(days=1))
             with transaction(log) as session:
-                return gone + prediction_log.erase(
+                gone += prediction_log.erase(
                     session, about.model, about.rows.ids, marked_us=marked, entity=about.rows.entity
                 )
+        self._forget_why(about)  # again: somebody may have asked meanwhile, and from now on nobody finds the rows
+        return gone
+
+    def _forget_why(self, about: Erasure) -> None:
+        with transaction(self.context.databases.app) as session:
+            removed = job_rows.forget_rows(session, about.model, about.rows.ids)
+        for job_id in removed:
+            (self.context.settings.logs / "jobs" / log_name(job_id)).unlink(missing_ok=True)
