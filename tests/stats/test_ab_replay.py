@@ -85,6 +85,8 @@ def test_looks_at_a_quantile_are_those_of_sorted_units_and_coarse_values_say_not
         sides = [quantile_of(y[side & (day <= number)], 0.9) for side in (arm, ~arm)]
         assert effect == welch(*sides)
         assert needed == 200  # 20 beyond the quantile
+    half = np.where(rng.random(N) < 0.9, 0.0, y)  # nine in ten spend nothing: the 0.9-quantile lies beside their 0
+    assert "have one value" in [effect for _, effect in of_quantiles(half, 0.9, day, least=100)(arm)][-1].reason
     counts = rng.poisson(20, N).astype(float)  # of 300 such A/A tests, 12 to 41 % of looks would call them different
     effects = [effect for _, effect in of_quantiles(counts, 0.9, day, least=100)(arm)]
     assert not any(one.computable for one in effects)

@@ -16,6 +16,7 @@ from mlops_dash.stats.arrays import ArrayLike, Bools, Floats, Ints, as_complete,
 from mlops_dash.stats.intervals import MIN_CLUSTERS, ratio
 
 FIELLER_BELOW: Final = 10.0  # |control| in standard errors; above it the delta method on the log is as good
+QUANTILE_MASS: Final = 0.1  # of those ranks, that one value may hold: beside a mass point a quantile jumps
 QUANTILE_VALUES: Final = 10  # different values among the ranks that make a quantile's standard error
 _GRID: Final = 4_000
 
@@ -177,8 +178,12 @@ def quantile_of_ordered(y: Floats, q: float) -> ArmValue:
     if n == 0 or low < 0 or high >= n:
         few = f"not computable: {n} units in an arm are too few for the {q:g}-quantile"
         return ArmValue(int(n), value, sd, math.nan, few)
-    if (different := 1 + int(np.count_nonzero(np.diff(y[low : high + 1])))) < QUANTILE_VALUES:
+    around = y[low : high + 1]
+    if (different := 1 + int(np.count_nonzero(np.diff(around)))) < QUANTILE_VALUES:
         said = f"not computable: only {different} different values around the {q:g}-quantile, {QUANTILE_VALUES} needed"
+        return ArmValue(int(n), value, sd, math.nan, said)
+    if (most := _longest_run(around)) > QUANTILE_MASS * len(around):
+        said = f"not computable: {most} units around the {q:g}-quantile have one value, so that it jumps"
         return ArmValue(int(n), value, sd, math.nan, said)
     return ArmValue(int(n), value, sd, float((y[high] - y[low]) / (2.0 * 1.96)) ** 2)
 
@@ -334,6 +339,12 @@ def difference_of_effects(later: Effect, earlier: Effect) -> Effect:
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------
+
+
+def _longest_run(ordered: Floats) -> int:
+    """How often the most frequent of ascending values is there."""
+    ends = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
+    return int(np.diff(ends, prepend=-1).max()) if ordered.size else 0
 
 
 def _satterthwaite(v_1: float, df_1: float, v_0: float, df_0: float) -> float:
