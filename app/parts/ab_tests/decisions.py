@@ -86,6 +86,8 @@ def _design(frame: Frame, model: str) -> None:
         outcome, entity = str(session.get(f"{key}-outcome")), str(session.get(f"{key}-unit") or "").strip()
         exposure = int(session.get(f"{key}-exposure"))
         enter = max(days - exposure, 1) if entity else days  # units of a column must have their whole time in the test
+        layer = str(session.get(f"{key}-layer") or "") if entity else ""
+        part = session.get(f"{key}-part") / 100 if layer else 1.0
         test = frame.services.ab_tests.design(
             frame.actor,
             NewTest(
@@ -103,12 +105,12 @@ def _design(frame: Frame, model: str) -> None:
                 auto_stop=bool(session.get(f"{key}-auto")),
                 min_days=min(int(session.get(f"{key}-least-days")), enter),
                 share=session.get(f"{key}-share") / 100,
-                layer=str(session.get(f"{key}-layer") or "") if entity else "",
-                layer_share=session.get(f"{key}-part") / 100 if entity and session.get(f"{key}-layer") else 1.0,
-                hold_out=session.get(f"{key}-out") / 100 if entity and session.get(f"{key}-layer") else 0.0,
+                layer=layer,
+                layer_share=part,
+                hold_out=session.get(f"{key}-out") / 100 if layer else 0.0,
                 days=days,
                 planned_units=int(session.get(f"{key}-planned"))
-                or plan.units(enter, entity, of_events=is_of_events(outcome)),
+                or int(part * plan.units(enter, entity, of_events=is_of_events(outcome))),
                 min_units=int(session.get(f"{key}-least")),
                 alpha=plan.alpha,
                 reading=str(session.get(f"{key}-reading")),

@@ -480,6 +480,14 @@ def test_tests_of_one_layer_get_different_users_and_a_part_is_free_when_its_test
     world.service.stop(SCIENTIST, first.id, first.revision, reason="enough")
     again = world.designed(**by_user, layer_share=0.6)
     assert again.design.layer == Layer("shop", 0.0, 0.6, 0.1)
+    world.service.start(LEAD, again.id, again.revision, reason="go")
+    running = world.service.room(LEAD, again.id).test
+    assert running is not None
+    world.service.stop(SCIENTIST, again.id, running.revision, reason="enough")
+    world.service.stop(SCIENTIST, second.id, second.revision, reason="not needed")
+    last = world.designed(**by_user, layer_share=0.9)
+    assert last.design.layer == Layer("shop", 0.0, 0.9, 0.1)  # who was in no test is in none now
+    assert "layer" not in world.designed().design.as_json()
     with pytest.raises(InvalidInput, match="Only units that a column names"):
         world.designed(layer="other", layer_share=0.05)
     with pytest.raises(InvalidInput, match="the layer needs a name"):

@@ -126,8 +126,8 @@ class Design:
     layer: Layer | None = None  # whose part of the units alone is drawn
 
     def as_json(self) -> dict[str, Any]:
-        """All fields as JSON-able values."""
-        return asdict(self)
+        """All fields as JSON-able values; a layer only where there is one, so that older designs keep their digest."""
+        return {name: value for name, value in asdict(self).items() if name != "layer" or value is not None}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Design:

@@ -140,7 +140,11 @@ def _layer(unit: Unit, wanted: NewTest) -> Layer | None:
         if wanted.hold_out or wanted.layer_share != 1.0:
             raise InvalidInput("Units are held out of a layer, so the layer needs a name.", hint="Name it: --layer.")
         return None
-    return part_of(name, wanted.layer_share, wanted.hold_out, others_of_layer(unit.session, name))
+    # who is in no test stays so when one is over; what was withdrawn before its start held nobody out
+    ever = [one.design.layer for one in store.every(unit.session)
+            if one.started_at is not None or one.state is not ABState.STOPPED]  # fmt: skip
+    kept = max([wanted.hold_out, *(one.hold_out for one in ever if one is not None and one.name == name)])
+    return part_of(name, wanted.layer_share, kept, others_of_layer(unit.session, name))
 
 
 def others_of_layer(session: Session, name: str, *, but: str = "") -> list[tuple[str, Layer]]:
