@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mlops_dash.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from mlops_dash.services.access import AccessService
 from mlops_dash.services.policies import PolicyService
 from mlops_dash.services.registry.judging import standing
+from mlops_dash.services.registry.shown import could_approve
 from mlops_dash.store import access as access_store
 from mlops_dash.store import registry as store
 from mlops_dash.store.db import reading, transaction
@@ -50,6 +52,12 @@ def test_a_deputy_approves_in_the_name_and_the_ledger_says_for_whom(house: World
     room = house.service.room(LEAD_TOO, MODEL, "2")
     assert room.stands_for == ("lead",)
     assert "lead (away, lead-too stands in)" in room.may_approve
+    with reading(house.context.databases.app) as session:
+        at = standing(session, made, house.context.clock.now())
+        others = replace(at, proposal=replace(made, proposer=LEAD_TOO.id))  # who proposed it stands in for nobody
+        people = [(one.id, one.name, str(one.role)) for one in (LEAD, LEAD_TOO)]
+        named = AccessService(house.context).deputies(VIEWER)
+    assert could_approve(others, people, named) == ("lead",)
     after = house.service.approve(LEAD_TOO, made.id, made.revision, comment="as agreed", in_name_of="lead")
     assert after.state is ProposalState.OPEN  # one of two
     entry = house.ledger()[-1]

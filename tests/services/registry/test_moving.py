@@ -71,6 +71,14 @@ def test_the_live_mark_of_any_name_is_refused_and_so_is_a_model_of_others(house:
         house.service.mark_version(LEAD, house.ids["2"], "dev", reason=" ")
 
 
+def test_a_move_that_was_decided_before_its_mark_became_the_live_one_is_not_carried_out(house: World) -> None:
+    entry = house.service.mark_version(SCIENTIST, house.ids["2"], "prod", reason="for the testers")
+    house.service.edit_model(LEAD, MODEL, {"live": "alias:prod"}, reason="ours")
+    with pytest.raises(Conflict, match="prod says what is live"):
+        house.service.finish_mark(SCIENTIST, entry)
+    assert house.mlflow.alias(MODEL, "prod") is None
+
+
 def test_a_version_scores_silently_and_no_more_and_gateways_see_it(house: World) -> None:
     def silent() -> list[str]:
         with reading(house.context.databases.app) as session:

@@ -200,6 +200,14 @@ def test_a_run_of_a_schedule_is_ended_by_the_budget_of_that_schedule_alone(house
     assert (mine.id, house.retraining.end_over_budget(WORKER)) == (own, ())
 
 
+def test_a_run_is_not_ended_for_money_of_a_month_that_it_did_not_begin_in(house: Services, time: Time) -> None:
+    time.at = time.at.replace(day=28, hour=23)
+    house.retraining.run_now(SCIENTIST, "weekly", "birds")
+    assert house.jobs.claim(WORKER, "w1") is not None
+    time.at += timedelta(days=5)  # the next month, of which it has used up far more than the budget
+    assert house.retraining.end_over_budget(WORKER) == ()
+
+
 def test_without_a_price_or_a_budget_nothing_is_ended(house: Services, time: Time) -> None:
     house.retraining.save_recipe(ADMIN, replace(WEEKLY, price_per_hour=None, money_a_month=None))
     house.retraining.run_now(SCIENTIST, "weekly", "birds")

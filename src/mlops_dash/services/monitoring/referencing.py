@@ -155,7 +155,7 @@ def build_reference(
     kinds: dict[str, str] = {name: cells.kind for name, cells in layout.columns.items()} | left_out
     if batch:
         kinds[batch] = "names the batch"
-    if cluster:
+    if cluster and cluster not in features:  # of an input its kind says which values are ones
         kinds[cluster] = "names what rows belong to"
     profile = pack_all(parts)
     cut = cut_by(policy, pieces)

@@ -84,6 +84,7 @@ class Moving:
             if later.number != entry:
                 raise Conflict(f"{name} was decided otherwise since: {later.object}.")
             version = store.version(session, known.after["version_id"])
+            _refuse(why_not_mark(actor, store.model(session, version.model), name))  # what says live may be another now
         Marks(self.context.registry.uri).put(version.model, LiveMark("alias", name), version.version)
         return version.label
 

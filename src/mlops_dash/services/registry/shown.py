@@ -201,7 +201,9 @@ def could_approve(at: Standing, people: Sequence[tuple[str, str, str]], away: Se
     called, by = {person: name for person, name, _ in people}, {one.principal: one.deputy for one in away}
     barred = {person_of(at.proposal.proposer), *(who for given in at.holding for who in given.people)}
     return tuple(
-        f"{name} (away, {called.get(by[person], by[person])} stands in)" if person in by else name
+        f"{name} (away, {called.get(by[person], by[person])} stands in)"
+        if person in by and by[person] not in barred
+        else name
         for person, name, role in people
         if RANK[Role(role)] >= RANK[Role.LEAD] and person not in barred
     )

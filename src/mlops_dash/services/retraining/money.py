@@ -59,7 +59,8 @@ class Money:
 def _why_over(context: Context, session: Session, job: Job, now: datetime) -> str:
     """Why a run must not go on, "" while the budgets that it is under are not used up."""
     recipe = rows.recipe(session, str(job.recipe))
-    if recipe is None:
+    zone = policies.active(session, job.model, PolicyKind.MONITORING, now).monitoring.zone
+    if recipe is None or (job.started_at or now) < month_start(now, zone):  # the month that it began in counts it
         return ""
     said = "" if recipe.money_a_month is None else (
         spending_of(context, session, [recipe], now)[recipe.name].why_over(f"recipe {recipe.name}")
