@@ -172,7 +172,7 @@ def _said(frame: Frame, one: AlertView) -> None:
     widgets.note(one.cause)
     if one.waits:
         widgets.note(one.waits)
-    widgets.note(f"v{one.version} · opened {frame.instant(one.opened_at)}{ended} · {state}{answer}")
+    widgets.note(f"v{one.version.removeprefix('v')} · opened {frame.instant(one.opened_at)}{ended} · {state}{answer}")
 
 
 def _acknowledge(frame: Frame, one: AlertView) -> None:

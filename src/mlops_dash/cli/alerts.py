@@ -31,6 +31,6 @@ def _alerts(arguments: argparse.Namespace) -> int:
 
 
 def _lines(one: Incident) -> list[str]:
-    head = f"{one.opened_at:%Y-%m-%d %H:%M} UTC  v{one.version}  {one.state}: {one.title}"
+    head = f"{one.opened_at:%Y-%m-%d %H:%M} UTC  v{one.version.removeprefix('v')}  {one.state}: {one.title}"
     deeds = [f"    {deed.at:%Y-%m-%d %H:%M} UTC  {f'{deed.who} ' if deed.who else ''}{deed.what}" for deed in one.deeds]
     return [head, *deeds, *([f"    {one.sentence}"] if one.sentence else [])]

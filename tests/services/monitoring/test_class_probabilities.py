@@ -241,7 +241,7 @@ def test_other_shares_of_the_classes_are_no_harm_though_the_raw_loss_follows_the
 def test_a_model_that_tells_the_class_alone_goes_without_and_says_so(house: Services, table: pd.DataFrame) -> None:
     version_id = watched(house, table.drop(columns=COLUMNS))
     room = house.monitoring.room(ADMIN, MODEL)
-    said = "Harm is judged by the answered class alone: the log-loss needs the probability of every class"
+    said = "Harm is judged by the answered class alone: the log-loss needs a reference whose rows tell the probability"
     assert said in room.basis
     assert said in house.monitoring.summary(ADMIN, MODEL)["sentence"]
     chart = house.monitoring.room(ADMIN, MODEL, metric="weighted_log_loss").performance

@@ -58,7 +58,7 @@ from mlops_dash.stats.performance import MetricEstimate
 from mlops_dash.stats.sequential import HarmUnit
 
 _RECALL = "recall:"  # begins the key of a class's own metric
-NO_LOSS = "the log-loss needs the probability of every class, and the reference keeps none"
+NO_LOSS = "the log-loss needs a reference whose rows tell the probability of every class"
 _LEVEL = 0.95  # of the intervals that sentences compare
 
 # The raw error rate follows the shares of the classes, so it only warns. The two harm losses do not; they share alpha,
@@ -250,7 +250,7 @@ class MultiClass(ModelTask):
         p = np.full((labels.size, len(self.names)), np.nan) if probabilities is None else probabilities
         told = ~np.isnan(p).any(axis=1)
         edges = class_edges(as_kept(p[told]), len(self.names))
-        losses = usual_losses(labels[known & told], p[known & told], clip=clip)
+        losses = usual_losses(labels[known], p[known], clip=clip)
         return {**MultiClass(self.names, shares, recalls, losses).facts, EDGES: [list(cuts) for cuts in edges]}
 
     def prior_of(self, labels: Floats) -> float:

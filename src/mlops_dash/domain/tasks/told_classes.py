@@ -115,13 +115,17 @@ def told_by(
 def usual_losses(labels: Floats, p: Floats, *, clip: float) -> tuple[float | None, ...]:
     """The mean log-loss of the rows of each class, each row made to sum to 1; None of a class without rows.
 
-    Empty without any row at all.
+    Empty where fewer than half of the rows tell all probabilities (NaN = not told): they say nothing of the others.
 
     >>> usual_losses(np.array([0.0, 0.0]), np.array([[1.0, 0.0], [0.5, 0.5]]), clip=7.0)
     (0.34657..., None)
+    >>> usual_losses(np.array([0.0, 1.0, 1.0]), np.array([[0.5, 0.5], [np.nan, 1.0], [np.nan] * 2]), clip=7.0)
+    ()
     """
-    if not labels.size:
+    told = ~np.isnan(p).any(axis=1)
+    if not labels.size or 2 * int(told.sum()) < labels.size:
         return ()
+    labels, p = labels[told], p[told]
     true = labels.astype(np.int64)
     loss = true_class_losses(true, p / p.sum(axis=1, keepdims=True), clip=clip)
     of_class = moments_by(loss, true, n_groups=p.shape[1])
