@@ -424,9 +424,10 @@ def checks(arguments):
             ["pytest", "-n", "2", "--dist", "worksteal", "-m", "not browser and not journey", *cover],
             (0,),
         ),
-        # two browsers at once on two cores are slower than one after the other, and wait too long for one another
-        ("pytest: browser and journeys, one by one", ["pytest", "-m", "browser or journey", *cover], (0,)),
-        ("coverage", ["coverage", "report", f"--fail-under={COVERAGE_PERCENT}"], (0,)),
+        # two browsers at once on two cores are slower than one after the other, and wait too long for one another;
+        # tracing costs half of the time again, so what is covered is told by the tests without a browser alone
+        ("pytest: browser and journeys, one by one", ["pytest", "-m", "browser or journey"], (0,)),
+        ("coverage of the tests without a browser", ["coverage", "report", f"--fail-under={COVERAGE_PERCENT}"], (0,)),
     ]
 
 
