@@ -144,6 +144,47 @@ def test_what_must_not_be_logged_is_told_as_one_without_a_value_although_older_r
     assert str(held(made)["wind"])[:6] not in json.dumps(found.as_json())
 
 
+def answer(made: Minutes) -> None:
+    """What a worker does with the next job."""
+    jobs = JobsService(made.context)
+    services: Any = SimpleNamespace(
+        monitoring=made.monitoring, jobs=jobs,
+        scoring=SimpleNamespace(answer_again=lambda _who, _model, version, rows: needs_wind(version, rows)),
+    )  # fmt: skip
+    job = jobs.claim(WORKER, "here")
+    assert job is not None
+    assert attempt.finish(attempt.Run(services, job, sys.stdout.write), why.work) == 0
+
+
+def test_a_column_that_is_masked_later_is_asked_about_anew_and_never_stands_by_itself(made: Minutes) -> None:
+    def masked(*names: str) -> None:
+        with transaction(made.context.databases.app) as session:
+            session.get_one(ModelRow, MODEL).do_not_log = list(names)
+
+    def known() -> RowContributions | None:
+        return made.monitoring.row_contributions(SCIENTIST, MODEL, ROW).found
+
+    first = made.monitoring.ask_row(SCIENTIST, MODEL, ROW)
+    answer(made)
+    before = known()
+    assert before is not None
+    assert "wind" in {one.column for one in before.added}
+    masked("wind", "place")
+    assert known() is None
+    second = made.monitoring.ask_row(SCIENTIST, MODEL, ROW)
+    assert second != first
+    masked()
+    answer(made)  # it answers by what holds while it runs
+    masked("place", "wind")
+    found = known()
+    assert found is not None
+    adds_up(found)
+    assert {one.column: one.value for one in found.added}[MASKED] == ""
+    assert {one.column for one in found.added} == {"x", MASKED}
+    assert "wind =" not in found.sentence
+    assert made.monitoring.ask_row(SCIENTIST, MODEL, ROW) == second
+
+
 def test_a_worker_answers_and_keeps_amounts_alone_and_who_may_not_see_rows_sees_none(made: Minutes) -> None:
     jobs = JobsService(made.context)
     ask = made.monitoring.ask_row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -126,6 +126,19 @@ class RowContributions:
     def without_values(self) -> RowContributions:
         """The same with nothing that the row holds; its sentence names columns alone."""
         return replace(self, added=tuple(replace(one, value="") for one in self.added))
+
+    def masking(self, secret: Collection[str]) -> RowContributions:
+        """The same with columns that must not be logged as one; amounts add up, an interval of their sum is not known.
+
+        Args:
+            secret: Those of now, which may be more than were masked when the row was asked about.
+        """
+        shown_now = [one for one in self.added if one.column not in secret]
+        if len(shown_now) == len(self.added):
+            return self
+        together = sum(one.amount for one in self.added if one.column in secret or one.column == MASKED)
+        others = [one for one in shown_now if one.column != MASKED]
+        return replace(self, added=in_order([*others, Added(MASKED, together)]))
 
     def with_values(self, values: Mapping[str, str]) -> RowContributions:
         """The same with what the row holds, column by column; those that are not named are missing."""

@@ -70,8 +70,8 @@ class Contributing:
             return RowAsked(sentence=f"{WHO[0].upper()}{WHO[1:]}.")
         with reading(self.context.databases.app) as session:
             ground = needed(ground_of(session, model, self.context.clock.now()), model)
-            job = job_rows.newest_in(session, _job(ground, row, _NEVER).exclusive_key)
             secret = registry.model(session, model).do_not_log
+            job = job_rows.newest_in(session, _job(ground, row, _NEVER, secret).exclusive_key)
         if job is None:
             return RowAsked()
         if job.state is not JobState.SUCCEEDED or job.result is None:
@@ -83,7 +83,7 @@ class Contributing:
         held = self._row(ground, row, found.at)
         if held is None:
             return RowAsked(job.id, job.state, f"The log holds no row {row!r} any more.")
-        found = found.with_values(_values(held, secret))
+        found = found.masking(secret).with_values(_values(held, secret))
         return RowAsked(job.id, job.state, found.sentence, found)
 
     @command(Permission.JOB_RUN, Action.ROW_ASKED)
@@ -118,7 +118,10 @@ class Contributing:
         unit.audit(f"row {whose}", model=model, after=after)
         if at_once:
             return ""
-        job = replace(_job(ground, row, moment), due_at=unit.now, cause=f"asked by {actor.name}", requested_by=actor.id)
+        secret = registry.model(unit.session, model).do_not_log
+        job = replace(
+            _job(ground, row, moment, secret), due_at=unit.now, cause=f"asked by {actor.name}", requested_by=actor.id
+        )
         before = job_rows.newest_in(unit.session, job.exclusive_key)
         if before is not None and (not before.finished or _answered(before)):
             return before.id
@@ -265,10 +268,10 @@ def _word(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 
-def _job(ground: Ground, row: str, at: datetime) -> NewJob:
-    """One at a time of a row, a version and what it is compared with."""
+def _job(ground: Ground, row: str, at: datetime, secret: Sequence[str]) -> NewJob:
+    """One at a time of a row, a version, what it is compared with and what is masked."""
     version = ground.version
-    lane = digest([version.id, version.artifact_digest, ground.reference.id, row])[:26]
+    lane = digest([version.id, version.artifact_digest, ground.reference.id, row, sorted(secret)])[:26]
     arguments = {"version_id": version.id, "version": version.version, "row": row, "at": at.isoformat(), "lane": lane}
     return NewJob(Task.ROW, at, "", "", version.model, arguments=arguments, priority=1)
 
