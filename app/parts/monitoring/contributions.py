@@ -14,7 +14,7 @@ from app.ui.context import Frame
 from app.ui.text import plain
 from app.ui.theme import Tokens
 from mlops_dash.domain.access import Permission
-from mlops_dash.domain.monitoring.contributions import RowContributions
+from mlops_dash.domain.monitoring.contributions import RowAsked, RowContributions
 from mlops_dash.domain.monitoring.room import MonitoringRoom
 
 PICKED = "row-picked"
@@ -28,19 +28,42 @@ def panel(frame: Frame, room: MonitoringRoom) -> None:
         widgets.note("Pick a row to ask why it got its answer.")
         return
 
+    at_once = _looked(frame, room.model, str(row))
+    if at_once is None or at_once.found is not None:
+        _show(frame, room.model, str(row), str(at), at_once)
+        return
+    there: list[RowAsked] = []  # the answer, once a worker gave it: a fragment of a dialog cannot end its own timer
+
     @live.ticking(_LOOKS)
     def show() -> None:
-        try:
-            _answer(frame, room.model, str(row), datetime.fromisoformat(str(at)))
-        except Exception as error:  # noqa: BLE001 - an entry point: the sentence is shown, surprises are logged
-            st.error(plain(explain(error).sentence()), icon=":material/error:")
+        known = there[0] if there else _looked(frame, room.model, str(row))
+        if known is not None and known.found is not None and not there:
+            there.append(known)
+        _show(frame, room.model, str(row), str(at), known)
 
     show()
 
 
-def _answer(frame: Frame, model: str, row: str, at: datetime) -> None:
+def _looked(frame: Frame, model: str, row: str) -> RowAsked | None:
+    """What is known of the row; None where that cannot be read, which is said."""
+    try:
+        return frame.services.monitoring.row_contributions(frame.actor, model, row)
+    except Exception as error:  # noqa: BLE001 - an entry point: the sentence is shown, surprises are logged
+        st.error(plain(explain(error).sentence()), icon=":material/error:")
+        return None
+
+
+def _show(frame: Frame, model: str, row: str, at: str, known: RowAsked | None) -> None:
+    if known is None:
+        return
+    try:
+        _answer(frame, model, row, datetime.fromisoformat(at), known)
+    except Exception as error:  # noqa: BLE001 - an entry point: the sentence is shown, surprises are logged
+        st.error(plain(explain(error).sentence()), icon=":material/error:")
+
+
+def _answer(frame: Frame, model: str, row: str, at: datetime, known: RowAsked) -> None:
     monitoring = frame.services.monitoring
-    known = monitoring.row_contributions(frame.actor, model, row)
     if known.found is not None:
         draw(known.found, frame.tokens)
         return

@@ -242,6 +242,20 @@ def test_a_model_that_cannot_be_asked_ends_the_job_with_the_reason_and_it_may_be
     assert made.monitoring.ask_row(SCIENTIST, MODEL, ROW) != number
 
 
+def test_whoever_writes_does_not_wait_while_a_row_is_looked_up(made: Minutes, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, read_logged = [], prediction_log.read_logged
+
+    def slow(*given: Any, **named: Any) -> pd.DataFrame:
+        with transaction(made.context.databases.app) as session:  # somebody else's, in the middle of the look
+            session.get_one(ModelRow, MODEL).title = "written meanwhile"
+        looked.append(given)
+        return read_logged(*given, **named)
+
+    monkeypatch.setattr(prediction_log, "read_logged", slow)
+    assert made.monitoring.ask_row(SCIENTIST, MODEL, ROW)
+    assert looked
+
+
 def test_a_missing_value_is_said_and_mixed_like_any_other(context: Context) -> None:
     base = world(context)
     made = Windy(base.context, base.monitoring)

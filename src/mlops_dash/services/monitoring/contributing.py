@@ -86,14 +86,13 @@ class Contributing:
         found = found.masking(secret).with_values(_values(held, secret))
         return RowAsked(job.id, job.state, found.sentence, found)
 
-    @command(Permission.JOB_RUN, Action.ROW_ASKED)
-    def ask_row(
-        self, unit: Unit, actor: Actor, model: str, row: str, *, at: datetime | None = None, at_once: bool = False
-    ) -> str:
+    @record(Permission.JOB_RUN)
+    def ask_row(self, actor: Actor, model: str, row: str, *, at: datetime | None = None, at_once: bool = False) -> str:
         """Ask a worker why a row got its answer. Audited by a keyed digest of its id: the ledger is kept for ever.
 
+        The row is looked up, in archived files too, before the transaction begins.
+
         Args:
-            unit: Of work.
             actor: Who asks.
             model: The model's name.
             row: The row's prediction id.
@@ -107,21 +106,24 @@ class Contributing:
             NotFound: nothing is served, it has no reference, or the log holds no such row.
             InvalidInput: others serve the model.
         """
-        ground = needed(ground_of(unit.session, model, unit.now), model)
+        with reading(self.context.databases.app) as session:
+            ground = needed(ground_of(session, model, self.context.clock.now()), model)
+            secret = registry.model(session, model).do_not_log
         moment = self._moment(model, row, at)
         if self._row(ground, row, moment) is None:
             raise _no_row(model, row)
         if ground.elsewhere:
             raise InvalidInput(f"Why v{ground.version.version} answered so cannot be asked: {ELSEWHERE}.")
-        whose = keyed(self.context.settings.ledger_key, "row", model, row)
-        after = {"version_id": ground.version.id, "row": whose, "at_once": at_once}
-        unit.audit(f"row {whose}", model=model, after=after)
+        return self._ask_row(actor, _job(ground, row, moment, secret), row, at_once=at_once)
+
+    @command(Permission.JOB_RUN, Action.ROW_ASKED)
+    def _ask_row(self, unit: Unit, actor: Actor, asked: NewJob, row: str, *, at_once: bool) -> str:
+        whose = keyed(self.context.settings.ledger_key, "row", asked.model, row)
+        after = {"version_id": asked.arguments["version_id"], "row": whose, "at_once": at_once}
+        unit.audit(f"row {whose}", model=asked.model, after=after)
         if at_once:
             return ""
-        secret = registry.model(unit.session, model).do_not_log
-        job = replace(
-            _job(ground, row, moment, secret), due_at=unit.now, cause=f"asked by {actor.name}", requested_by=actor.id
-        )
+        job = replace(asked, due_at=unit.now, cause=f"asked by {actor.name}", requested_by=actor.id)
         before = job_rows.newest_in(unit.session, job.exclusive_key)
         if before is not None and (not before.finished or _answered(before)):
             return before.id

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app.charts.monitoring import contributions as chart
 from app.parts.monitoring import contributions
 from app.shell import session
-from app.ui import theme
+from app.ui import live, theme
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import NOBODY
 from mlops_dash.domain.monitoring.contributions import SHARE, Added, RowContributions
@@ -56,6 +56,9 @@ def opened(house: Services, monkeypatch: pytest.MonkeyPatch, row: tuple[str, str
 def test_a_picked_row_is_asked_about_and_its_answer_stands_as_bars(
     house: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ticks: list[float] = []
+    ticking = live.ticking
+    monkeypatch.setattr(live, "ticking", lambda seconds: ticks.append(seconds) or ticking(seconds))
     table = penguins.penguins(house.context.clock.now(), days=45)
     table["isle"] = table["isle"].replace("Dream", ISLE)
     penguins.watched(house, penguins.with_probabilities(table))
@@ -74,11 +77,14 @@ def test_a_picked_row_is_asked_about_and_its_answer_stands_as_bars(
     assert "A worker is about to answer." in words(page)
     assert page.button(key="row-ask").disabled
     found = house.monitoring.explain_row(WORKER, penguins.MODEL, one["row"], by_the_bill)
+    before = list(ticks)
+    assert before, "while a worker is about to answer it is looked for"
     house.jobs.finish(WORKER, job.id, job.epoch, JobState.SUCCEEDED, result=found.without_values().as_json())
     page = opened(house, monkeypatch, row)
     assert not page.exception
     assert html.escape(f"isle = {one['isle']}", quote=False) in words(page).replace("\\", "")
     assert "and all bars add up to" in words(page)
+    assert ticks == before, "what is there is not looked for every two seconds"
 
 
 def told(columns: int, unit: str = "min") -> RowContributions:
