@@ -25,8 +25,9 @@ def test_a_deputy_is_named_approves_for_and_is_ended(
     monkeypatch.setenv("MLOPS_DASH_TOKEN", tokens["lead"])
     last = f"{house.context.clock.now().date():%Y}-12-31"
     assert run("deputy", "list")[1].strip() == "Nobody stands in for anybody."
-    with pytest.raises(SystemExit):
-        run("deputy", "add", "lead-too", "--until", "soon", "--reason", "on leave")
+    for wrong in ("soon", "9999-12-31", "0001-01-01"):
+        with pytest.raises(SystemExit):
+            run("deputy", "add", "lead-too", "--until", wrong, "--reason", "on leave")
     assert "no user" in run("deputy", "add", "nobody", "--until", last, "--reason", "on leave")[2]
     code, out, err = run("deputy", "add", "lead-too", "--until", "2013-06-20", "--reason", "on leave", "--json")
     assert code == 0, err

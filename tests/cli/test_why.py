@@ -46,8 +46,9 @@ def test_the_ranking_of_a_model_that_others_serve(house: Services, run: Run) -> 
     code, _, err = run("why", penguins.MODEL, "--row", rows["rows"][0]["row"])
     assert (code, "others serve this model" in err) == (2, True)
     assert "holds no row 'nobody'" in run("why", penguins.MODEL, "--row", "nobody")[2]
-    with pytest.raises(SystemExit):
-        run("why", penguins.MODEL, "--row", "x", "--at", "noon")
+    for wrong in ("noon", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59.999999+00:00", "9999-12-31"):
+        with pytest.raises(SystemExit):
+            run("why", penguins.MODEL, "--row", "x", "--at", wrong)
 
 
 def test_a_row_is_explained_with_its_base_its_columns_and_its_sum(

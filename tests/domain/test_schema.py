@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_dash.domain.schema import LARGEST, VersionSchema, sample_of, why_not_counted
+from mlops_dash.domain.schema import (
+    EARLIEST,
+    LARGEST,
+    LATEST,
+    VersionSchema,
+    instant_of,
+    sample_of,
+    why_not_counted,
+)
 from mlops_dash.domain.scoring import read_predictions, require_scores
 from mlops_dash.domain.tasks import BINARY, REGRESSION
 from mlops_dash.errors import InvalidInput, InvalidRow
@@ -21,6 +29,22 @@ ANY = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
+
+
+@given(st.datetimes(timezones=st.none() | st.timezones()))
+def test_every_moment_is_an_instant_or_none(moment: datetime) -> None:
+    found = instant_of(moment)
+    assert found is None or (found.tzinfo is UTC and EARLIEST <= found < LATEST)
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [("0001-01-01T00:00:00+05:00", False), ("9999-12-31T23:59:59.999999-05:00", False),
+     ("1990-01-01T02:00:00+02:00", True), ("1990-01-01T01:59:59+02:00", False), ("2100-01-01", False),
+     ("2099-12-31", True)],
+)  # fmt: skip
+def test_instants_lie_within_what_can_be_counted(text: str, there: bool) -> None:
+    assert (instant_of(datetime.fromisoformat(text)) is not None) is there
 
 
 def row(**changes: object) -> dict[str, object]:

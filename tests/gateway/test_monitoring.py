@@ -105,7 +105,8 @@ def test_what_must_be_measured_is_a_job_of_a_worker(client: httpx.Client, house:
     known = client.get("/v1/why", params={"model": MODEL, "row": row["row"]}, headers=AS["scientist"]).json()
     assert (known["job"], known["state"]) == (again["job"], "queued")
     assert client.post("/v1/replay", json=named, headers=AS["scientist"]).status_code == 404
-    for wrong in ({**of_one, "at": "noon"}, {**of_one, "at": 7}, {"model": MODEL}, {**named, "reason": " "},
+    ends = ({**of_one, "at": at} for at in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59.999999+00:00"))
+    for wrong in (*ends, {**of_one, "at": "noon"}, {**of_one, "at": 7}, {"model": MODEL}, {**named, "reason": " "},
                   {**named, "more": 1}):  # fmt: skip
         refused = client.post("/v1/why", json=wrong, headers=AS["scientist"])
         assert (refused.status_code, bool(refused.json()["hint"] or refused.json()["message"])) == (422, True)

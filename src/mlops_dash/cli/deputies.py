@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from mlops_dash.cli.shared import actor, json_flag, services, show
 from mlops_dash.domain.calendar import day_start
 from mlops_dash.domain.deputies import Deputy, named
 from mlops_dash.domain.format import instant
+from mlops_dash.domain.schema import EARLIEST, LATEST, instant_of
 
 
 def add_commands(commands: Any) -> None:
@@ -38,9 +39,12 @@ def add_commands(commands: Any) -> None:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-03-01") from error
+    if instant_of(datetime.combine(day, time())) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} lies outside {EARLIEST:%Y} to {LATEST:%Y}")
+    return day
 
 
 def _add(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from mlops_dash.domain.format import percent, psi
 from mlops_dash.domain.monitoring.causes import Causes, told
 from mlops_dash.domain.monitoring.contributions import RowContributions, shown
 from mlops_dash.domain.monitoring.samples import ColumnRows
+from mlops_dash.domain.schema import EARLIEST, LATEST, instant_of
 
 _REASON = "asked on the command line"
 
@@ -77,7 +78,10 @@ def _instant(text: str) -> datetime:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write 2026-03-01T12:30:00+00:00") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    instant = instant_of(at)
+    if instant is None:
+        raise argparse.ArgumentTypeError(f"{text!r} lies outside {EARLIEST:%Y} to {LATEST:%Y}")
+    return instant
 
 
 def _added(found: RowContributions) -> list[str]:

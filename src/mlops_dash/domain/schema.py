@@ -20,6 +20,20 @@ NUMERIC = "numeric"  # the kind of a column of numbers; every other kind holds a
 LONGEST_SAMPLE = 80  # characters of a value that is kept as a sample
 
 
+def instant_of(moment: datetime) -> datetime | None:
+    """The same moment in UTC (one without a zone is taken as UTC); None outside `EARLIEST` to `LATEST`.
+
+    Year 1 in another zone is no instant, so the years are looked at before the instant is made.
+
+    >>> instant_of(datetime.fromisoformat("0001-01-01T00:00:00+05:00")), instant_of(LATEST)
+    (None, None)
+    """
+    if not EARLIEST.year - 1 <= moment.year <= LATEST.year:
+        return None
+    instant = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return instant if EARLIEST <= instant < LATEST else None
+
+
 def in_range(value: float) -> bool:
     """Whether a number can be counted; whole numbers of any length are compared without becoming floats.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from mlops_dash.domain.schema import EARLIEST, LARGEST, LATEST, in_range
+from mlops_dash.domain.schema import EARLIEST, LARGEST, LATEST, in_range, instant_of
 from mlops_dash.domain.tasks.task import ModelTask
 from mlops_dash.errors import InvalidInput, InvalidRow
 
@@ -125,7 +125,7 @@ def time_of(row: int, column: str, value: Any, now: datetime) -> datetime:
         raise InvalidRow(row, column, value, "is not an ISO 8601 time", hint=MEND) from None
     if moment.tzinfo is None:
         raise InvalidRow(row, column, value, "has no zone; add Z for UTC", hint=MEND)
-    # Year 1 in another zone is no instant, so the years are looked at before the instant is made.
-    if EARLIEST.year - 1 <= moment.year <= LATEST.year and EARLIEST <= (instant := moment.astimezone(UTC)) < LATEST:
-        return instant
-    raise InvalidRow(row, column, value, f"lies outside {EARLIEST:%Y} to {LATEST:%Y}", hint=MEND)
+    instant = instant_of(moment)
+    if instant is None:
+        raise InvalidRow(row, column, value, f"lies outside {EARLIEST:%Y} to {LATEST:%Y}", hint=MEND)
+    return instant

@@ -6,12 +6,13 @@ Reading tells what is known. What has to be measured is asked for and done by a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from mlops_dash.bootstrap import Services
 from mlops_dash.domain.access import Actor
 from mlops_dash.domain.monitoring import causes, replay
+from mlops_dash.domain.schema import EARLIEST, LATEST, instant_of
 from mlops_dash.errors import InvalidInput
 from mlops_dash.gateway.shapes import REFUSALS, TEXT, Shape, answer
 
@@ -126,7 +127,10 @@ def _instant(sent: Any) -> datetime:
         at = datetime.fromisoformat(sent)
     except (TypeError, ValueError):
         raise InvalidInput(f"at cannot be {str(sent)[:40]!r}.", hint="Use 2026-03-01T12:30:00+00:00.") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    instant = instant_of(at)
+    if instant is None:
+        raise InvalidInput(f"at lies outside {EARLIEST:%Y} to {LATEST:%Y}.", hint="Use 2026-03-01T12:30:00+00:00.")
+    return instant
 
 
 def _tells(words: str, said: Mapping[str, Any], **more: str) -> Shape:

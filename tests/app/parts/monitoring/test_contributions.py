@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,6 @@ def by_the_bill(_version_id: str, rows: pd.DataFrame) -> np.ndarray:  # type: ig
 
 def _page() -> None:
     from types import SimpleNamespace
-    from typing import Any
 
     from app.parts.monitoring import contributions
     from app.shell import frame
@@ -58,7 +58,12 @@ def test_a_picked_row_is_asked_about_and_its_answer_stands_as_bars(
 ) -> None:
     ticks: list[float] = []
     ticking = live.ticking
-    monkeypatch.setattr(live, "ticking", lambda seconds: ticks.append(seconds) or ticking(seconds))
+
+    def counted(seconds: float) -> Any:
+        ticks.append(seconds)
+        return ticking(seconds)
+
+    monkeypatch.setattr(live, "ticking", counted)
     table = penguins.penguins(house.context.clock.now(), days=45)
     table["isle"] = table["isle"].replace("Dream", ISLE)
     penguins.watched(house, penguins.with_probabilities(table))
