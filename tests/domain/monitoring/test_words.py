@@ -111,3 +111,20 @@ def test_a_headline_begins_with_plain_words_and_says_which_way_is_worse(
     body = {"task": task, "metrics": {str(LONG_DAYS): {key: mean}}, **facts}
 
     assert value_sentence(replace(window(0, {}), body=body), watch, 0.3) == said
+
+
+@pytest.mark.parametrize(("task", "made"), [
+    ("binary", ", at the reference's share of yes"), ("multiclass", ", at the reference's shares of the classes"),
+    ("regression", ""),
+])  # fmt: skip
+def test_how_an_amount_is_made_says_at_which_shares(task: str, made: str) -> None:
+    row = estimate_to_row(Estimate(70.0, 60.0, 80.0, 900, 28))
+    body = {
+        "cost_shares": task_named(task).cost_shares,
+        "metrics": {str(LONG_DAYS): {"cost_more_a_week": row, "brier": row}},
+    }
+    reading = replace(window(0, {}), body=body)
+    plain, money = (reading.estimate(name, LONG_DAYS) for name in ("brier", "cost_more_a_week"))
+    assert plain is not None
+    assert money is not None
+    assert money.method == plain.method + made

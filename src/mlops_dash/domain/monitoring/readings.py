@@ -111,11 +111,12 @@ class Reading:
         if row is None:
             return None
         found, window = estimate_from_row(row, days), str(self.body.get("window", "day"))
-        if window == "day":
-            return found
-        return replace(
-            found, method=f"ripe {plural_of(window)}, jackknife over {plural_of(self.body.get('cluster', window))}"
-        )
+        method = found.method
+        if window != "day":
+            method = f"ripe {plural_of(window)}, jackknife over {plural_of(self.body.get('cluster', window))}"
+        if metric == COST:  # the labels' shares alone must cost nothing
+            method += str(self.body.get("cost_shares", ""))
+        return replace(found, method=method)
 
 
 def feature_to_row(reading: FeatureReading) -> list[Any]:

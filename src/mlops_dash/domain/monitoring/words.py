@@ -77,16 +77,16 @@ def value_sentence(reading: Reading, watch: Watch, baseline: float | None) -> st
 def cost_words(reading: Reading, watch: Watch) -> str:
     """What wrong answers cost a week more than in the reference; "" where nobody said a price.
 
-    Where the interval holds nothing it is said only of a loss in alarm: that it cannot be told.
+    Where the interval holds nothing, or there is no amount, it is said only of a loss in alarm: that it cannot be told.
     """
     found, currency = reading.estimate(COST, LONG_DAYS), str(reading.body.get("currency", ""))
+    alarmed = reading.body.get("harm", {}).get(watch.key, {}).get("alarmed")
     if found is None or found.value is None:
-        return ""
+        return f"what that costs cannot be told ({found.reason})" if found and found.reason and alarmed else ""
     if found.low is None or found.high is None:
         more = "more" if found.value >= 0 else "less"
         return f"about {rounded(abs(found.value))} {currency} a week {more}, how surely is not known"
     if found.low <= 0 <= found.high:
-        alarmed = reading.body["harm"].get(watch.key, {}).get("alarmed")
         between = f"95 % interval {rounded(found.low)} to {rounded(found.high)} {currency} a week"
         return f"what that costs cannot be told ({between})" if alarmed else ""
     low, high = sorted((abs(found.low), abs(found.high)))

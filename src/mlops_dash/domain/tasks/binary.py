@@ -118,6 +118,7 @@ class Binary(ModelTask):
     policy_name = "default"
     has_base_rate = True
     has_reliability = True
+    cost_shares = ", at the reference's share of yes"
     ab_losses = ("base_rate_free_loss", "log_loss", "brier")
     row_loss = "Brier score"
     slice_caution = "a part whose outcomes lie nearer to half and half has a higher Brier score by nature"

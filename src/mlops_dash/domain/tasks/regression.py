@@ -55,6 +55,7 @@ class Regression(ModelTask):
     """A number."""
 
     name = "regression"
+    cost_shares = ""
     title = "Regression"
     metrics = (
         Metric("mae", "MAE", Direction.LOWER, 2, in_label_unit=True),

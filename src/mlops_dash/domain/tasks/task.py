@@ -139,6 +139,7 @@ class ModelTask(ABC):
     policy_name: ClassVar[str]  # what the ids of its default policies begin with
     has_base_rate: ClassVar[bool]  # whether losses follow a share of labels, which a reference then gives
     has_reliability: ClassVar[bool] = False  # whether an answer is one probability that can be held against what came
+    cost_shares: ClassVar[str] = ", at the reference's shares of the classes"  # where money is told
     ab_losses: ClassVar[tuple[str, ...]]  # metrics of its answers that an A/B test may rest on, the usual one first
     own_metrics: ClassVar[str] = ""  # what the keys of metrics begin with that each model has of its own
     row_loss: ClassVar[str]  # what `row_losses` is called in a sentence

@@ -292,7 +292,7 @@ def _readings(
             "task": task.name,
             **task.facts,
             "unit": policy.label_unit,
-            **({"currency": stored.currency} if COST in rows else {}),
+            **({"currency": stored.currency, "cost_shares": task.cost_shares} if COST in rows else {}),
             **({"positive": stored.positive} if stored.positive else {}),
             "window": cadence.name,
             "cluster": unit,

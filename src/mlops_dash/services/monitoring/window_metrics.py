@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
-from mlops_dash.domain.cadence import GROUP
+from mlops_dash.domain.cadence import GROUP, Cadence
 from mlops_dash.domain.monitoring.judging import LONG_DAYS, SHORT_DAYS
 from mlops_dash.domain.monitoring.readings import COST, Estimate, estimate_to_row, known
 from mlops_dash.domain.policies import MonitoringPolicy
-from mlops_dash.domain.tasks.costs import Costs, cost_of
+from mlops_dash.domain.tasks.costs import Costs, cost_of_a_row, costs_by_class, why_no_price
 from mlops_dash.domain.tasks.task import Watch
 from mlops_dash.ids import digest
 from mlops_dash.services.monitoring.course import Day
@@ -26,13 +26,13 @@ from mlops_dash.services.monitoring.grouping import (
     without_interval,
 )
 from mlops_dash.services.monitoring.measuring import LEVEL, by_day, clusters_of, measure, trailing_means, units_of
+from mlops_dash.stats.arrays import Floats
 from mlops_dash.stats.estimates import MetricEstimate, cluster_estimate
-from mlops_dash.stats.intervals import ratio
 from mlops_dash.stats.sequential import HarmUnit
 from mlops_dash.store.monitoring.parts import Part
 from mlops_dash.store.monitoring.references import Reference
 
-RULES = 5  # grows when a rule in here, in judging or in domain.monitoring changes: every window is then judged again
+RULES = 6  # grows when a rule in here, in judging or in domain.monitoring changes: every window is then judged again
 _METRIC_KEYS = ("metrics_key", "day", "metrics")
 
 
@@ -83,13 +83,14 @@ def metric_bodies(
         back, most = ripe[max(0, i + 1 - policy.cadence.long) : i + 1], policy.cadence.long
         past = {watch: [u for u in units[watch.key] if u.last <= day.number][-most:] for watch in watches}
         spans = [[unit.first, unit.last] for held_units in past.values() for unit in held_units]
-        marks = [one.mark for one in back]
+        between = days[back[0].number : day.number + 1]
+        marks = [one.mark for one in between]
         key = digest([RULES, reference.id, policy.digest, marks, spans])[:16]
         kept = held.get(day.number, {})
         if kept.get("metrics_key") == key:
             found[day.number] = {name: kept[name] for name in _METRIC_KEYS}
             continue
-        body = _measured(reference, policy, back, past, groups)
+        body = _measured(reference, policy, between, past, groups)
         found[day.number] = {"metrics_key": key, **body}
     return found
 
@@ -97,13 +98,12 @@ def metric_bodies(
 def _measured(
     reference: Reference,
     policy: MonitoringPolicy,
-    back: Sequence[Day],
+    between: Sequence[Day],
     past: Mapping[Watch, Sequence[HarmUnit]],
     groups: WindowGroups | None,
 ) -> dict[str, Any]:
-    task, prior, number, cadence = (
-        reference.layout.task, reference.baseline["prior"], back[-1].number, policy.cadence,
-    )  # fmt: skip
+    back, cadence = _labelled(between), policy.cadence
+    task, prior, number = reference.layout.task, reference.baseline["prior"], back[-1].number
     alone = {name: estimate.value for name, estimate in measure(task, [back[-1].part], prior=prior).items()}
     for watch, units in past.items():
         own = [unit for unit in units if unit.last == number]
@@ -123,43 +123,79 @@ def _measured(
             if why := why_no_interval(reference.cluster, clusters):
                 pooled = {name: without_interval(one, why) for name, one in pooled.items()}
                 means = {name: without_interval(one, why) for name, one in means.items()}
-        if key == LONG_DAYS and (more := _cost_more_a_week(reference, policy, back[-span:], clusters)) is not None:
+        if key == LONG_DAYS and (more := _cost_more_a_week(reference, policy, between, clusters)) is not None:
             pooled = {**pooled, COST: more}
         metrics[str(key)] = {name: estimate_to_row(estimate) for name, estimate in {**pooled, **means}.items()}
     return {"day": alone, "metrics": metrics}
 
 
 def _cost_more_a_week(
-    reference: Reference, policy: MonitoringPolicy, back: Sequence[Day], clusters: Sequence[Part]
+    reference: Reference, policy: MonitoringPolicy, between: Sequence[Day], clusters: Sequence[Part]
 ) -> Estimate | None:
     """What wrong answers cost a week more than they would in the reference; None where nothing has a price.
 
-    The cost of a labelled row is estimated as the metrics are, by the same clusters, in the reference by its windows;
-    the interval of the difference is made of both (MOVER; Donner & Zou, 2012, Stat. Methods Med. Res. 21, 347), times
-    the rows of a week.
+    The cost of a labelled row, at the reference's shares of the classes, is estimated as the metrics are, by the same
+    clusters, in the reference by its windows; the interval of the difference is made of both (MOVER; Donner & Zou,
+    2012, Stat. Methods Med. Res. 21, 347), times the rows of a week.
+
+    Args:
+        reference: What the model is compared with.
+        policy: The prices.
+        between: All windows from the first to the last that is estimated from, also those without labels.
+        clusters: The labelled rows as they belong together.
     """
     costs = Costs(policy.cost_of_error, policy.cost_of_missed, policy.cost_threshold)
+    task, scale = reference.layout.task, reference.layout.scale
     if not costs.given:
         return None
-    now, then = (_cost_of_a_row(reference, costs, parts) for parts in (clusters, reference.windows))
-    if now is None or then is None:
-        return None
-    weeks = (back[-1].end - back[0].start) / timedelta(days=7)
-    rows = sum(one.part.n for one in back) / weeks
-    more = now.value - then.value
-    low = more - math.hypot(now.value - now.low, then.high - then.value)
-    high = more + math.hypot(now.high - now.value, then.value - then.low)
-    if why := why_no_interval(reference.cluster, clusters) if reference.is_grouped else "":
-        low = high = math.nan
-    estimate = replace(now, value=rows * more, low=rows * low, high=rows * high, reason=why or now.reason)
-    return replace(Estimate.of(estimate), n_days=len(back))
-
-
-def _cost_of_a_row(reference: Reference, costs: Costs, parts: Sequence[Part]) -> MetricEstimate | None:
-    scale, days = reference.layout.scale, [part.labelled for part in parts if part.n_labelled]
-    if not days:
-        return None
-    sums = np.array([[cost_of(day, scale, costs), day.n] for day in days], dtype=np.float64)
-    return cluster_estimate(
-        sums, lambda s: ratio(s[..., 0], s[..., 1]), n=int(sums[:, 1].sum()), level=LEVEL, unit="days"
+    weeks, n_days = weeks_of(policy.cadence, between), len(_labelled(between))
+    why = why_no_price(task, scale, costs)
+    if weeks is None:
+        why = why or "rows of a week are not known before two batches that lie a day apart"
+    if why:
+        return Estimate(None, None, None, sum(one.n_labelled for one in clusters), n_days, reason=why)
+    now, then = (
+        np.array([np.hstack(costs_by_class(one.labelled, scale, costs)) for one in parts if one.n_labelled])
+        for parts in (clusters, reference.windows)
     )
+    if weeks is None or not now.size or not then.size:
+        return None
+    estimate = _more_than(now, then)
+    rows = sum(one.part.n for one in between) / weeks
+    low, high = rows * estimate.low, rows * estimate.high
+    if reference.is_grouped and (why := why_no_interval(reference.cluster, clusters)):
+        low = high = math.nan
+    estimate = replace(estimate, value=rows * estimate.value, low=low, high=high, reason=why or estimate.reason)
+    return replace(Estimate.of(estimate), n_days=n_days)
+
+
+def weeks_of(cadence: Cadence, between: Sequence[Day]) -> float | None:
+    """How many weeks lie in windows that follow each other; None where batches cannot tell.
+
+    A batch ends with its last row, so from the begin of one to that of the next is what counts, and the last is taken
+    to be as long as those before. A week or month that still runs counts whole.
+    """
+    week = timedelta(days=7)
+    if cadence.is_batch:
+        gaps, span = len(between) - 1, between[-1].start - between[0].start
+        return None if span < timedelta(days=1) else span / week * len(between) / gaps
+    if cadence.is_hourly:
+        return len(between) * timedelta(hours=1) / week
+    firsts = [date.fromisoformat(one.said) for one in between]
+    return sum((cadence.next_day(first) - first for first in firsts), timedelta(0)) / week
+
+
+def _more_than(now: Floats, then: Floats) -> MetricEstimate:
+    """What a row costs more now than in the reference, both by their clusters: costs by class, then rows."""
+    usual = then.sum(axis=0)
+    k = usual.size // 2
+    found, normal = (
+        cluster_estimate(
+            sums, lambda s: cost_of_a_row(s, usual), n=int(sums[:, k:].sum()), level=LEVEL, unit="days"
+        )
+        for sums in (now, then)
+    )  # fmt: skip
+    more = found.value - normal.value
+    low = more - math.hypot(found.value - found.low, normal.high - normal.value)
+    high = more + math.hypot(found.high - found.value, normal.value - normal.low)
+    return replace(found, value=more, low=low, high=high)
