@@ -3,7 +3,7 @@
 A further task is one new file and its line in `TASKS`. It derives `ModelTask` and provides:
 
 - words and standards: name, title, metrics, paired, of_probabilities, of_reference, watches, charted, label_metric,
-  standards, kept_rows, policy_name, has_base_rate, has_reliability, ab_losses, in_words,
+  standards, kept_rows, policy_name, has_base_rate, has_reliability, cost_shares, ab_losses, in_words,
   own_metrics, slice_caution
 - answers and labels: score_column, why_no_label
 - counting: scale_of, empty, count, restore, and its own `Summary` with n, numbers, counts and addition
