@@ -121,9 +121,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterat
         services.access.ensure_demo_users(WORKER)
         secret = services.access.issue_token(ADMIN, "scientist", label="tills", reason="the tills ask and tell").secret
         made = Shop(Ui(found(r"Open\s+(\S+)", said), services), found(r"Gateway\s+(\S+)/docs", said), secret)
-        until = time.monotonic() + 60
-        while services.registry.room(ADMIN, MODEL).champion is None and time.monotonic() < until:
-            time.sleep(0.3)  # the worker sees the alias
+        _wait_until_served(made)
         yield made
     finally:
         if services is not None:
@@ -133,6 +131,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterat
         process.wait(60)
         _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
+
+
+def _wait_until_served(shop: Shop) -> None:
+    """The worker sees the alias, the gateway the model, within some seconds of the adoption."""
+    body = {"dataframe_split": {"columns": ["people", "open_tills", "customer"], "data": [[0.0, 0.0, "the first"]]}}
+    until = time.monotonic() + 90
+    while True:
+        said = httpx.post(f"{shop.gateway}/models/{quote(MODEL)}/invocations", json=body, timeout=30, trust_env=False,
+                          headers={"Authorization": f"Bearer {shop.token}"})  # fmt: skip
+        if said.status_code == 200:
+            return
+        assert time.monotonic() < until, said.text
+        time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")
