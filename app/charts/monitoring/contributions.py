@@ -50,19 +50,19 @@ def height(found: RowContributions) -> int:
 def figure(found: RowContributions, t: Tokens) -> go.Figure:
     """Draw what each column adds to the right of zero, and what it takes to the left, with intervals where drawn."""
     drawn = bars(found)[::-1]
-    names = [in_figure(_cut(shown(one))) for one in drawn]
+    places = list(range(len(drawn)))  # not the names: two that begin alike are cut alike
     fig = go.Figure()
     fig.add_bar(
-        x=[one.amount for one in drawn], y=names, orientation="h", width=0.62,
+        x=[one.amount for one in drawn], y=places, orientation="h", width=0.62,
         marker={"color": [t.series[0] if one.amount > 0 else t.context for one in drawn], "cornerradius": 3},
         error_x=_whiskers(drawn, t),
         text=[in_figure(f"{shown(one)}: {found.said(one.amount, signed=True)}") for one in drawn],
         textposition="none", hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
-    for one, name in zip(drawn, names, strict=True):
+    for place, one in zip(places, drawn, strict=True):
         right = one.amount > 0
         fig.add_annotation(
-            x=(one.high if right else one.low) if one.high is not None else one.amount, y=name, showarrow=False,
+            x=(one.high if right else one.low) if one.high is not None else one.amount, y=place, showarrow=False,
             xanchor="left" if right else "right", xshift=6 if right else -6, bgcolor=t.card, borderpad=1,
             text=in_figure(found.said(one.amount, signed=True)), font={"size": 11, "color": t.ink},
         )  # fmt: skip
@@ -72,7 +72,8 @@ def figure(found: RowContributions, t: Tokens) -> go.Figure:
     fig.add_vline(x=0, line={"color": t.ink, "width": 1})
     fig.update_xaxes(range=[low - room, high + room], nticks=5, showgrid=True, fixedrange=True,
                      title={"text": in_figure(axis(found)), "font": {"size": 11}})  # fmt: skip
-    fig.update_yaxes(showgrid=False, fixedrange=True, tickfont={"family": MONO, "size": 11}, automargin=True)
+    fig.update_yaxes(showgrid=False, fixedrange=True, tickfont={"family": MONO, "size": 11}, automargin=True,
+                     tickvals=places, ticktext=[in_figure(_cut(shown(one))) for one in drawn])  # fmt: skip
     fig.update_layout(showlegend=False, margin={"t": 4, "r": 4})
     return fig
 

@@ -116,7 +116,18 @@ def test_intervals_are_drawn_where_orders_were() -> None:
     found = told(1)
     assert chart.figure(found, theme.tokens("light")).data[0].error_x.visible is False
     sampled = RowContributions(**{**vars(found), "added": (Added("x", 2.0, 1.5, 2.5, "<b>'x'</b>"),), "exact": False})
-    drawn = chart.figure(sampled, theme.tokens("light")).data[0]
+    figure = chart.figure(sampled, theme.tokens("light"))
+    drawn = figure.data[0]
     assert (drawn.error_x.visible, list(drawn.error_x.array), list(drawn.error_x.arrayminus)) == (True, [0.5], [0.5])
-    assert "&lt;b&gt;" in drawn.y[0]
+    assert "&lt;b&gt;" in figure.layout.yaxis.ticktext[0]
     assert chart.table(sampled)["95 %"].tolist()[1] == "[+1.500, +2.500]"
+
+
+def test_two_columns_whose_names_begin_alike_have_a_bar_each() -> None:
+    long = "mean_waiting_minutes_of_the_last_hour_in_queue_"
+    added = (Added(f"{long}north", 0.3), Added(f"{long}south", -0.2), Added("it's", 0.1))
+    found = RowContributions("r", NOON, "2", "probability of late", SHARE, "late", 0.2, 0.4, added, True, 50, "rows")
+    drawn = chart.figure(found, theme.tokens("light"))
+    assert len(set(drawn.data[0].y)) == 3
+    assert list(drawn.data[0].x) == [0.1, -0.2, 0.3]
+    assert len(drawn.layout.yaxis.ticktext) == len(drawn.layout.yaxis.tickvals) == 3
