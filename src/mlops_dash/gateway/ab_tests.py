@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from mlops_dash.domain.ab_tests.room import facts_of, told_of
 from mlops_dash.domain.ab_tests.rules import READINGS, ABTest, NewTest
 from mlops_dash.domain.access import Actor
 from mlops_dash.errors import InvalidInput, NotFound
+from mlops_dash.gateway.fields import flag, number, text, whole, words
 from mlops_dash.gateway.pushes import Push
 from mlops_dash.gateway.shapes import REFUSALS, TEXT, Shape, answer
 
@@ -55,13 +55,13 @@ def design(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, Any
         InvalidInput: a field cannot be, or a design that cannot be carried out.
         Conflict: there is no champion, the challenger cannot be tested, or the layer has no such part free.
     """
-    model, version = _text(sent, "model"), _text(sent, "challenger")
-    outcome = written(_text(sent, "outcome")) if "outcome" in sent else made.ab_tests.plan(who, model).outcomes[0]
-    entity = _text(sent, "unit") if sent.get("unit") else ""
+    model, version = text(sent, "model"), text(sent, "challenger")
+    outcome = written(words(sent, "outcome")) if "outcome" in sent else made.ab_tests.plan(who, model).outcomes[0]
+    entity = text(sent, "unit") if sent.get("unit") else ""
     given = {name: read(sent[name], name) for name, (read, _) in _CHOICES.items() if name in sent}
     wanted = NewTest(
-        model=model, challenger_id=made.registry.version_id(who, model, version), question=_text(sent, "question"),
-        planned_units=_whole(sent.get("planned_units"), "planned_units"), outcome=outcome,
+        model=model, challenger_id=made.registry.version_id(who, model, version), question=words(sent, "question"),
+        planned_units=whole(sent.get("planned_units"), "planned_units"), outcome=outcome,
         unit=ENTITY if entity else ROW, entity=entity, **given,
     )  # fmt: skip
     return facts_of(made.ab_tests.design(who, wanted))
@@ -75,12 +75,12 @@ def step(verb: str) -> Push:
     """
 
     def carried_out(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, Any]:
-        test, tests, reason = _known(made, who, _text(sent, "id")), made.ab_tests, _text(sent, "reason")
+        test, tests, reason = _known(made, who, text(sent, "id")), made.ab_tests, words(sent, "reason")
         if verb == "decide":
-            word = _text(sent, "decision")
+            word = text(sent, "decision")
             if word not in DECISIONS:
                 raise InvalidInput(f"The decision {word[:40]!r} is none of {', '.join(DECISIONS)}.")
-            learned = _text(sent, "learned") if sent.get("learned") else ""
+            learned = words(sent, "learned") if sent.get("learned") else ""
             return facts_of(tests.decide(who, test.id, test.revision, word, reason=reason, learned=learned))
         calls: dict[str, Callable[..., ABTest]] = {
             "start": tests.start, "pause": tests.pause, "resume": tests.resume, "stop": tests.stop,
@@ -98,33 +98,8 @@ def _known(made: Services, who: Actor, test_id: str) -> ABTest:
     return test
 
 
-def _text(sent: Mapping[str, Any], name: str) -> str:
-    value = sent.get(name)
-    if not isinstance(value, str) or not value.strip() or len(value) > 2_000:
-        raise InvalidInput(f"{name!r} is missing, or no text of 1 to 2,000 letters.")
-    return value
-
-
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(f"{name!r} is no number.")
-    return float(value)
-
-
-def _whole(value: Any, name: str) -> int:
-    if _number(value, name) % 1:
-        raise InvalidInput(f"{name!r} is no whole number.")
-    return int(value)
-
-
-def _flag(value: Any, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{name!r} is neither true nor false.")
-    return value
-
-
 def _word(value: Any, name: str) -> str:
-    return _text({name: value}, name)
+    return text({name: value}, name)
 
 
 def _list(value: Any, name: str) -> list[Any]:
@@ -138,7 +113,7 @@ def _names(value: Any, name: str) -> tuple[str, ...]:
 
 
 def _numbers(value: Any, name: str) -> tuple[float, ...]:
-    return tuple(_number(one, name) for one in _list(value, name))
+    return tuple(number(one, name) for one in _list(value, name))
 
 
 def _outcomes(value: Any, name: str) -> tuple[str, ...]:
@@ -148,7 +123,7 @@ def _outcomes(value: Any, name: str) -> tuple[str, ...]:
 def _margins(value: Any, name: str) -> dict[str, float]:
     if not isinstance(value, dict):
         raise InvalidInput(f"{name!r} is no object of outcome and margin.")
-    return {written(str(key)): _number(most, name) for key, most in value.items()}
+    return {written(str(key)): number(most, name) for key, most in value.items()}
 
 
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
@@ -156,20 +131,20 @@ _TEXTS = {"type": "array", "items": TEXT}
 _CHOICES: dict[str, tuple[Callable[[Any, str], Any], Shape]] = {
     "guardrails": (_margins, {"type": "object", "additionalProperties": {"type": "number"}}),
     "others": (_outcomes, _TEXTS),
-    "exposure_hours": (_number, {"type": "number"}),
-    "cuped": (_flag, {"type": "boolean"}),
+    "exposure_hours": (number, {"type": "number"}),
+    "cuped": (flag, {"type": "boolean"}),
     "segments": (_names, _TEXTS),
     "ramp": (_numbers, _NUMBERS),
-    "ramp_days": (_number, {"type": "number"}),
-    "auto_stop": (_flag, {"type": "boolean"}),
-    "share": (_number, {"type": "number"}),
+    "ramp_days": (number, {"type": "number"}),
+    "auto_stop": (flag, {"type": "boolean"}),
+    "share": (number, {"type": "number"}),
     "layer": (_word, TEXT),
-    "layer_share": (_number, {"type": "number"}),
-    "hold_out": (_number, {"type": "number"}),
-    "days": (_whole, {"type": "integer"}),
-    "min_units": (_whole, {"type": "integer"}),
-    "min_days": (_whole, {"type": "integer"}),
-    "alpha": (_number, {"type": "number"}),
+    "layer_share": (number, {"type": "number"}),
+    "hold_out": (number, {"type": "number"}),
+    "days": (whole, {"type": "integer"}),
+    "min_units": (whole, {"type": "integer"}),
+    "min_days": (whole, {"type": "integer"}),
+    "alpha": (number, {"type": "number"}),
     "reading": (_word, {"type": "string", "enum": [*READINGS]}),
 }
 _NEEDED = ("model", "challenger", "question", "planned_units")

@@ -11,6 +11,7 @@ from mlops_dash.domain.policies import PolicyKind, PolicyVersion
 from mlops_dash.domain.policies.room import PolicyRoom
 from mlops_dash.domain.registry.records import Model
 from mlops_dash.errors import InvalidInput
+from mlops_dash.gateway.fields import text
 
 _COLUMNS = {"do_not_log", "slices", "groups"}
 _FACTS = {"title", "owner", "tier", "task", "window", "positive_label", "live", "cluster", *_COLUMNS}
@@ -44,7 +45,7 @@ def add_model(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, 
         Conflict: the name is taken.
     """
     given = {name: _fact(name, sent[name]) for name in sorted({"source", "class_names", *_FACTS} & set(sent))}
-    return _shown(made.registry.add_model(who, _text(sent, "name"), reason=_text(sent, "reason"), **_stored(given)))
+    return _shown(made.registry.add_model(who, text(sent, "name"), reason=text(sent, "reason"), **_stored(given)))
 
 
 def edit_model(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def edit_model(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str,
     changes = {name: _fact(name, sent[name]) for name in sorted(_FACTS & set(sent))}
     if not changes:
         raise InvalidInput("Nothing says what to change.", hint=f"Name one of {', '.join(sorted(_FACTS))}.")
-    after = made.registry.edit_model(who, _text(sent, "name"), _stored(changes), reason=_text(sent, "reason"))
+    after = made.registry.edit_model(who, text(sent, "name"), _stored(changes), reason=text(sent, "reason"))
     return _shown(after)
 
 
@@ -69,7 +70,7 @@ def archive_model(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[s
         NotFound: no such model.
         Conflict: it is archived already, or somebody is deciding about it.
     """
-    return _shown(made.registry.archive_model(who, _text(sent, "name"), reason=_text(sent, "reason")))
+    return _shown(made.registry.archive_model(who, text(sent, "name"), reason=text(sent, "reason")))
 
 
 def restore_model(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def restore_model(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[s
         NotFound: no such model.
         Conflict: it is not archived.
     """
-    return _shown(made.registry.restore_model(who, _text(sent, "name"), reason=_text(sent, "reason")))
+    return _shown(made.registry.restore_model(who, text(sent, "name"), reason=text(sent, "reason")))
 
 
 def show_policy(made: Services, who: Actor, asked: Mapping[str, str]) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def show_policy(made: Services, who: Actor, asked: Mapping[str, str]) -> dict[st
         NotFound: nobody has added the model.
         InvalidInput: there is no such kind.
     """
-    room = made.policies.room(who, _text(asked, "model"), _kind(asked.get("kind")))
+    room = made.policies.room(who, text(asked, "model"), _kind(asked.get("kind")))
     return {
         **_version(room, room.active),
         "fields": [{**vars(one), "choices": list(one.choices)} for one in room.fields],
@@ -105,12 +106,12 @@ def write_policy(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[st
         InvalidInput: a field is unknown or out of range.
         Conflict: a version says that already.
     """
-    model, kind, body = _text(sent, "model"), _kind(sent.get("kind")), sent.get("policy")
+    model, kind, body = text(sent, "model"), _kind(sent.get("kind")), sent.get("policy")
     if not isinstance(body, dict):
         raise InvalidInput(
             "'policy' is missing, or no object of fields.", hint="GET /v1/policy shows what is in force."
         )
-    written = made.policies.propose(who, model, kind, body, reason=_text(sent, "reason"))
+    written = made.policies.propose(who, model, kind, body, reason=text(sent, "reason"))
     return _version(made.policies.room(who, model, kind), written)
 
 
@@ -122,7 +123,7 @@ def activate_policy(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict
         NotAllowed: the actor wrote it.
         Conflict: it holds already, or a newer one does.
     """
-    policy = made.policies.activate(who, _text(sent, "id"), reason=_text(sent, "reason"))
+    policy = made.policies.activate(who, text(sent, "id"), reason=text(sent, "reason"))
     return _version(made.policies.room(who, policy.model, policy.kind), policy)
 
 
@@ -153,13 +154,6 @@ def _kind(sent: Any) -> PolicyKind:
     if sent not in known:
         raise InvalidInput(f"There is no policy of the kind {str(sent)[:40]!r}.", hint=f"Use {', '.join(known)}.")
     return PolicyKind(sent)
-
-
-def _text(sent: Mapping[str, Any], name: str) -> str:
-    value = sent.get(name)
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= len(value) <= 200 or not value.isprintable():
-        raise InvalidInput(f"{name!r} is missing, or no text of 1 to 200 printable characters.")
-    return value
 
 
 def _fact(name: str, value: Any) -> Any:

@@ -14,6 +14,7 @@ from mlops_dash.domain.access import Actor
 from mlops_dash.domain.monitoring import causes, replay
 from mlops_dash.domain.schema import EARLIEST, LATEST, instant_of
 from mlops_dash.errors import InvalidInput
+from mlops_dash.gateway.fields import text, words
 from mlops_dash.gateway.shapes import REFUSALS, TEXT, Shape, answer
 
 Told = Callable[[Services, Actor, Mapping[str, str]], dict[str, Any]]
@@ -26,7 +27,7 @@ def slices(made: Services, who: Actor, asked: Mapping[str, str]) -> dict[str, An
     Raises:
         NotFound: no such model.
     """
-    model = _text(asked, "model")
+    model = text(asked, "model")
     return {"model": model, **made.monitoring.slices(who, model).as_json()}
 
 
@@ -36,7 +37,7 @@ def fairness(made: Services, who: Actor, asked: Mapping[str, str]) -> dict[str, 
     Raises:
         NotFound: no such model.
     """
-    model = _text(asked, "model")
+    model = text(asked, "model")
     return {"model": model, **made.monitoring.fairness(who, model).as_json()}
 
 
@@ -46,7 +47,7 @@ def why(made: Services, who: Actor, asked: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         NotFound: no such model, nothing of it is watched or judged, or it has no such column.
     """
-    model = _text(asked, "model")
+    model = text(asked, "model")
     if asked.get("row"):
         known = made.monitoring.row_contributions(who, model, asked["row"])
         found = None if known.found is None else known.found.as_json()
@@ -64,7 +65,7 @@ def estimate(made: Services, who: Actor, asked: Mapping[str, str]) -> dict[str, 
     Raises:
         NotFound: no such model.
     """
-    model = _text(asked, "model")
+    model = text(asked, "model")
     found = made.monitoring.estimated(who, model)
     return {"model": model, "estimated": None if found is None else found.as_json()}
 
@@ -75,7 +76,7 @@ def replayed(made: Services, who: Actor, asked: Mapping[str, str]) -> dict[str, 
     Raises:
         NotFound: no such model.
     """
-    model = _text(asked, "model")
+    model = text(asked, "model")
     return replay.told_of(model, made.monitoring.replayed(who, model))
 
 
@@ -86,8 +87,8 @@ def ask_slices(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str,
         NotFound: nothing of it is watched.
         InvalidInput, Conflict: it cannot be measured, or is being measured.
     """
-    model = _text(sent, "model")
-    return {"model": model, "job": made.monitoring.ask_slices(who, model, _text(sent, "reason"))}
+    model = text(sent, "model")
+    return {"model": model, "job": made.monitoring.ask_slices(who, model, words(sent, "reason"))}
 
 
 def ask_why(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,11 +98,11 @@ def ask_why(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, An
         NotFound: nothing of it is watched, or there is no such row.
         InvalidInput, Conflict: it cannot be asked, or is being asked.
     """
-    model = _text(sent, "model")
+    model = text(sent, "model")
     if "row" not in sent:
-        return {"model": model, "job": made.monitoring.ask_why(who, model, _text(sent, "reason"))}
+        return {"model": model, "job": made.monitoring.ask_why(who, model, words(sent, "reason"))}
     at = _instant(sent["at"]) if sent.get("at") is not None else None
-    return {"model": model, "job": made.monitoring.ask_row(who, model, _text(sent, "row"), at=at)}
+    return {"model": model, "job": made.monitoring.ask_row(who, model, text(sent, "row"), at=at)}
 
 
 def ask_replay(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,15 +112,8 @@ def ask_replay(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[str,
         NotFound: there is nothing to replay.
         InvalidInput, Conflict: it cannot be replayed, or is being replayed.
     """
-    model = _text(sent, "model")
-    return {"model": model, "job": made.monitoring.ask_replay(who, model, _text(sent, "reason"))}
-
-
-def _text(sent: Mapping[str, Any], name: str) -> str:
-    value = sent.get(name)
-    if not isinstance(value, str) or not value.strip() or len(value) > 200:
-        raise InvalidInput(f"{name!r} is missing, or no text of 1 to 200 letters.")
-    return value
+    model = text(sent, "model")
+    return {"model": model, "job": made.monitoring.ask_replay(who, model, words(sent, "reason"))}
 
 
 def _instant(sent: Any) -> datetime:

@@ -16,6 +16,7 @@ from mlops_dash.domain.monitoring.room import AS_SERVED, OUT_OF_FOLD
 from mlops_dash.domain.registry.records import Version
 from mlops_dash.domain.sent import time_of
 from mlops_dash.errors import InvalidInput, InvalidRow, NotFound
+from mlops_dash.gateway.fields import flag
 
 Push = Callable[[Services, Actor, Mapping[str, Any]], dict[str, Any]]
 EVIDENCE_FIELDS = {"model", "version", "source", "rows"}
@@ -79,10 +80,10 @@ def push_reference(made: Services, who: Actor, sent: Mapping[str, Any]) -> dict[
     source = _text(sent, "source", {"rows": "HTTP", "window": "a window", "first_days": "the first days"}[given[0]])
     version = _version(made, who, sent, reason=f"its reference is {source}")
     rows = _rows(made, who, version, sent)
-    method = OUT_OF_FOLD if _flag(sent, "out_of_fold") and given == ["rows"] else AS_SERVED
+    method = OUT_OF_FOLD if flag(sent.get("out_of_fold", False), "out_of_fold") and given == ["rows"] else AS_SERVED
     made.monitoring.keep_inputs(who, version.id)
     answer = made.monitoring.set_reference(
-        who, version.id, rows, method=method, source=source, replace=_flag(sent, "replace"),
+        who, version.id, rows, method=method, source=source, replace=flag(sent.get("replace", False), "replace"),
         reason=_text(sent, "reason", ""),
     )  # fmt: skip
     made.monitoring.mark_past(who, version.id)
@@ -122,11 +123,4 @@ def _text(sent: Mapping[str, Any], name: str, default: str | None = None) -> str
     value = str(value) if type(value) is int and name in {"version", "with"} else value
     if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
         raise InvalidInput(f"{name!r} is missing, or no text of 1 to 200 printable characters.")
-    return value
-
-
-def _flag(sent: Mapping[str, Any], name: str) -> bool:
-    value = sent.get(name, False)
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{name!r} is neither true nor false.")
     return value
